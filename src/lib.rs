@@ -1,0 +1,3 @@
+//! keysunset.
+
+pub mod sandbox;

@@ -1,0 +1,2 @@
+//! keysunset.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The reference pages' own curl lines against the sandbox.

@@ -1,0 +1,1 @@
+//! The sandbox speaks as the reference pages say.

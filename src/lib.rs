@@ -1,3 +1,62 @@
-//! keysunset.
+//! keysunset finds every deprecated personal API key of a MongoDB Ops Manager, Cloud Manager or Atlas organization, proves
+//! which are still in use after the cutoff, and says how to move each to a programmatic API key.
+//!
+//! # The house
+//!
+//! Data flows one way; the rooms stand in the order in which it passes them, and `tests/it/layers.rs` holds who may know
+//! whom.
+//!
+//! ```text
+//!  lists, organizations        the deployment                keysunset.db            keys.csv, migration-report.md
+//!         │                          │                            │                               ▲
+//!      source ──── User ────►  collect + api ──── Reading ────►  store  ──── Reading ────►  policy + report ──► gate ──► exit
+//!     (discovers)            (reads, N at once)             (journals at once)          (judges, in one pass)
+//! ```
+//!
+//! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
+//! - [`source`]: where users come from. [`api`]: one request done right. [`collect`]: the fan-out.
+//! - [`store`]: the evidence. [`policy`]: what a key is worth. [`report`]: one file a format. [`gate`]: the exit code.
+//! - [`cli`] and [`config`]: what was typed, and what holds. [`progress`]: how far it is.
+//! - [`commands`]: one file a command, which calls the stages in order.
+//! - [`sandbox`]: the service itself. It knows nothing of the rest, so that client and server can't share a mistake.
 
+#[macro_use]
+mod named;
+
+pub mod api;
+pub mod cli;
+pub mod collect;
+pub mod commands;
+pub mod config;
+pub mod exit;
+pub mod gate;
+pub mod model;
+pub mod policy;
+pub mod progress;
+pub mod report;
 pub mod sandbox;
+pub mod source;
+pub mod store;
+
+use cli::{Cli, Command};
+use config::{Clock, Settings};
+use exit::{Error, Exit};
+
+/// Does what was typed.
+///
+/// # Errors
+/// Whatever ends the run, with its exit code.
+pub async fn run(cli: Cli) -> Result<Exit, Error> {
+    let env = |name: &str| std::env::var(name).ok();
+    let clock = Clock::from_env(&env)?;
+    match cli.command {
+        Command::Demo(demo) => commands::demo::run(demo, clock, cli.quiet).await,
+        Command::Sandbox(sandbox) => commands::sandbox::run(sandbox, clock).await,
+        Command::Audit(audit) => {
+            let settings = Settings::resolve(audit.asked, audit.shown, audit.config.as_deref(), &env)?;
+            let address = settings.url.to_string();
+            commands::audit::run(settings, address, clock, cli.quiet).await
+        }
+        Command::Report(report) => commands::report::run(report, cli.quiet),
+    }
+}

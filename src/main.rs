@@ -1,2 +1,36 @@
-//! keysunset.
-fn main() {}
+//! Parses, runs, and ends with the exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use keysunset::cli::Cli;
+use keysunset::exit::{Error, Exit};
+
+#[expect(clippy::print_stderr, reason = "the one place that tells the error")]
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    let ended = std::panic::catch_unwind(|| {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::bug)?;
+        runtime.block_on(keysunset::run(cli))
+    });
+    match ended {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(error)) => {
+            eprintln!("error: {error}");
+            error.exit.into()
+        }
+        // The panic has told itself.
+        Err(_) => Exit::Bug.into(),
+    }
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+}

@@ -1,0 +1,517 @@
+//! The digest session of one credential: which challenge to answer, with which nonce and count, and who may renew it.
+//!
+//! diqwest's own session would ask three times where two do, and drops `algorithm` (see the design); so only its trait
+//! is used, and the exchange itself is run by [`super::client`] with what [`Session`] hands out. The rules kept here:
+//! a nonce serves until its uses or its age run out, and then **one** request renews it while the others wait; a refused
+//! request answers the challenge that its refusal carried, alone, before it shares it, so that a server with one-time
+//! nonces costs two exchanges and never three.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use digest_auth::{
+    Algorithm, AuthContext, AuthorizationHeader, Charset, HttpMethod, Qop, WwwAuthenticateHeader,
+};
+use diqwest::DigestAuthCredentials;
+use diqwest::session::CachedContextGuard;
+use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::MutexGuard;
+
+use crate::model::Suffix;
+
+/// Jetty forgets a nonce after so many uses. Renewing at that count costs one exchange; running into it costs one for
+/// every request in flight.
+const USES: u32 = 1024;
+/// Jetty forgets a nonce after 60 s; a little earlier, for the way there.
+const AGE: Duration = Duration::from_secs(55);
+/// A nonce refused at its second use while so young was for one use only.
+const YOUNG: Duration = Duration::from_secs(10);
+
+/// A digest user and password: a programmatic key's two parts, or a username and a personal key.
+pub struct Credential {
+    /// The part that may be told.
+    pub public: String,
+    /// The part that may not.
+    pub private: SecretString,
+}
+
+impl Credential {
+    /// The last 12 digits of the secret, which is how a personal key is recognized in a list.
+    pub(super) fn suffix(&self) -> Option<Suffix> {
+        Suffix::of(self.private.expose_secret())
+    }
+}
+
+/// One nonce of the server.
+pub(super) struct Nonce {
+    challenge: WwwAuthenticateHeader,
+    /// The counts handed out so far; the next is one more.
+    counts: AtomicU32,
+    accepted: AtomicU32,
+    born: Instant,
+}
+
+impl Nonce {
+    fn next_count(&self) -> Option<u32> {
+        if self.born.elapsed() >= AGE {
+            return None;
+        }
+        let next = |count| (count < USES).then_some(count + 1);
+        self.counts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok().map(|before| before + 1)
+    }
+
+    /// A server that takes a nonce once refuses its second use at once.
+    fn was_for_one_use(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed) == 1 && self.born.elapsed() < YOUNG
+    }
+}
+
+/// The leave to send one request.
+pub(super) enum Pass<'a> {
+    /// With this answer.
+    Answer { nonce: Arc<Nonce>, count: u32, renewal: Option<MutexGuard<'a, ()>> },
+    /// Without one, to be given a challenge. While `renewal` is held the others wait.
+    Ask { renewal: Option<MutexGuard<'a, ()>> },
+}
+
+/// What to do after a 401 of the digest layer.
+pub(super) enum Next<'a> {
+    /// Send again.
+    Again(Pass<'a>),
+    /// The credentials are wrong.
+    Refused,
+    /// The server asks for something that this client can't answer.
+    Unanswerable(String),
+}
+
+/// The digest session of one credential with one deployment.
+pub(super) struct Session {
+    credential: Credential,
+    current: Mutex<Option<Arc<Nonce>>>,
+    renewal: tokio::sync::Mutex<()>,
+    /// Whether every request has to ask anew: one-time nonces, or no authentication at all.
+    each_asks: AtomicBool,
+}
+
+impl Session {
+    pub(super) fn new(credential: Credential) -> Self {
+        Self {
+            credential,
+            current: Mutex::new(None),
+            renewal: tokio::sync::Mutex::new(()),
+            each_asks: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// Leave to send a request: at once while the nonce lasts; else the first to come renews it and the others wait.
+    pub(super) async fn enter(&self) -> Pass<'_> {
+        if self.each_asks.load(Ordering::Relaxed) {
+            return Pass::Ask { renewal: None };
+        }
+        if let Some(pass) = self.shared_pass() {
+            return pass;
+        }
+        let renewal = self.renewal.lock().await;
+        if self.each_asks.load(Ordering::Relaxed) {
+            return Pass::Ask { renewal: None };
+        }
+        // Whoever held the lock before may have renewed the nonce.
+        self.shared_pass().unwrap_or(Pass::Ask { renewal: Some(renewal) })
+    }
+
+    fn shared_pass(&self) -> Option<Pass<'_>> {
+        let nonce = self.current().clone()?;
+        nonce.next_count().map(|count| Pass::Answer { nonce, count, renewal: None })
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Option<Arc<Nonce>>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The digest layer let the request through.
+    pub(super) fn passed(&self, pass: Pass<'_>) {
+        match pass {
+            Pass::Answer { nonce, .. } => {
+                nonce.accepted.fetch_add(1, Ordering::Relaxed);
+                if !self.each_asks.load(Ordering::Relaxed) {
+                    let mut current = self.current();
+                    if current.as_ref().is_none_or(|known| known.born < nonce.born) {
+                        *current = Some(nonce);
+                    }
+                }
+            }
+            // Nobody asked for an answer: holding requests up would only make them wait in a row.
+            Pass::Ask { .. } => self.each_asks.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// The digest layer refused the request with `headers`, which carry the next challenge.
+    pub(super) fn refused<'a>(&'a self, pass: Pass<'a>, headers: &HeaderMap) -> Next<'a> {
+        let challenge = match pick(headers) {
+            Ok(challenge) => challenge,
+            Err(why) => return Next::Unanswerable(why),
+        };
+        let renewal = match pass {
+            Pass::Ask { renewal } => renewal,
+            // The answer to this request's own fresh challenge: only the credentials can be wrong.
+            Pass::Answer { count: 1, .. } if !challenge.stale => return Next::Refused,
+            Pass::Answer { nonce, renewal, .. } => {
+                self.forget(&nonce);
+                renewal.or_else(|| self.renewal.try_lock().ok())
+            }
+        };
+        let nonce = Arc::new(Nonce {
+            challenge,
+            counts: AtomicU32::new(1),
+            accepted: AtomicU32::new(0),
+            born: Instant::now(),
+        });
+        Next::Again(Pass::Answer { nonce, count: 1, renewal })
+    }
+
+    fn forget(&self, nonce: &Arc<Nonce>) {
+        if nonce.was_for_one_use() {
+            self.each_asks.store(true, Ordering::Relaxed);
+        }
+        let mut current = self.current();
+        if current.as_ref().is_some_and(|known| Arc::ptr_eq(known, nonce)) {
+            *current = None;
+        }
+    }
+
+    /// The `Authorization` header for a GET of `path` (path and query, as sent); `None` for a pass that asks.
+    pub(super) fn authorization(&self, pass: &Pass<'_>, path: &str) -> Option<HeaderValue> {
+        let Pass::Answer { nonce, count, .. } = pass else { return None };
+        let answer = Answer { credential: &self.credential, nonce, count: *count };
+        let header =
+            answer.calculate_authorization("", path, HttpMethod::GET, None, &HeaderMap::new()).ok()?;
+        let mut value = HeaderValue::from_str(&header.to_header_string()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}
+
+/// One answer to one nonce, in the form in which diqwest asks for it.
+struct Answer<'a> {
+    credential: &'a Credential,
+    nonce: &'a Nonce,
+    count: u32,
+}
+
+impl DigestAuthCredentials for Answer<'_> {
+    fn username(&self) -> &str {
+        &self.credential.public
+    }
+
+    fn password(&self) -> &str {
+        self.credential.private.expose_secret()
+    }
+
+    /// Never: the session above keeps the nonces.
+    fn cached_context<'h>(
+        &self,
+        _host: &'h str,
+    ) -> diqwest::error::Result<Option<CachedContextGuard<'_, 'h>>> {
+        Ok(None)
+    }
+
+    fn store_context(&self, _host: &str, _challenge: &str) -> diqwest::error::Result<()> {
+        Ok(())
+    }
+
+    fn clear_context(&self, _host: &str) -> diqwest::error::Result<()> {
+        Ok(())
+    }
+
+    fn calculate_authorization(
+        &self,
+        _host: &str,
+        path: &str,
+        method: HttpMethod,
+        body: Option<&[u8]>,
+        _headers: &HeaderMap,
+    ) -> diqwest::error::Result<AuthorizationHeader> {
+        let mut challenge = WwwAuthenticateHeader { nc: self.count - 1, ..self.nonce.challenge.clone() };
+        let only_auth_int = challenge.qop.as_deref() == Some(&[Qop::AUTH_INT]);
+        let body = body.or(only_auth_int.then_some(&[]));
+        let context = AuthContext::new_with_method(self.username(), self.password(), path, body, method);
+        Ok(challenge.respond(&context)?)
+    }
+}
+
+/// Picks the first Digest challenge that can be answered, out of any number of headers and schemes.
+///
+/// # Errors
+/// What the server asked for instead.
+fn pick(headers: &HeaderMap) -> Result<WwwAuthenticateHeader, String> {
+    let mut asked_for = Vec::new();
+    for header in headers.get_all(WWW_AUTHENTICATE) {
+        for challenge in challenges(&String::from_utf8_lossy(header.as_bytes())) {
+            match challenge.digest() {
+                Ok(digest) => return Ok(digest),
+                Err(what) => asked_for.push(what),
+            }
+        }
+    }
+    if asked_for.is_empty() {
+        return Err("it did not say which authentication it wants (no WWW-Authenticate header)".to_owned());
+    }
+    Err(format!("it asked for {}", asked_for.join(", ")))
+}
+
+/// One scheme and its parameters, names in lower case.
+#[derive(Debug, Default, PartialEq)]
+struct Offer {
+    scheme: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl Offer {
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn is(&self, name: &str, value: &str) -> bool {
+        self.parameter(name).is_some_and(|given| given.eq_ignore_ascii_case(value))
+    }
+
+    /// Unknown parameters (such as the `op` of the Ops Manager page) are ignored; without `qop` it is RFC 2069.
+    fn digest(&self) -> Result<WwwAuthenticateHeader, String> {
+        if !self.scheme.eq_ignore_ascii_case("Digest") {
+            return Err(printable(&self.scheme));
+        }
+        let named = |name| self.parameter(name).ok_or_else(|| format!("Digest without {name}"));
+        Ok(WwwAuthenticateHeader {
+            domain: None,
+            realm: named("realm")?.to_owned(),
+            nonce: named("nonce")?.to_owned(),
+            opaque: self.parameter("opaque").map(str::to_owned),
+            stale: self.is("stale", "true"),
+            algorithm: self.algorithm()?,
+            qop: self.qop()?.map(|qop| vec![qop]),
+            userhash: self.is("userhash", "true"),
+            charset: if self.is("charset", "utf-8") { Charset::UTF8 } else { Charset::ASCII },
+            nc: 0,
+        })
+    }
+
+    fn algorithm(&self) -> Result<Algorithm, String> {
+        let Some(given) = self.parameter("algorithm") else { return Ok(Algorithm::default()) };
+        ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"]
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(given))
+            .and_then(|known| known.parse().ok())
+            .ok_or_else(|| format!("Digest with algorithm {}", printable(given)))
+    }
+
+    fn qop(&self) -> Result<Option<Qop>, String> {
+        let Some(given) = self.parameter("qop").filter(|given| !given.trim().is_empty()) else {
+            return Ok(None);
+        };
+        let offers = |name: &str| given.split(',').any(|qop| qop.trim().eq_ignore_ascii_case(name));
+        if offers("auth") {
+            Ok(Some(Qop::AUTH))
+        } else if offers("auth-int") {
+            Ok(Some(Qop::AUTH_INT))
+        } else {
+            Err(format!("Digest with qop {}", printable(given)))
+        }
+    }
+}
+
+/// At most 40 characters, nothing that moves a terminal.
+fn printable(text: &str) -> String {
+    text.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+/// Splits a header into its challenges. Tolerant: a missing comma, white space and empty elements are all well.
+fn challenges(header: &str) -> Vec<Offer> {
+    let mut found: Vec<Offer> = Vec::new();
+    let mut rest = header;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+        let end = rest.find(|c: char| c == ',' || c == '=' || c.is_whitespace()).unwrap_or(rest.len());
+        let (token, after) = rest.split_at(end);
+        if token.is_empty() && after.is_empty() {
+            return found;
+        }
+        if let Some(value) = after.trim_start().strip_prefix('=') {
+            let (value, after) = parameter_value(value.trim_start());
+            if let Some(offer) = found.last_mut() {
+                offer.parameters.push((token.to_ascii_lowercase(), value));
+            }
+            rest = after;
+        } else {
+            found.push(Offer { scheme: token.to_owned(), parameters: Vec::new() });
+            rest = after;
+        }
+    }
+}
+
+/// A quoted string, or all up to a comma or white space; and what follows it.
+fn parameter_value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(text.len());
+        return (text[..end].to_owned(), &text[end..]);
+    };
+    let mut value = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((at, c)) = characters.next() {
+        match c {
+            '"' => return (value, &quoted[at + 1..]),
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            plain => value.push(plain),
+        }
+    }
+    (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (WWW_AUTHENTICATE, HeaderValue::from_str(line).unwrap())).collect()
+    }
+
+    fn session() -> Session {
+        Session::new(Credential { public: "Mufasa".to_owned(), private: "Circle of Life".into() })
+    }
+
+    const LIVE: &str =
+        r#"Digest realm="MMS Public API", domain="", nonce="a+/b", algorithm=MD5, qop="auth", stale=false"#;
+
+    #[test]
+    fn the_live_challenge_and_the_reference_pages_are_understood() {
+        let live = pick(&headers(&[LIVE])).unwrap();
+        assert_eq!((live.realm.as_str(), live.nonce.as_str()), ("MMS Public API", "a+/b"));
+        assert_eq!((live.qop, live.stale), (Some(vec![Qop::AUTH]), false));
+        let page = LIVE.replace("qop", "op");
+        assert_eq!(pick(&headers(&[&page])).unwrap().qop, None, "`op` is no `qop`: RFC 2069");
+        let comma = r#"Digest realm="r", nonce="n", algorithm=MD5, qop="auth" stale=true"#;
+        assert!(pick(&headers(&[comma])).unwrap().stale, "a missing comma before stale");
+    }
+
+    #[test]
+    fn the_digest_scheme_is_found_among_headers_and_schemes() {
+        for lines in [
+            vec![r#"Basic realm="x""#, LIVE],
+            vec![
+                r#"Negotiate abc==, Basic realm="a, Digest realm=b", Digest realm="MMS Public API", nonce="a+/b""#,
+            ],
+            vec![r#"DIGEST Realm = "MMS Public API" , NONCE="a+/b" ,, ALGORITHM="md5""#],
+            vec![r#"Digest realm="MMS Public API", nonce="z", algorithm=TOKEN-9"#, LIVE],
+        ] {
+            let picked = pick(&headers(&lines)).unwrap();
+            assert_eq!(
+                (picked.realm.as_str(), picked.nonce.as_str()),
+                ("MMS Public API", "a+/b"),
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_named() {
+        for (lines, said) in [
+            (vec![], "no WWW-Authenticate"),
+            (vec![r#"Basic realm="x""#], "Basic"),
+            (vec!["Negotiate", r#"Basic realm="x""#], "Negotiate, Basic"),
+            (vec![r#"Digest realm="r", nonce="n", algorithm=TOKEN-9"#], "Digest with algorithm TOKEN-9"),
+            (vec![r#"Digest realm="r", nonce="n", qop="auth-conf""#], "Digest with qop auth-conf"),
+            (vec![r#"Digest realm="r""#], "Digest without nonce"),
+        ] {
+            let why = pick(&headers(&lines)).unwrap_err();
+            assert!(why.contains(said), "{why}");
+        }
+    }
+
+    /// The two examples of RFC 7616, section 3.9.1, whose server is `http-auth@example.org`.
+    #[test]
+    fn answers_are_those_of_rfc_7616() {
+        for (algorithm, expected) in [
+            ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+            ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+        ] {
+            let line = format!(
+                r#"Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={algorithm},
+                nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS""#
+            )
+            .replace('\n', " ");
+            let mut challenge = pick(&headers(&[&line])).unwrap();
+            let mut context = AuthContext::new("Mufasa", "Circle of Life", "/dir/index.html");
+            context.set_custom_cnonce("f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
+            assert_eq!(challenge.respond(&context).unwrap().response, expected);
+        }
+    }
+
+    fn asks(pass: &Pass<'_>) -> bool {
+        matches!(pass, Pass::Ask { .. })
+    }
+
+    fn again(next: Next<'_>) -> Pass<'_> {
+        match next {
+            Next::Again(pass) => pass,
+            Next::Refused => panic!("refused"),
+            Next::Unanswerable(why) => panic!("{why}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_nonce_is_used_1024_times_with_rising_counts_and_then_renewed_once() {
+        let session = session();
+        let first = again(session.refused(session.enter().await, &headers(&[LIVE])));
+        session.passed(first);
+        for expected in 2..=USES {
+            let pass = session.enter().await;
+            assert!(matches!(&pass, Pass::Answer { count, .. } if *count == expected));
+            let header = session.authorization(&pass, "/x").unwrap();
+            assert!(header.to_str().unwrap().contains(&format!("nc={expected:08x}")));
+            session.passed(pass);
+        }
+        let renewing = session.enter().await;
+        assert!(asks(&renewing));
+        let waiting = session.enter();
+        tokio::pin!(waiting);
+        assert!(futures::poll!(&mut waiting).is_pending(), "the others wait");
+        session.passed(again(session.refused(renewing, &headers(&[&LIVE.replace("a+/b", "c+/d")]))));
+        assert!(matches!(waiting.await, Pass::Answer { count: 2, .. }), "and then use the new nonce");
+    }
+
+    #[tokio::test]
+    async fn a_server_with_one_time_nonces_is_asked_anew_for_each_request() {
+        let session = session();
+        session.passed(again(session.refused(session.enter().await, &headers(&[LIVE]))));
+        let second = session.enter().await;
+        assert!(!asks(&second));
+        let stale = LIVE.replace("stale=false", "stale=true");
+        let own = again(session.refused(second, &headers(&[&stale])));
+        assert!(matches!(own, Pass::Answer { count: 1, .. }), "the refusal's own challenge is answered");
+        session.passed(own);
+        let (third, fourth) = (session.enter().await, session.enter().await);
+        assert!(asks(&third) && asks(&fourth), "and nobody waits for anybody");
+    }
+
+    #[tokio::test]
+    async fn only_a_refusal_of_a_fresh_challenges_answer_refuses_the_credentials() {
+        let session = session();
+        let answer = again(session.refused(session.enter().await, &headers(&[LIVE])));
+        let stale = LIVE.replace("stale=false", "stale=true");
+        let answer = again(session.refused(answer, &headers(&[&stale])));
+        assert!(matches!(session.refused(answer, &headers(&[LIVE])), Next::Refused));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_ask_is_not_waited_for() {
+        let session = session();
+        session.passed(session.enter().await);
+        let (one, two) = (session.enter().await, session.enter().await);
+        assert!(asks(&one) && asks(&two));
+    }
+}

@@ -1,0 +1,12 @@
+//! The client of the service: one request done right.
+
+mod auth;
+mod client;
+mod pace;
+mod pages;
+pub(crate) mod product;
+mod wire;
+
+pub use auth::Credential;
+pub use client::{Client, Connection, Unusable};
+pub use pages::Listed;

@@ -1,0 +1,279 @@
+//! What the audit asks the service for: a user's keys, a user by name, and lists of users, all of their pages.
+
+use std::collections::HashSet;
+
+use futures::Stream;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+
+use super::client::{Answer, Client, Unusable};
+use super::wire::{self, Page};
+use crate::model::{Outcome, PersonalKey, ReadStatus, User};
+
+/// The most that is documented.
+const PAGE: usize = 500;
+/// The service allows 10 keys a user; whoever has more pages than this has a list that never ends.
+const KEY_PAGES: u32 = 100;
+/// Fifty million users.
+const LIST_PAGES: u32 = 100_000;
+
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl Client {
+    /// All personal keys of a user, and whether that is all of them.
+    ///
+    /// # Errors
+    /// What makes the whole run pointless; a user's own failure is the outcome.
+    pub async fn personal_keys(&self, user_id: &str) -> Result<(Vec<PersonalKey>, Outcome), Unusable> {
+        let Some(segment) = segment(user_id) else { return Ok((Vec::new(), impossible(user_id))) };
+        let mut pages = Pages::<wire::Key>::new(self, format!("users/{segment}/keys"), KEY_PAGES);
+        let mut keys: Vec<PersonalKey> = Vec::new();
+        let mut ids = HashSet::new();
+        let mut strange = None;
+        let end = loop {
+            let rows = match pages.next().await? {
+                Turn::Rows(rows) => rows,
+                Turn::End(outcome) => break outcome,
+            };
+            let before = ids.len();
+            for row in rows {
+                if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(user_id)) {
+                    strange = Some("the list holds a key of another user".to_owned());
+                }
+                let key = row.into_model(self.own_suffix());
+                if ids.insert(key.id.clone()) {
+                    keys.push(key);
+                }
+            }
+            if ids.len() == before {
+                break Outcome::unread(
+                    ReadStatus::Partial,
+                    pages.status,
+                    "a page repeats keys of the pages before it",
+                );
+            }
+        };
+        let outcome = match strange {
+            Some(why) => Outcome::unread(ReadStatus::Malformed, pages.status, why),
+            None => pages.reconcile(keys.len() as u64, end, "keys"),
+        };
+        Ok((keys, outcome))
+    }
+
+    /// The user of a name, or why there is none.
+    ///
+    /// # Errors
+    /// What makes the whole run pointless.
+    pub async fn user_by_name(&self, name: &str) -> Result<Result<User, Outcome>, Unusable> {
+        let Some(segment) = segment(name) else { return Ok(Err(impossible(name))) };
+        Ok(match self.get(&format!("users/byName/{segment}")).await? {
+            Answer::Refusal(outcome) => Err(outcome),
+            Answer::Document { status, body } => match wire::single::<wire::Account>(&body) {
+                Ok(account) => Ok(account.into()),
+                Err(why) => Err(Outcome::unread(ReadStatus::Malformed, Some(status), why.to_string())),
+            },
+        })
+    }
+
+    /// The users of an organization, page by page.
+    pub fn organization_users(&self, id: &str) -> impl Stream<Item = Result<Listed, Unusable>> + use<'_> {
+        self.listed("orgs", id, "")
+    }
+
+    /// The users of a project, those of its teams and of its organization included, page by page.
+    pub fn project_users(&self, id: &str) -> impl Stream<Item = Result<Listed, Unusable>> + use<'_> {
+        self.listed("groups", id, "flattenTeams=true&includeOrgUsers=true&")
+    }
+
+    /// The ids of all organizations that the credentials see; the outcome says whether that is all of them.
+    ///
+    /// # Errors
+    /// What makes the whole run pointless.
+    pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), Unusable> {
+        let mut pages = Pages::<wire::Scope>::new(self, "orgs".to_owned(), LIST_PAGES);
+        let mut ids = Vec::new();
+        let end = loop {
+            match pages.next().await? {
+                Turn::Rows(rows) => ids.extend(rows.into_iter().map(|scope| scope.id)),
+                Turn::End(outcome) => break outcome,
+            }
+        };
+        let outcome = pages.reconcile(ids.len() as u64, end, "organizations");
+        Ok((ids, outcome))
+    }
+
+    fn listed(
+        &self,
+        kind: &str,
+        id: &str,
+        query: &str,
+    ) -> impl Stream<Item = Result<Listed, Unusable>> + use<'_> {
+        let path = segment(id).map(|segment| format!("{kind}/{segment}/users"));
+        let start = match path {
+            Some(path) => State::Pages(Pages::<wire::Account>::new(self, path, LIST_PAGES).with_query(query)),
+            None => State::Over(Some(impossible(id))),
+        };
+        futures::stream::try_unfold(start, |state| async {
+            let mut pages = match state {
+                State::Pages(pages) => pages,
+                State::Over(outcome) => {
+                    return Ok(outcome.map(|outcome| (Listed::End(outcome), State::Over(None))));
+                }
+            };
+            Ok(Some(match pages.next().await? {
+                Turn::Rows(rows) => {
+                    (Listed::Users(rows.into_iter().map(User::from).collect()), State::Pages(pages))
+                }
+                Turn::End(end) => {
+                    let outcome = pages.reconcile(pages.seen, end, "users");
+                    (Listed::End(outcome), State::Over(None))
+                }
+            }))
+        })
+    }
+}
+
+enum State<'a> {
+    Pages(Pages<'a, wire::Account>),
+    Over(Option<Outcome>),
+}
+
+/// What a list of users brings: pages, and in the end whether they were all.
+pub enum Listed {
+    /// Some more users.
+    Users(Vec<User>),
+    /// The end of the list, reached or not.
+    End(Outcome),
+}
+
+enum Turn<T> {
+    /// Never empty.
+    Rows(Vec<T>),
+    End(Outcome),
+}
+
+/// Walks the pages of a list by number; the addresses in its links are never used.
+struct Pages<'a, T> {
+    client: &'a Client,
+    path: String,
+    query: String,
+    number: u32,
+    limit: u32,
+    /// Rows so far, repeats included.
+    seen: u64,
+    total: Option<u64>,
+    /// Of the last page.
+    status: Option<u16>,
+    more: bool,
+    unreadable_row: Option<String>,
+    rows: std::marker::PhantomData<T>,
+}
+
+impl<'a, T: DeserializeOwned> Pages<'a, T> {
+    fn new(client: &'a Client, path: String, limit: u32) -> Self {
+        Self {
+            client,
+            path,
+            query: String::new(),
+            number: 0,
+            limit,
+            seen: 0,
+            total: None,
+            status: None,
+            more: true,
+            unreadable_row: None,
+            rows: std::marker::PhantomData,
+        }
+    }
+
+    /// `query` ends in `&`.
+    fn with_query(self, query: &str) -> Self {
+        Self { query: query.to_owned(), ..self }
+    }
+
+    async fn next(&mut self) -> Result<Turn<T>, Unusable> {
+        if !self.more {
+            return Ok(Turn::End(Outcome::read(self.status.unwrap_or(200))));
+        }
+        if self.number == self.limit {
+            let why = format!("the list does not end: {} pages were read", self.limit);
+            return Ok(Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why)));
+        }
+        self.number += 1;
+        let path = format!("{}?{}pageNum={}&itemsPerPage={PAGE}", self.path, self.query, self.number);
+        let (status, body) = match self.client.get(&path).await? {
+            Answer::Refusal(outcome) => return Ok(Turn::End(outcome)),
+            Answer::Document { status, body } => (status, body),
+        };
+        self.status = Some(status);
+        Ok(match Page::<T>::read(&body) {
+            Err(why) => {
+                let why = format!("the answer is not the documented one: {why}");
+                Turn::End(Outcome::unread(ReadStatus::Malformed, Some(status), why))
+            }
+            Ok(page) => self.take(page),
+        })
+    }
+
+    fn take(&mut self, page: Page<T>) -> Turn<T> {
+        let rows = page.rows;
+        self.seen += rows.len() as u64;
+        // The newest count: a list may grow while it is read.
+        self.total = page.total.or(self.total);
+        self.more = !rows.is_empty()
+            && (page.has_next || self.total.map_or(rows.len() >= PAGE, |total| self.seen < total));
+        if self.unreadable_row.is_none() {
+            self.unreadable_row = page.unreadable_row;
+        }
+        if rows.is_empty() {
+            return Turn::End(Outcome::read(self.status.unwrap_or(200)));
+        }
+        Turn::Rows(rows)
+    }
+
+    /// The outcome of a list of which `got` different rows were taken: complete only if nothing at all speaks against it.
+    fn reconcile(&self, got: u64, end: Outcome, what: &str) -> Outcome {
+        if !end.status.is_complete() || end.status == ReadStatus::Removed {
+            return end;
+        }
+        if let Some(why) = &self.unreadable_row {
+            return Outcome::unread(ReadStatus::Malformed, self.status, why);
+        }
+        match self.total {
+            Some(total) if total != got => {
+                let why = format!("the service counts {total} {what}, but its pages hold {got}");
+                Outcome::unread(ReadStatus::Partial, self.status, why)
+            }
+            Some(_) | None => end,
+        }
+    }
+}
+
+/// Encoded for a path; `None` for what would change the path itself.
+fn segment(text: &str) -> Option<String> {
+    let sound = !matches!(text, "" | "." | "..");
+    sound.then(|| utf8_percent_encode(text, SEGMENT).to_string())
+}
+
+fn impossible(id: &str) -> Outcome {
+    Outcome::unread(
+        ReadStatus::NotFound,
+        None,
+        format!("`{id}` can't be asked for: it would change the path"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_never_leaves_its_segment() {
+        assert_eq!(segment("5af9a1d29cc0cdb6ac0bf3f8").as_deref(), Some("5af9a1d29cc0cdb6ac0bf3f8"));
+        assert_eq!(segment("a/../b?c#d%2f").as_deref(), Some("a%2F..%2Fb%3Fc%23d%252f"));
+        assert_eq!(segment("ann@example.com").as_deref(), Some("ann%40example.com"));
+        for path in ["", ".", ".."] {
+            assert_eq!(segment(path), None);
+        }
+    }
+}

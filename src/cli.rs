@@ -1,0 +1,354 @@
+//! What can be typed. Every setting is an `Option`: defaults live in `config`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use crate::gate::FailOn;
+use crate::model::Product;
+use crate::report::Format;
+use crate::sandbox;
+
+/// Finds every deprecated personal API key of a MongoDB Ops Manager, Cloud Manager or Atlas organization, and proves which
+/// are still in use after the cutoff.
+#[derive(Parser, Debug)]
+#[command(name = "keysunset", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// No progress and no summary: only reports, errors and the exit code
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// Tell what is going on, on stderr (-vv: every request)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  keysunset demo
+  keysunset audit --url https://om.example:8080 --all-orgs
+  keysunset report --fail-on used
+
+Exit codes: 0 clean and complete, 1 findings, 2 usage, 3 incomplete, 4 findings and incomplete,
+5 bad input or credentials, 6 output not written, 70 a bug, 130 or 143 interrupted.";
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the whole audit against a sandbox started for it, and leave reports to look at
+    Demo(Demo),
+    /// Serve the API as the vendor documents it, with a made-up world, for trying and testing
+    Sandbox(Sandbox),
+    /// Read every personal API key of a list of users, judge it, and write reports
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(Box<Audit>),
+    /// Render a stored run again, without a request
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Report),
+}
+
+const AUDIT_EXAMPLES: &str = "\
+Credentials are never flags: set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY (or mongocli's MCLI_PUBLIC_API_KEY and
+MCLI_PRIVATE_API_KEY, or the Atlas CLI's MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY).
+
+Examples:
+  keysunset audit --url https://om.example:8080 --all-orgs
+  keysunset audit --url https://om.example:8080 --users users.csv --fail-on used --out reports
+  grep -v '^bot-' names.txt | keysunset audit --url https://om.example:8080 --users - --rate 5";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  keysunset report
+  keysunset report --run 3 --cutoff 2023-01-01 --format csv --out /tmp/2023";
+
+/// `keysunset demo`
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// How many users the sandbox has [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub users: Option<u64>,
+    /// Where the reports go [default: reports]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `keysunset sandbox`
+#[derive(Args, Debug)]
+pub struct Sandbox {
+    /// Address and port; port 0 takes a free one [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Which product to be [default: ops-manager]
+    #[arg(long, value_enum)]
+    pub product: Option<sandbox::Product>,
+    /// Which version to be [default: 4.4.12]
+    #[arg(long, value_name = "VERSION")]
+    pub service_version: Option<String>,
+    /// How many users the world has [default: 100]
+    #[arg(long, value_name = "N", conflicts_with = "world")]
+    pub users: Option<u64>,
+    /// Which world of that size [default: 1]
+    #[arg(long, value_name = "S", conflicts_with = "world")]
+    pub seed: Option<u64>,
+    /// A world of one's own, in JSON (docs/sandbox.md)
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// Which digest challenge to send [default: jetty]
+    #[arg(long, value_enum)]
+    pub challenge: Option<sandbox::Challenge>,
+    /// Whether a nonce may be used again [default: shared]
+    #[arg(long, value_enum)]
+    pub nonce: Option<sandbox::NonceRule>,
+    /// Seconds that a nonce lives [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub nonce_life: Option<Duration>,
+    /// Uses that a nonce lives [default: 1024]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub nonce_uses: Option<u32>,
+    /// The service's now, such as 2021-02-28T12:00:00Z [default: `SOURCE_DATE_EPOCH`, else the system's]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub clock: Option<DateTime<Utc>>,
+}
+
+/// `keysunset audit`
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// What to ask.
+    #[command(flatten)]
+    pub asked: Asked,
+    /// What to show.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset report`
+#[derive(Args, Debug)]
+pub struct Report {
+    /// The run's number [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub run: Option<i64>,
+    /// What to show.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// What to ask which deployment for: on the command line, and by the same names in keysunset.toml.
+#[derive(Args, Deserialize, Debug, Default)]
+#[serde(rename_all = "kebab-case")]
+pub struct Asked {
+    /// The deployment: a host's root or a whole base path
+    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", value_parser = url, help_heading = "Deployment")]
+    #[serde(default, deserialize_with = "url_of")]
+    pub url: Option<Url>,
+    /// What the reports call it [default: the URL's origin]
+    #[arg(long, value_name = "NAME", env = "KEYSUNSET_NAME", help_heading = "Deployment")]
+    pub name: Option<String>,
+    /// Which product answers there [default: guessed from the URL]
+    #[arg(long, value_enum, env = "KEYSUNSET_PRODUCT", help_heading = "Deployment")]
+    pub product: Option<Product>,
+    /// Certificates (PEM) of a private authority to trust
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_CA_CERT", help_heading = "Deployment")]
+    pub ca_cert: Option<PathBuf>,
+
+    /// Users from a file: text, CSV or JSON; - is standard input (repeatable, like all of these)
+    #[arg(long, value_name = "FILE|-", help_heading = "Whom to audit")]
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub users: Vec<PathBuf>,
+    /// One user, by id or name
+    #[arg(long, value_name = "ID", help_heading = "Whom to audit")]
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub user: Vec<String>,
+    /// Everybody of an organization
+    #[arg(long, value_name = "ID", help_heading = "Whom to audit")]
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub org: Vec<String>,
+    /// Everybody of a project
+    #[arg(long, value_name = "ID", help_heading = "Whom to audit")]
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub project: Vec<String>,
+    /// Everybody of every organization that the credentials see
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Whom to audit")]
+    pub all_orgs: Option<bool>,
+
+    /// Requests in flight [default: 16]
+    #[arg(long, value_name = "N", env = "KEYSUNSET_CONCURRENCY", value_parser = at_once, help_heading = "Pace")]
+    pub concurrency: Option<NonZeroUsize>,
+    /// At most so many requests a second [default: no limit]
+    #[arg(long, value_name = "PER_SECOND", env = "KEYSUNSET_RATE", value_parser = rate, help_heading = "Pace")]
+    pub rate: Option<f64>,
+    /// Seconds for one request, from its start to its last byte [default: 30]
+    #[arg(long, value_name = "S", env = "KEYSUNSET_TIMEOUT", value_parser = seconds, help_heading = "Pace")]
+    #[serde(default, deserialize_with = "seconds_of")]
+    pub timeout: Option<Duration>,
+}
+
+/// What to show of a run, and how to judge it: on the command line, and by the same names in keysunset.toml.
+#[derive(Args, Deserialize, Debug, Default)]
+#[serde(rename_all = "kebab-case")]
+pub struct Shown {
+    /// A use at or after it counts: a day or a time [default: 2021-03-01]
+    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", value_parser = instant, help_heading = "Judgement")]
+    #[serde(default, deserialize_with = "instant_of")]
+    pub cutoff: Option<DateTime<Utc>>,
+    /// A key used in the last so many days is in use now [default: 90]
+    #[arg(long, value_name = "DAYS", env = "KEYSUNSET_ACTIVE_WITHIN", help_heading = "Judgement")]
+    pub active_within: Option<u32>,
+    /// Which keys fail the run [default: any]
+    #[arg(long, value_enum, env = "KEYSUNSET_FAIL_ON", help_heading = "Judgement")]
+    pub fail_on: Option<FailOn>,
+    /// End with 0 whatever was found or not read (errors still count)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Judgement")]
+    pub exit_zero: Option<bool>,
+
+    /// Where the reports go [default: reports]
+    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Where the evidence is kept [default: keysunset.db in --out]
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", help_heading = "Output")]
+    pub store: Option<PathBuf>,
+    /// What to write, separated by commas [default: csv,markdown]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "FORMATS",
+        env = "KEYSUNSET_FORMAT",
+        help_heading = "Output"
+    )]
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub format: Vec<Format>,
+    /// Templates of one's own, in place of the built-in ones of the same names
+    #[arg(long, value_name = "DIR", env = "KEYSUNSET_TEMPLATES", help_heading = "Output")]
+    pub templates: Option<PathBuf>,
+    /// Leave CSV fields as they are, even where a spreadsheet would run them
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Output")]
+    pub csv_raw: Option<bool>,
+}
+
+/// A day (its first instant, UTC) or a time.
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .map(|day| day.and_time(NaiveTime::MIN).and_utc())
+        .or_else(|_| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()))
+        .map_err(|_| "a day such as 2021-03-01, or a time such as 2021-03-01T00:00:00Z".to_owned())
+}
+
+fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|why| format!("{why}; write it like https://om.example:8080"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err("write it like https://om.example:8080".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "credentials do not belong in it; set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY".to_owned()
+        );
+    }
+    Ok(url)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| "a number of seconds from 1 to 86400".to_owned())
+}
+
+fn at_once(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= 1024);
+    number.ok_or_else(|| "a number from 1 to 1024".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "requests a second, from 0.001 to 1000000".to_owned())
+}
+
+/// A TOML value in the same words as on the command line.
+fn typed<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, D::Error> {
+    let text = match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    parse(&text)
+        .map(Some)
+        .map_err(|expected| serde::de::Error::custom(format!("{text}: expected {expected}")))
+}
+
+fn url_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    typed(deserializer, url)
+}
+
+fn instant_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    typed(deserializer, instant)
+}
+
+fn seconds_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    typed(deserializer, seconds)
+}
+
+/// One thing, or an array of them.
+fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMore<T> {
+        More(Vec<T>),
+        One(T),
+    }
+    Ok(match OneOrMore::deserialize(deserializer)? {
+        OneOrMore::More(all) => all,
+        OneOrMore::One(one) => vec![one],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cutoff_is_a_day_or_a_time() {
+        for (text, expected) in [
+            ("2021-03-01", Some("2021-03-01T00:00:00Z")),
+            ("2021-03-01T02:00:00+02:00", Some("2021-03-01T00:00:00Z")),
+            ("2021-02-30", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(instant(text).ok().map(crate::model::rfc3339).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_has_a_host_and_no_credentials() {
+        assert!(url("https://om.example:8080").is_ok());
+        for text in
+            ["om.example", "om.example:8080", "ftp://om.example", "https://user:secret@om.example", "http://"]
+        {
+            let why = url(text).unwrap_err();
+            assert!(!why.contains("secret"), "{why}");
+        }
+    }
+}

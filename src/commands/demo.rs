@@ -1,0 +1,54 @@
+//! `keysunset demo`: the whole audit against a sandbox started for it.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::{audit, say};
+use crate::api::Credential;
+use crate::cli;
+use crate::config::{Clock, Settings, View};
+use crate::exit::{Error, Exit};
+use crate::model::Product;
+use crate::sandbox::{Options, Sandbox};
+use crate::source::Source;
+
+/// Runs the command. It ends with 0 when the audit went through, whatever it found: its world is meant to have findings.
+///
+/// # Errors
+/// Those of the audit.
+pub async fn run(typed: cli::Demo, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+    let default = Options::default();
+    let options =
+        Options { users: typed.users.unwrap_or(default.users), clock: Some(clock.now()), ..default };
+    let sandbox = Sandbox::start(options).map_err(Error::input)?;
+    let announced = sandbox.announcement();
+    let url = announced.url.parse().map_err(Error::bug)?;
+    let shown = cli::Shown { out: typed.out, ..cli::Shown::default() };
+    let settings = Settings {
+        url,
+        name: "demo".to_owned(),
+        product: Product::OpsManager,
+        ca_cert: None,
+        credential: Credential {
+            public: announced.public_key.clone(),
+            private: announced.private_key.clone().into(),
+        },
+        sources: vec![Source::AllOrganizations],
+        concurrency: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
+        rate: None,
+        timeout: Duration::from_secs(30),
+        view: View::settle(shown),
+    };
+    let out = settings.view.output.out.clone();
+    let exit = audit::run(settings, "the built-in sandbox".to_owned(), clock, quiet).await?;
+    sandbox.stop();
+    if !quiet {
+        let code = exit as u8;
+        say(&format!(
+            "  demo        this was a made-up deployment; an audit with this result ends with exit code {code}.\n\
+             \x20             Open {}, then audit your own: keysunset audit --help\n",
+            out.join("migration-report.md").display()
+        ))?;
+    }
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,101 @@
+//! One file a command. Each calls the stages in order; nobody else knows them all.
+
+pub mod audit;
+pub mod demo;
+pub mod report;
+pub mod sandbox;
+
+use std::io::Write as _;
+
+use crate::api::Unusable;
+use crate::config::View;
+use crate::exit::{Error, Exit};
+use crate::gate;
+use crate::policy::Policy;
+use crate::report::{Facts, Written, terminal};
+use crate::source::BrokenList;
+use crate::store::{self, Run, Store};
+
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Self {
+        Self::input(unusable)
+    }
+}
+
+impl From<BrokenList> for Error {
+    fn from(broken: BrokenList) -> Self {
+        Self::input(broken)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        if error.is_bad_input() { Self::input(error) } else { Self::output(error) }
+    }
+}
+
+impl From<crate::report::Error> for Error {
+    fn from(error: crate::report::Error) -> Self {
+        use crate::report::Error::{DoesNotAddUp, Store, Template, Write};
+        match error {
+            Store(error) => error.into(),
+            Write(..) => Self::output(error),
+            Template(_) => Self::input(error),
+            DoesNotAddUp(_) => Self::bug(error),
+        }
+    }
+}
+
+/// Renders a stored run, tells about it, and decides.
+fn render(store: &Store, run: &Run, view: &View, quiet: bool) -> Result<Exit, Error> {
+    let policy = Policy {
+        now: run.started_at,
+        cutoff: view.cutoff.unwrap_or(run.settings.cutoff),
+        active_within: view.active_within.unwrap_or(run.settings.active_within),
+    };
+    let Written { summary, files } = crate::report::write(store, run, &policy, &view.output)?;
+    let gaps = store.gaps(run)?;
+    let facts = Facts { run, policy: &policy, gaps: &gaps };
+    let exit = gate::exit(&summary, run.finished_at.is_some(), view.fail_on);
+    if !quiet {
+        say(&terminal::summary(&facts, &summary, &files, &next(exit, view)))?;
+    }
+    Ok(if view.exit_zero { gate::to_zero(exit) } else { exit })
+}
+
+/// What to do now that the report is there.
+fn next(exit: Exit, view: &View) -> String {
+    let report = view.output.out.join(crate::report::Format::Markdown.file_name());
+    let report = if view.output.formats.contains(&crate::report::Format::Markdown) {
+        report.display().to_string()
+    } else {
+        "`keysunset report --format markdown`".to_owned()
+    };
+    match exit {
+        Exit::Clean => "nothing: no key fails the gate, and everybody was read".to_owned(),
+        Exit::Findings => format!("replace the keys, worst first: {report}"),
+        Exit::Incomplete => {
+            format!("find out why not everybody could be read: {report}, section \"Not read\"")
+        }
+        Exit::FindingsIncomplete => {
+            format!("replace the keys, worst first, and find out why not everybody could be read: {report}")
+        }
+        Exit::Usage
+        | Exit::BadInput
+        | Exit::NotWritten
+        | Exit::Bug
+        | Exit::Interrupted
+        | Exit::Terminated => String::new(),
+    }
+}
+
+/// On stdout; whoever closed it does not want to know.
+fn say(text: &str) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::output(format!("can't write to standard output: {why}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,217 @@
+//! What the audit talks about: users, their personal API keys, and what became of reading them. No I/O, no clock.
+
+use chrono::{DateTime, Utc};
+
+named! {
+    /// The three products that speak the API v1.0.
+    pub enum Product {
+        /// Ops Manager, in one's own data centre
+        OpsManager = "ops-manager",
+        /// Cloud Manager
+        CloudManager = "cloud-manager",
+        /// Atlas
+        Atlas = "atlas",
+    }
+}
+
+impl Product {
+    /// The name as its vendor writes it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::OpsManager => "Ops Manager",
+            Self::CloudManager => "Cloud Manager",
+            Self::Atlas => "Atlas",
+        }
+    }
+}
+
+/// An account of the deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// 24 hexadecimal digits; empty where a name could not be resolved to an id.
+    pub id: String,
+    /// Mostly an e-mail address; `None` where only the id was given.
+    pub username: Option<String>,
+}
+
+/// The last 12 hexadecimal digits of a key, in lower case: all that the service shows of it, and enough to identify it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suffix(String);
+
+impl Suffix {
+    const DIGITS: usize = 12;
+
+    /// From a UUID or its mask. The mask has four groups where a UUID has five, so only the end counts, never the shape.
+    #[must_use]
+    pub fn of(key: &str) -> Option<Self> {
+        let start = key.len().checked_sub(Self::DIGITS)?;
+        let end = key.get(start..)?;
+        end.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| Self(end.to_ascii_lowercase()))
+    }
+
+    /// The 12 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A personal API key, as far as the service tells. Any field but the id may be missing on an old server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonalKey {
+    /// 24 hexadecimal digits.
+    pub id: String,
+    /// `None` where the service shows no mask, or one that does not end in 12 hexadecimal digits.
+    pub suffix: Option<Suffix>,
+    /// Free text of its owner, hostile until escaped; empty where missing.
+    pub description: String,
+    /// `None` where the service does not say, which is to be taken as enabled.
+    pub enabled: Option<bool>,
+    /// To the second.
+    pub created_at: Option<DateTime<Utc>>,
+    /// When it was last used, to the second; `None` where the service does not say, which is not "never".
+    pub last_used: Option<DateTime<Utc>>,
+    /// How often it was used; `None` where the service does not say.
+    pub used_count: Option<u64>,
+    /// Whether this is the credential that the audit itself used, and whose use it thereby moved.
+    pub auditing: bool,
+}
+
+impl PersonalKey {
+    /// Whether it may still be in force: unknown counts as yes.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.enabled != Some(false)
+    }
+}
+
+named! {
+    /// How the reading of one user ended.
+    pub enum ReadStatus {
+        /// All pages were read and add up
+        Read = "read",
+        /// 401 or 403: these credentials may not read this user
+        Forbidden = "forbidden",
+        /// 404: no such user
+        NotFound = "not-found",
+        /// The service's rate limit
+        RateLimited = "rate-limited",
+        /// The rows do not add up to the service's own count
+        Partial = "partial",
+        /// An answer that is not what the API documents
+        Malformed = "malformed",
+        /// A server error, a timeout, a broken connection, or never asked because the run ended
+        Error = "error",
+        /// The deployment no longer has personal keys
+        Removed = "removed",
+    }
+}
+
+impl ReadStatus {
+    /// Whether nothing of this user can have been missed.
+    #[must_use]
+    pub const fn is_complete(self) -> bool {
+        match self {
+            Self::Read | Self::Removed => true,
+            Self::Forbidden
+            | Self::NotFound
+            | Self::RateLimited
+            | Self::Partial
+            | Self::Malformed
+            | Self::Error => false,
+        }
+    }
+}
+
+/// How a request, or all the requests for one user, ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What it means for the audit.
+    pub status: ReadStatus,
+    /// Of the last answer; `None` where none came.
+    pub http_status: Option<u16>,
+    /// The service's own word, such as `NOT_SELF`.
+    pub error_code: Option<String>,
+    /// A sentence for a person; `None` where there is nothing to explain. May quote the service.
+    pub detail: Option<String>,
+}
+
+impl Outcome {
+    /// All was read.
+    #[must_use]
+    pub const fn read(http_status: u16) -> Self {
+        Self { status: ReadStatus::Read, http_status: Some(http_status), error_code: None, detail: None }
+    }
+
+    /// Not all was read, and this is why.
+    pub fn unread(status: ReadStatus, http_status: Option<u16>, detail: impl Into<String>) -> Self {
+        Self { status, http_status, error_code: None, detail: Some(detail.into()) }
+    }
+}
+
+/// What came of asking for one user's keys: the evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Whose keys.
+    pub user: User,
+    /// Those that were read, whatever the outcome: a key once seen is never lost.
+    pub keys: Vec<PersonalKey>,
+    /// Whether that is all of them.
+    pub outcome: Outcome,
+    /// How often the user was asked for; 0 where never.
+    pub attempts: u32,
+    /// When the last answer came; `None` where never asked.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+/// A list of users that could not be read to its end, so that nobody knows who is missing from the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// What was to be listed, such as `organization 5980…`.
+    pub source: String,
+    /// Why it was not.
+    pub outcome: Outcome,
+}
+
+/// A time as every report writes it: RFC 3339, UTC, to the second.
+#[must_use]
+pub fn rfc3339(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_and_its_mask_have_the_same_suffix() {
+        let uuid = Suffix::of("b5e7b0c4-3a1d-4e0e-8f55-92732876EEAE");
+        assert_eq!(uuid, Suffix::of("********-****-****-92732876eeae"));
+        assert_eq!(uuid.unwrap().as_str(), "92732876eeae");
+    }
+
+    #[test]
+    fn what_does_not_end_in_twelve_digits_has_no_suffix() {
+        for mask in ["", "92732876eea", "********-****-****-************", "x2732876eeaé", "ééééééé"]
+        {
+            assert_eq!(Suffix::of(mask), None, "{mask}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_does_not_say_counts_as_enabled() {
+        let key = PersonalKey {
+            id: String::new(),
+            suffix: None,
+            description: String::new(),
+            enabled: None,
+            created_at: None,
+            last_used: None,
+            used_count: None,
+            auditing: false,
+        };
+        assert!(key.is_enabled());
+        assert!(!PersonalKey { enabled: Some(false), ..key }.is_enabled());
+    }
+}

@@ -1,0 +1,242 @@
+//! What a personal key is worth: which rule it falls under, how bad that is, and what to do. Pure: the clock is a field.
+
+use chrono::{DateTime, Days, NaiveTime, Utc};
+
+use crate::model::{PersonalKey, rfc3339};
+
+named! {
+    /// What is known of a key's use.
+    pub enum Verdict {
+        /// Used at or after the cutoff
+        UsedAfterCutoff = "used-after-cutoff",
+        /// Last used before the cutoff
+        NotUsedSinceCutoff = "not-used-since-cutoff",
+        /// Never used at all
+        NeverUsed = "never-used",
+        /// Used, or perhaps used, and nobody knows when
+        UsageUnknown = "usage-unknown",
+    }
+}
+
+named! {
+    /// How much a key matters, worst first.
+    pub enum Severity {
+        /// In use now
+        Critical = "critical",
+        /// In use after the cutoff, but not lately
+        High = "high",
+        /// Nobody knows
+        Medium = "medium",
+        /// Enabled, but out of use
+        Low = "low",
+        /// Disabled
+        Info = "info",
+    }
+}
+
+named! {
+    /// What to do about a key.
+    pub enum Action {
+        /// Give its users a programmatic key, then delete it
+        Migrate = "migrate",
+        /// Find out whether anybody uses it
+        Investigate = "investigate",
+        /// Disable it, wait, delete it
+        DisableAndDelete = "disable-and-delete",
+        /// Delete it
+        Delete = "delete",
+    }
+}
+
+/// The rules' two settings, and the instant they are applied at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// When the run was made: what "ago" counts from.
+    pub now: DateTime<Utc>,
+    /// A use at or after this instant counts as after.
+    pub cutoff: DateTime<Utc>,
+    /// In days: a use at most so long ago makes a key `critical`.
+    pub active_within: u32,
+}
+
+/// What the rules say about one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What is known of its use.
+    pub verdict: Verdict,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What to do.
+    pub action: Action,
+    /// Why, in a sentence with its arithmetic.
+    pub reason: String,
+}
+
+impl Policy {
+    /// Judges one key.
+    #[must_use]
+    pub fn judge(&self, key: &PersonalKey) -> Judgement {
+        let verdict = self.verdict(key);
+        let (severity, action) = self.consequence(key, verdict);
+        Judgement { verdict, severity, action, reason: self.reason(key) }
+    }
+
+    fn verdict(&self, key: &PersonalKey) -> Verdict {
+        match (key.last_used, key.used_count) {
+            (Some(last), _) if last >= self.cutoff => Verdict::UsedAfterCutoff,
+            (Some(_), _) => Verdict::NotUsedSinceCutoff,
+            (None, Some(0)) => Verdict::NeverUsed,
+            (None, _) => Verdict::UsageUnknown,
+        }
+    }
+
+    fn consequence(&self, key: &PersonalKey, verdict: Verdict) -> (Severity, Action) {
+        if !key.is_enabled() {
+            return (Severity::Info, Action::Delete);
+        }
+        match verdict {
+            Verdict::UsedAfterCutoff if self.is_active(key) => (Severity::Critical, Action::Migrate),
+            Verdict::UsedAfterCutoff => (Severity::High, Action::Migrate),
+            Verdict::UsageUnknown => (Severity::Medium, Action::Investigate),
+            Verdict::NotUsedSinceCutoff | Verdict::NeverUsed => (Severity::Low, Action::DisableAndDelete),
+        }
+    }
+
+    fn is_active(&self, key: &PersonalKey) -> bool {
+        let since = self
+            .now
+            .checked_sub_days(Days::new(self.active_within.into()))
+            .unwrap_or(DateTime::<Utc>::MIN_UTC);
+        key.last_used.is_some_and(|last| last >= since)
+    }
+
+    fn reason(&self, key: &PersonalKey) -> String {
+        let cutoff = day_or_instant(self.cutoff);
+        let use_ = match (key.last_used, key.used_count) {
+            (Some(last), _) if last >= self.cutoff => {
+                let after = days((last - self.cutoff).num_days());
+                let lately = if self.is_active(key) {
+                    format!(" and {} before the audit", days(self.days_since(last)))
+                } else {
+                    String::new()
+                };
+                format!("last used {}, {after} after the cutoff {cutoff}{lately}", rfc3339(last))
+            }
+            (Some(last), _) => {
+                let before = days((self.cutoff - last).num_days());
+                format!("last used {}, {before} before the cutoff {cutoff}", rfc3339(last))
+            }
+            (None, Some(0)) => "never used: no last use, and a count of 0".to_owned(),
+            (None, Some(1)) => "used once, but the service does not say when".to_owned(),
+            (None, Some(count)) => format!("used {count} times, but the service does not say when"),
+            (None, None) => "the service says neither when nor how often it was used".to_owned(),
+        };
+        match key.enabled {
+            Some(true) => use_,
+            Some(false) => format!("{use_}; disabled"),
+            None => format!("{use_}; taken as enabled, since the service does not say"),
+        }
+    }
+
+    /// Whole days from `time` to the run; 0 for what lies in the run's future, as when clocks differ.
+    #[must_use]
+    pub fn days_since(&self, time: DateTime<Utc>) -> i64 {
+        (self.now - time).num_days().max(0)
+    }
+}
+
+/// An instant as a person wrote it: `2021-03-01` at midnight, the whole time otherwise.
+#[must_use]
+pub fn day_or_instant(time: DateTime<Utc>) -> String {
+    if time.time() == NaiveTime::MIN { time.format("%Y-%m-%d").to_string() } else { rfc3339(time) }
+}
+
+fn days(count: i64) -> String {
+    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn policy() -> Policy {
+        Policy { now: at("2024-06-30T12:00:00Z"), cutoff: at("2021-03-01T00:00:00Z"), active_within: 90 }
+    }
+
+    fn key(enabled: Option<bool>, last_used: Option<&str>, used_count: Option<u64>) -> PersonalKey {
+        PersonalKey {
+            id: "5af9a1d29cc0cdb6acdca6d5".to_owned(),
+            suffix: None,
+            description: String::new(),
+            enabled,
+            created_at: None,
+            last_used: last_used.map(at),
+            used_count,
+            auditing: false,
+        }
+    }
+
+    /// The two tables of the contract, row by row.
+    #[test]
+    fn each_row_of_the_tables_holds() {
+        use Action::{Delete, DisableAndDelete, Investigate, Migrate};
+        use Severity::{Critical, High, Info, Low, Medium};
+        use Verdict::{NeverUsed, NotUsedSinceCutoff, UsageUnknown, UsedAfterCutoff};
+        let on = Some(true);
+        let off = Some(false);
+        for (enabled, last_used, used_count, verdict, severity, action) in [
+            (on, Some("2024-06-01T00:00:00Z"), Some(7), UsedAfterCutoff, Critical, Migrate),
+            (on, Some("2024-04-01T12:00:00Z"), Some(7), UsedAfterCutoff, Critical, Migrate),
+            (on, Some("2024-04-01T11:59:59Z"), Some(7), UsedAfterCutoff, High, Migrate),
+            (on, Some("2021-03-01T00:00:00Z"), Some(7), UsedAfterCutoff, High, Migrate),
+            (on, Some("2021-02-28T23:59:59Z"), Some(7), NotUsedSinceCutoff, Low, DisableAndDelete),
+            (on, Some("2021-02-28T23:59:59Z"), None, NotUsedSinceCutoff, Low, DisableAndDelete),
+            (on, None, Some(0), NeverUsed, Low, DisableAndDelete),
+            (on, None, Some(1), UsageUnknown, Medium, Investigate),
+            (on, None, None, UsageUnknown, Medium, Investigate),
+            (None, None, None, UsageUnknown, Medium, Investigate),
+            (off, Some("2024-06-01T00:00:00Z"), Some(7), UsedAfterCutoff, Info, Delete),
+            (off, Some("2018-06-01T00:00:00Z"), Some(7), NotUsedSinceCutoff, Info, Delete),
+            (off, None, Some(0), NeverUsed, Info, Delete),
+            (off, None, None, UsageUnknown, Info, Delete),
+        ] {
+            let judged = policy().judge(&key(enabled, last_used, used_count));
+            assert_eq!(
+                (judged.verdict, judged.severity, judged.action),
+                (verdict, severity, action),
+                "{judged:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_reason_shows_its_arithmetic() {
+        let reason = |last, count| policy().judge(&key(Some(true), last, count)).reason;
+        assert_eq!(
+            reason(Some("2023-04-05T06:07:08Z"), Some(7)),
+            "last used 2023-04-05T06:07:08Z, 765 days after the cutoff 2021-03-01"
+        );
+        assert_eq!(
+            reason(Some("2018-05-14T14:45:23Z"), Some(7)),
+            "last used 2018-05-14T14:45:23Z, 1021 days before the cutoff 2021-03-01"
+        );
+    }
+
+    #[test]
+    fn a_key_used_in_the_future_of_the_run_is_in_use() {
+        let judged = policy().judge(&key(Some(true), Some("2024-07-01T00:00:00Z"), Some(7)));
+        assert_eq!(judged.severity, Severity::Critical);
+        assert_eq!(policy().days_since(at("2024-07-01T00:00:00Z")), 0);
+    }
+
+    #[test]
+    fn an_endless_activity_window_makes_every_use_after_the_cutoff_critical() {
+        let policy = Policy { active_within: u32::MAX, ..policy() };
+        let judged = policy.judge(&key(Some(true), Some("2021-03-01T00:00:00Z"), None));
+        assert_eq!(judged.severity, Severity::Critical);
+    }
+}

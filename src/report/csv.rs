@@ -1,0 +1,181 @@
+//! `keys.csv`: RFC 4180, one row a key and one for every user without keys or not read.
+
+use std::io::{self, BufWriter};
+
+use tempfile::NamedTempFile;
+
+use super::{Error, Facts, Row, Summary, Writer};
+use crate::model::{Outcome, ReadStatus, Reading, Suffix, User, rfc3339};
+
+/// Promised outward; later ones are only ever appended.
+const COLUMNS: [&str; 23] = [
+    "deployment",
+    "user_id",
+    "username",
+    "read_status",
+    "http_status",
+    "error_code",
+    "attempts",
+    "read_at",
+    "key_id",
+    "key_suffix",
+    "description",
+    "enabled",
+    "created_at",
+    "age_days",
+    "last_used",
+    "days_since_last_use",
+    "used_count",
+    "verdict",
+    "severity",
+    "action",
+    "reason",
+    "cutoff",
+    "auditing_key",
+];
+
+/// Where the reason stands: a row without a key leaves all before it empty.
+const REASON: usize = 20;
+
+/// The file under way.
+struct Csv {
+    rows: ::csv::Writer<BufWriter<NamedTempFile>>,
+    raw: bool,
+    begun: bool,
+}
+
+/// `raw` leaves text as it is, even where a spreadsheet would run it.
+pub(super) fn start(file: BufWriter<NamedTempFile>, raw: bool) -> impl Writer {
+    let rows = ::csv::WriterBuilder::new().terminator(::csv::Terminator::Any(b'\n')).from_writer(file);
+    Csv { rows, raw, begun: false }
+}
+
+impl Csv {
+    /// The header, and a row for each thing that hides users of whom not even the name is known.
+    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        self.rows.write_record(COLUMNS)?;
+        if facts.run.finished_at.is_none() {
+            let why = "INCOMPLETE: the run ended before all users were known and read";
+            self.nobody(facts, &Outcome::unread(ReadStatus::Error, None, ""), why)?;
+        }
+        for gap in facts.gaps {
+            let why = gap.outcome.detail.as_deref().unwrap_or("for no stated reason");
+            self.nobody(
+                facts,
+                &gap.outcome,
+                &format!("{}: its users could not all be listed: {why}", gap.source),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn nobody(&mut self, facts: &Facts, outcome: &Outcome, why: &str) -> io::Result<()> {
+        let mut fields = self.user_fields(facts, &User { id: String::new(), username: None }, outcome);
+        fields.resize(REASON, String::new());
+        fields.extend([self.guard(why), rfc3339(facts.policy.cutoff), String::new()]);
+        Ok(self.rows.write_record(&fields)?)
+    }
+
+    fn guard(&self, text: &str) -> String {
+        if self.raw { text.to_owned() } else { guarded(text) }
+    }
+
+    /// The first six columns.
+    fn user_fields(&self, facts: &Facts, user: &User, outcome: &Outcome) -> Vec<String> {
+        let mut fields = Vec::with_capacity(COLUMNS.len());
+        fields.extend([
+            self.guard(&facts.run.deployment),
+            self.guard(&user.id),
+            self.guard(user.username.as_deref().unwrap_or_default()),
+            outcome.status.to_string(),
+            outcome.http_status.map_or_else(String::new, |status| status.to_string()),
+            self.guard(outcome.error_code.as_deref().unwrap_or_default()),
+        ]);
+        fields
+    }
+}
+
+impl Writer for Csv {
+    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+        self.begin(facts)?;
+        let Reading { user, outcome, attempts, read_at, .. } = row.reading;
+        let mut fields = self.user_fields(facts, user, outcome);
+        fields.extend([attempts.to_string(), read_at.map_or_else(String::new, rfc3339)]);
+        match &row.key {
+            Some((key, judged)) => fields.extend([
+                self.guard(&key.id),
+                key.suffix.as_ref().map_or_else(String::new, |suffix| Suffix::as_str(suffix).to_owned()),
+                self.guard(&key.description),
+                key.enabled.map_or_else(String::new, |enabled| enabled.to_string()),
+                key.created_at.map_or_else(String::new, rfc3339),
+                key.created_at.map_or_else(String::new, |time| facts.policy.days_since(time).to_string()),
+                key.last_used.map_or_else(String::new, rfc3339),
+                key.last_used.map_or_else(String::new, |time| facts.policy.days_since(time).to_string()),
+                key.used_count.map_or_else(String::new, |count| count.to_string()),
+                judged.verdict.to_string(),
+                judged.severity.to_string(),
+                judged.action.to_string(),
+                self.guard(&judged.reason),
+            ]),
+            None => {
+                fields.resize(REASON, String::new());
+                fields.push(self.guard(&why_no_key(row.reading)));
+            }
+        }
+        fields.push(rfc3339(facts.policy.cutoff));
+        fields.push(row.key.as_ref().map_or_else(String::new, |(key, _)| key.auditing.to_string()));
+        self.rows.write_record(&fields)?;
+        Ok(())
+    }
+
+    fn end(mut self: Box<Self>, facts: &Facts, _: &Summary) -> Result<BufWriter<NamedTempFile>, Error> {
+        let wrong = |why| Error::Write("keys.csv".to_owned(), why);
+        self.begin(facts).map_err(wrong)?;
+        self.rows.into_inner().map_err(|failed| wrong(io::Error::other(failed.error().to_string())))
+    }
+}
+
+/// The reason of a row without a key.
+fn why_no_key(reading: &Reading) -> String {
+    let why = reading.outcome.detail.clone();
+    match reading.outcome.status {
+        ReadStatus::Read => "no personal API keys".to_owned(),
+        ReadStatus::Removed => "the deployment no longer has personal API keys".to_owned(),
+        ReadStatus::Partial => why.unwrap_or_else(|| "not all keys could be read".to_owned()),
+        ReadStatus::Forbidden
+        | ReadStatus::NotFound
+        | ReadStatus::RateLimited
+        | ReadStatus::Malformed
+        | ReadStatus::Error => why.unwrap_or_else(|| "could not be read".to_owned()),
+    }
+}
+
+/// A `'` before what a spreadsheet would run as a formula.
+fn guarded(text: &str) -> String {
+    let runs = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r');
+    let first = text.chars().next();
+    let first_visible = text.trim_start().chars().next();
+    if first.is_some_and(runs) || first_visible.is_some_and(runs) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_guarded() {
+        for text in ["=1+1", "+1", "-1", "@x", "\tx", "\rx", " =1", "\n=1", "\u{a0}=1", "\t", "  \t@x"] {
+            assert_eq!(guarded(text), format!("'{text}"), "{text:?}");
+        }
+        for text in ["", "ci", "a=1", " a", "'=1", "\nx", "5-3"] {
+            assert_eq!(guarded(text), text, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The totals, derived from the rows as they pass and held against what the store counts by itself.
+
+use super::Row;
+use crate::model::ReadStatus;
+use crate::policy::{Action, Severity, Verdict};
+
+/// The totals of a report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Users by read status, in the order of `ReadStatus::ALL`.
+    users: [u64; ReadStatus::ALL.len()],
+    /// Users who were read and have none.
+    pub without_keys: u64,
+    /// Key rows.
+    pub keys: u64,
+    verdicts: [u64; Verdict::ALL.len()],
+    severities: [u64; Severity::ALL.len()],
+    actions: [u64; Action::ALL.len()],
+    /// Keys that may still be in force.
+    pub enabled: u64,
+    /// Lists of users that were not read to their end.
+    pub gaps: u64,
+    /// The user whose rows are passing: his first row counts him.
+    current: Option<(String, Option<String>)>,
+}
+
+impl Summary {
+    pub(super) fn new(gaps: u64) -> Self {
+        Self { gaps, ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, row: &Row) {
+        let user = &row.reading.user;
+        if self.current.as_ref().is_none_or(|(id, name)| (id, name) != (&user.id, &user.username)) {
+            self.current = Some((user.id.clone(), user.username.clone()));
+            self.users[row.reading.outcome.status as usize] += 1;
+        }
+        match &row.key {
+            Some((key, judgement)) => {
+                self.keys += 1;
+                self.verdicts[judgement.verdict as usize] += 1;
+                self.severities[judgement.severity as usize] += 1;
+                self.actions[judgement.action as usize] += 1;
+                self.enabled += u64::from(key.is_enabled());
+            }
+            None if row.reading.outcome.status.is_complete() => self.without_keys += 1,
+            None => {}
+        }
+    }
+
+    /// Holds the totals against each other and against `counted`, the store's users and keys.
+    ///
+    /// # Errors
+    /// Which two differ.
+    pub(super) fn reconcile(&self, counted: (u64, u64)) -> Result<(), String> {
+        let (requested, keys) = counted;
+        let checks = [
+            ("users requested", requested, "read and not read", self.read() + self.unread()),
+            ("keys in the store", keys, "keys in the report", self.keys),
+            ("keys", self.keys, "sum over verdicts", self.verdicts.iter().sum()),
+            ("keys", self.keys, "sum over severities", self.severities.iter().sum()),
+            ("keys", self.keys, "sum over actions", self.actions.iter().sum()),
+        ];
+        match checks.into_iter().find(|(_, one, _, other)| one != other) {
+            Some((what, one, against, other)) => Err(format!("{one} {what}, but {other} {against}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Everybody who was to be read.
+    #[must_use]
+    pub fn requested(&self) -> u64 {
+        self.users.iter().sum()
+    }
+
+    /// Users of whom nothing was missed.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        ReadStatus::ALL.iter().filter(|status| status.is_complete()).map(|status| self.users(*status)).sum()
+    }
+
+    /// Users of whom something is unknown.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        ReadStatus::ALL.iter().filter(|status| !status.is_complete()).map(|status| self.users(*status)).sum()
+    }
+
+    /// Users of one read status.
+    #[must_use]
+    pub fn users(&self, status: ReadStatus) -> u64 {
+        self.users[status as usize]
+    }
+
+    /// Keys of one verdict.
+    #[must_use]
+    pub fn verdict(&self, verdict: Verdict) -> u64 {
+        self.verdicts[verdict as usize]
+    }
+
+    /// Keys used after the cutoff, and those of which nobody knows that they were not.
+    #[must_use]
+    pub fn used_or_unknown(&self) -> u64 {
+        self.verdict(Verdict::UsedAfterCutoff) + self.verdict(Verdict::UsageUnknown)
+    }
+
+    /// Keys of one severity.
+    #[must_use]
+    pub fn severity(&self, severity: Severity) -> u64 {
+        self.severities[severity as usize]
+    }
+
+    /// Keys of one action.
+    #[must_use]
+    pub fn action(&self, action: Action) -> u64 {
+        self.actions[action as usize]
+    }
+
+    /// Whether everybody asked for was read, and nobody can have been left out.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unread() == 0 && self.gaps == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_that_contradict_each_other_are_named() {
+        let mut summary =
+            Summary { keys: 2, verdicts: [1, 1, 0, 0], severities: [2, 0, 0, 0, 0], ..Summary::default() };
+        summary.actions[0] = 2;
+        summary.users[0] = 3;
+        assert_eq!(summary.reconcile((3, 2)), Ok(()));
+        assert_eq!(summary.reconcile((4, 2)), Err("4 users requested, but 3 read and not read".to_owned()));
+        assert_eq!(
+            summary.reconcile((3, 1)),
+            Err("1 keys in the store, but 2 keys in the report".to_owned())
+        );
+        summary.verdicts[3] = 1;
+        assert_eq!(summary.reconcile((3, 2)), Err("2 keys, but 3 sum over verdicts".to_owned()));
+    }
+}

@@ -1,0 +1,100 @@
+//! Foreign text made safe to show: what the service or a user wrote may break no terminal, table, page or link.
+
+/// What moves a cursor, hides, or turns the direction of text: shown by its number instead.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// One line without anything invisible; a line break is a space.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.replace("\r\n", "\n").chars() {
+        match c {
+            '\n' | '\r' | '\t' => line.push(' '),
+            c if is_unprintable(c) => line.extend(c.escape_unicode()),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// At most `length` characters, the last of them `…` where some are missing.
+#[must_use]
+pub fn shortened(text: &str, length: usize) -> String {
+    if text.chars().count() <= length {
+        return text.to_owned();
+    }
+    text.chars().take(length.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// As a code span of GitHub's Markdown, which neither links, mentions nor formats; good in a table cell too.
+///
+/// A `|` is escaped for the table. A `\` before it would undo that, and readers differ in how, so it becomes `⧵`; so
+/// does one at the end, where readers differ as well.
+#[must_use]
+pub fn code(text: &str) -> String {
+    let text = printable(text);
+    let text = text.trim();
+    if text.is_empty() {
+        return String::new();
+    }
+    let fence = "`".repeat(longest_run(text, '`') + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    let mut inner = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '|' => inner.push_str("\\|"),
+            '\\' if backslashes_end_at_bar(&characters) => inner.push('⧵'),
+            c => inner.push(c),
+        }
+    }
+    format!("{fence}{pad}{inner}{pad}{fence}")
+}
+
+/// Whether what follows is any number of backslashes and then a bar, a backtick or the end.
+fn backslashes_end_at_bar(rest: &std::iter::Peekable<std::str::Chars>) -> bool {
+    matches!(rest.clone().find(|&c| c != '\\'), None | Some('|' | '`'))
+}
+
+fn longest_run(text: &str, of: char) -> usize {
+    text.split(|c| c != of).map(|run| run.chars().count()).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_invisible_is_left() {
+        assert_eq!(printable("a\r\nb\tc\u{1b}[31m\u{202e}d\u{0}"), "a b c\\u{1b}[31m\\u{202e}d\\u{0}");
+    }
+
+    #[test]
+    fn a_code_span_closes_where_it_should() {
+        for (text, expected) in [
+            ("ci", "`ci`"),
+            ("", ""),
+            (" \n ", ""),
+            ("a`b", "``a`b``"),
+            ("`", "`` ` ``"),
+            ("a|b", "`a\\|b`"),
+            ("a\\|b", "`a⧵\\|b`"),
+            ("a\\\\|b", "`a⧵⧵\\|b`"),
+            ("C:\\dir\\", "`C:\\dir⧵`"),
+            ("<b>[x](http://e)</b> @all", "`<b>[x](http://e)</b> @all`"),
+        ] {
+            assert_eq!(code(text), expected);
+        }
+    }
+
+    #[test]
+    fn shortening_counts_characters() {
+        assert_eq!(shortened("ééé", 3), "ééé");
+        assert_eq!(shortened("éééé", 3), "éé…");
+    }
+}

@@ -1,0 +1,162 @@
+//! What each product serves, by its version and, where it was asked for, by its clock.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Error;
+
+/// Whose API the sandbox speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Product {
+    /// Ops Manager: keys are read by their user and by a `GLOBAL_OWNER`
+    OpsManager,
+    /// Cloud Manager: keys are read by their user alone
+    CloudManager,
+    /// Atlas: as Cloud Manager, under its own base path, and with `includeCount`
+    Atlas,
+}
+
+impl Product {
+    /// The name as typed and as announced.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpsManager => "ops-manager",
+            Self::CloudManager => "cloud-manager",
+            Self::Atlas => "atlas",
+        }
+    }
+
+    /// The path under which everything stands.
+    #[must_use]
+    pub const fn base_path(self) -> &'static str {
+        match self {
+            Self::OpsManager | Self::CloudManager => "/api/public/v1.0",
+            Self::Atlas => "/api/atlas/v1.0",
+        }
+    }
+
+    pub(super) const fn application(self) -> &'static str {
+        match self {
+            Self::OpsManager => "MongoDB Ops Manager",
+            Self::CloudManager => "MongoDB Cloud Manager",
+            Self::Atlas => "MongoDB Atlas",
+        }
+    }
+}
+
+/// How IP lists are called, in paths and in error codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    Whitelist,
+    AccessList,
+}
+
+impl Spelling {
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::Whitelist => "whitelist",
+            Self::AccessList => "accessList",
+        }
+    }
+
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Whitelist => "WHITELIST",
+            Self::AccessList => "ACCESS_LIST",
+        }
+    }
+}
+
+/// Whether `/users/{id}/keys` is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PersonalKeys {
+    Served,
+    /// No such path: Ops Manager before 4.0, and from 5.0 on.
+    Unknown,
+    /// The path is known and answers 410.
+    Removed,
+}
+
+/// One product at one version and time.
+pub(super) struct Served {
+    pub(super) product: Product,
+    /// Major and minor, which only Ops Manager has rules for.
+    version: (u64, u64),
+    clock: Option<DateTime<Utc>>,
+}
+
+const ATLAS_REFUSES: i64 = 1_614_556_800; // 2021-03-01
+const ATLAS_REMOVES: i64 = 1_624_406_400; // 2021-06-23
+const CLOUD_MANAGER_REMOVES: i64 = 1_627_948_800; // 2021-08-03
+
+impl Served {
+    pub(super) fn new(product: Product, version: &str, clock: Option<DateTime<Utc>>) -> Result<Self, Error> {
+        let mut numbers = version.split('.').map(str::parse::<u64>);
+        let version = match (product, numbers.next(), numbers.next()) {
+            (_, Some(Ok(major)), Some(Ok(minor))) => (major, minor),
+            (Product::CloudManager | Product::Atlas, ..) => (0, 0),
+            (Product::OpsManager, ..) => return Err(Error::Version(version.to_owned())),
+        };
+        Ok(Self { product, version, clock })
+    }
+
+    /// The service's now, to the second.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.unwrap_or_else(|| SystemTime::now().into());
+        now - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()))
+    }
+
+    /// The removal from Atlas and Cloud Manager follows a clock that was set, never the system's: otherwise nothing
+    /// would be left there to show.
+    pub(super) fn personal_keys(&self) -> PersonalKeys {
+        let removed = |from| self.clock.is_some_and(|now| now.timestamp() >= from);
+        match self.product {
+            Product::OpsManager if (4..5).contains(&self.version.0) => PersonalKeys::Served,
+            Product::OpsManager => PersonalKeys::Unknown,
+            Product::CloudManager if removed(CLOUD_MANAGER_REMOVES) => PersonalKeys::Removed,
+            Product::Atlas if removed(ATLAS_REMOVES) => PersonalKeys::Removed,
+            Product::CloudManager | Product::Atlas => PersonalKeys::Served,
+        }
+    }
+
+    /// Whether a personal key may log in.
+    pub(super) fn accepts_personal_keys(&self) -> bool {
+        match self.product {
+            Product::OpsManager => self.version < (5, 0),
+            Product::CloudManager => self.personal_keys() == PersonalKeys::Served,
+            Product::Atlas => self.now().timestamp() < ATLAS_REFUSES,
+        }
+    }
+
+    /// Only Ops Manager 4.0 still makes personal keys.
+    pub(super) fn creates_personal_keys(&self) -> bool {
+        self.product == Product::OpsManager && self.version < (4, 1)
+    }
+
+    /// Ops Manager has programmatic keys since 4.1.
+    pub(super) fn has_programmatic_keys(&self) -> bool {
+        self.product != Product::OpsManager || self.version >= (4, 1)
+    }
+
+    pub(super) fn has_global_keys(&self) -> bool {
+        self.product == Product::OpsManager && self.has_programmatic_keys()
+    }
+
+    pub(super) fn has_include_count(&self) -> bool {
+        self.product == Product::Atlas
+    }
+
+    /// A deletion answers 200 with `{}` on Atlas, and 204 elsewhere.
+    pub(super) fn deletes_with_a_body(&self) -> bool {
+        self.product == Product::Atlas
+    }
+
+    pub(super) fn spelling(&self) -> Spelling {
+        match self.product {
+            Product::OpsManager if self.version < (5, 0) => Spelling::Whitelist,
+            Product::OpsManager | Product::CloudManager | Product::Atlas => Spelling::AccessList,
+        }
+    }
+}

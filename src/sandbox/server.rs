@@ -1,0 +1,224 @@
+//! The way of a request: connection, digest, key, route, answer.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, State};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE,
+};
+use axum::http::request::Parts;
+use axum::http::{Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::call::{Call, Caller, Method};
+use super::digest::{self, Challenge, Denial, judge};
+use super::nonces::Nonces;
+use super::query::Query;
+use super::refusal::{NOT_AUTHORIZED, Refusal};
+use super::route::route;
+use super::service::Service;
+
+/// What the version header calls the build.
+pub(super) const GIT_HASH: &str = "5a9d5b0c6e7f8a1b2c3d4e5f60718293a4b5c6d7";
+
+/// The largest body that is read, in bytes.
+const LARGEST_BODY: usize = 1 << 20;
+
+/// Where the counts stand, outside of the service and without authentication.
+const COUNTS: &str = "/sandbox/counts";
+
+/// What came in and went out since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Requests that were answered, but for those that asked for these counts.
+    pub exchanges: u64,
+    /// 401 of the digest layer to a request that attempted no answer.
+    pub challenged: u64,
+    /// 401 of the digest layer to an answer, stale ones among them.
+    pub refused: u64,
+    /// Those of the refused that said `stale=true`.
+    pub stale: u64,
+    /// TCP connections that were accepted.
+    pub connections: u64,
+}
+
+/// The server's side of [`Counts`].
+#[derive(Default)]
+pub(super) struct Counters {
+    exchanges: AtomicU64,
+    challenged: AtomicU64,
+    refused: AtomicU64,
+    stale: AtomicU64,
+    pub(super) connections: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            exchanges: read(&self.exchanges),
+            challenged: read(&self.challenged),
+            refused: read(&self.refused),
+            stale: read(&self.stale),
+            connections: read(&self.connections),
+        }
+    }
+}
+
+/// All that answering needs.
+pub(super) struct Server {
+    pub(super) service: Service,
+    pub(super) challenge: Challenge,
+    pub(super) nonces: Mutex<Nonces>,
+    pub(super) counters: Counters,
+    /// The `Host` of a request that has none.
+    pub(super) address: SocketAddr,
+    pub(super) version: HeaderValue,
+}
+
+/// One handler for everything, because the service has answers of its own for whatever does not exist.
+pub(super) fn router(server: Arc<Server>) -> Router {
+    Router::new().fallback(exchange).with_state(server)
+}
+
+async fn exchange(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    if head.uri.path() == COUNTS {
+        return respond(StatusCode::OK, Some(json!(server.counters.read()).to_string()), HeaderMap::new());
+    }
+    server.counters.exchanges.fetch_add(1, Ordering::Relaxed);
+    let mut response = match server.authenticate(&head) {
+        Err(denial) => server.challenge(denial),
+        Ok(caller) => server.serve(&head, body, caller, peer).await,
+    };
+    // The page prints `Connection: keep-alive`, which would be a lie to a client that closes.
+    if !head.headers.get(CONNECTION).is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"close")) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
+    tracing::debug!(method = %head.method, target = %head.uri, status = response.status().as_u16(), "answered");
+    response
+}
+
+impl Server {
+    /// The digest layer, which stands before everything else.
+    fn authenticate(&self, head: &Parts) -> Result<Caller, Denial> {
+        let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let headers = head.headers.get_all(AUTHORIZATION).iter();
+        let request = digest::Request {
+            method: head.method.as_str(),
+            target,
+            authorization: headers.map(|header| std::str::from_utf8(header.as_bytes()).ok()).collect(),
+        };
+        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        judge(&request, self.challenge, &mut nonces, Instant::now(), |user| self.service.login(user))
+    }
+
+    fn challenge(&self, denial: Denial) -> Response<Body> {
+        let (counter, stale) = match denial {
+            Denial::Unanswered => (&self.counters.challenged, false),
+            Denial::Wrong => (&self.counters.refused, false),
+            Denial::Stale => (&self.counters.refused, true),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.counters.stale.fetch_add(u64::from(stale), Ordering::Relaxed);
+        let nonce = self.nonces.lock().unwrap_or_else(PoisonError::into_inner).issue(Instant::now());
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=ISO-8859-1"));
+        for challenge in self.challenge.headers(&nonce, stale) {
+            if let Ok(value) = HeaderValue::try_from(challenge) {
+                headers.append(WWW_AUTHENTICATE, value);
+            }
+        }
+        respond(StatusCode::UNAUTHORIZED, Some(NOT_AUTHORIZED.to_owned()), headers)
+    }
+
+    /// Everything behind the digest layer.
+    async fn serve(&self, head: &Parts, body: Body, caller: Caller, peer: SocketAddr) -> Response<Body> {
+        let query = Query::parse(head.uri.query().unwrap_or_default(), &self.service.served);
+        let (pretty, envelope) =
+            query.as_ref().map_or((false, false), |query| (query.pretty, query.envelope));
+        let body = match Method::of(head.method.as_str()) {
+            Method::Post | Method::Patch => {
+                to_bytes(body, LARGEST_BODY).await.map_err(|_| Refusal::MalformedJson)
+            }
+            Method::Get | Method::Delete | Method::Other => Ok(axum::body::Bytes::new()),
+        };
+        let answer = query.and_then(|query| self.answer(head, query, &body?, caller, peer));
+        let (status, document) = match answer {
+            Ok(answer) => (answer.status(), answer.document(envelope)),
+            Err(refusal) => (refusal.status(), Some(refusal.document())),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=300"));
+        headers.insert(HeaderName::from_static("x-mongodb-service-version"), self.version.clone());
+        respond(status, document.map(|document| text(&document, pretty)), headers)
+    }
+
+    fn answer(
+        &self,
+        head: &Parts,
+        query: Query,
+        body: &[u8],
+        caller: Caller,
+        peer: SocketAddr,
+    ) -> Result<Answer, Refusal> {
+        let address = peer.ip().to_canonical();
+        self.service.note_use(&caller, address)?;
+
+        let unknown = || Refusal::ResourceNotFound(head.uri.path().to_owned());
+        let base = self.service.served.product.base_path();
+        let path = head.uri.path().strip_prefix(base).ok_or_else(unknown)?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let segments: Vec<Cow<str>> = match path.strip_prefix('/') {
+            Some(rest) => rest.split('/').map(decode).collect::<Option<_>>().ok_or_else(unknown)?,
+            None if path.is_empty() => Vec::new(),
+            None => return Err(unknown()),
+        };
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).map(Cow::Borrowed);
+        let host = host.unwrap_or_else(|| self.address.to_string().into());
+        let call = Call {
+            service: &self.service,
+            caller,
+            method: Method::of(head.method.as_str()),
+            method_name: head.method.as_str(),
+            base: format!("http://{host}{base}"),
+            path,
+            query,
+            body,
+            address,
+        };
+        route(&call, &segments.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+    }
+}
+
+fn decode(segment: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(segment).decode_utf8().ok()
+}
+
+fn text(document: &Value, pretty: bool) -> String {
+    if pretty { format!("{document:#}") } else { document.to_string() }
+}
+
+fn respond(status: StatusCode, body: Option<String>, headers: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    response
+}

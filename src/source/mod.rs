@@ -1,0 +1,190 @@
+//! Where the users come from: lists that somebody wrote, and the organizations and projects of the deployment itself.
+
+mod file;
+mod org;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::Stream;
+use futures::stream::{self, StreamExt as _};
+use tokio::sync::mpsc;
+
+pub use file::{BrokenList, List, looks_like_id};
+
+use crate::api::{Client, Unusable};
+use crate::model::{Gap, Outcome, Reading, User};
+
+/// One thing that was asked for on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file of users; `-` is standard input.
+    File(PathBuf),
+    /// One user, by id or name.
+    User(String),
+    /// Everybody of a project, by its id.
+    Project(String),
+    /// Everybody of an organization, by its id.
+    Organization(String),
+    /// Everybody of every organization that the credentials see.
+    AllOrganizations,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) if path.as_os_str() == "-" => f.write_str("users from standard input"),
+            Self::File(path) => write!(f, "users from {}", path.display()),
+            Self::User(user) => write!(f, "user {user}"),
+            Self::Project(id) => write!(f, "project {id}"),
+            Self::Organization(id) => write!(f, "organization {id}"),
+            Self::AllOrganizations => f.write_str("all organizations"),
+        }
+    }
+}
+
+/// What discovery brings.
+pub enum Found {
+    /// Somebody to read; may be known already.
+    User(User),
+    /// A name that has no id, and why.
+    Nobody(Reading),
+    /// A list that could not be read to its end.
+    Gap(Gap),
+}
+
+/// A user as a list gives him.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// With an id, and perhaps a name.
+    Known(User),
+    /// By name alone.
+    Named(String),
+}
+
+/// A source, checked as far as that goes without a request.
+pub enum Checked {
+    /// A list without a broken line.
+    List(List),
+    /// One user.
+    One(Listed),
+    /// Everybody of a project.
+    Project(String),
+    /// Everybody of an organization.
+    Organization(String),
+    /// Everybody.
+    AllOrganizations,
+}
+
+impl Source {
+    /// Reads lists once through, so that a broken line is told before the first request.
+    ///
+    /// # Errors
+    /// Every broken line of the list, or why there is none.
+    pub fn check(&self) -> Result<Checked, BrokenList> {
+        Ok(match self {
+            Self::File(path) => Checked::List(List::check(path)?),
+            Self::User(user) => {
+                Checked::One(file::listed(user).map_err(|why| BrokenList::one("--user", why))?)
+            }
+            Self::Project(id) => Checked::Project(id.clone()),
+            Self::Organization(id) => Checked::Organization(id.clone()),
+            Self::AllOrganizations => Checked::AllOrganizations,
+        })
+    }
+}
+
+/// How far discovery may run ahead of reading.
+const AHEAD: usize = 2048;
+
+/// Discovers the users of all sources, one source after the other, names resolved `at_once` in flight. Runs as a task of
+/// its own, so that the next page is on its way while users are read.
+pub fn discover(
+    client: Arc<Client>,
+    sources: Vec<Checked>,
+    at_once: usize,
+) -> impl Stream<Item = Result<Found, Unusable>> + Unpin {
+    let (users, found) = mpsc::channel(AHEAD);
+    let task = tokio::spawn(async move {
+        for source in sources {
+            let end = match source {
+                Checked::List(list) => names_resolved(&client, list.users(), at_once, &users).await,
+                Checked::One(listed) => names_resolved(&client, stream::iter([Ok(listed)]), 1, &users).await,
+                Checked::Project(id) => org::project(&client, &id, &users).await,
+                Checked::Organization(id) => org::organization(&client, &id, &users).await,
+                Checked::AllOrganizations => org::all(&client, &users).await,
+            };
+            if let Err(Stop::Unusable(unusable)) = end {
+                // Nobody listens any more: then the run has ended for another reason.
+                let _ = users.send(Err(unusable)).await;
+                return;
+            }
+        }
+    });
+    Box::pin(stream::unfold((found, Some(task)), |(mut found, mut task)| async move {
+        if let Some(item) = found.recv().await {
+            return Some((item, (found, task)));
+        }
+        // The end is the end only if the task got there: after a panic nobody knows who is missing.
+        if let Err(failed) = task.take()?.await {
+            std::panic::resume_unwind(failed.into_panic());
+        }
+        None
+    }))
+}
+
+/// Where discovery puts what it finds.
+type Sink = mpsc::Sender<Result<Found, Unusable>>;
+
+/// Why discovery ends early.
+enum Stop {
+    Unusable(Unusable),
+    /// The run has ended.
+    Unwanted,
+}
+
+impl From<Unusable> for Stop {
+    fn from(unusable: Unusable) -> Self {
+        Self::Unusable(unusable)
+    }
+}
+
+async fn put(sink: &Sink, found: Found) -> Result<(), Stop> {
+    sink.send(Ok(found)).await.map_err(|_| Stop::Unwanted)
+}
+
+async fn names_resolved(
+    client: &Client,
+    users: impl Stream<Item = Result<Listed, Gap>>,
+    at_once: usize,
+    sink: &Sink,
+) -> Result<(), Stop> {
+    let mut found = std::pin::pin!(
+        users
+            .map(|listed| async {
+                Ok::<_, Unusable>(match listed {
+                    Ok(Listed::Known(user)) => Found::User(user),
+                    Ok(Listed::Named(name)) => match client.user_by_name(&name).await? {
+                        Ok(user) => Found::User(user),
+                        Err(outcome) => Found::Nobody(nobody(name, outcome)),
+                    },
+                    Err(gap) => Found::Gap(gap),
+                })
+            })
+            .buffer_unordered(at_once)
+    );
+    while let Some(item) = found.next().await {
+        put(sink, item?).await?;
+    }
+    Ok(())
+}
+
+fn nobody(name: String, outcome: Outcome) -> Reading {
+    Reading {
+        user: User { id: String::new(), username: Some(name) },
+        keys: Vec::new(),
+        outcome,
+        attempts: 1,
+        read_at: None,
+    }
+}

@@ -1,0 +1,268 @@
+//! The single writer: a thread of its own, so that the fan-out never waits for a disk. What comes in while it writes
+//! goes into one transaction.
+
+use std::thread::JoinHandle;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Error, Store};
+use crate::model::{Gap, Outcome, PersonalKey, Reading, User};
+
+/// Entries that may wait for the writer; more, and the fan-out waits.
+const QUEUE: usize = 1024;
+/// Entries of one transaction.
+const BATCH: usize = 4096;
+
+enum Entry {
+    /// Users who are to be read; those who are new to the run are sent back.
+    Admit(Vec<User>, oneshot::Sender<Vec<User>>),
+    Record(Box<Reading>),
+    Gap(Gap),
+}
+
+/// The journal of the run under way. Cheap to clone; [`Journal::close`] ends it.
+pub struct Journal {
+    entries: mpsc::Sender<Entry>,
+    writer: JoinHandle<Result<Store, Error>>,
+    run: i64,
+}
+
+/// The writer has ended early; [`Journal::close`] tells why.
+#[derive(Debug)]
+pub struct Closed;
+
+/// The way into the journal for one stage.
+#[derive(Clone)]
+pub struct Pen(mpsc::Sender<Entry>);
+
+impl Journal {
+    pub(super) fn start(store: Store, run: i64) -> Self {
+        let (entries, inbox) = mpsc::channel(QUEUE);
+        let writer = std::thread::spawn(move || write(store, run, inbox));
+        Self { entries, writer, run }
+    }
+
+    /// The run's number.
+    #[must_use]
+    pub fn run(&self) -> i64 {
+        self.run
+    }
+
+    /// A pen for one stage.
+    #[must_use]
+    pub fn pen(&self) -> Pen {
+        Pen(self.entries.clone())
+    }
+
+    /// Waits until all is written; every pen must be gone. Gives the store back.
+    ///
+    /// # Errors
+    /// What stopped the writer.
+    pub fn close(self) -> Result<Store, Error> {
+        drop(self.entries);
+        self.writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Pen {
+    /// Requests users; gives back those who are new to the run, in order. For one known already a better name is noted.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn admit(&self, users: Vec<User>) -> Result<Vec<User>, Closed> {
+        let (answer, new) = oneshot::channel();
+        self.send(Entry::Admit(users, answer)).await?;
+        new.await.map_err(|_| Closed)
+    }
+
+    /// Enters what came of one user.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn record(&self, reading: Reading) -> Result<(), Closed> {
+        self.send(Entry::Record(Box::new(reading))).await
+    }
+
+    /// Enters a list that could not be read to its end.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn gap(&self, gap: Gap) -> Result<(), Closed> {
+        self.send(Entry::Gap(gap)).await
+    }
+
+    async fn send(&self, entry: Entry) -> Result<(), Closed> {
+        self.0.send(entry).await.map_err(|_| Closed)
+    }
+}
+
+impl Store {
+    /// Marks a run as finished: all that was requested has been asked for.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn finish(&self, run: i64, at: DateTime<Utc>, service_version: Option<&str>) -> Result<(), Error> {
+        self.connection
+            .execute(
+                "UPDATE runs SET finished_at = ?, service_version = ? WHERE id = ?",
+                params![at.timestamp(), service_version, run],
+            )
+            .map(|_| ())
+            .map_err(|error| self.sqlite(error))
+    }
+
+    /// Forgets a run that came to nothing.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn discard(&self, run: i64) -> Result<(), Error> {
+        self.connection
+            .execute("DELETE FROM runs WHERE id = ?", [run])
+            .map(|_| ())
+            .map_err(|error| self.sqlite(error))
+    }
+}
+
+fn write(mut store: Store, run: i64, mut inbox: mpsc::Receiver<Entry>) -> Result<Store, Error> {
+    while let Some(first) = inbox.blocking_recv() {
+        let batch = std::iter::once(first).chain(std::iter::from_fn(|| inbox.try_recv().ok())).take(BATCH);
+        match write_batch(&mut store.connection, run, batch) {
+            Ok(()) => {}
+            Err(error) => return Err(store.sqlite(error)),
+        }
+    }
+    Ok(store)
+}
+
+fn write_batch(
+    connection: &mut Connection,
+    run: i64,
+    batch: impl Iterator<Item = Entry>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let mut answers = Vec::new();
+    {
+        let mut desk = Desk::open(&transaction, run)?;
+        for entry in batch {
+            match entry {
+                Entry::Admit(users, answer) => answers.push((answer, desk.admit(users)?)),
+                Entry::Record(reading) => desk.record(&reading)?,
+                Entry::Gap(gap) => desk.gap(&gap)?,
+            }
+        }
+    }
+    transaction.commit()?;
+    for (answer, new) in answers {
+        // A stage that has gone no longer wants the answer.
+        let _ = answer.send(new);
+    }
+    Ok(())
+}
+
+/// The prepared statements of one transaction.
+struct Desk<'a> {
+    run: i64,
+    known: CachedStatement<'a>,
+    request: CachedStatement<'a>,
+    rename: CachedStatement<'a>,
+    record: CachedStatement<'a>,
+    key: CachedStatement<'a>,
+    gap: CachedStatement<'a>,
+}
+
+impl<'a> Desk<'a> {
+    fn open(transaction: &'a Transaction, run: i64) -> rusqlite::Result<Self> {
+        Ok(Self {
+            run,
+            known: transaction.prepare_cached(
+                "SELECT id FROM readings WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
+            )?,
+            request: transaction.prepare_cached("INSERT INTO readings (run, user_id, username) VALUES (?, ?, ?)")?,
+            // Of two names for one id the smaller, so that the order of their coming changes nothing.
+            rename: transaction
+                .prepare_cached("UPDATE readings SET username = min(coalesce(username, ?2), ?2) WHERE id = ?1")?,
+            record: transaction.prepare_cached(
+                "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5, attempts = ?6, read_at = ?7
+                 WHERE id = ?1",
+            )?,
+            key: transaction.prepare_cached(
+                "INSERT INTO keys (reading, key_id, suffix, description, enabled, created_at, last_used, used_count, auditing)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?,
+            gap: transaction.prepare_cached(
+                "INSERT INTO gaps (run, source, status, http_status, error_code, detail) VALUES (?, ?, ?, ?, ?, ?)
+                 ON CONFLICT DO NOTHING",
+            )?,
+        })
+    }
+
+    fn admit(&mut self, users: Vec<User>) -> rusqlite::Result<Vec<User>> {
+        let mut new = Vec::with_capacity(users.len());
+        for user in users {
+            match self.id_of(&user)? {
+                None => {
+                    self.request(&user)?;
+                    new.push(user);
+                }
+                Some(id) if user.username.is_some() => {
+                    self.rename.execute(params![id, user.username])?;
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(new)
+    }
+
+    fn id_of(&mut self, user: &User) -> rusqlite::Result<Option<i64>> {
+        self.known.query_row(params![self.run, user.id, user.username], |row| row.get(0)).optional()
+    }
+
+    fn request(&mut self, user: &User) -> rusqlite::Result<i64> {
+        self.request.insert(params![self.run, user.id, user.username])
+    }
+
+    fn record(&mut self, reading: &Reading) -> rusqlite::Result<()> {
+        let id = match self.id_of(&reading.user)? {
+            Some(id) => id,
+            None => self.request(&reading.user)?,
+        };
+        let Outcome { status, http_status, error_code, detail } = &reading.outcome;
+        let read_at = reading.read_at.map(|time| time.timestamp());
+        self.record.execute(params![
+            id,
+            status.as_str(),
+            http_status,
+            error_code,
+            detail,
+            reading.attempts,
+            read_at
+        ])?;
+        for key in &reading.keys {
+            self.key(id, key)?;
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, reading: i64, key: &PersonalKey) -> rusqlite::Result<()> {
+        self.key.execute(params![
+            reading,
+            key.id,
+            key.suffix.as_ref().map(crate::model::Suffix::as_str),
+            key.description,
+            key.enabled,
+            key.created_at.map(|time| time.timestamp()),
+            key.last_used.map(|time| time.timestamp()),
+            key.used_count.map(u64::cast_signed),
+            key.auditing,
+        ])?;
+        Ok(())
+    }
+
+    fn gap(&mut self, gap: &Gap) -> rusqlite::Result<()> {
+        let Outcome { status, http_status, error_code, detail } = &gap.outcome;
+        self.gap.execute(params![self.run, gap.source, status.as_str(), http_status, error_code, detail])?;
+        Ok(())
+    }
+}

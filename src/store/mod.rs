@@ -1,0 +1,317 @@
+//! The evidence, in SQLite: every run, whom it asked for, what came of each, and the keys. Written at once while a run
+//! goes on ([`Journal`]), read back in order afterwards ([`Store`]).
+
+mod journal;
+mod schema;
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
+
+pub use journal::{Closed, Journal, Pen};
+
+use crate::model::{Gap, Outcome, PersonalKey, Product, Reading, Suffix, User};
+
+/// Why the store can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another program's database, or no database at all.
+    #[error(
+        "{0} is not a keysunset store: {1}\nhelp: name another file with --store; this one was left as it is"
+    )]
+    NotOurs(String, String),
+    /// Written by a newer version.
+    #[error(
+        "{0} was written by a newer keysunset (schema {1}; this one knows {2})\nhelp: use that version; the file was left as it is"
+    )]
+    Newer(String, i64, i64),
+    /// There is no such file, and nothing was to be created.
+    #[error("there is no store at {0}\nhelp: `keysunset audit` makes one; --store or --out say where")]
+    Missing(String),
+    /// There is no such run in it.
+    #[error("{0}")]
+    NoRun(String),
+    /// It can't be read or written.
+    #[error("the store {0} can't be used: {1}")]
+    Sqlite(String, #[source] rusqlite::Error),
+}
+
+/// What a run was asked for and what it found out about the deployment: all but its readings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Counts up from 1; 0 before the run is in the store.
+    pub id: i64,
+    /// What the reports call it.
+    pub deployment: String,
+    /// Where it was, for a person to read.
+    pub address: String,
+    /// Which product.
+    pub product: Product,
+    /// Its version, as far as it told.
+    pub service_version: Option<String>,
+    /// The public part of the credential that asked.
+    pub credential: String,
+    /// What every "ago" counts from.
+    pub started_at: DateTime<Utc>,
+    /// `None` while it runs, and for ever if it was interrupted.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Of keysunset.
+    pub tool_version: String,
+    /// How it was to be done.
+    pub settings: RunSettings,
+}
+
+/// The settings that shape a run's result, as they are kept with it. No secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// What was to be audited, such as `organization 5980…` or `users from list.csv`.
+    pub sources: Vec<String>,
+    /// A use at or after it counts.
+    pub cutoff: DateTime<Utc>,
+    /// In days.
+    pub active_within: u32,
+    /// Requests in flight.
+    pub concurrency: usize,
+    /// Requests a second.
+    pub rate: Option<f64>,
+    /// In seconds.
+    pub timeout: u64,
+}
+
+/// The open database.
+pub struct Store {
+    connection: Connection,
+    path: String,
+}
+
+impl Error {
+    /// Whether it is the file that is wrong, rather than the disk or the right to write.
+    #[must_use]
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::NotOurs(..) | Self::Newer(..) | Self::Missing(_) | Self::NoRun(_) => true,
+            Self::Sqlite(_, error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::DatabaseCorrupt
+                        | ErrorCode::NotADatabase
+                        | ErrorCode::DatabaseBusy
+                        | ErrorCode::DatabaseLocked
+                )
+            ),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store at `path`, or makes one.
+    ///
+    /// # Errors
+    /// A file that is not ours or newer than this program (left as it was), or what SQLite says.
+    pub fn open_or_create(path: &Path) -> Result<Self, Error> {
+        Self::connect(path, schema::Wanted::OrNew)
+    }
+
+    /// Opens the store at `path`, which must be there.
+    ///
+    /// # Errors
+    /// As [`Store::open_or_create`], and when there is none.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if !path.exists() {
+            return Err(Error::Missing(path.display().to_string()));
+        }
+        Self::connect(path, schema::Wanted::Existing)
+    }
+
+    fn connect(path: &Path, wanted: schema::Wanted) -> Result<Self, Error> {
+        Ok(Self { connection: schema::connect(path, wanted)?, path: path.display().to_string() })
+    }
+
+    fn sqlite(&self, error: rusqlite::Error) -> Error {
+        Error::Sqlite(self.path.clone(), error)
+    }
+
+    /// Enters a new run and starts its journal.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn begin(self, run: &Run) -> Result<Journal, Error> {
+        let settings = serde_json::to_string(&run.settings)
+            .map_err(|why| self.sqlite(rusqlite::Error::ToSqlConversionFailure(why.into())))?;
+        self.connection
+            .execute(
+                "INSERT INTO runs (deployment, address, product, credential, started_at, tool_version, settings)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    run.deployment,
+                    run.address,
+                    run.product.as_str(),
+                    run.credential,
+                    run.started_at.timestamp(),
+                    run.tool_version,
+                    settings,
+                ],
+            )
+            .map_err(|error| self.sqlite(error))?;
+        let id = self.connection.last_insert_rowid();
+        Ok(Journal::start(self, id))
+    }
+
+    /// The run of that number, or the newest.
+    ///
+    /// # Errors
+    /// No such run, or what SQLite says.
+    pub fn run(&self, id: Option<i64>) -> Result<Run, Error> {
+        let found = self
+            .connection
+            .query_row(
+                "SELECT * FROM runs WHERE id = ?1 OR ?1 IS NULL ORDER BY id DESC LIMIT 1",
+                [id],
+                run_of,
+            )
+            .optional()
+            .map_err(|error| self.sqlite(error))?;
+        found.ok_or_else(|| match id {
+            Some(id) => Error::NoRun(format!("{} holds no run {id}", self.path)),
+            None => {
+                Error::NoRun(format!("{} holds no run yet\nhelp: `keysunset audit` makes one", self.path))
+            }
+        })
+    }
+
+    /// Lists that could not be read to their end, by name.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn gaps(&self, run: &Run) -> Result<Vec<Gap>, Error> {
+        let read = || {
+            let mut query = self.connection.prepare("SELECT * FROM gaps WHERE run = ? ORDER BY source")?;
+            let gaps = query.query_map([run.id], |row| {
+                Ok(Gap { source: row.get("source")?, outcome: outcome_of(row)? })
+            })?;
+            gaps.collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// How many users were requested and how many keys found: counted by the database, apart from the rows below.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn counts(&self, run: &Run) -> Result<(u64, u64), Error> {
+        let count = |query| {
+            self.connection.query_row(query, [run.id], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
+        };
+        let read = || {
+            Ok((
+                count("SELECT count(*) FROM readings WHERE run = ?")?,
+                count(
+                    "SELECT count(*) FROM keys JOIN readings ON readings.id = keys.reading WHERE readings.run = ?",
+                )?,
+            ))
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// Hands over every reading of a run, by (username, user id), each with its keys by (creation, id). What was
+    /// requested and never read is handed over as such.
+    ///
+    /// # Errors
+    /// What SQLite says, or what `each` says.
+    pub fn readings<E: From<Error>>(
+        &self,
+        run: &Run,
+        mut each: impl FnMut(Reading) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let wrong = |error| E::from(self.sqlite(error));
+        let prepare = |sql| self.connection.prepare(sql).map_err(wrong);
+        let mut readings =
+            prepare("SELECT * FROM readings WHERE run = ? ORDER BY coalesce(username, ''), user_id")?;
+        let mut keys = prepare("SELECT * FROM keys WHERE reading = ? ORDER BY created_at, key_id")?;
+        let mut rows = readings.query([run.id]).map_err(wrong)?;
+        while let Some(row) = rows.next().map_err(wrong)? {
+            let (id, mut reading) = reading_of(row).map_err(wrong)?;
+            let found = keys.query_map([id], key_of).map_err(wrong)?;
+            reading.keys = found.collect::<Result<_, _>>().map_err(wrong)?;
+            each(reading)?;
+        }
+        Ok(())
+    }
+}
+
+fn time_of(row: &Row, column: &str) -> rusqlite::Result<Option<DateTime<Utc>>> {
+    Ok(row.get::<_, Option<i64>>(column)?.and_then(|seconds| DateTime::from_timestamp(seconds, 0)))
+}
+
+/// A column that holds one of our own words.
+fn word_of<T: std::str::FromStr<Err = String>>(row: &Row, column: &str) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|why: String| invalid(row, column, why))
+}
+
+fn invalid(
+    row: &Row,
+    column: &str,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
+    let index = row.as_ref().column_index(column).unwrap_or_default();
+    rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, why.into())
+}
+
+fn run_of(row: &Row) -> rusqlite::Result<Run> {
+    let settings: String = row.get("settings")?;
+    Ok(Run {
+        id: row.get("id")?,
+        deployment: row.get("deployment")?,
+        address: row.get("address")?,
+        product: word_of(row, "product")?,
+        service_version: row.get("service_version")?,
+        credential: row.get("credential")?,
+        started_at: time_of(row, "started_at")?.unwrap_or_default(),
+        finished_at: time_of(row, "finished_at")?,
+        tool_version: row.get("tool_version")?,
+        settings: serde_json::from_str(&settings).map_err(|why| invalid(row, "settings", why))?,
+    })
+}
+
+fn outcome_of(row: &Row) -> rusqlite::Result<Outcome> {
+    Ok(Outcome {
+        status: word_of(row, "status")?,
+        http_status: row.get("http_status")?,
+        error_code: row.get("error_code")?,
+        detail: row.get("detail")?,
+    })
+}
+
+fn reading_of(row: &Row) -> rusqlite::Result<(i64, Reading)> {
+    let user = User { id: row.get("user_id")?, username: row.get("username")? };
+    let open = row.get_ref("status")? == rusqlite::types::ValueRef::Null;
+    let outcome = if open {
+        Outcome::unread(crate::model::ReadStatus::Error, None, "never asked: the run ended before")
+    } else {
+        outcome_of(row)?
+    };
+    let reading = Reading {
+        user,
+        keys: Vec::new(),
+        outcome,
+        attempts: row.get("attempts")?,
+        read_at: time_of(row, "read_at")?,
+    };
+    Ok((row.get("id")?, reading))
+}
+
+fn key_of(row: &Row) -> rusqlite::Result<PersonalKey> {
+    Ok(PersonalKey {
+        id: row.get("key_id")?,
+        suffix: row.get::<_, Option<String>>("suffix")?.as_deref().and_then(Suffix::of),
+        description: row.get("description")?,
+        enabled: row.get("enabled")?,
+        created_at: time_of(row, "created_at")?,
+        last_used: time_of(row, "last_used")?,
+        used_count: row.get::<_, Option<i64>>("used_count")?.map(i64::cast_unsigned),
+        auditing: row.get("auditing")?,
+    })
+}

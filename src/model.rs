@@ -1,6 +1,6 @@
 //! What the audit talks about: users, their personal API keys, and what became of reading them. No I/O, no clock.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 
 named! {
     /// The three products that speak the API v1.0.
@@ -174,10 +174,12 @@ pub struct Gap {
     pub outcome: Outcome,
 }
 
-/// A time as every report writes it: RFC 3339, UTC, to the second.
+/// A time as every report writes it: RFC 3339, UTC, to the second. By hand, since chrono's patterns cost five times as much.
 #[must_use]
 pub fn rfc3339(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    let (date, clock) = (time.date_naive(), time.time());
+    let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());
+    format!("{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", date.year(), date.month(), date.day())
 }
 
 #[cfg(test)]

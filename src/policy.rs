@@ -81,6 +81,12 @@ impl Policy {
         Judgement { verdict, severity, action, reason: self.reason(key) }
     }
 
+    /// The severity alone, for counting while a run goes on.
+    #[must_use]
+    pub fn severity(&self, key: &PersonalKey) -> Severity {
+        self.consequence(key, self.verdict(key)).0
+    }
+
     fn verdict(&self, key: &PersonalKey) -> Verdict {
         match (key.last_used, key.used_count) {
             (Some(last), _) if last >= self.cutoff => Verdict::UsedAfterCutoff,

@@ -164,19 +164,21 @@ impl Client {
         self.own_suffix.as_ref()
     }
 
+    fn below_base(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path()));
+        url.set_query(query);
+        url
+    }
+
     fn origin(&self) -> String {
         self.base.origin().ascii_serialization()
     }
 
     /// GETs `path` (below the base path, segments encoded, with its query).
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Unusable> {
-        let Ok(mut url) = Url::parse(&format!("{}/{path}", self.base)) else {
-            return Ok(Answer::Refusal(Outcome::unread(
-                ReadStatus::Error,
-                None,
-                "no address can be made of it",
-            )));
-        };
+        let mut url = self.below_base(path);
         for _ in 0..=REDIRECTS {
             let received = match self.exchange(&url).await {
                 Ok(received) => received,

@@ -145,7 +145,7 @@ async fn collect_all(
 }
 
 fn count(done: &mut Done, reading: &Reading, policy: &Policy) {
-    let flagged = reading.keys.iter().filter(|key| policy.judge(key).severity <= Severity::High);
+    let flagged = reading.keys.iter().filter(|key| policy.severity(key) <= Severity::High);
     done.users += 1;
     done.flagged += flagged.count() as u64;
     done.keys += reading.keys.len() as u64;
@@ -167,7 +167,7 @@ fn admitted<'a>(
                     match found? {
                         Found::User(user) => users.push(user),
                         Found::Nobody(nobody) => {
-                            pen.record(Reading { read_at: Some(now()), ..nobody }).await?
+                            pen.record(Reading { read_at: Some(now()), ..nobody }).await?;
                         }
                         Found::Gap(gap) => pen.gap(gap).await?,
                     }

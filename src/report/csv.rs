@@ -91,7 +91,7 @@ impl Csv {
             self.guard(&user.id),
             self.guard(user.username.as_deref().unwrap_or_default()),
             outcome.status.to_string(),
-            outcome.http_status.map_or_else(String::new, |status| status.to_string()),
+            cell(outcome.http_status),
             self.guard(outcome.error_code.as_deref().unwrap_or_default()),
         ]);
         fields
@@ -103,30 +103,29 @@ impl Writer for Csv {
         self.begin(facts)?;
         let Reading { user, outcome, attempts, read_at, .. } = row.reading;
         let mut fields = self.user_fields(facts, user, outcome);
-        fields.extend([attempts.to_string(), read_at.map_or_else(String::new, rfc3339)]);
-        match &row.key {
-            Some((key, judged)) => fields.extend([
+        fields.extend([attempts.to_string(), cell(read_at.map(rfc3339))]);
+        if let Some((key, judged)) = &row.key {
+            fields.extend([
                 self.guard(&key.id),
-                key.suffix.as_ref().map_or_else(String::new, |suffix| Suffix::as_str(suffix).to_owned()),
+                cell(key.suffix.as_ref().map(Suffix::as_str)),
                 self.guard(&key.description),
-                key.enabled.map_or_else(String::new, |enabled| enabled.to_string()),
-                key.created_at.map_or_else(String::new, rfc3339),
-                key.created_at.map_or_else(String::new, |time| facts.policy.days_since(time).to_string()),
-                key.last_used.map_or_else(String::new, rfc3339),
-                key.last_used.map_or_else(String::new, |time| facts.policy.days_since(time).to_string()),
-                key.used_count.map_or_else(String::new, |count| count.to_string()),
+                cell(key.enabled),
+                cell(key.created_at.map(rfc3339)),
+                cell(key.created_at.map(|time| facts.policy.days_since(time))),
+                cell(key.last_used.map(rfc3339)),
+                cell(key.last_used.map(|time| facts.policy.days_since(time))),
+                cell(key.used_count),
                 judged.verdict.to_string(),
                 judged.severity.to_string(),
                 judged.action.to_string(),
                 self.guard(&judged.reason),
-            ]),
-            None => {
-                fields.resize(REASON, String::new());
-                fields.push(self.guard(&why_no_key(row.reading)));
-            }
+            ]);
+        } else {
+            fields.resize(REASON, String::new());
+            fields.push(self.guard(&why_no_key(row.reading)));
         }
         fields.push(rfc3339(facts.policy.cutoff));
-        fields.push(row.key.as_ref().map_or_else(String::new, |(key, _)| key.auditing.to_string()));
+        fields.push(cell(row.key.as_ref().map(|(key, _)| key.auditing)));
         self.rows.write_record(&fields)?;
         Ok(())
     }
@@ -136,6 +135,11 @@ impl Writer for Csv {
         self.begin(facts).map_err(wrong)?;
         self.rows.into_inner().map_err(|failed| wrong(io::Error::other(failed.error().to_string())))
     }
+}
+
+/// What is not known is empty.
+fn cell(value: Option<impl std::fmt::Display>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 /// The reason of a row without a key.

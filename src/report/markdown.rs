@@ -117,6 +117,7 @@ struct Count {
 
 /// All that the template may use.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "a template has nothing but conditions to branch on")]
 struct Page<'a> {
     deployment: &'a str,
     address: &'a str,

@@ -78,10 +78,7 @@ impl Answer {
 
 /// The links of a page: itself, the one before unless it is the first, the one after unless it is the last.
 pub(super) fn links(href: &str, query: &Query, total: u64) -> Vec<Value> {
-    let link = |rel: &str, page: u64| {
-        let (rest, per_page) = (&query.rest, query.per_page);
-        json!({ "href": format!("{href}?{rest}pageNum={page}&itemsPerPage={per_page}"), "rel": rel })
-    };
+    let link = |rel: &str, page: u64| json!({ "href": format!("{href}?{}", query.at(page)), "rel": rel });
     let mut links = vec![link("self", query.page)];
     if query.page > 1 {
         links.push(link("previous", query.page - 1));

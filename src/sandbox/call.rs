@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Page, Rows, links};
 use super::orgs::Organization;
+use super::product::Product;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::roles::Role;
@@ -114,8 +115,10 @@ impl Call<'_> {
         self.has_global(&["GLOBAL_OWNER", "GLOBAL_READ_ONLY", "GLOBAL_USER_ADMIN"])
     }
 
+    /// Only Ops Manager knows global roles.
     pub(super) fn has_global(&self, names: &[&str]) -> bool {
-        self.caller.roles.iter().any(|role| role.is_global() && names.contains(&role.role_name.as_str()))
+        let known = self.service.served.product == Product::OpsManager;
+        known && self.caller.roles.iter().any(|role| role.is_global() && names.contains(&role.name.as_str()))
     }
 
     /// Whether the caller is in the organization, be it by one of its projects.
@@ -129,10 +132,7 @@ impl Call<'_> {
     }
 
     pub(super) fn has_role_in(&self, org_id: &str, names: &[&str]) -> bool {
-        self.caller
-            .roles
-            .iter()
-            .any(|role| role.is_in_org(org_id) && names.contains(&role.role_name.as_str()))
+        self.caller.roles.iter().any(|role| role.is_in_org(org_id) && names.contains(&role.name.as_str()))
     }
 }
 

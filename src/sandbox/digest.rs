@@ -160,7 +160,7 @@ impl Answer {
             let (name, after) = rest.split_once('=')?;
             let name = name.trim().to_ascii_lowercase();
             let (value, after) = value(after.trim_start())?;
-            if name.is_empty() || fields.insert(name, value).is_some() {
+            if !is_token(&name) || fields.insert(name, value).is_some() {
                 return None;
             }
             rest = match after.trim_start() {
@@ -188,6 +188,10 @@ impl Answer {
         let count = u32::from_str_radix(text, 16).map_err(|_| Denial::Wrong)?;
         Ok(Some(Counted { count, text, client_nonce }))
     }
+}
+
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_*".contains(&byte))
 }
 
 /// A value, quoted or not, and what follows it.

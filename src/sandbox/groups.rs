@@ -41,14 +41,14 @@ impl Group {
 /// `GET /groups`: those that the caller may see.
 pub(super) fn all(call: &Call) -> Result<Answer, Refusal> {
     only_get(call)?;
-    list(call, |_| true)
+    Ok(list(call, |_| true))
 }
 
 /// Those of them that the caller may see.
-pub(super) fn list(call: &Call, wanted: impl Fn(&Group) -> bool) -> Result<Answer, Refusal> {
+pub(super) fn list(call: &Call, wanted: impl Fn(&Group) -> bool) -> Answer {
     let groups = call.service.world.groups().iter();
     let seen: Vec<_> = groups.filter(|group| wanted(group) && sees(call, group)).collect();
-    Ok(call.list(seen.len() as u64, |rows| rows.of(&seen).map(|group| group.document(call)).collect()))
+    call.list(seen.len() as u64, |rows| rows.of(&seen).map(|group| group.document(call)).collect())
 }
 
 /// `GET /groups/{id}`.
@@ -62,9 +62,9 @@ pub(super) fn users(call: &Call, id: &str) -> Result<Answer, Refusal> {
     only_get(call)?;
     let world = &call.service.world;
     let at = seen(call, id)?;
-    let members = if call.query.include_org_users {
+    let members = if call.query.flag("includeOrgUsers", false)? {
         world.members(Place::Org(world.groups()[at].org))
-    } else if call.query.flatten_teams {
+    } else if call.query.flag("flattenTeams", false)? {
         world.members(Place::Group(at)).and(world.members(Place::Team(at)))
     } else {
         world.members(Place::Group(at))

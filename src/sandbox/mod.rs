@@ -8,7 +8,7 @@
 //!                                                          │
 //!                                          service: the world, and the changes over it
 //!                                                          │
-//!                                                 generated, or a file
+//!                                               generated, or listed in a file
 //! ```
 
 mod access_list;
@@ -21,6 +21,7 @@ mod generated;
 mod generated_key;
 mod groups;
 mod keys;
+mod listed;
 mod members;
 mod nonces;
 mod orgs;
@@ -190,19 +191,19 @@ impl Sandbox {
         listener.set_nonblocking(true).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
 
-        let served = Served::new(options.product, &options.service_version, options.clock)?;
+        let rules = Served::new(options.product, &options.service_version, options.clock)?;
         let version = format!("gitHash={GIT_HASH}; versionString={}", options.service_version);
         let version =
             HeaderValue::try_from(version).map_err(|_| Error::Version(options.service_version.clone()))?;
         let world: Box<dyn World> = match options.world {
-            Some(path) => Box::new(file::read(path)?),
+            Some(path) => Box::new(file::read(&path)?),
             None if (1..=MOST_USERS).contains(&options.users) => {
-                Box::new(Generated::new(options.seed, options.users, options.product, served.now()))
+                Box::new(Generated::new(options.seed, options.users, options.product, rules.now()))
             }
             None => return Err(Error::Users(options.users)),
         };
         let server = Arc::new(Server {
-            service: Service::new(served, world, options.seed),
+            service: Service::new(rules, world, options.seed),
             challenge: options.challenge,
             nonces: Mutex::new(Nonces::new(options.nonce_life, options.nonce_uses, options.nonce)),
             counters: Counters::default(),

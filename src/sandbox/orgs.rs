@@ -52,7 +52,7 @@ pub(super) fn users(call: &Call, id: &str) -> Result<Answer, Refusal> {
 pub(super) fn groups(call: &Call, id: &str) -> Result<Answer, Refusal> {
     only_get(call)?;
     let org = seen(call, id)?;
-    super::groups::list(call, |group| group.org == org)
+    Ok(super::groups::list(call, |group| group.org == org))
 }
 
 /// An organization that the caller may see.

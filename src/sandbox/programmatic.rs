@@ -178,7 +178,7 @@ fn may_assign(call: &Call, group: &Group) -> Result<(), Refusal> {
     let roles = &call.caller.roles;
     let names = ["GROUP_OWNER", "GROUP_USER_ADMIN"];
     let by_project =
-        || roles.iter().any(|role| role.is_in_group(&group.id) && names.contains(&role.role_name.as_str()));
+        || roles.iter().any(|role| role.is_in_group(&group.id) && names.contains(&role.name.as_str()));
     if by_project() || may_change(call, &group.org_id).is_ok() {
         Ok(())
     } else {

@@ -16,10 +16,7 @@ pub(super) struct Query {
     pub(super) include_count: bool,
     pub(super) pretty: bool,
     pub(super) envelope: bool,
-    pub(super) flatten_teams: bool,
-    pub(super) include_org_users: bool,
-    /// All but the page, as it was sent: what a link to another page repeats.
-    pub(super) rest: String,
+    text: String,
 }
 
 impl Query {
@@ -27,34 +24,58 @@ impl Query {
     ///
     /// # Errors
     /// A number that is none or below 1, a boolean that is neither `true` nor `false`.
-    pub(super) fn parse(query: &str, served: &Served) -> Result<Self, Refusal> {
-        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let text = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
-        let wrong = |name: &str| Refusal::InvalidQueryParameter(name.to_owned());
-        let number = |name: &str, default: u32| match text(name).map(str::parse::<u32>) {
-            None => Ok(u64::from(default)),
-            Some(Ok(number)) if number > 0 => Ok(u64::from(number)),
-            Some(_) => Err(wrong(name)),
+    pub(super) fn parse(text: &str, served: &Served) -> Result<Self, Refusal> {
+        let mut query = Self {
+            page: 1,
+            per_page: 100,
+            include_count: true,
+            pretty: false,
+            envelope: false,
+            text: text.to_owned(),
         };
-        let flag = |name: &str, default: bool| match text(name) {
+        query.pretty = query.flag("pretty", false)?;
+        query.envelope = query.flag("envelope", false)?;
+        query.page = query.number("pageNum", query.page)?;
+        query.per_page = query.number("itemsPerPage", query.per_page)?.min(LARGEST_PAGE);
+        if served.has_include_count() {
+            query.include_count = query.flag("includeCount", true)?;
+        }
+        Ok(query)
+    }
+
+    /// A boolean that only some resources take.
+    ///
+    /// # Errors
+    /// It is there, and neither `true` nor `false`.
+    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, Refusal> {
+        match self.get(name) {
             None => Ok(default),
             Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
             Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
-            Some(_) => Err(wrong(name)),
-        };
-        let rest = query.split('&').filter(|pair| {
+            Some(_) => Err(Refusal::InvalidQueryParameter(name.to_owned())),
+        }
+    }
+
+    fn number(&self, name: &str, default: u64) -> Result<u64, Refusal> {
+        match self.get(name).map(|value| value.parse::<u32>()) {
+            None => Ok(default),
+            Some(Ok(number)) if number > 0 => Ok(number.into()),
+            Some(_) => Err(Refusal::InvalidQueryParameter(name.to_owned())),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.text.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The query of a link to a page: what was sent, but for the page.
+    pub(super) fn at(&self, page: u64) -> String {
+        let kept = self.text.split('&').filter(|pair| {
             let name = pair.split('=').next().unwrap_or_default();
             !matches!(name, "" | "pageNum" | "itemsPerPage")
         });
-        Ok(Self {
-            page: number("pageNum", 1)?,
-            per_page: number("itemsPerPage", 100)?.min(LARGEST_PAGE),
-            include_count: !served.has_include_count() || flag("includeCount", true)?,
-            pretty: flag("pretty", false)?,
-            envelope: flag("envelope", false)?,
-            flatten_teams: flag("flattenTeams", false)?,
-            include_org_users: flag("includeOrgUsers", false)?,
-            rest: rest.map(|pair| format!("{pair}&")).collect(),
-        })
+        let page = [format!("pageNum={page}"), format!("itemsPerPage={}", self.per_page)];
+        kept.chain(page.iter().map(String::as_str)).collect::<Vec<_>>().join("&")
     }
 }

@@ -13,7 +13,8 @@ pub(super) struct Role {
     pub(super) org_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) group_id: Option<String>,
-    pub(super) role_name: String,
+    #[serde(rename = "roleName")]
+    pub(super) name: String,
 }
 
 /// Where a programmatic key has its roles.
@@ -48,15 +49,15 @@ const GLOBAL: [&str; 6] = [
 
 impl Role {
     pub(super) fn in_org(id: &str, name: &str) -> Self {
-        Self { org_id: Some(id.to_owned()), group_id: None, role_name: name.to_owned() }
+        Self { org_id: Some(id.to_owned()), group_id: None, name: name.to_owned() }
     }
 
     pub(super) fn in_group(id: &str, name: &str) -> Self {
-        Self { org_id: None, group_id: Some(id.to_owned()), role_name: name.to_owned() }
+        Self { org_id: None, group_id: Some(id.to_owned()), name: name.to_owned() }
     }
 
     pub(super) fn global(name: &str) -> Self {
-        Self { org_id: None, group_id: None, role_name: name.to_owned() }
+        Self { org_id: None, group_id: None, name: name.to_owned() }
     }
 
     pub(super) fn is_in_org(&self, id: &str) -> bool {
@@ -73,7 +74,7 @@ impl Role {
 
     /// Whether the name belongs where the role stands, on any product.
     pub(super) fn is_known(&self) -> bool {
-        let name = self.role_name.as_str();
+        let name = self.name.as_str();
         match (&self.org_id, &self.group_id) {
             (Some(_), None) => ORG.contains(&name) || name == "ORG_BILLING_ADMIN",
             (None, Some(_)) => {

@@ -191,7 +191,7 @@ impl Service {
             return created.find_map(|(index, key)| Some((*index, key.clone().filter(&fits)?)));
         };
         let key = match changes.programmatic.get(&index) {
-            Some(changed) => changed.clone()?,
+            Some(key) => key.clone()?,
             None => self.world.programmatic_key(index),
         };
         Some((index, key))

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::Sandbox;
 use super::keys::suffix;
+use super::programmatic::ProgrammaticKey;
+use super::roles::Scope;
 use super::service::Service;
 
 /// A user and its personal keys, as they are now.
@@ -94,11 +96,19 @@ fn personal(service: &Service, user: u64) -> Option<(String, String)> {
     Some((service.world.user(user).username, key.secret))
 }
 
-/// The credential to announce: the world's first programmatic key, or the first user's personal one on a deployment that
-/// has no others.
+/// The credential to announce: of the programmatic keys a global owner's or else the first organization's owner's, or the
+/// first user's personal key on a deployment that has no others.
 pub(super) fn best_credential(service: &Service) -> Option<(String, String)> {
-    if service.served.has_programmatic_keys() && service.world.programmatic_keys() > 0 {
-        let key = service.world.programmatic_key(0);
+    let world = &service.world;
+    if service.served.has_programmatic_keys() && world.programmatic_keys() > 0 {
+        let owner = |scope: Scope, role: &str| {
+            let keys = world.keys_in(scope);
+            let owns = |key: &ProgrammaticKey| key.roles.iter().any(|one| one.name == role);
+            keys.from(0).map(|index| world.programmatic_key(index)).find(owns)
+        };
+        let global = service.served.has_global_keys().then(|| owner(Scope::Global, "GLOBAL_OWNER")).flatten();
+        let key =
+            global.or_else(|| owner(Scope::Org(0), "ORG_OWNER")).unwrap_or_else(|| world.programmatic_key(0));
         return Some((key.public, key.private));
     }
     if service.served.accepts_personal_keys() { personal(service, 0) } else { None }

@@ -18,8 +18,8 @@ pub(super) enum Place {
     Team(usize),
 }
 
-/// Users and programmatic keys are numbered from 0; organizations and projects stand in slices. Every look-up takes the
-/// same time, however many users there are.
+/// Users and programmatic keys are numbered from 0; organizations and projects stand in slices. In a
+/// computed world every look-up takes the same time, however many users there are.
 pub(super) trait World: Send + Sync {
     fn users(&self) -> u64;
     /// `index` is below [`World::users`], as for all that takes a user.

@@ -1,6 +1,7 @@
 //! The single writer: a thread of its own, so that the fan-out never waits for a disk. What comes in while it writes
 //! goes into one transaction.
 
+use std::collections::HashMap;
 use std::thread::JoinHandle;
 
 use chrono::{DateTime, Utc};
@@ -125,10 +126,15 @@ impl Store {
     }
 }
 
+/// Readings that were admitted and not yet recorded, by user id: at most what discovery is ahead, and it saves a lookup
+/// in an index without order.
+type Open = HashMap<String, i64>;
+
 fn write(mut store: Store, run: i64, mut inbox: mpsc::Receiver<Entry>) -> Result<Store, Error> {
+    let mut open = Open::new();
     while let Some(first) = inbox.blocking_recv() {
         let batch = std::iter::once(first).chain(std::iter::from_fn(|| inbox.try_recv().ok())).take(BATCH);
-        match write_batch(&mut store.connection, run, batch) {
+        match write_batch(&mut store.connection, run, &mut open, batch) {
             Ok(()) => {}
             Err(error) => return Err(store.sqlite(error)),
         }
@@ -139,12 +145,13 @@ fn write(mut store: Store, run: i64, mut inbox: mpsc::Receiver<Entry>) -> Result
 fn write_batch(
     connection: &mut Connection,
     run: i64,
+    open: &mut Open,
     batch: impl Iterator<Item = Entry>,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let mut answers = Vec::new();
     {
-        let mut desk = Desk::open(&transaction, run)?;
+        let mut desk = Desk::open(&transaction, run, open)?;
         for entry in batch {
             match entry {
                 Entry::Admit(users, answer) => answers.push((answer, desk.admit(users)?)),
@@ -164,6 +171,7 @@ fn write_batch(
 /// The prepared statements of one transaction.
 struct Desk<'a> {
     run: i64,
+    open: &'a mut Open,
     known: CachedStatement<'a>,
     request: CachedStatement<'a>,
     rename: CachedStatement<'a>,
@@ -173,9 +181,10 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn open(transaction: &'a Transaction, run: i64) -> rusqlite::Result<Self> {
+    fn open(transaction: &'a Transaction, run: i64, open: &'a mut Open) -> rusqlite::Result<Self> {
         Ok(Self {
             run,
+            open,
             known: transaction.prepare_cached(
                 "SELECT id FROM readings WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
             )?,
@@ -203,7 +212,8 @@ impl<'a> Desk<'a> {
         for user in users {
             match self.id_of(&user)? {
                 None => {
-                    self.request(&user)?;
+                    let id = self.request(&user)?;
+                    self.open.insert(user.id.clone(), id);
                     new.push(user);
                 }
                 Some(id) if user.username.is_some() => {
@@ -224,9 +234,12 @@ impl<'a> Desk<'a> {
     }
 
     fn record(&mut self, reading: &Reading) -> rusqlite::Result<()> {
-        let id = match self.id_of(&reading.user)? {
+        let id = match self.open.remove(&reading.user.id) {
             Some(id) => id,
-            None => self.request(&reading.user)?,
+            None => match self.id_of(&reading.user)? {
+                Some(id) => id,
+                None => self.request(&reading.user)?,
+            },
         };
         let Outcome { status, http_status, error_code, detail } = &reading.outcome;
         let read_at = reading.read_at.map(|time| time.timestamp());

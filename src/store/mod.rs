@@ -227,8 +227,9 @@ impl Store {
     ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
         let prepare = |sql| self.connection.prepare(sql).map_err(wrong);
-        let mut readings =
-            prepare("SELECT * FROM readings WHERE run = ? ORDER BY coalesce(username, ''), user_id")?;
+        let mut readings = prepare(
+            "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ? ORDER BY coalesce(username, ''), user_id",
+        )?;
         let mut keys = prepare("SELECT * FROM keys WHERE reading = ? ORDER BY created_at, key_id")?;
         let mut rows = readings.query([run.id]).map_err(wrong)?;
         while let Some(row) = rows.next().map_err(wrong)? {

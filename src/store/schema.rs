@@ -41,7 +41,9 @@ CREATE TABLE readings (
 ) STRICT;
 -- A user is requested once; a name that has no id stands for itself.
 CREATE UNIQUE INDEX readings_once ON readings (run, user_id, iif(user_id = '', username, ''));
-CREATE INDEX readings_in_order ON readings (run, coalesce(username, ''), user_id);
+-- In the order of entry, so that a run is read in one sweep; the report's order is sorted out by SQLite's sorter, which
+-- costs less than keeping an index of names while users come in any order.
+CREATE INDEX readings_of_run ON readings (run);
 CREATE TABLE keys (
     reading     INTEGER NOT NULL REFERENCES readings ON DELETE CASCADE,
     key_id      TEXT NOT NULL,
@@ -111,13 +113,13 @@ fn recognize(path: &Path, name: &str) -> Result<(), Error> {
 }
 
 /// WAL, so that a reader never waits for the writer. With `synchronous=NORMAL` a power cut may cost the last readings,
-/// which are then read again, and never the file. The cache is small, since rows are read in order.
+/// which are then read again, and never the file. The cache is small, since rows are written and read in a sweep.
 fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -8 * 1024)
+    connection.pragma_update(None, "cache_size", -2 * 1024)
 }
 
 fn make(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -18,7 +18,7 @@ use crate::sandbox;
 /// Finds every deprecated personal API key of a MongoDB Ops Manager, Cloud Manager or Atlas organization, and proves which
 /// are still in use after the cutoff.
 #[derive(Parser, Debug)]
-#[command(name = "keysunset", version, after_help = EXAMPLES)]
+#[command(name = "keysunset", version, after_help = EXAMPLES, disable_help_flag = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -31,6 +31,10 @@ pub struct Cli {
     /// Tell what is going on, on stderr (-vv: every request)
     #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
+
+    /// Print help
+    #[arg(long, short, global = true, action = clap::ArgAction::HelpShort)]
+    pub help: Option<bool>,
 }
 
 const EXAMPLES: &str = "\
@@ -58,8 +62,15 @@ pub enum Command {
 }
 
 const AUDIT_EXAMPLES: &str = "\
-Credentials are never flags: set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY (or mongocli's MCLI_PUBLIC_API_KEY and
-MCLI_PRIVATE_API_KEY, or the Atlas CLI's MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY).
+Credentials are never flags. They stand in the environment:
+  KEYSUNSET_PUBLIC_KEY            KEYSUNSET_PRIVATE_KEY            or else
+  MCLI_PUBLIC_API_KEY             MCLI_PRIVATE_API_KEY             or else
+  MONGODB_ATLAS_PUBLIC_API_KEY    MONGODB_ATLAS_PRIVATE_API_KEY
+
+Every other setting may also stand in keysunset.toml under the name of its
+flag, and those of the groups Deployment, Pace, Judgement and Output in the
+environment too: KEYSUNSET_FAIL_ON=used. Flags come before the environment,
+and the environment before the file.
 
 Examples:
   keysunset audit --url https://om.example:8080 --all-orgs
@@ -153,17 +164,23 @@ pub struct Report {
 #[serde(rename_all = "kebab-case")]
 pub struct Asked {
     /// The deployment: a host's root or a whole base path
-    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", value_parser = url, help_heading = "Deployment")]
+    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", hide_env = true, value_parser = url, help_heading = "Deployment")]
     #[serde(default, deserialize_with = "url_of")]
     pub url: Option<Url>,
     /// What the reports call it [default: the URL's origin]
-    #[arg(long, value_name = "NAME", env = "KEYSUNSET_NAME", help_heading = "Deployment")]
+    #[arg(long, value_name = "NAME", env = "KEYSUNSET_NAME", hide_env = true, help_heading = "Deployment")]
     pub name: Option<String>,
     /// Which product answers there [default: guessed from the URL]
-    #[arg(long, value_enum, env = "KEYSUNSET_PRODUCT", help_heading = "Deployment")]
+    #[arg(long, value_enum, env = "KEYSUNSET_PRODUCT", hide_env = true, help_heading = "Deployment")]
     pub product: Option<Product>,
     /// Certificates (PEM) of a private authority to trust
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_CA_CERT", help_heading = "Deployment")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "KEYSUNSET_CA_CERT",
+        hide_env = true,
+        help_heading = "Deployment"
+    )]
     pub ca_cert: Option<PathBuf>,
 
     /// Users from a file: text, CSV or JSON; - is standard input (repeatable, like all of these)
@@ -183,17 +200,17 @@ pub struct Asked {
     #[serde(default, deserialize_with = "one_or_more")]
     pub project: Vec<String>,
     /// Everybody of every organization that the credentials see
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Whom to audit")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Whom to audit")]
     pub all_orgs: Option<bool>,
 
     /// Requests in flight [default: 16]
-    #[arg(long, value_name = "N", env = "KEYSUNSET_CONCURRENCY", value_parser = at_once, help_heading = "Pace")]
+    #[arg(long, value_name = "N", env = "KEYSUNSET_CONCURRENCY", hide_env = true, value_parser = at_once, help_heading = "Pace")]
     pub concurrency: Option<NonZeroUsize>,
     /// At most so many requests a second [default: no limit]
-    #[arg(long, value_name = "PER_SECOND", env = "KEYSUNSET_RATE", value_parser = rate, help_heading = "Pace")]
+    #[arg(long, value_name = "PER_SECOND", env = "KEYSUNSET_RATE", hide_env = true, value_parser = rate, help_heading = "Pace")]
     pub rate: Option<f64>,
     /// Seconds for one request, from its start to its last byte [default: 30]
-    #[arg(long, value_name = "S", env = "KEYSUNSET_TIMEOUT", value_parser = seconds, help_heading = "Pace")]
+    #[arg(long, value_name = "S", env = "KEYSUNSET_TIMEOUT", hide_env = true, value_parser = seconds, help_heading = "Pace")]
     #[serde(default, deserialize_with = "seconds_of")]
     pub timeout: Option<Duration>,
 }
@@ -203,24 +220,37 @@ pub struct Asked {
 #[serde(rename_all = "kebab-case")]
 pub struct Shown {
     /// A use at or after it counts: a day or a time [default: 2021-03-01]
-    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", value_parser = instant, help_heading = "Judgement")]
+    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant, help_heading = "Judgement")]
     #[serde(default, deserialize_with = "instant_of")]
     pub cutoff: Option<DateTime<Utc>>,
     /// A key used in the last so many days is in use now [default: 90]
-    #[arg(long, value_name = "DAYS", env = "KEYSUNSET_ACTIVE_WITHIN", help_heading = "Judgement")]
+    #[arg(
+        long,
+        value_name = "DAYS",
+        env = "KEYSUNSET_ACTIVE_WITHIN",
+        hide_env = true,
+        help_heading = "Judgement"
+    )]
     pub active_within: Option<u32>,
     /// Which keys fail the run [default: any]
-    #[arg(long, value_enum, env = "KEYSUNSET_FAIL_ON", help_heading = "Judgement")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHICH",
+        env = "KEYSUNSET_FAIL_ON",
+        hide_env = true,
+        help_heading = "Judgement"
+    )]
     pub fail_on: Option<FailOn>,
     /// End with 0 whatever was found or not read (errors still count)
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Judgement")]
+    #[arg(long, env = "KEYSUNSET_EXIT_ZERO", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
     pub exit_zero: Option<bool>,
 
     /// Where the reports go [default: reports]
-    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", help_heading = "Output")]
+    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true, help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// Where the evidence is kept [default: keysunset.db in --out]
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true, help_heading = "Output")]
     pub store: Option<PathBuf>,
     /// What to write, separated by commas [default: csv,markdown]
     #[arg(
@@ -229,15 +259,16 @@ pub struct Shown {
         value_delimiter = ',',
         value_name = "FORMATS",
         env = "KEYSUNSET_FORMAT",
+        hide_env = true,
         help_heading = "Output"
     )]
     #[serde(default, deserialize_with = "one_or_more")]
     pub format: Vec<Format>,
     /// Templates of one's own, in place of the built-in ones of the same names
-    #[arg(long, value_name = "DIR", env = "KEYSUNSET_TEMPLATES", help_heading = "Output")]
+    #[arg(long, value_name = "DIR", env = "KEYSUNSET_TEMPLATES", hide_env = true, help_heading = "Output")]
     pub templates: Option<PathBuf>,
     /// Leave CSV fields as they are, even where a spreadsheet would run them
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Output")]
+    #[arg(long, env = "KEYSUNSET_CSV_RAW", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Output")]
     pub csv_raw: Option<bool>,
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
@@ -15,6 +15,7 @@ use axum::http::header::{
 };
 use axum::http::request::Parts;
 use axum::http::{Request, Response, StatusCode};
+use futures::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,8 +32,11 @@ use super::service::Service;
 /// What the version header calls the build.
 pub(super) const GIT_HASH: &str = "5a9d5b0c6e7f8a1b2c3d4e5f60718293a4b5c6d7";
 
-/// The largest body that is read, in bytes.
+/// The largest body that is taken, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
+
+/// How much of a larger one is read and forgotten, so that its sender lives to see the answer.
+const DRAINED: usize = 1 << 26;
 
 /// Where the counts stand, outside of the service and without authentication.
 const COUNTS: &str = "/sandbox/counts";
@@ -101,9 +105,10 @@ async fn exchange(
         return respond(StatusCode::OK, Some(json!(server.counters.read()).to_string()), HeaderMap::new());
     }
     server.counters.exchanges.fetch_add(1, Ordering::Relaxed);
+    let body = read(body).await;
     let mut response = match server.authenticate(&head) {
         Err(denial) => server.challenge(denial),
-        Ok(caller) => server.serve(&head, body, caller, peer).await,
+        Ok(caller) => server.serve(&head, body.as_deref(), caller, peer),
     };
     // The page prints `Connection: keep-alive`, which would be a lie to a client that closes.
     if !head.headers.get(CONNECTION).is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"close")) {
@@ -147,17 +152,12 @@ impl Server {
     }
 
     /// Everything behind the digest layer.
-    async fn serve(&self, head: &Parts, body: Body, caller: Caller, peer: SocketAddr) -> Response<Body> {
+    fn serve(&self, head: &Parts, body: Option<&[u8]>, caller: Caller, peer: SocketAddr) -> Response<Body> {
         let query = Query::parse(head.uri.query().unwrap_or_default(), &self.service.served);
         let (pretty, envelope) =
             query.as_ref().map_or((false, false), |query| (query.pretty, query.envelope));
-        let body = match Method::of(head.method.as_str()) {
-            Method::Post | Method::Patch => {
-                to_bytes(body, LARGEST_BODY).await.map_err(|_| Refusal::MalformedJson)
-            }
-            Method::Get | Method::Delete | Method::Other => Ok(axum::body::Bytes::new()),
-        };
-        let answer = query.and_then(|query| self.answer(head, query, &body?, caller, peer));
+        let body = body.ok_or(Refusal::MalformedJson);
+        let answer = query.and_then(|query| self.answer(head, query, body?, caller, peer));
         let (status, document) = match answer {
             Ok(answer) => (answer.status(), answer.document(envelope)),
             Err(refusal) => (refusal.status(), Some(refusal.document())),
@@ -205,6 +205,21 @@ impl Server {
         };
         route(&call, &segments.iter().map(AsRef::as_ref).collect::<Vec<_>>())
     }
+}
+
+/// A body as a whole; `None` for one that is too large.
+async fn read(body: Body) -> Option<Vec<u8>> {
+    let mut chunks = body.into_data_stream();
+    let (mut taken, mut size) = (Vec::new(), 0);
+    while let Some(Ok(chunk)) = chunks.next().await {
+        size += chunk.len();
+        if size <= LARGEST_BODY {
+            taken.extend_from_slice(&chunk);
+        } else if size > DRAINED {
+            break;
+        }
+    }
+    (size <= LARGEST_BODY).then_some(taken)
 }
 
 fn decode(segment: &str) -> Option<Cow<'_, str>> {

@@ -1,0 +1,188 @@
+//! What the sandbox holds: computed from a seed, or read from a file.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use keysunset::sandbox::{Options, Product, Sandbox, TrueKey, TrueUser};
+
+use super::{Client, announced, example, start, time};
+
+#[test]
+fn a_seed_and_a_day_give_the_same_world_for_ever() {
+    let world = |seed, clock| -> Vec<TrueUser> {
+        start(|options| (options.seed, options.clock) = (seed, Some(time(clock)))).truth().collect()
+    };
+    let one = world(1, "2026-06-01T12:00:00Z");
+    assert_eq!(one, world(1, "2026-06-01T23:59:59Z"));
+    assert_ne!(one, world(1, "2026-06-02T00:00:00Z"));
+    assert_ne!(one, world(2, "2026-06-01T12:00:00Z"));
+}
+
+#[test]
+fn the_world_has_every_state_that_an_audit_tells_apart() {
+    let sandbox = start(|options| options.users = 2_000);
+    let (now, cutoff) = (time("2026-06-01T12:00:00Z"), time("2021-03-01T00:00:00Z"));
+    let keys: Vec<TrueKey> = sandbox.truth().flat_map(|user| user.keys).collect();
+    let share =
+        |wanted: &dyn Fn(&TrueKey) -> bool| keys.iter().filter(|key| wanted(key)).count() * 100 / keys.len();
+    let days = |key: &TrueKey| key.last_used.map(|used| (now - used).num_days());
+    assert!((10..40).contains(&share(&|key| !key.enabled)));
+    assert!((10..40).contains(&share(&|key| key.used_count == Some(0) && key.last_used.is_none())));
+    assert!((10..40).contains(&share(&|key| key.last_used.is_some_and(|used| used < cutoff))));
+    assert!((10..40).contains(&share(&|key| key.last_used >= Some(cutoff) && days(key) > Some(90))));
+    assert!((10..40).contains(&share(&|key| days(key) <= Some(90) && key.last_used.is_some())));
+    assert!((1..10).contains(&share(&|key| key.last_used.is_none() && key.used_count > Some(0))));
+    assert!((0..5).contains(&share(&|key| key.used_count.is_none())));
+    assert!(keys.iter().any(|key| key.used_count.is_none()));
+    assert!(keys.iter().any(|key| key.last_used == Some(cutoff)));
+    for key in &keys {
+        assert!(key.created >= time("2016-01-01T00:00:00Z") && key.created < time("2019-07-30T00:00:00Z"));
+        assert!(key.last_used.is_none_or(|used| key.created <= used && used < now), "{key:?}");
+    }
+    for awkward in ["=HYPERLINK(", "|", "<script>", "\n", "🚀", "](http://", ","] {
+        assert!(keys.iter().any(|key| key.description.contains(awkward)), "{awkward}");
+    }
+    assert!(keys.iter().any(|key| key.description.is_empty()));
+    let counts: BTreeSet<usize> = sandbox.truth().map(|user| user.keys.len()).collect();
+    assert!(counts.contains(&0) && counts.contains(&10) && counts.iter().all(|count| *count <= 10));
+}
+
+#[test]
+fn ids_names_and_suffixes_are_there_once() {
+    let sandbox = start(|options| options.users = 5_000);
+    let users: Vec<TrueUser> = sandbox.truth().collect();
+    let mut seen = BTreeSet::new();
+    for user in &users {
+        assert!(seen.insert(user.id.clone()) && seen.insert(user.username.clone()), "{user:?}");
+        for key in &user.keys {
+            assert!(seen.insert(key.id.clone()) && seen.insert(key.suffix.clone()), "{key:?}");
+            assert_eq!((key.id.len(), key.suffix.len()), (24, 12));
+        }
+        assert_eq!(user.id.len(), 24);
+    }
+}
+
+#[test]
+fn no_time_lies_after_a_clock_that_was_set_early() {
+    let clock = time("2018-01-01T00:00:00Z");
+    let sandbox = start(|options| options.clock = Some(clock));
+    for key in sandbox.truth().flat_map(|user| user.keys) {
+        assert!(key.created < clock && key.last_used.is_none_or(|used| used < clock), "{key:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_million_users_are_there_at_once() {
+    let sandbox = start(|options| options.users = 1_000_000);
+    let client = announced(&sandbox);
+    let org = &sandbox.announcement().org_id;
+    let last = client.read(&format!("/orgs/{org}/users?pageNum=10000")).await;
+    assert_eq!(last["totalCount"], 1_000_000);
+    let user = sandbox.true_user(999_999).unwrap();
+    assert_eq!(last["results"][99]["id"], user.id);
+    let name = user.username.replace('+', "%2B");
+    assert_eq!(client.read(&format!("/users/byName/{name}")).await["id"], user.id);
+    assert_eq!(client.read(&format!("/users/{}/keys", user.id)).await["totalCount"], user.keys.len());
+    Client::new(&sandbox, sandbox.credential_of(999_999)).read(&format!("/users/{}/keys", user.id)).await;
+}
+
+#[tokio::test]
+async fn changes_stand_over_the_world_and_leave_the_rest() {
+    let sandbox = start(|_| {});
+    let before: Vec<TrueUser> = sandbox.truth().collect();
+    let (index, user) = (0..).zip(&before).find(|(_, user)| !user.keys.is_empty()).unwrap();
+    let client = Client::new(&sandbox, sandbox.credential_of(index));
+    client.call("DELETE", &format!("/users/{}/keys/{}", user.id, user.keys[0].id), None).await;
+    let mut expected = before.clone();
+    expected[usize::try_from(index).unwrap()].keys.remove(0);
+    assert_eq!(sandbox.truth().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_dropped_sandbox_answers_no_more_and_frees_its_address() {
+    let sandbox = start(|_| {});
+    let client = announced(&sandbox);
+    client.read("/orgs").await;
+    let address = client.origin.strip_prefix("http://").unwrap().parse().unwrap();
+    sandbox.stop();
+    assert!(client.http.get(&client.origin).send().await.is_err());
+    let again = start(|options| options.listen = address);
+    announced(&again).read("/orgs").await;
+}
+
+#[tokio::test]
+async fn the_example_world_is_announced_by_its_most_powerful_key() {
+    for (product, public) in [(Product::OpsManager, "zmmrboas"), (Product::Atlas, "qkdwpfhe")] {
+        let sandbox = example(|options| options.product = product);
+        let announcement = sandbox.announcement();
+        assert_eq!((announcement.public_key.as_str(), announcement.users), (public, 4));
+        assert_eq!(announcement.org_id, "5980cfdf0b6d97029d82f86e");
+        announced(&sandbox).read(&format!("/orgs/{}/users", announcement.org_id)).await;
+    }
+}
+
+/// What a sandbox says of this world.
+fn complaint(world: &str) -> String {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(world.as_bytes()).unwrap();
+    let options = Options { world: Some(file.path().to_owned()), ..Options::default() };
+    let error = Sandbox::start(options).unwrap_err().to_string();
+    assert!(error.contains(file.path().to_str().unwrap()), "{error}");
+    error
+}
+
+#[test]
+fn a_wrong_world_file_is_refused_with_what_and_where() {
+    let good =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sandbox-world.json")).unwrap();
+    for (from, to, expected) in [
+        ("\"users\": [", "\"people\": [", "unknown field `people`"),
+        ("\"enabled\": true,", "\"enabled\": 1,", "line 33 column"),
+        ("\"usedCount\": 7,", "\"useCount\": 7,", "unknown field `useCount`"),
+        ("2018-05-14T14:45:22Z", "yesterday", "line"),
+        ("5af9a1d29cc0cdb6ac0bf3f8", "5AF9", "users[0].id: `5AF9` is not 24 lower-case hexadecimal digits"),
+        (
+            "5af9a1d29cc0cdb6acce1c30",
+            "5af9a1d29cc0cdb6acdca6d5",
+            "users[0].keys[1].id: 5af9a1d29cc0cdb6acdca6d5 is there twice",
+        ),
+        ("o'neil@example.com", "ann@example.com", "users[3].username: ann@example.com is there twice"),
+        ("3d0d4b6e-5f1c", "3d0d4b6e5f1c", "users[0].keys[0].key: not a UUID"),
+        ("\"ORG_READ_ONLY\"", "\"GROUP_READ_ONLY\"", "users[3].roles[0]: GROUP_READ_ONLY is no role there"),
+        (
+            "\"publicKey\": \"zmmrboas\"",
+            "\"publicKey\": \"ZMMR\"",
+            "programmaticKeys[0].publicKey: not 8 lower-case",
+        ),
+        (
+            "\"madeBy\": \"chiara@",
+            "\"madeBy\": \"carla@",
+            "programmaticKeys[3].madeBy: no user carla@example.com",
+        ),
+        ("203.0.113.0/24", "203.0.113.0/99", "`203.0.113.0/99` is neither an IP address nor a CIDR block"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let error = complaint(&good.replacen(from, to, 1));
+        assert!(error.contains(expected), "{error}\nlacks {expected}");
+    }
+    let two = complaint(&good.replacen("5af9a1d29cc0cdb6ac0bf3f8", "x", 1).replacen("zmmrboas", "y", 1));
+    assert!(two.contains("users[0].id") && two.contains("programmaticKeys[0].publicKey"), "{two}");
+    assert!(complaint(r#"{"organizations":[],"users":[]}"#).contains("organizations: there is none"));
+    assert!(complaint("").contains("line 1 column 0"));
+}
+
+#[test]
+fn what_can_t_be_served_is_refused_at_the_start() {
+    let error = |change: fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        Sandbox::start(options).unwrap_err().to_string()
+    };
+    assert!(error(|options| options.users = 0).contains("not 0"));
+    assert!(error(|options| options.service_version = "new".into()).contains("`new`"));
+    assert!(error(|options| options.service_version = "4.4.1\n2".into()).contains("no service version"));
+    assert!(
+        error(|options| options.world = Some("/nowhere/world.json".into())).contains("/nowhere/world.json")
+    );
+    assert!(error(|options| options.listen = "192.0.2.1:80".parse().unwrap()).contains("192.0.2.1:80"));
+}

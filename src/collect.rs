@@ -20,8 +20,8 @@ pub fn readings<'a, E: From<Unusable> + 'a>(
     users
         .map(move |user| async move {
             let user = user?;
-            let (keys, outcome) = client.personal_keys(&user.id).await?;
-            Ok(Reading { user, keys, outcome, attempts: 1, read_at: Some(clock()) })
+            let (keys, outcome, attempts) = client.personal_keys(&user.id).await?;
+            Ok(Reading { user, keys, outcome, attempts, read_at: Some(clock()) })
         })
         .buffer_unordered(at_once.get())
 }

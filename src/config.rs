@@ -38,6 +38,8 @@ pub struct Settings {
     pub rate: Option<f64>,
     /// For one request.
     pub timeout: Duration,
+    /// How often a request that failed is sent again.
+    pub retries: u32,
     /// How to judge and what to write.
     pub view: View,
 }
@@ -64,6 +66,8 @@ pub const CUTOFF: DateTime<Utc> = DateTime::from_timestamp(1_614_556_800, 0).exp
 pub const ACTIVE_WITHIN: u32 = 90;
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Of one request, before its user counts as not read.
+pub const RETRIES: u32 = 4;
 const OUT: &str = "reports";
 const STORE: &str = "keysunset.db";
 const FILE: &str = "keysunset.toml";
@@ -83,6 +87,11 @@ impl Settings {
         let asked = typed.over(file_asked);
         let url =
             asked.url.ok_or_else(|| missing("which deployment to audit", "--url https://om.example:8080"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            // Not told by the parser of the flag, which repeats what it was given.
+            return Err(Error::usage("the URL holds credentials, which do not belong there")
+                .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"));
+        }
         let sources = asked_sources(asked.users, asked.user, asked.project, asked.org, asked.all_orgs);
         if sources.is_empty() {
             return Err(missing(
@@ -99,6 +108,7 @@ impl Settings {
             concurrency: asked.concurrency.unwrap_or(CONCURRENCY),
             rate: asked.rate,
             timeout: asked.timeout.unwrap_or(TIMEOUT),
+            retries: asked.retries.unwrap_or(RETRIES),
             view: View::settle(shown.over(file_shown)),
             url,
         })
@@ -167,6 +177,7 @@ impl Asked {
             concurrency: self.concurrency.or(lower.concurrency),
             rate: self.rate.or(lower.rate),
             timeout: self.timeout.or(lower.timeout),
+            retries: self.retries.or(lower.retries),
         }
     }
 }

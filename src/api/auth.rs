@@ -10,15 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use digest_auth::{
-    Algorithm, AuthContext, AuthorizationHeader, Charset, HttpMethod, Qop, WwwAuthenticateHeader,
-};
+use digest_auth::{AuthContext, AuthorizationHeader, HttpMethod, Qop, WwwAuthenticateHeader};
 use diqwest::DigestAuthCredentials;
 use diqwest::session::CachedContextGuard;
-use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::MutexGuard;
 
+use super::challenge;
 use crate::model::Suffix;
 
 /// Jetty forgets a nonce after so many uses. Renewing at that count costs one exchange; running into it costs one for
@@ -153,7 +152,7 @@ impl Session {
 
     /// The digest layer refused the request with `headers`, which carry the next challenge.
     pub(super) fn refused<'a>(&'a self, pass: Pass<'a>, headers: &HeaderMap) -> Next<'a> {
-        let challenge = match pick(headers) {
+        let challenge = match challenge::pick(headers) {
             Ok(challenge) => challenge,
             Err(why) => return Next::Unanswerable(why),
         };
@@ -245,135 +244,10 @@ impl DigestAuthCredentials for Answer<'_> {
     }
 }
 
-/// Picks the first Digest challenge that can be answered, out of any number of headers and schemes.
-///
-/// # Errors
-/// What the server asked for instead.
-fn pick(headers: &HeaderMap) -> Result<WwwAuthenticateHeader, String> {
-    let mut asked_for = Vec::new();
-    for header in headers.get_all(WWW_AUTHENTICATE) {
-        for challenge in challenges(&String::from_utf8_lossy(header.as_bytes())) {
-            match challenge.digest() {
-                Ok(digest) => return Ok(digest),
-                Err(what) => asked_for.push(what),
-            }
-        }
-    }
-    if asked_for.is_empty() {
-        return Err("it did not say which authentication it wants (no WWW-Authenticate header)".to_owned());
-    }
-    Err(format!("it asked for {}", asked_for.join(", ")))
-}
-
-/// One scheme and its parameters, names in lower case.
-#[derive(Debug, Default, PartialEq)]
-struct Offer {
-    scheme: String,
-    parameters: Vec<(String, String)>,
-}
-
-impl Offer {
-    fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    fn is(&self, name: &str, value: &str) -> bool {
-        self.parameter(name).is_some_and(|given| given.eq_ignore_ascii_case(value))
-    }
-
-    /// Unknown parameters (such as the `op` of the Ops Manager page) are ignored; without `qop` it is RFC 2069.
-    fn digest(&self) -> Result<WwwAuthenticateHeader, String> {
-        if !self.scheme.eq_ignore_ascii_case("Digest") {
-            return Err(printable(&self.scheme));
-        }
-        let named = |name| self.parameter(name).ok_or_else(|| format!("Digest without {name}"));
-        Ok(WwwAuthenticateHeader {
-            domain: None,
-            realm: named("realm")?.to_owned(),
-            nonce: named("nonce")?.to_owned(),
-            opaque: self.parameter("opaque").map(str::to_owned),
-            stale: self.is("stale", "true"),
-            algorithm: self.algorithm()?,
-            qop: self.qop()?.map(|qop| vec![qop]),
-            userhash: self.is("userhash", "true"),
-            charset: if self.is("charset", "utf-8") { Charset::UTF8 } else { Charset::ASCII },
-            nc: 0,
-        })
-    }
-
-    fn algorithm(&self) -> Result<Algorithm, String> {
-        let Some(given) = self.parameter("algorithm") else { return Ok(Algorithm::default()) };
-        ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"]
-            .into_iter()
-            .find(|known| known.eq_ignore_ascii_case(given))
-            .and_then(|known| known.parse().ok())
-            .ok_or_else(|| format!("Digest with algorithm {}", printable(given)))
-    }
-
-    fn qop(&self) -> Result<Option<Qop>, String> {
-        let Some(given) = self.parameter("qop").filter(|given| !given.trim().is_empty()) else {
-            return Ok(None);
-        };
-        let offers = |name: &str| given.split(',').any(|qop| qop.trim().eq_ignore_ascii_case(name));
-        if offers("auth") {
-            Ok(Some(Qop::AUTH))
-        } else if offers("auth-int") {
-            Ok(Some(Qop::AUTH_INT))
-        } else {
-            Err(format!("Digest with qop {}", printable(given)))
-        }
-    }
-}
-
-/// At most 40 characters, nothing that moves a terminal.
-fn printable(text: &str) -> String {
-    text.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
-}
-
-/// Splits a header into its challenges. Tolerant: a missing comma, white space and empty elements are all well.
-fn challenges(header: &str) -> Vec<Offer> {
-    let mut found: Vec<Offer> = Vec::new();
-    let mut rest = header;
-    loop {
-        rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
-        let end = rest.find(|c: char| c == ',' || c == '=' || c.is_whitespace()).unwrap_or(rest.len());
-        let (token, after) = rest.split_at(end);
-        if token.is_empty() && after.is_empty() {
-            return found;
-        }
-        if let Some(value) = after.trim_start().strip_prefix('=') {
-            let (value, after) = parameter_value(value.trim_start());
-            if let Some(offer) = found.last_mut() {
-                offer.parameters.push((token.to_ascii_lowercase(), value));
-            }
-            rest = after;
-        } else {
-            found.push(Offer { scheme: token.to_owned(), parameters: Vec::new() });
-            rest = after;
-        }
-    }
-}
-
-/// A quoted string, or all up to a comma or white space; and what follows it.
-fn parameter_value(text: &str) -> (String, &str) {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(text.len());
-        return (text[..end].to_owned(), &text[end..]);
-    };
-    let mut value = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((at, c)) = characters.next() {
-        match c {
-            '"' => return (value, &quoted[at + 1..]),
-            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
-            plain => value.push(plain),
-        }
-    }
-    (value, "")
-}
-
 #[cfg(test)]
 mod tests {
+    use reqwest::header::WWW_AUTHENTICATE;
+
     use super::*;
 
     fn headers(lines: &[&str]) -> HeaderMap {
@@ -386,70 +260,6 @@ mod tests {
 
     const LIVE: &str =
         r#"Digest realm="MMS Public API", domain="", nonce="a+/b", algorithm=MD5, qop="auth", stale=false"#;
-
-    #[test]
-    fn the_live_challenge_and_the_reference_pages_are_understood() {
-        let live = pick(&headers(&[LIVE])).unwrap();
-        assert_eq!((live.realm.as_str(), live.nonce.as_str()), ("MMS Public API", "a+/b"));
-        assert_eq!((live.qop, live.stale), (Some(vec![Qop::AUTH]), false));
-        let page = LIVE.replace("qop", "op");
-        assert_eq!(pick(&headers(&[&page])).unwrap().qop, None, "`op` is no `qop`: RFC 2069");
-        let comma = r#"Digest realm="r", nonce="n", algorithm=MD5, qop="auth" stale=true"#;
-        assert!(pick(&headers(&[comma])).unwrap().stale, "a missing comma before stale");
-    }
-
-    #[test]
-    fn the_digest_scheme_is_found_among_headers_and_schemes() {
-        for lines in [
-            vec![r#"Basic realm="x""#, LIVE],
-            vec![
-                r#"Negotiate abc==, Basic realm="a, Digest realm=b", Digest realm="MMS Public API", nonce="a+/b""#,
-            ],
-            vec![r#"DIGEST Realm = "MMS Public API" , NONCE="a+/b" ,, ALGORITHM="md5""#],
-            vec![r#"Digest realm="MMS Public API", nonce="z", algorithm=TOKEN-9"#, LIVE],
-        ] {
-            let picked = pick(&headers(&lines)).unwrap();
-            assert_eq!(
-                (picked.realm.as_str(), picked.nonce.as_str()),
-                ("MMS Public API", "a+/b"),
-                "{lines:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_answered_is_named() {
-        for (lines, said) in [
-            (vec![], "no WWW-Authenticate"),
-            (vec![r#"Basic realm="x""#], "Basic"),
-            (vec!["Negotiate", r#"Basic realm="x""#], "Negotiate, Basic"),
-            (vec![r#"Digest realm="r", nonce="n", algorithm=TOKEN-9"#], "Digest with algorithm TOKEN-9"),
-            (vec![r#"Digest realm="r", nonce="n", qop="auth-conf""#], "Digest with qop auth-conf"),
-            (vec![r#"Digest realm="r""#], "Digest without nonce"),
-        ] {
-            let why = pick(&headers(&lines)).unwrap_err();
-            assert!(why.contains(said), "{why}");
-        }
-    }
-
-    /// The two examples of RFC 7616, section 3.9.1, whose server is `http-auth@example.org`.
-    #[test]
-    fn answers_are_those_of_rfc_7616() {
-        for (algorithm, expected) in [
-            ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
-            ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
-        ] {
-            let line = format!(
-                r#"Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={algorithm},
-                nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS""#
-            )
-            .replace('\n', " ");
-            let mut challenge = pick(&headers(&[&line])).unwrap();
-            let mut context = AuthContext::new("Mufasa", "Circle of Life", "/dir/index.html");
-            context.set_custom_cnonce("f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
-            assert_eq!(challenge.respond(&context).unwrap().response, expected);
-        }
-    }
 
     fn asks(pass: &Pass<'_>) -> bool {
         matches!(pass, Pass::Ask { .. })

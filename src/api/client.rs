@@ -1,15 +1,17 @@
-//! One request done right: paced, authenticated, redirected only at home, bounded, and its answer told for what it is.
+//! One request done right: paced, authenticated, redirected only at home, bounded, and asked again while what went wrong
+//! may pass.
 
 use std::error::Error as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, LOCATION};
 use url::{Position, Url};
 
+use super::answer::{self, Meaning, Received};
 use super::auth::{Credential, Next, Session};
-use super::pace::Pace;
+use super::pace::{self, Pace, Signal};
 use super::product;
 use super::wire::ErrorDocument;
 use crate::model::{Outcome, Product, ReadStatus, Suffix};
@@ -28,10 +30,14 @@ pub struct Connection {
     pub product: Product,
     /// Whom the digest is made for.
     pub credential: Credential,
+    /// A ceiling in requests in flight.
+    pub at_once: usize,
     /// A ceiling in requests a second.
     pub rate: Option<f64>,
     /// For one request, from its start to its last byte.
     pub timeout: Duration,
+    /// How often a request that failed is sent again.
+    pub retries: u32,
     /// Certificates (PEM) of a private authority, trusted besides the system's.
     pub ca_cert: Option<Vec<u8>>,
 }
@@ -63,7 +69,8 @@ pub enum Unusable {
     },
     /// An authentication other than the API's.
     #[error(
-        "can't authenticate with {origin}: {why}\nhelp: keysunset answers HTTP Digest; is this the API itself, not a proxy?"
+        "can't authenticate with {origin}: {why}\n\
+         help: keysunset answers HTTP Digest; is this the API itself, not a proxy?"
     )]
     Challenge {
         /// Scheme, host and port.
@@ -73,7 +80,8 @@ pub enum Unusable {
     },
     /// Something else listens there.
     #[error(
-        "what answers at {url} is not the API: {why}\nhelp: --url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0"
+        "what answers at {url} is not the API: {why}\n\
+         help: --url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0"
     )]
     NotTheApi {
         /// What was asked for.
@@ -94,21 +102,30 @@ pub(super) enum Answer {
     Refusal(Outcome),
 }
 
-/// One response, read to its end.
-struct Received {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    /// Whether the digest layer accepted an answer on the way here.
-    authenticated: bool,
-}
-
 /// Why no response could be had.
 enum Failure {
-    /// Connection, timeout, or a body past the limit.
+    /// Nobody was reached.
+    NoConnection(String),
+    /// It took too long.
+    Timeout(String),
+    /// What came broke off, or is no HTTP.
     Broken(String),
+    /// More than any page holds.
+    TooLong,
+    /// To another host, or without end.
+    Redirect(u16, String),
+    /// The digest layer refuses the credentials.
     Refused,
+    /// The digest layer asks for something else.
     Unanswerable(String),
+}
+
+/// What an attempt came to.
+enum Tried {
+    Answer(Answer),
+    /// Nothing that the API sends, and what it means if this is the API nevertheless.
+    Foreign(Outcome),
+    Failed(Failure),
 }
 
 /// The client of one deployment with one credential.
@@ -118,6 +135,7 @@ pub struct Client {
     product: Product,
     session: Session,
     pace: Pace,
+    retries: u32,
     own_suffix: Option<Suffix>,
     service_version: OnceLock<String>,
     /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
@@ -130,10 +148,12 @@ impl Client {
     /// # Errors
     /// A certificate file that holds none.
     pub fn new(connection: Connection) -> Result<Self, Unusable> {
-        let setup = |error: reqwest::Error| Unusable::Setup(causes(&error));
+        let setup = |error: reqwest::Error| Unusable::Setup(cause(&error));
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
+            // A retry of reqwest's own would be one that nobody counts.
+            .retry(reqwest::retry::never())
             .timeout(connection.timeout);
         if let Some(pem) = &connection.ca_cert {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(setup)?;
@@ -148,13 +168,15 @@ impl Client {
             product: connection.product,
             own_suffix: connection.credential.suffix(),
             session: Session::new(connection.credential),
-            pace: Pace::new(connection.rate),
+            pace: Pace::new(connection.at_once, connection.rate),
+            retries: connection.retries,
             service_version: OnceLock::new(),
             proven: AtomicBool::new(false),
         })
     }
 
-    /// The version the deployment tells in its header, such as `4.4.12`; `None` before the first answer or where it is silent.
+    /// The version the deployment tells in its header, such as `4.4.12`; `None` before the first answer or where it is
+    /// silent.
     pub fn service_version(&self) -> Option<&str> {
         self.service_version.get().map(String::as_str)
     }
@@ -162,6 +184,29 @@ impl Client {
     /// The suffix of the credential in use.
     pub(super) fn own_suffix(&self) -> Option<&Suffix> {
         self.own_suffix.as_ref()
+    }
+
+    /// GETs `path` (below the base path, segments encoded, with its query), again while that may help. Also tells how
+    /// often it was asked again.
+    pub(super) async fn get(&self, path: &str) -> Result<(Answer, u32), Unusable> {
+        let url = self.below_base(path);
+        let mut retries = 0;
+        loop {
+            let permit = self.pace.enter().await;
+            let started = Instant::now();
+            let tried = match self.follow(&url).await {
+                Ok(received) => self.told(received),
+                Err(failure) => Tried::Failed(failure),
+            };
+            if let Some(permit) = permit {
+                permit.finish(tried.signal(started.elapsed()));
+            }
+            if retries == self.retries || !self.may_pass(&tried) {
+                return Ok((self.settled(&url, tried)?, retries));
+            }
+            retries += 1;
+            tokio::time::sleep(pace::backoff(retries)).await;
+        }
     }
 
     fn below_base(&self, path: &str) -> Url {
@@ -176,22 +221,23 @@ impl Client {
         self.base.origin().ascii_serialization()
     }
 
-    /// GETs `path` (below the base path, segments encoded, with its query).
-    pub(super) async fn get(&self, path: &str) -> Result<Answer, Unusable> {
-        let mut url = self.below_base(path);
+    fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    /// Asks, and follows redirects inside the origin, each with a digest of its own.
+    async fn follow(&self, url: &Url) -> Result<Received, Failure> {
+        let mut url = url.clone();
         for _ in 0..=REDIRECTS {
-            let received = match self.exchange(&url).await {
-                Ok(received) => received,
-                Err(failure) => return self.failed(failure),
-            };
+            let received = self.exchange(&url).await?;
+            self.pace.heed(&received.headers, SystemTime::now());
             self.note_version(&received.headers);
-            match self.redirected(&url, &received) {
-                None => return self.told(&url, received),
-                Some(Ok(next)) => url = next,
-                Some(Err(why)) => return self.strange(&url, Some(received.status), &why),
+            match self.redirected(&url, &received)? {
+                None => return Ok(received),
+                Some(next) => url = next,
             }
         }
-        self.strange(&url, None, "it redirects without end")
+        Err(Failure::Redirect(302, "it redirects without end".to_owned()))
     }
 
     /// Sends, and answers what the digest layer asks.
@@ -206,22 +252,23 @@ impl Client {
             if let Some(authorization) = authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let response = request.send().await.map_err(|error| broken(&error))?;
+            let response = request.send().await.map_err(|error| failure(&error))?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let body = whole_body(response).await?;
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
+            let received = Received { status, headers, body, authenticated };
             if status != 401 {
                 self.session.passed(pass);
-                return Ok(Received { status, headers, body, authenticated });
+                return Ok(received);
             }
-            if ErrorDocument::read(&body).error_code.is_some() {
+            if ErrorDocument::read(&received.body).error_code.is_some() {
                 // A refusal of what was asked for, by the API itself: the digest layer has let it through.
                 if authenticated {
                     self.session.passed(pass);
                 }
-                return Ok(Received { status, headers, body, authenticated });
+                return Ok(received);
             }
-            pass = match self.session.refused(pass, &headers) {
+            pass = match self.session.refused(pass, &received.headers) {
                 Next::Again(pass) => pass,
                 Next::Refused => return Err(Failure::Refused),
                 Next::Unanswerable(why) => return Err(Failure::Unanswerable(why)),
@@ -241,216 +288,150 @@ impl Client {
     }
 
     /// Where a redirect leads, if it is one; another origin never sees a request of ours.
-    fn redirected(&self, from: &Url, received: &Received) -> Option<Result<Url, String>> {
+    fn redirected(&self, from: &Url, received: &Received) -> Result<Option<Url>, Failure> {
         if !matches!(received.status, 301 | 302 | 303 | 307 | 308) {
-            return None;
+            return Ok(None);
         }
-        let location = received.headers.get(LOCATION).and_then(|value| value.to_str().ok())?;
-        Some(match from.join(location) {
-            Ok(to) if to.origin() == self.base.origin() => Ok(to),
-            Ok(to) => Err(format!(
-                "it redirects to another host, {}, which is not followed",
-                to.origin().ascii_serialization()
-            )),
-            Err(_) => Err("it redirects to what is no address".to_owned()),
-        })
-    }
-
-    fn failed(&self, failure: Failure) -> Result<Answer, Unusable> {
-        let origin = self.origin();
-        let proven = self.proven.load(Ordering::Relaxed);
-        match failure {
-            Failure::Broken(why) if proven => {
-                Ok(Answer::Refusal(Outcome::unread(ReadStatus::Error, None, why)))
-            }
-            Failure::Broken(why) => Err(Unusable::NoConnection { origin, why }),
-            Failure::Refused if proven => {
-                let why = "the credentials, accepted before, were refused";
-                Ok(Answer::Refusal(Outcome::unread(ReadStatus::Forbidden, Some(401), why)))
-            }
-            Failure::Refused => {
-                Err(Unusable::RefusedCredentials { origin, public: self.session.credential().public.clone() })
-            }
-            Failure::Unanswerable(why) if proven => {
-                Ok(Answer::Refusal(Outcome::unread(ReadStatus::Error, Some(401), why)))
-            }
-            Failure::Unanswerable(why) => Err(Unusable::Challenge { origin, why }),
-        }
-    }
-
-    /// An answer that the API does not give: the run's failure if nothing else ever came, one request's otherwise.
-    fn strange(&self, url: &Url, status: Option<u16>, why: &str) -> Result<Answer, Unusable> {
-        if self.proven.load(Ordering::Relaxed) {
-            return Ok(Answer::Refusal(Outcome::unread(ReadStatus::Error, status, why)));
-        }
-        Err(Unusable::NotTheApi { url: url.to_string(), why: why.to_owned() })
-    }
-
-    fn told(&self, url: &Url, received: Received) -> Result<Answer, Unusable> {
-        let Received { status, headers, body, authenticated } = received;
-        let json = body.trim_ascii_start().first() == Some(&b'{');
-        if (200..300).contains(&status) && !json {
-            let what = looks(&headers, &body);
-            if self.proven.load(Ordering::Relaxed) {
-                let why = format!("{what} instead of JSON");
-                return Ok(Answer::Refusal(Outcome::unread(ReadStatus::Malformed, Some(status), why)));
-            }
-            return self.strange(url, Some(status), &format!("it sends {what} instead of JSON"));
-        }
-        let document = if status < 300 && !has_envelope(&body) {
-            ErrorDocument::default()
-        } else {
-            ErrorDocument::read(&body)
+        let Some(location) = received.headers.get(LOCATION).and_then(|value| value.to_str().ok()) else {
+            return Ok(None);
         };
-        if status < 300 && document.status.is_none_or(|inner| inner < 300) {
-            self.proven.store(true, Ordering::Relaxed);
-            return Ok(Answer::Document { status, body });
+        let refused = |why| Err(Failure::Redirect(received.status, why));
+        match from.join(location) {
+            Ok(to) if to.origin() == self.base.origin() => Ok(Some(to)),
+            Ok(to) => {
+                let host = to.origin().ascii_serialization();
+                refused(format!("it redirects to another host, {host}, which is not followed"))
+            }
+            Err(_) => refused("it redirects to what is no address".to_owned()),
         }
-        if authenticated || document.error_code.is_some() || status == 429 {
-            self.proven.store(true, Ordering::Relaxed);
-        } else if !self.proven.load(Ordering::Relaxed) {
-            let what = looks(&headers, &body);
-            return self.strange(
-                url,
-                Some(status),
-                &format!("it answers {status} with {what} and no error code"),
-            );
-        }
-        let status = document.status.filter(|_| status < 300).unwrap_or(status);
-        Ok(Answer::Refusal(self.refusal(status, document)))
     }
 
-    /// What an answer that is no document means for whom it was asked for.
-    fn refusal(&self, status: u16, document: ErrorDocument) -> Outcome {
-        let code = document.error_code.as_deref().unwrap_or_default();
-        let read_status =
-            if status == 429 || code.starts_with("RATE_LIMITED") || code.contains("_RATE_LIMITED") {
-                ReadStatus::RateLimited
-            } else if is_removal(status, code, self.product, self.service_version()) {
-                ReadStatus::Removed
-            } else {
-                match (status, code) {
-                    (403, "") => ReadStatus::Error,
-                    (401 | 403, _) => ReadStatus::Forbidden,
-                    (404, _) => ReadStatus::NotFound,
-                    _ => ReadStatus::Error,
-                }
-            };
-        let detail = document.detail.unwrap_or_else(|| format!("the service answered {status} and no more"));
-        Outcome {
-            status: read_status,
-            http_status: Some(status),
-            error_code: document.error_code,
-            detail: Some(detail),
+    fn told(&self, received: Received) -> Tried {
+        match answer::meaning(&received, self.product, self.service_version()) {
+            Meaning::Document => {
+                self.proven.store(true, Ordering::Relaxed);
+                Tried::Answer(Answer::Document { status: received.status, body: received.body })
+            }
+            Meaning::Refused(outcome) => {
+                self.proven.store(true, Ordering::Relaxed);
+                Tried::Answer(Answer::Refusal(outcome))
+            }
+            Meaning::Foreign(outcome) => Tried::Foreign(outcome),
+        }
+    }
+
+    /// Whether to ask again. Where nobody was ever reached, a wrong address is likelier than bad luck.
+    fn may_pass(&self, tried: &Tried) -> bool {
+        match tried {
+            Tried::Answer(Answer::Refusal(outcome)) | Tried::Foreign(outcome) => answer::may_pass(outcome),
+            Tried::Failed(Failure::NoConnection(_) | Failure::Timeout(_)) => self.is_proven(),
+            Tried::Failed(Failure::Broken(_)) => true,
+            Tried::Answer(Answer::Document { .. })
+            | Tried::Failed(
+                Failure::TooLong | Failure::Redirect(..) | Failure::Refused | Failure::Unanswerable(_),
+            ) => false,
+        }
+    }
+
+    /// What it comes to in the end: the run's failure if the deployment never answered, this one request's otherwise.
+    fn settled(&self, url: &Url, tried: Tried) -> Result<Answer, Unusable> {
+        let proven = self.is_proven();
+        let outcome = match tried {
+            Tried::Answer(answer) => return Ok(answer),
+            Tried::Foreign(outcome) => outcome,
+            Tried::Failed(failure) if proven => failure.outcome(),
+            Tried::Failed(failure) => return Err(self.unusable(url, failure)),
+        };
+        if proven {
+            return Ok(Answer::Refusal(outcome));
+        }
+        Err(Unusable::NotTheApi { url: url.to_string(), why: outcome.detail.unwrap_or_default() })
+    }
+
+    fn unusable(&self, url: &Url, failure: Failure) -> Unusable {
+        let origin = self.origin();
+        match failure {
+            Failure::NoConnection(why) | Failure::Timeout(why) | Failure::Broken(why) => {
+                Unusable::NoConnection { origin, why }
+            }
+            Failure::TooLong | Failure::Redirect(..) => Unusable::NotTheApi {
+                url: url.to_string(),
+                why: failure.outcome().detail.unwrap_or_default(),
+            },
+            Failure::Refused => {
+                Unusable::RefusedCredentials { origin, public: self.session.credential().public.clone() }
+            }
+            Failure::Unanswerable(why) => Unusable::Challenge { origin, why },
         }
     }
 }
 
-/// Whether the answer says that there are no personal keys any more, rather than none of this user.
-fn is_removal(status: u16, code: &str, product: Product, version: Option<&str>) -> bool {
-    code == "PERSONAL_API_KEYS_DEPRECATED" && status == 410
-        || code == "RESOURCE_NOT_FOUND"
-            && status == 404
-            && product::has_removed_personal_keys(product, version)
+impl Tried {
+    /// What it says about the deployment's load.
+    fn signal(&self, latency: Duration) -> Signal {
+        match self {
+            Self::Answer(Answer::Document { .. }) => Signal::Fine(latency),
+            Self::Answer(Answer::Refusal(outcome)) | Self::Foreign(outcome)
+                if answer::is_overload(outcome) =>
+            {
+                Signal::Overloaded
+            }
+            Self::Failed(Failure::Timeout(_)) => Signal::Overloaded,
+            Self::Answer(Answer::Refusal(_)) | Self::Foreign(_) | Self::Failed(_) => Signal::Neither,
+        }
+    }
+}
+
+impl Failure {
+    /// What it means for whom it was asked for.
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
+                Outcome::unread(ReadStatus::Error, None, why)
+            }
+            Self::TooLong => {
+                let why = format!("the answer is longer than {} MiB", BODY_LIMIT >> 20);
+                Outcome::unread(ReadStatus::Malformed, None, why)
+            }
+            Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), why),
+            Self::Refused => {
+                let why = "the credentials, accepted before, were refused";
+                Outcome::unread(ReadStatus::Forbidden, Some(401), why)
+            }
+            Self::Unanswerable(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
+        }
+    }
 }
 
 /// Reads no further than the limit, whatever the headers promise.
 async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
-            return Err(Failure::Broken(format!("the answer is longer than {} MiB", BODY_LIMIT >> 20)));
+            return Err(Failure::TooLong);
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-/// A quick look, since the hot path need not parse twice: only an envelope has a `status`.
-fn has_envelope(body: &[u8]) -> bool {
-    body.windows(8).take(4096).any(|window| window == b"\"status\"")
-}
-
-fn broken(error: &reqwest::Error) -> Failure {
-    let what = if error.is_timeout() {
-        "timed out: "
+fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        Failure::Timeout("timed out".to_owned())
     } else if error.is_connect() {
-        "can't connect: "
+        Failure::NoConnection(format!("can't connect: {}", cause(error)))
     } else {
-        ""
-    };
-    Failure::Broken(format!("{what}{}", causes(error)))
+        Failure::Broken(format!("the connection broke: {}", cause(error)))
+    }
 }
 
 /// The innermost cause says what happened; the outer ones only where.
-fn causes(error: &reqwest::Error) -> String {
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost = None;
     let mut cause = error.source();
-    let mut text = None;
     while let Some(inner) = cause {
-        text = Some(inner.to_string());
+        innermost = Some(inner.to_string());
         cause = inner.source();
     }
-    text.unwrap_or_else(|| error.to_string())
-}
-
-/// What a body is, for a person.
-fn looks(headers: &HeaderMap, body: &[u8]) -> &'static str {
-    let said =
-        headers.get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if body.is_empty() {
-        "nothing"
-    } else if said.starts_with("text/html") || body.trim_ascii_start().first() == Some(&b'<') {
-        "an HTML page"
-    } else {
-        "something"
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn client(product: Product, version: &str) -> Client {
-        let client = Client::new(Connection {
-            url: "http://127.0.0.1:1".parse().unwrap(),
-            product,
-            credential: Credential { public: String::new(), private: "".into() },
-            rate: None,
-            timeout: Duration::from_secs(1),
-            ca_cert: None,
-        });
-        let client = client.unwrap_or_else(|error| panic!("{error}"));
-        client.service_version.set(version.to_owned()).unwrap();
-        client
-    }
-
-    /// The read statuses of the contract, from the statuses and codes of the API.
-    #[test]
-    fn each_refusal_has_its_read_status() {
-        use Product::{Atlas, OpsManager};
-        use ReadStatus::{Error, Forbidden, NotFound, RateLimited, Removed};
-        for (product, version, status, code, expected) in [
-            (OpsManager, "4.4.12", 401, Some("USER_UNAUTHORIZED"), Forbidden),
-            (OpsManager, "4.4.12", 403, Some("IP_ADDRESS_NOT_ON_WHITELIST"), Forbidden),
-            (OpsManager, "4.4.12", 403, None, Error),
-            (OpsManager, "4.4.12", 404, Some("USER_NOT_FOUND"), NotFound),
-            (OpsManager, "4.4.12", 404, Some("RESOURCE_NOT_FOUND"), NotFound),
-            (OpsManager, "5.0.0", 404, Some("RESOURCE_NOT_FOUND"), Removed),
-            (OpsManager, "6.0.3", 404, Some("USER_NOT_FOUND"), NotFound),
-            (OpsManager, "6.0.3", 404, None, NotFound),
-            (Atlas, "20210803", 410, Some("PERSONAL_API_KEYS_DEPRECATED"), Removed),
-            (Atlas, "20210803", 404, Some("RESOURCE_NOT_FOUND"), NotFound),
-            (Atlas, "20210803", 410, None, Error),
-            (Atlas, "20210803", 429, None, RateLimited),
-            (Atlas, "20210803", 400, Some("RATE_LIMITED_IP"), RateLimited),
-            (Atlas, "20210803", 403, Some("GROUP_RATE_LIMITED"), RateLimited),
-            (OpsManager, "4.4.12", 400, Some("INVALID_QUERY_PARAMETER"), Error),
-            (OpsManager, "4.4.12", 502, None, Error),
-        ] {
-            let document = ErrorDocument { error_code: code.map(str::to_owned), ..ErrorDocument::default() };
-            let outcome = client(product, version).refusal(status, document);
-            assert_eq!(outcome.status, expected, "{product} {version} {status} {code:?}");
-            assert_eq!(outcome.http_status, Some(status));
-        }
-    }
+    innermost.unwrap_or_else(|| error.to_string())
 }

@@ -1,6 +1,8 @@
 //! The client of the service: one request done right.
 
+mod answer;
 mod auth;
+mod challenge;
 mod client;
 mod pace;
 mod pages;

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::client::{Answer, Client, Unusable};
-use super::wire::{self, Page};
+use super::wire::{self, Identified, Page};
 use crate::model::{Outcome, PersonalKey, ReadStatus, User};
 
 /// The most that is documented.
@@ -20,12 +20,12 @@ const LIST_PAGES: u32 = 100_000;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Client {
-    /// All personal keys of a user, and whether that is all of them.
+    /// All personal keys of a user, whether that is all of them, and how often he was asked for.
     ///
     /// # Errors
     /// What makes the whole run pointless; a user's own failure is the outcome.
-    pub async fn personal_keys(&self, user_id: &str) -> Result<(Vec<PersonalKey>, Outcome), Unusable> {
-        let Some(segment) = segment(user_id) else { return Ok((Vec::new(), impossible(user_id))) };
+    pub async fn personal_keys(&self, user_id: &str) -> Result<(Vec<PersonalKey>, Outcome, u32), Unusable> {
+        let Some(segment) = segment(user_id) else { return Ok((Vec::new(), impossible(user_id), 0)) };
         let mut pages = Pages::<wire::Key>::new(self, format!("users/{segment}/keys"), KEY_PAGES);
         let mut keys: Vec<PersonalKey> = Vec::new();
         let mut ids = HashSet::new();
@@ -35,7 +35,6 @@ impl Client {
                 Turn::Rows(rows) => rows,
                 Turn::End(outcome) => break outcome,
             };
-            let before = ids.len();
             for row in rows {
                 if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(user_id)) {
                     strange = Some("the list holds a key of another user".to_owned());
@@ -45,34 +44,28 @@ impl Client {
                     keys.push(key);
                 }
             }
-            if ids.len() == before {
-                break Outcome::unread(
-                    ReadStatus::Partial,
-                    pages.status,
-                    "a page repeats keys of the pages before it",
-                );
-            }
         };
         let outcome = match strange {
             Some(why) => Outcome::unread(ReadStatus::Malformed, pages.status, why),
             None => pages.reconcile(keys.len() as u64, end, "keys"),
         };
-        Ok((keys, outcome))
+        Ok((keys, outcome, 1 + pages.retries))
     }
 
-    /// The user of a name, or why there is none.
+    /// The user of a name, or why there is none and how often he was asked for.
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn user_by_name(&self, name: &str) -> Result<Result<User, Outcome>, Unusable> {
-        let Some(segment) = segment(name) else { return Ok(Err(impossible(name))) };
-        Ok(match self.get(&format!("users/byName/{segment}")).await? {
+    pub async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, Unusable> {
+        let Some(segment) = segment(name) else { return Ok(Err((impossible(name), 0))) };
+        let (answer, retries) = self.get(&format!("users/byName/{segment}")).await?;
+        let user = match answer {
             Answer::Refusal(outcome) => Err(outcome),
-            Answer::Document { status, body } => match wire::single::<wire::Account>(&body) {
-                Ok(account) => Ok(account.into()),
-                Err(why) => Err(Outcome::unread(ReadStatus::Malformed, Some(status), why.to_string())),
-            },
-        })
+            Answer::Document { status, body } => wire::single::<wire::Account>(&body)
+                .map(User::from)
+                .map_err(|why| Outcome::unread(ReadStatus::Malformed, Some(status), why.to_string())),
+        };
+        Ok(user.map_err(|outcome| (outcome, 1 + retries)))
     }
 
     /// The users of an organization, page by page.
@@ -147,7 +140,6 @@ pub enum Listed {
 }
 
 enum Turn<T> {
-    /// Never empty.
     Rows(Vec<T>),
     End(Outcome),
 }
@@ -162,14 +154,19 @@ struct Pages<'a, T> {
     /// Rows so far, repeats included.
     seen: u64,
     total: Option<u64>,
+    /// Requests that had to be sent again.
+    retries: u32,
     /// Of the last page.
     status: Option<u16>,
     more: bool,
+    /// The first id of each page: a list that turns in a circle comes back to one.
+    begun_with: HashSet<String>,
+    empty_before: bool,
     unreadable_row: Option<String>,
     rows: std::marker::PhantomData<T>,
 }
 
-impl<'a, T: DeserializeOwned> Pages<'a, T> {
+impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
     fn new(client: &'a Client, path: String, limit: u32) -> Self {
         Self {
             client,
@@ -179,8 +176,11 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
             limit,
             seen: 0,
             total: None,
+            retries: 0,
             status: None,
             more: true,
+            begun_with: HashSet::new(),
+            empty_before: false,
             unreadable_row: None,
             rows: std::marker::PhantomData,
         }
@@ -201,7 +201,9 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
         }
         self.number += 1;
         let path = format!("{}?{}pageNum={}&itemsPerPage={PAGE}", self.path, self.query, self.number);
-        let (status, body) = match self.client.get(&path).await? {
+        let (answer, retries) = self.client.get(&path).await?;
+        self.retries += retries;
+        let (status, body) = match answer {
             Answer::Refusal(outcome) => return Ok(Turn::End(outcome)),
             Answer::Document { status, body } => (status, body),
         };
@@ -220,15 +222,22 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
         self.seen += rows.len() as u64;
         // The newest count: a list may grow while it is read.
         self.total = page.total.or(self.total);
-        self.more = !rows.is_empty()
-            && (page.has_next || self.total.map_or(rows.len() >= PAGE, |total| self.seen < total));
         if self.unreadable_row.is_none() {
             self.unreadable_row = page.unreadable_row;
         }
-        if rows.is_empty() {
-            return Turn::End(Outcome::read(self.status.unwrap_or(200)));
+        self.more = page.has_next
+            || !rows.is_empty() && self.total.map_or(rows.len() >= PAGE, |total| self.seen < total);
+        match rows.first() {
+            Some(first) if !self.begun_with.insert(first.id().to_owned()) => {
+                let why = "the list does not end: a page repeats one before it";
+                Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why))
+            }
+            None if self.more && std::mem::replace(&mut self.empty_before, true) => {
+                let why = "the list does not end: empty pages say that more follows";
+                Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why))
+            }
+            Some(_) | None => Turn::Rows(rows),
         }
-        Turn::Rows(rows)
     }
 
     /// The outcome of a list of which `got` different rows were taken: complete only if nothing at all speaks against it.

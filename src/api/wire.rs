@@ -126,7 +126,8 @@ impl ErrorDocument {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Key {
-    id: String,
+    #[serde(deserialize_with = "identity")]
+    pub(super) id: String,
     #[serde(default, deserialize_with = "timestamp")]
     created_at: Option<DateTime<Utc>>,
     description: Option<String>,
@@ -169,6 +170,7 @@ fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTi
 /// An account.
 #[derive(Deserialize)]
 pub(super) struct Account {
+    #[serde(deserialize_with = "identity")]
     id: String,
     username: Option<String>,
 }
@@ -183,7 +185,38 @@ impl From<Account> for User {
 /// never add it here.
 #[derive(Deserialize)]
 pub(super) struct Scope {
+    #[serde(deserialize_with = "identity")]
     pub(super) id: String,
+}
+
+/// A row of a list: what it is told apart by.
+pub(super) trait Identified {
+    /// Never empty.
+    fn id(&self) -> &str;
+}
+
+impl Identified for Key {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Identified for Account {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Identified for Scope {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// What has no id can't be told from another.
+fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let id = String::deserialize(deserializer)?;
+    if id.is_empty() { Err(D::Error::custom("an empty id")) } else { Ok(id) }
 }
 
 #[cfg(test)]

@@ -38,8 +38,10 @@ pub async fn run(settings: Settings, address: String, clock: Clock, quiet: bool)
         url: settings.url,
         product: settings.product,
         credential: settings.credential,
+        at_once: at_once.get(),
         rate: settings.rate,
         timeout: settings.timeout,
+        retries: settings.retries,
         ca_cert: settings.ca_cert,
     })?);
     let run = journal.run();
@@ -72,6 +74,7 @@ fn facts(settings: &Settings, address: String, policy: &Policy) -> Run {
             concurrency: settings.concurrency.get(),
             rate: settings.rate,
             timeout: settings.timeout.as_secs(),
+            retries: settings.retries,
         },
     }
 }

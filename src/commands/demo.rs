@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{audit, say};
 use crate::api::Credential;
 use crate::cli;
-use crate::config::{Clock, Settings, View};
+use crate::config::{Clock, RETRIES, Settings, View};
 use crate::exit::{Error, Exit};
 use crate::model::Product;
 use crate::sandbox::{Options, Sandbox};
@@ -37,6 +37,7 @@ pub async fn run(typed: cli::Demo, clock: Clock, quiet: bool) -> Result<Exit, Er
         concurrency: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
         rate: None,
         timeout: Duration::from_secs(30),
+        retries: RETRIES,
         view: View::settle(shown),
     };
     let out = settings.view.output.out.clone();

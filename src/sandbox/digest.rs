@@ -219,6 +219,13 @@ fn value(text: &str) -> Option<(String, &str)> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_header_makes_it_panic(header in r#"(?i:digest)? ?([a-z]{0,3} ?=? ?["\\,é]{0,3})*"#) {
+            let _ = Answer::parse(&header);
+        }
+    }
+
     #[test]
     fn an_answer_that_is_not_well_formed_is_none() {
         let good = Answer::parse(r#"digest Username="a\"b",  realm = "x, y" ,nc=00000001,qop=auth"#).unwrap();

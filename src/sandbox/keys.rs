@@ -105,7 +105,7 @@ pub(super) fn one(call: &Call, user_id: &str, key_id: &str) -> Result<Answer, Re
                 Ok(Answer::ok(Value::Object(key.document(user_id))))
             })
         }
-        Method::Delete => {
+        Method::Delete if call.service.served.deletes_personal_keys() => {
             only_self(call, user)?;
             call.service.edit_personal_keys(user, |keys| {
                 let at = keys.iter().position(|key| key.id == key_id).ok_or_else(unknown)?;
@@ -113,7 +113,7 @@ pub(super) fn one(call: &Call, user_id: &str, key_id: &str) -> Result<Answer, Re
                 Ok(call.deleted())
             })
         }
-        Method::Post | Method::Other => Err(call.wrong_method()),
+        Method::Delete | Method::Post | Method::Other => Err(call.wrong_method()),
     }
 }
 

@@ -135,6 +135,11 @@ impl Served {
         self.product == Product::OpsManager && self.version < (4, 1)
     }
 
+    /// Ops Manager 4.0 does not delete them yet.
+    pub(super) fn deletes_personal_keys(&self) -> bool {
+        !self.creates_personal_keys()
+    }
+
     /// Ops Manager has programmatic keys since 4.1.
     pub(super) fn has_programmatic_keys(&self) -> bool {
         self.product != Product::OpsManager || self.version >= (4, 1)

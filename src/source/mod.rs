@@ -166,7 +166,7 @@ async fn names_resolved(
                     Ok(Listed::Known(user)) => Found::User(user),
                     Ok(Listed::Named(name)) => match client.user_by_name(&name).await? {
                         Ok(user) => Found::User(user),
-                        Err(outcome) => Found::Nobody(nobody(name, outcome)),
+                        Err((outcome, attempts)) => Found::Nobody(nobody(name, outcome, attempts)),
                     },
                     Err(gap) => Found::Gap(gap),
                 })
@@ -179,12 +179,12 @@ async fn names_resolved(
     Ok(())
 }
 
-fn nobody(name: String, outcome: Outcome) -> Reading {
+fn nobody(name: String, outcome: Outcome, attempts: u32) -> Reading {
     Reading {
         user: User { id: String::new(), username: Some(name) },
         keys: Vec::new(),
         outcome,
-        attempts: 1,
+        attempts,
         read_at: None,
     }
 }

@@ -33,6 +33,9 @@ pub enum Error {
     /// There is no such run in it.
     #[error("{0}")]
     NoRun(String),
+    /// It can't be made.
+    #[error("the store {0} can't be written: {1}")]
+    Unwritable(String, #[source] std::io::Error),
     /// It can't be read or written.
     #[error("the store {0} can't be used: {1}")]
     Sqlite(String, #[source] rusqlite::Error),
@@ -78,6 +81,8 @@ pub struct RunSettings {
     pub rate: Option<f64>,
     /// In seconds.
     pub timeout: u64,
+    /// Of one request.
+    pub retries: u32,
 }
 
 /// The open database.
@@ -92,6 +97,7 @@ impl Error {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::NotOurs(..) | Self::Newer(..) | Self::Missing(_) | Self::NoRun(_) => true,
+            Self::Unwritable(..) => false,
             Self::Sqlite(_, error) => matches!(
                 error.sqlite_error_code(),
                 Some(

@@ -1,9 +1,10 @@
 //! The tables, and how a file is recognized as ours before anything is written to it.
 
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use super::Error;
 
@@ -79,36 +80,35 @@ pub(super) fn connect(path: &Path, wanted: Wanted) -> Result<Connection, Error> 
     let name = path.display().to_string();
     let sqlite = |error| Error::Sqlite(name.clone(), error);
     let new = std::fs::metadata(path).map_or(wanted == Wanted::OrNew, |file| file.len() == 0);
-    if !new {
-        recognize(path, &name)?;
-    }
-    let mut connection = Connection::open(path).map_err(sqlite)?;
-    settle(&connection).map_err(sqlite)?;
     if new {
-        make(&mut connection).map_err(sqlite)?;
+        make(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
     }
+    recognize(path, &name)?;
+    let connection = Connection::open(path).map_err(sqlite)?;
+    settle(&connection).map_err(sqlite)?;
     Ok(connection)
 }
 
-/// Looks without writing.
+/// Reads the header of the file by itself, since SQLite would leave its own files beside another program's.
+/// Offsets as in <https://www.sqlite.org/fileformat.html>, §1.3.
 fn recognize(path: &Path, name: &str) -> Result<(), Error> {
-    let not_ours = |why: &str| Error::NotOurs(name.to_owned(), why.to_owned());
-    let look = |pragma| -> rusqlite::Result<i64> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(path, flags)?.pragma_query_value(None, pragma, |row| row.get(0))
-    };
-    match look("application_id") {
-        Ok(APPLICATION_ID) => {}
-        Ok(_) => return Err(not_ours("it is another program's database")),
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
-            return Err(not_ours("it is no SQLite database"));
-        }
-        Err(error) => return Err(Error::Sqlite(name.to_owned(), error)),
+    let not_ours = |why: &str| Err(Error::NotOurs(name.to_owned(), why.to_owned()));
+    let mut header = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
+    if let Err(why) = read {
+        return not_ours(&why.to_string());
     }
-    match look("user_version").map_err(|error| Error::Sqlite(name.to_owned(), error))? {
+    if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
+        return not_ours("it is no SQLite database");
+    }
+    let number = |at: usize| header[at..at + 4].iter().fold(0, |number, byte| number << 8 | i64::from(*byte));
+    if number(68) != APPLICATION_ID {
+        return not_ours("it is another program's database");
+    }
+    match number(60) {
         VERSION => Ok(()),
         newer if newer > VERSION => Err(Error::Newer(name.to_owned(), newer, VERSION)),
-        _ => Err(not_ours("its schema is none that this program ever wrote")),
+        _ => not_ours("its schema is none that this program ever wrote"),
     }
 }
 
@@ -122,10 +122,20 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -2 * 1024)
 }
 
-fn make(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(TABLES)?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()
+/// Makes an empty store beside its name and renames it, so that a store is never half made.
+fn make(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".keysunset-").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.tempfile_in(folder)?;
+    let tables = || {
+        let connection = Connection::open(file.path())?;
+        connection.execute_batch(TABLES)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", VERSION)
+    };
+    tables().map_err(io::Error::other)?;
+    file.persist(path).map(drop).map_err(|failed| failed.error)
 }

@@ -1,4 +1,4 @@
-//! HTTP Digest, API.md §2.
+//! HTTP Digest.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Where users come from, API.md §4.
+//! Where users come from.
 
 use std::collections::BTreeSet;
 

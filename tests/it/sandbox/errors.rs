@@ -1,4 +1,4 @@
-//! What the service says no with, API.md §3.
+//! What the service says no with.
 
 use keysunset::sandbox::Product;
 use serde_json::json;

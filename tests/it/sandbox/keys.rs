@@ -1,4 +1,4 @@
-//! `/users/{id}/keys`, API.md §3 and both reference pages.
+//! `/users/{id}/keys`, as both reference pages have it.
 
 use std::collections::BTreeSet;
 
@@ -353,6 +353,17 @@ async fn a_key_is_deleted_by_its_user_alone() {
         assert_eq!(client.call("DELETE", &path, None).await.refusal(), (404, "INVALID_KEY_ID".to_owned()));
         assert_eq!(sandbox.true_user(index).unwrap().keys, keys[1..]);
     }
+}
+
+#[tokio::test]
+async fn ops_manager_4_0_deletes_no_keys_yet() {
+    let sandbox = start(|options| "4.0.0".clone_into(&mut options.service_version));
+    let user = sandbox.true_user(0).unwrap();
+    let path = format!("/users/{}/keys/{}", user.id, user.keys[1].id);
+    assert_eq!(
+        announced(&sandbox).call("DELETE", &path, None).await.refusal(),
+        (405, "METHOD_NOT_ALLOWED".to_owned())
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Programmatic keys and IP lists, API.md §4 and §5.
+//! Programmatic keys and IP lists.
 
 use keysunset::sandbox::Product;
 use serde_json::{Value, json};

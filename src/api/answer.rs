@@ -1,0 +1,196 @@
+//! What an answer means: a document, the API's refusal, or something that is not the API at all.
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+
+use super::product;
+use super::wire::ErrorDocument;
+use crate::model::{Outcome, Product, ReadStatus};
+
+/// One response, read to its end.
+pub(super) struct Received {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// Whether the digest layer accepted an answer on the way here.
+    pub(super) authenticated: bool,
+}
+
+/// What a response says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Meaning {
+    /// What was asked for, by its looks JSON.
+    Document,
+    /// A refusal by the API, or by whoever stands behind its digest layer.
+    Refused(Outcome),
+    /// Nothing that the API sends. If nothing else ever came, it is not the API.
+    Foreign(Outcome),
+}
+
+/// Reads a response for what it means to whom it was asked for.
+pub(super) fn meaning(received: &Received, product: Product, version: Option<&str>) -> Meaning {
+    let Received { status, headers, body, authenticated } = received;
+    let (status, fine) = (*status, (200..300).contains(status));
+    let json = body.trim_ascii_start().first() == Some(&b'{');
+    if fine && !json {
+        let why = format!("{} instead of JSON", looks(headers, body));
+        return Meaning::Foreign(Outcome::unread(ReadStatus::Malformed, Some(status), why));
+    }
+    if fine && !may_be_envelope(body) {
+        return Meaning::Document;
+    }
+    let document = ErrorDocument::read(body);
+    if fine && document.status.is_none_or(|inner| inner < 300) {
+        return Meaning::Document;
+    }
+    let told = *authenticated || document.error_code.is_some() || status == 429;
+    let status = if fine { document.status.unwrap_or(status) } else { status };
+    if told {
+        Meaning::Refused(refusal(status, document, product, version))
+    } else {
+        let why = format!("{} with status {status} and no error code", looks(headers, body));
+        Meaning::Foreign(Outcome { detail: Some(why), ..refusal(status, document, product, version) })
+    }
+}
+
+/// Whether asking again may bring another answer.
+pub(super) fn may_pass(outcome: &Outcome) -> bool {
+    outcome.status == ReadStatus::RateLimited
+        || outcome.http_status.is_some_and(|status| status == 408 || status >= 500)
+}
+
+/// Whether the answer says that the deployment has more to do than it can.
+pub(super) fn is_overload(outcome: &Outcome) -> bool {
+    outcome.status == ReadStatus::RateLimited || outcome.http_status == Some(503)
+}
+
+fn refusal(status: u16, document: ErrorDocument, product: Product, version: Option<&str>) -> Outcome {
+    let code = document.error_code.as_deref().unwrap_or_default();
+    let read_status = if status == 429 || code.starts_with("RATE_LIMITED") || code.contains("_RATE_LIMITED") {
+        ReadStatus::RateLimited
+    } else if is_removal(status, code, product, version) {
+        ReadStatus::Removed
+    } else {
+        match (status, code) {
+            (403, "") => ReadStatus::Error,
+            (401 | 403, _) => ReadStatus::Forbidden,
+            (404, _) => ReadStatus::NotFound,
+            _ => ReadStatus::Error,
+        }
+    };
+    let detail = document.detail.unwrap_or_else(|| format!("the service answered {status} and no more"));
+    Outcome {
+        status: read_status,
+        http_status: Some(status),
+        error_code: document.error_code,
+        detail: Some(detail),
+    }
+}
+
+/// Whether the answer says that there are no personal keys any more, rather than none of this user.
+fn is_removal(status: u16, code: &str, product: Product, version: Option<&str>) -> bool {
+    code == "PERSONAL_API_KEYS_DEPRECATED" && status == 410
+        || code == "RESOURCE_NOT_FOUND"
+            && status == 404
+            && product::has_removed_personal_keys(product, version)
+}
+
+/// A quick look, since the hot path need not parse twice: only an envelope has a `status`.
+fn may_be_envelope(body: &[u8]) -> bool {
+    body.windows(8).any(|window| window == b"\"status\"")
+}
+
+/// What a body is, for a person.
+fn looks(headers: &HeaderMap, body: &[u8]) -> &'static str {
+    let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if body.is_empty() {
+        "nothing"
+    } else if said.starts_with("text/html") || body.trim_ascii_start().first() == Some(&b'<') {
+        "an HTML page"
+    } else {
+        "something"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(status: u16, body: &str) -> Received {
+        Received { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec(), authenticated: true }
+    }
+
+    /// The read statuses of the contract, from the statuses and codes of the API.
+    #[test]
+    fn each_refusal_has_its_read_status() {
+        use Product::{Atlas, OpsManager};
+        use ReadStatus::{Error, Forbidden, NotFound, RateLimited, Removed};
+        for (product, version, status, code, expected) in [
+            (OpsManager, "4.4.12", 401, Some("USER_UNAUTHORIZED"), Forbidden),
+            (OpsManager, "4.4.12", 403, Some("IP_ADDRESS_NOT_ON_WHITELIST"), Forbidden),
+            (OpsManager, "4.4.12", 403, None, Error),
+            (OpsManager, "4.4.12", 404, Some("USER_NOT_FOUND"), NotFound),
+            (OpsManager, "4.4.12", 404, Some("RESOURCE_NOT_FOUND"), NotFound),
+            (OpsManager, "5.0.0", 404, Some("RESOURCE_NOT_FOUND"), Removed),
+            (OpsManager, "6.0.3", 404, Some("USER_NOT_FOUND"), NotFound),
+            (OpsManager, "6.0.3", 404, None, NotFound),
+            (Atlas, "20210803", 410, Some("PERSONAL_API_KEYS_DEPRECATED"), Removed),
+            (Atlas, "20210803", 404, Some("RESOURCE_NOT_FOUND"), NotFound),
+            (Atlas, "20210803", 410, None, Error),
+            (Atlas, "20210803", 429, None, RateLimited),
+            (Atlas, "20210803", 400, Some("RATE_LIMITED_IP"), RateLimited),
+            (Atlas, "20210803", 403, Some("GROUP_RATE_LIMITED"), RateLimited),
+            (OpsManager, "4.4.12", 400, Some("INVALID_QUERY_PARAMETER"), Error),
+            (OpsManager, "4.4.12", 502, None, Error),
+        ] {
+            let body =
+                code.map_or_else(String::new, |code| format!(r#"{{"errorCode":"{code}","error":{status}}}"#));
+            let Meaning::Refused(outcome) = meaning(&received(status, &body), product, Some(version)) else {
+                panic!("{status} {code:?} is a refusal");
+            };
+            assert_eq!(outcome.status, expected, "{product} {version} {status} {code:?}");
+            assert_eq!(outcome.http_status, Some(status));
+        }
+    }
+
+    #[test]
+    fn a_refusal_inside_an_envelope_is_a_refusal() {
+        let body = r#"{"status":404,"content":{"errorCode":"USER_NOT_FOUND","error":404}}"#;
+        let Meaning::Refused(outcome) = meaning(&received(200, body), Product::OpsManager, None) else {
+            panic!("a refusal");
+        };
+        assert_eq!((outcome.status, outcome.http_status), (ReadStatus::NotFound, Some(404)));
+        let page = r#"{"status":200,"results":[],"totalCount":0}"#;
+        assert_eq!(meaning(&received(200, page), Product::OpsManager, None), Meaning::Document);
+    }
+
+    #[test]
+    fn what_the_api_never_sends_is_foreign() {
+        for (status, body) in [(200, "<html>"), (200, ""), (204, ""), (502, "<html>"), (404, ""), (403, "{}")]
+        {
+            let answer = Received { authenticated: false, ..received(status, body) };
+            assert!(
+                matches!(meaning(&answer, Product::OpsManager, None), Meaning::Foreign(_)),
+                "{status} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_asked_for_again() {
+        let passing = |status, code: &str| {
+            let body = format!(r#"{{"errorCode":"{code}"}}"#);
+            match meaning(&received(status, &body), Product::OpsManager, None) {
+                Meaning::Refused(outcome) => may_pass(&outcome),
+                other => panic!("{other:?}"),
+            }
+        };
+        for (status, code) in
+            [(408, "X"), (429, "X"), (500, "X"), (502, "X"), (503, "X"), (504, "X"), (400, "RATE_LIMITED_IP")]
+        {
+            assert!(passing(status, code), "{status} {code}");
+        }
+        for (status, code) in [(400, "X"), (401, "NOT_SELF"), (403, "X"), (404, "X"), (410, "X")] {
+            assert!(!passing(status, code), "{status} {code}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The exit codes of DESIGN.md §4, each by every cause that is named, and what stood in `--out` untouched by errors.
+
+use keysunset::sandbox::Options;
+use serde_json::{Value, json};
+
+use crate::stub::{Digest, Reply, Silent, Stub, USER, desk, key, list};
+use crate::support::{Desk, Ran, list_of_ids, ops_manager, sandbox};
+
+/// Puts markers where the reports go, runs, and holds that the run ends with this code, says `error:` and what is
+/// expected of the message, and has touched no marker and left no half a report.
+pub(crate) fn fails(desk: &Desk, code: i32, arguments: &[&str], told: &[&str]) -> Ran {
+    desk.put("reports/keys.csv", "what was there\n");
+    desk.put("reports/migration-report.md", "before\n");
+    let ran = desk.run(arguments);
+    assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+    assert!(ran.stderr.starts_with("error: "), "{arguments:?}: {ran:?}");
+    for text in told {
+        assert!(ran.stderr.contains(text), "{text:?} is missing for {arguments:?}: {ran:?}");
+    }
+    assert_untouched(desk, arguments);
+    ran
+}
+
+fn assert_untouched(desk: &Desk, arguments: &[&str]) {
+    assert_eq!(desk.text("reports/keys.csv"), "what was there\n", "{arguments:?}");
+    assert_eq!(desk.text("reports/migration-report.md"), "before\n", "{arguments:?}");
+    for path in desk.files().keys() {
+        let half = path.extension().is_some_and(|kind| ["part", "tmp"].iter().any(|it| kind == *it));
+        assert!(!half, "{arguments:?} left {}", path.display());
+    }
+}
+
+fn audit_fails(desk: &Desk, url: &str, arguments: &[&str], told: &[&str]) -> Ran {
+    fails(desk, 5, &[&["audit", "--url", url], arguments].concat(), told)
+}
+
+/// An address where nobody listens.
+fn closed() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// A key with these fields in place of the usual ones; null takes one away.
+fn changed(fields: &Value) -> Value {
+    let mut key = key(1, "ci");
+    for (name, value) in fields.as_object().unwrap() {
+        if value.is_null() {
+            key.as_object_mut().unwrap().remove(name);
+        } else {
+            key[name] = value.clone();
+        }
+    }
+    key
+}
+
+#[test]
+fn a_complete_run_ends_with_0_or_1_by_what_fail_on_says() {
+    let after = json!({"lastUsed": "2021-03-01T00:00:00Z"});
+    let off_after = json!({"lastUsed": "2024-12-31T00:00:00Z", "enabled": false});
+    let before = json!({"lastUsed": "2021-02-28T23:59:59Z"});
+    let off_before = json!({"lastUsed": "2021-02-28T23:59:59Z", "enabled": false});
+    let never = json!({"lastUsed": null, "usedCount": 0});
+    // What is not known is never counted as unused, nor as disabled.
+    let unknown = json!({"lastUsed": null, "usedCount": 9});
+    let silent = json!({"lastUsed": null, "usedCount": null, "enabled": null});
+    for (fields, any, enabled, used) in [
+        (after, 1, 1, 1),
+        (off_after, 1, 0, 1),
+        (before, 1, 1, 0),
+        (off_before, 1, 0, 0),
+        (never, 1, 1, 0),
+        (unknown, 1, 1, 1),
+        (silent, 1, 1, 1),
+    ] {
+        let stub = Stub::of_keys(vec![changed(&fields)]);
+        for (gate, code) in [("any", any), ("enabled", enabled), ("used", used), ("never", 0)] {
+            let ran = desk().audit_at(&stub.url(), &["--user", USER, "--fail-on", gate]);
+            assert_eq!(ran.code, code, "--fail-on {gate}, {fields}: {ran:?}");
+        }
+        assert_eq!(desk().audit_at(&stub.url(), &["--user", USER]).code, 1, "any is the default");
+    }
+    let nothing = Stub::of_keys(Vec::new());
+    assert_eq!(desk().audit_at(&nothing.url(), &["--user", USER]).code, 0);
+}
+
+#[test]
+fn an_incomplete_run_ends_with_3_or_4_and_exit_zero_forgives_both_and_findings() {
+    let sandbox = ops_manager(30);
+    let desk = Desk::at(&sandbox);
+    let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap().id;
+    let found = sandbox.truth().next().unwrap().id;
+    let nobody = ["--user", "nobody@example.com"];
+    for (arguments, code) in [
+        (vec!["--user", &clean], 0),
+        (vec!["--user", &found], 1),
+        ([&nobody[..], &["--user", &clean]].concat(), 3),
+        (nobody.to_vec(), 3),
+        ([&nobody[..], &["--user", &found]].concat(), 4),
+        ([&nobody[..], &["--user", &found, "--fail-on", "never"]].concat(), 3),
+    ] {
+        assert_eq!(desk.audit(&sandbox, &arguments).code, code, "{arguments:?}");
+        assert_eq!(
+            desk.run(&["report"]).code,
+            if arguments.contains(&"never") { 4 } else { code },
+            "{arguments:?}"
+        );
+        assert_eq!(desk.run(&["report", "--exit-zero"]).code, 0, "{arguments:?}");
+        assert_eq!(
+            desk.audit(&sandbox, &[&arguments[..], &["--exit-zero"]].concat()).code,
+            0,
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn exit_zero_forgives_no_error() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    desk.put("empty.txt", "");
+    audit_fails(&desk, &sandbox.announcement().url, &["--users", "empty.txt", "--exit-zero"], &[]);
+    audit_fails(&desk, &closed(), &["--all-orgs", "--exit-zero"], &[]);
+}
+
+#[test]
+fn what_the_command_line_does_not_say_right_ends_with_2() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    let url = sandbox.announcement().url.as_str();
+    for flag in [
+        ["--cutoff", "yesterday"],
+        ["--cutoff", "2021-02-30"],
+        ["--cutoff", ""],
+        ["--rate", "0"],
+        ["--rate", "1e99"],
+        ["--rate", "NaN"],
+        ["--concurrency", "0"],
+        ["--concurrency", "many"],
+        ["--timeout", "0"],
+        ["--active-within", "a week"],
+        ["--product", "mongod"],
+        ["--format", "pdf"],
+        ["--format", "csv,pdf"],
+        ["--fail-on", "sometimes"],
+        ["--private-key", "never-a-flag"],
+    ] {
+        fails(&desk, 2, &[&["audit", "--url", url, "--all-orgs"], &flag[..]].concat(), &[flag[0]]);
+    }
+    for arguments in [
+        &["audit", "--all-orgs"][..],
+        &["audit", "--url", url],
+        &["audit", "--url", "om.example", "--all-orgs"],
+        &["audit", "--url", "ftp://om.example", "--all-orgs"],
+        &["audti"],
+        &["report", "--run", "last"],
+        &["demo", "--users", "some"],
+    ] {
+        fails(&desk, 2, arguments, &[]);
+    }
+    assert_eq!(sandbox.counts().exchanges, 0, "nothing was asked for");
+}
+
+#[test]
+fn an_empty_list_of_users_ends_with_5_whatever_its_format() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    for list in [
+        "",
+        "\n \n",
+        "# nobody\n\n",
+        "user_id\n",
+        "user_id,username\r\n",
+        "[]",
+        r#"{"results":[],"totalCount":0}"#,
+    ] {
+        desk.put("list", list);
+        audit_fails(&desk, &sandbox.announcement().url, &["--users", "list"], &["list"]);
+    }
+    audit_fails(&desk, &sandbox.announcement().url, &["--users", "-"], &["standard input"]);
+}
+
+#[test]
+fn an_organization_without_users_ends_with_5() {
+    let stub = Stub::start(Digest::On, |_| Reply::ok(&list(&[])));
+    let organization = ["--org", "5980000000000000000000aa"];
+    audit_fails(&desk(), &stub.url(), &organization, &["5980000000000000000000aa"]);
+    audit_fails(&desk(), &stub.url(), &["--all-orgs"], &[]);
+    assert!(!stub.asked().is_empty());
+}
+
+#[test]
+fn no_credential_or_half_of_one_ends_with_5_and_names_what_is_missing() {
+    let sandbox = ops_manager(5);
+    let url = &sandbox.announcement().url;
+    let names = ["KEYSUNSET_PUBLIC_KEY", "KEYSUNSET_PRIVATE_KEY"];
+    audit_fails(&Desk::empty(), url, &["--all-orgs"], &names);
+    for (there, missing) in [(names[0], names[1]), (names[1], names[0])] {
+        audit_fails(&Desk::empty().with(there, "s3cr3t-half"), url, &["--all-orgs"], &[missing]);
+        audit_fails(
+            &Desk::empty().with(there, "s3cr3t-half").with(missing, ""),
+            url,
+            &["--all-orgs"],
+            &[missing],
+        );
+    }
+    assert_eq!(sandbox.counts().exchanges, 0);
+}
+
+#[test]
+fn refused_credentials_end_with_5_after_one_try() {
+    let sandbox = ops_manager(20);
+    let (public, private) = sandbox.credential_of(0);
+    let wrong = "00000000-0000-0000-0000-000000000000".to_owned();
+    for (credential, tried) in
+        [((public.clone(), wrong), public), (("zzzzzzzz".to_owned(), private), "zzzzzzzz".to_owned())]
+    {
+        let before = sandbox.counts();
+        let desk = Desk::of(credential);
+        desk.put("list.txt", list_of_ids(&sandbox));
+        let told = [tried.as_str(), "401", "help:"];
+        audit_fails(&desk, &sandbox.announcement().url, &["--users", "list.txt"], &told);
+        let after = sandbox.counts();
+        assert_eq!(after.refused - before.refused, 1, "a locked account is worse than an error");
+        assert_eq!(after.exchanges - before.exchanges, 2);
+    }
+}
+
+#[test]
+fn a_failed_run_takes_nothing_from_the_runs_before_it() {
+    let sandbox = ops_manager(30);
+    let desk = Desk::at(&sandbox);
+    let url = sandbox.announcement().url.clone();
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let before = desk.bytes("reports/keys.csv");
+    desk.put("empty.txt", "");
+    audit_fails(&desk, &url, &["--users", "empty.txt"], &[]);
+    let stranger = desk.with("KEYSUNSET_PRIVATE_KEY", "wrong");
+    audit_fails(&stranger, &url, &["--all-orgs"], &[]);
+    sandbox.stop();
+    audit_fails(&stranger, &url, &["--all-orgs"], &[]);
+    for report in [&["report", "--run", "1"][..], &["report"]] {
+        assert_eq!(stranger.run(report).code, 1, "{report:?}");
+        assert_eq!(stranger.bytes("reports/keys.csv"), before, "{report:?}");
+    }
+}
+
+#[test]
+fn an_unreachable_deployment_ends_with_5() {
+    let url = closed();
+    audit_fails(&desk(), &url, &["--all-orgs"], &[&url, "help:"]);
+    audit_fails(&desk(), &url, &["--user", USER], &[&url]);
+    let secure = url.replace("http:", "https:");
+    audit_fails(&desk(), &secure, &["--user", USER], &[&secure]);
+}
+
+#[test]
+fn what_is_not_the_api_ends_with_5() {
+    for (status, kind, body) in [
+        (200, "text/html", "<!DOCTYPE html><html><title>Sign in</title></html>"),
+        (200, "application/json", "<html>still a page</html>"),
+        (404, "text/html", "<html><h1>Not Found</h1></html>"),
+        (502, "text/html", "<html>Bad Gateway</html>"),
+        (200, "text/plain", ""),
+    ] {
+        let stub = Stub::start(Digest::Off, move |_| Reply::text(status, kind, body));
+        for whom in [&["--user", USER][..], &["--all-orgs"], &["--user", "ann@example.com"]] {
+            let ran = audit_fails(&desk(), &stub.url(), whom, &["help:"]);
+            assert!(ran.stderr.contains("not the API"), "{status} {body}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sign_in_page_on_another_host_ends_with_5_and_sees_nothing() {
+    let elsewhere = Silent::start();
+    let to = format!("{}/login", elsewhere.origin());
+    let stub = Stub::start(Digest::Off, move |_| Reply::redirect(302, &to));
+    audit_fails(&desk(), &stub.url(), &["--all-orgs"], &[&elsewhere.origin()]);
+    assert!(elsewhere.saw_nobody());
+}
+
+#[test]
+fn basic_alone_ends_with_5_and_says_what_was_asked_for() {
+    let sandbox =
+        sandbox(Options { challenge: keysunset::sandbox::Challenge::BasicOnly, ..Options::default() });
+    audit_fails(&Desk::at(&sandbox), &sandbox.announcement().url, &["--all-orgs"], &["Basic", "Digest"]);
+    assert_eq!(sandbox.counts().refused, 0, "no credential was sent");
+}
+
+#[test]
+fn what_can_not_be_written_ends_with_6() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    desk.put("file", "in the way");
+    for out in ["file", "file/below"] {
+        fails(
+            &desk,
+            6,
+            &["audit", "--url", &sandbox.announcement().url, "--all-orgs", "--out", out],
+            &["file"],
+        );
+        assert_eq!(desk.text("file"), "in the way");
+    }
+    desk.put("taken/keys.csv/file", "a folder in the way");
+    let arguments = ["--all-orgs", "--out", "taken", "--store", "evidence.db"];
+    let ran = desk.audit(&sandbox, &arguments);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert!(ran.stderr.contains("keys.csv"), "{ran:?}");
+    let ran = desk.run(&["report", "--out", "file", "--store", "evidence.db"]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+}

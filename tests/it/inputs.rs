@@ -1,0 +1,173 @@
+//! Bad input: lists, settings, stores and clocks that can't be used end with 5, with the place of the mistake.
+
+use rusqlite::Connection;
+
+use crate::exits::fails;
+use crate::stub::{Digest, Reply, Stub, USER, desk};
+use crate::support::{Desk, ops_manager};
+
+/// Whether the message names the file and the line, in any of the usual ways.
+fn names(message: &str, file: &str, line: u32) -> bool {
+    message.contains(&format!("{file}:{line}:"))
+        || message.contains(file) && message.contains(&format!("line {line}"))
+}
+
+fn assert_broken(list: &[u8], line: u32) {
+    let stub = Stub::start(Digest::On, |_| Reply::error(404, "USER_NOT_FOUND"));
+    let desk = desk();
+    desk.put("people.list", list);
+    let url = stub.url();
+    let ran = fails(&desk, 5, &["audit", "--url", &url, "--user", USER, "--users", "people.list"], &[]);
+    let text = String::from_utf8_lossy(list);
+    assert!(names(&ran.stderr, "people.list", line), "line {line} of {text:?}: {ran:?}");
+    assert_eq!(stub.asked().len(), 0, "a broken list is told before the first request");
+}
+
+#[test]
+fn a_broken_line_of_text_is_told_with_file_and_number() {
+    assert_broken(b"ann@example.com\n\n# fine\nann lee\n", 4);
+    assert_broken(b"ann@example.com\nbo\xffb@example.com\n", 2);
+    assert_broken(b"ann@example.com\n\x00\x01\x02\n", 2);
+}
+
+#[test]
+fn a_broken_row_of_csv_is_told_with_file_and_number() {
+    assert_broken(b"user_id,username\n5af9a1d29cc0cdb6ac0bf3f8,ann\n5af9a1d29cc0cdb6ac0bf3f9\n", 3);
+    assert_broken(b"user_id,username\n5af9a1d29cc0cdb6ac0bf3f8,ann\n,\n", 3);
+    assert_broken(b"team,username\n\"first\nsecond\",ann@example.com\nx,\n", 4);
+    assert_broken(b"username\nann@example.com\nbo\xffb@example.com\n", 3);
+}
+
+#[test]
+fn broken_json_is_told_with_file_and_line() {
+    assert_broken(b"[\n\"ann@example.com\",\n", 3);
+    assert_broken(b"[\n\"ann@example.com\"\n\"bob@example.com\"]", 3);
+    assert_broken(b"[\"ann@example.com\",\n17]", 2);
+    assert_broken(b"[\"ann@example.com\",\n{\"name\":\"bob\"}]", 2);
+    assert_broken(b"{\"results\":[\n{\"id\":null}]}", 2);
+    assert_broken(b"{\"users\":[]}", 1);
+}
+
+#[test]
+fn an_error_document_is_no_list() {
+    let document = br#"{"detail":"No","error":401,"errorCode":"USER_UNAUTHORIZED","parameters":[],"reason":"Unauthorized"}"#;
+    assert_broken(document, 1);
+}
+
+#[test]
+fn a_list_that_is_not_there_is_told_by_name() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    let url = &sandbox.announcement().url;
+    fails(&desk, 5, &["audit", "--url", url, "--users", "nowhere.txt"], &["nowhere.txt"]);
+    desk.put("folder/file", "");
+    fails(&desk, 5, &["audit", "--url", url, "--users", "folder"], &["folder"]);
+    assert_eq!(sandbox.counts().exchanges, 0);
+}
+
+#[test]
+fn a_file_of_settings_with_a_mistake_ends_with_5_and_names_it() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    let url = sandbox.announcement().url.as_str();
+    for (file, told) in [
+        ("cutof = \"2021-03-01\"", "cutof"),
+        ("private-key = \"s3cr3t\"", "private-key"),
+        ("concurrency = \"many\"", "concurrency"),
+        ("concurrency = 0", "concurrency"),
+        ("concurrency = 5000", "concurrency"),
+        ("rate = 0", "rate"),
+        ("rate = -1", "rate"),
+        ("rate = nan", "rate"),
+        ("rate = 1e-300", "rate"),
+        ("rate = \"fast\"", "rate"),
+        ("timeout = 0", "timeout"),
+        ("cutoff = \"2021-02-30\"", "cutoff"),
+        ("cutoff = 17", "cutoff"),
+        ("format = [\"pdf\"]", "format"),
+        ("fail-on = \"sometimes\"", "fail-on"),
+        ("product = \"mongod\"", "product"),
+        ("exit-zero = \"yes\"", "exit-zero"),
+        ("active-within = -1", "active-within"),
+        ("url = ", "url"),
+        ("[audit]\nurl = \"http://127.0.0.1:1\"", "audit"),
+    ] {
+        desk.put("keysunset.toml", file);
+        fails(&desk, 5, &["audit", "--url", url, "--all-orgs"], &["keysunset.toml", told]);
+        fails(&desk, 5, &["report"], &["keysunset.toml", told]);
+        std::fs::rename(desk.path("keysunset.toml"), desk.path("other.toml")).unwrap();
+        fails(
+            &desk,
+            5,
+            &["audit", "--config", "other.toml", "--url", url, "--all-orgs"],
+            &["other.toml", told],
+        );
+    }
+    fails(&desk, 5, &["audit", "--config", "nowhere.toml", "--url", url, "--all-orgs"], &["nowhere.toml"]);
+    assert_eq!(sandbox.counts().exchanges, 0);
+}
+
+#[test]
+fn a_store_that_is_not_ours_ends_with_5_and_keeps_its_bytes() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    let other = Connection::open(desk.path("other.db")).unwrap();
+    other
+        .execute_batch(
+            "PRAGMA journal_mode = wal; CREATE TABLE runs (id INTEGER); INSERT INTO runs VALUES (7)",
+        )
+        .unwrap();
+    drop(other);
+    desk.put("text.db", "this is no database, but long enough to be looked at by anything that reads headers of 100 bytes or so");
+    desk.put("short.db", "x");
+    for name in ["other.db", "text.db", "short.db"] {
+        let before = desk.bytes(name);
+        let url = sandbox.announcement().url.as_str();
+        fails(&desk, 5, &["audit", "--url", url, "--all-orgs", "--store", name], &[name]);
+        fails(&desk, 5, &["report", "--store", name], &[name]);
+        assert_eq!(desk.bytes(name), before, "{name}");
+        let beside: Vec<_> =
+            desk.files().into_keys().filter(|path| path.starts_with(format!("{name}-wal"))).collect();
+        assert!(beside.is_empty(), "{beside:?}");
+    }
+    assert_eq!(sandbox.counts().exchanges, 0);
+}
+
+#[test]
+fn a_store_or_run_that_is_not_there_ends_with_5() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    fails(&desk, 5, &["report"], &["keysunset.db"]);
+    assert!(!desk.path("reports/keysunset.db").exists(), "asking makes no store");
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
+    fails(&desk, 5, &["report", "--run", "77"], &["77"]);
+    fails(&desk, 5, &["report", "--run", "0"], &["0"]);
+}
+
+#[test]
+fn a_clock_that_is_no_number_ends_with_5() {
+    let sandbox = ops_manager(5);
+    for epoch in ["yesterday", "1.5", "99999999999999999999", "0x10"] {
+        let desk = Desk::at(&sandbox).with("SOURCE_DATE_EPOCH", epoch);
+        let url = sandbox.announcement().url.as_str();
+        fails(&desk, 5, &["audit", "--url", url, "--all-orgs"], &["SOURCE_DATE_EPOCH", epoch]);
+        fails(&desk, 5, &["demo"], &["SOURCE_DATE_EPOCH"]);
+    }
+}
+
+#[test]
+fn a_broken_template_ends_with_5_and_one_of_ones_own_is_used() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    let url = sandbox.announcement().url.as_str();
+    let arguments = ["audit", "--url", url, "--all-orgs", "--templates", "mine"];
+    fails(&desk, 5, &arguments, &["mine"]);
+    desk.put("mine/migration-report.md.j2", "{% if %}");
+    fails(&desk, 5, &arguments, &["migration-report.md.j2"]);
+    assert_eq!(sandbox.counts().exchanges, 0, "a broken template is told before the first request");
+    desk.put("mine/migration-report.md.j2", "{{ no_such_thing }}");
+    fails(&desk, 5, &arguments, &["migration-report.md.j2"]);
+    desk.put("mine/migration-report.md.j2", "all mine\n");
+    assert_eq!(desk.run(&arguments).code, 1);
+    assert_eq!(desk.markdown(), "all mine\n");
+}

@@ -1,0 +1,189 @@
+//! Lists of users and organizations: all their pages, and a list that is not known to its end is never a clean result.
+
+use serde_json::{Value, json};
+
+use crate::stub::{Asked, Digest, Reply, Silent, Stub, desk, id, list};
+use crate::support::{Desk, Ran};
+
+const ORG: &str = "5980000000000000000000aa";
+
+/// A deployment in which nobody has keys; discovery is answered by a closure.
+fn of_nobodys_keys(discovery: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Stub {
+    Stub::start(Digest::On, move |asked| {
+        if asked.path.ends_with("/keys") { Reply::ok(&list(&[])) } else { discovery(asked) }
+    })
+}
+
+fn user(number: usize) -> Value {
+    json!({"id": id(number), "username": format!("u{number}@example.com")})
+}
+
+fn users_of(desk: &Desk) -> Vec<String> {
+    let mut ids: Vec<_> =
+        desk.rows().iter().map(|row| row["user_id"].clone()).filter(|id| !id.is_empty()).collect();
+    ids.sort();
+    ids
+}
+
+/// Audits the organization; holds that this leaves the run incomplete, says so everywhere, and kept these users.
+fn assert_gap(stub: &Stub, kept: &[usize]) -> Ran {
+    let desk = desk();
+    let ran = desk.audit_at(&stub.url(), &["--org", ORG]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(users_of(&desk), kept.iter().map(|number| id(*number)).collect::<Vec<_>>());
+    let page = desk.markdown();
+    assert!(page.contains("INCOMPLETE") && page.contains(ORG), "{page}");
+    assert!(desk.text("reports/keys.csv").contains(ORG), "the CSV says what is missing, too");
+    ran
+}
+
+#[test]
+fn all_pages_of_an_organization_are_read_and_no_link_is_followed() {
+    let elsewhere = Silent::start();
+    let next = format!("{}/api/public/v1.0/orgs/{ORG}/users?pageNum=2", elsewhere.origin());
+    let everybody: Vec<_> = (1..=1203).map(user).collect();
+    let stub = of_nobodys_keys(move |asked| {
+        let pages: Vec<_> = everybody.chunks(500).collect();
+        let rel = if asked.page() < pages.len() { "next" } else { "previous" };
+        Reply::ok(
+            &json!({"results": pages[asked.page() - 1], "totalCount": 1203, "links": [{"rel": rel, "href": next}]}),
+        )
+    });
+    let desk = desk();
+    let ran = desk.audit_at(&stub.url(), &["--org", ORG]);
+    assert_eq!((ran.code, users_of(&desk).len()), (0, 1203), "{ran:?}");
+    assert!(elsewhere.saw_nobody());
+    assert_eq!(stub.asked().len(), 1203 + 3);
+}
+
+#[test]
+fn a_list_of_users_that_does_not_add_up_is_incomplete() {
+    for total in [3, 1] {
+        let stub = of_nobodys_keys(move |asked| {
+            let rows = if asked.page() == 1 { vec![user(1), user(2)] } else { Vec::new() };
+            Reply::ok(&json!({"results": rows, "totalCount": total, "links": []}))
+        });
+        assert_gap(&stub, &[1, 2]);
+    }
+}
+
+#[test]
+fn a_list_of_users_that_breaks_in_the_middle_is_incomplete_and_keeps_who_was_known() {
+    for (status, code) in [(500, "UNEXPECTED_ERROR"), (429, "RATE_LIMITED"), (401, "USER_CANNOT_ACCESS_ORG")]
+    {
+        let stub = of_nobodys_keys(move |asked| match asked.page() {
+            1 => Reply::ok(
+                &json!({"results": [user(1)], "totalCount": 2, "links": [{"rel": "next", "href": "?"}]}),
+            ),
+            _ => Reply::error(status, code),
+        });
+        assert_gap(&stub, &[1]);
+    }
+}
+
+#[test]
+fn a_user_without_an_id_in_a_list_is_incomplete() {
+    for nobody in [json!({"username": "x@example.com"}), json!({"id": null}), json!(7)] {
+        let stub = of_nobodys_keys(move |asked| {
+            let rows = if asked.page() == 1 { vec![user(1), nobody.clone()] } else { Vec::new() };
+            Reply::ok(&json!({"results": rows, "totalCount": 2, "links": []}))
+        });
+        assert_gap(&stub, &[1]);
+    }
+}
+
+#[test]
+fn a_list_of_users_that_repeats_itself_for_ever_is_incomplete_and_ends_soon() {
+    let lists = |asked: &[Asked]| asked.iter().filter(|asked| asked.path.starts_with("/orgs/")).count();
+    for total in [json!(null), json!(1_000_000)] {
+        let pages = std::sync::atomic::AtomicUsize::new(0);
+        let stub = of_nobodys_keys(move |_| {
+            // So that the test itself ends.
+            if pages.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 300 {
+                return Reply::error(500, "ENOUGH");
+            }
+            Reply::ok(
+                &json!({"results": [user(1)], "totalCount": total, "links": [{"rel": "next", "href": "?"}]}),
+            )
+        });
+        assert_gap(&stub, &[1]);
+        let pages = lists(&stub.asked());
+        assert!(pages <= 101, "{pages} times the same page");
+    }
+}
+
+#[test]
+fn an_organization_among_all_that_may_not_be_listed_is_incomplete() {
+    let other = "5980000000000000000000bb";
+    let stub = of_nobodys_keys(move |asked| match asked.path.as_str() {
+        "/orgs" => Reply::ok(&list(&[json!({"id": other, "name": "b"}), json!({"id": ORG, "name": "a"})])),
+        path if path.contains(ORG) => Reply::error(401, "USER_CANNOT_ACCESS_ORG"),
+        _ => Reply::ok(&list(&[user(1)])),
+    });
+    let desk = desk();
+    let ran = desk.audit_at(&stub.url(), &["--all-orgs"]);
+    assert_eq!((ran.code, users_of(&desk)), (3, vec![id(1)]), "{ran:?}");
+    let page = desk.markdown();
+    assert!(
+        page.contains("INCOMPLETE") && page.contains(ORG) && page.contains("USER_CANNOT_ACCESS_ORG"),
+        "{page}"
+    );
+    assert!(desk.text("reports/keys.csv").contains(ORG));
+    assert_eq!(desk.run(&["report", "--fail-on", "never"]).code, 3, "the gap stays with the evidence");
+}
+
+#[test]
+fn a_list_of_organizations_that_does_not_add_up_is_incomplete() {
+    let stub = of_nobodys_keys(|asked| match (asked.path.as_str(), asked.page()) {
+        ("/orgs", 1) => {
+            Reply::ok(&json!({"results": [{"id": ORG, "name": "a"}], "totalCount": 2, "links": []}))
+        }
+        ("/orgs", _) => Reply::ok(&json!({"results": [], "totalCount": 2, "links": []})),
+        _ => Reply::ok(&list(&[user(1)])),
+    });
+    let desk = desk();
+    let ran = desk.audit_at(&stub.url(), &["--all-orgs"]);
+    assert_eq!((ran.code, users_of(&desk)), (3, vec![id(1)]), "{ran:?}");
+    assert!(desk.markdown().contains("INCOMPLETE"));
+}
+
+#[test]
+fn an_organization_that_may_not_be_listed_alone_is_no_clean_result() {
+    let stub = of_nobodys_keys(|_| Reply::error(401, "USER_CANNOT_ACCESS_ORG"));
+    let ran = desk().audit_at(&stub.url(), &["--org", ORG]);
+    assert_eq!(ran.code, 5, "nobody was found to audit: {ran:?}");
+    assert!(ran.stderr.contains(ORG) && ran.stderr.contains("USER_CANNOT_ACCESS_ORG"), "{ran:?}");
+}
+
+#[test]
+fn a_name_whose_answer_makes_no_sense_is_a_row_that_was_not_read() {
+    let answers = [
+        (json!({}), 200, "malformed"),
+        (json!({"id": null, "username": "ann@example.com"}), 200, "malformed"),
+        (json!({"errorCode": "USER_UNAUTHORIZED", "error": 401, "detail": "No"}), 401, "forbidden"),
+        (json!({"errorCode": "UNEXPECTED_ERROR", "error": 500, "detail": "No"}), 500, "error"),
+    ];
+    for (answer, status, expected) in answers {
+        let stub = of_nobodys_keys(move |_| Reply::json(status, &answer));
+        let desk = desk();
+        let ran = desk.audit_at(&stub.url(), &["--user", &id(1), "--user", "ann@example.com"]);
+        assert_eq!(ran.code, 3, "{expected}: {ran:?}");
+        let rows = desk.rows();
+        let row = rows.iter().find(|row| row["username"] == "ann@example.com").unwrap();
+        let found = ["read_status", "http_status", "user_id"].map(|column| row[column].as_str());
+        assert_eq!(found, [expected, &status.to_string(), ""]);
+    }
+}
+
+#[test]
+fn what_a_refusal_says_moves_no_terminal() {
+    let hostile = "\u{1b}[31mred\u{7}\r\u{9b}2J\u{202e}";
+    let document = json!({"detail": hostile, "error": 401, "errorCode": hostile, "reason": hostile});
+    let stub = of_nobodys_keys(move |_| Reply::json(401, &document));
+    for verbose in [&[][..], &["-vv"]] {
+        let ran = desk().audit_at(&stub.url(), &[&["--org", ORG], verbose].concat());
+        assert_eq!(ran.code, 5, "{ran:?}");
+        let moves = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!ran.stderr.contains(moves) && !ran.stdout.contains(moves), "{ran:?}");
+    }
+}

@@ -1,0 +1,253 @@
+//! `migration-report.md`: no text of the service breaks it, the worst stands first, and what is missing stands on top.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::csv::text;
+use crate::page::{Page, number, parse};
+use crate::stub::{Digest, Reply, Stub, desk, id, key, list};
+use crate::support::{Desk, NOW, at, rfc3339};
+
+const ORG: &str = "5980000000000000000000aa";
+
+/// Texts of every kind that reaches the page.
+#[derive(Clone, Debug)]
+struct Texts {
+    deployment: String,
+    usernames: Vec<String>,
+    descriptions: Vec<String>,
+    detail: String,
+    code: String,
+}
+
+/// A run over users 100, 101, … who have these keys each, and over user 0, who is refused.
+fn audited(texts: &Texts) -> Desk {
+    let mut users = vec![json!({"id": id(0), "username": texts.usernames[0]})];
+    users.extend(
+        texts.usernames.iter().enumerate().map(|(at, name)| json!({"id": id(100 + at), "username": name})),
+    );
+    let texts = texts.clone();
+    let name = format!("--name={}", texts.deployment.replace('\0', ""));
+    let stub = Stub::start(Digest::On, move |asked| match asked.path.as_str() {
+        path if path.starts_with("/orgs") => Reply::ok(&list(&users)),
+        path if path.contains(&id(0)) => Reply::json(
+            401,
+            &json!({"detail": texts.detail, "error": 401, "errorCode": texts.code, "reason": "No"}),
+        ),
+        path => {
+            let owner = path.split('/').nth(2).unwrap().to_owned();
+            let keys = texts.descriptions.iter().enumerate().map(|(number, description)| {
+                let mut key = key(number, description);
+                key["id"] = format!("{}{number:03x}", &owner[3..]).into();
+                key["userId"] = owner.clone().into();
+                key
+            });
+            Reply::ok(&list(&keys.collect::<Vec<_>>()))
+        }
+    });
+    let desk = desk();
+    let ran = desk.audit_at(&stub.url(), &["--org", ORG, &name]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    for shown in [&ran.stdout, &ran.stderr] {
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?} moves a terminal");
+    }
+    desk
+}
+
+/// A page without its texts: headings, tables with their widths, links, raw HTML and the languages of blocks.
+fn structure(mut page: Page) -> (Page, Vec<usize>) {
+    page.headings.iter_mut().for_each(|(_, text)| text.clear());
+    page.blocks.iter_mut().for_each(|(_, text)| text.clear());
+    page.prose.clear();
+    let widths = std::mem::take(&mut page.rows).iter().map(Vec::len).collect();
+    (page, widths)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_of_the_service_changes_the_structure_of_the_page(
+        deployment in text(),
+        usernames in prop::collection::vec(text(), 1..4),
+        descriptions in prop::collection::vec(text(), 1..8),
+        detail in text(),
+        code in text(),
+    ) {
+        // Somebody, so that users of the same name stay apart, and an error code, so that it is a refusal.
+        let usernames: Vec<_> = usernames.into_iter().enumerate().map(|(at, name)| format!("{name}n{at}")).collect();
+        let code = format!("{code}C");
+        let plain = Texts {
+            deployment: "d".to_owned(),
+            usernames: (0..usernames.len()).map(|at| format!("n{at}")).collect(),
+            descriptions: vec!["ci".to_owned(); descriptions.len()],
+            detail: "No.".to_owned(),
+            code: "C".to_owned(),
+        };
+        let hostile = Texts { deployment: format!("{deployment}d"), usernames, descriptions, detail, code };
+        let source = audited(&hostile).markdown();
+        let page = parse(&source);
+        let expected = structure(parse(&audited(&plain).markdown()));
+        prop_assert_eq!(structure(parse(&source)), expected, "{}", source);
+        for user in 0..hostile.usernames.len() {
+            for key in 0..hostile.descriptions.len() {
+                let key = format!("{}{key:03x}", &id(100 + user)[3..]);
+                let rows = page.rows.iter().filter(|row| row.contains(&key)).count();
+                prop_assert_eq!(rows, 1, "{} in {}", key, source);
+            }
+        }
+        prop_assert_eq!(number(&source, "requested"), Some(hostile.usernames.len() + 1));
+        prop_assert!(!source.contains(|c: char| c.is_control() && c != '\n'), "{:?}", source);
+        // GitHub links bare addresses and calls people: only code is safe from that.
+        for bare in ["e.example", "@all", "@a"] {
+            prop_assert!(!page.prose.contains(bare), "{} in {}", bare, source);
+        }
+    }
+}
+
+/// A key of a severity, as it comes about.
+fn of_severity(severity: &str, number: usize) -> Value {
+    let mut key = key(number, severity);
+    let day = |days: i64| Value::from(rfc3339(at(NOW - days * 86_400 - i64::try_from(number).unwrap())));
+    match severity {
+        "critical" => key["lastUsed"] = day(10),
+        "high" => key["lastUsed"] = day(400),
+        "medium" => _ = key.as_object_mut().unwrap().remove("lastUsed"),
+        "info" => key["enabled"] = false.into(),
+        _ => {}
+    }
+    key
+}
+
+/// The keys on a page in its order: severity, then id.
+fn shown(page: &Page, keys: usize) -> Vec<(String, String)> {
+    let severities = ["critical", "high", "medium", "low", "info"];
+    let ids: std::collections::BTreeSet<_> = (1..=keys).map(id).collect();
+    let rows = page.rows.iter().filter_map(|row| {
+        let id = row.iter().find(|cell| ids.contains(*cell))?;
+        let severity = row.iter().find(|cell| severities.contains(&cell.as_str()))?;
+        Some((severity.clone(), id.clone()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn past_five_hundred_keys_the_worst_five_hundred_are_shown_and_the_csv_is_named() {
+    let mix = [("info", 150), ("low", 200), ("medium", 100), ("high", 150), ("critical", 100)];
+    let kinds = mix.iter().flat_map(|(severity, count)| std::iter::repeat_n(*severity, *count));
+    let keys: Vec<_> = kinds.enumerate().map(|(at, severity)| of_severity(severity, at + 1)).collect();
+    for (count, expected) in [(700, [0, 150, 100, 150, 100]), (500, [150, 200, 100, 50, 0])] {
+        let served = keys[..count].to_vec();
+        let stub = Stub::start(Digest::On, move |asked| {
+            let page = served.chunks(500).nth(asked.page() - 1).unwrap_or_default();
+            Reply::ok(&json!({"results": page, "totalCount": served.len(), "links": []}))
+        });
+        let desk = desk();
+        assert_eq!(desk.audit_at(&stub.url(), &["--user", crate::stub::USER]).code, 1);
+        let source = desk.markdown();
+        let shown = shown(&parse(&source), 700);
+        let number = |severity: &str| shown.iter().filter(|(it, _)| it == severity).count();
+        assert_eq!(mix.map(|(severity, _)| number(severity)), expected, "of {count}");
+        assert!(shown.windows(2).all(|pair| rank(&pair[0].0) <= rank(&pair[1].0)), "worst first");
+        assert_eq!(source.contains("keys.csv"), count > 500, "of {count}");
+        assert_eq!(desk.rows().len(), count, "all are in the CSV");
+    }
+}
+
+fn rank(severity: &str) -> usize {
+    ["critical", "high", "medium", "low", "info"].iter().position(|it| *it == severity).unwrap()
+}
+
+#[test]
+fn the_worst_stands_first_in_a_section_an_owner() {
+    let owned = [["low", "info"], ["medium", "critical"], ["info", "high"]];
+    let users: Vec<_> =
+        (1..=3).map(|at| json!({"id": id(at * 1000), "username": format!("u{at}@example.com")})).collect();
+    let stub = Stub::start(Digest::On, move |asked| {
+        if asked.path.starts_with("/orgs") {
+            return Reply::ok(&list(&users));
+        }
+        let user = (1..=3).find(|at| asked.path.contains(&id(at * 1000))).unwrap();
+        let keys = owned[user - 1].iter().enumerate().map(|(at, severity)| {
+            let mut key = of_severity(severity, user * 2 + at);
+            key["userId"] = id(user * 1000).into();
+            key
+        });
+        Reply::ok(&list(&keys.collect::<Vec<_>>()))
+    });
+    let desk = desk();
+    assert_eq!(desk.audit_at(&stub.url(), &["--org", ORG]).code, 1);
+    let page = parse(&desk.markdown());
+    let severities: Vec<_> = shown(&page, 10).into_iter().map(|(severity, _)| severity).collect();
+    assert_eq!(severities, ["critical", "medium", "high", "info", "low", "info"]);
+    let owners =
+        page.headings.iter().filter_map(|(_, text)| text.find("@example.com").map(|at| &text[at - 2..at]));
+    assert_eq!(owners.collect::<Vec<_>>(), ["u2", "u3", "u1"]);
+}
+
+#[test]
+fn what_is_missing_stands_above_everything_and_nowhere_else() {
+    let texts = |descriptions: &[&str]| Texts {
+        deployment: "east".to_owned(),
+        usernames: vec!["ann@example.com".to_owned()],
+        descriptions: descriptions.iter().map(|it| (*it).to_owned()).collect(),
+        detail: "Not you.".to_owned(),
+        code: "NOT_SELF".to_owned(),
+    };
+    let desk = audited(&texts(&["ci"]));
+    let source = desk.markdown();
+    let banner = source.find("INCOMPLETE").unwrap();
+    assert!(banner < source.find("\n## ").unwrap());
+    let page = parse(&source);
+    assert!(
+        page.rows
+            .iter()
+            .any(|row| row.contains(&"NOT_SELF".to_owned()) && row.contains(&"Not you.".to_owned()))
+    );
+    assert!(page.rows.iter().any(|row| row.contains(&"forbidden".to_owned()) && row.contains(&id(0))));
+    let complete = Stub::of_keys(vec![key(1, "ci")]);
+    assert_eq!(desk.audit_at(&complete.url(), &["--user", crate::stub::USER]).code, 1);
+    assert!(!desk.markdown().contains("INCOMPLETE"));
+}
+
+#[test]
+fn the_pictures_show_verdicts_and_years_with_labels_of_our_own() {
+    let texts = Texts {
+        deployment: "east\" : 99".to_owned(),
+        usernames: vec!["\"zqx\" : 7".to_owned()],
+        descriptions: vec!["\"zqx\" : 7".to_owned(), "zqx\n```\nzqx".to_owned()],
+        detail: "zqx".to_owned(),
+        code: "ZQX".to_owned(),
+    };
+    let page = parse(&audited(&texts).markdown());
+    let pictures: Vec<_> =
+        page.blocks.iter().filter(|(language, _)| language == "mermaid").map(|(_, text)| text).collect();
+    assert_eq!(pictures.len(), 2);
+    assert!(
+        pictures.iter().any(|picture| picture.contains("not-used-since-cutoff") && picture.contains('2'))
+    );
+    assert!(pictures.iter().any(|picture| picture.contains("2018")));
+    for picture in pictures {
+        assert!(!picture.to_lowercase().contains("zqx") && !picture.contains("east"), "{picture}");
+    }
+}
+
+#[test]
+fn the_way_to_a_programmatic_key_is_the_products_own() {
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let page = |product: &str| {
+        let desk = desk();
+        assert_eq!(desk.audit_at(&stub.url(), &["--user", crate::stub::USER, "--product", product]).code, 1);
+        desk.markdown().to_lowercase()
+    };
+    let (ops_manager, atlas) = (page("ops-manager"), page("atlas"));
+    assert!(atlas.contains("service account"), "now preferred on Atlas");
+    assert!(atlas.contains("atlas organizations apikeys create"));
+    assert!(!ops_manager.contains("service account"), "Ops Manager has none");
+    assert!(ops_manager.contains("mongocli iam organizations apikeys create"));
+    assert!(
+        ops_manager.contains("globalapikeys") || ops_manager.contains("/admin/apikeys"),
+        "for global roles"
+    );
+    assert!(ops_manager.contains("5.0"), "which cuts every personal key off");
+}

@@ -1,0 +1,182 @@
+//! A private key stands nowhere: not in what is printed at the highest verbosity, not in a report, not in the store.
+
+use digest_auth::{Algorithm, AlgorithmType};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use crate::stub::{Digest, Reply, Stub, desk, list};
+use crate::support::{Desk, Ran, list_of_ids, ops_manager};
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |group: &[u8]| {
+        let bits =
+            (0..3).fold(0_usize, |bits, at| bits << 8 | usize::from(group.get(at).copied().unwrap_or(0)));
+        let digit = |at: usize| char::from(DIGITS[bits >> (18 - 6 * at) & 63]);
+        (0..4).map(|at| if at <= group.len() { digit(at) } else { '=' }).collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+/// Every way in which a secret would still be one. Of base64 only what does not depend on what stands before and after.
+fn disguises(public: &str, private: &str) -> Vec<String> {
+    let pair = format!("{public}:{private}");
+    let mut all = vec![private.to_owned(), private.to_uppercase(), private.replace('-', "")];
+    all.extend((0..3).map(|skip| base64(&private.as_bytes()[skip..]).trim_end_matches('=').to_owned()));
+    all.push(base64(pair.as_bytes()));
+    all.push(utf8_percent_encode(private, NON_ALPHANUMERIC).to_string());
+    all.extend([AlgorithmType::MD5, AlgorithmType::SHA2_256].map(|algorithm| {
+        Algorithm::new(algorithm, false).hash_str(&format!("{public}:MMS Public API:{private}"))
+    }));
+    // The last digits of base64 hold bits of what follows.
+    all.iter().map(|text| text[..text.len() - 1].to_owned()).collect()
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// Holds that nothing the program printed or left behind has any of these.
+fn assert_nowhere(desk: &Desk, ran: &Ran, secrets: &[String]) {
+    let mut places = desk.files();
+    places.insert("standard output".into(), ran.stdout.clone().into_bytes());
+    places.insert("standard error".into(), ran.stderr.clone().into_bytes());
+    for (place, bytes) in places {
+        for secret in secrets {
+            assert!(!holds(&bytes, secret), "{secret} is in {}", place.display());
+        }
+    }
+}
+
+#[test]
+fn base64_is_base64() {
+    for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+    {
+        assert_eq!(base64(text.as_bytes()), expected);
+    }
+}
+
+#[test]
+fn a_programmatic_key_stands_nowhere_after_a_run_that_tells_everything() {
+    let sandbox = ops_manager(30);
+    let (public, private) = sandbox.credential_of(0);
+    let desk = Desk::of((public.clone(), private.clone()));
+    let secrets = disguises(&public, &private);
+    let ran = desk.audit(&sandbox, &["--all-orgs", "--user", "nobody@example.com", "-vv"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(!ran.stderr.is_empty(), "-vv tells something");
+    assert_nowhere(&desk, &ran, &secrets);
+    let ran = desk.run(&["report", "-vv"]);
+    assert_eq!(ran.code, 4);
+    assert_nowhere(&desk, &ran, &secrets);
+}
+
+#[test]
+fn a_personal_key_stands_nowhere_but_for_its_last_digits() {
+    let sandbox = ops_manager(10);
+    let (public, private) = sandbox.personal_credential_of(0).unwrap();
+    let desk = Desk::of((public.clone(), private.clone()));
+    let ran = desk.audit(&sandbox, &["--all-orgs", "-vv"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let mut secrets = disguises(&public, &private);
+    secrets.push(private[..23].to_owned());
+    assert_nowhere(&desk, &ran, &secrets);
+    let reported = holds(&desk.bytes("reports/keys.csv"), &private[24..]);
+    assert!(reported, "the digits that the service shows identify the key");
+}
+
+#[test]
+fn failures_tell_no_secret() {
+    let (public, private) = ("abcdwxyz", "s3cr/t+p@ss w%rd:ü-0123456789");
+    let secrets = disguises(public, private);
+    let sandbox = ops_manager(5);
+    let page = Stub::start(Digest::Off, |_| Reply::text(200, "text/html", "<html>"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    for url in [&sandbox.announcement().url, &page.url(), &closed] {
+        let desk = Desk::of((public.to_owned(), private.to_owned()));
+        let ran = desk.audit_at(url, &["--all-orgs", "-vv"]);
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert_nowhere(&desk, &ran, &secrets);
+    }
+    let half = Desk::empty().with("KEYSUNSET_PRIVATE_KEY", private);
+    let ran = half.audit_at(&closed, &["--all-orgs", "-vv"]);
+    assert_eq!(ran.code, 5);
+    assert_nowhere(&half, &ran, &secrets);
+}
+
+#[test]
+fn help_and_usage_tell_no_secret() {
+    let (public, private) = ("abcdwxyz", "11111111-2222-3333-4444-555555555555");
+    let desk = Desk::of((public.to_owned(), private.to_owned()))
+        .with("MCLI_PRIVATE_API_KEY", private)
+        .with("MONGODB_ATLAS_PRIVATE_API_KEY", private);
+    let secrets = disguises(public, private);
+    for arguments in [
+        &["--help"][..],
+        &["audit", "--help"],
+        &["audit", "-h"],
+        &["report", "--help"],
+        &["demo", "--help"],
+        &["sandbox", "--help"],
+        &["--version"],
+    ] {
+        let ran = desk.run(arguments);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_nowhere(&desk, &ran, &secrets);
+    }
+    for arguments in [&["audit"][..], &["audit", "--no-such-flag"], &["nothing"]] {
+        let ran = desk.run(arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert_nowhere(&desk, &ran, &secrets);
+    }
+}
+
+#[test]
+fn a_secret_in_the_url_or_in_the_file_of_settings_is_refused_and_not_repeated() {
+    let secret = "s3cr3t-0123456789";
+    let desk = desk();
+    for url in [format!("https://user:{secret}@om.example"), format!("https://{secret}@om.example")] {
+        let ran = desk.audit_at(&url, &["--all-orgs"]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(!ran.stderr.contains(secret), "{ran:?}");
+        let environment = crate::stub::desk().with("KEYSUNSET_URL", &url);
+        let ran = environment.run(&["audit", "--all-orgs"]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(!ran.stderr.contains(secret), "{ran:?}");
+    }
+    desk.put("keysunset.toml", format!("private-key = \"{secret}\""));
+    let ran = desk.run(&["report"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(!ran.stderr.contains(secret), "{ran:?}");
+}
+
+#[test]
+fn a_live_key_that_a_list_carries_is_neither_told_nor_stored() {
+    let secret = "77777777-8888-9999-aaaa-bbbbbbbbbbbb";
+    let carrying = move || json!({"id": crate::stub::USER, "username": "ann@example.com", "name": "x", "agentApiKey": secret});
+    let stub = Stub::start(Digest::On, move |asked| match asked.path.as_str() {
+        path if path.ends_with("/keys") => {
+            let mut key = crate::stub::key(1, "ci");
+            key["key"] = secret.into();
+            Reply::ok(&list(&[key]))
+        }
+        _ => Reply::ok(&list(&[carrying()])),
+    });
+    let desk = desk();
+    let ran = desk.audit_at(&stub.url(), &["--project", "5b0000000000000000000000", "--all-orgs", "-vv"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_nowhere(&desk, &ran, &[secret.to_owned()]);
+}
+
+#[test]
+fn a_list_of_users_is_all_that_the_store_needs_to_say_who_was_asked_for() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    desk.put("list.txt", list_of_ids(&sandbox));
+    assert_eq!(desk.audit(&sandbox, &["--users", "list.txt"]).code, 1);
+    let store = desk.bytes("reports/keysunset.db");
+    assert!(sandbox.truth().all(|user| holds(&store, &user.id)));
+    assert!(holds(&store, &sandbox.announcement().public_key), "the public part tells whose evidence it is");
+}

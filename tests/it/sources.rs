@@ -1,0 +1,243 @@
+//! Whom to audit: lists of every kind, single users, projects and organizations, together and repeated.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+
+use digest_auth::AuthContext;
+use keysunset::sandbox::{Sandbox, TrueUser};
+use serde_json::{Value, json};
+
+use crate::support::{Desk, count, list_of_ids, of_user, ops_manager};
+
+/// GETs a document as the announced credential, over a client that is not the program's.
+fn get(sandbox: &Sandbox, path: &str) -> Value {
+    let announced = sandbox.announcement();
+    let (host, base) = announced.url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let target = format!("/{base}{path}");
+    let exchange = |authorization: &str| {
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{authorization}\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let refusal = exchange("").to_lowercase().find("www-authenticate: ").map(|_| exchange("")).unwrap();
+    let line = refusal.lines().find(|line| line.to_lowercase().starts_with("www-authenticate: ")).unwrap();
+    let mut challenge = digest_auth::parse(&line["www-authenticate: ".len()..]).unwrap();
+    let context = AuthContext::new(&*announced.public_key, &*announced.private_key, &*target);
+    let answer = exchange(&format!("Authorization: {}\r\n", challenge.respond(&context).unwrap()));
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// The users of a place, by the service's own word.
+fn members(sandbox: &Sandbox, place: &str) -> BTreeSet<String> {
+    let list =
+        get(sandbox, &format!("/{place}/users?itemsPerPage=500&flattenTeams=true&includeOrgUsers=true"));
+    list["results"].as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn read_users(desk: &Desk) -> BTreeSet<String> {
+    desk.rows().iter().map(|row| row["user_id"].clone()).collect()
+}
+
+/// Runs over one list file and returns the ids in the report; everybody must have been read.
+fn audited(sandbox: &Sandbox, list: &str) -> BTreeSet<String> {
+    let desk = Desk::at(sandbox);
+    desk.put("list", list);
+    let ran = desk.audit(sandbox, &["--users", "list"]);
+    assert!([0, 1].contains(&ran.code), "{list}: {ran:?}");
+    assert_eq!(count(&desk.rows(), "read_status", "read"), desk.rows().len());
+    read_users(&desk)
+}
+
+fn ids(users: &[TrueUser]) -> BTreeSet<String> {
+    users.iter().map(|user| user.id.clone()).collect()
+}
+
+#[test]
+fn a_list_is_text_csv_json_or_the_apis_own_answer() {
+    let sandbox = ops_manager(30);
+    let users: Vec<_> = sandbox.truth().skip(3).take(4).collect();
+    let [a, b, c, d] = &users[..] else { panic!() };
+    for list in [
+        format!("# everybody\n\n{}\n  {}  \r\n{} # the third\n{}", a.id, b.username, c.id, d.username),
+        format!("\u{feff}{}\n{}\n{}\n{}\n", a.id, b.id, c.id, d.id),
+        format!("user_id\n{}\n{}\n{}\n{}\n", a.id, b.id, c.id, d.id),
+        format!("username\n{}\n{}\n{}\n{}\n", a.username, b.username, c.username, d.username),
+        format!(
+            "team,username,user_id\nx,{},{}\n\"x, y\",{},\nz,,{}\r\n,{},{}\n",
+            a.username, a.id, b.username, c.id, d.username, d.id
+        ),
+        json!([a.id, b.username, c.id, d.username]).to_string(),
+        format!(" \n{:#}", json!([a.id, b.id, {"id": c.id}, {"id": d.id, "username": d.username}])),
+        json!({"links": [], "totalCount": 4, "results": [
+            {"id": a.id, "username": a.username, "roles": [], "teamIds": [], "links": []},
+            {"id": b.id, "username": b.username}, {"username": c.username, "id": c.id}, {"id": d.id}]})
+        .to_string(),
+        json!({"status": 200, "results": [{"id": a.id}, {"id": b.id}, {"id": c.id}, {"id": d.id}]})
+            .to_string(),
+        json!({"status": 200, "content": [{"id": a.id}, {"id": b.id}, {"id": c.id}, {"id": d.id}]})
+            .to_string(),
+    ] {
+        assert_eq!(audited(&sandbox, &list), ids(&users), "{list}");
+    }
+}
+
+#[test]
+fn a_saved_answer_of_the_service_is_a_list() {
+    let sandbox = ops_manager(30);
+    let place = format!("orgs/{}", sandbox.announcement().org_id);
+    let saved = get(&sandbox, &format!("/{place}/users?itemsPerPage=500"));
+    assert_eq!(audited(&sandbox, &saved.to_string()), members(&sandbox, &place));
+    let enveloped = get(&sandbox, &format!("/{place}/users?itemsPerPage=500&envelope=true"));
+    assert_eq!(audited(&sandbox, &enveloped.to_string()), members(&sandbox, &place));
+}
+
+#[test]
+fn standard_input_is_a_list() {
+    let sandbox = ops_manager(20);
+    let desk = Desk::at(&sandbox);
+    let url = &sandbox.announcement().url;
+    let ran = desk.fed(&["audit", "--url", url, "--users", "-"], list_of_ids(&sandbox).as_bytes());
+    assert_eq!((ran.code, read_users(&desk).len()), (1, 20), "{ran:?}");
+}
+
+#[test]
+fn a_project_and_an_organization_are_all_their_users() {
+    let sandbox = ops_manager(60);
+    let projects = get(&sandbox, "/groups?itemsPerPage=500");
+    let organizations = get(&sandbox, "/orgs?itemsPerPage=500");
+    for (flag, place, found) in [("--project", "groups", &projects), ("--org", "orgs", &organizations)] {
+        let found = found["results"].as_array().unwrap();
+        assert!(found.len() > 1);
+        for one in found {
+            let id = one["id"].as_str().unwrap();
+            let desk = Desk::at(&sandbox);
+            let ran = desk.audit(&sandbox, &[flag, id]);
+            let expected = members(&sandbox, &format!("{place}/{id}"));
+            assert!(!expected.is_empty() && [0, 1].contains(&ran.code), "{ran:?}");
+            assert_eq!(read_users(&desk), expected, "{flag} {id}");
+        }
+    }
+}
+
+#[test]
+fn all_sources_together_and_repeated_read_each_user_once() {
+    let sandbox = ops_manager(40);
+    let truth: Vec<_> = sandbox.truth().collect();
+    let projects = get(&sandbox, "/groups");
+    let project = projects["results"][0]["id"].as_str().unwrap();
+    let org = sandbox.announcement().org_id.clone();
+    let desk = Desk::at(&sandbox);
+    desk.put("a.txt", list_of_ids(&sandbox));
+    desk.put("b.json", json!([truth[1].username, truth[1].id, truth[1].id.to_uppercase()]).to_string());
+    desk.put("c.csv", format!("username\n{}\n{}\n", truth[2].username, truth[2].username));
+    let flags = [
+        ["--users", "a.txt"],
+        ["--users", "b.json"],
+        ["--users", "c.csv"],
+        ["--users", "a.txt"],
+        ["--user", &truth[1].id],
+        ["--user", &truth[1].username],
+        ["--user", &truth[3].username],
+        ["--org", &org],
+        ["--org", &org],
+        ["--project", project],
+    ];
+    let ran = desk.audit(&sandbox, &[&flags.concat()[..], &["--all-orgs"]].concat());
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let rows = desk.rows();
+    assert_eq!(read_users(&desk), ids(&truth));
+    for user in &truth {
+        assert_eq!(of_user(&rows, &user.id).len(), user.keys.len().max(1), "{user:?}");
+    }
+    assert_eq!(crate::page::number(&desk.markdown(), "requested"), Some(truth.len()));
+}
+
+#[test]
+fn a_name_is_resolved_to_its_id_whatever_it_is_made_of() {
+    let sandbox = ops_manager(60);
+    let tagged = sandbox.truth().find(|user| user.username.contains('+')).unwrap();
+    let quoted = sandbox.truth().find(|user| user.username.contains('\'')).unwrap();
+    for user in [tagged, quoted] {
+        let desk = Desk::at(&sandbox);
+        desk.audit(&sandbox, &["--user", &user.username]);
+        assert_eq!(read_users(&desk), BTreeSet::from([user.id]));
+        assert_eq!(count(&desk.rows(), "username", &user.username), desk.rows().len());
+    }
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
+    let sandbox = ops_manager(40);
+    let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap();
+    let found = sandbox.truth().next().unwrap();
+    for (user, code) in [(clean, 3), (found, 4)] {
+        let desk = Desk::at(&sandbox);
+        let ran = desk.audit(&sandbox, &["--user", &user.id, "--user", "nobody@example.com"]);
+        assert_eq!(ran.code, code, "{ran:?}");
+        let rows = desk.rows();
+        let nobody: Vec<_> = rows.iter().filter(|row| row["username"] == "nobody@example.com").collect();
+        assert_eq!(nobody.len(), 1);
+        let row = nobody[0];
+        assert_eq!((row["read_status"].as_str(), row["http_status"].as_str()), ("not-found", "404"));
+        assert_eq!((row["error_code"].as_str(), row["user_id"].as_str()), ("USERNAME_NOT_FOUND", ""));
+        assert!(desk.markdown().contains("nobody@example.com"));
+    }
+}
+
+#[test]
+fn an_id_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    let ran = desk.audit(&sandbox, &["--user", "ffffffffffffffffffffffff"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let rows = desk.rows();
+    assert_eq!((rows.len(), rows[0]["read_status"].as_str()), (1, "not-found"));
+    assert_eq!(
+        (rows[0]["user_id"].as_str(), rows[0]["error_code"].as_str()),
+        ("ffffffffffffffffffffffff", "USER_NOT_FOUND")
+    );
+}
+
+#[test]
+fn an_organization_that_does_not_exist_makes_the_run_incomplete() {
+    let sandbox = ops_manager(20);
+    let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap();
+    let desk = Desk::at(&sandbox);
+    let ran = desk.audit(&sandbox, &["--user", &clean.id, "--org", "ffffffffffffffffffffffff"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(desk.markdown().contains("INCOMPLETE"));
+    assert!(desk.markdown().contains("ffffffffffffffffffffffff"));
+}
+
+#[test]
+fn a_user_known_by_id_and_by_name_has_the_name_whichever_came_first() {
+    let sandbox = ops_manager(30);
+    let user = sandbox.true_user(5).unwrap();
+    let (id, name, org) = (user.id.as_str(), user.username.as_str(), sandbox.announcement().org_id.as_str());
+    let files = [
+        ["--user", name, "--org", org],
+        ["--user", id, "--org", org],
+        ["--org", org, "--user", id],
+        ["--org", org, "--user", name],
+    ]
+    .map(|sources| {
+        let desk = Desk::at(&sandbox);
+        desk.audit(&sandbox, &sources);
+        let rows = desk.rows();
+        assert_eq!(of_user(&rows, id)[0]["username"], name, "{sources:?}");
+        desk.text("reports/keys.csv")
+    });
+    assert!(files.iter().all(|file| *file == files[0]), "the same evidence gives the same bytes");
+}
+
+#[test]
+fn a_name_that_nobody_has_is_one_row_however_often_it_is_asked_for() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    desk.put("list.txt", "nobody@example.com\nnobody@example.com\n");
+    let ran = desk.audit(&sandbox, &["--users", "list.txt", "--user", "nobody@example.com"]);
+    assert_eq!((ran.code, desk.rows().len()), (3, 1), "{ran:?}");
+}

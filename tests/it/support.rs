@@ -1,0 +1,199 @@
+//! What every topic needs: a sandbox, the real program in a folder of its own, and what it left there.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use keysunset::sandbox::{Options, Sandbox};
+use tempfile::TempDir;
+
+/// The now of the program and of the service: 2025-01-01T00:00:00Z.
+pub(crate) const NOW: i64 = 1_735_689_600;
+/// 2021-03-01T00:00:00Z, the default cutoff of the contract.
+pub(crate) const CUTOFF: i64 = 1_614_556_800;
+
+/// The columns of `keys.csv`, in the order that is promised.
+pub(crate) const COLUMNS: &str = "deployment,user_id,username,read_status,http_status,error_code,attempts,read_at,\
+    key_id,key_suffix,description,enabled,created_at,age_days,last_used,days_since_last_use,used_count,verdict,severity,\
+    action,reason,cutoff,auditing_key";
+
+/// One row of `keys.csv`, by column.
+pub(crate) type Row = BTreeMap<String, String>;
+
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap()
+}
+
+/// RFC 3339, UTC, to the second.
+pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A strict Ops Manager with so many users, whose now is the program's.
+pub(crate) fn ops_manager(users: u64) -> Sandbox {
+    sandbox(Options { users, ..Options::default() })
+}
+
+/// A service by these options; its clock is the program's unless they have another.
+pub(crate) fn sandbox(options: Options) -> Sandbox {
+    let clock = options.clock.or(Some(at(NOW)));
+    Sandbox::start(Options { clock, ..options }).unwrap()
+}
+
+/// How the program ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A folder of its own and the environment in which the program runs there.
+pub(crate) struct Desk {
+    folder: TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+impl Desk {
+    /// Without credentials.
+    pub(crate) fn empty() -> Self {
+        let desk = Self { folder: TempDir::new().unwrap(), environment: BTreeMap::new() };
+        desk.with("SOURCE_DATE_EPOCH", &NOW.to_string())
+    }
+
+    /// With the two parts of a credential where the program looks first.
+    pub(crate) fn of((public, private): (String, String)) -> Self {
+        Self::empty().with("KEYSUNSET_PUBLIC_KEY", &public).with("KEYSUNSET_PRIVATE_KEY", &private)
+    }
+
+    /// With the credential that the sandbox announces.
+    pub(crate) fn at(sandbox: &Sandbox) -> Self {
+        let announced = sandbox.announcement();
+        Self::of((announced.public_key.clone(), announced.private_key.clone()))
+    }
+
+    pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
+        self.environment.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        let path = self.path(name);
+        std::fs::read(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        String::from_utf8(self.bytes(name)).unwrap()
+    }
+
+    /// Every file below the folder, with its bytes.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        walk(self.folder.path(), &mut |path| {
+            files.insert(
+                path.strip_prefix(self.folder.path()).unwrap().to_owned(),
+                std::fs::read(path).unwrap(),
+            );
+        });
+        files
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.fed(arguments, b"")
+    }
+
+    /// Runs the program to its end with this on its standard input.
+    pub(crate) fn fed(&self, arguments: &[&str], input: &[u8]) -> Ran {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_keysunset"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .envs(&self.environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Whoever ends without reading it does not want it.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// `audit` of the sandbox.
+    pub(crate) fn audit(&self, sandbox: &Sandbox, arguments: &[&str]) -> Ran {
+        self.audit_at(&sandbox.announcement().url, arguments)
+    }
+
+    /// `audit` of what listens at this URL.
+    pub(crate) fn audit_at(&self, url: &str, arguments: &[&str]) -> Ran {
+        self.run(&[&["audit", "--url", url], arguments].concat())
+    }
+
+    /// `keys.csv` of the default `--out`.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        rows(&self.bytes("reports/keys.csv"))
+    }
+
+    /// `migration-report.md` of the default `--out`.
+    pub(crate) fn markdown(&self) -> String {
+        self.text("reports/migration-report.md")
+    }
+}
+
+fn walk(folder: &Path, each: &mut impl FnMut(&Path)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { walk(&path, each) } else { each(&path) }
+    }
+}
+
+/// A CSV with a header, as the csv crate reads it.
+pub(crate) fn rows(csv: &[u8]) -> Vec<Row> {
+    let mut reader = csv::Reader::from_reader(csv);
+    let columns = reader.headers().unwrap().clone();
+    let row = |record: csv::StringRecord| {
+        columns.iter().map(str::to_owned).zip(record.iter().map(str::to_owned)).collect()
+    };
+    reader.records().map(|record| row(record.unwrap())).collect()
+}
+
+/// The rows of one user.
+pub(crate) fn of_user<'a>(rows: &'a [Row], id: &str) -> Vec<&'a Row> {
+    rows.iter().filter(|row| row["user_id"] == id).collect()
+}
+
+/// How many rows have this in this column.
+pub(crate) fn count(rows: &[Row], column: &str, value: &str) -> usize {
+    rows.iter().filter(|row| row[column] == value).count()
+}
+
+/// Ids of everybody in the sandbox, one a line.
+pub(crate) fn list_of_ids(sandbox: &Sandbox) -> String {
+    sandbox.truth().map(|user| user.id + "\n").collect()
+}
+
+/// What a spreadsheet must be told not to run, as the contract has it.
+pub(crate) fn guarded(text: &str) -> String {
+    const RUN: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+    if text.starts_with(RUN) || text.trim_start().starts_with(RUN) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}

@@ -75,7 +75,8 @@ and the environment before the file.
 Examples:
   keysunset audit --url https://om.example:8080 --all-orgs
   keysunset audit --url https://om.example:8080 --users users.csv --fail-on used --out reports
-  grep -v '^bot-' names.txt | keysunset audit --url https://om.example:8080 --users - --rate 5";
+  grep -v '^bot-' names.txt | keysunset audit --url https://om.example:8080 --users - --rate 5
+  keysunset audit --url https://om.example:8080 --all-orgs --resume";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -134,6 +135,9 @@ pub struct Sandbox {
 /// `keysunset audit`
 #[derive(Args, Debug)]
 pub struct Audit {
+    /// Go on with the newest run, if it was cut short, and read only what is missing
+    #[arg(long)]
+    pub resume: bool,
     /// What to ask.
     #[command(flatten)]
     pub asked: Asked,

@@ -59,6 +59,11 @@ impl Error {
         Self { exit: Exit::NotWritten, message: message.to_string() }
     }
 
+    /// Somebody ended it; `exit` says how.
+    pub fn interrupted(exit: Exit, message: impl fmt::Display) -> Self {
+        Self { exit, message: message.to_string() }
+    }
+
     /// Something that can't be, whatever the input.
     pub fn bug(message: impl fmt::Display) -> Self {
         Self {

@@ -55,7 +55,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Audit(audit) => {
             let settings = Settings::resolve(audit.asked, audit.shown, audit.config.as_deref(), &env)?;
             let address = settings.url.to_string();
-            commands::audit::run(settings, address, clock, cli.quiet).await
+            commands::audit::run(settings, address, audit.resume, clock, cli.quiet).await
         }
         Command::Report(report) => commands::report::run(report, cli.quiet),
     }

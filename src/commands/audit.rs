@@ -1,38 +1,39 @@
-//! `keysunset audit`: discover, read, journal; then the report of it all.
+//! `keysunset audit`: check what was asked, read everybody into the journal, and report.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
-
+use super::gather::{End, Plan, gather};
+use super::interrupt::Interrupt;
 use super::render;
-use crate::api::{Client, Connection, Unusable};
-use crate::collect;
+use crate::api::{Client, Connection};
 use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings};
 use crate::exit::{Error, Exit};
-use crate::model::{Reading, User};
-use crate::policy::{Policy, Severity};
-use crate::progress::{Done, Progress};
-use crate::source::{self, Checked, Found, Source};
-use crate::store::{Closed, Journal, Pen, Run, RunSettings, Store};
-
-/// Users admitted to the journal at once.
-const CHUNK: usize = 512;
+use crate::model::User;
+use crate::policy::{Policy, day_or_instant};
+use crate::progress::Progress;
+use crate::report::text::printable;
+use crate::source::Source;
+use crate::store::{Journal, Run, RunSettings, Store};
 
 /// Runs the command. `address` is what the reports say about where the deployment is.
 ///
 /// # Errors
-/// What makes the whole run pointless, or what can't be written.
-pub async fn run(settings: Settings, address: String, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+/// What makes the whole run pointless, what can't be written, or the signal that ended it.
+pub async fn run(
+    settings: Settings,
+    address: String,
+    resume: bool,
+    clock: Clock,
+    quiet: bool,
+) -> Result<Exit, Error> {
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>()?;
     crate::report::prepare(&settings.view.output)?;
-    let store = Store::open_or_create(&settings.view.store)?;
     let policy = Policy {
         now: clock.now(),
         cutoff: settings.view.cutoff.unwrap_or(CUTOFF),
         active_within: settings.view.active_within.unwrap_or(ACTIVE_WITHIN),
     };
-    let journal = store.begin(&facts(&settings, address, &policy))?;
+    let asked = facts(&settings, address, &policy);
     let (view, at_once) = (settings.view, settings.concurrency);
     let client = Arc::new(Client::new(Connection {
         url: settings.url,
@@ -44,15 +45,85 @@ pub async fn run(settings: Settings, address: String, clock: Clock, quiet: bool)
         retries: settings.retries,
         ca_cert: settings.ca_cert,
     })?);
-    let run = journal.run();
-    let collected = collect_all(&client, sources, &journal, &policy, at_once, clock, quiet).await;
-    let store = journal.close()?;
-    if let Err(why) = collected.and_then(|()| somebody(&store, run)) {
-        store.discard(run)?;
-        return Err(why);
+
+    let begun = begin(Store::open_for_run(&view.store)?, &asked, resume)?;
+    let store = match begun {
+        Begun::Read(store) => store,
+        Begun::Open { journal, missing, resumed } => {
+            let run = journal.run();
+            let progress = Progress::new(quiet);
+            let plan =
+                Plan { client: Arc::clone(&client), missing, sources, at_once, policy: &policy, progress };
+            let mut interrupt = Interrupt::listen()?;
+            let end = gather(plan, &journal, move || clock.now(), &mut interrupt).await;
+            let store = journal.close()?;
+            let end = end.and_then(|end| somebody(&store, run, &end).map(|()| end));
+            match end {
+                // A run that came to nothing is not kept; one that had begun before is.
+                Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
+                Err(why) => return Err(why),
+                Ok(end) => {
+                    store.note_version(run, client.service_version())?;
+                    if let End::Interrupted(exit) = end {
+                        return Err(interrupted(&store, run, exit));
+                    }
+                }
+            }
+            store.finish(run, clock.now())?;
+            store
+        }
+    };
+    let run = store.run(None)?;
+    let exit = render(&store, &run, &view, quiet)?;
+    store.reported(run.id)?;
+    Ok(exit)
+}
+
+/// Where a run stands when it begins.
+enum Begun {
+    /// Users have yet to be read.
+    Open { journal: Journal, missing: Vec<User>, resumed: bool },
+    /// A run that was cut short after everybody was read: only its reports are missing.
+    Read(Store),
+}
+
+fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Error> {
+    let unfinished = if resume { store.unfinished()? } else { None };
+    let Some(run) = unfinished else {
+        if resume {
+            tracing::info!("nothing to resume: this is a new run");
+        }
+        return Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false });
+    };
+    let changed = changes(&run, asked);
+    if !changed.is_empty() {
+        return Err(Error::input(format!("run {} can't be resumed with other settings{changed}", run.id))
+            .help("resume it with its own settings, or leave out --resume for a new run"));
     }
-    store.finish(run, clock.now(), client.service_version())?;
-    render(&store, &store.run(Some(run))?, &view, quiet)
+    if run.finished_at.is_some() {
+        return Ok(Begun::Read(store));
+    }
+    let (journal, missing) = store.resume(&run)?;
+    Ok(Begun::Open { journal, missing, resumed: true })
+}
+
+/// Which settings of those that shape the result differ. How hard to ask may change between the two halves of a run.
+fn changes(run: &Run, asked: &Run) -> String {
+    let rules = |run: &Run| {
+        format!("{} and {} days", day_or_instant(run.settings.cutoff), run.settings.active_within)
+    };
+    let pairs = [
+        ("deployment", run.deployment.clone(), asked.deployment.clone()),
+        ("url", run.address.clone(), asked.address.clone()),
+        ("product", run.product.to_string(), asked.product.to_string()),
+        ("credential", run.credential.clone(), asked.credential.clone()),
+        ("whom to audit", run.settings.sources.join(", "), asked.settings.sources.join(", ")),
+        ("cutoff and activity", rules(run), rules(asked)),
+    ];
+    let differs = pairs.into_iter().filter(|(_, was, is)| was != is);
+    differs
+        .map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}")))
+        .fold(String::new(), |lines, line| format!("{lines}\n{line}"))
 }
 
 /// What is known of the run before its first request.
@@ -79,114 +150,23 @@ fn facts(settings: &Settings, address: String, policy: &Policy) -> Run {
     }
 }
 
-/// Why the fan-out ends early.
-enum Halt {
-    Unusable(Unusable),
-    /// The journal has ended; closing it tells why.
-    Closed,
-}
-
-impl From<Unusable> for Halt {
-    fn from(unusable: Unusable) -> Self {
-        Self::Unusable(unusable)
-    }
-}
-
-impl From<Closed> for Halt {
-    fn from(Closed: Closed) -> Self {
-        Self::Closed
-    }
-}
-
-async fn collect_all(
-    client: &Arc<Client>,
-    sources: Vec<Checked>,
-    journal: &Journal,
-    policy: &Policy,
-    at_once: std::num::NonZeroUsize,
-    clock: Clock,
-    quiet: bool,
-) -> Result<(), Error> {
-    let now = move || clock.now();
-    let (known, all_known) = (AtomicU64::new(0), AtomicBool::new(false));
-    let found = source::discover(Arc::clone(client), sources, at_once.get()).ready_chunks(CHUNK);
-    let users = admitted(found, journal.pen(), now, &known).chain(stream::poll_fn(|_| {
-        all_known.store(true, Ordering::Relaxed);
-        std::task::Poll::Ready(None)
-    }));
-    let mut readings = std::pin::pin!(collect::readings(client, users, at_once, now));
-    let progress = Progress::new(quiet);
-    let mut ticks = tokio::time::interval(progress.interval());
-    ticks.tick().await;
-    let mut done = Done::default();
-    let pen = journal.pen();
-    let end = loop {
-        tokio::select! {
-            _ = ticks.tick() => {
-                done.known = known.load(Ordering::Relaxed);
-                done.all_known = all_known.load(Ordering::Relaxed);
-                progress.show(done);
-            }
-            reading = readings.next() => match reading {
-                None => break Ok(()),
-                Some(Err(halt)) => break Err(halt),
-                Some(Ok(reading)) => {
-                    count(&mut done, &reading, policy);
-                    if let Err(closed) = pen.record(reading).await {
-                        break Err(closed.into());
-                    }
-                }
-            },
+fn interrupted(store: &Store, run: i64, exit: Exit) -> Error {
+    let counted = store.run(Some(run)).and_then(|run| store.progress(&run));
+    let so_far = match counted {
+        Ok((requested, read)) => {
+            format!("{read} of the {requested} users known so far were read, and are kept")
         }
+        Err(why) => why.to_string(),
     };
-    progress.end();
-    match end {
-        Err(Halt::Unusable(unusable)) => Err(unusable.into()),
-        // A journal that ended early tells why when it is closed.
-        Ok(()) | Err(Halt::Closed) => Ok(()),
-    }
+    Error::interrupted(exit, format!("interrupted: {so_far}; no report was written")).help(
+        "the same command with --resume goes on; `keysunset report` shows what there is, marked INCOMPLETE",
+    )
 }
 
-fn count(done: &mut Done, reading: &Reading, policy: &Policy) {
-    let flagged = reading.keys.iter().filter(|key| policy.severity(key) <= Severity::High);
-    done.users += 1;
-    done.flagged += flagged.count() as u64;
-    done.keys += reading.keys.len() as u64;
-}
-
-/// What discovery brings, entered into the journal; those who are new to the run go on to be read.
-fn admitted<'a>(
-    found: impl Stream<Item = Vec<Result<Found, Unusable>>> + 'a,
-    pen: Pen,
-    now: impl Fn() -> chrono::DateTime<chrono::Utc> + Copy + 'a,
-    known: &'a AtomicU64,
-) -> impl Stream<Item = Result<User, Halt>> + 'a {
-    found
-        .then(move |chunk| {
-            let pen = pen.clone();
-            async move {
-                let mut users = Vec::with_capacity(chunk.len());
-                for found in chunk {
-                    match found? {
-                        Found::User(user) => users.push(user),
-                        Found::Nobody(nobody) => {
-                            pen.record(Reading { read_at: Some(now()), ..nobody }).await?;
-                        }
-                        Found::Gap(gap) => pen.gap(gap).await?,
-                    }
-                }
-                let users = pen.admit(users).await?;
-                known.fetch_add(users.len() as u64, Ordering::Relaxed);
-                Ok::<_, Halt>(stream::iter(users.into_iter().map(Ok)))
-            }
-        })
-        .try_flatten()
-}
-
-/// An empty list of users is a mistake, never a clean result.
-fn somebody(store: &Store, run: i64) -> Result<(), Error> {
+/// An empty list of users is a mistake, never a clean result; unless nobody waited for the list.
+fn somebody(store: &Store, run: i64, end: &End) -> Result<(), Error> {
     let run = store.run(Some(run))?;
-    if store.counts(&run)?.0 > 0 {
+    if !matches!(end, End::Complete) || store.counts(&run)?.0 > 0 {
         return Ok(());
     }
     let gaps = store.gaps(&run)?;
@@ -195,10 +175,8 @@ fn somebody(store: &Store, run: i64) -> Result<(), Error> {
         .map(|gap| {
             let code = gap.outcome.error_code.as_deref().map_or_else(String::new, |code| format!(" {code}"));
             let detail = gap.outcome.detail.as_deref().unwrap_or_default();
-            crate::report::text::printable(&format!(
-                "\n{}: {}{code}: {detail}",
-                gap.source, gap.outcome.status
-            ))
+            let told = printable(&format!("{}: {}{code}: {detail}", gap.source, gap.outcome.status));
+            format!("\n{told}")
         })
         .collect();
     let sources = run.settings.sources.join(", ");

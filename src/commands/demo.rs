@@ -41,7 +41,7 @@ pub async fn run(typed: cli::Demo, clock: Clock, quiet: bool) -> Result<Exit, Er
         view: View::settle(shown),
     };
     let out = settings.view.output.out.clone();
-    let exit = audit::run(settings, "the built-in sandbox".to_owned(), clock, quiet).await?;
+    let exit = audit::run(settings, "the built-in sandbox".to_owned(), false, clock, quiet).await?;
     sandbox.stop();
     if !quiet {
         let code = exit as u8;

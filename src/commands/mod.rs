@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod demo;
+mod gather;
+mod interrupt;
 pub mod report;
 pub mod sandbox;
 

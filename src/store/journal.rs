@@ -100,18 +100,31 @@ impl Pen {
 }
 
 impl Store {
+    /// Notes the version of the deployment, if it told one.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn note_version(&self, run: i64, version: Option<&str>) -> Result<(), Error> {
+        self.update(
+            "UPDATE runs SET service_version = coalesce(?2, service_version) WHERE id = ?1",
+            params![run, version],
+        )
+    }
+
     /// Marks a run as finished: all that was requested has been asked for.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn finish(&self, run: i64, at: DateTime<Utc>, service_version: Option<&str>) -> Result<(), Error> {
-        self.connection
-            .execute(
-                "UPDATE runs SET finished_at = ?, service_version = ? WHERE id = ?",
-                params![at.timestamp(), service_version, run],
-            )
-            .map(|_| ())
-            .map_err(|error| self.sqlite(error))
+    pub fn finish(&self, run: i64, at: DateTime<Utc>) -> Result<(), Error> {
+        self.update("UPDATE runs SET finished_at = ?2 WHERE id = ?1", params![run, at.timestamp()])
+    }
+
+    /// Marks a run as reported: nothing is left to resume.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn reported(&self, run: i64) -> Result<(), Error> {
+        self.update("UPDATE runs SET reported = 1 WHERE id = ?1", [run])
     }
 
     /// Forgets a run that came to nothing.
@@ -119,10 +132,11 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn discard(&self, run: i64) -> Result<(), Error> {
-        self.connection
-            .execute("DELETE FROM runs WHERE id = ?", [run])
-            .map(|_| ())
-            .map_err(|error| self.sqlite(error))
+        self.update("DELETE FROM runs WHERE id = ?", [run])
+    }
+
+    fn update(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<(), Error> {
+        self.connection.execute(statement, parameters).map(drop).map_err(|error| self.sqlite(error))
     }
 }
 
@@ -186,7 +200,7 @@ impl<'a> Desk<'a> {
             run,
             open,
             known: transaction.prepare_cached(
-                "SELECT id FROM readings WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
+                "SELECT id, status IS NULL FROM readings WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
             )?,
             request: transaction.prepare_cached("INSERT INTO readings (run, user_id, username) VALUES (?, ?, ?)")?,
             // Of two names for one id the smaller, so that the order of their coming changes nothing.
@@ -210,23 +224,28 @@ impl<'a> Desk<'a> {
     fn admit(&mut self, users: Vec<User>) -> rusqlite::Result<Vec<User>> {
         let mut new = Vec::with_capacity(users.len());
         for user in users {
-            match self.id_of(&user)? {
-                None => {
-                    let id = self.request(&user)?;
-                    self.open.insert(user.id.clone(), id);
-                    new.push(user);
-                }
-                Some(id) if user.username.is_some() => {
-                    self.rename.execute(params![id, user.username])?;
-                }
-                Some(_) => {}
+            let Some((id, missing)) = self.find(&user)? else {
+                let id = self.request(&user)?;
+                self.open.insert(user.id.clone(), id);
+                new.push(user);
+                continue;
+            };
+            if user.username.is_some() {
+                self.rename.execute(params![id, user.username])?;
+            }
+            // Requested by a run that was cut short, and not by this one yet.
+            if missing && !self.open.contains_key(&user.id) {
+                self.open.insert(user.id.clone(), id);
+                new.push(user);
             }
         }
         Ok(new)
     }
 
-    fn id_of(&mut self, user: &User) -> rusqlite::Result<Option<i64>> {
-        self.known.query_row(params![self.run, user.id, user.username], |row| row.get(0)).optional()
+    /// Where a user stands, and whether he has yet to be read.
+    fn find(&mut self, user: &User) -> rusqlite::Result<Option<(i64, bool)>> {
+        let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
+        self.known.query_row(params![self.run, user.id, user.username], row).optional()
     }
 
     fn request(&mut self, user: &User) -> rusqlite::Result<i64> {
@@ -236,8 +255,8 @@ impl<'a> Desk<'a> {
     fn record(&mut self, reading: &Reading) -> rusqlite::Result<()> {
         let id = match self.open.remove(&reading.user.id) {
             Some(id) => id,
-            None => match self.id_of(&reading.user)? {
-                Some(id) => id,
+            None => match self.find(&reading.user)? {
+                Some((id, _)) => id,
                 None => self.request(&reading.user)?,
             },
         };

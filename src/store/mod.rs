@@ -4,6 +4,7 @@
 mod journal;
 mod schema;
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -30,6 +31,11 @@ pub enum Error {
     /// There is no such file, and nothing was to be created.
     #[error("there is no store at {0}\nhelp: `keysunset audit` makes one; --store or --out say where")]
     Missing(String),
+    /// Another run is going on in it.
+    #[error(
+        "another audit is writing to {0}\nhelp: wait for it, or give this one a store of its own with --store or --out"
+    )]
+    Busy(String),
     /// There is no such run in it.
     #[error("{0}")]
     NoRun(String),
@@ -89,6 +95,8 @@ pub struct RunSettings {
 pub struct Store {
     connection: Connection,
     path: String,
+    /// Held by whoever writes; the system lets go of it when the process ends, however it ends.
+    _lock: Option<File>,
 }
 
 impl Error {
@@ -96,7 +104,7 @@ impl Error {
     #[must_use]
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::NotOurs(..) | Self::Newer(..) | Self::Missing(_) | Self::NoRun(_) => true,
+            Self::NotOurs(..) | Self::Newer(..) | Self::Missing(_) | Self::Busy(_) | Self::NoRun(_) => true,
             Self::Unwritable(..) => false,
             Self::Sqlite(_, error) => matches!(
                 error.sqlite_error_code(),
@@ -112,27 +120,27 @@ impl Error {
 }
 
 impl Store {
-    /// Opens the store at `path`, or makes one.
+    /// Opens the store at `path` for a run, or makes one. Nobody else may write to it meanwhile; reading is free.
     ///
     /// # Errors
-    /// A file that is not ours or newer than this program (left as it was), or what SQLite says.
-    pub fn open_or_create(path: &Path) -> Result<Self, Error> {
-        Self::connect(path, schema::Wanted::OrNew)
+    /// A file that is not ours or newer than this program (left as it was), another run going on, or what SQLite says.
+    pub fn open_for_run(path: &Path) -> Result<Self, Error> {
+        let connection = schema::connect(path, schema::Wanted::OrNew)?;
+        let name = path.display().to_string();
+        let lock = lock_beside(path, &name)?;
+        Ok(Self { connection, path: name, _lock: Some(lock) })
     }
 
-    /// Opens the store at `path`, which must be there.
+    /// Opens the store at `path`, which must be there, for reading.
     ///
     /// # Errors
-    /// As [`Store::open_or_create`], and when there is none.
+    /// As [`Store::open_for_run`], and when there is none.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if !path.exists() {
             return Err(Error::Missing(path.display().to_string()));
         }
-        Self::connect(path, schema::Wanted::Existing)
-    }
-
-    fn connect(path: &Path, wanted: schema::Wanted) -> Result<Self, Error> {
-        Ok(Self { connection: schema::connect(path, wanted)?, path: path.display().to_string() })
+        let connection = schema::connect(path, schema::Wanted::Existing)?;
+        Ok(Self { connection, path: path.display().to_string(), _lock: None })
     }
 
     fn sqlite(&self, error: rusqlite::Error) -> Error {
@@ -163,6 +171,36 @@ impl Store {
             .map_err(|error| self.sqlite(error))?;
         let id = self.connection.last_insert_rowid();
         Ok(Journal::start(self, id))
+    }
+
+    /// Goes on with a run: its journal, and the users who were requested and not read. What could not be listed before is
+    /// forgotten, since discovery begins anew.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn resume(self, run: &Run) -> Result<(Journal, Vec<User>), Error> {
+        let open = || {
+            self.connection.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
+            let mut query = self.connection.prepare(
+                "SELECT user_id, username FROM readings WHERE run = ? AND status IS NULL ORDER BY id",
+            )?;
+            let users =
+                query.query_map([run.id], |row| Ok(User { id: row.get(0)?, username: row.get(1)? }))?;
+            users.collect::<Result<Vec<_>, _>>()
+        };
+        let users = open().map_err(|error| self.sqlite(error))?;
+        Ok((Journal::start(self, run.id), users))
+    }
+
+    /// The newest run, if its reports were never written.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn unfinished(&self) -> Result<Option<Run>, Error> {
+        self.connection
+            .query_row("SELECT * FROM runs WHERE NOT reported ORDER BY id DESC LIMIT 1", [], run_of)
+            .optional()
+            .map_err(|error| self.sqlite(error))
     }
 
     /// The run of that number, or the newest.
@@ -221,6 +259,18 @@ impl Store {
         read().map_err(|error| self.sqlite(error))
     }
 
+    /// How many users were requested and how many of them have been asked for.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn progress(&self, run: &Run) -> Result<(u64, u64), Error> {
+        let count =
+            |row: &Row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()));
+        self.connection
+            .query_row("SELECT count(*), count(status) FROM readings WHERE run = ?", [run.id], count)
+            .map_err(|error| self.sqlite(error))
+    }
+
     /// Hands over every reading of a run, by (username, user id), each with its keys by (creation, id). What was
     /// requested and never read is handed over as such.
     ///
@@ -245,6 +295,19 @@ impl Store {
             each(reading)?;
         }
         Ok(())
+    }
+}
+
+/// A file of its own, since SQLite's locks on the database come and go with every file handle on it.
+fn lock_beside(path: &Path, name: &str) -> Result<File, Error> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let wrong = |why| Error::Unwritable(name.to_owned(), why);
+    let lock = File::options().create(true).truncate(false).write(true).open(&beside).map_err(wrong)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy(name.to_owned())),
+        Err(TryLockError::Error(why)) => Err(wrong(why)),
     }
 }
 

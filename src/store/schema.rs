@@ -25,6 +25,7 @@ CREATE TABLE runs (
     credential      TEXT NOT NULL,
     started_at      INTEGER NOT NULL,
     finished_at     INTEGER,
+    reported        INTEGER NOT NULL DEFAULT 0,
     tool_version    TEXT NOT NULL,
     settings        TEXT NOT NULL
 ) STRICT;

@@ -31,7 +31,7 @@ fn assert_untouched(desk: &Desk, arguments: &[&str]) {
 }
 
 fn audit_fails(desk: &Desk, url: &str, arguments: &[&str], told: &[&str]) -> Ran {
-    fails(desk, 5, &[&["audit", "--url", url], arguments].concat(), told)
+    fails(desk, 5, &[&["audit", "--url", url, "--retries", "0"], arguments].concat(), told)
 }
 
 /// An address where nobody listens.

@@ -13,6 +13,7 @@ mod judgement;
 mod layers;
 mod listing;
 mod markdown;
+mod order;
 mod page;
 mod paging;
 mod reading;

@@ -31,7 +31,7 @@ fn the_file_can_say_everything() {
     let desk = desk();
     let file = format!(
         "url = \"{}\"\nuser = \"{USER}\"\nname = \"east\"\nout = \"here\"\nstore = \"evidence.db\"\nformat = [\"csv\"]\n\
-         cutoff = \"2018-01-01\"\nactive-within = 30\nfail-on = \"never\"\nconcurrency = 2\nrate = 50\ntimeout = 9\n\
+         cutoff = \"2018-01-01\"\nactive-within = 30\nfail-on = \"never\"\nconcurrency = 2\nrate = 50\ntimeout = 9\nretries = 1\n\
          product = \"ops-manager\"\nexit-zero = false\ncsv-raw = true\n",
         stub.url()
     );

@@ -1,0 +1,172 @@
+//! The middle of an audit: discovery through the journal into the fan-out and back into the journal, watched by progress
+//! and ended early by a signal.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+
+use super::interrupt::Interrupt;
+use crate::api::{Client, Unusable};
+use crate::collect;
+use crate::exit::{Error, Exit};
+use crate::model::{Reading, User};
+use crate::policy::{Policy, Severity};
+use crate::progress::{Done, Progress};
+use crate::source::{self, Checked, Found};
+use crate::store::{Closed, Journal, Pen};
+
+/// Users admitted to the journal at once.
+const CHUNK: usize = 512;
+/// How long requests in flight may take to end after a signal.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Whom to read, and how.
+pub(super) struct Plan<'a> {
+    pub(super) client: Arc<Client>,
+    /// Users of a run that was cut short, requested and not read.
+    pub(super) missing: Vec<User>,
+    pub(super) sources: Vec<Checked>,
+    pub(super) at_once: NonZeroUsize,
+    /// To count what is flagged.
+    pub(super) policy: &'a Policy,
+    pub(super) progress: Progress,
+}
+
+/// How it ended.
+pub(super) enum End {
+    /// Everybody was asked for.
+    Complete,
+    /// A signal came.
+    Interrupted(Exit),
+    /// The journal ended before; closing it tells why.
+    Closed,
+}
+
+/// Why the fan-out stops by itself.
+enum Halt {
+    Unusable(Unusable),
+    Closed,
+}
+
+impl From<Unusable> for Halt {
+    fn from(unusable: Unusable) -> Self {
+        Self::Unusable(unusable)
+    }
+}
+
+impl From<Closed> for Halt {
+    fn from(Closed: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// Reads everybody into the journal.
+///
+/// # Errors
+/// What makes the whole run pointless.
+pub(super) async fn gather(
+    plan: Plan<'_>,
+    journal: &Journal,
+    now: impl Fn() -> DateTime<Utc> + Copy,
+    interrupt: &mut Interrupt,
+) -> Result<End, Error> {
+    let Plan { client, missing, sources, at_once, policy, progress } = plan;
+    let (known, all_known) = (AtomicU64::new(missing.len() as u64), AtomicBool::new(false));
+    // No new users once it is dropped.
+    let (going_on, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut going_on = Some(going_on);
+
+    let pen = journal.pen();
+    let found = source::discover(Arc::clone(&client), sources, at_once.get()).ready_chunks(CHUNK);
+    let missing = stream::once(readmitted(journal.pen(), missing)).try_flatten();
+    let users = missing.chain(admitted(found, journal.pen(), now, &known)).chain(stream::poll_fn(|_| {
+        all_known.store(true, Ordering::Relaxed);
+        std::task::Poll::Ready(None)
+    }));
+    let mut readings = std::pin::pin!(collect::readings(&client, users.take_until(stopped), at_once, now));
+
+    let mut ticks = tokio::time::interval(progress.interval());
+    ticks.tick().await;
+    let mut grace = std::pin::pin!(tokio::time::sleep(Duration::MAX));
+    let mut signal = None;
+    let mut done = Done::default();
+    let end = loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                done.known = known.load(Ordering::Relaxed);
+                done.all_known = all_known.load(Ordering::Relaxed);
+                progress.show(done);
+            }
+            exit = interrupt.next() => {
+                if signal.replace(exit).is_some() {
+                    break Ok(());
+                }
+                drop(going_on.take());
+                grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
+            }
+            () = &mut grace => break Ok(()),
+            reading = readings.next() => match reading {
+                None => break Ok(()),
+                Some(Err(halt)) => break Err(halt),
+                Some(Ok(reading)) => {
+                    count(&mut done, &reading, policy);
+                    if let Err(closed) = pen.record(reading).await {
+                        break Err(closed.into());
+                    }
+                }
+            },
+        }
+    };
+    progress.end();
+    match (end, signal) {
+        (Err(Halt::Unusable(unusable)), _) => Err(unusable.into()),
+        (Err(Halt::Closed), _) => Ok(End::Closed),
+        (Ok(()), Some(exit)) => Ok(End::Interrupted(exit)),
+        (Ok(()), None) => Ok(End::Complete),
+    }
+}
+
+fn count(done: &mut Done, reading: &Reading, policy: &Policy) {
+    let flagged = reading.keys.iter().filter(|key| policy.severity(key) <= Severity::High);
+    done.users += 1;
+    done.flagged += flagged.count() as u64;
+    done.keys += reading.keys.len() as u64;
+}
+
+/// The users of a run that was cut short, entered as under way again.
+async fn readmitted(pen: Pen, missing: Vec<User>) -> Result<impl Stream<Item = Result<User, Halt>>, Halt> {
+    Ok(stream::iter(pen.admit(missing).await?.into_iter().map(Ok)))
+}
+
+/// What discovery brings, entered into the journal; those who have yet to be read go on.
+fn admitted<'a>(
+    found: impl Stream<Item = Vec<Result<Found, Unusable>>> + 'a,
+    pen: Pen,
+    now: impl Fn() -> DateTime<Utc> + Copy + 'a,
+    known: &'a AtomicU64,
+) -> impl Stream<Item = Result<User, Halt>> + 'a {
+    found
+        .then(move |chunk| {
+            let pen = pen.clone();
+            async move {
+                let mut users = Vec::with_capacity(chunk.len());
+                for found in chunk {
+                    match found? {
+                        Found::User(user) => users.push(user),
+                        Found::Nobody(nobody) => {
+                            pen.record(Reading { read_at: Some(now()), ..nobody }).await?;
+                        }
+                        Found::Gap(gap) => pen.gap(gap).await?,
+                    }
+                }
+                let users = pen.admit(users).await?;
+                known.fetch_add(users.len() as u64, Ordering::Relaxed);
+                Ok::<_, Halt>(stream::iter(users.into_iter().map(Ok)))
+            }
+        })
+        .try_flatten()
+}

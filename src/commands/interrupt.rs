@@ -1,0 +1,45 @@
+//! Ctrl-C and SIGTERM, as something to wait for.
+
+use crate::exit::{Error, Exit};
+
+/// The signals that end a run. From its making on they no longer end the process by themselves.
+pub(super) struct Interrupt {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Interrupt {
+    /// Begins to listen.
+    pub(super) fn listen() -> Result<Self, Error> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let wrong = |why| Error::input(format!("can't wait for a signal: {why}"));
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt()).map_err(wrong)?,
+                terminate: signal(SignalKind::terminate()).map_err(wrong)?,
+            })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// The next one, as the exit code it asks for.
+    pub(super) async fn next(&mut self) -> Exit {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Terminated,
+        }
+        #[cfg(not(unix))]
+        {
+            // Without it there is nothing to wait for, and Ctrl-C ends the process by itself.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            Exit::Interrupted
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Killed, interrupted, or kept out: what was read is kept, `--resume` goes on, and the reports come out as from one
+//! undisturbed run.
+#![cfg(unix)]
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use keysunset::sandbox::Sandbox;
+
+use crate::stub::{self, Digest, Reply, Stub, USER};
+use crate::support::{Desk, Ran, ops_manager};
+
+/// The same deployment by the same name, so that the reports of different sandboxes compare.
+fn arguments(sandbox: &Sandbox) -> Vec<String> {
+    let url = &sandbox.announcement().url;
+    ["audit", "--all-orgs", "--resume", "--name", "prod", "--url", url].map(str::to_owned).to_vec()
+}
+
+fn reports(desk: &Desk) -> (String, String) {
+    (desk.text("reports/keys.csv"), desk.markdown())
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Busy, since a sleep would be coarser than what is to be hit.
+fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{what} never came");
+        std::thread::yield_now();
+    }
+}
+
+/// How many kills; `.ci/run` asks for more.
+fn kills() -> u32 {
+    std::env::var("KEYSUNSET_KILLS").map_or(25, |kills| kills.parse().unwrap())
+}
+
+#[test]
+fn a_run_killed_at_any_moment_and_resumed_reports_as_one_undisturbed_run() {
+    let sandbox = ops_manager(300);
+    let undisturbed = Desk::at(&sandbox);
+    let started = Instant::now();
+    let arguments = arguments(&sandbox);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    assert_eq!(undisturbed.run(&arguments).code, 1);
+    let whole = started.elapsed();
+    let expected = reports(&undisturbed);
+    let mut killed = 0;
+    let mut moment = 0_u32;
+    while killed < kills() {
+        let desk = Desk::at(&sandbox);
+        // Several kills of one run, so that a resumed run is killed as well; then it may end.
+        for _ in 0..4 {
+            let mut child = desk.spawn(&arguments);
+            // A low-discrepancy walk over the length of a run and a bit: no moment is left out for long.
+            moment = moment.wrapping_add(2_654_435_769);
+            let at = whole.mul_f64(1.2 * f64::from(moment) / f64::from(u32::MAX));
+            let start = Instant::now();
+            wait_until("the end", || start.elapsed() >= at || child.try_wait().unwrap().is_some());
+            child.kill().unwrap();
+            killed += u32::from(child.wait().unwrap().code().is_none());
+        }
+        let ran = desk.run(&arguments);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert_eq!(reports(&desk), expected);
+        let integrity = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+        let sound: String = integrity.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(sound, "ok");
+    }
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_was_read_and_resume_reads_only_what_is_missing() {
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let sandbox = ops_manager(400);
+        let undisturbed = Desk::at(&sandbox);
+        let arguments = arguments(&sandbox);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        undisturbed.run(&arguments);
+        let alone = sandbox.counts().exchanges;
+
+        let desk = Desk::at(&sandbox);
+        let child = desk.spawn(&[&arguments[..], &["--rate", "200"]].concat());
+        wait_until("a tenth", || sandbox.counts().exchanges > alone + 40);
+        signal(&child, name);
+        let ran = Ran::of(child);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.stderr.contains("--resume"), "{ran:?}");
+        assert!(!desk.path("reports/keys.csv").exists(), "no report of half a run unasked");
+
+        let shown = desk.run(&["report"]);
+        assert_eq!(shown.code, 4, "{shown:?}");
+        assert!(desk.markdown().contains("INCOMPLETE") && desk.text("reports/keys.csv").contains("INCOMPLETE"));
+
+        let half = sandbox.counts().exchanges - alone;
+        assert!(half < 300, "it was stopped early: {half}");
+        let ran = desk.run(&arguments);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let rest = sandbox.counts().exchanges - alone - half;
+        // The lists are read anew, and what was in flight is asked for again.
+        assert!(half + rest <= alone + 30, "{half} and {rest} instead of {alone}");
+        assert_eq!(reports(&desk).0, reports(&undisturbed).0);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let stub = Stub::start(Digest::On, move |_| {
+        let _ = asked.send(());
+        Reply::never()
+    });
+    let desk = stub::desk();
+    let child = desk.spawn(&["audit", "--url", &stub.url(), "--user", USER, "--timeout", "600"]);
+    was_asked.recv().unwrap();
+    signal(&child, "-INT");
+    signal(&child, "-INT");
+    assert_eq!(Ran::of(child).code, 130);
+}
+
+#[test]
+fn another_setting_is_told_and_not_resumed() {
+    let sandbox = ops_manager(400);
+    let desk = Desk::at(&sandbox);
+    let arguments = arguments(&sandbox);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let child = desk.spawn(&[&arguments[..], &["--rate", "200"]].concat());
+    wait_until("a tenth", || sandbox.counts().exchanges > 40);
+    signal(&child, "-INT");
+    assert_eq!(Ran::of(child).code, 130);
+    let before = sandbox.counts().exchanges;
+    let other = desk.run(&[&arguments[..], &["--cutoff", "2022-02-02"]].concat());
+    assert_eq!(other.code, 5, "{other:?}");
+    assert!(other.stderr.contains("2021-03-01") && other.stderr.contains("2022-02-02"), "{other:?}");
+    assert_eq!(sandbox.counts().exchanges, before, "nothing was asked");
+    assert_eq!(desk.run(&[&arguments[..], &["--rate", "5000"]].concat()).code, 1, "the pace may change");
+}
+
+#[test]
+fn two_audits_never_write_to_one_store_at_once() {
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let stub = Stub::start(Digest::On, move |_| {
+        let _ = asked.send(());
+        Reply::never()
+    });
+    let desk = stub::desk();
+    let mut first = desk.spawn(&["audit", "--url", &stub.url(), "--user", USER, "--timeout", "600"]);
+    was_asked.recv().unwrap();
+    let second = desk.audit_at(&stub.url(), &["--user", USER]);
+    assert_eq!(second.code, 5, "{second:?}");
+    assert!(second.stderr.contains("another audit"), "{second:?}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+}

@@ -20,7 +20,7 @@ pub fn readings<'a, E: From<Unusable> + 'a>(
     users
         .map(move |user| async move {
             let user = user?;
-            let (keys, outcome, attempts) = client.personal_keys(&user.id).await?;
+            let (keys, outcome, attempts) = client.personal_keys(&user).await?;
             Ok(Reading { user, keys, outcome, attempts, read_at: Some(clock()) })
         })
         .buffer_unordered(at_once.get())

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::api::{Credential, product};
+use crate::api::{Credential, Credentials, product};
 use crate::cli::{Asked, Cli, Shown};
 use crate::exit::Error;
 use crate::gate::FailOn;
@@ -29,7 +29,7 @@ pub struct Settings {
     /// PEM certificates to trust besides the system's.
     pub ca_cert: Option<Vec<u8>>,
     /// Who asks.
-    pub credential: Credential,
+    pub credentials: Credentials,
     /// Whom to audit.
     pub sources: Vec<Source>,
     /// Requests in flight.
@@ -103,7 +103,7 @@ impl Settings {
             name: asked.name.unwrap_or_else(|| url.origin().ascii_serialization()),
             product: asked.product.unwrap_or_else(|| product::guess(&url)),
             ca_cert: asked.ca_cert.map(|path| read(&path)).transpose()?,
-            credential: credential(env)?,
+            credentials: Credentials { default: Some(credential(env)?), ..Credentials::default() },
             sources,
             concurrency: asked.concurrency.unwrap_or(CONCURRENCY),
             rate: asked.rate,

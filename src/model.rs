@@ -36,7 +36,7 @@ pub struct User {
 }
 
 /// The last 12 hexadecimal digits of a key, in lower case: all that the service shows of it, and enough to identify it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Suffix(String);
 
 impl Suffix {

@@ -27,6 +27,8 @@ const USES: u32 = 1024;
 const AGE: Duration = Duration::from_secs(55);
 /// A nonce refused at its second use while so young was for one use only.
 const YOUNG: Duration = Duration::from_secs(10);
+/// So many refusals in a row, and a credential is no longer tried.
+const REFUSALS: u32 = 3;
 
 /// A digest user and password: a programmatic key's two parts, or a username and a personal key.
 pub struct Credential {
@@ -90,6 +92,8 @@ pub(super) struct Session {
     credential: Credential,
     current: Mutex<Option<Arc<Nonce>>>,
     renewal: tokio::sync::Mutex<()>,
+    /// Refusals of the credential since it was last accepted.
+    refusals: AtomicU32,
     /// Whether every request has to ask anew: one-time nonces, or no authentication at all.
     each_asks: AtomicBool,
 }
@@ -100,12 +104,18 @@ impl Session {
             credential,
             current: Mutex::new(None),
             renewal: tokio::sync::Mutex::new(()),
+            refusals: AtomicU32::new(0),
             each_asks: AtomicBool::new(false),
         }
     }
 
     pub(super) fn credential(&self) -> &Credential {
         &self.credential
+    }
+
+    /// Whether it was refused so often that trying on would only lock an account.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.refusals.load(Ordering::Relaxed) >= REFUSALS
     }
 
     /// Leave to send a request: at once while the nonce lasts; else the first to come renews it and the others wait.
@@ -138,6 +148,7 @@ impl Session {
         match pass {
             Pass::Answer { nonce, .. } => {
                 nonce.accepted.fetch_add(1, Ordering::Relaxed);
+                self.refusals.store(0, Ordering::Relaxed);
                 if !self.each_asks.load(Ordering::Relaxed) {
                     let mut current = self.current();
                     if current.as_ref().is_none_or(|known| known.born < nonce.born) {
@@ -159,7 +170,10 @@ impl Session {
         let renewal = match pass {
             Pass::Ask { renewal } => renewal,
             // The answer to this request's own fresh challenge: only the credentials can be wrong.
-            Pass::Answer { count: 1, .. } if !challenge.stale => return Next::Refused,
+            Pass::Answer { count: 1, .. } if !challenge.stale => {
+                self.refusals.fetch_add(1, Ordering::Relaxed);
+                return Next::Refused;
+            }
             Pass::Answer { nonce, renewal, .. } => {
                 self.forget(&nonce);
                 renewal.or_else(|| self.renewal.try_lock().ok())

@@ -10,11 +10,12 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, LOCATION};
 use url::{Position, Url};
 
 use super::answer::{self, Meaning, Received};
-use super::auth::{Credential, Next, Session};
+use super::auth::{Next, Session};
+use super::keyring::{Credentials, Keyring};
 use super::pace::{self, Pace, Signal};
 use super::product;
 use super::wire::ErrorDocument;
-use crate::model::{Outcome, Product, ReadStatus, Suffix};
+use crate::model::{Outcome, Product, ReadStatus};
 
 /// A page of 500 keys is some 150 KB; whoever sends more than this sends no page.
 const BODY_LIMIT: usize = 16 << 20;
@@ -29,7 +30,7 @@ pub struct Connection {
     /// Which product answers there.
     pub product: Product,
     /// Whom the digest is made for.
-    pub credential: Credential,
+    pub credentials: Credentials,
     /// A ceiling in requests in flight.
     pub at_once: usize,
     /// A ceiling in requests a second.
@@ -128,15 +129,14 @@ enum Tried {
     Failed(Failure),
 }
 
-/// The client of one deployment with one credential.
+/// The client of one deployment.
 pub struct Client {
     http: reqwest::Client,
     base: Url,
     product: Product,
-    session: Session,
+    keyring: Keyring,
     pace: Pace,
     retries: u32,
-    own_suffix: Option<Suffix>,
     service_version: OnceLock<String>,
     /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
     proven: AtomicBool,
@@ -166,8 +166,7 @@ impl Client {
             http: http.build().map_err(setup)?,
             base: product::base(&connection.url, connection.product),
             product: connection.product,
-            own_suffix: connection.credential.suffix(),
-            session: Session::new(connection.credential),
+            keyring: Keyring::new(connection.credentials),
             pace: Pace::new(connection.at_once, connection.rate),
             retries: connection.retries,
             service_version: OnceLock::new(),
@@ -181,20 +180,23 @@ impl Client {
         self.service_version.get().map(String::as_str)
     }
 
-    /// The suffix of the credential in use.
-    pub(super) fn own_suffix(&self) -> Option<&Suffix> {
-        self.own_suffix.as_ref()
+    /// Who reads whom.
+    pub(super) fn keyring(&self) -> &Keyring {
+        &self.keyring
     }
 
     /// GETs `path` (below the base path, segments encoded, with its query), again while that may help. Also tells how
     /// often it was asked again.
-    pub(super) async fn get(&self, path: &str) -> Result<(Answer, u32), Unusable> {
+    pub(super) async fn get(&self, session: Option<&Session>, path: &str) -> Result<(Answer, u32), Unusable> {
+        let Some(session) = session.filter(|session| !session.is_given_up()) else {
+            return Ok((Answer::Refusal(nobody_asks(session)), 0));
+        };
         let url = self.below_base(path);
         let mut retries = 0;
         loop {
             let permit = self.pace.enter().await;
             let started = Instant::now();
-            let tried = match self.follow(&url).await {
+            let tried = match self.follow(session, &url).await {
                 Ok(received) => self.told(received),
                 Err(failure) => Tried::Failed(failure),
             };
@@ -202,7 +204,7 @@ impl Client {
                 permit.finish(tried.signal(started.elapsed()));
             }
             if retries == self.retries || !self.may_pass(&tried) {
-                return Ok((self.settled(&url, tried)?, retries));
+                return Ok((self.settled(session, &url, tried)?, retries));
             }
             retries += 1;
             tokio::time::sleep(pace::backoff(retries)).await;
@@ -221,15 +223,16 @@ impl Client {
         self.base.origin().ascii_serialization()
     }
 
-    fn is_proven(&self) -> bool {
+    /// Whether the deployment has answered as the API does, and accepted a credential.
+    pub fn is_proven(&self) -> bool {
         self.proven.load(Ordering::Relaxed)
     }
 
     /// Asks, and follows redirects inside the origin, each with a digest of its own.
-    async fn follow(&self, url: &Url) -> Result<Received, Failure> {
+    async fn follow(&self, session: &Session, url: &Url) -> Result<Received, Failure> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
-            let received = self.exchange(&url).await?;
+            let received = self.exchange(session, &url).await?;
             self.pace.heed(&received.headers, SystemTime::now());
             self.note_version(&received.headers);
             match self.redirected(&url, &received)? {
@@ -241,13 +244,13 @@ impl Client {
     }
 
     /// Sends, and answers what the digest layer asks.
-    async fn exchange(&self, url: &Url) -> Result<Received, Failure> {
+    async fn exchange(&self, session: &Session, url: &Url) -> Result<Received, Failure> {
         let path = &url[Position::BeforePath..Position::AfterQuery];
-        let mut pass = self.session.enter().await;
+        let mut pass = session.enter().await;
         for _ in 0..CHALLENGES {
             self.pace.turn().await;
             let mut request = self.http.get(url.clone()).header(ACCEPT, "application/json");
-            let authorization = self.session.authorization(&pass, path);
+            let authorization = session.authorization(&pass, path);
             let authenticated = authorization.is_some();
             if let Some(authorization) = authorization {
                 request = request.header(AUTHORIZATION, authorization);
@@ -258,17 +261,17 @@ impl Client {
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
             let received = Received { status, headers, body, authenticated };
             if status != 401 {
-                self.session.passed(pass);
+                session.passed(pass);
                 return Ok(received);
             }
             if ErrorDocument::read(&received.body).error_code.is_some() {
                 // A refusal of what was asked for, by the API itself: the digest layer has let it through.
                 if authenticated {
-                    self.session.passed(pass);
+                    session.passed(pass);
                 }
                 return Ok(received);
             }
-            pass = match self.session.refused(pass, &received.headers) {
+            pass = match session.refused(pass, &received.headers) {
                 Next::Again(pass) => pass,
                 Next::Refused => return Err(Failure::Refused),
                 Next::Unanswerable(why) => return Err(Failure::Unanswerable(why)),
@@ -334,13 +337,16 @@ impl Client {
     }
 
     /// What it comes to in the end: the run's failure if the deployment never answered, this one request's otherwise.
-    fn settled(&self, url: &Url, tried: Tried) -> Result<Answer, Unusable> {
+    fn settled(&self, session: &Session, url: &Url, tried: Tried) -> Result<Answer, Unusable> {
         let proven = self.is_proven();
         let outcome = match tried {
             Tried::Answer(answer) => return Ok(answer),
             Tried::Foreign(outcome) => outcome,
+            Tried::Failed(Failure::Refused) if !self.keyring.is_one() => {
+                return Ok(Answer::Refusal(Failure::Refused.outcome()));
+            }
             Tried::Failed(failure) if proven => failure.outcome(),
-            Tried::Failed(failure) => return Err(self.unusable(url, failure)),
+            Tried::Failed(failure) => return Err(self.unusable(session, url, failure)),
         };
         if proven {
             return Ok(Answer::Refusal(outcome));
@@ -348,7 +354,7 @@ impl Client {
         Err(Unusable::NotTheApi { url: url.to_string(), why: outcome.detail.unwrap_or_default() })
     }
 
-    fn unusable(&self, url: &Url, failure: Failure) -> Unusable {
+    fn unusable(&self, session: &Session, url: &Url, failure: Failure) -> Unusable {
         let origin = self.origin();
         match failure {
             Failure::NoConnection(why) | Failure::Timeout(why) | Failure::Broken(why) => {
@@ -359,7 +365,7 @@ impl Client {
                 why: failure.outcome().detail.unwrap_or_default(),
             },
             Failure::Refused => {
-                Unusable::RefusedCredentials { origin, public: self.session.credential().public.clone() }
+                Unusable::RefusedCredentials { origin, public: session.credential().public.clone() }
             }
             Failure::Unanswerable(why) => Unusable::Challenge { origin, why },
         }
@@ -395,12 +401,21 @@ impl Failure {
             }
             Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), why),
             Self::Refused => {
-                let why = "the credentials, accepted before, were refused";
+                let why = "the credential was refused";
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
             }
             Self::Unanswerable(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
         }
     }
+}
+
+/// Why nobody is asked at all.
+fn nobody_asks(session: Option<&Session>) -> Outcome {
+    let (status, why) = match session {
+        None => (None, "there is no credential to ask with"),
+        Some(_) => (Some(401), "the credential was refused several times in a row, and is no longer tried"),
+    };
+    Outcome::unread(ReadStatus::Forbidden, status, why)
 }
 
 /// Reads no further than the limit, whatever the headers promise.

@@ -4,6 +4,7 @@ mod answer;
 mod auth;
 mod challenge;
 mod client;
+mod keyring;
 mod pace;
 mod pages;
 pub(crate) mod product;
@@ -11,4 +12,5 @@ mod wire;
 
 pub use auth::Credential;
 pub use client::{Client, Connection, Unusable};
+pub use keyring::Credentials;
 pub use pages::Listed;

@@ -6,6 +6,7 @@ use futures::Stream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
+use super::auth::Session;
 use super::client::{Answer, Client, Unusable};
 use super::wire::{self, Identified, Page};
 use crate::model::{Outcome, PersonalKey, ReadStatus, User};
@@ -24,9 +25,10 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless; a user's own failure is the outcome.
-    pub async fn personal_keys(&self, user_id: &str) -> Result<(Vec<PersonalKey>, Outcome, u32), Unusable> {
-        let Some(segment) = segment(user_id) else { return Ok((Vec::new(), impossible(user_id), 0)) };
-        let mut pages = Pages::<wire::Key>::new(self, format!("users/{segment}/keys"), KEY_PAGES);
+    pub async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), Unusable> {
+        let Some(segment) = segment(&user.id) else { return Ok((Vec::new(), impossible(&user.id), 0)) };
+        let session = self.keyring().of(user);
+        let mut pages = Pages::<wire::Key>::new(self, session, format!("users/{segment}/keys"), KEY_PAGES);
         let mut keys: Vec<PersonalKey> = Vec::new();
         let mut ids = HashSet::new();
         let mut strange = None;
@@ -36,10 +38,10 @@ impl Client {
                 Turn::End(outcome) => break outcome,
             };
             for row in rows {
-                if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(user_id)) {
+                if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&user.id)) {
                     strange = Some("the list holds a key of another user".to_owned());
                 }
-                let key = row.into_model(self.own_suffix());
+                let key = row.into_model(|suffix| self.keyring().holds(suffix));
                 if ids.insert(key.id.clone()) {
                     keys.push(key);
                 }
@@ -58,7 +60,8 @@ impl Client {
     /// What makes the whole run pointless.
     pub async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, Unusable> {
         let Some(segment) = segment(name) else { return Ok(Err((impossible(name), 0))) };
-        let (answer, retries) = self.get(&format!("users/byName/{segment}")).await?;
+        let who = User { id: String::new(), username: Some(name.to_owned()) };
+        let (answer, retries) = self.get(self.keyring().of(&who), &format!("users/byName/{segment}")).await?;
         let user = match answer {
             Answer::Refusal(outcome) => Err(outcome),
             Answer::Document { status, body } => wire::single::<wire::Account>(&body)
@@ -83,7 +86,8 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless.
     pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), Unusable> {
-        let mut pages = Pages::<wire::Scope>::new(self, "orgs".to_owned(), LIST_PAGES);
+        let mut pages =
+            Pages::<wire::Scope>::new(self, self.keyring().default(), "orgs".to_owned(), LIST_PAGES);
         let mut ids = Vec::new();
         let end = loop {
             match pages.next().await? {
@@ -103,7 +107,10 @@ impl Client {
     ) -> impl Stream<Item = Result<Listed, Unusable>> + use<'_> {
         let path = segment(id).map(|segment| format!("{kind}/{segment}/users"));
         let start = match path {
-            Some(path) => State::Pages(Pages::<wire::Account>::new(self, path, LIST_PAGES).with_query(query)),
+            Some(path) => State::Pages(
+                Pages::<wire::Account>::new(self, self.keyring().default(), path, LIST_PAGES)
+                    .with_query(query),
+            ),
             None => State::Over(Some(impossible(id))),
         };
         futures::stream::try_unfold(start, |state| async {
@@ -147,6 +154,7 @@ enum Turn<T> {
 /// Walks the pages of a list by number; the addresses in its links are never used.
 struct Pages<'a, T> {
     client: &'a Client,
+    session: Option<&'a Session>,
     path: String,
     query: String,
     number: u32,
@@ -167,9 +175,10 @@ struct Pages<'a, T> {
 }
 
 impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
-    fn new(client: &'a Client, path: String, limit: u32) -> Self {
+    fn new(client: &'a Client, session: Option<&'a Session>, path: String, limit: u32) -> Self {
         Self {
             client,
+            session,
             path,
             query: String::new(),
             number: 0,
@@ -201,7 +210,7 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
         }
         self.number += 1;
         let path = format!("{}?{}pageNum={}&itemsPerPage={PAGE}", self.path, self.query, self.number);
-        let (answer, retries) = self.client.get(&path).await?;
+        let (answer, retries) = self.client.get(self.session, &path).await?;
         self.retries += retries;
         let (status, body) = match answer {
             Answer::Refusal(outcome) => return Ok(Turn::End(outcome)),

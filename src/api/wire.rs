@@ -141,10 +141,10 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// `own` is the suffix of the credential in use.
-    pub(super) fn into_model(self, own: Option<&Suffix>) -> PersonalKey {
+    /// `is_own` tells of a suffix whether it is that of a credential in use.
+    pub(super) fn into_model(self, is_own: impl Fn(Option<&Suffix>) -> bool) -> PersonalKey {
         let suffix = self.mask.as_deref().and_then(Suffix::of);
-        let auditing = suffix.is_some() && suffix.as_ref() == own;
+        let auditing = is_own(suffix.as_ref());
         PersonalKey {
             id: self.id,
             suffix,
@@ -254,7 +254,7 @@ mod tests {
             r#"{"id":"a","lastUsed":null,"usedCount":null,"enabled":null,"createdAt":null}"#,
         ] {
             let page = keys(&format!(r#"{{"results":[{key}]}}"#));
-            let key = page.rows.into_iter().next().unwrap().into_model(None);
+            let key = page.rows.into_iter().next().unwrap().into_model(|_| false);
             assert_eq!(
                 (key.last_used, key.used_count, key.enabled, key.created_at),
                 (None, None, None, None)

@@ -38,7 +38,7 @@ pub async fn run(
     let client = Arc::new(Client::new(Connection {
         url: settings.url,
         product: settings.product,
-        credential: settings.credential,
+        credentials: settings.credentials,
         at_once: at_once.get(),
         rate: settings.rate,
         timeout: settings.timeout,
@@ -57,7 +57,14 @@ pub async fn run(
             let mut interrupt = Interrupt::listen()?;
             let end = gather(plan, &journal, move || clock.now(), &mut interrupt).await;
             let store = journal.close()?;
-            let end = end.and_then(|end| somebody(&store, run, &end).map(|()| end));
+            let end = end.and_then(|end| {
+                somebody(&store, run, &end)?;
+                if resumed || client.is_proven() || !matches!(end, End::Complete) {
+                    Ok(end)
+                } else {
+                    Err(all_refused())
+                }
+            });
             match end {
                 // A run that came to nothing is not kept; one that had begun before is.
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
@@ -134,7 +141,7 @@ fn facts(settings: &Settings, address: String, policy: &Policy) -> Run {
         address,
         product: settings.product,
         service_version: None,
-        credential: settings.credential.public.clone(),
+        credential: settings.credentials.told(),
         started_at: policy.now,
         finished_at: None,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -161,6 +168,12 @@ fn interrupted(store: &Store, run: i64, exit: Exit) -> Error {
     Error::interrupted(exit, format!("interrupted: {so_far}; no report was written")).help(
         "the same command with --resume goes on; `keysunset report` shows what there is, marked INCOMPLETE",
     )
+}
+
+/// Several credentials, and not one of them works.
+fn all_refused() -> Error {
+    Error::input("the deployment refused every credential, so nobody was read")
+        .help("check the file of credentials; programmatic keys also need this machine's address on their access lists")
 }
 
 /// An empty list of users is a mistake, never a clean result; unless nobody waited for the list.

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::{audit, say};
-use crate::api::Credential;
+use crate::api::{Credential, Credentials};
 use crate::cli;
 use crate::config::{Clock, RETRIES, Settings, View};
 use crate::exit::{Error, Exit};
@@ -29,9 +29,12 @@ pub async fn run(typed: cli::Demo, clock: Clock, quiet: bool) -> Result<Exit, Er
         name: "demo".to_owned(),
         product: Product::OpsManager,
         ca_cert: None,
-        credential: Credential {
-            public: announced.public_key.clone(),
-            private: announced.private_key.clone().into(),
+        credentials: Credentials {
+            default: Some(Credential {
+                public: announced.public_key.clone(),
+                private: announced.private_key.clone().into(),
+            }),
+            ..Credentials::default()
         },
         sources: vec![Source::AllOrganizations],
         concurrency: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),

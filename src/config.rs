@@ -362,4 +362,12 @@ mod tests {
             assert!(!is_setting(other), "{other}");
         }
     }
+
+    proptest::proptest! {
+        /// Foreign bytes: any file of settings is taken or refused.
+        #[test]
+        fn any_file_of_settings_is_taken_or_refused(text in "([a-z-]{1,14} ?= ?[^\n]{0,20}\n){0,4}|\\PC*") {
+            let _ = (part::<Asked>(&text), part::<Shown>(&text));
+        }
+    }
 }

@@ -208,4 +208,28 @@ mod tests {
             assert_eq!(challenge.respond(&context).unwrap().response, expected);
         }
     }
+
+    proptest::proptest! {
+        /// Foreign bytes: any header at all ends in a challenge or in a reason, never in a panic.
+        #[test]
+        fn any_header_is_answered_or_refused(bytes in proptest::collection::vec(0x20_u8..=0xff, 0..200)) {
+            let value = HeaderValue::from_bytes(&bytes);
+            let headers: HeaderMap = value.into_iter().map(|value| (WWW_AUTHENTICATE, value)).collect();
+            let _ = pick(&headers);
+        }
+
+        /// What a server quotes comes out as it meant it, wherever it stands and whatever stands beside it.
+        #[test]
+        fn a_quoted_realm_and_nonce_come_out_whole(
+            realm in "[ -~]{0,20}",
+            nonce in "[ -~]{1,40}",
+            before in "(Basic realm=\"x, Digest nonce=y\", )?",
+            comma in "(, |,| ,  )",
+        ) {
+            let quote = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+            let line = format!("{before}Digest realm=\"{}\"{comma}nonce=\"{}\"", quote(&realm), quote(&nonce));
+            let picked = pick(&headers(&[&line])).unwrap();
+            proptest::prop_assert_eq!((picked.realm, picked.nonce), (realm, nonce));
+        }
+    }
 }

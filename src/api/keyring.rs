@@ -41,17 +41,25 @@ pub(super) struct Keyring {
 
 impl Keyring {
     pub(super) fn new(credentials: Credentials) -> Self {
-        let mut known: HashMap<(String, String), Arc<Session>> = HashMap::new();
+        let mut known: HashMap<String, Vec<Arc<Session>>> = HashMap::new();
         let mut suffixes = HashSet::new();
         let mut session = |credential: Credential| {
             suffixes.extend(credential.suffix());
-            let parts = (credential.public.clone(), credential.private.expose_secret().to_owned());
-            Arc::clone(known.entry(parts).or_insert_with(|| Arc::new(Session::new(credential))))
+            let namesakes = known.entry(credential.public.clone()).or_default();
+            let same = |session: &&Arc<Session>| {
+                session.credential().private.expose_secret() == credential.private.expose_secret()
+            };
+            if let Some(session) = namesakes.iter().find(same) {
+                return Arc::clone(session);
+            }
+            let session = Arc::new(Session::new(credential));
+            namesakes.push(Arc::clone(&session));
+            session
         };
         let default = credentials.default.map(&mut session);
         let of_users =
             credentials.of_users.into_iter().map(|(user, own)| (user.to_lowercase(), session(own))).collect();
-        Self { default, of_users, suffixes, sessions: known.len() }
+        Self { default, of_users, suffixes, sessions: known.values().map(Vec::len).sum() }
     }
 
     /// For what is nobody's own.

@@ -310,4 +310,19 @@ mod tests {
             );
         }
     }
+
+    proptest::proptest! {
+        /// Foreign bytes: whatever the header says, it asks for a pause or for none.
+        #[test]
+        fn any_retry_after_is_a_pause_or_none(text in "\\PC*") {
+            let _ = retry_after(&text, std::time::UNIX_EPOCH);
+        }
+
+        #[test]
+        fn seconds_and_dates_ask_for_the_same_pause(seconds in 0_u64..1_000_000) {
+            let now = std::time::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+            let date = httpdate::fmt_http_date(now + Duration::from_secs(seconds));
+            proptest::prop_assert_eq!(retry_after(&date, now), retry_after(&seconds.to_string(), now));
+        }
+    }
 }

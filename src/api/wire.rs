@@ -309,4 +309,31 @@ mod tests {
         assert_eq!((wrapped.error_code.as_deref(), wrapped.status), (Some("USER_NOT_FOUND"), Some(404)));
         assert!(ErrorDocument::read(b"<html>").error_code.is_none());
     }
+
+    proptest::proptest! {
+        /// Foreign bytes: any body is a page or is refused.
+        #[test]
+        fn any_body_is_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = (Page::<Key>::read(&bytes), single::<Account>(&bytes), ErrorDocument::read(&bytes));
+        }
+
+        /// A true page, cut at any byte, is never taken for a whole one.
+        #[test]
+        fn a_page_cut_short_is_refused(at in 0_usize..280) {
+            let body = format!(r#"{{"links":[],"results":[{KEY}],"totalCount":1}}"#);
+            proptest::prop_assume!(at < body.len());
+            proptest::prop_assert!(Page::<Key>::read(&body.as_bytes()[..at]).is_err());
+        }
+
+        /// One byte of a page replaced: still read or refused, and never more keys than there were.
+        #[test]
+        fn a_page_with_a_wrong_byte_is_read_or_refused(at in 0_usize..280, byte: u8) {
+            let mut body = format!(r#"{{"links":[],"results":[{KEY}],"totalCount":1}}"#).into_bytes();
+            proptest::prop_assume!(at < body.len());
+            body[at] = byte;
+            if let Ok(page) = Page::<Key>::read(&body) {
+                proptest::prop_assert!(page.rows.len() <= 1);
+            }
+        }
+    }
 }

@@ -143,6 +143,8 @@ struct Page<'a> {
     complete: bool,
     requested: u64,
     read: u64,
+    /// Of those read, users of whom the deployment says that personal keys are gone.
+    removed: u64,
     unread_count: u64,
     without_keys: u64,
     keys: u64,
@@ -309,6 +311,7 @@ impl<'a> Page<'a> {
             complete: facts.is_whole() && summary.is_complete(),
             requested: summary.requested(),
             read: summary.read(),
+            removed: summary.users(ReadStatus::Removed),
             unread_count: summary.unread(),
             without_keys: summary.without_keys,
             keys: summary.keys,

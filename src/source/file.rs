@@ -377,3 +377,60 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// What a list of these bytes comes to: its users, or its first broken line.
+    fn users(bytes: &[u8]) -> Result<Vec<Listed>, String> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        let format = detect(&mut file).map_err(|why| why.to_string())?;
+        let mut found = Vec::new();
+        read(&file, format, &mut |line, listed| {
+            found.push(listed.map_err(|why| format!("{line}: {why}")));
+            true
+        });
+        found.into_iter().collect()
+    }
+
+    fn known(id: &str) -> Listed {
+        Listed::Known(User { id: id.to_owned(), username: None })
+    }
+
+    proptest::proptest! {
+        /// Foreign bytes: any file is a list, or says what is wrong with it.
+        #[test]
+        fn any_file_is_a_list_or_is_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = users(&bytes);
+        }
+
+        #[test]
+        fn any_json_is_a_list_or_is_refused(text in "[\\[{]\\PC{0,60}") {
+            let _ = users(text.as_bytes());
+        }
+
+        /// Whatever the format, the same ids come out.
+        #[test]
+        fn the_same_ids_come_out_of_every_format(ids in proptest::collection::vec("[0-9a-f]{24}", 1..20)) {
+            let expected: Vec<_> = ids.iter().map(|id| known(id)).collect();
+            let json = serde_json::to_string(&ids).unwrap();
+            let rows: Vec<_> = ids.iter().map(|id| serde_json::json!({"id": id})).collect();
+            let answer = serde_json::json!({"links": [], "results": rows, "totalCount": ids.len()}).to_string();
+            for list in [
+                ids.join("\n"),
+                format!("# a comment\r\n{}\r\n", ids.join(" # another\r\n")),
+                format!("user_id\n{}\n", ids.join("\n")),
+                format!("\"name\";\"User_ID\"\n\"x\";\"{}\"", ids.join("\"\n\"x\";\"")),
+                json,
+                answer,
+            ] {
+                proptest::prop_assert_eq!(users(list.as_bytes()).unwrap(), expected.clone(), "{}", list);
+            }
+        }
+    }
+}

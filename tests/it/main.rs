@@ -17,6 +17,7 @@ mod order;
 mod page;
 mod paging;
 mod reading;
+mod resume;
 mod sandbox;
 mod secrets;
 mod settings;

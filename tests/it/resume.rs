@@ -94,7 +94,9 @@ fn an_interrupted_run_keeps_what_was_read_and_resume_reads_only_what_is_missing(
 
         let shown = desk.run(&["report"]);
         assert_eq!(shown.code, 4, "{shown:?}");
-        assert!(desk.markdown().contains("INCOMPLETE") && desk.text("reports/keys.csv").contains("INCOMPLETE"));
+        assert!(
+            desk.markdown().contains("INCOMPLETE") && desk.text("reports/keys.csv").contains("INCOMPLETE")
+        );
 
         let half = sandbox.counts().exchanges - alone;
         assert!(half < 300, "it was stopped early: {half}");

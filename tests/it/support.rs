@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use keysunset::sandbox::{Options, Sandbox};
@@ -48,6 +48,15 @@ pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Waits for the end.
+    pub(crate) fn of(child: Child) -> Self {
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
 }
 
 /// A folder of its own and the environment in which the program runs there.
@@ -117,7 +126,15 @@ impl Desk {
 
     /// Runs the program to its end with this on its standard input.
     pub(crate) fn fed(&self, arguments: &[&str], input: &[u8]) -> Ran {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_keysunset"))
+        let mut child = self.spawn(arguments);
+        // Whoever ends without reading it does not want it.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        Ran::of(child)
+    }
+
+    /// Starts the program.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_keysunset"))
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
@@ -127,12 +144,7 @@ impl Desk {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
-        // Whoever ends without reading it does not want it.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+            .unwrap()
     }
 
     /// `audit` of the sandbox.

@@ -13,7 +13,10 @@ fn main() -> ExitCode {
     let ended = std::panic::catch_unwind(|| {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::bug)?;
-        runtime.block_on(keysunset::run(cli))
+        let ended = runtime.block_on(keysunset::run(cli));
+        // A thread that still writes when a signal came is not waited for.
+        runtime.shutdown_background();
+        ended
     });
     match ended {
         Ok(Ok(exit)) => exit.into(),

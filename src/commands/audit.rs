@@ -6,7 +6,7 @@ use super::gather::{End, Plan, gather};
 use super::interrupt::Interrupt;
 use super::render;
 use crate::api::{Client, Connection};
-use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings};
+use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings, View};
 use crate::exit::{Error, Exit};
 use crate::model::User;
 use crate::policy::{Policy, day_or_instant};
@@ -46,24 +46,20 @@ pub async fn run(
         ca_cert: settings.ca_cert,
     })?);
 
-    let begun = begin(Store::open_for_run(&view.store)?, &asked, resume)?;
-    let store = match begun {
-        Begun::Read(store) => store,
+    let mut interrupt = Interrupt::listen()?;
+    let (store, run) = match begin(Store::open_for_run(&view.store)?, &asked, resume)? {
+        Begun::Read(store, run) => (store, run),
         Begun::Open { journal, missing, resumed } => {
             let run = journal.run();
             let progress = Progress::new(quiet);
             let plan =
                 Plan { client: Arc::clone(&client), missing, sources, at_once, policy: &policy, progress };
-            let mut interrupt = Interrupt::listen()?;
             let end = gather(plan, &journal, move || clock.now(), &mut interrupt).await;
             let store = journal.close()?;
             let end = end.and_then(|end| {
                 somebody(&store, run, &end)?;
-                if resumed || client.is_proven() || !matches!(end, End::Complete) {
-                    Ok(end)
-                } else {
-                    Err(all_refused())
-                }
+                let answered = resumed || client.is_proven() || !matches!(end, End::Complete);
+                if answered { Ok(end) } else { Err(all_refused()) }
             });
             match end {
                 // A run that came to nothing is not kept; one that had begun before is.
@@ -77,13 +73,32 @@ pub async fn run(
                 }
             }
             store.finish(run, clock.now())?;
-            store
+            (store, run)
         }
     };
-    let run = store.run(None)?;
-    let exit = render(&store, &run, &view, quiet)?;
-    store.reported(run.id)?;
-    Ok(exit)
+    reported(store, run, view, quiet, &mut interrupt).await
+}
+
+/// Writes the reports; on a thread of its own, so that a signal ends the process even then.
+async fn reported(
+    store: Store,
+    run: i64,
+    view: View,
+    quiet: bool,
+    interrupt: &mut Interrupt,
+) -> Result<Exit, Error> {
+    let rendered = tokio::task::spawn_blocking(move || {
+        let exit = render(&store, &store.run(Some(run))?, &view, quiet)?;
+        store.reported(run)?;
+        Ok(exit)
+    });
+    tokio::select! {
+        rendered = rendered => rendered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())),
+        exit = interrupt.next() => {
+            let message = "interrupted while the reports were written; everybody was read, and is kept";
+            Err(Error::interrupted(exit, message).help("the same command with --resume writes them"))
+        }
+    }
 }
 
 /// Where a run stands when it begins.
@@ -91,27 +106,28 @@ enum Begun {
     /// Users have yet to be read.
     Open { journal: Journal, missing: Vec<User>, resumed: bool },
     /// A run that was cut short after everybody was read: only its reports are missing.
-    Read(Store),
+    Read(Store, i64),
 }
 
 fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Error> {
-    let unfinished = if resume { store.unfinished()? } else { None };
-    let Some(run) = unfinished else {
-        if resume {
-            tracing::info!("nothing to resume: this is a new run");
+    let mut unfinished = if resume { store.unfinished()? } else { Vec::new() };
+    if let Some(same) = unfinished.iter().position(|run| changes(run, asked).is_empty()) {
+        let run = unfinished.swap_remove(same);
+        if run.finished_at.is_some() {
+            return Ok(Begun::Read(store, run.id));
         }
-        return Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false });
-    };
-    let changed = changes(&run, asked);
-    if !changed.is_empty() {
-        return Err(Error::input(format!("run {} can't be resumed with other settings{changed}", run.id))
+        let (journal, missing) = store.resume(&run)?;
+        return Ok(Begun::Open { journal, missing, resumed: true });
+    }
+    if let Some(newest) = unfinished.first() {
+        let changed = changes(newest, asked);
+        return Err(Error::input(format!("run {} can't be resumed with other settings{changed}", newest.id))
             .help("resume it with its own settings, or leave out --resume for a new run"));
     }
-    if run.finished_at.is_some() {
-        return Ok(Begun::Read(store));
+    if resume {
+        tracing::info!("nothing to resume: this is a new run");
     }
-    let (journal, missing) = store.resume(&run)?;
-    Ok(Begun::Open { journal, missing, resumed: true })
+    Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false })
 }
 
 /// Which settings of those that shape the result differ. How hard to ask may change between the two halves of a run.
@@ -128,9 +144,8 @@ fn changes(run: &Run, asked: &Run) -> String {
         ("cutoff and activity", rules(run), rules(asked)),
     ];
     let differs = pairs.into_iter().filter(|(_, was, is)| was != is);
-    differs
-        .map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}")))
-        .fold(String::new(), |lines, line| format!("{lines}\n{line}"))
+    let lines = differs.map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}")));
+    lines.fold(String::new(), |lines, line| format!("{lines}\n{line}"))
 }
 
 /// What is known of the run before its first request.

@@ -192,15 +192,17 @@ impl Store {
         Ok((Journal::start(self, run.id), users))
     }
 
-    /// The newest run, if its reports were never written.
+    /// The runs whose reports were never written, newest first.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn unfinished(&self) -> Result<Option<Run>, Error> {
-        self.connection
-            .query_row("SELECT * FROM runs WHERE NOT reported ORDER BY id DESC LIMIT 1", [], run_of)
-            .optional()
-            .map_err(|error| self.sqlite(error))
+    pub fn unfinished(&self) -> Result<Vec<Run>, Error> {
+        let read = || {
+            let mut query =
+                self.connection.prepare("SELECT * FROM runs WHERE NOT reported ORDER BY id DESC")?;
+            query.query_map([], run_of)?.collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|error| self.sqlite(error))
     }
 
     /// The run of that number, or the newest.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[cfg(unix)]
+mod apache;
 mod audit;
 mod csv;
 mod curl;
@@ -17,6 +19,8 @@ mod order;
 mod page;
 mod paging;
 mod reading;
+#[cfg(unix)]
+mod readme;
 mod resume;
 mod sandbox;
 mod secrets;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -357,17 +358,13 @@ fn seconds_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Durat
 }
 
 /// One thing, or an array of them.
-fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMore<T> {
-        More(Vec<T>),
-        One(T),
-    }
-    Ok(match OneOrMore::deserialize(deserializer)? {
-        OneOrMore::More(all) => all,
-        OneOrMore::One(one) => vec![one],
-    })
+fn one_or_more<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let all = match toml::Value::deserialize(deserializer)? {
+        toml::Value::Array(all) => all,
+        one => vec![one],
+    };
+    let each = all.into_iter().map(|one| one.try_into::<T>().map_err(serde::de::Error::custom));
+    each.collect()
 }
 
 #[cfg(test)]

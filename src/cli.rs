@@ -53,6 +53,7 @@ pub enum Command {
     /// Run the whole audit against a sandbox started for it, and leave reports to look at
     Demo(Demo),
     /// Serve the API as the vendor documents it, with a made-up world, for trying and testing
+    #[command(after_help = sandbox::FAULTS)]
     Sandbox(Sandbox),
     /// Read every personal API key of a list of users, judge it, and write reports
     #[command(after_help = AUDIT_EXAMPLES)]
@@ -131,6 +132,9 @@ pub struct Sandbox {
     /// The service's now, such as 2021-02-28T12:00:00Z [default: `SOURCE_DATE_EPOCH`, else the system's]
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub clock: Option<DateTime<Utc>>,
+    /// What goes wrong, such as 503x2@5%:keys; repeatable, and the first that hits wins
+    #[arg(long, value_name = "SPEC")]
+    pub fault: Vec<sandbox::Fault>,
 }
 
 /// `keysunset audit`

@@ -41,6 +41,9 @@ impl Client {
                 if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&user.id)) {
                     strange = Some("the list holds a key of another user".to_owned());
                 }
+                if !row.id().bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+                    strange = Some("the list holds a key whose id is none".to_owned());
+                }
                 let key = row.into_model(|suffix| self.keyring().holds(suffix));
                 if ids.insert(key.id.clone()) {
                     keys.push(key);

@@ -1,6 +1,5 @@
 //! `keysunset sandbox`: the service itself, until it is interrupted.
 
-use super::interrupt::Interrupt;
 use super::say;
 use crate::cli;
 use crate::config::Clock;
@@ -25,12 +24,29 @@ pub async fn run(typed: cli::Sandbox, clock: Clock) -> Result<Exit, Error> {
         nonce_life: typed.nonce_life.unwrap_or(default.nonce_life),
         nonce_uses: typed.nonce_uses.unwrap_or(default.nonce_uses),
         clock: typed.clock.or(clock.fixed()),
+        faults: typed.fault,
     })
     .map_err(Error::input)?;
     let announcement = serde_json::to_string(sandbox.announcement()).map_err(Error::bug)?;
     say(&format!("{announcement}\n"))?;
-    // Ending it is how it is meant to end.
-    Interrupt::listen()?.next().await;
+    let exit = interrupted().await?;
     sandbox.stop();
+    Ok(exit)
+}
+
+/// Ending it is how it is meant to end.
+async fn interrupted() -> Result<Exit, Error> {
+    let wrong = |why| Error::input(format!("can't wait for a signal: {why}"));
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended.map_err(wrong)?,
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(wrong)?;
     Ok(Exit::Clean)
 }

@@ -12,10 +12,13 @@
 //! ```
 
 mod access_list;
+mod announcement;
 mod answer;
 mod body;
 mod call;
+mod counts;
 mod digest;
+mod faults;
 mod file;
 mod generated;
 mod generated_key;
@@ -38,7 +41,7 @@ mod truth;
 mod users;
 mod world;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -46,23 +49,29 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use axum::serve::ListenerExt;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use tokio::sync::oneshot;
 
+pub use self::announcement::Announcement;
+pub use self::counts::Counts;
 pub use self::digest::Challenge;
+pub use self::faults::{Bent, Carried, Denied, Fault, FaultError, Instead, Kind, Lie, Resource, Said};
 pub use self::nonces::NonceRule;
 pub use self::product::Product;
-pub use self::server::Counts;
 pub use self::truth::{TrueKey, TrueUser};
 
+use self::announcement::announce;
+use self::counts::Counters;
+use self::faults::{Asked, Faults, Lines, Peer};
 use self::generated::Generated;
 use self::nonces::Nonces;
 use self::product::Served;
-use self::server::{Counters, GIT_HASH, Server, router};
+use self::server::{GIT_HASH, Server, router};
 use self::service::Service;
 use self::world::World;
+
+/// What [`Fault`] reads, for those who type it.
+pub const FAULTS: &str = faults::HELP;
 
 /// The most users that a computed world may have: beyond, public keys of 8 letters would run out of room.
 const MOST_USERS: u64 = 1_000_000_000;
@@ -92,6 +101,8 @@ pub struct Options {
     pub nonce_uses: u32,
     /// The service's now, standing still; the system's where there is none.
     pub clock: Option<DateTime<Utc>>,
+    /// What goes wrong, the first of them first.
+    pub faults: Vec<Fault>,
 }
 
 impl Default for Options {
@@ -109,6 +120,7 @@ impl Default for Options {
             nonce_life: Duration::from_secs(60),
             nonce_uses: 1024,
             clock: None,
+            faults: Vec::new(),
         }
     }
 }
@@ -147,23 +159,6 @@ pub enum Error {
     /// The world has nobody whom the sandbox could announce.
     #[error("the world has no key that this product and version accepts as a credential")]
     NoCredential,
-}
-
-/// What a sandbox prints when it listens: all that a client needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Announcement {
-    /// The whole base path, without a slash at its end.
-    pub url: String,
-    /// The product's name.
-    pub product: &'static str,
-    /// The digest user: of a programmatic key that may see the most; a username where there are only personal keys.
-    pub public_key: String,
-    /// The digest password.
-    pub private_key: String,
-    /// The first organization, in which all users of a computed world are.
-    pub org_id: String,
-    /// How many users there are.
-    pub users: u64,
 }
 
 /// A running service on a thread of its own; dropping it stops it.
@@ -207,6 +202,7 @@ impl Sandbox {
             challenge: options.challenge,
             nonces: Mutex::new(Nonces::new(options.nonce_life, options.nonce_uses, options.nonce)),
             counters: Counters::default(),
+            faults: Faults::new(options.seed, options.faults),
             address,
             version,
         });
@@ -226,6 +222,16 @@ impl Sandbox {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.server.counters.read()
+    }
+
+    /// The faults that lie in wait for a `GET`, in the order in which they strike: the first of them that is permanent is
+    /// what remains. Below the base path or with it, and with or without a query, of which only the page matters; a fault
+    /// in the answers themselves needs an answer that it can bend.
+    #[must_use]
+    pub fn faults_for(&self, path_and_query: &str) -> Vec<&Fault> {
+        let base = self.server.service.served.product.base_path();
+        let asked = Asked::new("GET", path_and_query, base, true);
+        asked.map(|asked| self.server.faults.of(&asked)).unwrap_or_default()
     }
 
     /// Stops to listen, closes all connections and waits for the thread.
@@ -256,36 +262,16 @@ fn spawn(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     drop(guard);
     let counting = Arc::clone(&server);
-    let listener = listener.tap_io(move |stream| {
+    let listener = Lines::new(listener, move || {
         counting.counters.connections.fetch_add(1, Ordering::Relaxed);
-        let _ = stream.set_nodelay(true);
     });
     std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
-        let service = router(server).into_make_service_with_connect_info::<SocketAddr>();
+        let service = router(server).into_make_service_with_connect_info::<Peer>();
         runtime.block_on(async {
             tokio::select! {
                 _ = stopped => {}
                 _ = async { axum::serve(listener, service).await } => {}
             }
         });
-    })
-}
-
-fn announce(service: &Service, address: SocketAddr) -> Result<Announcement, Error> {
-    let reachable = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let address = SocketAddr::new(reachable, address.port());
-    let product = service.served.product;
-    let (public_key, private_key) = truth::best_credential(service).ok_or(Error::NoCredential)?;
-    Ok(Announcement {
-        url: format!("http://{address}{}", product.base_path()),
-        product: product.name(),
-        public_key,
-        private_key,
-        org_id: service.world.organizations().first().map(|org| org.id.clone()).unwrap_or_default(),
-        users: service.world.users(),
     })
 }

@@ -69,6 +69,11 @@ impl Query {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// The same, for another page.
+    pub(super) fn on(self, page: u64) -> Self {
+        Self { page, ..self }
+    }
+
     /// The query of a link to a page: what was sent, but for the page.
     pub(super) fn at(&self, page: u64) -> String {
         let kept = self.text.split('&').filter(|pair| {

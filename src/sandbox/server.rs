@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -17,12 +17,13 @@ use axum::http::request::Parts;
 use axum::http::{Request, Response, StatusCode};
 use futures::StreamExt;
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::call::{Call, Caller, Method};
+use super::counts::Counters;
 use super::digest::{self, Challenge, Denial, judge};
+use super::faults::{Asked, Denied, Faults, Hit, Peer};
 use super::nonces::Nonces;
 use super::query::Query;
 use super::refusal::{NOT_AUTHORIZED, Refusal};
@@ -41,50 +42,13 @@ const DRAINED: usize = 1 << 26;
 /// Where the counts stand, outside of the service and without authentication.
 const COUNTS: &str = "/sandbox/counts";
 
-/// What came in and went out since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Requests that were answered, but for those that asked for these counts.
-    pub exchanges: u64,
-    /// 401 of the digest layer to a request that attempted no answer.
-    pub challenged: u64,
-    /// 401 of the digest layer to an answer, stale ones among them.
-    pub refused: u64,
-    /// Those of the refused that said `stale=true`.
-    pub stale: u64,
-    /// TCP connections that were accepted.
-    pub connections: u64,
-}
-
-/// The server's side of [`Counts`].
-#[derive(Default)]
-pub(super) struct Counters {
-    exchanges: AtomicU64,
-    challenged: AtomicU64,
-    refused: AtomicU64,
-    stale: AtomicU64,
-    pub(super) connections: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn read(&self) -> Counts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts {
-            exchanges: read(&self.exchanges),
-            challenged: read(&self.challenged),
-            refused: read(&self.refused),
-            stale: read(&self.stale),
-            connections: read(&self.connections),
-        }
-    }
-}
-
 /// All that answering needs.
 pub(super) struct Server {
     pub(super) service: Service,
     pub(super) challenge: Challenge,
     pub(super) nonces: Mutex<Nonces>,
     pub(super) counters: Counters,
+    pub(super) faults: Faults,
     /// The `Host` of a request that has none.
     pub(super) address: SocketAddr,
     pub(super) version: HeaderValue,
@@ -97,19 +61,23 @@ pub(super) fn router(server: Arc<Server>) -> Router {
 
 async fn exchange(
     State(server): State<Arc<Server>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request<Body>,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
+    if !server.faults.are_none() {
+        peer.spare();
+    }
     if head.uri.path() == COUNTS {
         return respond(StatusCode::OK, Some(json!(server.counters.read()).to_string()), HeaderMap::new());
     }
     server.counters.exchanges.fetch_add(1, Ordering::Relaxed);
     let body = read(body).await;
-    let mut response = match server.authenticate(&head) {
-        Err(denial) => server.challenge(denial),
-        Ok(caller) => server.serve(&head, body.as_deref(), caller, peer),
-    };
+    let (mut response, hit) = server.reply(&head, body.as_deref(), peer.address);
+    if let Some(hit) = hit {
+        server.counters.faulty.fetch_add(1, Ordering::Relaxed);
+        response = hit.carry(response, &peer).await;
+    }
     // The page prints `Connection: keep-alive`, which would be a lie to a client that closes.
     if !head.headers.get(CONNECTION).is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"close")) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
@@ -119,13 +87,58 @@ async fn exchange(
 }
 
 impl Server {
+    /// The answer, and the fault that hits it. One fault at most: what strikes in front leaves nothing to those behind.
+    fn reply(
+        &self,
+        head: &Parts,
+        body: Option<&[u8]>,
+        peer: SocketAddr,
+    ) -> (Response<Body>, Option<Hit<'_>>) {
+        let answers = head.headers.contains_key(AUTHORIZATION);
+        let asked = if self.faults.are_none() {
+            None
+        } else {
+            Asked::new(head.method.as_str(), target(head), self.base_path(), answers)
+        };
+        let strike = |front| asked.as_ref().and_then(|asked| self.faults.strike(asked, front));
+        let instead =
+            |hit: Option<Hit>| hit.and_then(|hit| self.denied(hit).or_else(|| hit.instead(target(head))));
+
+        let mut hit = strike(true);
+        if let Some(response) = instead(hit) {
+            return (response, hit);
+        }
+        let caller = match self.authenticate(head) {
+            Err(denial) => return (self.challenge(denial), hit),
+            Ok(caller) => caller,
+        };
+        if hit.is_none() {
+            hit = strike(false);
+            if let Some(response) = instead(hit) {
+                return (response, hit);
+            }
+        }
+        (self.serve(head, body, caller, peer, hit), hit)
+    }
+
+    fn base_path(&self) -> &'static str {
+        self.service.served.product.base_path()
+    }
+
+    fn denied(&self, hit: Hit) -> Option<Response<Body>> {
+        Some(match hit.denied()? {
+            Denied::Basic => self.refuse(Challenge::BasicOnly, Denial::Unanswered),
+            Denied::Stale => self.challenge(Denial::Stale),
+            Denied::Refused => self.challenge(Denial::Wrong),
+        })
+    }
+
     /// The digest layer, which stands before everything else.
     fn authenticate(&self, head: &Parts) -> Result<Caller, Denial> {
-        let target = head.uri.path_and_query().map_or("", |target| target.as_str());
         let headers = head.headers.get_all(AUTHORIZATION).iter();
         let request = digest::Request {
             method: head.method.as_str(),
-            target,
+            target: target(head),
             authorization: headers.map(|header| std::str::from_utf8(header.as_bytes()).ok()).collect(),
         };
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +146,10 @@ impl Server {
     }
 
     fn challenge(&self, denial: Denial) -> Response<Body> {
+        self.refuse(self.challenge, denial)
+    }
+
+    fn refuse(&self, challenge: Challenge, denial: Denial) -> Response<Body> {
         let (counter, stale) = match denial {
             Denial::Unanswered => (&self.counters.challenged, false),
             Denial::Wrong => (&self.counters.refused, false),
@@ -143,7 +160,7 @@ impl Server {
         let nonce = self.nonces.lock().unwrap_or_else(PoisonError::into_inner).issue(Instant::now());
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=ISO-8859-1"));
-        for challenge in self.challenge.headers(&nonce, stale) {
+        for challenge in challenge.headers(&nonce, stale) {
             if let Ok(value) = HeaderValue::try_from(challenge) {
                 headers.append(WWW_AUTHENTICATE, value);
             }
@@ -152,12 +169,19 @@ impl Server {
     }
 
     /// Everything behind the digest layer.
-    fn serve(&self, head: &Parts, body: Option<&[u8]>, caller: Caller, peer: SocketAddr) -> Response<Body> {
+    fn serve(
+        &self,
+        head: &Parts,
+        body: Option<&[u8]>,
+        caller: Caller,
+        peer: SocketAddr,
+        hit: Option<Hit>,
+    ) -> Response<Body> {
         let query = Query::parse(head.uri.query().unwrap_or_default(), &self.service.served);
         let (pretty, envelope) =
             query.as_ref().map_or((false, false), |query| (query.pretty, query.envelope));
         let body = body.ok_or(Refusal::MalformedJson);
-        let answer = query.and_then(|query| self.answer(head, query, body?, caller, peer));
+        let answer = query.and_then(|query| self.answer(head, query, body?, caller, peer, hit));
         let (status, document) = match answer {
             Ok(answer) => (answer.status(), answer.document(envelope)),
             Err(refusal) => (refusal.status(), Some(refusal.document())),
@@ -177,12 +201,13 @@ impl Server {
         body: &[u8],
         caller: Caller,
         peer: SocketAddr,
+        hit: Option<Hit>,
     ) -> Result<Answer, Refusal> {
         let address = peer.ip().to_canonical();
         self.service.note_use(&caller, address)?;
 
         let unknown = || Refusal::ResourceNotFound(head.uri.path().to_owned());
-        let base = self.service.served.product.base_path();
+        let base = self.base_path();
         let path = head.uri.path().strip_prefix(base).ok_or_else(unknown)?;
         let path = path.strip_suffix('/').unwrap_or(path);
         let segments: Vec<Cow<str>> = match path.strip_prefix('/') {
@@ -192,6 +217,8 @@ impl Server {
         };
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).map(Cow::Borrowed);
         let host = host.unwrap_or_else(|| self.address.to_string().into());
+        let page = query.page;
+        let query = query.on(hit.map_or(page, |hit| hit.page(page)));
         let call = Call {
             service: &self.service,
             caller,
@@ -203,8 +230,16 @@ impl Server {
             body,
             address,
         };
-        route(&call, &segments.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+        let answer = route(&call, &segments.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+        Ok(match hit {
+            Some(hit) => hit.bend(answer, &call, page),
+            None => answer,
+        })
     }
+}
+
+fn target(head: &Parts) -> &str {
+    head.uri.path_and_query().map_or("", |target| target.as_str())
 }
 
 /// A body as a whole; `None` for one that is too large.

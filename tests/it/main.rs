@@ -25,6 +25,7 @@ mod resume;
 mod sandbox;
 mod secrets;
 mod settings;
+mod soak;
 mod sources;
 mod stub;
 mod support;

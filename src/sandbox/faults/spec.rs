@@ -1,0 +1,173 @@
+//! What `--fault` takes: `KIND[xN][=ARG]@SHARE[:WHERE]`.
+
+use std::fmt::{Display, Formatter};
+use std::str::FromStr;
+
+use super::hits::Asked;
+use super::kind::Kind;
+
+/// The grammar and all kinds, for `--help` and for whoever mistypes one. `docs/sandbox.md` tells more of each.
+pub(in crate::sandbox) const HELP: &str = "\
+Faults: KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
+  xN     a request that is hit fails N times and then passes; without it, for ever
+  SHARE  of all requests, 0 to 1 or 0% to 100%; which ones follows from the seed
+  WHERE  keys, users, orgs, byname, several joined with +; +digest: already before the digest is looked at
+
+  400, 401, 403, 404, 408, 410, 429, 500, 502, 503, 504
+                       that status; ARG: an error code, empty, html, seconds of a Retry-After, date, remaining
+  reset, close         the connection ends before the first byte
+  cut[=BYTE]           it ends inside of the answer
+  hang                 no answer ever comes
+  latency[=MS]         the answer comes late (1000)
+  slow-drip[=MS]       the answer comes byte by byte, so far apart (100)
+  html                 200 with a proxy's page
+  empty                200 with nothing
+  garbage              200 with bytes that are no text
+  truncated            200 with a document that stops inside
+  deep[=LEVELS]        200 with nested arrays (100000)
+  gigabytes[=N]        200 with so much (4)
+  endless              200 with a body that never ends
+  content-type[=TYPE]  the right document, called something else (text/html)
+  total[=N|+N|-N]      a wrong totalCount (+1)
+  repeats              every page is the first one, and another follows
+  never-ends[=ROWS]    every page has new rows (10), and another follows
+  path-ids             ids that are paths
+  another-user         keys of somebody else
+  redirect[=STATUS]    to the same origin, where the answer is (307)
+  redirect-loop        to itself
+  redirect-away=URL    to another origin
+  basic                a challenge that asks for Basic
+  stale                every digest is refused as stale, with a new nonce
+  refused              every digest is refused";
+
+/// One of `--fault`: what goes wrong, how often, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    spec: String,
+    kind: Kind,
+    first: Option<u32>,
+    share: f64,
+    resources: Vec<Resource>,
+    front: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// `/users/{id}/keys` and below.
+    Keys,
+    /// `/users/{id}`, `/orgs/{id}/users`, `/groups/{id}/users`.
+    Users,
+    /// Organizations and projects: `/orgs`, `/orgs/{id}`, `/orgs/{id}/groups`, `/groups`, `/groups/{id}`.
+    Orgs,
+    /// `/users/byName/{name}`.
+    ByName,
+}
+
+/// Why a text is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// Not of the grammar, or of no kind that exists.
+    #[error("`{0}` is no fault\n\n{HELP}")]
+    Unknown(String),
+    /// One of its parts is wrong.
+    #[error("in the fault `{spec}`, {what}")]
+    Part {
+        /// As it was typed.
+        spec: String,
+        /// What is wrong, and what would be right.
+        what: String,
+    },
+}
+
+impl Fault {
+    /// What goes wrong.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// How often a request that is hit fails before it passes; `None` for always.
+    #[must_use]
+    pub fn first(&self) -> Option<u32> {
+        self.first
+    }
+
+    /// Whether asking again is in vain.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Whether it strikes before the digest is looked at.
+    pub(super) fn is_in_front(&self) -> bool {
+        self.front || matches!(self.kind, Kind::Denied(_))
+    }
+
+    pub(super) fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// Whether it could hit this at all.
+    pub(super) fn concerns(&self, asked: &Asked) -> bool {
+        let here = self.resources.is_empty() || asked.resource.is_some_and(|it| self.resources.contains(&it));
+        let suits = || {
+            let resource = asked.resource.is_some_and(|resource| self.kind.lives_in(resource));
+            resource && asked.reads && (asked.is_list || !self.kind.bends_lists())
+        };
+        here && (!matches!(self.kind, Kind::Bent(_)) || suits())
+    }
+}
+
+fn share(text: &str) -> Option<f64> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.parse::<f64>().ok()? / 100.0,
+        None => text.parse().ok()?,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(spec: &str) -> Result<Self, FaultError> {
+        let unknown = || FaultError::Unknown(spec.to_owned());
+        let wrong = |what: &str| FaultError::Part { spec: spec.to_owned(), what: what.to_owned() };
+        let (what, rest) = spec.rsplit_once('@').ok_or_else(unknown)?;
+        let (share_text, place) = rest.split_once(':').map_or((rest, None), |(share, at)| (share, Some(at)));
+        let (name, argument) = what.split_once('=').map_or((what, None), |(name, text)| (name, Some(text)));
+        let times =
+            name.rsplit_once('x').filter(|(_, times)| times.bytes().all(|digit| digit.is_ascii_digit()));
+        let (name, first) = match times {
+            Some((name, times)) => {
+                let times = times.parse().ok().filter(|times| *times > 0);
+                (name, Some(times.ok_or_else(|| wrong("xN is x1 or more"))?))
+            }
+            None => (name, None),
+        };
+        let kind = Kind::parse(name, argument).ok_or_else(unknown)?.map_err(wrong)?;
+        let share = share(share_text).ok_or_else(|| wrong("the share is 0 to 1 or 0% to 100%"))?;
+        let (mut resources, mut front) = (Vec::new(), false);
+        for word in place.iter().flat_map(|place| place.split('+')) {
+            match word {
+                "keys" => resources.push(Resource::Keys),
+                "users" => resources.push(Resource::Users),
+                "orgs" => resources.push(Resource::Orgs),
+                "byname" => resources.push(Resource::ByName),
+                "digest" => front = true,
+                _ => return Err(wrong("WHERE is keys, users, orgs, byname or digest, joined with +")),
+            }
+        }
+        if !resources.is_empty() && !resources.iter().any(|resource| kind.lives_in(*resource)) {
+            return Err(wrong("the kind does not go with WHERE: it needs a list that is there"));
+        }
+        Ok(Self { spec: spec.to_owned(), kind, first, share, resources, front })
+    }
+}
+
+impl Display for Fault {
+    /// As it was typed.
+    fn fmt(&self, out: &mut Formatter) -> std::fmt::Result {
+        out.write_str(&self.spec)
+    }
+}

@@ -22,10 +22,12 @@ mod reading;
 #[cfg(unix)]
 mod readme;
 mod resume;
+mod retries;
 mod sandbox;
 mod secrets;
 mod settings;
 mod soak;
 mod sources;
+mod stores;
 mod stub;
 mod support;

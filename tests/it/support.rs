@@ -134,8 +134,12 @@ impl Desk {
 
     /// Starts the program.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_keysunset"))
-            .args(arguments)
+        self.start(Command::new(env!("CARGO_BIN_EXE_keysunset")).args(arguments))
+    }
+
+    /// Starts a command in this folder and environment.
+    pub(crate) fn start(&self, command: &mut Command) -> Child {
+        command
             .current_dir(self.folder.path())
             .env_clear()
             .env("HOME", self.folder.path())

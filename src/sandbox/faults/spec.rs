@@ -11,10 +11,11 @@ pub(in crate::sandbox) const HELP: &str = "\
 Faults: KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
   xN     a request that is hit fails N times and then passes; without it, for ever
   SHARE  of all requests, 0 to 1 or 0% to 100%; which ones follows from the seed
-  WHERE  keys, users, orgs, byname, several joined with +; +digest: already before the digest is looked at
+  WHERE  keys, users, orgs, byname, or several with +; digest: before the digest is looked at
 
   400, 401, 403, 404, 408, 410, 429, 500, 502, 503, 504
-                       that status; ARG: an error code, empty, html, seconds of a Retry-After, date, remaining
+                       that status; ARG: an ERROR_CODE, empty, html; or when to come back:
+                       seconds, date, remaining
   reset, close         the connection ends before the first byte
   cut[=BYTE]           it ends inside of the answer
   hang                 no answer ever comes

@@ -1,0 +1,137 @@
+//! What may pass is asked for again and counted, what may not is not, and the deployment sets the pace.
+
+use std::io::{BufRead as _, BufReader};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use keysunset::sandbox::{Options, Sandbox};
+
+use crate::stub::{self, Digest, Reply, Stub, id, list};
+use crate::support::{Desk, Ran, sandbox};
+
+fn faulty(users: u64, faults: &[&str]) -> Sandbox {
+    let faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
+    sandbox(Options { users, faults, ..Options::default() })
+}
+
+fn audited(sandbox: &Sandbox, arguments: &[&str]) -> (Desk, Ran) {
+    let desk = Desk::at(sandbox);
+    let url = &sandbox.announcement().url;
+    let ran = desk.run(&[&["audit", "--all-orgs", "--url", url], arguments].concat());
+    (desk, ran)
+}
+
+#[test]
+fn what_passes_is_read_and_its_attempts_are_counted() {
+    for (fault, attempts) in [
+        ("503x2@100%:keys", "3"),
+        ("500x1@100%:keys", "2"),
+        ("408x1@100%:keys", "2"),
+        ("400x1=RATE_LIMITED_IP@100%:keys", "2"),
+        ("resetx1@100%:keys", "2"),
+        ("cutx1@100%:keys", "2"),
+    ] {
+        let (desk, ran) = audited(&faulty(5, &[fault]), &[]);
+        assert_eq!(ran.code, 1, "{fault}: {ran:?}");
+        assert!(desk.rows().iter().all(|row| row["attempts"] == attempts), "{fault}: {:?}", desk.rows());
+    }
+}
+
+#[test]
+fn what_outlasts_the_attempts_is_a_row_that_says_so() {
+    for (fault, retries, status) in [("503@100%:keys", "2", "error"), ("429@100%:keys", "0", "rate-limited")]
+    {
+        let (desk, ran) = audited(&faulty(3, &[fault]), &["--retries", retries]);
+        assert_eq!(ran.code, 3, "{fault}: {ran:?}");
+        let attempts = (retries.parse::<u32>().unwrap() + 1).to_string();
+        for row in desk.rows() {
+            assert_eq!((&row["read_status"][..], &row["attempts"][..]), (status, &attempts[..]), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn what_will_not_pass_is_asked_for_once() {
+    let alone = faulty(4, &[]);
+    audited(&alone, &[]);
+    for fault in ["401@100%:keys", "403@100%:keys", "404@100%:keys", "410@100%:keys", "html@100%:keys"] {
+        let sandbox = faulty(4, &[fault]);
+        audited(&sandbox, &[]);
+        assert_eq!(sandbox.counts().exchanges, alone.counts().exchanges, "{fault}");
+    }
+}
+
+/// Users by ids, in a list of its own.
+fn listed(desk: &Desk, users: usize) {
+    let ids: Vec<_> = (1..=users).map(id).collect();
+    desk.put("users.txt", ids.join("\n"));
+}
+
+#[test]
+fn a_pause_asked_for_holds_everybody_up() {
+    for header in [("Retry-After", "1"), ("RateLimit-Remaining", "0")] {
+        let seen: &'static Mutex<Vec<(Instant, bool)>> = Box::leak(Box::default());
+        let stub = Stub::start(Digest::On, move |_| {
+            let mut seen = seen.lock().unwrap();
+            let first = seen.is_empty();
+            seen.push((Instant::now(), first));
+            if first {
+                return Reply::error(429, "RATE_LIMITED").header(header.0, header.1);
+            }
+            Reply::ok(&list(&[]))
+        });
+        let desk = stub::desk();
+        listed(&desk, 40);
+        let ran = desk.run(&["audit", "--url", &stub.url(), "--users", "users.txt"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let seen = seen.lock().unwrap();
+        let (told, _) = seen[0];
+        // The first request goes alone, so whoever comes later has heard of the pause. A lower bound only.
+        assert!(seen.iter().skip(1).all(|(at, _)| *at - told >= Duration::from_millis(990)), "{header:?}");
+    }
+}
+
+#[test]
+fn a_pause_without_measure_is_cut_short_and_told() {
+    let stub = Stub::start(Digest::On, |_| Reply::error(429, "RATE_LIMITED").header("Retry-After", "86400"));
+    let desk = stub::desk();
+    let mut child = desk.spawn(&["audit", "--url", &stub.url(), "--user", stub::USER]);
+    let told = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = told.into_iter().find(|line| line.contains("86400"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        line.is_some_and(|line| line.contains("120 s")),
+        "asked for a day, waits two minutes, and says so"
+    );
+}
+
+#[test]
+fn overload_halves_the_concurrency_and_the_log_tells() {
+    let (_, ran) = audited(&faulty(100, &["503x1@20%:keys"]), &["-v", "--concurrency", "16"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("concurrency down from"), "{ran:?}");
+    assert!(ran.stderr.contains("concurrency up to"), "{ran:?}");
+}
+
+#[test]
+fn nobody_is_asked_by_more_than_may_ask_at_once() {
+    let in_flight: &'static Mutex<(usize, usize)> = Box::leak(Box::default());
+    let stub = Stub::start(Digest::On, move |_| {
+        {
+            let mut counts = in_flight.lock().unwrap();
+            counts.0 += 1;
+            counts.1 = counts.1.max(counts.0);
+        }
+        for _ in 0..200 {
+            std::thread::yield_now();
+        }
+        in_flight.lock().unwrap().0 -= 1;
+        Reply::ok(&list(&[]))
+    });
+    let desk = stub::desk();
+    listed(&desk, 200);
+    let ran = desk.run(&["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "3"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(in_flight.lock().unwrap().1 <= 3);
+}

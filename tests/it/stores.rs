@@ -1,0 +1,64 @@
+//! A store that can't be used, or no longer: a clear error, the right exit code, and nothing lost.
+#![cfg(unix)]
+
+use std::process::Command;
+
+use crate::support::{Desk, Ran, ops_manager};
+
+#[test]
+fn a_store_of_a_newer_version_is_left_as_it_is() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    store.pragma_update(None, "user_version", 99).unwrap();
+    store.pragma_update(None, "journal_mode", "delete").unwrap();
+    drop(store);
+    let before = desk.files();
+    for ran in [desk.audit(&sandbox, &["--all-orgs"]), desk.run(&["report"])] {
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert!(ran.stderr.contains("newer") && ran.stderr.contains("keysunset.db"), "{ran:?}");
+    }
+    assert_eq!(desk.files(), before);
+}
+
+#[test]
+fn a_damaged_store_is_told_and_takes_no_report_with_it() {
+    let sandbox = ops_manager(200);
+    let desk = Desk::at(&sandbox);
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let (csv, page) = (desk.bytes("reports/keys.csv"), desk.markdown());
+    // The header stays, so that it is recognized as ours.
+    let mut bytes = desk.bytes("reports/keysunset.db");
+    bytes[4096..].fill(0xa5);
+    desk.put("reports/keysunset.db", bytes);
+    let ran = desk.run(&["report"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stderr.contains("keysunset.db"), "{ran:?}");
+    assert_eq!((desk.bytes("reports/keys.csv"), desk.markdown()), (csv, page));
+}
+
+/// Runs the program where no file may grow past so many blocks: what a full disk does to it, without one.
+fn on_a_full_disk(desk: &Desk, url: &str, blocks: u32) -> Ran {
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" audit --all-orgs --url \"$1\"");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_keysunset"), url]);
+    Ran::of(desk.start(&mut shell))
+}
+
+#[test]
+fn a_full_disk_ends_with_6_and_what_was_there_stays() {
+    let sandbox = ops_manager(3000);
+    let desk = Desk::at(&sandbox);
+    desk.put("reports/keys.csv", "what was there before");
+    let url = &sandbox.announcement().url;
+    // In the making of the store, in the middle of the run, and in the reports.
+    for blocks in [8, 300, 1400] {
+        let ran = on_a_full_disk(&desk, url, blocks);
+        assert_eq!(ran.code, 6, "{blocks}: {ran:?}");
+        assert!(ran.stderr.contains("can't be"), "{blocks}: {ran:?}");
+        assert_eq!(desk.text("reports/keys.csv"), "what was there before");
+    }
+    let ran = desk.audit(&sandbox, &["--all-orgs", "--resume"]);
+    assert_eq!(ran.code, 1, "with room again it goes on: {ran:?}");
+}

@@ -15,8 +15,10 @@ use crate::model::{Outcome, PersonalKey, ReadStatus, User};
 const PAGE: usize = 500;
 /// The service allows 10 keys a user; whoever has more pages than this has a list that never ends.
 const KEY_PAGES: u32 = 100;
-/// Fifty million users.
-const LIST_PAGES: u32 = 100_000;
+/// Five million users; fewer where the service gives smaller pages.
+const LIST_PAGES: u32 = 10_000;
+/// Their ids are held at once.
+const ORGANIZATION_PAGES: u32 = 200;
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -90,7 +92,7 @@ impl Client {
     /// What makes the whole run pointless.
     pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), Unusable> {
         let mut pages =
-            Pages::<wire::Scope>::new(self, self.keyring().default(), "orgs".to_owned(), LIST_PAGES);
+            Pages::<wire::Scope>::new(self, self.keyring().default(), "orgs".to_owned(), ORGANIZATION_PAGES);
         let mut ids = Vec::new();
         let end = loop {
             match pages.next().await? {
@@ -239,6 +241,11 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
         }
         self.more = page.has_next
             || !rows.is_empty() && self.total.map_or(rows.len() >= PAGE, |total| self.seen < total);
+        let counted = self.total.unwrap_or(u64::MAX);
+        if self.more && self.seen > counted.saturating_add(PAGE as u64) {
+            let why = format!("the list does not end: it says {counted}, and goes on after {}", self.seen);
+            return Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why));
+        }
         match rows.first() {
             Some(first) if !self.begun_with.insert(first.id().to_owned()) => {
                 let why = "the list does not end: a page repeats one before it";

@@ -8,9 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// What has been done so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Done {
-    /// Users known so far.
-    pub known: u64,
-    /// Whether all users are known.
+    /// Users that there are to read, as far as the sources have told.
+    pub expected: u64,
+    /// Whether all sources have told.
     pub all_known: bool,
     /// Users asked for.
     pub users: u64,
@@ -40,8 +40,11 @@ impl Progress {
         let place = if quiet {
             Place::Nowhere
         } else if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            Place::Terminal(bar)
+            let style = ProgressStyle::with_template("{bar:16} {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            Place::Terminal(
+                ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style),
+            )
         } else {
             Place::Lines
         };
@@ -63,14 +66,9 @@ impl Progress {
             Place::Nowhere => {}
             Place::Lines => tell(&line(done, self.started.elapsed())),
             Place::Terminal(bar) => {
-                let template = if done.all_known { "{bar:24} {msg}" } else { "{spinner} {msg}" };
-                if let Ok(style) = ProgressStyle::with_template(template) {
-                    bar.set_style(style);
-                }
-                bar.set_length(done.known);
+                bar.set_length(done.expected.max(done.users));
                 bar.set_position(done.users);
                 bar.set_message(line(done, self.started.elapsed()));
-                bar.tick();
             }
         }
     }
@@ -89,17 +87,16 @@ fn tell(line: &str) {
     eprintln!("{line}");
 }
 
-/// `1200 of 5000 users, 2350 keys, 120 flagged, 310/s, 12s left`
+/// `1200/5000+ users, 2350 keys, 120 flagged, 310/s, 12s left`; `+` while more may come to light.
 #[expect(clippy::cast_precision_loss, reason = "shown to three digits")]
 fn line(done: Done, elapsed: Duration) -> String {
     let rate = done.users as f64 / elapsed.as_secs_f64().max(0.001);
-    let more = if done.all_known { "" } else { " or more" };
-    let left = match (done.known - done.users.min(done.known), done.users > 0 && done.all_known) {
-        (left, true) => format!(", {:.0}s left", left as f64 / rate),
-        (_, false) => String::new(),
-    };
-    let Done { known, users, keys, flagged, .. } = done;
-    format!("{users} of {known}{more} users, {keys} keys, {flagged} flagged, {rate:.0}/s{left}")
+    let Done { expected, all_known, users, keys, flagged } = done;
+    let expected = expected.max(users);
+    let more = if all_known { "" } else { "+" };
+    let left =
+        if users > 0 { format!(", {:.0}s left", (expected - users) as f64 / rate) } else { String::new() };
+    format!("{users}/{expected}{more} users, {keys} keys, {flagged} flagged, {rate:.0}/s{left}")
 }
 
 #[cfg(test)]
@@ -108,11 +105,11 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_it_is() {
-        let done = Done { known: 5000, all_known: true, users: 1000, keys: 2350, flagged: 120 };
+        let done = Done { expected: 5000, all_known: true, users: 1000, keys: 2350, flagged: 120 };
         let after = Duration::from_secs(10);
-        assert_eq!(line(done, after), "1000 of 5000 users, 2350 keys, 120 flagged, 100/s, 40s left");
+        assert_eq!(line(done, after), "1000/5000 users, 2350 keys, 120 flagged, 100/s, 40s left");
         let discovering = Done { all_known: false, ..done };
-        assert_eq!(line(discovering, after), "1000 of 5000 or more users, 2350 keys, 120 flagged, 100/s");
-        assert_eq!(line(Done::default(), Duration::ZERO), "0 of 0 or more users, 0 keys, 0 flagged, 0/s");
+        assert_eq!(line(discovering, after), "1000/5000+ users, 2350 keys, 120 flagged, 100/s, 40s left");
+        assert_eq!(line(Done::default(), Duration::ZERO), "0/0+ users, 0 keys, 0 flagged, 0/s");
     }
 }

@@ -127,7 +127,8 @@ impl Client {
             };
             Ok(Some(match pages.next().await? {
                 Turn::Rows(rows) => {
-                    (Listed::Users(rows.into_iter().map(User::from).collect()), State::Pages(pages))
+                    let users = rows.into_iter().map(User::from).collect();
+                    (Listed::Users(users, pages.total), State::Pages(pages))
                 }
                 Turn::End(end) => {
                     let outcome = pages.reconcile(pages.seen, end, "users");
@@ -145,8 +146,8 @@ enum State<'a> {
 
 /// What a list of users brings: pages, and in the end whether they were all.
 pub enum Listed {
-    /// Some more users.
-    Users(Vec<User>),
+    /// Some more users, and how many there will be in all, as far as the service tells.
+    Users(Vec<User>, Option<u64>),
     /// The end of the list, reached or not.
     End(Outcome),
 }

@@ -75,15 +75,18 @@ pub(super) async fn gather(
     interrupt: &mut Interrupt,
 ) -> Result<End, Error> {
     let Plan { client, missing, sources, at_once, policy, progress } = plan;
-    let (known, all_known) = (AtomicU64::new(missing.len() as u64), AtomicBool::new(false));
+    // What the sources say they have, and how many of those need no reading: repeats, and names of nobody.
+    let expected = Arc::new(AtomicU64::new(missing.len() as u64));
+    let (idle, all_known) = (AtomicU64::new(0), AtomicBool::new(false));
     // No new users once it is dropped.
     let (going_on, stopped) = tokio::sync::oneshot::channel::<()>();
     let mut going_on = Some(going_on);
 
     let pen = journal.pen();
-    let found = source::discover(Arc::clone(&client), sources, at_once.get()).ready_chunks(CHUNK);
+    let found = source::discover(Arc::clone(&client), sources, at_once.get(), Arc::clone(&expected))
+        .ready_chunks(CHUNK);
     let missing = stream::once(readmitted(journal.pen(), missing)).try_flatten();
-    let users = missing.chain(admitted(found, journal.pen(), now, &known)).chain(stream::poll_fn(|_| {
+    let users = missing.chain(admitted(found, journal.pen(), now, &idle)).chain(stream::poll_fn(|_| {
         all_known.store(true, Ordering::Relaxed);
         std::task::Poll::Ready(None)
     }));
@@ -97,7 +100,7 @@ pub(super) async fn gather(
     let end = loop {
         tokio::select! {
             _ = ticks.tick() => {
-                done.known = known.load(Ordering::Relaxed);
+                done.expected = expected.load(Ordering::Relaxed).saturating_sub(idle.load(Ordering::Relaxed));
                 done.all_known = all_known.load(Ordering::Relaxed);
                 progress.show(done);
             }
@@ -147,13 +150,14 @@ fn admitted<'a>(
     found: impl Stream<Item = Vec<Result<Found, Unusable>>> + 'a,
     pen: Pen,
     now: impl Fn() -> DateTime<Utc> + Copy + 'a,
-    known: &'a AtomicU64,
+    idle: &'a AtomicU64,
 ) -> impl Stream<Item = Result<User, Halt>> + 'a {
     found
         .then(move |chunk| {
             let pen = pen.clone();
             async move {
-                let mut users = Vec::with_capacity(chunk.len());
+                let found_here = chunk.len();
+                let mut users = Vec::with_capacity(found_here);
                 for found in chunk {
                     match found? {
                         Found::User(user) => users.push(user),
@@ -164,7 +168,7 @@ fn admitted<'a>(
                     }
                 }
                 let users = pen.admit(users).await?;
-                known.fetch_add(users.len() as u64, Ordering::Relaxed);
+                idle.fetch_add((found_here - users.len()) as u64, Ordering::Relaxed);
                 Ok::<_, Halt>(stream::iter(users.into_iter().map(Ok)))
             }
         })

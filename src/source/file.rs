@@ -71,6 +71,7 @@ pub struct List {
     name: String,
     format: Format,
     file: File,
+    users: u64,
 }
 
 impl List {
@@ -85,13 +86,20 @@ impl List {
         let mut file = open(path).map_err(whole)?;
         let format = detect(&mut file).map_err(whole)?;
         let mut broken = BrokenList { name: name.clone(), lines: Vec::new(), more: 0 };
+        let mut users = 0;
         read(&file, format, &mut |line, listed| {
-            if let Err(why) = listed {
-                broken.note(line, why);
+            match listed {
+                Ok(_) => users += 1,
+                Err(why) => broken.note(line, why),
             }
             true
         });
-        if broken.lines.is_empty() { Ok(Self { name, format, file }) } else { Err(broken) }
+        if broken.lines.is_empty() { Ok(Self { name, format, file, users }) } else { Err(broken) }
+    }
+
+    /// How many users it names, repeats included.
+    pub(super) fn len(&self) -> u64 {
+        self.users
     }
 
     /// Hands out the users. Reads on a thread of its own, no further ahead than a few.

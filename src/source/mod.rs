@@ -5,6 +5,7 @@ mod org;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::Stream;
 use futures::stream::{self, StreamExt as _};
@@ -98,25 +99,34 @@ impl Source {
 const AHEAD: usize = 2048;
 
 /// Discovers the users of all sources, one source after the other, names resolved `at_once` in flight. Runs as a task of
-/// its own, so that the next page is on its way while users are read.
+/// its own, so that the next page is on its way while users are read. `expected` grows by the users that each source says it
+/// has, repeats included.
 pub fn discover(
     client: Arc<Client>,
     sources: Vec<Checked>,
     at_once: usize,
+    expected: Arc<AtomicU64>,
 ) -> impl Stream<Item = Result<Found, Unusable>> + Unpin {
-    let (users, found) = mpsc::channel(AHEAD);
+    let (sender, found) = mpsc::channel(AHEAD);
+    let sink = Sink { found: sender, expected };
     let task = tokio::spawn(async move {
         for source in sources {
             let end = match source {
-                Checked::List(list) => names_resolved(&client, list.users(), at_once, &users).await,
-                Checked::One(listed) => names_resolved(&client, stream::iter([Ok(listed)]), 1, &users).await,
-                Checked::Project(id) => org::project(&client, &id, &users).await,
-                Checked::Organization(id) => org::organization(&client, &id, &users).await,
-                Checked::AllOrganizations => org::all(&client, &users).await,
+                Checked::List(list) => {
+                    sink.expect(list.len());
+                    names_resolved(&client, list.users(), at_once, &sink).await
+                }
+                Checked::One(listed) => {
+                    sink.expect(1);
+                    names_resolved(&client, stream::iter([Ok(listed)]), 1, &sink).await
+                }
+                Checked::Project(id) => org::project(&client, &id, &sink).await,
+                Checked::Organization(id) => org::organization(&client, &id, &sink).await,
+                Checked::AllOrganizations => org::all(&client, &sink).await,
             };
             if let Err(Stop::Unusable(unusable)) = end {
                 // Nobody listens any more: then the run has ended for another reason.
-                let _ = users.send(Err(unusable)).await;
+                let _ = sink.found.send(Err(unusable)).await;
                 return;
             }
         }
@@ -134,7 +144,21 @@ pub fn discover(
 }
 
 /// Where discovery puts what it finds.
-type Sink = mpsc::Sender<Result<Found, Unusable>>;
+struct Sink {
+    found: mpsc::Sender<Result<Found, Unusable>>,
+    expected: Arc<AtomicU64>,
+}
+
+impl Sink {
+    async fn put(&self, found: Found) -> Result<(), Stop> {
+        self.found.send(Ok(found)).await.map_err(|_| Stop::Unwanted)
+    }
+
+    /// So many more users are to come, repeats included.
+    fn expect(&self, more: u64) {
+        self.expected.fetch_add(more, Ordering::Relaxed);
+    }
+}
 
 /// Why discovery ends early.
 enum Stop {
@@ -147,10 +171,6 @@ impl From<Unusable> for Stop {
     fn from(unusable: Unusable) -> Self {
         Self::Unusable(unusable)
     }
-}
-
-async fn put(sink: &Sink, found: Found) -> Result<(), Stop> {
-    sink.send(Ok(found)).await.map_err(|_| Stop::Unwanted)
 }
 
 async fn names_resolved(
@@ -174,7 +194,7 @@ async fn names_resolved(
             .buffer_unordered(at_once)
     );
     while let Some(item) = found.next().await {
-        put(sink, item?).await?;
+        sink.put(item?).await?;
     }
     Ok(())
 }

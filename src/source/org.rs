@@ -2,7 +2,7 @@
 
 use futures::{Stream, StreamExt as _};
 
-use super::{Found, Sink, Stop, put};
+use super::{Found, Sink, Stop};
 use crate::api::{Client, Listed, Unusable};
 use crate::model::{Gap, Outcome};
 
@@ -31,11 +31,16 @@ async fn drain(
     sink: &Sink,
 ) -> Result<(), Stop> {
     let mut users = std::pin::pin!(users);
+    let mut expected = 0;
     while let Some(listed) = users.next().await {
         match listed? {
-            Listed::Users(users) => {
+            Listed::Users(users, total) => {
+                // The list's own count, or page by page where it has none.
+                let known = total.unwrap_or(expected + users.len() as u64);
+                sink.expect(known.saturating_sub(expected));
+                expected = expected.max(known);
                 for user in users {
-                    put(sink, Found::User(user)).await?;
+                    sink.put(Found::User(user)).await?;
                 }
             }
             Listed::End(outcome) => return unless_complete(source, outcome, sink).await,
@@ -49,5 +54,5 @@ async fn unless_complete(source: String, outcome: Outcome, sink: &Sink) -> Resul
     if outcome.status.is_complete() {
         return Ok(());
     }
-    put(sink, Found::Gap(Gap { source, outcome })).await
+    sink.put(Found::Gap(Gap { source, outcome })).await
 }

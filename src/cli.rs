@@ -41,6 +41,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   keysunset demo
+  keysunset doctor --url https://om.example:8080
   keysunset audit --url https://om.example:8080 --all-orgs
   keysunset report --fail-on used
 
@@ -58,20 +59,25 @@ pub enum Command {
     /// Read every personal API key of a list of users, judge it, and write reports
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(Box<Audit>),
+    /// Try what an audit needs, step by step, and say what to do about what is wrong
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Box<Doctor>),
     /// Render a stored run again, without a request
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
 }
 
 const AUDIT_EXAMPLES: &str = "\
-Credentials are never flags. They stand in the environment:
+Credentials are never flags. The first of these that has some:
+  1. the environment, as below   2. --credentials FILE, also for users' own
+  3. --profile NAME              4. a prompt, on a terminal
   KEYSUNSET_PUBLIC_KEY            KEYSUNSET_PRIVATE_KEY            or else
   MCLI_PUBLIC_API_KEY             MCLI_PRIVATE_API_KEY             or else
   MONGODB_ATLAS_PUBLIC_API_KEY    MONGODB_ATLAS_PRIVATE_API_KEY
 
 Every other setting may also stand in keysunset.toml under the name of its
-flag, and those of the groups Deployment, Pace, Judgement and Output in the
-environment too: KEYSUNSET_FAIL_ON=used. Flags come before the environment,
+flag, and those of the groups Deployment, Credentials, Pace, Judgement and Output
+in the environment too: KEYSUNSET_FAIL_ON=used. Flags come before the environment,
 and the environment before the file.
 
 Examples:
@@ -79,6 +85,16 @@ Examples:
   keysunset audit --url https://om.example:8080 --users users.csv --fail-on used --out reports
   grep -v '^bot-' names.txt | keysunset audit --url https://om.example:8080 --users - --rate 5
   keysunset audit --url https://om.example:8080 --all-orgs --resume";
+
+const DOCTOR_EXAMPLES: &str = "\
+It takes the settings of the audit to come from the same places, asks a few
+dozen GET requests, and changes nothing. Ends with 0 if no line says failed,
+and otherwise with 5.
+
+Examples:
+  keysunset doctor --url https://om.example:8080
+  keysunset doctor --url https://om.example:8080 --all-orgs --rate 5
+  keysunset doctor --url https://om.example:8080 --json";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -154,6 +170,20 @@ pub struct Audit {
     pub config: Option<PathBuf>,
 }
 
+/// `keysunset doctor`
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// One JSON document in place of lines
+    #[arg(long)]
+    pub json: bool,
+    /// What the audit is to ask.
+    #[command(flatten)]
+    pub asked: Asked,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
 /// `keysunset report`
 #[derive(Args, Debug)]
 pub struct Report {
@@ -191,6 +221,28 @@ pub struct Asked {
         help_heading = "Deployment"
     )]
     pub ca_cert: Option<PathBuf>,
+    /// Do not verify certificates: whoever is in between can then answer in the deployment's place
+    #[arg(long, env = "KEYSUNSET_INSECURE_SKIP_VERIFY", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Deployment")]
+    pub insecure_skip_verify: Option<bool>,
+
+    /// Users and their own credentials: TOML or CSV, readable by nobody else
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "KEYSUNSET_CREDENTIALS",
+        hide_env = true,
+        help_heading = "Credentials"
+    )]
+    pub credentials: Option<PathBuf>,
+    /// A profile of mongocli or of the Atlas CLI: where the deployment is, and its API key
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "KEYSUNSET_PROFILE",
+        hide_env = true,
+        help_heading = "Credentials"
+    )]
+    pub profile: Option<String>,
 
     /// Users from a file: text, CSV or JSON; - is standard input (repeatable, like all of these)
     #[arg(long, value_name = "FILE|-", help_heading = "Whom to audit")]

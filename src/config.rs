@@ -1,17 +1,19 @@
-//! From what was typed to what holds: flags, then environment (both are clap's), then keysunset.toml, then defaults.
+//! From what was typed to what holds: flags, then environment (both are clap's), then keysunset.toml, then a
+//! profile of mongocli or the Atlas CLI (see [`crate::credentials`]), then defaults.
 
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::CommandFactory as _;
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use url::Url;
+use url::{Host, Url};
 
-use crate::api::{Credential, Credentials, product};
+use crate::api::{Credentials, product};
 use crate::cli::{Asked, Cli, Shown};
+use crate::credentials::{self, Env, Profile};
 use crate::exit::Error;
 use crate::gate::FailOn;
 use crate::model::Product;
@@ -28,6 +30,8 @@ pub struct Settings {
     pub product: Product,
     /// PEM certificates to trust besides the system's.
     pub ca_cert: Option<Vec<u8>>,
+    /// Whether certificates are not verified at all.
+    pub insecure_skip_verify: bool,
     /// Who asks.
     pub credentials: Credentials,
     /// Whom to audit.
@@ -72,38 +76,64 @@ const OUT: &str = "reports";
 const STORE: &str = "keysunset.db";
 const FILE: &str = "keysunset.toml";
 
+/// Whether a command has to be told whom to audit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Somebody,
+    Anybody,
+}
+
 impl Settings {
     /// Resolves what was typed for `audit`.
     ///
     /// # Errors
     /// What is missing on the command line (usage), or what can't be used of the rest (bad input).
-    pub fn resolve(
+    pub fn resolve(typed: Asked, shown: Shown, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
+        Self::resolve_for(Whom::Somebody, typed, shown, config, env)
+    }
+
+    /// Resolves what was typed for `doctor`, which needs nobody to audit.
+    ///
+    /// # Errors
+    /// As for `audit`.
+    pub fn resolve_for_doctor(typed: Asked, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
+        Self::resolve_for(Whom::Anybody, typed, Shown::default(), config, env)
+    }
+
+    fn resolve_for(
+        whom: Whom,
         typed: Asked,
         shown: Shown,
         config: Option<&Path>,
-        env: &dyn Fn(&str) -> Option<String>,
+        env: &Env,
     ) -> Result<Self, Error> {
         let (file_asked, file_shown) = read_file(config)?;
         let asked = typed.over(file_asked);
-        let url =
-            asked.url.ok_or_else(|| missing("which deployment to audit", "--url https://om.example:8080"))?;
+        let profile = asked.profile.as_deref().map(|name| Profile::find(name, env)).transpose()?;
+        let mut lower = credentials::deployment(profile.as_ref(), env);
+        let url = asked.url.map_or_else(|| lower_url(&lower), Ok)?;
         if !url.username().is_empty() || url.password().is_some() {
             // Not told by the parser of the flag, which repeats what it was given.
             return Err(Error::usage("the URL holds credentials, which do not belong there")
                 .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"));
         }
-        let sources = asked_sources(asked.users, asked.user, asked.project, asked.org, asked.all_orgs);
+        let mut sources = asked_sources(asked.users, asked.user, asked.project, asked.org, asked.all_orgs);
         if sources.is_empty() {
+            sources.extend(lower.org.take().map(Source::Organization));
+        }
+        if sources.is_empty() && whom == Whom::Somebody {
             return Err(missing(
                 "whom to audit",
                 "--all-orgs, --org ID, --project ID, --users FILE or --user ID",
             ));
         }
-        Ok(Self {
+        let (product, ca_cert, skip_verify) = lower.at(&url);
+        let settings = Self {
             name: asked.name.unwrap_or_else(|| url.origin().ascii_serialization()),
-            product: asked.product.unwrap_or_else(|| product::guess(&url)),
-            ca_cert: asked.ca_cert.map(|path| read(&path)).transpose()?,
-            credentials: Credentials { default: Some(credential(env)?), ..Credentials::default() },
+            product: asked.product.or(product).unwrap_or_else(|| product::guess(&url)),
+            ca_cert: asked.ca_cert.as_deref().or(ca_cert).map(read).transpose()?,
+            insecure_skip_verify: asked.insecure_skip_verify.unwrap_or(skip_verify),
+            credentials: credentials::gather(asked.credentials.as_deref(), profile.as_ref(), env)?,
             sources,
             concurrency: asked.concurrency.unwrap_or(CONCURRENCY),
             rate: asked.rate,
@@ -111,7 +141,54 @@ impl Settings {
             retries: asked.retries.unwrap_or(RETRIES),
             view: View::settle(shown.over(file_shown)),
             url,
-        })
+        };
+        settings.warn();
+        Ok(settings)
+    }
+
+    /// Whether what is read passes the network in the clear: plain http to another host than this one.
+    #[must_use]
+    pub fn is_in_the_clear(&self) -> bool {
+        let here = match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        self.url.scheme() == "http" && !here
+    }
+
+    /// Tells what makes the evidence doubtful, whatever else is quiet. Who can't be told can't be helped.
+    fn warn(&self) {
+        let mut stderr = std::io::stderr().lock();
+        if self.insecure_skip_verify {
+            let _ = writeln!(
+                stderr,
+                "warning: certificates are NOT verified (--insecure-skip-verify): whoever is in between can answer in \
+                 the deployment's place\n  help: --ca-cert FILE trusts a private authority"
+            );
+        }
+        if self.is_in_the_clear() {
+            let _ = writeln!(
+                stderr,
+                "warning: plain http to {}: whoever is in between can read and change every answer\n  help: use https",
+                self.url.host_str().unwrap_or_default()
+            );
+        }
+    }
+}
+
+impl From<credentials::Error> for Error {
+    fn from(why: credentials::Error) -> Self {
+        Self::input(why)
+    }
+}
+
+fn lower_url(lower: &credentials::Deployment) -> Result<Url, Error> {
+    match &lower.url {
+        None => Err(missing("which deployment to audit", "--url https://om.example:8080")),
+        Some(Ok(url)) => Ok(url.clone()),
+        Some(Err(why)) => Err(Error::input(why)),
     }
 }
 
@@ -169,6 +246,9 @@ impl Asked {
             name: self.name.or(lower.name),
             product: self.product.or(lower.product),
             ca_cert: self.ca_cert.or(lower.ca_cert),
+            insecure_skip_verify: self.insecure_skip_verify.or(lower.insecure_skip_verify),
+            credentials: self.credentials.or(lower.credentials),
+            profile: self.profile.or(lower.profile),
             users,
             user,
             org,
@@ -250,37 +330,6 @@ fn is_setting(key: &str) -> bool {
         && audit.is_some_and(|audit| audit.get_arguments().any(|argument| argument.get_long() == Some(key)))
 }
 
-/// Where credentials may stand, best first: our own, mongocli's, the Atlas CLI's two spellings.
-const PAIRS: [(&str, &str); 4] = [
-    ("KEYSUNSET_PUBLIC_KEY", "KEYSUNSET_PRIVATE_KEY"),
-    ("MCLI_PUBLIC_API_KEY", "MCLI_PRIVATE_API_KEY"),
-    ("MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PRIVATE_API_KEY"),
-    ("MONGODB_ATLAS_PUBLIC_KEY", "MONGODB_ATLAS_PRIVATE_KEY"),
-];
-
-/// The first pair that is there; half a pair is a mistake, never passed over.
-fn credential(env: &dyn Fn(&str) -> Option<String>) -> Result<Credential, Error> {
-    let given = |name: &str| env(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-    for (public_name, private_name) in PAIRS {
-        match (given(public_name), given(private_name)) {
-            (Some(public), Some(private)) => {
-                return Ok(Credential { public, private: SecretString::from(private) });
-            }
-            (Some(_), None) => return Err(half(public_name, private_name)),
-            (None, Some(_)) => return Err(half(private_name, public_name)),
-            (None, None) => {}
-        }
-    }
-    let tried = PAIRS.map(|(public, _)| public).join(", ");
-    Err(Error::input(format!("no credentials\ntried: {tried}"))
-        .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to the two parts of an API key"))
-}
-
-fn half(there: &str, missing: &str) -> Error {
-    Error::input(format!("half a credential: {there} is set, {missing} is not"))
-        .help(format!("set {missing} too"))
-}
-
 /// What every "now" is: fixed by `SOURCE_DATE_EPOCH`, so that the same evidence gives the same bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Option<DateTime<Utc>>);
@@ -318,35 +367,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
-
-    fn env<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-    }
-
-    #[test]
-    fn our_own_variables_come_before_those_of_the_vendors_tools() {
-        let both = [
-            ("MCLI_PUBLIC_API_KEY", "theirs"),
-            ("MCLI_PRIVATE_API_KEY", "t"),
-            ("KEYSUNSET_PUBLIC_KEY", " ours\n"),
-            ("KEYSUNSET_PRIVATE_KEY", "o\n"),
-        ];
-        let ours = credential(&env(&both)).unwrap();
-        assert_eq!((ours.public.as_str(), ours.private.expose_secret()), ("ours", "o"));
-        assert_eq!(credential(&env(&both[..2])).unwrap().public, "theirs");
-    }
-
-    #[test]
-    fn half_a_credential_is_a_mistake() {
-        for (there, missing) in [(0, "KEYSUNSET_PRIVATE_KEY"), (1, "KEYSUNSET_PUBLIC_KEY")] {
-            let pair = [("KEYSUNSET_PUBLIC_KEY", "secret"), ("KEYSUNSET_PRIVATE_KEY", "secret")];
-            let why = credential(&env(&[pair[there]])).map(|_| ()).unwrap_err().to_string();
-            assert!(why.contains(&format!("{missing} is not")) && !why.contains("secret"), "{why}");
-        }
-    }
 
     #[test]
     fn the_cutoff_is_the_day_of_the_contract() {
@@ -355,7 +376,7 @@ mod tests {
 
     #[test]
     fn every_setting_of_the_file_has_the_name_of_its_flag() {
-        for setting in ["url", "all-orgs", "active-within", "csv-raw", "ca-cert", "format"] {
+        for setting in ["url", "all-orgs", "active-within", "csv-raw", "ca-cert", "format", "profile"] {
             assert!(is_setting(setting), "{setting}");
         }
         for other in ["config", "help", "private-key", "all_orgs", ""] {

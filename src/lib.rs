@@ -16,7 +16,7 @@
 //! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
 //! - [`source`]: where users come from. [`api`]: one request done right. [`collect`]: the fan-out.
 //! - [`store`]: the evidence. [`policy`]: what a key is worth. [`report`]: one file a format. [`gate`]: the exit code.
-//! - [`cli`] and [`config`]: what was typed, and what holds. [`progress`]: how far it is.
+//! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.
 //! - [`commands`]: one file a command, which calls the stages in order.
 //! - [`sandbox`]: the service itself. It knows nothing of the rest, so that client and server can't share a mistake.
 
@@ -28,6 +28,7 @@ pub mod cli;
 pub mod collect;
 pub mod commands;
 pub mod config;
+pub mod credentials;
 pub mod exit;
 pub mod gate;
 pub mod model;
@@ -56,6 +57,10 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
             let settings = Settings::resolve(audit.asked, audit.shown, audit.config.as_deref(), &env)?;
             let address = settings.url.to_string();
             commands::audit::run(settings, address, audit.resume, clock, cli.quiet).await
+        }
+        Command::Doctor(doctor) => {
+            let settings = Settings::resolve_for_doctor(doctor.asked, doctor.config.as_deref(), &env)?;
+            commands::doctor::run(settings, doctor.json, clock, cli.quiet).await
         }
         Command::Report(report) => commands::report::run(report, cli.quiet),
     }

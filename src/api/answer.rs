@@ -1,5 +1,7 @@
 //! What an answer means: a document, the API's refusal, or something that is not the API at all.
 
+use std::time::Duration;
+
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::product;
@@ -13,6 +15,8 @@ pub(super) struct Received {
     pub(super) body: Vec<u8>,
     /// Whether the digest layer accepted an answer on the way here.
     pub(super) authenticated: bool,
+    /// What the service took for it, challenges included, without what the pace made it wait.
+    pub(super) took: Duration,
 }
 
 /// What a response says.
@@ -28,7 +32,7 @@ pub(super) enum Meaning {
 
 /// Reads a response for what it means to whom it was asked for.
 pub(super) fn meaning(received: &Received, product: Product, version: Option<&str>) -> Meaning {
-    let Received { status, headers, body, authenticated } = received;
+    let Received { status, headers, body, authenticated, took: _ } = received;
     let (status, fine) = (*status, (200..300).contains(status));
     let json = body.trim_ascii_start().first() == Some(&b'{');
     if fine && !json {
@@ -116,7 +120,8 @@ mod tests {
     use super::*;
 
     fn received(status: u16, body: &str) -> Received {
-        Received { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec(), authenticated: true }
+        let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
+        Received { status, headers, body, authenticated: true, took: Duration::ZERO }
     }
 
     /// The read statuses of the contract, from the statuses and codes of the API.

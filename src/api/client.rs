@@ -19,7 +19,7 @@ use crate::model::{Outcome, Product, ReadStatus};
 
 /// A page of 500 keys is some 150 KB; whoever sends more than this sends no page.
 const BODY_LIMIT: usize = 16 << 20;
-const REDIRECTS: usize = 5;
+pub(super) const REDIRECTS: usize = 5;
 /// Challenges answered for one request. A second one is due when a nonce ends, more when several servers share a name.
 const CHALLENGES: usize = 4;
 
@@ -41,6 +41,8 @@ pub struct Connection {
     pub retries: u32,
     /// Certificates (PEM) of a private authority, trusted besides the system's.
     pub ca_cert: Option<Vec<u8>>,
+    /// Whether to take whatever certificate is shown.
+    pub insecure_skip_verify: bool,
 }
 
 /// What makes the whole run pointless.
@@ -48,7 +50,7 @@ pub struct Connection {
 pub enum Unusable {
     /// Nobody answers.
     #[error(
-        "no connection to {origin}: {why}\nhelp: check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)"
+        "no connection to {origin}: {why}\nhelp: check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY); see `keysunset doctor`"
     )]
     NoConnection {
         /// Scheme, host and port.
@@ -60,7 +62,8 @@ pub enum Unusable {
     #[error(
         "the deployment refused the credentials (401 from {origin})\n\
          tried: {public}\n\
-         help: check both parts of the key; a programmatic key also needs this machine's address on its access list"
+         help: check both parts of the key; a programmatic key also needs this machine's address on its access list; \
+         see `keysunset doctor`"
     )]
     RefusedCredentials {
         /// Scheme, host and port.
@@ -104,7 +107,7 @@ pub(super) enum Answer {
 }
 
 /// Why no response could be had.
-enum Failure {
+pub(super) enum Failure {
     /// Nobody was reached.
     NoConnection(String),
     /// It took too long.
@@ -131,11 +134,11 @@ enum Tried {
 
 /// The client of one deployment.
 pub struct Client {
-    http: reqwest::Client,
-    base: Url,
-    product: Product,
+    pub(super) http: reqwest::Client,
+    pub(super) base: Url,
+    pub(super) product: Product,
     keyring: Keyring,
-    pace: Pace,
+    pub(super) pace: Pace,
     retries: u32,
     service_version: OnceLock<String>,
     /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
@@ -152,6 +155,7 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
+            .tls_info(true)
             // A retry of reqwest's own would be one that nobody counts.
             .retry(reqwest::retry::never())
             .timeout(connection.timeout);
@@ -161,6 +165,9 @@ impl Client {
                 return Err(Unusable::Setup("no certificate in the file".to_owned()));
             }
             http = certificates.into_iter().fold(http, reqwest::ClientBuilder::add_root_certificate);
+        }
+        if connection.insecure_skip_verify {
+            http = http.tls_danger_accept_invalid_certs(true);
         }
         Ok(Self {
             http: http.build().map_err(setup)?,
@@ -211,7 +218,7 @@ impl Client {
         }
     }
 
-    fn below_base(&self, path: &str) -> Url {
+    pub(super) fn below_base(&self, path: &str) -> Url {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let mut url = self.base.clone();
         url.set_path(&format!("{}/{path}", self.base.path()));
@@ -229,7 +236,7 @@ impl Client {
     }
 
     /// Asks, and follows redirects inside the origin, each with a digest of its own.
-    async fn follow(&self, session: &Session, url: &Url) -> Result<Received, Failure> {
+    pub(super) async fn follow(&self, session: &Session, url: &Url) -> Result<Received, Failure> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
             let received = self.exchange(session, &url).await?;
@@ -247,6 +254,7 @@ impl Client {
     async fn exchange(&self, session: &Session, url: &Url) -> Result<Received, Failure> {
         let path = &url[Position::BeforePath..Position::AfterQuery];
         let mut pass = session.enter().await;
+        let mut took = Duration::ZERO;
         for _ in 0..CHALLENGES {
             self.pace.turn().await;
             let mut request = self.http.get(url.clone()).header(ACCEPT, "application/json");
@@ -255,11 +263,13 @@ impl Client {
             if let Some(authorization) = authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
+            let sent = Instant::now();
             let response = request.send().await.map_err(|error| failure(&error))?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let body = whole_body(response).await?;
+            took += sent.elapsed();
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
-            let received = Received { status, headers, body, authenticated };
+            let received = Received { status, headers, body, authenticated, took };
             if status != 401 {
                 session.passed(pass);
                 return Ok(received);
@@ -282,7 +292,7 @@ impl Client {
         )))
     }
 
-    fn note_version(&self, headers: &HeaderMap) {
+    pub(super) fn note_version(&self, headers: &HeaderMap) {
         let told = headers.get("x-mongodb-service-version").and_then(|value| value.to_str().ok());
         if let Some((_, version)) = told.and_then(|value| value.split_once("versionString=")) {
             let version = version.split(';').next().unwrap_or_default().trim();
@@ -291,7 +301,7 @@ impl Client {
     }
 
     /// Where a redirect leads, if it is one; another origin never sees a request of ours.
-    fn redirected(&self, from: &Url, received: &Received) -> Result<Option<Url>, Failure> {
+    pub(super) fn redirected(&self, from: &Url, received: &Received) -> Result<Option<Url>, Failure> {
         if !matches!(received.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
@@ -390,7 +400,7 @@ impl Tried {
 
 impl Failure {
     /// What it means for whom it was asked for.
-    fn outcome(self) -> Outcome {
+    pub(super) fn outcome(self) -> Outcome {
         match self {
             Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
                 Outcome::unread(ReadStatus::Error, None, why)
@@ -419,7 +429,7 @@ fn nobody_asks(session: Option<&Session>) -> Outcome {
 }
 
 /// Reads no further than the limit, whatever the headers promise.
-async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+pub(super) async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
@@ -430,7 +440,7 @@ async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure>
     Ok(body)
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
+pub(super) fn failure(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         Failure::Timeout("timed out".to_owned())
     } else if error.is_connect() {

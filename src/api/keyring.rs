@@ -67,6 +67,13 @@ impl Keyring {
         self.default.as_deref()
     }
 
+    /// The default, or else the own one of whoever is first by name.
+    pub(super) fn any(&self) -> Option<&Session> {
+        let first =
+            || self.of_users.iter().min_by_key(|(user, _)| *user).map(|(_, session)| session.as_ref());
+        self.default().or_else(first)
+    }
+
     /// A user's own, by id or by name, or the default.
     pub(super) fn of(&self, user: &User) -> Option<&Session> {
         let own = |name: &str| self.of_users.get(&name.to_lowercase());

@@ -2,15 +2,19 @@
 
 mod answer;
 mod auth;
+mod certificate;
 mod challenge;
 mod client;
 mod keyring;
 mod pace;
 mod pages;
+mod probe;
 pub(crate) mod product;
 mod wire;
 
 pub use auth::Credential;
+pub use certificate::Certificate;
 pub use client::{Client, Connection, Unusable};
 pub use keyring::Credentials;
 pub use pages::Listed;
+pub use probe::{Account, Asks, Contact, Unreached};

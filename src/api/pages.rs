@@ -279,7 +279,7 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
 }
 
 /// Encoded for a path; `None` for what would change the path itself.
-fn segment(text: &str) -> Option<String> {
+pub(super) fn segment(text: &str) -> Option<String> {
     let sound = !matches!(text, "" | "." | "..");
     sound.then(|| utf8_percent_encode(text, SEGMENT).to_string())
 }

@@ -44,6 +44,7 @@ pub async fn run(
         timeout: settings.timeout,
         retries: settings.retries,
         ca_cert: settings.ca_cert,
+        insecure_skip_verify: settings.insecure_skip_verify,
     })?);
 
     let mut interrupt = Interrupt::listen()?;
@@ -135,12 +136,16 @@ fn changes(run: &Run, asked: &Run) -> String {
     let rules = |run: &Run| {
         format!("{} and {} days", day_or_instant(run.settings.cutoff), run.settings.active_within)
     };
+    let trust = |run: &Run| {
+        if run.settings.certificates_not_verified { "not verified" } else { "verified" }.to_owned()
+    };
     let pairs = [
         ("deployment", run.deployment.clone(), asked.deployment.clone()),
         ("url", run.address.clone(), asked.address.clone()),
         ("product", run.product.to_string(), asked.product.to_string()),
         ("credential", run.credential.clone(), asked.credential.clone()),
         ("whom to audit", run.settings.sources.join(", "), asked.settings.sources.join(", ")),
+        ("certificates", trust(run), trust(asked)),
         ("cutoff and activity", rules(run), rules(asked)),
     ];
     let differs = pairs.into_iter().filter(|(_, was, is)| was != is);
@@ -168,6 +173,8 @@ fn facts(settings: &Settings, address: String, policy: &Policy) -> Run {
             rate: settings.rate,
             timeout: settings.timeout.as_secs(),
             retries: settings.retries,
+            certificates_not_verified: settings.insecure_skip_verify,
+            in_the_clear: settings.is_in_the_clear(),
         },
     }
 }

@@ -29,6 +29,7 @@ pub async fn run(typed: cli::Demo, clock: Clock, quiet: bool) -> Result<Exit, Er
         name: "demo".to_owned(),
         product: Product::OpsManager,
         ca_cert: None,
+        insecure_skip_verify: false,
         credentials: Credentials {
             default: Some(Credential {
                 public: announced.public_key.clone(),

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod demo;
+pub mod doctor;
 mod gather;
 mod interrupt;
 pub mod report;

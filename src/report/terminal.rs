@@ -19,6 +19,12 @@ pub fn summary(facts: &Facts, summary: &Summary, files: &[PathBuf], next: &str) 
         facts.run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
     let deployment = text::printable(&facts.run.deployment);
     line("deployment", format!("{deployment} ({}{})", facts.run.product.title(), text::printable(&version)));
+    if facts.run.settings.certificates_not_verified {
+        line("warning", "certificates were NOT verified: somebody else may have answered".to_owned());
+    }
+    if facts.run.settings.in_the_clear {
+        line("warning", "plain http to another host: answers may have been read and changed".to_owned());
+    }
     line("users", users(summary));
     for gap in facts.gaps {
         line("", format!("{}: not all users could be listed", text::printable(&gap.source)));

@@ -102,6 +102,12 @@ impl List {
         self.users
     }
 
+    /// How many users it names, for a forecast.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.users
+    }
+
     /// Hands out the users. Reads on a thread of its own, no further ahead than a few.
     pub(super) fn users(mut self) -> impl Stream<Item = Result<Listed, Gap>> {
         let (sink, mut users) = mpsc::channel(256);

@@ -89,6 +89,12 @@ pub struct RunSettings {
     pub timeout: u64,
     /// Of one request.
     pub retries: u32,
+    /// Whether any certificate was taken, so that somebody else may have answered.
+    #[serde(default)]
+    pub certificates_not_verified: bool,
+    /// Whether it went over plain http to another host.
+    #[serde(default)]
+    pub in_the_clear: bool,
 }
 
 /// The open database.

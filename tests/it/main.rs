@@ -5,10 +5,12 @@
 #[cfg(unix)]
 mod apache;
 mod audit;
+mod credentials;
 mod csv;
 mod curl;
 mod demo;
 mod digest;
+mod doctor;
 mod exits;
 mod inputs;
 mod judgement;

@@ -4,6 +4,7 @@ use digest_auth::{Algorithm, AlgorithmType};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
+use crate::credentials::put_private;
 use crate::stub::{Digest, Reply, Stub, desk, list};
 use crate::support::{Desk, Ran, list_of_ids, ops_manager};
 
@@ -104,6 +105,37 @@ fn failures_tell_no_secret() {
     let ran = half.audit_at(&closed, &["--all-orgs", "-vv"]);
     assert_eq!(ran.code, 5);
     assert_nowhere(&half, &ran, &secrets);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_secret_stands_nowhere_in_whatever_way_it_is_given() {
+    let sandbox = ops_manager(10);
+    let (public, private) = sandbox.credential_of(0);
+    let secrets = disguises(&public, &private);
+    let default = |part: &str| format!("[default]\npublic-key = \"{public}\"\n{part}\n");
+    let profile = format!("[p]\npublic_api_key = \"{public}\"\nprivate_api_key = \"{private}\"\n");
+    let file = |name| ["--credentials", name];
+    for (name, content, arguments) in [
+        ("own.toml", default(&format!("private-key = \"{private}\"")), file("own.toml")),
+        ("own.csv", format!("user,public_key,private_key\n*,{public},{private}\n"), file("own.csv")),
+        ("own.toml", default("private-key-env = \"SOME_VARIABLE\""), file("own.toml")),
+        ("own.toml", default("private-key-file = \"secret.txt\""), file("own.toml")),
+        ("own.toml", default("private-key-command = [\"cat\", \"secret.txt\"]"), file("own.toml")),
+        (".config/mongocli/config.toml", profile.clone(), ["--profile", "p"]),
+        (".config/atlascli/config.toml", profile, ["--profile", "p"]),
+    ] {
+        let desk = Desk::empty().with("SOME_VARIABLE", &private).with("PATH", "/usr/bin:/bin");
+        put_private(&desk, name, &content);
+        put_private(&desk, "secret.txt", &private);
+        let ran = desk.audit(&sandbox, &[&["--all-orgs", "-vv"], &arguments[..]].concat());
+        assert_eq!(ran.code, 1, "{name}: {ran:?}");
+        // What was put there is the one place where it may stand.
+        for given in [name, "secret.txt"] {
+            std::fs::remove_file(desk.path(given)).unwrap();
+        }
+        assert_nowhere(&desk, &ran, &secrets);
+    }
 }
 
 #[test]

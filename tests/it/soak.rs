@@ -66,16 +66,16 @@ fn users() -> u64 {
 /// The read statuses that a lasting fault may end in; `None` where the keys are read all the same.
 fn ends_in(kind: &Kind) -> Option<&'static [&'static str]> {
     match kind {
-        Kind::Denied(Denied::Refused) => Some(&["forbidden"]),
-        Kind::Denied(Denied::Basic | Denied::Stale) => Some(&["error"]),
+        Kind::Denied(Denied::Refused) | Kind::Instead(Instead::Status(401 | 403, _)) => Some(&["forbidden"]),
         Kind::Instead(Instead::Status(404, _)) => Some(&["not-found"]),
-        Kind::Instead(Instead::Status(401 | 403, _)) => Some(&["forbidden"]),
         Kind::Instead(Instead::Redirect(_))
         | Kind::Carried(Carried::ContentType(_) | Carried::Latency(_)) => None,
-        Kind::Instead(Instead::RedirectLoop | Instead::RedirectAway(_) | Instead::Status(..)) => {
-            Some(&["error"])
+        // Pages that are only there because of the lie may be hit by another fault.
+        Kind::Bent(Bent::Total(_) | Bent::Repeats | Bent::NeverEnds(_)) => {
+            Some(&["partial", "malformed", "error", "forbidden", "not-found"])
         }
-        Kind::Instead(
+        Kind::Bent(Bent::AnotherUser | Bent::PathIds)
+        | Kind::Instead(
             Instead::Html
             | Instead::Empty
             | Instead::Garbage
@@ -84,12 +84,9 @@ fn ends_in(kind: &Kind) -> Option<&'static [&'static str]> {
             | Instead::Endless,
         )
         | Kind::Carried(Carried::Truncated) => Some(&["malformed"]),
-        // Pages that are only there because of the lie may be hit by another fault.
-        Kind::Bent(Bent::Total(_) | Bent::Repeats | Bent::NeverEnds(_)) => {
-            Some(&["partial", "malformed", "error", "forbidden", "not-found"])
-        }
-        Kind::Bent(Bent::AnotherUser | Bent::PathIds) => Some(&["malformed"]),
-        Kind::Carried(
+        Kind::Denied(Denied::Basic | Denied::Stale)
+        | Kind::Instead(Instead::RedirectLoop | Instead::RedirectAway(_) | Instead::Status(..))
+        | Kind::Carried(
             Carried::Reset | Carried::Close | Carried::Cut(_) | Carried::Hang | Carried::SlowDrip(_),
         ) => Some(&["error"]),
     }

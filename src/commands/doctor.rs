@@ -1,0 +1,278 @@
+//! `keysunset doctor`: what an audit needs, tried step by step, each with what to do where it is not well.
+//!
+//! It sends GET requests alone, by the audit's own client. A step that fails ends it, since the next would only repeat
+//! the failure.
+
+mod forecast;
+mod identity;
+pub mod line;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use self::forecast::{Pace, time};
+use self::line::{Check, Line, Status};
+use super::say;
+use crate::api::{Asks, Certificate, Client, Connection, Contact, Unreached};
+use crate::config::{Clock, Settings};
+use crate::exit::{Error, Exit};
+use crate::model::rfc3339;
+use crate::source::Source;
+
+/// A certificate that ends within these days is likely to end while somebody relies on it.
+const ENDING: TimeDelta = TimeDelta::days(30);
+/// A `Date` is told to the second, and takes its time to come here.
+const SKEW: TimeDelta = TimeDelta::seconds(30);
+
+/// Runs the command.
+///
+/// # Errors
+/// A standard output that can't be written.
+pub async fn run(settings: Settings, json: bool, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+    let mut lines = Vec::new();
+    // What ended it early is the last line.
+    let _ = examine(settings, clock, &mut lines).await;
+    say(&if json { line::json(&lines) } else { line::page(&lines, quiet) })?;
+    let failed = lines.iter().any(|line| line.status == Status::Failed);
+    Ok(if failed { Exit::BadInput } else { Exit::Clean })
+}
+
+async fn examine(settings: Settings, clock: Clock, lines: &mut Vec<Line>) -> Option<()> {
+    let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>();
+    let sources = or_tell(sources, Check::Settings, lines)?;
+    let credentials = settings.credentials.told();
+    let pace = Pace { at_once: settings.concurrency.get(), rate: settings.rate };
+    let trust = Trust { verified: !settings.insecure_skip_verify, in_the_clear: settings.is_in_the_clear() };
+    let client = or_tell(client(settings), Check::Settings, lines)?;
+    let found = format!("{} ({}), as {credentials}", client.base(), client.product().title());
+    lines.push(Line::ok(Check::Settings, found));
+    name(&client, lines).await?;
+    let contact = connection(&client, &trust, lines).await?;
+    challenge(&contact.asks, lines)?;
+    let outcome = or_tell(client.accepted().await, Check::Credentials, lines)?;
+    identity::credentials(&outcome, lines)?;
+    let who = or_tell(identity::lines(&client, &sources, lines).await, Check::Identity, lines)?;
+    lines.push(identity::version(&client, who.removed));
+    lines.extend(contact.date.map(|date| clock_line(date, clock)));
+    let forecast = forecast::lines(&client, &pace, &sources, who.readable.as_ref()).await;
+    let forecast = or_tell(forecast, Check::Forecast, lines)?;
+    lines.extend(forecast);
+    Some(())
+}
+
+/// The value, or nothing and a line that says why.
+fn or_tell<T, E: ToString>(result: Result<T, E>, check: Check, lines: &mut Vec<Line>) -> Option<T> {
+    result.map_err(|why| lines.push(Line::error(check, &why))).ok()
+}
+
+fn client(settings: Settings) -> Result<Client, crate::api::Unusable> {
+    Client::new(Connection {
+        url: settings.url,
+        product: settings.product,
+        credentials: settings.credentials,
+        at_once: settings.concurrency.get(),
+        rate: settings.rate,
+        timeout: settings.timeout,
+        retries: settings.retries,
+        ca_cert: settings.ca_cert,
+        insecure_skip_verify: settings.insecure_skip_verify,
+    })
+}
+
+async fn name(client: &Client, lines: &mut Vec<Line>) -> Option<()> {
+    let host = client.base().host_str().unwrap_or_default();
+    if let Some(proxy) = client.proxy() {
+        lines.push(Line::ok(Check::Name, format!("left to the proxy {proxy}, which connects to {host}")));
+        return Some(());
+    }
+    match client.addresses().await {
+        Err(why) => {
+            let found = format!("{host} has no address: {why}");
+            let advice = "check --url and the network; behind a proxy set HTTPS_PROXY";
+            lines.push(Line::failed(Check::Name, found, advice));
+            return None;
+        }
+        Ok(addresses) => {
+            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            let is_name = client.base().domain().is_some();
+            let found = if is_name {
+                format!("{host} is {}", addresses.join(", "))
+            } else {
+                format!("{host}, an address")
+            };
+            lines.push(Line::ok(Check::Name, found));
+        }
+    }
+    Some(())
+}
+
+/// How far the connection itself can be trusted.
+struct Trust {
+    verified: bool,
+    in_the_clear: bool,
+}
+
+async fn connection(client: &Client, trust: &Trust, lines: &mut Vec<Line>) -> Option<Contact> {
+    match client.contact().await {
+        Ok(contact) => {
+            let found = format!("{}, answered {} in {}", contact.http, contact.status, time(contact.took));
+            lines.push(Line::ok(Check::Connection, found));
+            lines.push(match &contact.certificate {
+                Some(certificate) if trust.verified => trusted(certificate, Utc::now()),
+                Some(certificate) => Line::warning(
+                    Check::Certificate,
+                    format!("not verified: {}", told(certificate)),
+                    "leave --insecure-skip-verify out: --ca-cert FILE trusts a private authority",
+                ),
+                None if client.base().scheme() == "https" => Line::warning(
+                    Check::Certificate,
+                    "it can't be read",
+                    "the connection is encrypted; look with `openssl s_client`",
+                ),
+                None => plain(trust.in_the_clear),
+            });
+            Some(contact)
+        }
+        Err(Unreached { why, certificate: None }) => {
+            let advice = "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)";
+            lines.push(Line::failed(Check::Connection, why, advice));
+            None
+        }
+        Err(Unreached { why, certificate: Some(certificate) }) => {
+            lines.push(Line::failed(Check::Connection, why, "the server's certificate is not accepted"));
+            lines.push(untrusted(&certificate, Utc::now()));
+            None
+        }
+    }
+}
+
+fn plain(in_the_clear: bool) -> Line {
+    if !in_the_clear {
+        return Line::ok(Check::Certificate, "none: plain http, which stays on this machine");
+    }
+    Line::warning(
+        Check::Certificate,
+        "none: plain http, so whoever is on the way reads every answer, and can take the digests to guess the secret",
+        "use the deployment's https address",
+    )
+}
+
+fn told(certificate: &Certificate) -> String {
+    format!(
+        "{}, issued by {}, from {} to {}",
+        certificate.subject,
+        certificate.issuer,
+        rfc3339(certificate.not_before),
+        rfc3339(certificate.not_after)
+    )
+}
+
+/// The clock is the system's, by which TLS goes, too.
+fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
+    let left = certificate.left(now);
+    let found = format!("{} ({} days left)", told(certificate), left.num_days());
+    if left < ENDING {
+        let advice = "have it renewed: once it has ended no audit can connect";
+        return Line::warning(Check::Certificate, found, advice);
+    }
+    Line::ok(Check::Certificate, found)
+}
+
+fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
+    let advice = if certificate.left(now) < TimeDelta::zero() {
+        "it has expired: have it renewed"
+    } else if certificate.not_before > now {
+        "it is not valid yet: check this machine's clock"
+    } else if certificate.is_self_signed() {
+        "it vouches for itself: give it with --ca-cert FILE once you know that it is the right one"
+    } else {
+        "its authority is not known here, or it is for another host: give the authority's certificate with --ca-cert FILE, \
+         and check the host in --url"
+    };
+    Line::failed(Check::Certificate, told(certificate), advice)
+}
+
+fn challenge(asks: &Asks, lines: &mut Vec<Line>) -> Option<()> {
+    let check = Check::Challenge;
+    let (line, goes_on) = match asks {
+        Asks::Digest { realm, algorithm, qop } => {
+            let qop =
+                qop.as_deref().map_or_else(|| "no qop (RFC 2069)".to_owned(), |qop| format!("qop {qop}"));
+            (Line::ok(check, format!("Digest for realm {realm:?}, {algorithm}, {qop}")), true)
+        }
+        Asks::Otherwise(why) => {
+            let advice = "keysunset answers HTTP Digest alone; is this the API itself, not a proxy?";
+            (Line::failed(check, why, advice), false)
+        }
+        Asks::Nothing => {
+            let advice = "the API always asks; is this a proxy that adds credentials of its own?";
+            (Line::warning(check, "none: it answers without credentials", advice), true)
+        }
+        Asks::Refused(outcome) => {
+            let found = format!("it refuses before it asks: {}", identity::refusal(outcome));
+            (Line::warning(check, found, "what follows shows whether credentials change that"), true)
+        }
+        Asks::Foreign(why) => {
+            let advice = "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0";
+            (Line::failed(check, format!("what answers is not the API: {why}"), advice), false)
+        }
+    };
+    lines.push(line);
+    goes_on.then_some(())
+}
+
+/// Days since a key's use are counted by our clock.
+fn clock_line(date: DateTime<Utc>, clock: Clock) -> Line {
+    let now = clock.now();
+    let skew = now - date;
+    let apart = time(skew.abs().to_std().unwrap_or_default());
+    let whose = if clock.fixed().is_some() { "SOURCE_DATE_EPOCH" } else { "this machine" };
+    if skew.abs() <= SKEW {
+        return Line::ok(
+            Check::Clock,
+            format!("{whose} and the service agree within {} s", SKEW.num_seconds()),
+        );
+    }
+    let side = if skew > TimeDelta::zero() { "ahead of" } else { "behind" };
+    let found = format!("{whose} is {apart} {side} the service, which has {}", rfc3339(date));
+    let advice = match clock.fixed() {
+        Some(_) => "days are counted by SOURCE_DATE_EPOCH: unset it, if they are to be counted from today",
+        None => "days are counted by this machine: set its clock (NTP), or the service's if that is wrong",
+    };
+    Line::warning(Check::Clock, found, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(issuer: &str) -> Certificate {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        Certificate {
+            subject: "CN=om.example".to_owned(),
+            issuer: issuer.to_owned(),
+            not_before: at(0),
+            not_after: at(100 * 86_400),
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_a_warning() {
+        let on_day = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap();
+        let status = |day| trusted(&certificate("CN=A"), on_day(day)).status;
+        assert_eq!((status(70), status(71)), (Status::Ok, Status::Warning));
+    }
+
+    #[test]
+    fn what_to_do_about_a_certificate_depends_on_what_is_wrong_with_it() {
+        let on_day = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap();
+        for (issuer, day, said) in [
+            ("CN=A", 101, "expired"),
+            ("CN=A", -1, "not valid yet"),
+            ("CN=om.example", 1, "vouches for itself"),
+            ("CN=A", 1, "--ca-cert"),
+        ] {
+            let page = line::page(&[untrusted(&certificate(issuer), on_day(day))], true);
+            assert!(page.contains(said), "{page}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! How long an audit takes: from how long one answer takes, how many users there are, and how hard it may ask.
+
+use std::time::Duration;
+
+use super::line::{Check, Line};
+use crate::api::{Client, Unusable};
+use crate::model::User;
+use crate::source::Checked;
+
+/// Requests that are measured.
+const MEASURED: usize = 10;
+/// Organizations that are asked for their size; the others count as the average of these.
+const SIZED: usize = 50;
+const SLOW: Duration = Duration::from_secs(2);
+
+/// How many users there are to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Users {
+    Counted(u64),
+    /// Nobody asked for anybody, or the service does not say.
+    Unknown,
+}
+
+/// How hard the audit may ask.
+pub(super) struct Pace {
+    pub(super) at_once: usize,
+    pub(super) rate: Option<f64>,
+}
+
+/// Measures, and tells how long an audit takes.
+pub(super) async fn lines(
+    client: &Client,
+    pace: &Pace,
+    sources: &[Checked],
+    user: Option<&User>,
+) -> Result<Vec<Line>, Unusable> {
+    let mut taken = match client.latencies(user, MEASURED).await {
+        Ok(taken) => taken,
+        Err(why) => {
+            let found = format!("one of {MEASURED} requests did not come back: {why}");
+            return Ok(vec![Line::warning(
+                Check::Latency,
+                found,
+                "the audit asks again up to --retries times; raise --timeout if the deployment is slow",
+            )]);
+        }
+    };
+    taken.sort_unstable();
+    let (least, median) = (taken[0], taken[taken.len() / 2]);
+    let most = taken[taken.len() - 1];
+    let found = format!(
+        "{} a request: the median of {MEASURED}, from {} to {}",
+        time(median),
+        time(least),
+        time(most)
+    );
+    let latency = if median > SLOW {
+        Line::warning(Check::Latency, found, "the deployment is slow: a low --concurrency spares it")
+    } else {
+        Line::ok(Check::Latency, found)
+    };
+    let users = count(client, sources).await?;
+    Ok(vec![latency, forecast(users, median, pace)])
+}
+
+async fn count(client: &Client, sources: &[Checked]) -> Result<Users, Unusable> {
+    let mut users = 0;
+    for source in sources {
+        let size = match source {
+            Checked::List(list) => Some(list.count()),
+            Checked::One(_) => Some(1),
+            Checked::Project(id) => client.project_size(id).await?,
+            Checked::Organization(id) => client.organization_size(id).await?,
+            Checked::AllOrganizations => everybody(client).await?,
+        };
+        match size {
+            Some(size) => users += size,
+            None => return Ok(Users::Unknown),
+        }
+    }
+    Ok(if sources.is_empty() { Users::Unknown } else { Users::Counted(users) })
+}
+
+async fn everybody(client: &Client) -> Result<Option<u64>, Unusable> {
+    let (ids, outcome) = client.organizations().await?;
+    if !outcome.status.is_complete() {
+        return Ok(None);
+    }
+    let (mut users, mut sized) = (0, 0);
+    for id in ids.iter().take(SIZED) {
+        if let Some(size) = client.organization_size(id).await? {
+            users += size;
+            sized += 1;
+        }
+    }
+    Ok((sized > 0).then(|| users * ids.len() as u64 / sized))
+}
+
+fn forecast(users: Users, latency: Duration, pace: &Pace) -> Line {
+    let (count, told) = match users {
+        Users::Counted(0) => {
+            return Line::failed(
+                Check::Forecast,
+                "nobody to audit: the lists are empty",
+                "check the ids and the lists; an audit of nobody ends with 5",
+            );
+        }
+        Users::Counted(count) => (count, format!("for {count} users at most")),
+        Users::Unknown => (1000, "per 1,000 users".to_owned()),
+    };
+    let at_once = pace.at_once;
+    let [least, most] = bounds(count, latency, at_once, pace.rate).map(time);
+    let pace = pace.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
+    let found = if least == most {
+        format!("{most} {told}{pace}, at the measured latency")
+    } else {
+        format!(
+            "{least} to {most} {told}{pace}: the least if {at_once} requests at once are answered as fast as one, \
+             the most if one after the other"
+        )
+    };
+    Line::ok(Check::Forecast, found)
+}
+
+/// One request a user; the lists themselves are one for each 500 users.
+fn bounds(users: u64, latency: Duration, at_once: usize, rate: Option<f64>) -> [Duration; 2] {
+    #[expect(clippy::cast_precision_loss, reason = "a forecast")]
+    let (requests, at_once) = ((users + users.div_ceil(500)) as f64, at_once as f64);
+    let by_rate = rate.map_or(0.0, |rate| requests / rate);
+    let one_by_one = requests * latency.as_secs_f64();
+    [one_by_one / at_once, one_by_one]
+        .map(|seconds| Duration::try_from_secs_f64(seconds.max(by_rate)).unwrap_or(Duration::MAX))
+}
+
+/// In two units at most.
+pub(super) fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 if time < Duration::from_millis(1) => "under 1 ms".to_owned(),
+        0 => format!("{} ms", time.as_millis()),
+        1..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_bounds_what_concurrency_promises() {
+        let bounds = |users, at_once, rate| {
+            bounds(users, Duration::from_millis(100), at_once, rate).map(|time| time.as_secs())
+        };
+        assert_eq!(bounds(10_000, 10, None), [100, 1002]);
+        assert_eq!(bounds(10_000, 10, Some(20.0)), [501, 1002]);
+        assert_eq!(bounds(10_000, 10, Some(1.0)), [10_020, 10_020]);
+        assert_eq!(bounds(0, 10, None), [0, 0]);
+    }
+
+    #[test]
+    fn a_time_is_told_in_units_that_fit() {
+        for (milliseconds, told) in [
+            (0, "under 1 ms"),
+            (12, "12 ms"),
+            (1_250, "1.2 s"),
+            (61_000, "61 s"),
+            (600_000, "10 min"),
+            (9_000_000, "2 h 30 min"),
+            (864_000_000, "10 days"),
+        ] {
+            assert_eq!(time(Duration::from_millis(milliseconds)), told);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Credentials of the environment.
+
+use zeroize::Zeroizing;
+
+use super::{Env, Error, pair};
+use crate::api::Credential;
+
+/// Where credentials may stand, best first: our own, mongocli's, the Atlas CLI's two spellings.
+pub(super) const PAIRS: [(&str, &str); 4] = [
+    ("KEYSUNSET_PUBLIC_KEY", "KEYSUNSET_PRIVATE_KEY"),
+    ("MCLI_PUBLIC_API_KEY", "MCLI_PRIVATE_API_KEY"),
+    ("MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PRIVATE_API_KEY"),
+    ("MONGODB_ATLAS_PUBLIC_KEY", "MONGODB_ATLAS_PRIVATE_KEY"),
+];
+
+/// A variable that holds more than white space.
+pub(super) fn given(env: &Env, name: &str) -> Option<Zeroizing<String>> {
+    let value = Zeroizing::new(env(name)?);
+    let value = value.trim();
+    (!value.is_empty()).then(|| Zeroizing::new(value.to_owned()))
+}
+
+/// The first pair that is there, with the name of its public variable; half a pair is a mistake, never passed over.
+pub(super) fn credential(env: &Env) -> Result<Option<(Credential, &'static str)>, Error> {
+    for (public_name, private_name) in PAIRS {
+        match (given(env, public_name), given(env, private_name)) {
+            (Some(public), Some(private)) => {
+                let credential = pair(&public, &private).map_err(|why| {
+                    Error(format!(
+                        "{public_name} can't be used: {why}\nhelp: set it to the public part alone"
+                    ))
+                })?;
+                return Ok(Some((credential, public_name)));
+            }
+            (Some(_), None) => return Err(half(public_name, private_name)),
+            (None, Some(_)) => return Err(half(private_name, public_name)),
+            (None, None) => {}
+        }
+    }
+    Ok(None)
+}
+
+fn half(there: &str, missing: &str) -> Error {
+    Error(format!("half a credential: {there} is set, {missing} is not\nhelp: set {missing} too"))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn env<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn our_own_variables_come_before_those_of_the_vendors_tools() {
+        let both = [
+            ("MCLI_PUBLIC_API_KEY", "theirs"),
+            ("MCLI_PRIVATE_API_KEY", "t"),
+            ("KEYSUNSET_PUBLIC_KEY", " ours\n"),
+            ("KEYSUNSET_PRIVATE_KEY", "o\n"),
+        ];
+        let (ours, variable) = credential(&env(&both)).unwrap().unwrap();
+        assert_eq!((ours.public.as_str(), ours.private.expose_secret()), ("ours", "o"));
+        assert_eq!(variable, "KEYSUNSET_PUBLIC_KEY");
+        assert_eq!(credential(&env(&both[..2])).unwrap().unwrap().0.public, "theirs");
+    }
+
+    #[test]
+    fn half_a_credential_is_a_mistake() {
+        for (there, missing) in [(0, "KEYSUNSET_PRIVATE_KEY"), (1, "KEYSUNSET_PUBLIC_KEY")] {
+            let pair = [("KEYSUNSET_PUBLIC_KEY", "secret"), ("KEYSUNSET_PRIVATE_KEY", "secret")];
+            let why = credential(&env(&[pair[there]])).map(|_| ()).unwrap_err().to_string();
+            assert!(why.contains(&format!("{missing} is not")) && !why.contains("secret"), "{why}");
+        }
+    }
+}

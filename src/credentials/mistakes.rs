@@ -1,0 +1,49 @@
+//! What is wrong with a file of credentials: all of it at once, by line, and never with a word of what stands there.
+
+use std::fmt::Write as _;
+
+use super::Error;
+
+/// Mistakes that are told; the rest are counted.
+const TOLD: usize = 20;
+
+/// The mistakes of one file so far.
+pub(super) struct Mistakes {
+    file: String,
+    /// Line number (0 for the file as a whole) and what is wrong there.
+    told: Vec<(u64, String)>,
+    more: usize,
+}
+
+impl Mistakes {
+    pub(super) fn of(file: &str) -> Self {
+        Self { file: file.to_owned(), told: Vec::new(), more: 0 }
+    }
+
+    pub(super) fn note(&mut self, line: u64, why: impl Into<String>) {
+        if self.told.len() < TOLD {
+            self.told.push((line, why.into()));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// An error of all of them, where there are any.
+    pub(super) fn end(&mut self) -> Result<(), Error> {
+        if self.told.is_empty() {
+            return Ok(());
+        }
+        self.told.sort_by_key(|(line, _)| *line);
+        let mut page = "the file of credentials can't be used".to_owned();
+        for (line, why) in &self.told {
+            let place = if *line == 0 { self.file.clone() } else { format!("{}:{line}", self.file) };
+            // Writing to a string can't fail.
+            let _ = write!(page, "\n{place}: {why}");
+        }
+        if self.more > 0 {
+            let _ = write!(page, "\nand {} more", self.more);
+        }
+        page.push_str("\nhelp: docs/configuration.md shows what such a file looks like");
+        Err(Error(page))
+    }
+}

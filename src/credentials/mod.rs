@@ -1,0 +1,144 @@
+//! With whose keys the audit asks: where credentials may stand, which comes first, and what it comes to.
+//!
+//! 1. the environment: our own variables, then mongocli's, then the Atlas CLI's
+//! 2. `--credentials FILE`: a default, and users' own
+//! 3. `--profile NAME`, of mongocli's and the Atlas CLI's files of configuration
+//! 4. a prompt, where standard input is a terminal
+//!
+//! The first that has a credential gives the one that asks for whoever has none of their own. Users' own come from the
+//! file alone, and hold whatever the default is.
+//!
+//! A secret is never told, not even where it stands at the wrong place: what is wrong with a file is told by line, and a
+//! name only where it is known to name something. In memory it is wiped once it is no longer needed: the text of the
+//! files, what a command prints, and the values taken from them are `Zeroizing` or `SecretString`. That does not reach
+//! the environment of the process, buffers inside the `csv` crate, values that the `toml` crate had to unescape and that
+//! stood where no secret belongs, and the plain strings that `digest_auth` builds for each answer.
+
+mod command;
+mod entry;
+mod env;
+mod file;
+mod mistakes;
+mod part;
+mod profile;
+mod prompt;
+mod rows;
+mod secret_file;
+mod tables;
+
+use std::path::Path;
+
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+pub use profile::{Deployment, Profile, deployment};
+
+use crate::api::{Credential, Credentials};
+
+/// How a variable of the environment is looked up.
+pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Why there is no credential, or none that can be used. Holds no secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+/// All credentials of a run, by the order of the module.
+///
+/// # Errors
+/// Half a credential, a file that can't be used, or nothing at all: then with all that was tried.
+pub fn gather(file: Option<&Path>, profile: Option<&Profile>, env: &Env) -> Result<Credentials, Error> {
+    let of_environment = env::credential(env)?;
+    let mut all = match file {
+        Some(path) => file::read(path, env, of_environment.is_none())?,
+        None => Credentials::default(),
+    };
+    let mut place = "--credentials".to_owned();
+    if let Some((credential, variable)) = of_environment {
+        place = format!("the environment ({variable})");
+        all.default = Some(credential);
+    }
+    if all.default.is_none()
+        && let Some(profile) = profile
+    {
+        place = profile.to_string();
+        all.default = profile.credential()?;
+    }
+    if all.default.is_none() && all.of_users.is_empty() {
+        "the prompt".clone_into(&mut place);
+        all.default = prompt::ask()?;
+    }
+    match &all.default {
+        Some(credential) => tracing::info!(public = credential.public, "the credential comes from {place}"),
+        None if all.of_users.is_empty() => return Err(nothing(file, profile)),
+        None => {}
+    }
+    if !all.of_users.is_empty() {
+        tracing::info!(users = all.of_users.len(), "users have credentials of their own");
+    }
+    Ok(all)
+}
+
+/// All that was tried.
+fn nothing(file: Option<&Path>, profile: Option<&Profile>) -> Error {
+    let tried = env::PAIRS.map(|(public, private)| format!("{public} and {private}")).join(", ");
+    let file = file.map_or_else(
+        || "--credentials FILE: not given".to_owned(),
+        |file| format!("--credentials {}: it holds none", file.display()),
+    );
+    let profile = profile.map_or_else(
+        || "--profile NAME: not given".to_owned(),
+        |profile| format!("{profile}: it holds no API key"),
+    );
+    Error(format!(
+        "no credentials\n\
+         tried: the environment: {tried}: not set\n\
+         tried: {file}\n\
+         tried: {profile}\n\
+         tried: a prompt: standard input is no terminal, or nothing was typed\n\
+         help: set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to the two parts of an API key"
+    ))
+}
+
+/// A credential of two parts, or what is wrong with the public one.
+fn pair(public: &str, private: &str) -> Result<Credential, &'static str> {
+    if !public.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Err(
+            "the public part holds a character that can't stand in a header; is it the whole of one line?",
+        );
+    }
+    Ok(Credential { public: public.to_owned(), private: SecretString::from(private) })
+}
+
+/// The first line, without the white space around it; `None` where it is empty.
+fn first_line(text: &str) -> Option<Zeroizing<String>> {
+    let line = text.lines().next().unwrap_or_default().trim();
+    (!line.is_empty()).then(|| Zeroizing::new(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_lists_all_that_was_tried() {
+        let why = gather(None, None, &|_| None).map(|_| ()).unwrap_err().to_string();
+        for tried in [
+            "KEYSUNSET_PRIVATE_KEY",
+            "MONGODB_ATLAS_PUBLIC_KEY",
+            "--credentials",
+            "--profile",
+            "prompt",
+            "help:",
+        ] {
+            assert!(why.contains(tried), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_public_part_of_two_lines_is_no_header() {
+        assert!(
+            pair("a\nb", "x").is_err() && pair("ä", "x").is_err() && pair("ann@example.com", "ä").is_ok()
+        );
+    }
+}

@@ -1,0 +1,31 @@
+//! The prompt: the public part is shown as it is typed, the private one is not.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use zeroize::Zeroizing;
+
+use super::{Error, pair};
+use crate::api::Credential;
+
+/// Asks on the terminal; `None` where standard input is none, or nothing was typed.
+pub(super) fn ask() -> Result<Option<Credential>, Error> {
+    if !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let cannot = |why: io::Error| Error(format!("can't ask for credentials: {why}"));
+    let mut screen = io::stderr();
+    write!(screen, "Public key (or username): ").and_then(|()| screen.flush()).map_err(cannot)?;
+    let mut public = String::new();
+    io::stdin().read_line(&mut public).map_err(cannot)?;
+    let public = public.trim();
+    if public.is_empty() {
+        return Ok(None);
+    }
+    let private = rpassword::prompt_password("Private key (not shown): ").map_err(cannot)?;
+    let private = Zeroizing::new(private);
+    let private = private.trim();
+    if private.is_empty() {
+        return Ok(None);
+    }
+    pair(public, private).map(Some).map_err(|why| Error(format!("this can't be used: {why}")))
+}

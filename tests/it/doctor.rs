@@ -1,0 +1,289 @@
+//! `keysunset doctor`: every step tells what it found, what to do, and whether an audit would fail there.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use keysunset::sandbox::{Challenge, Options, Product, Sandbox};
+use serde_json::{Value, json};
+
+use crate::stub::{Digest, Reply, Stub, USER, desk, list};
+use crate::support::{Desk, NOW, Ran, at, list_of_ids, ops_manager, rfc3339, sandbox};
+
+/// All that can be looked at, in order.
+const CHECKS: [&str; 12] = [
+    "settings",
+    "name",
+    "connection",
+    "certificate",
+    "challenge",
+    "credentials",
+    "identity",
+    "reach",
+    "version",
+    "clock",
+    "latency",
+    "forecast",
+];
+
+/// `doctor --json`: how it ended, and the lines by check.
+struct Seen {
+    ran: Ran,
+    lines: BTreeMap<String, Value>,
+}
+
+impl Seen {
+    fn status(&self, check: &str) -> &str {
+        self.lines.get(check).map_or("not tried", |line| line["status"].as_str().unwrap())
+    }
+
+    /// What is told about a check, advice included.
+    fn told(&self, check: &str) -> String {
+        let line = self.lines.get(check).unwrap_or_else(|| panic!("no {check}: {:?}", self.ran));
+        format!("{} → {}", line["found"].as_str().unwrap(), line["advice"].as_str().unwrap_or_default())
+    }
+}
+
+/// Runs it, and holds that the document is of its schema.
+fn seen(desk: &Desk, url: &str, arguments: &[&str]) -> Seen {
+    let ran = desk.run(&[&["doctor", "--json", "--retries", "0", "--url", url], arguments].concat());
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|why| panic!("{why}: {ran:?}"));
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&document), ["lines", "ok", "schema"]);
+    assert_eq!(document["schema"], "keysunset-doctor/1");
+    let lines = document["lines"].as_array().unwrap();
+    let order = |line: &Value| CHECKS.iter().position(|check| line["check"] == *check).unwrap();
+    assert!(lines.is_sorted_by_key(order), "{lines:?}");
+    for line in lines {
+        assert_eq!(keys(line), ["advice", "check", "found", "status"]);
+        assert!(!line["found"].as_str().unwrap().is_empty());
+        let well = line["status"] == "ok";
+        assert!(well || ["warning", "failed"].contains(&line["status"].as_str().unwrap()));
+        assert_eq!(line["advice"].is_null(), well, "what is not well has advice: {line}");
+    }
+    let failed = lines.iter().any(|line| line["status"] == "failed");
+    assert_eq!(document["ok"], !failed);
+    assert_eq!(ran.code, if failed { 5 } else { 0 }, "{ran:?}");
+    let by_check = lines.iter().map(|line| (line["check"].as_str().unwrap().to_owned(), line.clone()));
+    let lines: BTreeMap<_, _> = by_check.collect();
+    Seen { ran, lines }
+}
+
+fn seen_at(sandbox: &Sandbox, arguments: &[&str]) -> Seen {
+    seen(&Desk::at(sandbox), &sandbox.announcement().url, arguments)
+}
+
+/// Some user who is a global owner, or is none; and who has a personal key.
+fn user_with_a_key(sandbox: &Sandbox, is_owner: bool) -> (String, String) {
+    let owner = |public: &str, private: &str| {
+        let desk = Desk::of((public.to_owned(), private.to_owned()));
+        seen(&desk, &sandbox.announcement().url, &[]).told("identity").contains("GLOBAL_OWNER")
+    };
+    let credentials = (0..40).filter_map(|user| sandbox.personal_credential_of(user));
+    credentials.into_iter().find(|(public, private)| owner(public, private) == is_owner).unwrap()
+}
+
+#[test]
+fn a_global_owners_key_on_a_fine_deployment_has_nothing_failed() {
+    let sandbox = ops_manager(20);
+    let seen = seen_at(&sandbox, &["--all-orgs"]);
+    for check in CHECKS {
+        // The fixed clock of the tests is not that of the server's header.
+        let expected = if check == "clock" { "warning" } else { "ok" };
+        assert_eq!(seen.status(check), expected, "{:?}", seen.ran);
+    }
+    assert!(seen.told("settings").contains(&sandbox.announcement().public_key));
+    assert!(seen.told("challenge").contains("\"MMS Public API\", MD5, qop auth"), "{:?}", seen.ran);
+    assert!(seen.told("identity").contains("programmatic"));
+    assert!(seen.told("reach").contains("reads keys of others"));
+    assert!(seen.told("version").contains("Ops Manager 4.4.12"));
+    assert!(seen.told("forecast").contains("users at most"), "{:?}", seen.ran);
+    assert!(seen.told("clock").contains("SOURCE_DATE_EPOCH"));
+}
+
+#[test]
+fn a_person_gets_aligned_lines_and_a_verdict() {
+    let sandbox = ops_manager(20);
+    let desk = Desk::at(&sandbox).with("SOURCE_DATE_EPOCH", "");
+    let url = &sandbox.announcement().url;
+    let ran = desk.run(&["doctor", "--url", url]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    for (line, check) in lines.iter().zip(CHECKS) {
+        assert!(line.starts_with(&format!("  ok       {check:<13}")), "{ran:?}");
+    }
+    assert_eq!(lines[CHECKS.len()..], ["", "  all is well"], "{ran:?}");
+    let quiet = desk.run(&["doctor", "--url", url, "--quiet"]);
+    assert_eq!((quiet.code, quiet.stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn a_user_is_told_by_name_and_roles_and_what_he_may_not_read() {
+    let sandbox = ops_manager(40);
+    let (name, private) = user_with_a_key(&sandbox, false);
+    let seen = seen(&Desk::of((name.clone(), private)), &sandbox.announcement().url, &[]);
+    assert!(seen.told("identity").contains(&name), "{:?}", seen.ran);
+    assert_eq!(seen.status("reach"), "warning", "{:?}", seen.ran);
+    assert!(seen.told("reach").contains("NOT_SELF") && seen.told("reach").contains("GLOBAL_OWNER"));
+}
+
+#[test]
+fn on_the_cloud_products_everybody_reads_himself_alone() {
+    for product in [Product::Atlas, Product::CloudManager] {
+        let before = Some(at(1_609_459_200));
+        let sandbox = sandbox(Options { product, users: 10, clock: before, ..Options::default() });
+        let announced = sandbox.announcement();
+        let seen = seen_at(&sandbox, &["--org", &announced.org_id, "--product", announced.product]);
+        assert_eq!(seen.status("reach"), "warning", "{:?}", seen.ran);
+        assert!(seen.told("reach").contains("--credentials"), "{:?}", seen.ran);
+        assert!(seen.told("forecast").contains("for 10 users"), "{:?}", seen.ran);
+    }
+}
+
+#[test]
+fn where_personal_keys_are_gone_there_is_nothing_to_audit() {
+    for options in [
+        Options { service_version: "5.0.3".to_owned(), ..Options::default() },
+        Options { product: Product::Atlas, service_version: "20250101".to_owned(), ..Options::default() },
+        Options { product: Product::CloudManager, ..Options::default() },
+    ] {
+        let sandbox = sandbox(options);
+        let seen = seen_at(&sandbox, &[]);
+        assert_eq!(seen.status("version"), "warning", "{:?}", seen.ran);
+        assert!(seen.told("version").contains("nothing to audit"), "{:?}", seen.ran);
+        assert!(seen.told("forecast").contains("per 1,000 users"), "{:?}", seen.ran);
+    }
+}
+
+#[test]
+fn an_old_ops_manager_is_examined_with_a_personal_key() {
+    let sandbox = sandbox(Options { service_version: "4.0.12".to_owned(), users: 10, ..Options::default() });
+    let seen = seen_at(&sandbox, &["--all-orgs"]);
+    assert_eq!((seen.ran.code, seen.status("identity")), (0, "ok"), "{:?}", seen.ran);
+    assert!(seen.told("identity").contains("the user "), "{:?}", seen.ran);
+}
+
+#[test]
+fn a_wrong_password_fails_at_the_credentials() {
+    let sandbox = ops_manager(5);
+    let public = sandbox.announcement().public_key.clone();
+    let seen = seen(&Desk::of((public, "wrong".to_owned())), &sandbox.announcement().url, &[]);
+    assert_eq!((seen.status("challenge"), seen.status("credentials")), ("ok", "failed"));
+    assert!(seen.told("credentials").contains("access list"), "{:?}", seen.ran);
+    assert_eq!(seen.status("identity"), "not tried");
+}
+
+#[test]
+fn a_port_where_nobody_listens_fails_at_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let seen = seen(&desk(), &url, &["--all-orgs"]);
+    assert_eq!((seen.status("name"), seen.status("connection")), ("ok", "failed"));
+    assert!(seen.told("connection").contains("--url"), "{:?}", seen.ran);
+    let ran = desk().run(&["doctor", "--url", &url]);
+    assert!(ran.stdout.contains("1 failed; not tried: challenge, credentials"), "{ran:?}");
+}
+
+#[test]
+fn a_host_without_an_address_fails_at_the_name_unless_a_proxy_knows_it() {
+    let seen_by = |desk: &Desk| seen(desk, "http://no-such-host.invalid", &[]);
+    let alone = seen_by(&desk());
+    assert_eq!((alone.status("name"), alone.status("connection")), ("failed", "not tried"));
+    let proxy = Stub::start(Digest::Off, |_| Reply::text(502, "text/html", "<html>"));
+    let address = proxy.url().replace("/api/public/v1.0", "").replace("http://", "http://user:pa55word@");
+    let behind = seen_by(&desk().with("HTTP_PROXY", &address));
+    assert_eq!((behind.status("name"), behind.status("challenge")), ("ok", "failed"), "{:?}", behind.ran);
+    assert!(behind.told("name").contains("proxy 127.0.0.1:"), "{:?}", behind.ran);
+    assert!(!behind.ran.stdout.contains("pa55word"));
+}
+
+#[test]
+fn what_is_not_the_api_is_told_by_what_it_is() {
+    let page = Stub::start(Digest::Off, |_| Reply::text(200, "text/html", "<html>"));
+    let seen_there = seen(&desk(), &page.url(), &[]);
+    assert_eq!(seen_there.status("challenge"), "failed");
+    assert!(seen_there.told("challenge").contains("an HTML page"), "{:?}", seen_there.ran);
+    let elsewhere = Stub::start(Digest::Off, |_| Reply::redirect(302, "http://127.0.0.2/login"));
+    let seen_there = seen(&desk(), &elsewhere.url(), &[]);
+    assert!(seen_there.told("challenge").contains("another host"), "{:?}", seen_there.ran);
+    let basic = sandbox(Options { challenge: Challenge::BasicOnly, ..Options::default() });
+    let seen_there = seen_at(&basic, &[]);
+    assert_eq!(seen_there.status("challenge"), "failed");
+    assert!(seen_there.told("challenge").contains("it asked for Basic"), "{:?}", seen_there.ran);
+}
+
+/// An API of one organization with one user, whose answers carry this header.
+fn tiny(name: &'static str, value: String) -> Stub {
+    Stub::start(Digest::On, move |asked| {
+        let reply = match asked.path.as_str() {
+            "/orgs" => Reply::ok(&list(&[json!({"id": "5980a1d29cc0cdb6ac0bf3f8"})])),
+            path if path.ends_with("/keys") => Reply::ok(&list(&[])),
+            path if path.ends_with("/users") => Reply::ok(&list(&[json!({"id": USER, "username": "ann"})])),
+            _ => Reply::error(404, "USERNAME_NOT_FOUND"),
+        };
+        reply.header(name, &value)
+    })
+}
+
+#[test]
+fn a_clock_that_is_off_is_a_warning() {
+    for (ahead, expected) in [(0, "ok"), (20, "ok"), (3600, "warning"), (-3600, "warning")] {
+        let date = httpdate(NOW + ahead);
+        let stub = Stub::start(Digest::Off, move |_| Reply::ok(&list(&[])).header("Date", &date));
+        let seen = seen(&desk(), &stub.url(), &[]);
+        assert_eq!(seen.status("clock"), expected, "{:?}", seen.ran);
+        if ahead == 3600 {
+            assert!(seen.told("clock").contains("60 min behind"), "{:?}", seen.ran);
+            assert!(seen.told("clock").contains(&rfc3339(at(NOW + ahead))));
+        }
+    }
+}
+
+fn httpdate(seconds: i64) -> String {
+    at(seconds).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[test]
+fn a_forecast_counts_lists_and_heeds_the_rate() {
+    let sandbox = ops_manager(30);
+    let desk = Desk::at(&sandbox);
+    desk.put("list.txt", list_of_ids(&sandbox));
+    let url = &sandbox.announcement().url;
+    let counted = seen(&desk, url, &["--users", "list.txt", "--user", USER]);
+    assert!(counted.told("forecast").contains("for 31 users"), "{:?}", counted.ran);
+    let slow = seen(&desk, url, &["--users", "list.txt", "--rate", "100", "--concurrency", "1"]);
+    assert!(slow.told("forecast").contains("at most 100 a second"), "{:?}", slow.ran);
+    desk.put("list.txt", "not a user\n");
+    let broken = seen(&desk, url, &["--users", "list.txt"]);
+    assert_eq!(broken.status("settings"), "failed", "{:?}", broken.ran);
+}
+
+#[test]
+fn with_one_other_user_alone_reach_is_not_known() {
+    let stub = tiny("X-MongoDB-Service-Version", "gitHash=a; versionString=4.4.1".to_owned());
+    let seen = seen(&desk(), &stub.url(), &["--all-orgs"]);
+    assert_eq!(seen.status("reach"), "warning", "{:?}", seen.ran);
+    assert_eq!(seen.status("version"), "ok", "{:?}", seen.ran);
+}
+
+#[test]
+fn foreign_text_moves_no_terminal_and_no_secret_is_told() {
+    let hostile = "4.4.1\u{9b}31m".to_owned();
+    let stub = tiny("X-MongoDB-Service-Version", format!("versionString={hostile}"));
+    let ran = desk().run(&["doctor", "--url", &stub.url(), "-vv"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.chars().all(|c| c == '\n' || !c.is_control()), "{ran:?}");
+    let secret = crate::stub::PRIVATE;
+    assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{ran:?}");
+    let targets: Vec<_> = stub.asked().into_iter().map(|asked| asked.path).collect();
+    assert!(!targets.is_empty() && targets.iter().all(|path| !path.contains("groups")), "{targets:?}");
+}
+
+#[test]
+fn what_is_missing_is_told_as_for_an_audit() {
+    let ran = desk().run(&["doctor"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let ran = Desk::empty().run(&["doctor", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stderr.contains("no credentials"), "{ran:?}");
+}

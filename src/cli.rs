@@ -29,7 +29,7 @@ pub struct Cli {
     #[arg(long, short, global = true)]
     pub quiet: bool,
 
-    /// Tell what is going on, on stderr (-vv: every request)
+    /// Tell what is going on, on stderr (-vv: every request, -vvv: all)
     #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
 

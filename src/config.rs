@@ -12,12 +12,13 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use crate::api::{Credentials, product};
-use crate::cli::{Asked, Cli, Shown};
+use crate::cli::{self, Asked, Cli, Shown};
 use crate::credentials::{self, Env, Profile};
 use crate::exit::Error;
 use crate::gate::FailOn;
 use crate::model::Product;
 use crate::report::{Format, Output};
+use crate::sandbox::Options;
 use crate::source::Source;
 
 /// What holds for an audit.
@@ -68,8 +69,10 @@ pub struct View {
 pub const CUTOFF: DateTime<Utc> = DateTime::from_timestamp(1_614_556_800, 0).expect("a time");
 /// Days.
 pub const ACTIVE_WITHIN: u32 = 90;
-const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests in flight.
+pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
+/// For one request.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Of one request, before its user counts as not read.
 pub const RETRIES: u32 = 4;
 const OUT: &str = "reports";
@@ -328,6 +331,35 @@ fn is_setting(key: &str) -> bool {
     let audit = cli.find_subcommand("audit");
     !matches!(key, "config" | "help")
         && audit.is_some_and(|audit| audit.get_arguments().any(|argument| argument.get_long() == Some(key)))
+}
+
+/// The service that `keysunset sandbox` is to be.
+#[must_use]
+pub fn sandbox(typed: cli::Sandbox, clock: Clock) -> Options {
+    let default = Options::default();
+    Options {
+        listen: typed.listen.unwrap_or(default.listen),
+        product: typed.product.unwrap_or(default.product),
+        service_version: typed.service_version.unwrap_or(default.service_version),
+        users: typed.users.unwrap_or(default.users),
+        seed: typed.seed.unwrap_or(default.seed),
+        world: typed.world,
+        challenge: typed.challenge.unwrap_or(default.challenge),
+        nonce: typed.nonce.unwrap_or(default.nonce),
+        nonce_life: typed.nonce_life.unwrap_or(default.nonce_life),
+        nonce_uses: typed.nonce_uses.unwrap_or(default.nonce_uses),
+        clock: typed.clock.or(clock.fixed()),
+        faults: typed.fault,
+    }
+}
+
+/// The service that the demo audits, and what it leaves.
+#[must_use]
+pub fn demo(typed: cli::Demo, clock: Clock) -> (Options, View) {
+    let default = Options::default();
+    let users = typed.users.unwrap_or(default.users);
+    let view = View::settle(Shown { out: typed.out, ..Shown::default() });
+    (Options { users, clock: Some(clock.now()), ..default }, view)
 }
 
 /// What every "now" is: fixed by `SOURCE_DATE_EPOCH`, so that the same evidence gives the same bytes.

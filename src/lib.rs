@@ -40,7 +40,7 @@ pub mod source;
 pub mod store;
 
 use cli::{Cli, Command};
-use config::{Clock, Settings};
+use config::{Clock, Settings, View};
 use exit::{Error, Exit};
 
 /// Does what was typed.
@@ -51,8 +51,11 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
     let env = |name: &str| std::env::var(name).ok();
     let clock = Clock::from_env(&env)?;
     match cli.command {
-        Command::Demo(demo) => commands::demo::run(demo, clock, cli.quiet).await,
-        Command::Sandbox(sandbox) => commands::sandbox::run(sandbox, clock).await,
+        Command::Demo(demo) => {
+            let (options, view) = config::demo(demo, clock);
+            commands::demo::run(options, view, clock, cli.quiet).await
+        }
+        Command::Sandbox(sandbox) => commands::sandbox::run(config::sandbox(sandbox, clock)).await,
         Command::Audit(audit) => {
             let settings = Settings::resolve(audit.asked, audit.shown, audit.config.as_deref(), &env)?;
             let address = settings.url.to_string();
@@ -62,6 +65,9 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
             let settings = Settings::resolve_for_doctor(doctor.asked, doctor.config.as_deref(), &env)?;
             commands::doctor::run(settings, doctor.json, clock, cli.quiet).await
         }
-        Command::Report(report) => commands::report::run(report, cli.quiet),
+        Command::Report(report) => {
+            let view = View::resolve(report.shown, report.config.as_deref())?;
+            commands::report::run(&view, report.run, cli.quiet)
+        }
     }
 }

@@ -1,12 +1,8 @@
 //! `keysunset demo`: the whole audit against a sandbox started for it.
 
-use std::num::NonZeroUsize;
-use std::time::Duration;
-
 use super::{audit, say};
 use crate::api::{Credential, Credentials};
-use crate::cli;
-use crate::config::{Clock, RETRIES, Settings, View};
+use crate::config::{CONCURRENCY, Clock, RETRIES, Settings, TIMEOUT, View};
 use crate::exit::{Error, Exit};
 use crate::model::Product;
 use crate::sandbox::{Options, Sandbox};
@@ -16,14 +12,10 @@ use crate::source::Source;
 ///
 /// # Errors
 /// Those of the audit.
-pub async fn run(typed: cli::Demo, clock: Clock, quiet: bool) -> Result<Exit, Error> {
-    let default = Options::default();
-    let options =
-        Options { users: typed.users.unwrap_or(default.users), clock: Some(clock.now()), ..default };
+pub async fn run(options: Options, view: View, clock: Clock, quiet: bool) -> Result<Exit, Error> {
     let sandbox = Sandbox::start(options).map_err(Error::input)?;
     let announced = sandbox.announcement();
     let url = announced.url.parse().map_err(Error::bug)?;
-    let shown = cli::Shown { out: typed.out, ..cli::Shown::default() };
     let settings = Settings {
         url,
         name: "demo".to_owned(),
@@ -38,11 +30,11 @@ pub async fn run(typed: cli::Demo, clock: Clock, quiet: bool) -> Result<Exit, Er
             ..Credentials::default()
         },
         sources: vec![Source::AllOrganizations],
-        concurrency: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
+        concurrency: CONCURRENCY,
         rate: None,
-        timeout: Duration::from_secs(30),
+        timeout: TIMEOUT,
         retries: RETRIES,
-        view: View::settle(shown),
+        view,
     };
     let out = settings.view.output.out.clone();
     let exit = audit::run(settings, "the built-in sandbox".to_owned(), false, clock, quiet).await?;

@@ -1,7 +1,6 @@
 //! `keysunset report`: a stored run, rendered again without a request.
 
 use super::render;
-use crate::cli;
 use crate::config::View;
 use crate::exit::{Error, Exit};
 use crate::store::Store;
@@ -10,9 +9,8 @@ use crate::store::Store;
 ///
 /// # Errors
 /// No store, no such run, or a report that can't be written.
-pub fn run(typed: cli::Report, quiet: bool) -> Result<Exit, Error> {
-    let view = View::resolve(typed.shown, typed.config.as_deref())?;
+pub fn run(view: &View, run: Option<i64>, quiet: bool) -> Result<Exit, Error> {
     let store = Store::open(&view.store)?;
-    let run = store.run(typed.run)?;
-    render(&store, &run, &view, quiet)
+    let run = store.run(run)?;
+    render(&store, &run, view, quiet)
 }

@@ -1,4 +1,4 @@
-//! Who may know whom: reads the sources and holds the table of the house (DESIGN.md §1).
+//! Who may know whom: reads the sources and holds the table of the house.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,13 +45,6 @@ const ABOVE_SETTINGS: [&str; 9] =
 const ALL_BUT_CLI: [&str; 14] = [
     "model", "exit", "sandbox", "progress", "policy", "api", "store", "source", "collect", "waivers",
     "report", "plan", "gate", "config",
-];
-
-/// Files that may use one module more, each for a reason.
-const EXCEPTIONS: [(&str, &str, &str); 3] = [
-    ("commands/demo.rs", "cli", "takes its own flags as typed: it has no settings to resolve"),
-    ("commands/sandbox.rs", "cli", "takes its own flags as typed: it has no settings to resolve"),
-    ("commands/report.rs", "cli", "resolves a view alone, without an audit's settings"),
 ];
 
 /// The rooms that are macros, crate-wide by nature.
@@ -171,11 +164,9 @@ fn forbidden(file: &str, source: &str) -> Vec<String> {
     let module = file.split(['/', '.']).next().unwrap();
     let allowed = TABLE.iter().find(|(name, _)| *name == module).map(|(_, allowed)| *allowed);
     let Some(allowed) = allowed else { return vec![format!("{file}: the table has no module {module}")] };
-    let excepted = |used: &str| EXCEPTIONS.iter().any(|(place, more, _)| (*place, *more) == (file, used));
     used(file, source)
         .into_iter()
         .filter(|used| used != module && !allowed.contains(&used.as_str()) && !FREE.contains(&used.as_str()))
-        .filter(|used| !excepted(used))
         .map(|used| format!("{file} uses {used}"))
         .collect()
 }
@@ -213,15 +204,6 @@ fn every_module_uses_only_what_the_table_allows() {
         .flat_map(|(file, source)| forbidden(file, source))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[test]
-fn every_exception_is_needed() {
-    let sources = sources();
-    for (file, module, _) in EXCEPTIONS {
-        let source = sources.iter().find(|(name, _)| name == file).map(|(_, source)| source);
-        assert!(source.is_some_and(|source| used(file, source).contains(module)), "{file} and {module}");
-    }
 }
 
 #[test]

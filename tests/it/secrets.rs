@@ -63,11 +63,11 @@ fn a_programmatic_key_stands_nowhere_after_a_run_that_tells_everything() {
     let (public, private) = sandbox.credential_of(0);
     let desk = Desk::of((public.clone(), private.clone()));
     let secrets = disguises(&public, &private);
-    let ran = desk.audit(&sandbox, &["--all-orgs", "--user", "nobody@example.com", "-vv"]);
+    let ran = desk.audit(&sandbox, &["--all-orgs", "--user", "nobody@example.com", "-vvv"]);
     assert_eq!(ran.code, 4, "{ran:?}");
     assert!(!ran.stderr.is_empty(), "-vv tells something");
     assert_nowhere(&desk, &ran, &secrets);
-    let ran = desk.run(&["report", "-vv"]);
+    let ran = desk.run(&["report", "-vvv"]);
     assert_eq!(ran.code, 4);
     assert_nowhere(&desk, &ran, &secrets);
 }
@@ -77,7 +77,7 @@ fn a_personal_key_stands_nowhere_but_for_its_last_digits() {
     let sandbox = ops_manager(10);
     let (public, private) = sandbox.personal_credential_of(0).unwrap();
     let desk = Desk::of((public.clone(), private.clone()));
-    let ran = desk.audit(&sandbox, &["--all-orgs", "-vv"]);
+    let ran = desk.audit(&sandbox, &["--all-orgs", "-vvv"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let mut secrets = disguises(&public, &private);
     secrets.push(private[..23].to_owned());
@@ -97,12 +97,12 @@ fn failures_tell_no_secret() {
     drop(listener);
     for url in [&sandbox.announcement().url, &page.url(), &closed] {
         let desk = Desk::of((public.to_owned(), private.to_owned()));
-        let ran = desk.audit_at(url, &["--all-orgs", "-vv"]);
+        let ran = desk.audit_at(url, &["--all-orgs", "-vvv"]);
         assert_eq!(ran.code, 5, "{ran:?}");
         assert_nowhere(&desk, &ran, &secrets);
     }
     let half = Desk::empty().with("KEYSUNSET_PRIVATE_KEY", private);
-    let ran = half.audit_at(&closed, &["--all-orgs", "-vv"]);
+    let ran = half.audit_at(&closed, &["--all-orgs", "-vvv"]);
     assert_eq!(ran.code, 5);
     assert_nowhere(&half, &ran, &secrets);
 }
@@ -128,7 +128,7 @@ fn a_secret_stands_nowhere_in_whatever_way_it_is_given() {
         let desk = Desk::empty().with("SOME_VARIABLE", &private).with("PATH", "/usr/bin:/bin");
         put_private(&desk, name, &content);
         put_private(&desk, "secret.txt", &private);
-        let ran = desk.audit(&sandbox, &[&["--all-orgs", "-vv"], &arguments[..]].concat());
+        let ran = desk.audit(&sandbox, &[&["--all-orgs", "-vvv"], &arguments[..]].concat());
         assert_eq!(ran.code, 1, "{name}: {ran:?}");
         // What was put there is the one place where it may stand.
         for given in [name, "secret.txt"] {
@@ -197,7 +197,7 @@ fn a_live_key_that_a_list_carries_is_neither_told_nor_stored() {
         _ => Reply::ok(&list(&[carrying()])),
     });
     let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--project", "5b0000000000000000000000", "--all-orgs", "-vv"]);
+    let ran = desk.audit_at(&stub.url(), &["--project", "5b0000000000000000000000", "--all-orgs", "-vvv"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert_nowhere(&desk, &ran, &[secret.to_owned()]);
 }

@@ -1,4 +1,4 @@
-//! The exit codes of DESIGN.md §4, each by every cause that is named, and what stood in `--out` untouched by errors.
+//! The exit codes, each by every cause that is named, and what stood in `--out` untouched by errors.
 
 use keysunset::sandbox::Options;
 use serde_json::{Value, json};

@@ -236,7 +236,6 @@ fn what_is_allowed_is_not_told() {
         ("policy.rs", "mod tests { use super::*; mod deeper { use super::super::store; } }"),
         ("report/csv.rs", "use super::store; use crate::store::Store; use crate::report::Row;"),
         ("gate.rs", "impl<'a> From<&'a crate::report::Summary> for crate::exit::Exit {}"),
-        ("commands/demo.rs", "use crate::cli::Demo;"),
     ] {
         assert_eq!(forbidden(file, source), Vec::<String>::new(), "{file}: {source}");
     }

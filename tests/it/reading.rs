@@ -1,4 +1,4 @@
-//! How the reading of one user may end: the read statuses of DESIGN.md §3, redirects among them.
+//! How the reading of one user may end: the read statuses, redirects among them.
 
 use serde_json::json;
 

@@ -1,7 +1,6 @@
 //! One request done right: paced, authenticated, redirected only at home, bounded, and asked again while what went wrong
 //! may pass.
 
-use std::error::Error as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -11,14 +10,13 @@ use url::{Position, Url};
 
 use super::answer::{self, Meaning, Received};
 use super::auth::{Next, Session};
+use super::failure::{BODY_LIMIT, Failure, Unusable, cause};
 use super::keyring::{Credentials, Keyring};
 use super::pace::{self, Pace, Signal};
 use super::product;
 use super::wire::ErrorDocument;
 use crate::model::{Outcome, Product, ReadStatus};
 
-/// A page of 500 keys is some 150 KB; whoever sends more than this sends no page.
-const BODY_LIMIT: usize = 16 << 20;
 pub(super) const REDIRECTS: usize = 5;
 /// Challenges answered for one request. A second one is due when a nonce ends, more when several servers share a name.
 const CHALLENGES: usize = 4;
@@ -45,83 +43,12 @@ pub struct Connection {
     pub insecure_skip_verify: bool,
 }
 
-/// What makes the whole run pointless.
-#[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// Nobody answers.
-    #[error(
-        "no connection to {origin}: {why}\nhelp: check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY); see `keysunset doctor`"
-    )]
-    NoConnection {
-        /// Scheme, host and port.
-        origin: String,
-        /// The causes, outermost first.
-        why: String,
-    },
-    /// The digest layer refuses the answer to its own challenge.
-    #[error(
-        "the deployment refused the credentials (401 from {origin})\n\
-         tried: {public}\n\
-         help: check both parts of the key; a programmatic key also needs this machine's address on its access list; \
-         see `keysunset doctor`"
-    )]
-    RefusedCredentials {
-        /// Scheme, host and port.
-        origin: String,
-        /// The public part.
-        public: String,
-    },
-    /// An authentication other than the API's.
-    #[error(
-        "can't authenticate with {origin}: {why}\n\
-         help: keysunset answers HTTP Digest; is this the API itself, not a proxy?"
-    )]
-    Challenge {
-        /// Scheme, host and port.
-        origin: String,
-        /// What was asked for.
-        why: String,
-    },
-    /// Something else listens there.
-    #[error(
-        "what answers at {url} is not the API: {why}\n\
-         help: --url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0"
-    )]
-    NotTheApi {
-        /// What was asked for.
-        url: String,
-        /// What came instead.
-        why: String,
-    },
-    /// The certificate file or the TLS set-up.
-    #[error("can't set up the connection: {0}\nhelp: --ca-cert takes a file of PEM certificates")]
-    Setup(String),
-}
-
 /// What came of one GET.
 pub(super) enum Answer {
     /// A document, by its looks JSON.
     Document { status: u16, body: Vec<u8> },
     /// No document, and what that means.
     Refusal(Outcome),
-}
-
-/// Why no response could be had.
-pub(super) enum Failure {
-    /// Nobody was reached.
-    NoConnection(String),
-    /// It took too long.
-    Timeout(String),
-    /// What came broke off, or is no HTTP.
-    Broken(String),
-    /// More than any page holds.
-    TooLong,
-    /// To another host, or without end.
-    Redirect(u16, String),
-    /// The digest layer refuses the credentials.
-    Refused,
-    /// The digest layer asks for something else.
-    Unanswerable(String),
 }
 
 /// What an attempt came to.
@@ -264,7 +191,7 @@ impl Client {
                 request = request.header(AUTHORIZATION, authorization);
             }
             let sent = Instant::now();
-            let response = request.send().await.map_err(|error| failure(&error))?;
+            let response = request.send().await.map_err(|error| Failure::from(&error))?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let body = whole_body(response).await?;
             took += sent.elapsed();
@@ -398,27 +325,6 @@ impl Tried {
     }
 }
 
-impl Failure {
-    /// What it means for whom it was asked for.
-    pub(super) fn outcome(self) -> Outcome {
-        match self {
-            Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
-                Outcome::unread(ReadStatus::Error, None, why)
-            }
-            Self::TooLong => {
-                let why = format!("the answer is longer than {} MiB", BODY_LIMIT >> 20);
-                Outcome::unread(ReadStatus::Malformed, None, why)
-            }
-            Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), why),
-            Self::Refused => {
-                let why = "the credential was refused";
-                Outcome::unread(ReadStatus::Forbidden, Some(401), why)
-            }
-            Self::Unanswerable(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
-        }
-    }
-}
-
 /// Why nobody is asked at all.
 fn nobody_asks(session: Option<&Session>) -> Outcome {
     let (status, why) = match session {
@@ -431,32 +337,11 @@ fn nobody_asks(session: Option<&Session>) -> Outcome {
 /// Reads no further than the limit, whatever the headers promise.
 pub(super) async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| Failure::from(&error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
             return Err(Failure::TooLong);
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-pub(super) fn failure(error: &reqwest::Error) -> Failure {
-    if error.is_timeout() {
-        Failure::Timeout("timed out".to_owned())
-    } else if error.is_connect() {
-        Failure::NoConnection(format!("can't connect: {}", cause(error)))
-    } else {
-        Failure::Broken(format!("the connection broke: {}", cause(error)))
-    }
-}
-
-/// The innermost cause says what happened; the outer ones only where.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost = None;
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        innermost = Some(inner.to_string());
-        cause = inner.source();
-    }
-    innermost.unwrap_or_else(|| error.to_string())
 }

@@ -5,6 +5,7 @@ mod auth;
 mod certificate;
 mod challenge;
 mod client;
+mod failure;
 mod keyring;
 mod pace;
 mod pages;
@@ -14,7 +15,8 @@ mod wire;
 
 pub use auth::Credential;
 pub use certificate::Certificate;
-pub use client::{Client, Connection, Unusable};
+pub use client::{Client, Connection};
+pub use failure::Unusable;
 pub use keyring::Credentials;
 pub use pages::Listed;
 pub use probe::{Account, Asks, Contact, Unreached};

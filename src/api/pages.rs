@@ -7,7 +7,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::auth::Session;
-use super::client::{Answer, Client, Unusable};
+use super::client::{Answer, Client};
+use super::failure::Unusable;
 use super::wire::{self, Identified, Page};
 use crate::model::{Outcome, PersonalKey, ReadStatus, User};
 

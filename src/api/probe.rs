@@ -16,7 +16,8 @@ use super::answer::{self, Meaning, Received};
 use super::auth::Session;
 use super::certificate::Certificate;
 use super::challenge;
-use super::client::{Answer, Client, Failure, REDIRECTS, Unusable, failure, whole_body};
+use super::client::{Answer, Client, REDIRECTS, whole_body};
+use super::failure::{Failure, Unusable};
 use super::pages::{Listed, segment};
 use super::wire::{self, Page};
 use crate::model::{Outcome, Product, ReadStatus, User};
@@ -160,7 +161,7 @@ impl Client {
             Err(error) => {
                 // Only a handshake can fail for the certificate.
                 let certificate = if error.is_connect() { self.certificate_shown().await } else { None };
-                return Err(Unreached { why: told(failure(&error)), certificate });
+                return Err(Unreached { why: told(Failure::from(&error)), certificate });
             }
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -1,0 +1,123 @@
+//! What can go wrong with a request: what ends the run, and what is one request's own.
+
+use std::error::Error as _;
+
+use crate::model::{Outcome, ReadStatus};
+
+/// A page of 500 keys is some 150 KB; whoever sends more than this sends no page.
+pub(super) const BODY_LIMIT: usize = 16 << 20;
+
+/// What makes the whole run pointless.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// Nobody answers.
+    #[error(
+        "no connection to {origin}: {why}\nhelp: check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY); see `keysunset doctor`"
+    )]
+    NoConnection {
+        /// Scheme, host and port.
+        origin: String,
+        /// The causes, outermost first.
+        why: String,
+    },
+    /// The digest layer refuses the answer to its own challenge.
+    #[error(
+        "the deployment refused the credentials (401 from {origin})\n\
+         tried: {public}\n\
+         help: check both parts of the key; a programmatic key also needs this machine's address on its access list; \
+         see `keysunset doctor`"
+    )]
+    RefusedCredentials {
+        /// Scheme, host and port.
+        origin: String,
+        /// The public part.
+        public: String,
+    },
+    /// An authentication other than the API's.
+    #[error(
+        "can't authenticate with {origin}: {why}\n\
+         help: keysunset answers HTTP Digest; is this the API itself, not a proxy?"
+    )]
+    Challenge {
+        /// Scheme, host and port.
+        origin: String,
+        /// What was asked for.
+        why: String,
+    },
+    /// Something else listens there.
+    #[error(
+        "what answers at {url} is not the API: {why}\n\
+         help: --url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0"
+    )]
+    NotTheApi {
+        /// What was asked for.
+        url: String,
+        /// What came instead.
+        why: String,
+    },
+    /// The certificate file or the TLS set-up.
+    #[error("can't set up the connection: {0}\nhelp: --ca-cert takes a file of PEM certificates")]
+    Setup(String),
+}
+
+/// Why no response could be had.
+pub(super) enum Failure {
+    /// Nobody was reached.
+    NoConnection(String),
+    /// It took too long.
+    Timeout(String),
+    /// What came broke off, or is no HTTP.
+    Broken(String),
+    /// More than any page holds.
+    TooLong,
+    /// To another host, or without end.
+    Redirect(u16, String),
+    /// The digest layer refuses the credentials.
+    Refused,
+    /// The digest layer asks for something else.
+    Unanswerable(String),
+}
+
+impl Failure {
+    /// What it means for whom it was asked for.
+    pub(super) fn outcome(self) -> Outcome {
+        match self {
+            Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
+                Outcome::unread(ReadStatus::Error, None, why)
+            }
+            Self::TooLong => {
+                let why = format!("the answer is longer than {} MiB", BODY_LIMIT >> 20);
+                Outcome::unread(ReadStatus::Malformed, None, why)
+            }
+            Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), why),
+            Self::Refused => {
+                let why = "the credential was refused";
+                Outcome::unread(ReadStatus::Forbidden, Some(401), why)
+            }
+            Self::Unanswerable(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
+        }
+    }
+}
+
+impl From<&reqwest::Error> for Failure {
+    fn from(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::Timeout("timed out".to_owned())
+        } else if error.is_connect() {
+            Self::NoConnection(format!("can't connect: {}", cause(error)))
+        } else {
+            Self::Broken(format!("the connection broke: {}", cause(error)))
+        }
+    }
+}
+
+/// The innermost cause says what happened; the outer ones only where.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let mut innermost = None;
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        innermost = Some(inner.to_string());
+        cause = inner.source();
+    }
+    innermost.unwrap_or_else(|| error.to_string())
+}

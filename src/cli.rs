@@ -203,9 +203,9 @@ pub struct Report {
 #[serde(rename_all = "kebab-case")]
 pub struct Asked {
     /// The deployment: a host's root or a whole base path
-    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", hide_env = true, value_parser = url, help_heading = "Deployment")]
-    #[serde(default, deserialize_with = "url_of")]
-    pub url: Option<Url>,
+    // As text, since clap repeats a value that it can't parse, and people put passwords there.
+    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", hide_env = true, help_heading = "Deployment")]
+    pub url: Option<String>,
     /// What the reports call it [default: the URL's origin]
     #[arg(long, value_name = "NAME", env = "KEYSUNSET_NAME", hide_env = true, help_heading = "Deployment")]
     pub name: Option<String>,
@@ -347,7 +347,11 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| "a day such as 2021-03-01, or a time such as 2021-03-01T00:00:00Z".to_owned())
 }
 
-fn url(text: &str) -> Result<Url, String> {
+/// The address of a deployment.
+///
+/// # Errors
+/// What is wrong with it, without repeating it.
+pub fn url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|why| format!("{why}; write it like https://om.example:8080"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err("write it like https://om.example:8080".to_owned());
@@ -387,10 +391,6 @@ fn typed<'de, D: Deserializer<'de>, T>(
     parse(&text)
         .map(Some)
         .map_err(|expected| serde::de::Error::custom(format!("{text}: expected {expected}")))
-}
-
-fn url_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
-    typed(deserializer, url)
 }
 
 fn at_once_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {

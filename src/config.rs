@@ -9,9 +9,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::CommandFactory as _;
 use serde::de::DeserializeOwned;
-use url::{Host, Url};
+use url::Url;
 
-use crate::api::{Credentials, product};
+use crate::api::{Credentials, is_loopback, product};
 use crate::cli::{self, Asked, Cli, Shown};
 use crate::credentials::{self, Env, Profile};
 use crate::exit::Error;
@@ -114,9 +114,13 @@ impl Settings {
         let asked = typed.over(file_asked);
         let profile = asked.profile.as_deref().map(|name| Profile::find(name, env)).transpose()?;
         let mut lower = credentials::deployment(profile.as_ref(), env);
-        let url = asked.url.map_or_else(|| lower_url(&lower), Ok)?;
+        let url = match &asked.url {
+            Some(text) => {
+                cli::url(text).map_err(|why| Error::usage(format!("the URL can't be used (--url): {why}")))?
+            }
+            None => lower_url(&lower)?,
+        };
         if !url.username().is_empty() || url.password().is_some() {
-            // Not told by the parser of the flag, which repeats what it was given.
             return Err(Error::usage("the URL holds credentials, which do not belong there")
                 .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"));
         }
@@ -152,13 +156,7 @@ impl Settings {
     /// Whether what is read passes the network in the clear: plain http to another host than this one.
     #[must_use]
     pub fn is_in_the_clear(&self) -> bool {
-        let here = match self.url.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        self.url.scheme() == "http" && !here
+        self.url.scheme() == "http" && !is_loopback(&self.url)
     }
 
     /// Tells what makes the evidence doubtful, whatever else is quiet. Who can't be told can't be helped.
@@ -318,7 +316,11 @@ fn read_file(config: Option<&Path>) -> Result<(Asked, Shown), Error> {
         return Err(wrong(format!("no such setting: {}", unknown.join(", ")))
             .help("settings have the names of audit's flags, without `--`; credentials never stand here"));
     }
-    Ok((part(&text).map_err(wrong)?, part(&text).map_err(wrong)?))
+    let asked: Asked = part(&text).map_err(wrong)?;
+    if let Some(Err(why)) = asked.url.as_deref().map(cli::url) {
+        return Err(wrong(format!("url: {why}")));
+    }
+    Ok((asked, part(&text).map_err(wrong)?))
 }
 
 fn part<T: DeserializeOwned>(text: &str) -> Result<T, String> {

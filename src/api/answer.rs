@@ -39,15 +39,15 @@ pub(super) fn meaning(received: &Received, product: Product, version: Option<&st
         let why = format!("{} instead of JSON", looks(headers, body));
         return Meaning::Foreign(Outcome::unread(ReadStatus::Malformed, Some(status), why));
     }
-    if fine && !may_be_envelope(body) {
+    if fine && !may_be_error(body) {
         return Meaning::Document;
     }
     let document = ErrorDocument::read(body);
-    if fine && document.status.is_none_or(|inner| inner < 300) {
+    if fine && !document.is_error() {
         return Meaning::Document;
     }
     let told = *authenticated || document.error_code.is_some() || status == 429;
-    let status = if fine { document.status.unwrap_or(status) } else { status };
+    let status = if fine { document.status.filter(|inner| *inner >= 300).unwrap_or(500) } else { status };
     if told {
         Meaning::Refused(refusal(status, document, product, version))
     } else {
@@ -98,9 +98,9 @@ fn is_removal(status: u16, code: &str, product: Product, version: Option<&str>) 
             && product::has_removed_personal_keys(product, version)
 }
 
-/// A quick look, since the hot path need not parse twice: only an envelope has a `status`.
-fn may_be_envelope(body: &[u8]) -> bool {
-    body.windows(8).any(|window| window == b"\"status\"")
+/// A quick look, since the hot path need not parse twice: only an envelope has a `status`, only an error a code.
+fn may_be_error(body: &[u8]) -> bool {
+    body.windows(11).any(|window| window.starts_with(b"\"status\"") || window == b"\"errorCode\"")
 }
 
 /// What a body is, for a person.
@@ -164,6 +164,17 @@ mod tests {
             panic!("a refusal");
         };
         assert_eq!((outcome.status, outcome.http_status), (ReadStatus::NotFound, Some(404)));
+        for body in [
+            r#"{"status":500,"content":[]}"#,
+            r#"{"status":"500","results":[]}"#,
+            r#"{"results":[],"errorCode":"UNEXPECTED_ERROR","error":500}"#,
+        ] {
+            let answer = meaning(&received(200, body), Product::OpsManager, None);
+            assert!(
+                matches!(answer, Meaning::Refused(Outcome { http_status: Some(500), .. })),
+                "{body}: {answer:?}"
+            );
+        }
         let page = r#"{"status":200,"results":[],"totalCount":0}"#;
         assert_eq!(meaning(&received(200, page), Product::OpsManager, None), Meaning::Document);
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, LOCATION};
-use url::{Position, Url};
+use url::{Host, Position, Url};
 
 use super::answer::{self, Meaning, Received};
 use super::auth::{Next, Session};
@@ -92,6 +92,13 @@ impl Client {
                 return Err(Unusable::Setup("no certificate in the file".to_owned()));
             }
             http = certificates.into_iter().fold(http, reqwest::ClientBuilder::add_root_certificate);
+        }
+        if connection.url.scheme() == "http" {
+            // Nothing to verify, and a machine without certificates can do without them.
+            http = http.tls_certs_only([]);
+        }
+        if is_loopback(&connection.url) {
+            http = http.no_proxy();
         }
         if connection.insecure_skip_verify {
             http = http.tls_danger_accept_invalid_certs(true);
@@ -180,10 +187,15 @@ impl Client {
     /// Sends, and answers what the digest layer asks.
     async fn exchange(&self, session: &Session, url: &Url) -> Result<Received, Failure> {
         let path = &url[Position::BeforePath..Position::AfterQuery];
+        // The turn before the nonce, which must not grow old while it waits for a slow pace.
+        self.pace.turn().await;
         let mut pass = session.enter().await;
         let mut took = Duration::ZERO;
-        for _ in 0..CHALLENGES {
-            self.pace.turn().await;
+        for challenges in 0..CHALLENGES {
+            if challenges > 0 {
+                self.pace.turn_at_once();
+            }
+            self.pace.pause().await;
             let mut request = self.http.get(url.clone()).header(ACCEPT, "application/json");
             let authorization = session.authorization(&pass, path);
             let authenticated = authorization.is_some();
@@ -322,6 +334,17 @@ impl Tried {
             Self::Failed(Failure::Timeout(_)) => Signal::Overloaded,
             Self::Answer(Answer::Refusal(_)) | Self::Foreign(_) | Self::Failed(_) => Signal::Neither,
         }
+    }
+}
+
+/// Whether it stays on this machine, where no proxy has a part in it.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
     }
 }
 

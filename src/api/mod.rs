@@ -15,7 +15,7 @@ mod wire;
 
 pub use auth::Credential;
 pub use certificate::Certificate;
-pub use client::{Client, Connection};
+pub use client::{Client, Connection, is_loopback};
 pub use failure::Unusable;
 pub use keyring::Credentials;
 pub use pages::Listed;

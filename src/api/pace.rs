@@ -66,18 +66,30 @@ impl Pace {
         Some(Permit { pace: self, place, entered: Instant::now() })
     }
 
-    /// Returns when the next request may go out: no pause, and its turn. The digest layer's own requests take one, too.
+    /// Returns when it is the turn of the next request.
     pub(crate) async fn turn(&self) {
-        loop {
-            let until = *lock(&self.paused_until);
-            if until <= Instant::now() {
-                break;
-            }
-            tokio::time::sleep_until(until).await;
-        }
         let Some(spacing) = self.spacing else { return };
         let turn = take(&mut lock(&self.next), Instant::now(), spacing);
         tokio::time::sleep_until(turn).await;
+    }
+
+    /// Returns when the deployment wants to be asked again. Right before sending: a pause may have come meanwhile.
+    pub(crate) async fn pause(&self) {
+        loop {
+            let until = *lock(&self.paused_until);
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// Takes a turn without waiting for it: for the answer to a challenge, which would be stale by then. Those who come
+    /// later wait the longer.
+    pub(crate) fn turn_at_once(&self) {
+        if let Some(spacing) = self.spacing {
+            take(&mut lock(&self.next), Instant::now(), spacing);
+        }
     }
 
     /// Reads what an answer says about when to go on, and pauses everybody.

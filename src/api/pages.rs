@@ -16,6 +16,7 @@ use crate::model::{Outcome, PersonalKey, ReadStatus, User};
 const PAGE: usize = 500;
 /// The service allows 10 keys a user; whoever has more pages than this has a list that never ends.
 const KEY_PAGES: u32 = 100;
+const MOST_KEYS: usize = 10_000;
 /// Five million users; fewer where the service gives smaller pages.
 const LIST_PAGES: u32 = 10_000;
 /// Their ids are held at once.
@@ -40,6 +41,10 @@ impl Client {
                 Turn::Rows(rows) => rows,
                 Turn::End(outcome) => break outcome,
             };
+            if keys.len() + rows.len() > MOST_KEYS {
+                let why = format!("more than {MOST_KEYS} keys, where the service allows 10");
+                break Outcome::unread(ReadStatus::Partial, pages.status, why);
+            }
             for row in rows {
                 if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&user.id)) {
                     strange = Some("the list holds a key of another user".to_owned());
@@ -69,10 +74,12 @@ impl Client {
         let who = User { id: String::new(), username: Some(name.to_owned()) };
         let (answer, retries) = self.get(self.keyring().of(&who), &format!("users/byName/{segment}")).await?;
         let user = match answer {
-            Answer::Refusal(outcome) => Err(outcome),
+            Answer::Refusal(outcome) => Err(of_a_list(outcome)),
             Answer::Document { status, body } => wire::single::<wire::Account>(&body)
                 .map(User::from)
-                .map_err(|why| Outcome::unread(ReadStatus::Malformed, Some(status), why.to_string())),
+                .map_err(|why| why.to_string())
+                .and_then(|user| called(user, name))
+                .map_err(|why| Outcome::unread(ReadStatus::Malformed, Some(status), why)),
         };
         Ok(user.map_err(|outcome| (outcome, 1 + retries)))
     }
@@ -101,8 +108,8 @@ impl Client {
                 Turn::End(outcome) => break outcome,
             }
         };
-        let outcome = pages.reconcile(ids.len() as u64, end, "organizations");
-        Ok((ids, outcome))
+        let outcome = pages.reconcile(pages.different, end, "organizations");
+        Ok((ids, of_a_list(outcome)))
     }
 
     fn listed(
@@ -132,7 +139,7 @@ impl Client {
                     (Listed::Users(users, pages.total), State::Pages(pages))
                 }
                 Turn::End(end) => {
-                    let outcome = pages.reconcile(pages.seen, end, "users");
+                    let outcome = of_a_list(pages.reconcile(pages.different, end, "users"));
                     (Listed::End(outcome), State::Over(None))
                 }
             }))
@@ -168,7 +175,12 @@ struct Pages<'a, T> {
     limit: u32,
     /// Rows so far, repeats included.
     seen: u64,
+    /// Rows so far, without repeats.
+    different: u64,
+    page_before: HashSet<String>,
     total: Option<u64>,
+    /// Whether the service's own count changed: then rows may have moved from a page to be read to one that was.
+    moved: bool,
     /// Requests that had to be sent again.
     retries: u32,
     /// Of the last page.
@@ -191,7 +203,10 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
             number: 0,
             limit,
             seen: 0,
+            different: 0,
+            page_before: HashSet::new(),
             total: None,
+            moved: false,
             retries: 0,
             status: None,
             more: true,
@@ -236,29 +251,48 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
     fn take(&mut self, page: Page<T>) -> Turn<T> {
         let rows = page.rows;
         self.seen += rows.len() as u64;
-        // The newest count: a list may grow while it is read.
-        self.total = page.total.or(self.total);
+        self.count_different(&rows);
+        if page.total.is_some() {
+            self.moved |= self.total.is_some() && page.total != self.total;
+            self.total = page.total;
+        }
         if self.unreadable_row.is_none() {
             self.unreadable_row = page.unreadable_row;
         }
-        self.more = page.has_next
-            || !rows.is_empty() && self.total.map_or(rows.len() >= PAGE, |total| self.seen < total);
+        let unfinished = match self.total {
+            Some(total) => self.seen < total,
+            // Nothing says where such a list ends but an empty page.
+            None => rows.len() >= PAGE || !page.has_links,
+        };
+        self.more = page.has_next || !rows.is_empty() && unfinished;
+        let partial = |why: String| Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why));
         let counted = self.total.unwrap_or(u64::MAX);
         if self.more && self.seen > counted.saturating_add(PAGE as u64) {
-            let why = format!("the list does not end: it says {counted}, and goes on after {}", self.seen);
-            return Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why));
+            return partial(format!(
+                "the list does not end: it says {counted}, and goes on after {}",
+                self.seen
+            ));
         }
         match rows.first() {
             Some(first) if !self.begun_with.insert(first.id().to_owned()) => {
-                let why = "the list does not end: a page repeats one before it";
-                Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why))
+                partial("the list does not end: a page repeats one before it".to_owned())
             }
             None if self.more && std::mem::replace(&mut self.empty_before, true) => {
-                let why = "the list does not end: empty pages say that more follows";
-                Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why))
+                partial("the list does not end: empty pages say that more follows".to_owned())
             }
             Some(_) | None => Turn::Rows(rows),
         }
+    }
+
+    /// Repeats within a page and across two pages are seen; further apart they would cost memory for every row.
+    fn count_different(&mut self, rows: &[T]) {
+        let mut here = HashSet::with_capacity(rows.len());
+        for row in rows {
+            if here.insert(row.id().to_owned()) && !self.page_before.contains(row.id()) {
+                self.different += 1;
+            }
+        }
+        self.page_before = here;
     }
 
     /// The outcome of a list of which `got` different rows were taken: complete only if nothing at all speaks against it.
@@ -270,12 +304,36 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
             return Outcome::unread(ReadStatus::Malformed, self.status, why);
         }
         match self.total {
+            Some(total) if self.moved => {
+                let why = format!(
+                    "the list changed while it was read: the service now counts {total} {what}; read it again"
+                );
+                Outcome::unread(ReadStatus::Partial, self.status, why)
+            }
             Some(total) if total != got => {
                 let why = format!("the service counts {total} {what}, but its pages hold {got}");
                 Outcome::unread(ReadStatus::Partial, self.status, why)
             }
             Some(_) | None => end,
         }
+    }
+}
+
+/// An account, if it is the one asked for.
+fn called(user: User, name: &str) -> Result<User, String> {
+    match &user.username {
+        Some(other) if other.to_lowercase() != name.to_lowercase() => {
+            Err(format!("asked for {name}, the service answered with {other}"))
+        }
+        Some(_) | None => Ok(user),
+    }
+}
+
+/// Only a user's keys can be gone for good; a list or a user that the service does not know is not found.
+fn of_a_list(outcome: Outcome) -> Outcome {
+    match outcome.status {
+        ReadStatus::Removed => Outcome { status: ReadStatus::NotFound, ..outcome },
+        _ => outcome,
     }
 }
 

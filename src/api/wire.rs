@@ -13,6 +13,8 @@ pub(super) struct Page<T> {
     pub(super) total: Option<u64>,
     /// Whether a link says that another page follows. Its address is never used.
     pub(super) has_next: bool,
+    /// Whether there are links at all: without them and without a count nothing says where the list ends.
+    pub(super) has_links: bool,
     /// Why rows had to be left out, for the first that can't be read.
     pub(super) unreadable_row: Option<String>,
 }
@@ -52,21 +54,23 @@ impl<T: DeserializeOwned> Page<T> {
     }
 
     fn unwrap_list(list: List<T>) -> Result<Self, serde_json::Error> {
+        let has_links = list.links.as_ref().is_some_and(|links| !links.is_empty());
         let has_next = list.links.iter().flatten().any(|link| link.rel.as_deref() == Some("next"));
         let (rows, inner) = match (list.results, list.content) {
             (Some(rows), _) => (rows, None),
             (None, Some(content @ serde_json::Value::Array(_))) => (serde_json::from_value(content)?, None),
             (None, Some(content)) => {
                 let inner: Self = Self::unwrap_list(serde_json::from_value(content)?)?;
-                (inner.rows, Some((inner.total, inner.has_next)))
+                (inner.rows, Some((inner.total, inner.has_next, inner.has_links)))
             }
             (None, None) => return Err(serde_json::Error::custom("neither `results` nor `content`")),
         };
-        let (inner_total, inner_next) = inner.unwrap_or((None, false));
+        let (inner_total, inner_next, inner_links) = inner.unwrap_or((None, false, false));
         Ok(Self {
             rows,
             total: list.total_count.or(inner_total),
             has_next: has_next || inner_next,
+            has_links: has_links || inner_links,
             unreadable_row: None,
         })
     }
@@ -84,7 +88,7 @@ impl Page<serde_json::Value> {
                 }
             }
         }
-        Page { rows, total: self.total, has_next: self.has_next, unreadable_row }
+        Page { rows, unreadable_row, total: self.total, has_next: self.has_next, has_links: self.has_links }
     }
 }
 
@@ -102,23 +106,32 @@ pub(super) fn single<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::
 }
 
 /// What an error document says; every field may be missing, and so may the document.
-#[derive(Deserialize, Default)]
+#[derive(Default)]
 pub(super) struct ErrorDocument {
-    #[serde(rename = "errorCode")]
     pub(super) error_code: Option<String>,
     pub(super) detail: Option<String>,
-    /// In an envelope, the status that counts.
+    /// The status that counts, where the document has one of its own; 500 for one that makes no sense.
     pub(super) status: Option<u16>,
-    pub(super) content: Option<Box<ErrorDocument>>,
 }
 
 impl ErrorDocument {
+    /// Field by field, so that a strange one does not hide another.
     pub(super) fn read(body: &[u8]) -> Self {
-        let document: Self = serde_json::from_slice(body).unwrap_or_default();
-        match document.content {
-            Some(inner) => Self { status: document.status, ..*inner },
-            None => document,
-        }
+        let outer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let inner = outer.get("content").filter(|content| content.is_object());
+        let field = |name: &str| inner.and_then(|inner| inner.get(name)).or_else(|| outer.get(name));
+        let text = |name: &str| field(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let error_code = text("errorCode");
+        let said = outer.get("status").or_else(|| field("error").filter(|_| error_code.is_some()));
+        let status = said
+            .filter(|said| !said.is_null())
+            .map(|said| said.as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(500));
+        Self { error_code, detail: text("detail"), status }
+    }
+
+    /// Whether it says that something went wrong, whatever the status of the answer.
+    pub(super) fn is_error(&self) -> bool {
+        self.error_code.is_some() || self.status.is_some_and(|status| !(200..300).contains(&status))
     }
 }
 

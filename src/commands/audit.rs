@@ -8,11 +8,11 @@ use super::render;
 use crate::api::{Client, Connection};
 use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings, View};
 use crate::exit::{Error, Exit};
-use crate::model::User;
+use crate::model::{User, rfc3339};
 use crate::policy::{Policy, day_or_instant};
 use crate::progress::Progress;
 use crate::report::text::printable;
-use crate::source::Source;
+use crate::source::{Checked, Source};
 use crate::store::{Journal, Run, RunSettings, Store};
 
 /// Runs the command. `address` is what the reports say about where the deployment is.
@@ -33,7 +33,7 @@ pub async fn run(
         cutoff: settings.view.cutoff.unwrap_or(CUTOFF),
         active_within: settings.view.active_within.unwrap_or(ACTIVE_WITHIN),
     };
-    let asked = facts(&settings, address, &policy);
+    let asked = facts(&settings, &sources, address, &policy);
     let (view, at_once) = (settings.view, settings.concurrency);
     let client = Arc::new(Client::new(Connection {
         url: settings.url,
@@ -111,23 +111,26 @@ enum Begun {
 }
 
 fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Error> {
-    let mut unfinished = if resume { store.unfinished()? } else { Vec::new() };
-    if let Some(same) = unfinished.iter().position(|run| changes(run, asked).is_empty()) {
-        let run = unfinished.swap_remove(same);
-        if run.finished_at.is_some() {
-            return Ok(Begun::Read(store, run.id));
-        }
-        let (journal, missing) = store.resume(&run)?;
-        return Ok(Begun::Open { journal, missing, resumed: true });
+    if !resume {
+        return Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false });
     }
-    if let Some(newest) = unfinished.first() {
+    let runs = store.runs()?;
+    // A run that was cut short before a later one of the same settings was whole is history.
+    if let Some((run, reported)) = runs.iter().find(|(run, _)| changes(run, asked).is_empty()) {
+        if !reported {
+            tracing::info!("resuming run {} of {}", run.id, rfc3339(run.started_at));
+            if run.finished_at.is_some() {
+                return Ok(Begun::Read(store, run.id));
+            }
+            let (journal, missing) = store.resume(run)?;
+            return Ok(Begun::Open { journal, missing, resumed: true });
+        }
+    } else if let Some((newest, _)) = runs.iter().find(|(_, reported)| !reported) {
         let changed = changes(newest, asked);
         return Err(Error::input(format!("run {} can't be resumed with other settings{changed}", newest.id))
             .help("resume it with its own settings, or leave out --resume for a new run"));
     }
-    if resume {
-        tracing::info!("nothing to resume: this is a new run");
-    }
+    tracing::info!("nothing to resume: this is a new run");
     Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false })
 }
 
@@ -145,6 +148,7 @@ fn changes(run: &Run, asked: &Run) -> String {
         ("product", run.product.to_string(), asked.product.to_string()),
         ("credential", run.credential.clone(), asked.credential.clone()),
         ("whom to audit", run.settings.sources.join(", "), asked.settings.sources.join(", ")),
+        ("lists of users", run.settings.lists.join("; "), asked.settings.lists.join("; ")),
         ("certificates", trust(run), trust(asked)),
         ("cutoff and activity", rules(run), rules(asked)),
     ];
@@ -154,7 +158,7 @@ fn changes(run: &Run, asked: &Run) -> String {
 }
 
 /// What is known of the run before its first request.
-fn facts(settings: &Settings, address: String, policy: &Policy) -> Run {
+fn facts(settings: &Settings, checked: &[Checked], address: String, policy: &Policy) -> Run {
     Run {
         id: 0,
         deployment: settings.name.clone(),
@@ -167,6 +171,7 @@ fn facts(settings: &Settings, address: String, policy: &Policy) -> Run {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: RunSettings {
             sources: settings.sources.iter().map(Source::to_string).collect(),
+            lists: checked.iter().filter_map(Checked::fingerprint).collect(),
             cutoff: policy.cutoff,
             active_within: policy.active_within,
             concurrency: settings.concurrency.get(),

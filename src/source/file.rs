@@ -8,6 +8,7 @@ use std::path::Path;
 
 use futures::Stream;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::Listed;
@@ -72,6 +73,7 @@ pub struct List {
     format: Format,
     file: File,
     users: u64,
+    digest: String,
 }
 
 impl List {
@@ -94,7 +96,20 @@ impl List {
             }
             true
         });
-        if broken.lines.is_empty() { Ok(Self { name, format, file, users }) } else { Err(broken) }
+        if broken.lines.is_empty() && users == 0 {
+            broken.note(0, "it names nobody".to_owned());
+        }
+        if !broken.lines.is_empty() {
+            return Err(broken);
+        }
+        let digest = digest(&mut file).map_err(whole)?;
+        Ok(Self { name, format, file, users, digest })
+    }
+
+    /// What tells this list from another of the same name: how many users, and the SHA-256 of its bytes.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        format!("{} users, SHA-256 {}", self.users, self.digest)
     }
 
     /// How many users it names, repeats included.
@@ -140,15 +155,29 @@ impl List {
     }
 }
 
-/// Standard input can be read once only, so it goes through a nameless temporary file.
+/// A nameless copy: what was checked is what is read, even if somebody writes a new list meanwhile.
 fn open(path: &Path) -> io::Result<File> {
-    if path.as_os_str() != "-" {
-        return File::open(path);
-    }
     let mut spool = tempfile::tempfile()?;
-    io::copy(&mut io::stdin().lock(), &mut spool)?;
+    if path.as_os_str() == "-" {
+        io::copy(&mut io::stdin().lock(), &mut spool)?;
+    } else {
+        io::copy(&mut File::open(path)?, &mut spool)?;
+    }
     spool.seek(SeekFrom::Start(0))?;
     Ok(spool)
+}
+
+/// The SHA-256 of a file, in hexadecimal digits.
+fn digest(file: &mut File) -> io::Result<String> {
+    use std::fmt::Write as _;
+    file.seek(SeekFrom::Start(0))?;
+    let mut hasher = Sha256::new();
+    io::copy(file, &mut hasher)?;
+    Ok(hasher.finalize().iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    }))
 }
 
 /// By the first line: JSON starts with a bracket, CSV with a header that names one of our columns.
@@ -236,6 +265,11 @@ fn known(id: &str, username: Option<&str>) -> Result<Listed, String> {
 }
 
 fn named(name: &str) -> Result<Listed, String> {
+    if name.contains([',', ';']) {
+        return Err(format!(
+            "{name:?} is no name; for CSV the first line has to name a column `user_id` or `username`"
+        ));
+    }
     if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(format!("{name:?} is neither an id nor a name"));
     }
@@ -333,6 +367,11 @@ enum JsonUser {
     Object { id: Option<String>, user_id: Option<String>, username: Option<String> },
 }
 
+#[derive(serde::Deserialize)]
+struct JsonLink {
+    rel: Option<String>,
+}
+
 impl<'de> DeserializeSeed<'de> for &mut JsonUsers<'_, '_> {
     type Value = ();
 
@@ -368,7 +407,7 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let (mut total, mut listed) = (None::<u64>, false);
+        let (mut total, mut listed, mut more) = (None::<u64>, false, false);
         while let Some(field) = fields.next_key::<String>()? {
             match field.as_str() {
                 "results" | "content" => {
@@ -376,6 +415,10 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
                     listed = true;
                 }
                 "totalCount" => total = fields.next_value()?,
+                "links" => {
+                    let links: Option<Vec<JsonLink>> = fields.next_value()?;
+                    more = links.iter().flatten().any(|link| link.rel.as_deref() == Some("next"));
+                }
                 _ => drop(fields.next_value::<IgnoredAny>()?),
             }
         }
@@ -383,6 +426,9 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
             return Err(A::Error::custom("neither an array nor a list answer: no `results`"));
         }
         match total {
+            _ if more => Err(A::Error::custom(
+                "a part of a list: its links say that another page follows; save all its pages",
+            )),
             Some(total) if total != self.count => Err(A::Error::custom(format!(
                 "a part of a list: {} users of {total} (totalCount); save all its pages",
                 self.count

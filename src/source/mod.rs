@@ -77,6 +77,17 @@ pub enum Checked {
     AllOrganizations,
 }
 
+impl Checked {
+    /// What tells a list from another of the same name; `None` for what is asked of the deployment.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<String> {
+        match self {
+            Self::List(list) => Some(list.fingerprint()),
+            Self::One(_) | Self::Project(_) | Self::Organization(_) | Self::AllOrganizations => None,
+        }
+    }
+}
+
 impl Source {
     /// Reads lists once through, so that a broken line is told before the first request.
     ///

@@ -4,23 +4,32 @@ use futures::{Stream, StreamExt as _};
 
 use super::{Found, Sink, Stop};
 use crate::api::{Client, Listed, Unusable};
-use crate::model::{Gap, Outcome};
+use crate::model::{Gap, Outcome, ReadStatus};
 
-/// Everybody of one organization.
+/// Everybody of one organization, which was named and so has somebody.
 pub(super) async fn organization(client: &Client, id: &str, sink: &Sink) -> Result<(), Stop> {
-    drain(client.organization_users(id), format!("organization {id}"), sink).await
+    drain(client.organization_users(id), format!("organization {id}"), Nobody::IsAMistake, sink).await
 }
 
-/// Everybody of one project.
+/// Everybody of one project, which was named and so has somebody.
 pub(super) async fn project(client: &Client, id: &str, sink: &Sink) -> Result<(), Stop> {
-    drain(client.project_users(id), format!("project {id}"), sink).await
+    drain(client.project_users(id), format!("project {id}"), Nobody::IsAMistake, sink).await
+}
+
+/// What a list of nobody means.
+#[derive(Clone, Copy)]
+enum Nobody {
+    /// Of what was named: an empty list is never a clean result.
+    IsAMistake,
+    /// Of one of all organizations.
+    IsFine,
 }
 
 /// Everybody of every organization that the credentials see: there is no list of all users.
 pub(super) async fn all(client: &Client, sink: &Sink) -> Result<(), Stop> {
     let (ids, outcome) = client.organizations().await?;
     for id in &ids {
-        organization(client, id, sink).await?;
+        drain(client.organization_users(id), format!("organization {id}"), Nobody::IsFine, sink).await?;
     }
     unless_complete("all organizations".to_owned(), outcome, sink).await
 }
@@ -28,10 +37,11 @@ pub(super) async fn all(client: &Client, sink: &Sink) -> Result<(), Stop> {
 async fn drain(
     users: impl Stream<Item = Result<Listed, Unusable>>,
     source: String,
+    nobody: Nobody,
     sink: &Sink,
 ) -> Result<(), Stop> {
     let mut users = std::pin::pin!(users);
-    let mut expected = 0;
+    let (mut expected, mut empty) = (0, true);
     while let Some(listed) = users.next().await {
         match listed? {
             Listed::Users(users, total) => {
@@ -39,11 +49,20 @@ async fn drain(
                 let known = total.unwrap_or(expected + users.len() as u64);
                 sink.expect(known.saturating_sub(expected));
                 expected = expected.max(known);
+                empty &= users.is_empty();
                 for user in users {
                     sink.put(Found::User(user)).await?;
                 }
             }
-            Listed::End(outcome) => return unless_complete(source, outcome, sink).await,
+            Listed::End(outcome) => {
+                let mistake = outcome.status.is_complete() && empty && matches!(nobody, Nobody::IsAMistake);
+                let outcome = if mistake {
+                    Outcome::unread(ReadStatus::NotFound, outcome.http_status, "it has no users")
+                } else {
+                    outcome
+                };
+                return unless_complete(source, outcome, sink).await;
+            }
         }
     }
     Ok(())

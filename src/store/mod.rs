@@ -77,6 +77,9 @@ pub struct Run {
 pub struct RunSettings {
     /// What was to be audited, such as `organization 5980…` or `users from list.csv`.
     pub sources: Vec<String>,
+    /// What tells the lists among them from others of the same names.
+    #[serde(default)]
+    pub lists: Vec<String>,
     /// A use at or after it counts.
     pub cutoff: DateTime<Utc>,
     /// In days.
@@ -131,9 +134,13 @@ impl Store {
     /// # Errors
     /// A file that is not ours or newer than this program (left as it was), another run going on, or what SQLite says.
     pub fn open_for_run(path: &Path) -> Result<Self, Error> {
-        let connection = schema::connect(path, schema::Wanted::OrNew)?;
         let name = path.display().to_string();
+        // Nothing is left beside another program's file; and of two who would make the store, one waits outside.
+        if path.metadata().is_ok_and(|file| file.len() > 0) {
+            schema::recognize(path, &name)?;
+        }
         let lock = lock_beside(path, &name)?;
+        let connection = schema::connect(path, schema::Wanted::OrNew)?;
         Ok(Self { connection, path: name, _lock: Some(lock) })
     }
 
@@ -146,7 +153,10 @@ impl Store {
             return Err(Error::Missing(path.display().to_string()));
         }
         let connection = schema::connect(path, schema::Wanted::Existing)?;
-        Ok(Self { connection, path: path.display().to_string(), _lock: None })
+        let store = Self { connection, path: path.display().to_string(), _lock: None };
+        // One view for all that is read, whatever a run writes meanwhile.
+        store.connection.execute_batch("BEGIN").map_err(|error| store.sqlite(error))?;
+        Ok(store)
     }
 
     fn sqlite(&self, error: rusqlite::Error) -> Error {
@@ -187,6 +197,8 @@ impl Store {
     pub fn resume(self, run: &Run) -> Result<(Journal, Vec<User>), Error> {
         let open = || {
             self.connection.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
+            // Names are resolved anew, and one that was nobody's may be somebody's now.
+            self.connection.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", [run.id])?;
             let mut query = self.connection.prepare(
                 "SELECT user_id, username FROM readings WHERE run = ? AND status IS NULL ORDER BY id",
             )?;
@@ -198,15 +210,16 @@ impl Store {
         Ok((Journal::start(self, run.id), users))
     }
 
-    /// The runs whose reports were never written, newest first.
+    /// Every run, newest first, each with whether its reports were written.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn unfinished(&self) -> Result<Vec<Run>, Error> {
+    pub fn runs(&self) -> Result<Vec<(Run, bool)>, Error> {
         let read = || {
-            let mut query =
-                self.connection.prepare("SELECT * FROM runs WHERE NOT reported ORDER BY id DESC")?;
-            query.query_map([], run_of)?.collect::<Result<Vec<_>, _>>()
+            let mut query = self.connection.prepare("SELECT * FROM runs ORDER BY id DESC")?;
+            query
+                .query_map([], |row| Ok((run_of(row)?, row.get("reported")?)))?
+                .collect::<Result<Vec<_>, _>>()
         };
         read().map_err(|error| self.sqlite(error))
     }

@@ -82,6 +82,10 @@ pub(super) fn connect(path: &Path, wanted: Wanted) -> Result<Connection, Error> 
     let sqlite = |error| Error::Sqlite(name.clone(), error);
     let new = std::fs::metadata(path).map_or(wanted == Wanted::OrNew, |file| file.len() == 0);
     if new {
+        if path.exists() {
+            // Empty, and so nobody's loss.
+            std::fs::remove_file(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
+        }
         make(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
     }
     recognize(path, &name)?;
@@ -92,7 +96,7 @@ pub(super) fn connect(path: &Path, wanted: Wanted) -> Result<Connection, Error> 
 
 /// Reads the header of the file by itself, since SQLite would leave its own files beside another program's.
 /// Offsets as in <https://www.sqlite.org/fileformat.html>, §1.3.
-fn recognize(path: &Path, name: &str) -> Result<(), Error> {
+pub(super) fn recognize(path: &Path, name: &str) -> Result<(), Error> {
     let not_ours = |why: &str| Err(Error::NotOurs(name.to_owned(), why.to_owned()));
     let mut header = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
@@ -138,5 +142,5 @@ fn make(path: &Path) -> io::Result<()> {
         connection.pragma_update(None, "user_version", VERSION)
     };
     tables().map_err(io::Error::other)?;
-    file.persist(path).map(drop).map_err(|failed| failed.error)
+    file.persist_noclobber(path).map(drop).map_err(|failed| failed.error)
 }

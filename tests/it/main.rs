@@ -33,3 +33,4 @@ mod sources;
 mod stores;
 mod stub;
 mod support;
+mod unknown;

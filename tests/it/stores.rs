@@ -62,3 +62,25 @@ fn a_full_disk_ends_with_6_and_what_was_there_stays() {
     let ran = desk.audit(&sandbox, &["--all-orgs", "--resume"]);
     assert_eq!(ran.code, 1, "with room again it goes on: {ran:?}");
 }
+
+#[test]
+fn numbers_that_contradict_each_other_stop_with_70_and_leave_the_reports() {
+    let sandbox = ops_manager(5);
+    let desk = Desk::at(&sandbox);
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let (csv, page) = (desk.bytes("reports/keys.csv"), desk.markdown());
+    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    // A user entered twice, which the store itself never allows.
+    store
+        .execute_batch(
+            "DROP INDEX readings_once;
+             INSERT INTO readings (run, user_id, username, status, http_status, attempts)
+             SELECT run, user_id, username, status, http_status, attempts FROM readings LIMIT 1",
+        )
+        .unwrap();
+    drop(store);
+    let ran = desk.run(&["report", "--cutoff", "2022-02-02"]);
+    assert_eq!(ran.code, 70, "{ran:?}");
+    assert!(ran.stderr.contains("do not add up: 6 users requested"), "{ran:?}");
+    assert_eq!((desk.bytes("reports/keys.csv"), desk.markdown()), (csv, page));
+}

@@ -2,6 +2,7 @@
 
 mod file;
 mod org;
+mod rows;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use futures::Stream;
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::mpsc;
 
-pub use file::{BrokenList, List, looks_like_id};
+pub use file::{BrokenList, List};
 
 use crate::api::{Client, Unusable};
 use crate::model::{Gap, Outcome, Reading, User};
@@ -97,7 +98,7 @@ impl Source {
         Ok(match self {
             Self::File(path) => Checked::List(List::check(path)?),
             Self::User(user) => {
-                Checked::One(file::listed(user).map_err(|why| BrokenList::one("--user", why))?)
+                Checked::One(rows::listed(user).map_err(|why| BrokenList::one("--user", why))?)
             }
             Self::Project(id) => Checked::Project(id.clone()),
             Self::Organization(id) => Checked::Organization(id.clone()),

@@ -100,7 +100,8 @@ fn is_removal(status: u16, code: &str, product: Product, version: Option<&str>) 
 
 /// A quick look, since the hot path need not parse twice: only an envelope has a `status`, only an error a code.
 fn may_be_error(body: &[u8]) -> bool {
-    body.windows(11).any(|window| window.starts_with(b"\"status\"") || window == b"\"errorCode\"")
+    let has = |name: &[u8]| memchr::memmem::find(body, name).is_some();
+    has(b"\"status\"") || has(b"\"errorCode\"")
 }
 
 /// What a body is, for a person.

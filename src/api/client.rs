@@ -203,8 +203,8 @@ impl Client {
                 request = request.header(AUTHORIZATION, authorization);
             }
             let sent = Instant::now();
-            let response = request.send().await.map_err(|error| Failure::from(&error))?;
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let mut response = request.send().await.map_err(|error| Failure::from(&error))?;
+            let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
             let body = whole_body(response).await?;
             took += sent.elapsed();
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");

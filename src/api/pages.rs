@@ -251,7 +251,6 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
     fn take(&mut self, page: Page<T>) -> Turn<T> {
         let rows = page.rows;
         self.seen += rows.len() as u64;
-        self.count_different(&rows);
         if page.total.is_some() {
             self.moved |= self.total.is_some() && page.total != self.total;
             self.total = page.total;
@@ -265,6 +264,8 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
             None => rows.len() >= PAGE || !page.has_links,
         };
         self.more = page.has_next || !rows.is_empty() && unfinished;
+        self.count_different(&rows);
+        let alone = self.number == 1 && !self.more;
         let partial = |why: String| Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why));
         let counted = self.total.unwrap_or(u64::MAX);
         if self.more && self.seen > counted.saturating_add(PAGE as u64) {
@@ -274,7 +275,7 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
             ));
         }
         match rows.first() {
-            Some(first) if !self.begun_with.insert(first.id().to_owned()) => {
+            Some(first) if !alone && !self.begun_with.insert(first.id().to_owned()) => {
                 partial("the list does not end: a page repeats one before it".to_owned())
             }
             None if self.more && std::mem::replace(&mut self.empty_before, true) => {
@@ -286,13 +287,10 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
 
     /// Repeats within a page and across two pages are seen; further apart they would cost memory for every row.
     fn count_different(&mut self, rows: &[T]) {
-        let mut here = HashSet::with_capacity(rows.len());
-        for row in rows {
-            if here.insert(row.id().to_owned()) && !self.page_before.contains(row.id()) {
-                self.different += 1;
-            }
-        }
-        self.page_before = here;
+        let here: HashSet<&str> = rows.iter().map(T::id).collect();
+        self.different += here.iter().filter(|id| !self.page_before.contains(**id)).count() as u64;
+        self.page_before =
+            if self.more { here.into_iter().map(str::to_owned).collect() } else { HashSet::new() };
     }
 
     /// The outcome of a list of which `got` different rows were taken: complete only if nothing at all speaks against it.

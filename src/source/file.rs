@@ -106,11 +106,6 @@ impl List {
     }
 
     /// How many users it names, repeats included.
-    pub(super) fn len(&self) -> u64 {
-        self.users
-    }
-
-    /// How many users it names, for a forecast.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.users

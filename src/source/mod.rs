@@ -125,7 +125,7 @@ pub fn discover(
         for source in sources {
             let end = match source {
                 Checked::List(list) => {
-                    sink.expect(list.len());
+                    sink.expect(list.count());
                     names_resolved(&client, list.users(), at_once, &sink).await
                 }
                 Checked::One(listed) => {

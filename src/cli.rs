@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::gate::FailOn;
 use crate::model::Product;
+use crate::policy::FailOn;
 use crate::report::Format;
 use crate::sandbox;
 
@@ -309,6 +309,12 @@ pub struct Shown {
         help_heading = "Judgement"
     )]
     pub fail_on: Option<FailOn>,
+    /// Accepted exceptions: keys and users nobody can read, each with a reason, an owner and an end (docs/waivers.md)
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_WAIVERS", hide_env = true, help_heading = "Judgement")]
+    pub waivers: Option<PathBuf>,
+    /// A waiver that ends within 14 days, or that matches nothing, fails the run too
+    #[arg(long, env = "KEYSUNSET_STRICT_WAIVERS", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
+    pub strict_waivers: Option<bool>,
     /// End with 0 whatever was found or not read (errors still count)
     #[arg(long, env = "KEYSUNSET_EXIT_ZERO", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
     pub exit_zero: Option<bool>,

@@ -15,8 +15,8 @@ use crate::api::{Credentials, is_loopback, product};
 use crate::cli::{self, Asked, Cli, Shown};
 use crate::credentials::{self, Env, Profile};
 use crate::exit::Error;
-use crate::gate::FailOn;
 use crate::model::Product;
+use crate::policy::FailOn;
 use crate::report::{Format, Output};
 use crate::sandbox::Options;
 use crate::source::Source;
@@ -57,6 +57,10 @@ pub struct View {
     pub active_within: Option<u32>,
     /// Which keys fail.
     pub fail_on: FailOn,
+    /// A file of accepted exceptions.
+    pub waivers: Option<PathBuf>,
+    /// Whether waivers that end soon or match nothing are findings.
+    pub strict_waivers: bool,
     /// Whether findings and gaps end with 0.
     pub exit_zero: bool,
     /// The evidence.
@@ -217,6 +221,8 @@ impl View {
             cutoff: shown.cutoff,
             active_within: shown.active_within,
             fail_on: shown.fail_on.unwrap_or(FailOn::Any),
+            waivers: shown.waivers,
+            strict_waivers: shown.strict_waivers.unwrap_or(false),
             exit_zero: shown.exit_zero.unwrap_or(false),
             store: shown.store.unwrap_or_else(|| out.join(STORE)),
             output: Output {
@@ -269,6 +275,8 @@ impl Shown {
             cutoff: self.cutoff.or(lower.cutoff),
             active_within: self.active_within.or(lower.active_within),
             fail_on: self.fail_on.or(lower.fail_on),
+            waivers: self.waivers.or(lower.waivers),
+            strict_waivers: self.strict_waivers.or(lower.strict_waivers),
             exit_zero: self.exit_zero.or(lower.exit_zero),
             out: self.out.or(lower.out),
             store: self.store.or(lower.store),

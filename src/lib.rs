@@ -31,6 +31,7 @@ pub mod config;
 pub mod credentials;
 pub mod exit;
 pub mod gate;
+mod lines;
 pub mod model;
 pub mod policy;
 pub mod progress;
@@ -38,6 +39,7 @@ pub mod report;
 pub mod sandbox;
 pub mod source;
 pub mod store;
+pub mod waivers;
 
 use cli::{Cli, Command};
 use config::{Clock, Settings, View};
@@ -67,7 +69,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         }
         Command::Report(report) => {
             let view = View::resolve(report.shown, report.config.as_deref())?;
-            commands::report::run(&view, report.run, cli.quiet)
+            commands::report::run(&view, report.run, clock, cli.quiet)
         }
     }
 }

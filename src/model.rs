@@ -1,5 +1,7 @@
 //! What the audit talks about: users, their personal API keys, and what became of reading them. No I/O, no clock.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 
 named! {
@@ -33,6 +35,26 @@ pub struct User {
     pub id: String,
     /// Mostly an e-mail address; `None` where only the id was given.
     pub username: Option<String>,
+    /// Who named this user.
+    pub origin: Origin,
+}
+
+/// Where a user was found. Of several places the smallest, so that the order of their coming changes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The id of the organization in whose list the user was.
+    pub organization: Option<Arc<str>>,
+    /// The line of a list that somebody wrote.
+    pub line: Option<Line>,
+}
+
+/// A line of a list of users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The list's path, as it was typed.
+    pub list: Arc<str>,
+    /// From 1; 0 where the list has no lines of its own, as in JSON.
+    pub number: u64,
 }
 
 /// The last 12 hexadecimal digits of a key, in lower case: all that the service shows of it, and enough to identify it.

@@ -48,6 +48,33 @@ named! {
     }
 }
 
+named! {
+    /// Which keys fail the gate.
+    pub enum FailOn {
+        /// Any personal key
+        Any = "any",
+        /// An enabled one
+        Enabled = "enabled",
+        /// One used after the cutoff, or of which nobody knows that it was not
+        Used = "used",
+        /// None
+        Never = "never",
+    }
+}
+
+impl FailOn {
+    /// Whether a key fails the gate. One of unknown use is never counted as unused.
+    #[must_use]
+    pub fn counts(self, key: &PersonalKey, verdict: Verdict) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Enabled => key.is_enabled(),
+            Self::Used => matches!(verdict, Verdict::UsedAfterCutoff | Verdict::UsageUnknown),
+            Self::Never => false,
+        }
+    }
+}
+
 /// The rules' two settings, and the instant they are applied at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {

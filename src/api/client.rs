@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, LOCATION};
+use chrono::{DateTime, Utc};
+use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, LOCATION};
 use url::{Host, Position, Url};
 
 use super::answer::{self, Meaning, Received};
@@ -68,6 +69,7 @@ pub struct Client {
     pub(super) pace: Pace,
     retries: u32,
     service_version: OnceLock<String>,
+    clock_skew: OnceLock<i64>,
     /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
     proven: AtomicBool,
 }
@@ -111,6 +113,7 @@ impl Client {
             pace: Pace::new(connection.at_once, connection.rate),
             retries: connection.retries,
             service_version: OnceLock::new(),
+            clock_skew: OnceLock::new(),
             proven: AtomicBool::new(false),
         })
     }
@@ -119,6 +122,11 @@ impl Client {
     /// silent.
     pub fn service_version(&self) -> Option<&str> {
         self.service_version.get().map(String::as_str)
+    }
+
+    /// In seconds, how far the deployment's clock is ahead of this machine's, by its first answer that has a date.
+    pub fn clock_skew(&self) -> Option<i64> {
+        self.clock_skew.get().copied()
     }
 
     /// Who reads whom.
@@ -175,7 +183,7 @@ impl Client {
         for _ in 0..=REDIRECTS {
             let received = self.exchange(session, &url).await?;
             self.pace.heed(&received.headers, SystemTime::now());
-            self.note_version(&received.headers);
+            self.note(&received.headers);
             match self.redirected(&url, &received)? {
                 None => return Ok(received),
                 Some(next) => url = next,
@@ -231,7 +239,13 @@ impl Client {
         )))
     }
 
-    pub(super) fn note_version(&self, headers: &HeaderMap) {
+    /// What any answer tells of the deployment: its version and its clock.
+    pub(super) fn note(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        if let Some(date) = date {
+            self.clock_skew
+                .get_or_init(|| DateTime::<Utc>::from(date).signed_duration_since(Utc::now()).num_seconds());
+        }
         let told = headers.get("x-mongodb-service-version").and_then(|value| value.to_str().ok());
         if let Some((_, version)) = told.and_then(|value| value.split_once("versionString=")) {
             let version = version.split(';').next().unwrap_or_default().trim();

@@ -101,7 +101,11 @@ mod tests {
     }
 
     fn user(id: &str, username: &str) -> User {
-        User { id: id.to_owned(), username: Some(username.to_owned()) }
+        User {
+            id: id.to_owned(),
+            username: Some(username.to_owned()),
+            origin: crate::model::Origin::default(),
+        }
     }
 
     #[test]

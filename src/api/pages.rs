@@ -10,7 +10,7 @@ use super::auth::Session;
 use super::client::{Answer, Client};
 use super::failure::Unusable;
 use super::wire::{self, Identified, Page};
-use crate::model::{Outcome, PersonalKey, ReadStatus, User};
+use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, User};
 
 /// The most that is documented.
 const PAGE: usize = 500;
@@ -71,7 +71,7 @@ impl Client {
     /// What makes the whole run pointless.
     pub async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, Unusable> {
         let Some(segment) = segment(name) else { return Ok(Err((impossible(name), 0))) };
-        let who = User { id: String::new(), username: Some(name.to_owned()) };
+        let who = User { id: String::new(), username: Some(name.to_owned()), origin: Origin::default() };
         let (answer, retries) = self.get(self.keyring().of(&who), &format!("users/byName/{segment}")).await?;
         let user = match answer {
             Answer::Refusal(outcome) => Err(of_a_list(outcome)),

@@ -174,7 +174,7 @@ impl Client {
         let unreached = |failure| Unreached { why: told(failure), certificate: None };
         let body = whole_body(response).await.map_err(unreached)?;
         let took = sent.elapsed();
-        self.note_version(&headers);
+        self.note(&headers);
         let contact = Contact {
             http,
             status,

@@ -4,7 +4,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
-use crate::model::{PersonalKey, Suffix, User};
+use crate::model::{Origin, PersonalKey, Suffix, User};
 
 /// A page of a list, out of either envelope or none.
 pub(super) struct Page<T> {
@@ -190,7 +190,7 @@ pub(super) struct Account {
 
 impl From<Account> for User {
     fn from(account: Account) -> Self {
-        Self { id: account.id, username: account.username }
+        Self { id: account.id, username: account.username, origin: Origin::default() }
     }
 }
 

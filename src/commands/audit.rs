@@ -14,6 +14,7 @@ use crate::progress::Progress;
 use crate::report::text::printable;
 use crate::source::{Checked, Source};
 use crate::store::{Journal, Run, RunSettings, Store};
+use crate::waivers::Waivers;
 
 /// Runs the command. `address` is what the reports say about where the deployment is.
 ///
@@ -26,6 +27,7 @@ pub async fn run(
     clock: Clock,
     quiet: bool,
 ) -> Result<Exit, Error> {
+    let waivers = super::waivers(&settings.view, clock)?;
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>()?;
     crate::report::prepare(&settings.view.output)?;
     let policy = Policy {
@@ -68,6 +70,8 @@ pub async fn run(
                 Err(why) => return Err(why),
                 Ok(end) => {
                     store.note_version(run, client.service_version())?;
+                    // A fixed clock says nothing about the deployment's.
+                    store.note_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
                     if let End::Interrupted(exit) = end {
                         return Err(interrupted(&store, run, exit));
                     }
@@ -77,7 +81,7 @@ pub async fn run(
             (store, run)
         }
     };
-    reported(store, run, view, quiet, &mut interrupt).await
+    reported(store, run, view, waivers, quiet, &mut interrupt).await
 }
 
 /// Writes the reports; on a thread of its own, so that a signal ends the process even then.
@@ -85,11 +89,12 @@ async fn reported(
     store: Store,
     run: i64,
     view: View,
+    waivers: Waivers,
     quiet: bool,
     interrupt: &mut Interrupt,
 ) -> Result<Exit, Error> {
     let rendered = tokio::task::spawn_blocking(move || {
-        let exit = render(&store, &store.run(Some(run))?, &view, quiet)?;
+        let exit = render(&store, &store.run(Some(run))?, &view, &waivers, quiet)?;
         store.reported(run)?;
         Ok(exit)
     });
@@ -166,6 +171,7 @@ fn facts(settings: &Settings, checked: &[Checked], address: String, policy: &Pol
         product: settings.product,
         service_version: None,
         credential: settings.credentials.told(),
+        clock_skew: None,
         started_at: policy.now,
         finished_at: None,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),

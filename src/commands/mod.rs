@@ -11,13 +11,14 @@ pub mod sandbox;
 use std::io::Write as _;
 
 use crate::api::Unusable;
-use crate::config::View;
+use crate::config::{Clock, View};
 use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
-use crate::report::{Facts, Written, terminal};
+use crate::report::{Evidence, Lapse, LapseKind, Rules, Written, terminal};
 use crate::source::BrokenList;
 use crate::store::{self, Run, Store};
+use crate::waivers::Waivers;
 
 impl From<Unusable> for Error {
     fn from(unusable: Unusable) -> Self {
@@ -50,20 +51,37 @@ impl From<crate::report::Error> for Error {
 }
 
 /// Renders a stored run, tells about it, and decides.
-fn render(store: &Store, run: &Run, view: &View, quiet: bool) -> Result<Exit, Error> {
+fn render(store: &Store, run: &Run, view: &View, waivers: &Waivers, quiet: bool) -> Result<Exit, Error> {
     let policy = Policy {
         now: run.started_at,
         cutoff: view.cutoff.unwrap_or(run.settings.cutoff),
         active_within: view.active_within.unwrap_or(run.settings.active_within),
     };
-    let Written { summary, files } = crate::report::write(store, run, &policy, &view.output)?;
-    let gaps = store.gaps(run)?;
-    let facts = Facts { run, policy: &policy, gaps: &gaps };
-    let exit = gate::exit(&summary, run.finished_at.is_some(), view.fail_on);
-    if !quiet {
-        say(&terminal::summary(&facts, &summary, &files, &next(exit, view)))?;
+    let rules = Rules { fail_on: view.fail_on, waivers };
+    let Written { report, files } =
+        crate::report::write(&[Evidence { store, run, policy }], rules, &view.output)?;
+    let lapsed = report.lapses.iter().filter(|lapse| lapse.kind != LapseKind::Expired).count() as u64;
+    let exit = gate::exit(&report, if view.strict_waivers { lapsed } else { 0 });
+    if quiet {
+        warn(&report.lapses);
+    } else {
+        say(&terminal::summary(&report, &files, &next(exit, view)))?;
     }
     Ok(if view.exit_zero { gate::to_zero(exit) } else { exit })
+}
+
+/// Tells on stderr what nobody was told on stdout. Who can't be told can't be helped.
+fn warn(lapses: &[Lapse]) {
+    let mut stderr = std::io::stderr().lock();
+    for lapse in lapses {
+        let _ = writeln!(stderr, "warning: {}", terminal::told(lapse));
+    }
+}
+
+/// The waivers of the view, if it has any; by the day of `clock` they may end at most a year ahead.
+fn waivers(view: &View, clock: Clock) -> Result<Waivers, Error> {
+    let Some(path) = &view.waivers else { return Ok(Waivers::default()) };
+    Waivers::read(path, clock.now().date_naive()).map_err(Error::input)
 }
 
 /// What to do now that the report is there.

@@ -10,19 +10,7 @@ use zeroize::Zeroizing;
 use super::entry::{Draft, Entry, How, field, inline, user};
 use super::mistakes::Mistakes;
 use super::part::Part;
-
-/// From places in the text to line numbers.
-struct Lines(Vec<usize>);
-
-impl Lines {
-    fn of(text: &str) -> Self {
-        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
-    }
-
-    fn at(&self, place: usize) -> u64 {
-        self.0.partition_point(|end| *end < place) as u64 + 1
-    }
-}
+use crate::lines::Lines;
 
 /// The credentials that are whole; what is wrong is noted.
 pub(super) fn entries(text: &str, mistakes: &mut Mistakes) -> Vec<Entry> {

@@ -4,11 +4,11 @@ use std::io::{self, BufWriter};
 
 use tempfile::NamedTempFile;
 
-use super::{Error, Facts, Row, Summary, Writer};
-use crate::model::{Outcome, ReadStatus, Reading, Suffix, User, rfc3339};
+use super::record::Record;
+use super::{Error, Facts, Report, Row, Writer};
 
 /// Promised outward; later ones are only ever appended.
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 29] = [
     "deployment",
     "user_id",
     "username",
@@ -32,107 +32,83 @@ const COLUMNS: [&str; 23] = [
     "reason",
     "cutoff",
     "auditing_key",
+    "org_id",
+    "waiver",
+    "waiver_reason",
+    "waiver_owner",
+    "waiver_expires",
+    "waiver_ticket",
 ];
-
-/// Where the reason stands: a row without a key leaves all before it empty.
-const REASON: usize = 20;
 
 /// The file under way.
 struct Csv {
     rows: ::csv::Writer<BufWriter<NamedTempFile>>,
     raw: bool,
-    begun: bool,
 }
 
 /// `raw` leaves text as it is, even where a spreadsheet would run it.
-pub(super) fn start(file: BufWriter<NamedTempFile>, raw: bool) -> impl Writer {
-    let rows = ::csv::WriterBuilder::new().terminator(::csv::Terminator::Any(b'\n')).from_writer(file);
-    Csv { rows, raw, begun: false }
+pub(super) fn start(file: BufWriter<NamedTempFile>, raw: bool) -> Result<impl Writer, Error> {
+    let mut rows = ::csv::WriterBuilder::new().terminator(::csv::Terminator::Any(b'\n')).from_writer(file);
+    rows.write_record(COLUMNS).map_err(|why| wrong(why.into()))?;
+    Ok(Csv { rows, raw })
+}
+
+fn wrong(why: io::Error) -> Error {
+    Error::Write("keys.csv".to_owned(), why)
 }
 
 impl Csv {
-    /// The header, and a row for each thing that hides users of whom not even the name is known.
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
-        if std::mem::replace(&mut self.begun, true) {
-            return Ok(());
-        }
-        self.rows.write_record(COLUMNS)?;
-        if facts.run.finished_at.is_none() {
-            let why = "INCOMPLETE: the run ended before all users were known and read";
-            self.nobody(facts, &Outcome::unread(ReadStatus::Error, None, ""), why)?;
-        }
-        for gap in facts.gaps {
-            let why = gap.outcome.detail.as_deref().unwrap_or("for no stated reason");
-            self.nobody(
-                facts,
-                &gap.outcome,
-                &format!("{}: its users could not all be listed: {why}", gap.source),
-            )?;
-        }
-        Ok(())
-    }
-
-    fn nobody(&mut self, facts: &Facts, outcome: &Outcome, why: &str) -> io::Result<()> {
-        let mut fields = self.user_fields(facts, &User { id: String::new(), username: None }, outcome);
-        fields.resize(REASON, String::new());
-        fields.extend([self.guard(why), rfc3339(facts.policy.cutoff), String::new()]);
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        let text = |text: Option<&str>| self.guard(text.unwrap_or_default());
+        let fields: [String; COLUMNS.len()] = [
+            text(Some(record.deployment)),
+            text(Some(record.user_id)),
+            text(record.username),
+            cell(record.read_status),
+            cell(record.http_status),
+            text(record.error_code),
+            cell(record.attempts),
+            cell(record.read_at),
+            text(record.key_id),
+            cell(record.key_suffix),
+            text(record.description),
+            cell(record.enabled),
+            cell(record.created_at),
+            cell(record.age_days),
+            cell(record.last_used),
+            cell(record.days_since_last_use),
+            cell(record.used_count),
+            cell(record.verdict),
+            cell(record.severity),
+            cell(record.action),
+            text(Some(&record.reason)),
+            cell(Some(record.cutoff)),
+            cell(record.auditing_key),
+            text(record.org_id),
+            cell(record.waiver),
+            text(record.waiver_reason),
+            text(record.waiver_owner),
+            cell(record.waiver_expires),
+            text(record.waiver_ticket),
+        ];
         Ok(self.rows.write_record(&fields)?)
     }
 
     fn guard(&self, text: &str) -> String {
         if self.raw { text.to_owned() } else { guarded(text) }
     }
-
-    /// The first six columns.
-    fn user_fields(&self, facts: &Facts, user: &User, outcome: &Outcome) -> Vec<String> {
-        let mut fields = Vec::with_capacity(COLUMNS.len());
-        fields.extend([
-            self.guard(&facts.run.deployment),
-            self.guard(&user.id),
-            self.guard(user.username.as_deref().unwrap_or_default()),
-            outcome.status.to_string(),
-            cell(outcome.http_status),
-            self.guard(outcome.error_code.as_deref().unwrap_or_default()),
-        ]);
-        fields
-    }
 }
 
 impl Writer for Csv {
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
-        self.begin(facts)?;
-        let Reading { user, outcome, attempts, read_at, .. } = row.reading;
-        let mut fields = self.user_fields(facts, user, outcome);
-        fields.extend([attempts.to_string(), cell(read_at.map(rfc3339))]);
-        if let Some((key, judged)) = &row.key {
-            fields.extend([
-                self.guard(&key.id),
-                cell(key.suffix.as_ref().map(Suffix::as_str)),
-                self.guard(&key.description),
-                cell(key.enabled),
-                cell(key.created_at.map(rfc3339)),
-                cell(key.created_at.map(|time| facts.policy.days_since(time))),
-                cell(key.last_used.map(rfc3339)),
-                cell(key.last_used.map(|time| facts.policy.days_since(time))),
-                cell(key.used_count),
-                judged.verdict.to_string(),
-                judged.severity.to_string(),
-                judged.action.to_string(),
-                self.guard(&judged.reason),
-            ]);
-        } else {
-            fields.resize(REASON, String::new());
-            fields.push(self.guard(&why_no_key(row.reading)));
-        }
-        fields.push(rfc3339(facts.policy.cutoff));
-        fields.push(cell(row.key.as_ref().map(|(key, _)| key.auditing)));
-        self.rows.write_record(&fields)?;
-        Ok(())
+    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+        Record::of_nobody(facts).try_for_each(|record| self.write(&record))
     }
 
-    fn end(mut self: Box<Self>, facts: &Facts, _: &Summary) -> Result<BufWriter<NamedTempFile>, Error> {
-        let wrong = |why| Error::Write("keys.csv".to_owned(), why);
-        self.begin(facts).map_err(wrong)?;
+    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+        self.write(&Record::of(facts, row))
+    }
+
+    fn end(self: Box<Self>, _: &Report) -> Result<BufWriter<NamedTempFile>, Error> {
         self.rows.into_inner().map_err(|failed| wrong(io::Error::other(failed.error().to_string())))
     }
 }
@@ -140,21 +116,6 @@ impl Writer for Csv {
 /// What is not known is empty.
 fn cell(value: Option<impl std::fmt::Display>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
-}
-
-/// The reason of a row without a key.
-fn why_no_key(reading: &Reading) -> String {
-    let why = reading.outcome.detail.clone();
-    match reading.outcome.status {
-        ReadStatus::Read => "no personal API keys".to_owned(),
-        ReadStatus::Removed => "the deployment no longer has personal API keys".to_owned(),
-        ReadStatus::Partial => why.unwrap_or_else(|| "not all keys could be read".to_owned()),
-        ReadStatus::Forbidden
-        | ReadStatus::NotFound
-        | ReadStatus::RateLimited
-        | ReadStatus::Malformed
-        | ReadStatus::Error => why.unwrap_or_else(|| "could not be read".to_owned()),
-    }
 }
 
 /// A `'` before what a spreadsheet would run as a formula.

@@ -13,9 +13,10 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::{Error, Facts, Row, Summary, Writer, text};
+use super::{Error, Facts, Report, Row, Summary, Writer, text};
 use crate::model::{Gap, Outcome, Product, ReadStatus, Reading, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
+use crate::store::Run;
 
 const NAME: &str = "migration-report.md.j2";
 const BUILT_IN: &str = include_str!("../../templates/migration-report.md.j2");
@@ -117,18 +118,34 @@ struct Count {
 
 /// All that the template may use.
 #[derive(Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "a template has nothing but conditions to branch on")]
 struct Page<'a> {
-    deployment: &'a str,
+    /// By name; mostly one.
+    deployments: Vec<Deployment<'a>>,
+    complete: bool,
+    /// Whether every run came to its end.
+    finished: bool,
+    total: Totals,
+    cutoff: String,
+    verdicts: Vec<Count>,
+    severities: Vec<Count>,
+    actions: Vec<Count>,
+    read_statuses: Vec<Count>,
+    years: Vec<(String, u64)>,
+    owners: Vec<Owner>,
+    shown: usize,
+    unread: &'a [Unread],
+    gaps: Vec<Unread>,
+    /// One for each way to make a programmatic key.
+    guides: Vec<Guide>,
+}
+
+/// A deployment, how it was asked, and what came of it.
+#[derive(Serialize)]
+struct Deployment<'a> {
+    name: &'a str,
     address: &'a str,
     product: &'static str,
-    is_ops_manager: bool,
-    is_atlas: bool,
     service_version: Option<&'a str>,
-    /// Ops Manager up to 4.4 says whitelist, everybody else access list.
-    says_whitelist: bool,
-    /// Whether this version has programmatic keys: Ops Manager since 4.2.
-    has_programmatic_keys: bool,
     credential: &'a str,
     tool_version: &'a str,
     started: String,
@@ -143,23 +160,35 @@ struct Page<'a> {
     certificates_not_verified: bool,
     in_the_clear: bool,
     complete: bool,
+    total: Totals,
+}
+
+#[derive(Serialize)]
+struct Totals {
     requested: u64,
     read: u64,
     /// Of those read, users of whom the deployment says that personal keys are gone.
     removed: u64,
-    unread_count: u64,
+    unread: u64,
     without_keys: u64,
     keys: u64,
     enabled: u64,
-    read_statuses: Vec<Count>,
-    verdicts: Vec<Count>,
-    severities: Vec<Count>,
-    actions: Vec<Count>,
-    years: Vec<(String, u64)>,
-    owners: Vec<Owner>,
-    shown: usize,
-    unread: &'a [Unread],
-    gaps: Vec<Unread>,
+    waived: u64,
+    waived_users: u64,
+    findings: u64,
+}
+
+/// What the way to a programmatic key depends on.
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::struct_excessive_bools, reason = "a template has nothing but conditions to branch on")]
+struct Guide {
+    product: &'static str,
+    is_ops_manager: bool,
+    is_atlas: bool,
+    /// Ops Manager up to 4.4 says whitelist, everybody else access list.
+    says_whitelist: bool,
+    /// Whether this version has programmatic keys: Ops Manager since 4.2.
+    has_programmatic_keys: bool,
 }
 
 /// `templates` is the folder that may hold a template of one's own.
@@ -201,6 +230,10 @@ fn template_error(error: &minijinja::Error) -> Error {
 }
 
 impl Writer for Markdown {
+    fn begin(&mut self, _: &Facts) -> io::Result<()> {
+        Ok(())
+    }
+
     fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
         let Some((key, judged)) = &row.key else {
             if !row.reading.outcome.status.is_complete() && self.unread.len() < SHOWN {
@@ -233,7 +266,7 @@ impl Writer for Markdown {
         Ok(())
     }
 
-    fn end(self: Box<Self>, facts: &Facts, summary: &Summary) -> Result<BufWriter<NamedTempFile>, Error> {
+    fn end(self: Box<Self>, report: &Report) -> Result<BufWriter<NamedTempFile>, Error> {
         let Self { mut file, template, worst, unread, by_year } = *self;
         let shown = worst.len();
         let page = Page {
@@ -241,7 +274,7 @@ impl Writer for Markdown {
             shown,
             unread: &unread,
             years: by_year.iter().map(|(year, count)| (year.label(), *count)).collect(),
-            ..Page::of(facts, summary)
+            ..Page::of(report)
         };
         let page = template.get_template(NAME).and_then(|template| template.render(Serde(page)));
         let page = page.map_err(|why| template_error(&why))?;
@@ -287,18 +320,41 @@ impl Unread {
 }
 
 impl<'a> Page<'a> {
-    fn of(facts: &Facts<'a>, summary: &Summary) -> Self {
-        let run = facts.run;
-        let version = run.service_version.as_deref();
+    fn of(report: &'a Report<'a>) -> Self {
+        let total = &report.total;
+        let deployments: Vec<_> = report.deployments.iter().map(Deployment::of).collect();
+        let mut guides: Vec<_> = report.deployments.iter().map(|it| Guide::of(it.facts.run)).collect();
+        guides.sort();
+        guides.dedup();
         Self {
-            deployment: &run.deployment,
+            complete: report.is_complete(),
+            finished: deployments.iter().all(|deployment| deployment.finished.is_some()),
+            total: Totals::of(total),
+            cutoff: deployments.first().map_or_else(String::new, |deployment| deployment.cutoff.clone()),
+            read_statuses: counts(ReadStatus::ALL, ReadStatus::as_str, |it| total.users(it)),
+            verdicts: counts(Verdict::ALL, Verdict::as_str, |it| total.verdict(it)),
+            severities: counts(Severity::ALL, Severity::as_str, |it| total.severity(it)),
+            actions: counts(Action::ALL, Action::as_str, |it| total.action(it)),
+            years: Vec::new(),
+            owners: Vec::new(),
+            shown: 0,
+            unread: &[],
+            gaps: report.deployments.iter().flat_map(|it| it.facts.gaps.iter()).map(Unread::of_gap).collect(),
+            deployments,
+            guides,
+        }
+    }
+}
+
+impl<'a> Deployment<'a> {
+    fn of(deployment: &'a super::Deployment<'a>) -> Self {
+        let super::Deployment { facts, summary } = deployment;
+        let run = facts.run;
+        Self {
+            name: &run.deployment,
             address: &run.address,
             product: run.product.title(),
-            is_ops_manager: run.product == Product::OpsManager,
-            is_atlas: run.product == Product::Atlas,
-            service_version: version,
-            says_whitelist: run.product == Product::OpsManager && !at_least(version, (5, 0)),
-            has_programmatic_keys: run.product != Product::OpsManager || at_least(version, (4, 2)),
+            service_version: run.service_version.as_deref(),
             credential: &run.credential,
             tool_version: &run.tool_version,
             started: rfc3339(run.started_at),
@@ -313,22 +369,37 @@ impl<'a> Page<'a> {
             certificates_not_verified: run.settings.certificates_not_verified,
             in_the_clear: run.settings.in_the_clear,
             complete: facts.is_whole() && summary.is_complete(),
+            total: Totals::of(summary),
+        }
+    }
+}
+
+impl Totals {
+    fn of(summary: &Summary) -> Self {
+        Self {
             requested: summary.requested(),
             read: summary.read(),
             removed: summary.users(ReadStatus::Removed),
-            unread_count: summary.unread(),
+            unread: summary.unread(),
             without_keys: summary.without_keys,
             keys: summary.keys,
             enabled: summary.enabled,
-            read_statuses: counts(ReadStatus::ALL, ReadStatus::as_str, |it| summary.users(it)),
-            verdicts: counts(Verdict::ALL, Verdict::as_str, |it| summary.verdict(it)),
-            severities: counts(Severity::ALL, Severity::as_str, |it| summary.severity(it)),
-            actions: counts(Action::ALL, Action::as_str, |it| summary.action(it)),
-            years: Vec::new(),
-            owners: Vec::new(),
-            shown: 0,
-            unread: &[],
-            gaps: facts.gaps.iter().map(Unread::of_gap).collect(),
+            waived: summary.waived,
+            waived_users: summary.waived_users,
+            findings: summary.findings,
+        }
+    }
+}
+
+impl Guide {
+    fn of(run: &Run) -> Self {
+        let version = run.service_version.as_deref();
+        Self {
+            product: run.product.title(),
+            is_ops_manager: run.product == Product::OpsManager,
+            is_atlas: run.product == Product::Atlas,
+            says_whitelist: run.product == Product::OpsManager && !at_least(version, (5, 0)),
+            has_programmatic_keys: run.product != Product::OpsManager || at_least(version, (4, 2)),
         }
     }
 }

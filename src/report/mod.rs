@@ -2,22 +2,27 @@
 //! in one pass. A file is written beside its name and renamed once all of them are whole and the numbers add up.
 
 mod csv;
+mod judge;
 mod markdown;
+mod record;
 mod summary;
 pub mod terminal;
 pub mod text;
 
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Seek as _};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+pub use judge::{Lapse, LapseKind};
 pub use summary::Summary;
 
+use self::judge::Judge;
 use crate::model::{Gap, PersonalKey, Reading};
-use crate::policy::{Judgement, Policy};
+use crate::policy::{FailOn, Judgement, Policy};
 use crate::store::{self, Run, Store};
+use crate::waivers::{Standing, Waiver, Waivers};
 
 named! {
     /// What a report may be written as.
@@ -53,14 +58,33 @@ pub struct Output {
     pub csv_raw: bool,
 }
 
-/// What every row of the report shares.
-pub struct Facts<'a> {
+/// One run of one deployment, to be reported on.
+pub struct Evidence<'a> {
+    /// Where it is kept.
+    pub store: &'a Store,
     /// What was asked of which deployment.
     pub run: &'a Run,
     /// The rules in force, which need not be those of the run.
-    pub policy: &'a Policy,
+    pub policy: Policy,
+}
+
+/// What decides which keys fail the gate, whatever the deployment.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// Which keys are findings.
+    pub fail_on: FailOn,
+    /// Which of them are accepted all the same.
+    pub waivers: &'a Waivers,
+}
+
+/// What every row of one deployment shares.
+pub struct Facts<'a> {
+    /// What was asked of it.
+    pub run: &'a Run,
+    /// The rules in force.
+    pub policy: Policy,
     /// Lists that were not read to their end.
-    pub gaps: &'a [Gap],
+    pub gaps: Vec<Gap>,
 }
 
 impl Facts<'_> {
@@ -77,15 +101,62 @@ pub struct Row<'a> {
     pub reading: &'a Reading,
     /// The key; `None` for a user without keys, or for what could not be read of one.
     pub key: Option<(&'a PersonalKey, Judgement)>,
+    /// The waiver of the key, or of the user who could not be read, and how it stands.
+    pub waiver: Option<(&'a Waiver, Standing)>,
+    /// Whether this key fails the gate.
+    pub is_finding: bool,
 }
 
-/// A format under way.
+impl Row<'_> {
+    /// Whether a waiver counts for it.
+    #[must_use]
+    pub fn is_waived(&self) -> bool {
+        self.waiver.is_some_and(|(_, standing)| standing != Standing::Expired)
+    }
+}
+
+/// A deployment, and what its rows came to.
+pub struct Deployment<'a> {
+    /// What they share.
+    pub facts: Facts<'a>,
+    /// Their totals.
+    pub summary: Summary,
+}
+
+/// What all rows came to, and what they share.
+pub struct Report<'a> {
+    /// By name; mostly one.
+    pub deployments: Vec<Deployment<'a>>,
+    /// Over all of them.
+    pub total: Summary,
+    /// What has to be said of waivers.
+    pub lapses: Vec<Lapse<'a>>,
+}
+
+impl Report<'_> {
+    /// Whether nobody can have been missed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_whole() && self.total.is_complete()
+    }
+
+    /// Whether nothing is known to be missing, apart from users who are rows of their own.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.deployments.iter().all(|deployment| deployment.facts.is_whole())
+    }
+}
+
+/// A format under way. Rows come deployment by deployment, in order.
 trait Writer {
-    /// Takes the next row, in order.
+    /// Takes what the rows to come share.
+    fn begin(&mut self, facts: &Facts) -> io::Result<()>;
+
+    /// Takes the next row.
     fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()>;
 
     /// Ends the file.
-    fn end(self: Box<Self>, facts: &Facts, summary: &Summary) -> Result<BufWriter<NamedTempFile>, Error>;
+    fn end(self: Box<Self>, report: &Report) -> Result<BufWriter<NamedTempFile>, Error>;
 }
 
 /// Why there is no report.
@@ -107,12 +178,23 @@ pub enum Error {
     DoesNotAddUp(String),
 }
 
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// Of its bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// How many.
+    pub bytes: u64,
+}
+
 /// What was written.
-pub struct Written {
-    /// The totals.
-    pub summary: Summary,
+pub struct Written<'a> {
+    /// What the rows came to.
+    pub report: Report<'a>,
     /// The files, in the order of the formats.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<File>,
 }
 
 /// Makes the folder and starts every format, so that a folder that can't be written to or a wrong template is known
@@ -126,40 +208,52 @@ pub fn prepare(output: &Output) -> Result<(), Error> {
     output.formats.iter().try_for_each(|format| start(*format, output).map(drop))
 }
 
-/// Writes the report of a run.
+/// Writes one report of all the evidence, deployment by deployment.
 ///
 /// # Errors
 /// As [`Error`] has it; then no file in `out` has changed.
-pub fn write(store: &Store, run: &Run, policy: &Policy, output: &Output) -> Result<Written, Error> {
-    let gaps = store.gaps(run)?;
-    let facts = Facts { run, policy, gaps: &gaps };
+pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -> Result<Written<'a>, Error> {
     std::fs::create_dir_all(&output.out)
         .map_err(|why| Error::Write(output.out.display().to_string(), why))?;
     let mut writers = Vec::new();
     for format in &output.formats {
         writers.push((output.out.join(format.file_name()), start(*format, output)?));
     }
-    let mut summary = Summary::new(gaps.len() as u64);
-    store.readings(run, |reading| {
-        for row in rows(&reading, policy) {
-            summary.add(&row);
-            for (path, writer) in &mut writers {
-                writer.row(&facts, &row).map_err(|why| Error::Write(path.display().to_string(), why))?;
-            }
+    let mut by_name: Vec<_> = evidence.iter().collect();
+    by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
+    let mut judge = Judge::new(rules);
+    let mut deployments = Vec::new();
+    for Evidence { store, run, policy } in by_name {
+        let facts = Facts { run, policy: *policy, gaps: store.gaps(run)? };
+        let wrong = |path: &Path, why| Error::Write(path.display().to_string(), why);
+        for (path, writer) in &mut writers {
+            writer.begin(&facts).map_err(|why| wrong(path, why))?;
         }
-        Ok::<_, Error>(())
-    })?;
-    summary.reconcile(store.counts(run)?).map_err(Error::DoesNotAddUp)?;
+        let mut summary = Summary::new(facts.gaps.len() as u64);
+        store.readings(run, |reading| {
+            for row in judge.rows(&reading, policy) {
+                summary.add(&row);
+                for (path, writer) in &mut writers {
+                    writer.row(&facts, &row).map_err(|why| wrong(path, why))?;
+                }
+            }
+            Ok::<_, Error>(())
+        })?;
+        summary.reconcile(store.counts(run)?).map_err(Error::DoesNotAddUp)?;
+        deployments.push(Deployment { facts, summary });
+    }
+    let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
+    let lapses = judge.lapses(&deployments);
+    let report = Report { deployments, total, lapses };
     let mut whole = Vec::new();
     for (path, writer) in writers {
-        whole.push((writer.end(&facts, &summary)?, path));
+        whole.push((writer.end(&report)?, path));
     }
     let mut files = Vec::new();
     for (file, path) in whole {
-        put(file, &path).map_err(|why| Error::Write(path.display().to_string(), why))?;
-        files.push(path);
+        files.push(put(file, &path).map_err(|why| Error::Write(path.display().to_string(), why))?);
     }
-    Ok(Written { summary, files })
+    Ok(Written { report, files })
 }
 
 fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
@@ -168,17 +262,9 @@ fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
         beside(&output.out).map(BufWriter::new).map_err(|why| Error::Write(path.display().to_string(), why))
     };
     Ok(match format {
-        Format::Csv => Box::new(csv::start(file()?, output.csv_raw)),
+        Format::Csv => Box::new(csv::start(file()?, output.csv_raw)?),
         Format::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),
     })
-}
-
-/// The rows of one user: one that says what was not read or that there is nothing, and one a key.
-fn rows<'a>(reading: &'a Reading, policy: &Policy) -> impl Iterator<Item = Row<'a>> {
-    let alone = reading.keys.is_empty() || !reading.outcome.status.is_complete();
-    let user = alone.then_some(Row { reading, key: None });
-    let keys = reading.keys.iter().map(|key| Row { reading, key: Some((key, policy.judge(key))) });
-    user.into_iter().chain(keys)
 }
 
 /// A nameless-to-be file in the same folder, so that renaming it is one step. Readable as the user's umask has it.
@@ -190,8 +276,13 @@ fn beside(out: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(out)
 }
 
-fn put(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    File::sync_all(file.as_file())?;
-    file.persist(path).map(drop).map_err(|failed| failed.error)
+/// Renames it, once it is whole on the disk; its hash is of what the disk gives back.
+fn put(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<File> {
+    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().sync_all()?;
+    let mut hasher = Sha256::new();
+    file.rewind()?;
+    let bytes = io::copy(&mut file, &mut hasher)?;
+    file.persist(path).map_err(|failed| failed.error)?;
+    Ok(File { path: path.to_owned(), sha256: text::hexadecimal(&hasher.finalize()), bytes })
 }

@@ -18,6 +18,12 @@ pub struct Summary {
     actions: [u64; Action::ALL.len()],
     /// Keys that may still be in force.
     pub enabled: u64,
+    /// Keys for which a waiver counts.
+    pub waived: u64,
+    /// Keys that fail the gate.
+    pub findings: u64,
+    /// Users who could not be read, and for whom a waiver counts.
+    pub waived_users: u64,
     /// Lists of users that were not read to their end.
     pub gaps: u64,
     /// The user whose rows are passing: his first row counts him.
@@ -27,6 +33,29 @@ pub struct Summary {
 impl Summary {
     pub(super) fn new(gaps: u64) -> Self {
         Self { gaps, ..Self::default() }
+    }
+
+    /// The totals of several deployments.
+    pub(super) fn over<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        fn add<const N: usize>(sums: &mut [u64; N], more: &[u64; N]) {
+            sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+        all.fold(Self::default(), |mut total, one| {
+            add(&mut total.users, &one.users);
+            add(&mut total.verdicts, &one.verdicts);
+            add(&mut total.severities, &one.severities);
+            add(&mut total.actions, &one.actions);
+            Self {
+                without_keys: total.without_keys + one.without_keys,
+                keys: total.keys + one.keys,
+                enabled: total.enabled + one.enabled,
+                waived: total.waived + one.waived,
+                findings: total.findings + one.findings,
+                waived_users: total.waived_users + one.waived_users,
+                gaps: total.gaps + one.gaps,
+                ..total
+            }
+        })
     }
 
     pub(super) fn add(&mut self, row: &Row) {
@@ -42,9 +71,11 @@ impl Summary {
                 self.severities[judgement.severity as usize] += 1;
                 self.actions[judgement.action as usize] += 1;
                 self.enabled += u64::from(key.is_enabled());
+                self.waived += u64::from(row.is_waived());
+                self.findings += u64::from(row.is_finding);
             }
             None if row.reading.outcome.status.is_complete() => self.without_keys += 1,
-            None => {}
+            None => self.waived_users += u64::from(row.is_waived()),
         }
     }
 
@@ -97,12 +128,6 @@ impl Summary {
         self.verdicts[verdict as usize]
     }
 
-    /// Keys used after the cutoff, and those of which nobody knows that they were not.
-    #[must_use]
-    pub fn used_or_unknown(&self) -> u64 {
-        self.verdict(Verdict::UsedAfterCutoff) + self.verdict(Verdict::UsageUnknown)
-    }
-
     /// Keys of one severity.
     #[must_use]
     pub fn severity(&self, severity: Severity) -> u64 {
@@ -119,6 +144,12 @@ impl Summary {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.unread() == 0 && self.gaps == 0
+    }
+
+    /// Whether everybody asked for was read, or is waived, and nobody can have been left out.
+    #[must_use]
+    pub fn is_accounted_for(&self) -> bool {
+        self.unread() == self.waived_users && self.gaps == 0
     }
 }
 

@@ -1,43 +1,61 @@
 //! The summary on the terminal: a few aligned lines, what was written where, and what to do next.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
-use super::{Facts, Summary, text};
+use super::{Deployment, File, Lapse, LapseKind, Report, Summary, text};
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict, day_or_instant};
 
 /// The lines, with a line break at the end of each.
 #[must_use]
-pub fn summary(facts: &Facts, summary: &Summary, files: &[PathBuf], next: &str) -> String {
-    let mut page = String::new();
-    let mut line = |label: &str, value: String| {
-        // Writing to a string can't fail.
-        let _ = writeln!(page, "  {label:<12}{value}");
-    };
-    let version =
-        facts.run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
-    let deployment = text::printable(&facts.run.deployment);
-    line("deployment", format!("{deployment} ({}{})", facts.run.product.title(), text::printable(&version)));
-    if facts.run.settings.certificates_not_verified {
-        line("warning", "certificates were NOT verified: somebody else may have answered".to_owned());
+pub fn summary(report: &Report, files: &[File], next: &str) -> String {
+    let mut page = Page(String::new());
+    for Deployment { facts, summary } in &report.deployments {
+        let run = facts.run;
+        let version =
+            run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
+        let name = text::printable(&run.deployment);
+        page.line("deployment", format!("{name} ({}{})", run.product.title(), text::printable(&version)));
+        if run.settings.certificates_not_verified {
+            page.line("warning", "certificates were NOT verified: somebody else may have answered");
+        }
+        if run.settings.in_the_clear {
+            page.line("warning", "plain http to another host: answers may have been read and changed");
+        }
+        page.line("users", users(summary));
+        for gap in &facts.gaps {
+            page.line("", format!("{}: not all users could be listed", text::printable(&gap.source)));
+        }
+        page.line("keys", keys(summary, &day_or_instant(facts.policy.cutoff)));
+        if summary.keys > 0 {
+            page.line("severity", severities(summary));
+        }
     }
-    if facts.run.settings.in_the_clear {
-        line("warning", "plain http to another host: answers may have been read and changed".to_owned());
+    if let [_, _, ..] = report.deployments[..] {
+        page.line("in all", format!("{} deployments", report.deployments.len()));
+        page.line("users", users(&report.total));
+        page.line("keys", report.total.keys.to_string());
     }
-    line("users", users(summary));
-    for gap in facts.gaps {
-        line("", format!("{}: not all users could be listed", text::printable(&gap.source)));
+    if report.total.waived + report.total.waived_users > 0 {
+        page.line("waived", waived(&report.total));
     }
-    line("keys", keys(facts, summary));
-    if summary.keys > 0 {
-        line("severity", severities(summary));
+    for lapse in &report.lapses {
+        page.line("warning", told(lapse));
     }
     for (at, file) in files.iter().enumerate() {
-        line(if at == 0 { "written" } else { "" }, file.display().to_string());
+        page.line(if at == 0 { "written" } else { "" }, file.path.display().to_string());
     }
-    line("next", next.to_owned());
-    page
+    page.line("next", next);
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, label: &str, value: impl std::fmt::Display) {
+        // Writing to a string can't fail.
+        let _ = writeln!(self.0, "  {label:<12}{value}");
+    }
 }
 
 fn users(summary: &Summary) -> String {
@@ -56,16 +74,39 @@ fn users(summary: &Summary) -> String {
     line
 }
 
-fn keys(facts: &Facts, summary: &Summary) -> String {
+fn keys(summary: &Summary, cutoff: &str) -> String {
     if summary.keys == 0 {
         return "no personal API key found".to_owned();
     }
     let each: Vec<_> =
         Verdict::ALL.iter().map(|verdict| format!("{} {verdict}", summary.verdict(*verdict))).collect();
-    format!("{} = {} (cutoff {})", summary.keys, each.join(" + "), day_or_instant(facts.policy.cutoff))
+    format!("{} = {} (cutoff {cutoff})", summary.keys, each.join(" + "))
 }
 
 fn severities(summary: &Summary) -> String {
     let each = Severity::ALL.iter().filter(|severity| summary.severity(**severity) > 0);
     each.map(|severity| format!("{} {severity}", summary.severity(*severity))).collect::<Vec<_>>().join(", ")
+}
+
+fn waived(summary: &Summary) -> String {
+    let mut each = Vec::new();
+    if summary.waived > 0 {
+        each.push(format!("{} of {} keys", summary.waived, summary.keys));
+    }
+    if summary.waived_users > 0 {
+        each.push(format!("{} of {} users not read", summary.waived_users, summary.unread()));
+    }
+    each.join(", ")
+}
+
+/// What there is to say of a waiver, in a line.
+#[must_use]
+pub fn told(lapse: &Lapse) -> String {
+    let waiver = lapse.waiver;
+    let what = match lapse.kind {
+        LapseKind::Expired => format!("expired on {}, and no longer counts", waiver.expires),
+        LapseKind::Ending => format!("ends on {}", waiver.expires),
+        LapseKind::Unmatched => "matches no key, and no user who could not be read".to_owned(),
+    };
+    format!("the waiver of {} (line {}) {what}", waiver.target, waiver.line)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use futures::Stream;
 use sha2::{Digest as _, Sha256};
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Listed;
 use super::rows::{Format, detect, read};
-use crate::model::{Gap, Outcome, ReadStatus};
+use crate::model::{Gap, Line, Origin, Outcome, ReadStatus};
 
 /// Broken lines that are told at once; the rest are counted.
 const TOLD: usize = 20;
@@ -112,7 +113,7 @@ impl List {
     }
 
     /// Hands out the users. Reads on a thread of its own, no further ahead than a few.
-    pub(super) fn users(mut self) -> impl Stream<Item = Result<Listed, Gap>> {
+    pub(super) fn users(mut self) -> impl Stream<Item = Result<(Listed, Origin), Gap>> {
         let (sink, mut users) = mpsc::channel(256);
         let reader = std::thread::spawn(move || {
             let gap = |why: String| Gap {
@@ -127,7 +128,12 @@ impl List {
                 let _ = sink.blocking_send(Err(gap(why.to_string())));
                 return;
             }
-            read(&self.file, self.format, &mut |_, listed| sink.blocking_send(listed.map_err(gap)).is_ok());
+            let list: Arc<str> = self.name.as_str().into();
+            read(&self.file, self.format, &mut |number, listed| {
+                let line = Line { list: Arc::clone(&list), number };
+                let origin = Origin { organization: None, line: Some(line) };
+                sink.blocking_send(listed.map(|listed| (listed, origin)).map_err(gap)).is_ok()
+            });
         });
         let mut reader = Some(reader);
         futures::stream::poll_fn(move |context| {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 pub use file::{BrokenList, List};
 
 use crate::api::{Client, Unusable};
-use crate::model::{Gap, Outcome, Reading, User};
+use crate::model::{Gap, Origin, Outcome, Reading, User};
 
 /// One thing that was asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ pub fn discover(
                 }
                 Checked::One(listed) => {
                     sink.expect(1);
-                    names_resolved(&client, stream::iter([Ok(listed)]), 1, &sink).await
+                    names_resolved(&client, stream::iter([Ok((listed, Origin::default()))]), 1, &sink).await
                 }
                 Checked::Project(id) => org::project(&client, &id, &sink).await,
                 Checked::Organization(id) => org::organization(&client, &id, &sink).await,
@@ -187,7 +187,7 @@ impl From<Unusable> for Stop {
 
 async fn names_resolved(
     client: &Client,
-    users: impl Stream<Item = Result<Listed, Gap>>,
+    users: impl Stream<Item = Result<(Listed, Origin), Gap>>,
     at_once: usize,
     sink: &Sink,
 ) -> Result<(), Stop> {
@@ -195,10 +195,10 @@ async fn names_resolved(
         users
             .map(|listed| async {
                 Ok::<_, Unusable>(match listed {
-                    Ok(Listed::Known(user)) => Found::User(user),
-                    Ok(Listed::Named(name)) => match client.user_by_name(&name).await? {
-                        Ok(user) => Found::User(user),
-                        Err((outcome, attempts)) => Found::Nobody(nobody(name, outcome, attempts)),
+                    Ok((Listed::Known(user), origin)) => Found::User(User { origin, ..user }),
+                    Ok((Listed::Named(name), origin)) => match client.user_by_name(&name).await? {
+                        Ok(user) => Found::User(User { origin, ..user }),
+                        Err((outcome, attempts)) => Found::Nobody(nobody(name, origin, outcome, attempts)),
                     },
                     Err(gap) => Found::Gap(gap),
                 })
@@ -211,9 +211,9 @@ async fn names_resolved(
     Ok(())
 }
 
-fn nobody(name: String, outcome: Outcome, attempts: u32) -> Reading {
+fn nobody(name: String, origin: Origin, outcome: Outcome, attempts: u32) -> Reading {
     Reading {
-        user: User { id: String::new(), username: Some(name) },
+        user: User { id: String::new(), username: Some(name), origin },
         keys: Vec::new(),
         outcome,
         attempts,

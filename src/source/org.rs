@@ -4,16 +4,41 @@ use futures::{Stream, StreamExt as _};
 
 use super::{Found, Sink, Stop};
 use crate::api::{Client, Listed, Unusable};
-use crate::model::{Gap, Outcome, ReadStatus};
+use crate::model::{Gap, Origin, Outcome, ReadStatus, User};
 
 /// Everybody of one organization, which was named and so has somebody.
 pub(super) async fn organization(client: &Client, id: &str, sink: &Sink) -> Result<(), Stop> {
-    drain(client.organization_users(id), format!("organization {id}"), Nobody::IsAMistake, sink).await
+    drain(client.organization_users(id), Scope::Organization(id), Nobody::IsAMistake, sink).await
 }
 
 /// Everybody of one project, which was named and so has somebody.
 pub(super) async fn project(client: &Client, id: &str, sink: &Sink) -> Result<(), Stop> {
-    drain(client.project_users(id), format!("project {id}"), Nobody::IsAMistake, sink).await
+    drain(client.project_users(id), Scope::Project(id), Nobody::IsAMistake, sink).await
+}
+
+/// Whose list it is, by id.
+#[derive(Clone, Copy)]
+enum Scope<'a> {
+    Organization(&'a str),
+    Project(&'a str),
+}
+
+impl Scope<'_> {
+    fn source(self) -> String {
+        match self {
+            Self::Organization(id) => format!("organization {id}"),
+            Self::Project(id) => format!("project {id}"),
+        }
+    }
+
+    /// A project's list does not say which organization its users are of.
+    fn origin(self) -> Origin {
+        let organization = match self {
+            Self::Organization(id) => Some(id.into()),
+            Self::Project(_) => None,
+        };
+        Origin { organization, line: None }
+    }
 }
 
 /// What a list of nobody means.
@@ -29,18 +54,19 @@ enum Nobody {
 pub(super) async fn all(client: &Client, sink: &Sink) -> Result<(), Stop> {
     let (ids, outcome) = client.organizations().await?;
     for id in &ids {
-        drain(client.organization_users(id), format!("organization {id}"), Nobody::IsFine, sink).await?;
+        drain(client.organization_users(id), Scope::Organization(id), Nobody::IsFine, sink).await?;
     }
     unless_complete("all organizations".to_owned(), outcome, sink).await
 }
 
 async fn drain(
     users: impl Stream<Item = Result<Listed, Unusable>>,
-    source: String,
+    scope: Scope<'_>,
     nobody: Nobody,
     sink: &Sink,
 ) -> Result<(), Stop> {
     let mut users = std::pin::pin!(users);
+    let origin = scope.origin();
     let (mut expected, mut empty) = (0, true);
     while let Some(listed) = users.next().await {
         match listed? {
@@ -51,7 +77,7 @@ async fn drain(
                 expected = expected.max(known);
                 empty &= users.is_empty();
                 for user in users {
-                    sink.put(Found::User(user)).await?;
+                    sink.put(Found::User(User { origin: origin.clone(), ..user })).await?;
                 }
             }
             Listed::End(outcome) => {
@@ -61,7 +87,7 @@ async fn drain(
                 } else {
                     outcome
                 };
-                return unless_complete(source, outcome, sink).await;
+                return unless_complete(scope.source(), outcome, sink).await;
             }
         }
     }

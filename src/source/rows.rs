@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Listed;
-use crate::model::User;
+use crate::model::{Origin, User};
 
 #[derive(Clone, Copy)]
 pub(super) enum Format {
@@ -97,7 +97,7 @@ fn known(id: &str, username: Option<&str>) -> Result<Listed, String> {
         return Err(format!("{id:?} is no user id"));
     }
     let username = username.map(str::to_owned);
-    Ok(Listed::Known(User { id: id.to_ascii_lowercase(), username }))
+    Ok(Listed::Known(User { id: id.to_ascii_lowercase(), username, origin: Origin::default() }))
 }
 
 fn named(name: &str) -> Result<Listed, String> {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     fn known(id: &str) -> Listed {
-        Listed::Known(User { id: id.to_owned(), username: None })
+        Listed::Known(User { id: id.to_owned(), username: None, origin: Origin::default() })
     }
 
     proptest::proptest! {

@@ -111,6 +111,17 @@ impl Store {
         )
     }
 
+    /// Notes how far the deployment's clock was ahead, in seconds, if that was seen.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn note_clock_skew(&self, run: i64, seconds: Option<i64>) -> Result<(), Error> {
+        self.update(
+            "UPDATE runs SET clock_skew = coalesce(clock_skew, ?2) WHERE id = ?1",
+            params![run, seconds],
+        )
+    }
+
     /// Marks a run as finished: all that was requested has been asked for.
     ///
     /// # Errors
@@ -182,13 +193,23 @@ fn write_batch(
     Ok(())
 }
 
+/// A user's origin, column by column.
+fn origin(user: &User) -> (Option<&str>, Option<&str>, Option<i64>) {
+    let line = user.origin.line.as_ref();
+    (
+        user.origin.organization.as_deref(),
+        line.map(|line| &*line.list),
+        line.map(|line| line.number.cast_signed()),
+    )
+}
+
 /// The prepared statements of one transaction.
 struct Desk<'a> {
     run: i64,
     open: &'a mut Open,
     known: CachedStatement<'a>,
     request: CachedStatement<'a>,
-    rename: CachedStatement<'a>,
+    again: CachedStatement<'a>,
     record: CachedStatement<'a>,
     key: CachedStatement<'a>,
     gap: CachedStatement<'a>,
@@ -202,10 +223,17 @@ impl<'a> Desk<'a> {
             known: transaction.prepare_cached(
                 "SELECT id, status IS NULL FROM readings WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
             )?,
-            request: transaction.prepare_cached("INSERT INTO readings (run, user_id, username) VALUES (?, ?, ?)")?,
-            // Of two names for one id the smaller, so that the order of their coming changes nothing.
-            rename: transaction
-                .prepare_cached("UPDATE readings SET username = min(coalesce(username, ?2), ?2) WHERE id = ?1")?,
+            request: transaction.prepare_cached(
+                "INSERT INTO readings (run, user_id, username, organization, list, line) VALUES (?, ?, ?, ?, ?, ?)",
+            )?,
+            // Of two names for one id, and of two places, the smaller, so that the order of their coming changes nothing.
+            again: transaction.prepare_cached(
+                "UPDATE readings SET username = coalesce(min(username, ?2), username, ?2),
+                    organization = coalesce(min(organization, ?3), organization, ?3),
+                    (list, line) = (SELECT list, line FROM (SELECT list, line UNION ALL SELECT ?4, ?5)
+                        WHERE list IS NOT NULL ORDER BY list, line LIMIT 1)
+                 WHERE id = ?1",
+            )?,
             record: transaction.prepare_cached(
                 "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5, attempts = ?6, read_at = ?7
                  WHERE id = ?1",
@@ -230,9 +258,8 @@ impl<'a> Desk<'a> {
                 new.push(user);
                 continue;
             };
-            if user.username.is_some() {
-                self.rename.execute(params![id, user.username])?;
-            }
+            let (organization, list, line) = origin(&user);
+            self.again.execute(params![id, user.username, organization, list, line])?;
             // Requested by a run that was cut short, and not by this one yet.
             if missing && !self.open.contains_key(&user.id) {
                 self.open.insert(user.id.clone(), id);
@@ -249,7 +276,8 @@ impl<'a> Desk<'a> {
     }
 
     fn request(&mut self, user: &User) -> rusqlite::Result<i64> {
-        self.request.insert(params![self.run, user.id, user.username])
+        let (organization, list, line) = origin(user);
+        self.request.insert(params![self.run, user.id, user.username, organization, list, line])
     }
 
     fn record(&mut self, reading: &Reading) -> rusqlite::Result<()> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use journal::{Closed, Journal, Pen};
 
-use crate::model::{Gap, Outcome, PersonalKey, Product, Reading, Suffix, User};
+use crate::model::{Gap, Line, Origin, Outcome, PersonalKey, Product, Reading, Suffix, User};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,8 @@ pub struct Run {
     pub service_version: Option<String>,
     /// The public part of the credential that asked.
     pub credential: String,
+    /// In seconds, how far the deployment's clock was ahead of this machine's; `None` where nobody looked.
+    pub clock_skew: Option<i64>,
     /// What every "ago" counts from.
     pub started_at: DateTime<Utc>,
     /// `None` while it runs, and for ever if it was interrupted.
@@ -199,11 +201,10 @@ impl Store {
             self.connection.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
             // Names are resolved anew, and one that was nobody's may be somebody's now.
             self.connection.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", [run.id])?;
-            let mut query = self.connection.prepare(
-                "SELECT user_id, username FROM readings WHERE run = ? AND status IS NULL ORDER BY id",
-            )?;
-            let users =
-                query.query_map([run.id], |row| Ok(User { id: row.get(0)?, username: row.get(1)? }))?;
+            let mut query = self
+                .connection
+                .prepare("SELECT * FROM readings WHERE run = ? AND status IS NULL ORDER BY id")?;
+            let users = query.query_map([run.id], user_of)?;
             users.collect::<Result<Vec<_>, _>>()
         };
         let users = open().map_err(|error| self.sqlite(error))?;
@@ -360,10 +361,24 @@ fn run_of(row: &Row) -> rusqlite::Result<Run> {
         product: word_of(row, "product")?,
         service_version: row.get("service_version")?,
         credential: row.get("credential")?,
+        clock_skew: row.get("clock_skew")?,
         started_at: time_of(row, "started_at")?.unwrap_or_default(),
         finished_at: time_of(row, "finished_at")?,
         tool_version: row.get("tool_version")?,
         settings: serde_json::from_str(&settings).map_err(|why| invalid(row, "settings", why))?,
+    })
+}
+
+fn user_of(row: &Row) -> rusqlite::Result<User> {
+    let line = match (row.get::<_, Option<String>>("list")?, row.get::<_, Option<i64>>("line")?) {
+        (Some(list), Some(number)) => Some(Line { list: list.into(), number: number.cast_unsigned() }),
+        _ => None,
+    };
+    let organization = row.get::<_, Option<String>>("organization")?.map(Into::into);
+    Ok(User {
+        id: row.get("user_id")?,
+        username: row.get("username")?,
+        origin: Origin { organization, line },
     })
 }
 
@@ -377,7 +392,7 @@ fn outcome_of(row: &Row) -> rusqlite::Result<Outcome> {
 }
 
 fn reading_of(row: &Row) -> rusqlite::Result<(i64, Reading)> {
-    let user = User { id: row.get("user_id")?, username: row.get("username")? };
+    let user = user_of(row)?;
     let open = row.get_ref("status")? == rusqlite::types::ValueRef::Null;
     let outcome = if open {
         Outcome::unread(crate::model::ReadStatus::Error, None, "never asked: the run ended before")

@@ -4,15 +4,14 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::Error;
 
 /// In the file's header: `ksun`.
 const APPLICATION_ID: i64 = 0x6b73_756e;
-/// Goes up with every change of the tables.
-const VERSION: i64 = 1;
-
+/// Goes up with every change of the tables: the first, and the steps taken since.
+const VERSION: i64 = 2;
 /// A reading is entered when its user is requested, and filled in when the user was read: what is open is what is
 /// missing. Times are seconds since 1970, UTC. Column names are the model's.
 const TABLES: &str = "
@@ -69,6 +68,23 @@ CREATE TABLE gaps (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What each later version adds to the tables of the one before. A new store is made by taking every step.
+const STEPS: [&str; 1] = ["
+-- How many seconds the deployment's clock was ahead of this machine's.
+ALTER TABLE runs ADD COLUMN clock_skew INTEGER;
+-- Who named the user: an organization, the line of a list.
+ALTER TABLE readings ADD COLUMN organization TEXT;
+ALTER TABLE readings ADD COLUMN list TEXT;
+ALTER TABLE readings ADD COLUMN line INTEGER;
+-- The hash of each manifest written of a run. They refer to nothing, so that the chain outlives the runs.
+CREATE TABLE manifests (
+    id     INTEGER PRIMARY KEY,
+    run    INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    UNIQUE (run, sha256)
+) STRICT;
+"];
+
 /// Whether a store may be made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -88,15 +104,29 @@ pub(super) fn connect(path: &Path, wanted: Wanted) -> Result<Connection, Error> 
         }
         make(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
     }
-    recognize(path, &name)?;
-    let connection = Connection::open(path).map_err(sqlite)?;
+    let version = recognize(path, &name)?;
+    let mut connection = Connection::open(path).map_err(sqlite)?;
     settle(&connection).map_err(sqlite)?;
+    if version < VERSION {
+        step_up(&mut connection).map_err(sqlite)?;
+    }
     Ok(connection)
+}
+
+/// Takes the steps that are missing, all or none. The version is asked for again, since two may come here at once.
+fn step_up(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for step in STEPS.iter().skip(usize::try_from(version - 1).unwrap_or_default()) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
 }
 
 /// Reads the header of the file by itself, since SQLite would leave its own files beside another program's.
 /// Offsets as in <https://www.sqlite.org/fileformat.html>, §1.3.
-pub(super) fn recognize(path: &Path, name: &str) -> Result<(), Error> {
+pub(super) fn recognize(path: &Path, name: &str) -> Result<i64, Error> {
     let not_ours = |why: &str| Err(Error::NotOurs(name.to_owned(), why.to_owned()));
     let mut header = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
@@ -111,7 +141,7 @@ pub(super) fn recognize(path: &Path, name: &str) -> Result<(), Error> {
         return not_ours("it is another program's database");
     }
     match number(60) {
-        VERSION => Ok(()),
+        version @ 1..=VERSION => Ok(version),
         newer if newer > VERSION => Err(Error::Newer(name.to_owned(), newer, VERSION)),
         _ => not_ours("its schema is none that this program ever wrote"),
     }
@@ -136,10 +166,11 @@ fn make(path: &Path) -> io::Result<()> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.tempfile_in(folder)?;
     let tables = || {
-        let connection = Connection::open(file.path())?;
+        let mut connection = Connection::open(file.path())?;
         connection.execute_batch(TABLES)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.pragma_update(None, "user_version", VERSION)
+        connection.pragma_update(None, "user_version", 1)?;
+        step_up(&mut connection)
     };
     tables().map_err(io::Error::other)?;
     file.persist_noclobber(path).map(drop).map_err(|failed| failed.error)

@@ -61,7 +61,12 @@ fn expected(deployment: &str, user: &TrueUser, key: &TrueKey, judged: [&str; 3],
         rfc3339(at(cutoff)),
         "false".to_owned(),
     ];
-    COLUMNS.split(',').map(str::to_owned).zip(fields).collect()
+    // No waivers; and the organization is checked apart.
+    COLUMNS
+        .split(',')
+        .map(str::to_owned)
+        .zip(fields.into_iter().chain(std::iter::repeat(String::new())))
+        .collect()
 }
 
 /// The reason shows its arithmetic: the use, the days between it and the cutoff, and the cutoff.
@@ -94,6 +99,7 @@ fn assert_true(rows: &[Row], deployment: &str, truth: &[TrueUser], cutoff: i64, 
         }
         for key in &user.keys {
             let mut row = by_key.remove(&(user.id.clone(), key.id.clone())).unwrap();
+            assert_eq!(row.insert("org_id".to_owned(), String::new()).unwrap().len(), 24, "{row:?}");
             assert_reason(&row.insert("reason".to_owned(), String::new()).unwrap(), key, cutoff, day);
             assert_eq!(row, expected(deployment, user, key, judged(key, at(cutoff), active_days), cutoff));
         }

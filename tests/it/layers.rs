@@ -4,23 +4,25 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Everything a module may use. A test of this file holds that no module is missing.
-const TABLE: [(&str, &[&str]); 17] = [
+const TABLE: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("exit", &[]),
     ("sandbox", &[]),
     // Bars and lines: it is told numbers, so it needs nobody.
     ("progress", &[]),
+    // From places in a text to line numbers.
+    ("lines", &[]),
     ("policy", &["model"]),
     ("api", &["model"]),
     ("store", &["model"]),
     ("source", &["model", "api"]),
     ("collect", &["model", "api"]),
-    ("waivers", &["model", "policy"]),
+    ("waivers", &["model", "policy", "lines"]),
     ("report", &["model", "policy", "waivers", "store"]),
     ("plan", &["model", "policy", "waivers", "store"]),
     ("gate", &["report", "exit"]),
     // It tells its errors itself: config gives them their exit code.
-    ("credentials", &["model", "api"]),
+    ("credentials", &["model", "api", "lines"]),
     ("cli", &ABOVE_SETTINGS),
     (
         "config",

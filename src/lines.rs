@@ -1,0 +1,27 @@
+//! From places in a text to line numbers, for those who tell what is wrong with a file.
+
+/// Where the lines of a text end.
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(crate) fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line of this byte, from 1; a line break belongs to the line that it ends.
+    pub(crate) fn at(&self, place: usize) -> u64 {
+        self.0.partition_point(|end| *end < place) as u64 + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_break_belongs_to_the_line_that_it_ends() {
+        let lines = Lines::of("a\n\nb\r\n");
+        assert_eq!([0, 1, 2, 3, 5, 6, 99].map(|place| lines.at(place)), [1, 1, 2, 3, 3, 4, 4]);
+        assert_eq!(Lines::of("").at(0), 1);
+    }
+}

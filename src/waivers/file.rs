@@ -1,0 +1,122 @@
+//! `--waivers FILE`: a list of entries in TOML. Walked by hand, so that all mistakes are told at once and by line.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use chrono::{Months, NaiveDate};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::entry::Draft;
+use super::mistakes::{Mistakes, quoted};
+use super::{Broken, Waiver};
+use crate::lines::Lines;
+
+/// In bytes: some ten thousand waivers.
+const LIMIT: u64 = 4 << 20;
+
+/// From the day on which the file is read: the longest time that a waiver may still count.
+const LONGEST: Months = Months::new(12);
+
+/// The waivers of the file, in its order.
+pub(super) fn read(path: &Path, today: NaiveDate) -> Result<Vec<Waiver>, Broken> {
+    let name = path.display().to_string();
+    let bytes = bytes(path).map_err(|why| Broken(format!("can't read the file of waivers {name}: {why}")))?;
+    let refused = |why: &str| Broken(format!("the file of waivers can't be used\n{name}{why}"));
+    if bytes.len() as u64 > LIMIT {
+        return Err(refused(&format!(": it is longer than {} MiB", LIMIT >> 20)));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|why| {
+        let end = why.valid_up_to();
+        let line = Lines::of(&String::from_utf8_lossy(&bytes[..end])).at(end);
+        refused(&format!(":{line}: this is not UTF-8\nhelp: save the file as UTF-8"))
+    })?;
+    let mut mistakes = Mistakes::of(&name);
+    let last = today.checked_add_months(LONGEST).unwrap_or(NaiveDate::MAX);
+    let waivers = waivers(text.strip_prefix('\u{feff}').unwrap_or(text), last, &mut mistakes);
+    mistakes.end()?;
+    Ok(waivers)
+}
+
+/// At most one more than the limit.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The waivers that are whole, none of which ends after `last`; what is wrong is noted.
+fn waivers(text: &str, last: NaiveDate, mistakes: &mut Mistakes) -> Vec<Waiver> {
+    let lines = Lines::of(text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut broken = BTreeSet::new();
+    for error in &errors {
+        let line = lines.at(error.span().map_or(0, |span| span.start));
+        // One slip of the pen can make the parser stumble several times.
+        if broken.insert(line) {
+            mistakes.note(line, format!("this is no TOML: {}", error.message()));
+        }
+    }
+    let entries = entries(root.into_inner(), &lines, &broken, mistakes);
+    let starts: Vec<u64> = entries.iter().map(|(line, _)| *line).collect();
+    let mut waivers = Vec::new();
+    let mut targets = HashMap::new();
+    for (at, (line, table)) in entries.into_iter().enumerate() {
+        let end = starts.get(at + 1).map_or(u64::MAX, |next| line.max(next - 1));
+        if broken.range(line..=end).next().is_some() {
+            // What is left of it says nothing about what was meant.
+            continue;
+        }
+        let draft = Draft::of(table, line, last, &lines, mistakes);
+        if let Some((line, target)) = draft.target() {
+            if let Some(before) = targets.get(target) {
+                mistakes.note(line, format!("{target} is waived twice: here and in line {before}"));
+            } else {
+                targets.insert(target.clone(), line);
+            }
+        }
+        waivers.extend(draft.finish(mistakes));
+    }
+    waivers
+}
+
+/// The tables of the entries, each with the line where it begins, in the order of the file.
+fn entries<'i>(
+    root: DeTable<'i>,
+    lines: &Lines,
+    broken: &BTreeSet<u64>,
+    mistakes: &mut Mistakes,
+) -> Vec<(u64, DeTable<'i>)> {
+    let mut items: Vec<Spanned<DeValue>> = Vec::new();
+    for (name, value) in root {
+        let line = lines.at(name.span().start);
+        match (name.get_ref().as_ref(), value.into_inner()) {
+            ("waiver" | "waivers", DeValue::Array(array)) => items.extend(array),
+            _ if broken.contains(&line) => {}
+            ("waiver" | "waivers", _) => {
+                mistakes.note(line, "a waiver begins with [[waiver]], in two pairs of brackets");
+            }
+            (name, _) => {
+                let why = format!("{} belongs to no waiver; each begins with [[waiver]]", quoted(name));
+                mistakes.note(line, why);
+            }
+        }
+    }
+    items.sort_by_key(|item| item.span().start);
+    let mut entries = Vec::new();
+    for item in items {
+        let line = lines.at(item.span().start);
+        match item.into_inner() {
+            DeValue::Table(table) => entries.push((line, table)),
+            _ if broken.contains(&line) => {}
+            _ => mistakes.note(line, "a waiver is a table: [[waiver]], and its fields below"),
+        }
+    }
+    entries
+}

@@ -1,0 +1,233 @@
+//! Accepted exceptions: what is waived, by whom, why, and until when. `docs/waivers.md` explains them to people.
+//!
+//! A waiver binds to what it names, never to a position, and it ends. What it covers stays in every report.
+
+mod entry;
+mod file;
+mod mistakes;
+mod paste;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::model::User;
+
+pub use paste::entry_to_paste;
+
+/// In days: a waiver that ends so soon is to be told.
+const SOON: i64 = 14;
+
+/// Why a file of waivers can't be used: all that is wrong with it, over several lines, as it is to be shown.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(String);
+
+/// What a waiver is of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A key, by its id: 24 hexadecimal digits in lower case.
+    Key(String),
+    /// A user who may stay unread, by id or by name, in lower case. It waives none of the user's keys.
+    User(String),
+}
+
+/// As a message names it; what a name holds can't be seen as anything else.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => write!(f, "key {}", id.escape_debug()),
+            Self::User(user) => write!(f, "user {user:?}"),
+        }
+    }
+}
+
+named! {
+    /// Whether a waiver counts.
+    pub enum Standing {
+        /// It counts
+        Active = "active",
+        /// It counts, and its last day is at most 14 days away
+        Ending = "ending",
+        /// Its last day has passed: it no longer counts
+        Expired = "expired",
+    }
+}
+
+/// One accepted exception. Its texts are a person's, hostile until escaped; none is blank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// Where its entry begins in the file, from 1.
+    pub line: u64,
+    /// What it is of.
+    pub target: Target,
+    /// Why it is accepted.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day on which it counts, to its end in UTC.
+    pub expires: NaiveDate,
+    /// Where it was agreed on.
+    pub ticket: Option<String>,
+}
+
+impl Waiver {
+    /// As of `now`: it counts until the end of its last day, UTC.
+    #[must_use]
+    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
+        match self.days_left(now) {
+            ..0 => Standing::Expired,
+            0..=SOON => Standing::Ending,
+            _ => Standing::Active,
+        }
+    }
+
+    /// Days from the day of `now`, in UTC, to its last day: 0 on the last day itself, 3 where it "ends in 3 days", and
+    /// -1 on the first day on which it no longer counts.
+    #[must_use]
+    pub fn days_left(&self, now: DateTime<Utc>) -> i64 {
+        (self.expires - now.date_naive()).num_days()
+    }
+}
+
+/// The waivers of a file; by default none. No two are of the same key, or of the same id or name of a user.
+#[derive(Debug, Clone, Default)]
+pub struct Waivers {
+    /// In the order of the file.
+    all: Vec<Waiver>,
+    /// Where in `all` the waiver of a key or user stands.
+    keys: HashMap<String, usize>,
+    users: HashMap<String, usize>,
+}
+
+impl Waivers {
+    /// Reads a file of waivers.
+    ///
+    /// `today` is the day on which it is read, by which `expires` may be at most a year ahead. It is not the day of the
+    /// run, or a run of last year could not be rendered with the waivers of today.
+    ///
+    /// # Errors
+    /// A file that can't be read, is too long or not UTF-8; or all mistakes in it, with their lines.
+    pub fn read(path: &Path, today: NaiveDate) -> Result<Self, Broken> {
+        file::read(path, today).map(Self::of)
+    }
+
+    /// Of waivers in the order of their file, no two of the same target.
+    fn of(all: Vec<Waiver>) -> Self {
+        let (mut keys, mut users) = (HashMap::new(), HashMap::new());
+        for (at, waiver) in all.iter().enumerate() {
+            match &waiver.target {
+                Target::Key(id) => keys.insert(id.clone(), at),
+                Target::User(user) => users.insert(user.clone(), at),
+            };
+        }
+        Self { all, keys, users }
+    }
+
+    /// The waiver of this key, whatever its standing.
+    #[must_use]
+    pub fn of_key(&self, key_id: &str) -> Option<&Waiver> {
+        // Most runs have none, and then nothing is to be built for each of their keys.
+        if self.keys.is_empty() {
+            return None;
+        }
+        self.keys.get(&key_id.to_lowercase()).map(|at| &self.all[*at])
+    }
+
+    /// The waiver of this user, whatever its standing: by id, or else by name.
+    #[must_use]
+    pub fn of_user(&self, user: &User) -> Option<&Waiver> {
+        if self.users.is_empty() {
+            return None;
+        }
+        let of = |name: &str| self.users.get(&name.to_lowercase());
+        let at = of(&user.id).or_else(|| user.username.as_deref().and_then(of));
+        at.map(|at| &self.all[*at])
+    }
+
+    /// In the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Waiver> {
+        self.all.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Origin;
+
+    use super::*;
+
+    fn waiver(target: Target) -> Waiver {
+        Waiver {
+            line: 1,
+            target,
+            reason: "because".to_owned(),
+            owner: "ann".to_owned(),
+            expires: NaiveDate::from_ymd_opt(2025, 3, 31).unwrap(),
+            ticket: None,
+        }
+    }
+
+    #[test]
+    fn it_counts_to_the_end_of_its_last_day_and_is_told_14_days_before() {
+        let waiver = waiver(Target::Key(String::new()));
+        for (now, standing, left) in [
+            ("2024-03-31T00:00:00Z", Standing::Active, 365),
+            ("2025-03-16T23:59:59Z", Standing::Active, 15),
+            ("2025-03-17T00:00:00Z", Standing::Ending, 14),
+            ("2025-03-31T00:00:00Z", Standing::Ending, 0),
+            ("2025-03-31T23:59:59Z", Standing::Ending, 0),
+            ("2025-04-01T00:00:00Z", Standing::Expired, -1),
+            ("2026-03-31T12:00:00Z", Standing::Expired, -365),
+        ] {
+            let now = now.parse().unwrap();
+            assert_eq!((waiver.standing(now), waiver.days_left(now)), (standing, left), "{now}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_found_in_any_case_a_user_by_id_before_the_name_and_never_one_for_the_other() {
+        let id = "5af9a1d29cc0cdb6acdca6d5";
+        let targets = [
+            Target::User("ann@example.com".to_owned()),
+            Target::Key(id.to_owned()),
+            Target::User(id.replace('5', "6")),
+        ];
+        let waivers = Waivers::of(targets.clone().map(waiver).to_vec());
+        assert!(waivers.iter().map(|waiver| waiver.target.clone()).eq(targets.clone()));
+        assert_eq!((waivers.len(), waivers.is_empty()), (3, false));
+        let found = |waiver: Option<&Waiver>| waiver.map(|waiver| waiver.target.clone());
+        let [name, key, user_id] = targets.map(Some);
+        assert_eq!(found(waivers.of_key(&id.to_uppercase())), key);
+        assert_eq!(found(waivers.of_key(&id.replace('5', "6"))), None);
+        let user = |id: &str, name: Option<&str>| User {
+            id: id.to_owned(),
+            username: name.map(str::to_owned),
+            origin: Origin::default(),
+        };
+        for (user, expected) in [
+            (user("", Some("Ann@Example.com")), &name),
+            (user(&id.replace('5', "7"), Some("ANN@EXAMPLE.COM")), &name),
+            (user(&id.replace('5', "6").to_uppercase(), Some("ann@example.com")), &user_id),
+            (user(id, Some("bob@example.com")), &None),
+            (user("", None), &None),
+        ] {
+            assert_eq!(found(waivers.of_user(&user)), *expected, "{user:?}");
+        }
+        assert!(Waivers::default().is_empty() && Waivers::default().of_key(id).is_none());
+    }
+}

@@ -15,13 +15,16 @@
 //!
 //! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
 //! - [`source`]: where users come from. [`api`]: one request done right. [`collect`]: the fan-out.
-//! - [`store`]: the evidence. [`policy`]: what a key is worth. [`report`]: one file a format. [`gate`]: the exit code.
+//! - [`store`]: the evidence. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
+//! - [`report`]: one file a format. [`gate`]: the exit code.
 //! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.
 //! - [`commands`]: one file a command, which calls the stages in order.
 //! - [`sandbox`]: the service itself. It knows nothing of the rest, so that client and server can't share a mistake.
 
 #[macro_use]
 mod named;
+
+mod lines;
 
 pub mod api;
 pub mod cli;
@@ -31,7 +34,6 @@ pub mod config;
 pub mod credentials;
 pub mod exit;
 pub mod gate;
-mod lines;
 pub mod model;
 pub mod policy;
 pub mod progress;

@@ -167,9 +167,8 @@ impl Waivers {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::Origin;
-
     use super::*;
+    use crate::model::Origin;
 
     fn waiver(target: Target) -> Waiver {
         Waiver {

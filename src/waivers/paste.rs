@@ -63,3 +63,84 @@ fn basic_string(text: &str) -> String {
 fn is_invisible(c: char) -> bool {
     !matches!(c, '"' | '\'' | '\\') && c.escape_debug().next() == Some('\\')
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::waivers::Waivers;
+
+    fn read(text: &str) -> Result<Waivers, String> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        Waivers::read(file.path(), day("2025-01-15")).map_err(|why| why.to_string())
+    }
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    /// As somebody completes it.
+    fn filled(entry: &str) -> String {
+        entry.replace("\nreason = \"\"", "\nreason = \"r\"").replace("\nowner = \"\"", "\nowner = \"o\"")
+    }
+
+    #[test]
+    fn it_is_what_the_docs_show() {
+        let entry = entry_to_paste(
+            &Target::Key("5af9a1d29cc0cdb6acdca6d5".to_owned()),
+            day("2025-03-31"),
+            "key of ann@example.com\nci\u{1b}[31m\r\n",
+        );
+        assert_eq!(
+            entry,
+            "# key of ann@example.com\n\
+             # ci\\u{1b}[31m\n\
+             [[waiver]]\n\
+             key = \"5af9a1d29cc0cdb6acdca6d5\"\n\
+             reason = \"\"  # fill in: why it is accepted, and what ends it\n\
+             owner = \"\"  # fill in: who answers for it\n\
+             expires = 2025-03-31  # the last day on which it counts (UTC), at most a year ahead\n\
+             # ticket = \"\"  # where it was agreed on, if anywhere\n"
+        );
+    }
+
+    #[test]
+    fn it_is_refused_until_a_person_has_filled_it_in() {
+        let entry = entry_to_paste(&Target::User("ann".to_owned()), day("2025-03-31"), "");
+        let why = read(&entry).map(|_| ()).unwrap_err();
+        assert!(why.contains(":3: reason: it is empty") && why.contains(":4: owner: it is empty"), "{why}");
+        assert_eq!(read(&filled(&entry)).unwrap().len(), 1);
+        assert!(read(&entry.replace("reason = \"\"", "reason = \"r\"")).is_err());
+        assert!(read(&filled(&entry).replace("# ticket", "ticket")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_name_and_the_comment_it_reads_back_to_the_same_target(
+            name in prop_oneof![
+                "[\"'\\\\\n\r\t#=\\[\\]\u{0}\u{1b}\u{7f}\u{85}\u{2028}\u{202e}\u{feff}a]{0,12}",
+                any::<String>(),
+            ],
+            comment in any::<String>(),
+        ) {
+            let target = Target::User(format!("x{name}").to_lowercase());
+            let entry = entry_to_paste(&target, day("2025-03-31"), &comment);
+            prop_assert!(!entry.contains(|c: char| c != '\n' && is_invisible(c)), "{:?}", entry);
+            let read = read(&filled(&entry)).map_err(TestCaseError::fail)?;
+            let targets: Vec<_> = read.iter().map(|waiver| waiver.target.clone()).collect();
+            prop_assert_eq!(targets, [target]);
+            prop_assert_eq!(read.iter().next().map(|waiver| waiver.expires), Some(day("2025-03-31")));
+        }
+
+        #[test]
+        fn a_key_reads_back_too(id in "[0-9a-f]{24}") {
+            let target = Target::Key(id.clone());
+            let read = read(&filled(&entry_to_paste(&target, day("2025-03-31"), ""))).map_err(TestCaseError::fail)?;
+            prop_assert_eq!(read.of_key(&id).map(|waiver| &waiver.target), Some(&target));
+        }
+    }
+}

@@ -150,7 +150,7 @@ impl Settings {
             rate: asked.rate,
             timeout: asked.timeout.unwrap_or(TIMEOUT),
             retries: asked.retries.unwrap_or(RETRIES),
-            view: View::settle(shown.over(file_shown)),
+            view: View::settle(shown.over(file_shown), env),
             url,
         };
         settings.warn();
@@ -202,14 +202,14 @@ impl View {
     ///
     /// # Errors
     /// What can't be used of the configuration.
-    pub fn resolve(shown: Shown, config: Option<&Path>) -> Result<Self, Error> {
+    pub fn resolve(shown: Shown, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
         let (_, file) = read_file(config)?;
-        Ok(Self::settle(shown.over(file)))
+        Ok(Self::settle(shown.over(file), env))
     }
 
     /// What was typed, and the defaults where nothing was.
     #[must_use]
-    pub fn settle(shown: Shown) -> Self {
+    pub fn settle(shown: Shown, env: &Env) -> Self {
         let out = shown.out.unwrap_or_else(|| PathBuf::from(OUT));
         let mut formats = shown.format;
         if formats.is_empty() {
@@ -229,6 +229,7 @@ impl View {
                 out,
                 formats,
                 templates: shown.templates,
+                step_summary: env("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from),
                 csv_raw: shown.csv_raw.unwrap_or(false),
             },
         }
@@ -368,7 +369,7 @@ pub fn sandbox(typed: cli::Sandbox, clock: Clock) -> Options {
 pub fn demo(typed: cli::Demo, clock: Clock) -> (Options, View) {
     let default = Options::default();
     let users = typed.users.unwrap_or(default.users);
-    let view = View::settle(Shown { out: typed.out, ..Shown::default() });
+    let view = View::settle(Shown { out: typed.out, ..Shown::default() }, &|_| None);
     (Options { users, clock: Some(clock.now()), ..default }, view)
 }
 

@@ -70,7 +70,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
             commands::doctor::run(settings, doctor.json, clock, cli.quiet).await
         }
         Command::Report(report) => {
-            let view = View::resolve(report.shown, report.config.as_deref())?;
+            let view = View::resolve(report.shown, report.config.as_deref(), &env)?;
             commands::report::run(&view, report.run, clock, cli.quiet)
         }
     }

@@ -15,7 +15,7 @@ use crate::config::{Clock, View};
 use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
-use crate::report::{Evidence, Lapse, LapseKind, Rules, Written, terminal};
+use crate::report::{Evidence, Format, Lapse, LapseKind, Rules, Written, terminal};
 use crate::source::BrokenList;
 use crate::store::{self, Run, Store};
 use crate::waivers::Waivers;
@@ -58,10 +58,11 @@ fn render(store: &Store, run: &Run, view: &View, waivers: &Waivers, quiet: bool)
         active_within: view.active_within.unwrap_or(run.settings.active_within),
     };
     let rules = Rules { fail_on: view.fail_on, waivers };
-    let Written { report, files } =
+    let Written { report, files, said } =
         crate::report::write(&[Evidence { store, run, policy }], rules, &view.output)?;
     let lapsed = report.lapses.iter().filter(|lapse| lapse.kind != LapseKind::Expired).count() as u64;
     let exit = gate::exit(&report, if view.strict_waivers { lapsed } else { 0 });
+    say(&said)?;
     if quiet {
         warn(&report.lapses);
     } else {
@@ -86,12 +87,12 @@ fn waivers(view: &View, clock: Clock) -> Result<Waivers, Error> {
 
 /// What to do now that the report is there.
 fn next(exit: Exit, view: &View) -> String {
-    let report = view.output.out.join(crate::report::Format::Markdown.file_name());
-    let report = if view.output.formats.contains(&crate::report::Format::Markdown) {
-        report.display().to_string()
-    } else {
-        "`keysunset report --format markdown`".to_owned()
-    };
+    let markdown = Format::Markdown;
+    let written = markdown.file_name().filter(|_| view.output.formats.contains(&markdown));
+    let report = written.map_or_else(
+        || format!("`keysunset report --format {markdown}`"),
+        |name| view.output.out.join(name).display().to_string(),
+    );
     match exit {
         Exit::Clean => "nothing: no key fails the gate, and everybody was read".to_owned(),
         Exit::Findings => format!("replace the keys, worst first: {report}"),

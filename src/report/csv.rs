@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use tempfile::NamedTempFile;
 
 use super::record::Record;
-use super::{Error, Facts, Report, Row, Writer};
+use super::{Ended, Error, Facts, Report, Row, Writer};
 
 /// Promised outward; later ones are only ever appended.
 const COLUMNS: [&str; 29] = [
@@ -108,8 +108,9 @@ impl Writer for Csv {
         self.write(&Record::of(facts, row))
     }
 
-    fn end(self: Box<Self>, _: &Report) -> Result<BufWriter<NamedTempFile>, Error> {
-        self.rows.into_inner().map_err(|failed| wrong(io::Error::other(failed.error().to_string())))
+    fn end(self: Box<Self>, _: &Report) -> Result<Ended, Error> {
+        let file = self.rows.into_inner();
+        file.map(Ended::File).map_err(|failed| wrong(io::Error::other(failed.error().to_string())))
     }
 }
 

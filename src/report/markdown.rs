@@ -13,7 +13,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::{Error, Facts, Report, Row, Summary, Writer, text};
+use super::{Ended, Error, Facts, Report, Row, Summary, Writer, text};
 use crate::model::{Gap, Outcome, Product, ReadStatus, Reading, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::store::Run;
@@ -266,7 +266,7 @@ impl Writer for Markdown {
         Ok(())
     }
 
-    fn end(self: Box<Self>, report: &Report) -> Result<BufWriter<NamedTempFile>, Error> {
+    fn end(self: Box<Self>, report: &Report) -> Result<Ended, Error> {
         let Self { mut file, template, worst, unread, by_year } = *self;
         let shown = worst.len();
         let page = Page {
@@ -279,7 +279,7 @@ impl Writer for Markdown {
         let page = template.get_template(NAME).and_then(|template| template.render(Serde(page)));
         let page = page.map_err(|why| template_error(&why))?;
         file.write_all(page.as_bytes()).map_err(|why| Error::Write("migration-report.md".to_owned(), why))?;
-        Ok(file)
+        Ok(Ended::File(file))
     }
 }
 

@@ -2,14 +2,21 @@
 //! in one pass. A file is written beside its name and renamed once all of them are whole and the numbers add up.
 
 mod csv;
+mod github;
+mod gitlab;
+mod json;
 mod judge;
+mod junit;
 mod markdown;
+mod ndjson;
+mod prometheus;
 mod record;
+mod sarif;
 mod summary;
 pub mod terminal;
 pub mod text;
 
-use std::io::{self, BufWriter, Seek as _};
+use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -31,16 +38,37 @@ named! {
         Csv = "csv",
         /// migration-report.md: for the person who acts on it and the auditor who has to believe it
         Markdown = "markdown",
+        /// findings.json: every field and the run's facts, for programs; it has a schema
+        Json = "json",
+        /// keys.ndjson: a row a line, for databases and warehouses
+        Ndjson = "ndjson",
+        /// findings.sarif: SARIF 2.1.0, for code scanning
+        Sarif = "sarif",
+        /// junit.xml: a test case a user, for CI servers
+        Junit = "junit",
+        /// gl-code-quality-report.json: for GitLab's merge requests
+        Gitlab = "gitlab",
+        /// Annotations on standard output, and GitHub's step summary
+        Github = "github",
+        /// keysunset.prom: metrics, for a textfile of the node exporter
+        Prometheus = "prometheus",
     }
 }
 
 impl Format {
-    /// Its name in `--out`.
+    /// Its name in `--out`; `None` for what goes elsewhere.
     #[must_use]
-    pub const fn file_name(self) -> &'static str {
+    pub const fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Csv => "keys.csv",
-            Self::Markdown => "migration-report.md",
+            Self::Csv => Some("keys.csv"),
+            Self::Markdown => Some("migration-report.md"),
+            Self::Json => Some("findings.json"),
+            Self::Ndjson => Some("keys.ndjson"),
+            Self::Sarif => Some("findings.sarif"),
+            Self::Junit => Some("junit.xml"),
+            Self::Gitlab => Some("gl-code-quality-report.json"),
+            Self::Github => None,
+            Self::Prometheus => Some("keysunset.prom"),
         }
     }
 }
@@ -54,6 +82,8 @@ pub struct Output {
     pub formats: Vec<Format>,
     /// Templates that replace the built-in ones of the same name.
     pub templates: Option<PathBuf>,
+    /// Where GitHub takes the summary of a step from, which is added to.
+    pub step_summary: Option<PathBuf>,
     /// Whether CSV fields are left as they are, even where a spreadsheet would run them.
     pub csv_raw: bool,
 }
@@ -75,6 +105,17 @@ pub struct Rules<'a> {
     pub fail_on: FailOn,
     /// Which of them are accepted all the same.
     pub waivers: &'a Waivers,
+}
+
+impl Output {
+    /// Where a format goes.
+    fn path(&self, format: Format) -> PathBuf {
+        match (format.file_name(), &self.step_summary) {
+            (Some(name), _) => self.out.join(name),
+            (None, Some(summary)) => summary.clone(),
+            (None, None) => PathBuf::from("standard output"),
+        }
+    }
 }
 
 /// What every row of one deployment shares.
@@ -155,8 +196,16 @@ trait Writer {
     /// Takes the next row.
     fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()>;
 
-    /// Ends the file.
-    fn end(self: Box<Self>, report: &Report) -> Result<BufWriter<NamedTempFile>, Error>;
+    /// Ends it.
+    fn end(self: Box<Self>, report: &Report) -> Result<Ended, Error>;
+}
+
+/// What a format comes to.
+enum Ended {
+    /// A file, which is put under its name.
+    File(BufWriter<NamedTempFile>),
+    /// Lines for standard output, and Markdown for the summary of the step.
+    Said { stdout: String, step_summary: String },
 }
 
 /// Why there is no report.
@@ -195,6 +244,8 @@ pub struct Written<'a> {
     pub report: Report<'a>,
     /// The files, in the order of the formats.
     pub files: Vec<File>,
+    /// What has yet to be said on standard output.
+    pub said: String,
 }
 
 /// Makes the folder and starts every format, so that a folder that can't be written to or a wrong template is known
@@ -217,7 +268,7 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
         .map_err(|why| Error::Write(output.out.display().to_string(), why))?;
     let mut writers = Vec::new();
     for format in &output.formats {
-        writers.push((output.out.join(format.file_name()), start(*format, output)?));
+        writers.push((output.path(*format), start(*format, output)?));
     }
     let mut by_name: Vec<_> = evidence.iter().collect();
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
@@ -245,25 +296,41 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
     let lapses = judge.lapses(&deployments);
     let report = Report { deployments, total, lapses };
-    let mut whole = Vec::new();
+    let mut ended = Vec::new();
     for (path, writer) in writers {
-        whole.push((writer.end(&report)?, path));
+        ended.push((writer.end(&report)?, path));
     }
-    let mut files = Vec::new();
-    for (file, path) in whole {
-        files.push(put(file, &path).map_err(|why| Error::Write(path.display().to_string(), why))?);
+    let (mut files, mut said) = (Vec::new(), String::new());
+    for (ended, path) in ended {
+        let wrong = |why| Error::Write(path.display().to_string(), why);
+        match ended {
+            Ended::File(file) => files.push(put(file, &path).map_err(wrong)?),
+            Ended::Said { stdout, step_summary } => {
+                said.push_str(&stdout);
+                if output.step_summary.is_some() {
+                    append(&path, &step_summary).map_err(wrong)?;
+                }
+            }
+        }
     }
-    Ok(Written { report, files })
+    Ok(Written { report, files, said })
 }
 
 fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
     let file = || {
-        let path = output.out.join(format.file_name());
+        let path = output.path(format);
         beside(&output.out).map(BufWriter::new).map_err(|why| Error::Write(path.display().to_string(), why))
     };
     Ok(match format {
         Format::Csv => Box::new(csv::start(file()?, output.csv_raw)?),
         Format::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),
+        Format::Json => Box::new(json::start(file()?)),
+        Format::Ndjson => Box::new(ndjson::start(file()?)),
+        Format::Sarif => Box::new(sarif::start(file()?)),
+        Format::Junit => Box::new(junit::start(file()?, &output.out)?),
+        Format::Gitlab => Box::new(gitlab::start(file()?)),
+        Format::Github => Box::new(github::start()),
+        Format::Prometheus => Box::new(prometheus::start(file()?)),
     })
 }
 
@@ -274,6 +341,10 @@ fn beside(out: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(out)
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// Renames it, once it is whole on the disk; its hash is of what the disk gives back.

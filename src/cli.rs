@@ -65,6 +65,12 @@ pub enum Command {
     /// Render a stored run again, without a request
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
+    /// Write what a shell needs to complete this program's command line, to standard output
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
+    /// Write man pages: keysunset.1, and one a command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(Man),
 }
 
 const AUDIT_EXAMPLES: &str = "\
@@ -100,6 +106,21 @@ const REPORT_EXAMPLES: &str = "\
 Examples:
   keysunset report
   keysunset report --run 3 --cutoff 2023-01-01 --format csv --out /tmp/2023";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  keysunset completions bash > ~/.local/share/bash-completion/completions/keysunset
+  keysunset completions zsh > ~/.zfunc/_keysunset
+  keysunset completions fish > ~/.config/fish/completions/keysunset.fish
+  keysunset completions powershell >> $PROFILE
+  keysunset completions elvish >> ~/.config/elvish/rc.elv";
+
+const MAN_EXAMPLES: &str = "\
+The pages bear the date of SOURCE_DATE_EPOCH where it is set, and none otherwise.
+
+Examples:
+  keysunset man ~/.local/share/man/man1
+  man keysunset-audit";
 
 /// `keysunset demo`
 #[derive(Args, Debug)]
@@ -196,6 +217,22 @@ pub struct Report {
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
+}
+
+/// `keysunset completions`
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `keysunset man`
+#[derive(Args, Debug)]
+pub struct Man {
+    /// Where the pages go; made where it is missing
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
 }
 
 /// What to ask which deployment for: on the command line, and by the same names in keysunset.toml.

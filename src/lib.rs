@@ -43,6 +43,7 @@ pub mod source;
 pub mod store;
 pub mod waivers;
 
+use clap::CommandFactory as _;
 use cli::{Cli, Command};
 use config::{Clock, Settings, View};
 use exit::{Error, Exit};
@@ -73,5 +74,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
             let view = View::resolve(report.shown, report.config.as_deref(), &env)?;
             commands::report::run(&view, report.run, clock, cli.quiet)
         }
+        Command::Completions(asked) => commands::completions::run(&mut Cli::command(), asked.shell),
+        Command::Man(man) => commands::man::run(Cli::command(), &man.dir, clock, cli.quiet),
     }
 }

@@ -1,10 +1,12 @@
 //! One file a command. Each calls the stages in order; nobody else knows them all.
 
 pub mod audit;
+pub mod completions;
 pub mod demo;
 pub mod doctor;
 mod gather;
 mod interrupt;
+pub mod man;
 pub mod report;
 pub mod sandbox;
 

@@ -335,7 +335,7 @@ fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
 }
 
 /// A nameless-to-be file in the same folder, so that renaming it is one step. Readable as the user's umask has it.
-fn beside(out: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn beside(out: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".keysunset-").suffix(".part");
     #[cfg(unix)]

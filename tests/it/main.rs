@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 #[cfg(unix)]
+mod action;
+#[cfg(unix)]
 mod apache;
 mod audit;
+#[cfg(unix)]
+mod completions;
 mod credentials;
 mod csv;
 mod curl;
@@ -16,6 +20,8 @@ mod inputs;
 mod judgement;
 mod layers;
 mod listing;
+#[cfg(unix)]
+mod man;
 mod markdown;
 mod order;
 mod page;

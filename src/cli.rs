@@ -62,6 +62,12 @@ pub enum Command {
     /// Try what an audit needs, step by step, and say what to do about what is wrong
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Box<Doctor>),
+    /// Tell everything of one key: its fields, its rule, its waiver, and its history over the runs
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// Render the newest runs of several stores, each of a deployment of its own, as one report
+    #[command(after_help = MERGE_EXAMPLES, mut_arg("store", |store| store.hide(true)))]
+    Merge(Merge),
     /// Render a stored run again, without a request
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
@@ -121,6 +127,18 @@ The pages bear the date of SOURCE_DATE_EPOCH where it is set, and none otherwise
 Examples:
   keysunset man ~/.local/share/man/man1
   man keysunset-audit";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  keysunset explain 5af9a1d29cc0cdb6acdca6d5
+  keysunset explain 5af9a1d29cc0cdb6acdca6d5 --waivers waivers.toml --store reports/keysunset.db";
+
+const MERGE_EXAMPLES: &str = "\
+Takes the newest run of each deployment. A folder stands for the keysunset.db in it.
+
+Examples:
+  keysunset merge east/keysunset.db west/keysunset.db --out both
+  keysunset merge reports/* --out all --format csv,markdown,json";
 
 /// `keysunset demo`
 #[derive(Args, Debug)]
@@ -200,6 +218,34 @@ pub struct Doctor {
     /// What the audit is to ask.
     #[command(flatten)]
     pub asked: Asked,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset explain`
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// The key's id, as in the column `key_id`
+    #[arg(value_name = "KEY_ID")]
+    pub key: String,
+    /// Which evidence, and how to judge it.
+    #[command(flatten)]
+    pub kept: Kept,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset merge`
+#[derive(Args, Debug)]
+pub struct Merge {
+    /// The stores of several audits, or their folders
+    #[arg(value_name = "STORE", required = true)]
+    pub stores: Vec<PathBuf>,
+    /// What to show.
+    #[command(flatten)]
+    pub shown: Shown,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
@@ -352,6 +398,18 @@ pub struct Shown {
     /// A waiver that ends within 14 days, or that matches nothing, fails the run too
     #[arg(long, env = "KEYSUNSET_STRICT_WAIVERS", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
     pub strict_waivers: Option<bool>,
+    /// Only what got worse than in the last complete run fails the run: new keys, and keys more severe than they were
+    #[arg(long, env = "KEYSUNSET_RATCHET", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
+    pub ratchet: Option<bool>,
+    /// The same against a run that `keysunset export` wrote to a file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "KEYSUNSET_BASELINE",
+        hide_env = true,
+        help_heading = "Judgement"
+    )]
+    pub baseline: Option<PathBuf>,
     /// End with 0 whatever was found or not read (errors still count)
     #[arg(long, env = "KEYSUNSET_EXIT_ZERO", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
     pub exit_zero: Option<bool>,
@@ -380,6 +438,39 @@ pub struct Shown {
     /// Leave CSV fields as they are, even where a spreadsheet would run them
     #[arg(long, env = "KEYSUNSET_CSV_RAW", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Output")]
     pub csv_raw: Option<bool>,
+}
+
+/// Which evidence to look into, and how to judge it: of [`Shown`], what matters where no report is written.
+#[derive(Args, Debug)]
+pub struct Kept {
+    /// A use at or after it counts: a day or a time [default: the run's own]
+    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant, help_heading = "Judgement")]
+    pub cutoff: Option<DateTime<Utc>>,
+    /// A key used in the last so many days is in use now [default: the run's own]
+    #[arg(
+        long,
+        value_name = "DAYS",
+        env = "KEYSUNSET_ACTIVE_WITHIN",
+        hide_env = true,
+        help_heading = "Judgement"
+    )]
+    pub active_within: Option<u32>,
+    /// Accepted exceptions (docs/waivers.md)
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_WAIVERS", hide_env = true, help_heading = "Judgement")]
+    pub waivers: Option<PathBuf>,
+    /// Where the reports went [default: reports]
+    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true, help_heading = "Evidence")]
+    pub out: Option<PathBuf>,
+    /// Where the evidence is kept [default: keysunset.db in --out]
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true, help_heading = "Evidence")]
+    pub store: Option<PathBuf>,
+}
+
+impl From<Kept> for Shown {
+    fn from(kept: Kept) -> Self {
+        let Kept { cutoff, active_within, waivers, out, store } = kept;
+        Self { cutoff, active_within, waivers, out, store, ..Self::default() }
+    }
 }
 
 /// A day (its first instant, UTC) or a time.

@@ -61,6 +61,10 @@ pub struct View {
     pub waivers: Option<PathBuf>,
     /// Whether waivers that end soon or match nothing are findings.
     pub strict_waivers: bool,
+    /// Whether only what got worse than in an earlier run is a finding.
+    pub ratchet: bool,
+    /// That run, where it is not in the store.
+    pub baseline: Option<PathBuf>,
     /// Whether findings and gaps end with 0.
     pub exit_zero: bool,
     /// The evidence.
@@ -80,7 +84,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Of one request, before its user counts as not read.
 pub const RETRIES: u32 = 4;
 const OUT: &str = "reports";
-const STORE: &str = "keysunset.db";
+/// The evidence in `--out`.
+pub const STORE: &str = "keysunset.db";
 const FILE: &str = "keysunset.toml";
 
 /// Whether a command has to be told whom to audit.
@@ -223,6 +228,8 @@ impl View {
             fail_on: shown.fail_on.unwrap_or(FailOn::Any),
             waivers: shown.waivers,
             strict_waivers: shown.strict_waivers.unwrap_or(false),
+            ratchet: shown.ratchet.unwrap_or(false) || shown.baseline.is_some(),
+            baseline: shown.baseline,
             exit_zero: shown.exit_zero.unwrap_or(false),
             store: shown.store.unwrap_or_else(|| out.join(STORE)),
             output: Output {
@@ -278,6 +285,8 @@ impl Shown {
             fail_on: self.fail_on.or(lower.fail_on),
             waivers: self.waivers.or(lower.waivers),
             strict_waivers: self.strict_waivers.or(lower.strict_waivers),
+            ratchet: self.ratchet.or(lower.ratchet),
+            baseline: self.baseline.or(lower.baseline),
             exit_zero: self.exit_zero.or(lower.exit_zero),
             out: self.out.or(lower.out),
             store: self.store.or(lower.store),

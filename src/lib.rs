@@ -37,6 +37,7 @@ pub mod gate;
 pub mod model;
 pub mod policy;
 pub mod progress;
+pub mod ratchet;
 pub mod report;
 pub mod sandbox;
 pub mod source;
@@ -69,6 +70,14 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Doctor(doctor) => {
             let settings = Settings::resolve_for_doctor(doctor.asked, doctor.config.as_deref(), &env)?;
             commands::doctor::run(settings, doctor.json, clock, cli.quiet).await
+        }
+        Command::Explain(explain) => {
+            let view = View::resolve(explain.kept.into(), explain.config.as_deref(), &env)?;
+            commands::explain::run(&view, &explain.key, clock)
+        }
+        Command::Merge(merge) => {
+            let view = View::resolve(merge.shown, merge.config.as_deref(), &env)?;
+            commands::merge::run(merge.stores, &view, clock, cli.quiet)
         }
         Command::Report(report) => {
             let view = View::resolve(report.shown, report.config.as_deref(), &env)?;

@@ -94,7 +94,8 @@ async fn reported(
     interrupt: &mut Interrupt,
 ) -> Result<Exit, Error> {
     let rendered = tokio::task::spawn_blocking(move || {
-        let exit = render(&store, &store.run(Some(run))?, &view, &waivers, quiet)?;
+        let read = store.run(Some(run))?;
+        let exit = render(&[(&store, &read)], &view, &waivers, quiet)?;
         store.reported(run)?;
         Ok(exit)
     });

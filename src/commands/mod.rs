@@ -1,12 +1,15 @@
 //! One file a command. Each calls the stages in order; nobody else knows them all.
 
 pub mod audit;
+mod compared;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
 mod gather;
 mod interrupt;
 pub mod man;
+pub mod merge;
 pub mod report;
 pub mod sandbox;
 
@@ -52,16 +55,28 @@ impl From<crate::report::Error> for Error {
     }
 }
 
-/// Renders a stored run, tells about it, and decides.
-fn render(store: &Store, run: &Run, view: &View, waivers: &Waivers, quiet: bool) -> Result<Exit, Error> {
-    let policy = Policy {
+/// The rules by which a run is judged: the view's, or else its own.
+fn judged_by(run: &Run, view: &View) -> Policy {
+    Policy {
         now: run.started_at,
         cutoff: view.cutoff.unwrap_or(run.settings.cutoff),
         active_within: view.active_within.unwrap_or(run.settings.active_within),
-    };
+    }
+}
+
+/// Renders stored runs, each of a deployment of its own, into one report; tells about it, and decides.
+fn render(runs: &[(&Store, &Run)], view: &View, waivers: &Waivers, quiet: bool) -> Result<Exit, Error> {
+    let ratchets = runs.iter().map(|(store, run)| compared::ratchet(store, run, view, waivers));
+    let ratchets = ratchets.collect::<Result<Vec<_>, _>>()?;
+    let evidence = runs.iter().zip(&ratchets).map(|((store, run), ratchet)| Evidence {
+        store,
+        run,
+        policy: judged_by(run, view),
+        ratchet: ratchet.as_ref(),
+    });
     let rules = Rules { fail_on: view.fail_on, waivers };
     let Written { report, files, said } =
-        crate::report::write(&[Evidence { store, run, policy }], rules, &view.output)?;
+        crate::report::write(&evidence.collect::<Vec<_>>(), rules, &view.output)?;
     let lapsed = report.lapses.iter().filter(|lapse| lapse.kind != LapseKind::Expired).count() as u64;
     let exit = gate::exit(&report, if view.strict_waivers { lapsed } else { 0 });
     say(&said)?;

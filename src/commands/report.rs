@@ -13,5 +13,5 @@ pub fn run(view: &View, run: Option<i64>, clock: Clock, quiet: bool) -> Result<E
     let waivers = super::waivers(view, clock)?;
     let store = Store::open(&view.store)?;
     let run = store.run(run)?;
-    render(&store, &run, view, &waivers, quiet)
+    render(&[(&store, &run)], view, &waivers, quiet)
 }

@@ -3,6 +3,8 @@
 use super::{Deployment, Row, Rules};
 use crate::model::Reading;
 use crate::policy::Policy;
+use crate::ratchet::Ratchet;
+use crate::store;
 use crate::waivers::{Standing, Waiver};
 
 named! {
@@ -40,7 +42,12 @@ impl<'a> Judge<'a> {
     }
 
     /// The rows of one user: one that says what was not read or that there is nothing, and one a key.
-    pub(super) fn rows<'r>(&mut self, reading: &'r Reading, policy: &Policy) -> impl Iterator<Item = Row<'r>>
+    pub(super) fn rows<'r>(
+        &mut self,
+        reading: &'r Reading,
+        policy: &Policy,
+        ratchet: Option<&Ratchet>,
+    ) -> impl Iterator<Item = Result<Row<'r>, store::Error>>
     where
         'a: 'r,
     {
@@ -48,15 +55,21 @@ impl<'a> Judge<'a> {
         let alone = reading.keys.is_empty() || unread;
         let user = alone.then(|| {
             let waiver = unread.then(|| self.rules.waivers.of_user(&reading.user)).flatten();
-            Row { reading, key: None, waiver: self.meet(waiver, policy), is_finding: false }
+            let waiver = self.meet(waiver, policy);
+            Ok(Row { reading, key: None, waiver, worse: None, is_finding: false })
         });
         let keys = reading.keys.iter().map(move |key| {
             let judged = policy.judge(key);
+            let worse = match ratchet {
+                Some(ratchet) => ratchet.worse(key, &judged, policy)?,
+                None => None,
+            };
+            let counts =
+                self.rules.fail_on.counts(key, judged.verdict) && (ratchet.is_none() || worse.is_some());
             let waiver = self.meet(self.rules.waivers.of_key(&key.id), policy);
-            let counts = self.rules.fail_on.counts(key, judged.verdict);
-            let mut row = Row { reading, key: Some((key, judged)), waiver, is_finding: false };
+            let mut row = Row { reading, key: Some((key, judged)), waiver, worse, is_finding: false };
             row.is_finding = counts && !row.is_waived();
-            row
+            Ok(row)
         });
         user.into_iter().chain(keys)
     }

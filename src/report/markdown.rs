@@ -13,10 +13,11 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::{Ended, Error, Facts, Report, Row, Summary, Writer, text};
-use crate::model::{Gap, Outcome, Product, ReadStatus, Reading, rfc3339};
+use super::{Ended, Error, Facts, Lapse, LapseKind, Report, Row, Summary, Writer, text};
+use crate::model::{Gap, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::store::Run;
+use crate::waivers::{Standing, Waiver};
 
 const NAME: &str = "migration-report.md.j2";
 const BUILT_IN: &str = include_str!("../../templates/migration-report.md.j2");
@@ -24,6 +25,8 @@ const BUILT_IN: &str = include_str!("../../templates/migration-report.md.j2");
 const SHOWN: usize = 500;
 /// Characters of a description.
 const DESCRIPTION: usize = 100;
+/// Characters of the reason of a waiver.
+const WAIVER_REASON: usize = 200;
 
 /// The file under way: the worst keys so far, and no more.
 struct Markdown {
@@ -40,7 +43,8 @@ struct Markdown {
 struct Ranked {
     severity: Severity,
     last_used: Reverse<Option<DateTime<Utc>>>,
-    owner: (String, String),
+    /// Deployment, name and id.
+    owner: (String, String, String),
     created_at: Option<DateTime<Utc>>,
     key: Key,
 }
@@ -57,10 +61,57 @@ struct Key {
     action: Action,
     reason: String,
     auditing: bool,
+    waiver: Option<Waived>,
+}
+
+/// The waiver of a key or of a user, as the template sees it. Foreign text is not yet escaped.
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Waived {
+    standing: Standing,
+    expires: String,
+    reason: String,
+    owner: String,
+    ticket: Option<String>,
+}
+
+impl Waived {
+    fn of((waiver, standing): (&Waiver, Standing)) -> Self {
+        Self {
+            standing,
+            expires: waiver.expires.to_string(),
+            reason: text::shortened(&waiver.reason, WAIVER_REASON),
+            owner: waiver.owner.clone(),
+            ticket: waiver.ticket.clone(),
+        }
+    }
+}
+
+/// A waiver of which something has to be said.
+#[derive(Serialize)]
+struct Lapsed {
+    target: String,
+    line: u64,
+    kind: LapseKind,
+    expires: String,
+    owner: String,
+}
+
+impl Lapsed {
+    fn of(lapse: &Lapse) -> Self {
+        let waiver = lapse.waiver;
+        Self {
+            target: waiver.target.to_string(),
+            line: waiver.line,
+            kind: lapse.kind,
+            expires: waiver.expires.to_string(),
+            owner: waiver.owner.clone(),
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct Owner {
+    deployment: String,
     username: String,
     id: String,
     keys: Vec<Key>,
@@ -68,12 +119,14 @@ struct Owner {
 
 #[derive(Serialize)]
 struct Unread {
+    deployment: String,
     username: String,
     id: String,
     status: ReadStatus,
     http_status: Option<u16>,
     error_code: Option<String>,
     detail: Option<String>,
+    waiver: Option<Waived>,
 }
 
 /// Where a key stands in the picture of last use.
@@ -135,6 +188,12 @@ struct Page<'a> {
     shown: usize,
     unread: &'a [Unread],
     gaps: Vec<Unread>,
+    /// Waivers that ended, will soon, or match nothing.
+    lapses: Vec<Lapsed>,
+    /// Rows of `keys.csv`, and so of `keys.ndjson`.
+    rows: u64,
+    /// Of those, rows that stand for users whose names nobody could learn.
+    rows_of_nobody: u64,
     /// One for each way to make a programmatic key.
     guides: Vec<Guide>,
 }
@@ -159,6 +218,11 @@ struct Deployment<'a> {
     retries: u32,
     certificates_not_verified: bool,
     in_the_clear: bool,
+    /// What tells the lists of users from others of the same names: how many users, and the SHA-256 of the file.
+    lists: &'a [String],
+    clock_skew: Option<i64>,
+    /// The earlier run it is compared with.
+    compared_with: Option<&'a str>,
     complete: bool,
     total: Totals,
 }
@@ -176,6 +240,8 @@ struct Totals {
     waived: u64,
     waived_users: u64,
     findings: u64,
+    new: u64,
+    more_severe: u64,
 }
 
 /// What the way to a programmatic key depends on.
@@ -237,7 +303,7 @@ impl Writer for Markdown {
     fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
         let Some((key, judged)) = &row.key else {
             if !row.reading.outcome.status.is_complete() && self.unread.len() < SHOWN {
-                self.unread.push(Unread::of(row.reading));
+                self.unread.push(Unread::of(facts, row));
             }
             return Ok(());
         };
@@ -246,7 +312,7 @@ impl Writer for Markdown {
         self.worst.push(Ranked {
             severity: judged.severity,
             last_used: Reverse(key.last_used),
-            owner: (user.username.clone().unwrap_or_default(), user.id.clone()),
+            owner: (facts.run.deployment.clone(), user.username.clone().unwrap_or_default(), user.id.clone()),
             created_at: key.created_at,
             key: Key {
                 id: key.id.clone(),
@@ -258,6 +324,7 @@ impl Writer for Markdown {
                 action: judged.action,
                 reason: judged.reason.clone(),
                 auditing: key.auditing,
+                waiver: row.waiver.map(Waived::of),
             },
         });
         if self.worst.len() > SHOWN {
@@ -287,10 +354,11 @@ impl Writer for Markdown {
 fn owners(worst: BinaryHeap<Ranked>) -> Vec<Owner> {
     let mut owners: Vec<Owner> = Vec::new();
     let mut place = BTreeMap::new();
-    for Ranked { owner: (username, id), key, .. } in worst.into_sorted_vec() {
-        let at = *place.entry((username.clone(), id.clone())).or_insert(owners.len());
+    for Ranked { owner, key, .. } in worst.into_sorted_vec() {
+        let at = *place.entry(owner.clone()).or_insert(owners.len());
         if at == owners.len() {
-            owners.push(Owner { username, id, keys: Vec::new() });
+            let (deployment, username, id) = owner;
+            owners.push(Owner { deployment, username, id, keys: Vec::new() });
         }
         owners[at].keys.push(key);
     }
@@ -298,24 +366,32 @@ fn owners(worst: BinaryHeap<Ranked>) -> Vec<Owner> {
 }
 
 impl Unread {
-    fn new(username: String, id: String, outcome: &Outcome) -> Self {
+    fn new(facts: &Facts, username: String, id: String, outcome: &Outcome) -> Self {
         Self {
+            deployment: facts.run.deployment.clone(),
             username,
             id,
             status: outcome.status,
             http_status: outcome.http_status,
             error_code: outcome.error_code.clone(),
             detail: outcome.detail.clone().map(|detail| text::shortened(&detail, 200)),
+            waiver: None,
         }
     }
 
-    fn of(reading: &Reading) -> Self {
-        let user = &reading.user;
-        Self::new(user.username.clone().unwrap_or_default(), user.id.clone(), &reading.outcome)
+    fn of(facts: &Facts, row: &Row) -> Self {
+        let user = &row.reading.user;
+        let who = Self::new(
+            facts,
+            user.username.clone().unwrap_or_default(),
+            user.id.clone(),
+            &row.reading.outcome,
+        );
+        Self { waiver: row.waiver.map(Waived::of), ..who }
     }
 
-    fn of_gap(gap: &Gap) -> Self {
-        Self::new(gap.source.clone(), String::new(), &gap.outcome)
+    fn of_gap(facts: &Facts, gap: &Gap) -> Self {
+        Self::new(facts, gap.source.clone(), String::new(), &gap.outcome)
     }
 }
 
@@ -326,7 +402,12 @@ impl<'a> Page<'a> {
         let mut guides: Vec<_> = report.deployments.iter().map(|it| Guide::of(it.facts.run)).collect();
         guides.sort();
         guides.dedup();
+        let rows_of_nobody =
+            total.gaps + deployments.iter().filter(|it| it.finished.is_none()).count() as u64;
         Self {
+            lapses: report.lapses.iter().map(Lapsed::of).collect(),
+            rows: total.keys + total.without_keys + total.unread() + rows_of_nobody,
+            rows_of_nobody,
             complete: report.is_complete(),
             finished: deployments.iter().all(|deployment| deployment.finished.is_some()),
             total: Totals::of(total),
@@ -339,7 +420,11 @@ impl<'a> Page<'a> {
             owners: Vec::new(),
             shown: 0,
             unread: &[],
-            gaps: report.deployments.iter().flat_map(|it| it.facts.gaps.iter()).map(Unread::of_gap).collect(),
+            gaps: report
+                .deployments
+                .iter()
+                .flat_map(|it| it.facts.gaps.iter().map(|gap| Unread::of_gap(&it.facts, gap)))
+                .collect(),
             deployments,
             guides,
         }
@@ -368,6 +453,9 @@ impl<'a> Deployment<'a> {
             retries: run.settings.retries,
             certificates_not_verified: run.settings.certificates_not_verified,
             in_the_clear: run.settings.in_the_clear,
+            lists: &run.settings.lists,
+            clock_skew: run.clock_skew,
+            compared_with: facts.ratchet.map(|ratchet| ratchet.name.as_str()),
             complete: facts.is_whole() && summary.is_complete(),
             total: Totals::of(summary),
         }
@@ -387,6 +475,8 @@ impl Totals {
             waived: summary.waived,
             waived_users: summary.waived_users,
             findings: summary.findings,
+            new: summary.new,
+            more_severe: summary.more_severe,
         }
     }
 }

@@ -28,6 +28,7 @@ pub use summary::Summary;
 use self::judge::Judge;
 use crate::model::{Gap, PersonalKey, Reading};
 use crate::policy::{FailOn, Judgement, Policy};
+use crate::ratchet::{Ratchet, Worse};
 use crate::store::{self, Run, Store};
 use crate::waivers::{Standing, Waiver, Waivers};
 
@@ -96,6 +97,8 @@ pub struct Evidence<'a> {
     pub run: &'a Run,
     /// The rules in force, which need not be those of the run.
     pub policy: Policy,
+    /// An earlier run: only what is worse than there fails the gate.
+    pub ratchet: Option<&'a Ratchet>,
 }
 
 /// What decides which keys fail the gate, whatever the deployment.
@@ -126,6 +129,8 @@ pub struct Facts<'a> {
     pub policy: Policy,
     /// Lists that were not read to their end.
     pub gaps: Vec<Gap>,
+    /// The earlier run that it is compared with.
+    pub ratchet: Option<&'a Ratchet>,
 }
 
 impl Facts<'_> {
@@ -144,6 +149,8 @@ pub struct Row<'a> {
     pub key: Option<(&'a PersonalKey, Judgement)>,
     /// The waiver of the key, or of the user who could not be read, and how it stands.
     pub waiver: Option<(&'a Waiver, Standing)>,
+    /// How the key is worse than in the earlier run, where there is one to compare with.
+    pub worse: Option<Worse>,
     /// Whether this key fails the gate.
     pub is_finding: bool,
 }
@@ -274,15 +281,16 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
     let mut judge = Judge::new(rules);
     let mut deployments = Vec::new();
-    for Evidence { store, run, policy } in by_name {
-        let facts = Facts { run, policy: *policy, gaps: store.gaps(run)? };
+    for Evidence { store, run, policy, ratchet } in by_name {
+        let facts = Facts { run, policy: *policy, gaps: store.gaps(run)?, ratchet: *ratchet };
         let wrong = |path: &Path, why| Error::Write(path.display().to_string(), why);
         for (path, writer) in &mut writers {
             writer.begin(&facts).map_err(|why| wrong(path, why))?;
         }
         let mut summary = Summary::new(facts.gaps.len() as u64);
         store.readings(run, |reading| {
-            for row in judge.rows(&reading, policy) {
+            for row in judge.rows(&reading, policy, *ratchet) {
+                let row = row?;
                 summary.add(&row);
                 for (path, writer) in &mut writers {
                     writer.row(&facts, &row).map_err(|why| wrong(path, why))?;

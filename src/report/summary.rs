@@ -3,6 +3,7 @@
 use super::Row;
 use crate::model::ReadStatus;
 use crate::policy::{Action, Severity, Verdict};
+use crate::ratchet::Worse;
 
 /// The totals of a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub struct Summary {
     pub enabled: u64,
     /// Keys for which a waiver counts.
     pub waived: u64,
+    /// Keys that were not there in the run compared with.
+    pub new: u64,
+    /// Keys that are more severe than in the run compared with.
+    pub more_severe: u64,
     /// Keys that fail the gate.
     pub findings: u64,
     /// Users who could not be read, and for whom a waiver counts.
@@ -50,6 +55,8 @@ impl Summary {
                 keys: total.keys + one.keys,
                 enabled: total.enabled + one.enabled,
                 waived: total.waived + one.waived,
+                new: total.new + one.new,
+                more_severe: total.more_severe + one.more_severe,
                 findings: total.findings + one.findings,
                 waived_users: total.waived_users + one.waived_users,
                 gaps: total.gaps + one.gaps,
@@ -73,6 +80,8 @@ impl Summary {
                 self.enabled += u64::from(key.is_enabled());
                 self.waived += u64::from(row.is_waived());
                 self.findings += u64::from(row.is_finding);
+                self.new += u64::from(row.worse == Some(Worse::New));
+                self.more_severe += u64::from(matches!(row.worse, Some(Worse::Than(_))));
             }
             None if row.reading.outcome.status.is_complete() => self.without_keys += 1,
             None => self.waived_users += u64::from(row.is_waived()),

@@ -27,6 +27,9 @@ pub fn summary(report: &Report, files: &[File], next: &str) -> String {
             page.line("", format!("{}: not all users could be listed", text::printable(&gap.source)));
         }
         page.line("keys", keys(summary, &day_or_instant(facts.policy.cutoff)));
+        if let Some(ratchet) = facts.ratchet {
+            page.line("ratchet", compared(summary, &text::printable(&ratchet.name)));
+        }
         if summary.keys > 0 {
             page.line("severity", severities(summary));
         }
@@ -86,6 +89,14 @@ fn keys(summary: &Summary, cutoff: &str) -> String {
 fn severities(summary: &Summary) -> String {
     let each = Severity::ALL.iter().filter(|severity| summary.severity(**severity) > 0);
     each.map(|severity| format!("{} {severity}", summary.severity(*severity))).collect::<Vec<_>>().join(", ")
+}
+
+fn compared(summary: &Summary, with: &str) -> String {
+    let same = summary.keys - summary.new - summary.more_severe;
+    format!(
+        "against {with}: {} new, {} more severe, {same} as they were or better",
+        summary.new, summary.more_severe
+    )
 }
 
 fn waived(summary: &Summary) -> String {

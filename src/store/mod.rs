@@ -1,6 +1,7 @@
 //! The evidence, in SQLite: every run, whom it asked for, what came of each, and the keys. Written at once while a run
 //! goes on ([`Journal`]), read back in order afterwards ([`Store`]).
 
+mod baseline;
 mod journal;
 mod schema;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
+pub use baseline::Baseline;
 pub use journal::{Closed, Journal, Pen};
 
 use crate::model::{Gap, Line, Origin, Outcome, PersonalKey, Product, Reading, Suffix, User};
@@ -100,6 +102,17 @@ pub struct RunSettings {
     /// Whether it went over plain http to another host.
     #[serde(default)]
     pub in_the_clear: bool,
+}
+
+/// A run that has seen a key.
+#[derive(Debug)]
+pub struct Sighting {
+    /// Which.
+    pub run: Run,
+    /// Of the key's owner.
+    pub reading: Reading,
+    /// As it was then.
+    pub key: PersonalKey,
 }
 
 /// The open database.
@@ -293,6 +306,75 @@ impl Store {
             .map_err(|error| self.sqlite(error))
     }
 
+    /// Whether a run ended, had no gaps, and everybody was read but those who are excused.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn is_complete_but_for(&self, run: &Run, excused: impl Fn(&User) -> bool) -> Result<bool, Error> {
+        if run.finished_at.is_none() || !self.gaps(run)?.is_empty() {
+            return Ok(false);
+        }
+        let read = || {
+            let mut query = self.connection.prepare(
+                "SELECT * FROM readings WHERE run = ? AND coalesce(status, '') NOT IN ('read', 'removed')",
+            )?;
+            let mut unread = query.query([run.id])?;
+            while let Some(row) = unread.next()? {
+                if !excused(&user_of(row)?) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// Every run that has seen a key of this id, newest first. Upper and lower case are the same.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn sightings(&self, key_id: &str) -> Result<Vec<Sighting>, Error> {
+        let find = || {
+            let mut query = self.connection.prepare(
+                "SELECT readings.run, readings.id FROM keys JOIN readings ON readings.id = keys.reading
+                 WHERE key_id = ? COLLATE NOCASE ORDER BY readings.run DESC, readings.id",
+            )?;
+            let found =
+                query.query_map([key_id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+            found.collect::<Result<Vec<_>, _>>()
+        };
+        let mut sightings = Vec::new();
+        for (run, reading) in find().map_err(|error| self.sqlite(error))? {
+            let reading = self.one_reading("SELECT * FROM readings WHERE id = ?", params![reading])?;
+            let run = self.run(Some(run))?;
+            let Some(reading) = reading else { continue };
+            let key = reading.keys.iter().find(|key| key.id.eq_ignore_ascii_case(key_id)).cloned();
+            sightings.extend(key.map(|key| Sighting { run, reading, key }));
+        }
+        Ok(sightings)
+    }
+
+    /// What a run has of a user; `None` if it never asked for that one.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn reading(&self, run: &Run, user: &User) -> Result<Option<Reading>, Error> {
+        self.one_reading("SELECT * FROM readings WHERE run = ? AND user_id = ?", params![run.id, user.id])
+    }
+
+    fn one_reading(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Option<Reading>, Error> {
+        let read = || {
+            let Some((id, reading)) = self.connection.query_row(query, parameters, reading_of).optional()?
+            else {
+                return Ok(None);
+            };
+            let mut keys = self.connection.prepare(KEYS_OF_A_READING)?;
+            let keys = keys.query_map([id], key_of)?.collect::<Result<_, _>>()?;
+            Ok(Some(Reading { keys, ..reading }))
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
     /// Hands over every reading of a run, by (username, user id), each with its keys by (creation, id). What was
     /// requested and never read is handed over as such.
     ///
@@ -333,8 +415,12 @@ fn lock_beside(path: &Path, name: &str) -> Result<File, Error> {
     }
 }
 
+fn instant(seconds: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(seconds, 0)
+}
+
 fn time_of(row: &Row, column: &str) -> rusqlite::Result<Option<DateTime<Utc>>> {
-    Ok(row.get::<_, Option<i64>>(column)?.and_then(|seconds| DateTime::from_timestamp(seconds, 0)))
+    Ok(row.get::<_, Option<i64>>(column)?.and_then(instant))
 }
 
 /// A column that holds one of our own words.
@@ -415,9 +501,7 @@ const KEYS_OF_A_READING: &str =
     FROM keys WHERE reading = ? ORDER BY created_at, key_id";
 
 fn key_of(row: &Row) -> rusqlite::Result<PersonalKey> {
-    let time = |at| {
-        row.get::<_, Option<i64>>(at).map(|seconds| seconds.and_then(|it| DateTime::from_timestamp(it, 0)))
-    };
+    let time = |at| row.get::<_, Option<i64>>(at).map(|seconds| seconds.and_then(instant));
     Ok(PersonalKey {
         id: row.get(0)?,
         suffix: row.get_ref(1)?.as_str_or_null()?.and_then(Suffix::of),

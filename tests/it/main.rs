@@ -16,6 +16,7 @@ mod demo;
 mod digest;
 mod doctor;
 mod exits;
+mod explain;
 mod inputs;
 mod judgement;
 mod layers;
@@ -23,9 +24,11 @@ mod listing;
 #[cfg(unix)]
 mod man;
 mod markdown;
+mod merge;
 mod order;
 mod page;
 mod paging;
+mod ratchet;
 mod reading;
 #[cfg(unix)]
 mod readme;
@@ -40,3 +43,5 @@ mod stores;
 mod stub;
 mod support;
 mod unknown;
+mod waivers;
+mod world;

@@ -1,0 +1,183 @@
+//! `keysunset explain`: everything that is known of one key, from its fields to the entry that would waive it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use chrono::Days;
+
+use super::{judged_by, say, waivers};
+use crate::config::{Clock, View};
+use crate::exit::{Error, Exit};
+use crate::model::{PersonalKey, Reading, Suffix, rfc3339};
+use crate::policy::{FailOn, Judgement, Policy, Severity, day_or_instant};
+use crate::report::text::printable;
+use crate::store::{Run, Sighting, Store};
+use crate::waivers::{Standing, Target, Waiver, Waivers, entry_to_paste};
+
+/// How far ahead the pasted entry ends, in days: a quarter is enough to move most keys, and short enough to be looked at again.
+const TO_PASTE: Days = Days::new(90);
+
+/// Runs the command.
+///
+/// # Errors
+/// No store, no such key in it, or waivers that can't be used.
+pub fn run(view: &View, key_id: &str, clock: Clock) -> Result<Exit, Error> {
+    let waivers = waivers(view, clock)?;
+    let store = Store::open(&view.store)?;
+    let sightings = store.sightings(key_id)?;
+    if sightings.is_empty() {
+        return Err(Error::input(format!(
+            "no run in {} has seen a key {}",
+            view.store.display(),
+            printable(key_id)
+        ))
+        .help("the column key_id of keys.csv has them; a key of a user who could not be read is in no run"));
+    }
+    let mut page = Page(String::new());
+    // Newest first, one deployment after the other: two may have keys of the same id.
+    let deployments: BTreeSet<_> = sightings.iter().map(|seen| seen.run.deployment.as_str()).collect();
+    for deployment in deployments {
+        let seen: Vec<_> = sightings.iter().filter(|seen| seen.run.deployment == deployment).collect();
+        page.explain(&store, &seen, view, &waivers)?;
+    }
+    if let Some(entry) = entry(&sightings[0], clock) {
+        page.0.push_str("\nTo waive it, paste this into the file of --waivers, and fill it in:\n\n");
+        page.0.push_str(&entry);
+    }
+    say(&page.0)?;
+    Ok(Exit::Clean)
+}
+
+/// `None` where the file of waivers would not take the id.
+fn entry(seen: &Sighting, clock: Clock) -> Option<String> {
+    let expires = clock.now().date_naive().checked_add_days(TO_PASTE)?;
+    let is_id = seen.key.id.len() == 24 && seen.key.id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let comment = format!("{}, {}", owner(&seen.reading), printable(&seen.key.description));
+    is_id.then(|| entry_to_paste(&Target::Key(seen.key.id.to_ascii_lowercase()), expires, &comment))
+}
+
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, label: &str, value: impl std::fmt::Display) {
+        // Writing to a string can't fail.
+        let _ = writeln!(self.0, "  {label:<12}{value}");
+    }
+
+    /// What one deployment's runs say, newest first.
+    fn explain(
+        &mut self,
+        store: &Store,
+        seen: &[&Sighting],
+        view: &View,
+        waivers: &Waivers,
+    ) -> Result<(), Error> {
+        let Sighting { run, reading, key } = seen[0];
+        let policy = judged_by(run, view);
+        let judged = policy.judge(key);
+        self.line("key", printable(&key.id));
+        self.fields(run, reading, key, &policy);
+        self.line("seen", format!("in {}", called(run)));
+        self.line("now", still_there(store, run, reading, &key.id)?);
+        self.line("verdict", judged.verdict);
+        self.line("severity", format!("{}, so {}", judged.severity, judged.action));
+        self.line("rule", rule(&policy, &judged));
+        self.line("arithmetic", &judged.reason);
+        self.line("waiver", told(waivers.of_key(&key.id), &policy));
+        let counts = FailOn::ALL.iter().filter(|which| which.counts(key, judged.verdict));
+        let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
+        self.line("fails", format!("the gate with --fail-on {}", counts.join(", ")));
+        for (at, seen) in seen.iter().enumerate() {
+            self.line(if at == 0 { "history" } else { "" }, past(seen, view));
+        }
+        Ok(())
+    }
+
+    fn fields(&mut self, run: &Run, reading: &Reading, key: &PersonalKey, policy: &Policy) {
+        let unknown = || "the service does not say".to_owned();
+        let ago = |time| format!("{}, {} days before the run", rfc3339(time), policy.days_since(time));
+        self.line("ends in", key.suffix.as_ref().map_or("unknown", Suffix::as_str));
+        self.line("deployment", format!("{} ({})", printable(&run.deployment), run.product.title()));
+        self.line("owner", owner(reading));
+        if let Some(organization) = &reading.user.origin.organization {
+            self.line("org", printable(organization));
+        }
+        self.line("description", printable(&key.description));
+        self.line("enabled", key.enabled.map_or_else(unknown, |is| if is { "yes" } else { "no" }.to_owned()));
+        self.line("created", key.created_at.map_or_else(unknown, ago));
+        self.line("last used", key.last_used.map_or_else(unknown, ago));
+        self.line("uses", key.used_count.map_or_else(unknown, |count| count.to_string()));
+        if key.auditing {
+            self.line("", "this audit used it, and so moved its last use and its count");
+        }
+    }
+}
+
+fn owner(reading: &Reading) -> String {
+    match &reading.user.username {
+        Some(name) => format!("{} ({})", printable(name), printable(&reading.user.id)),
+        None => printable(&reading.user.id),
+    }
+}
+
+fn called(run: &Run) -> String {
+    format!("run {} of {}", run.id, rfc3339(run.started_at))
+}
+
+/// The row of the contract's table that it falls under.
+fn rule(policy: &Policy, judged: &Judgement) -> String {
+    let (cutoff, days) = (day_or_instant(policy.cutoff), policy.active_within);
+    match judged.severity {
+        Severity::Critical => {
+            format!("enabled, used at or after {cutoff}, and within {days} days before the run")
+        }
+        Severity::High => {
+            format!("enabled, used at or after {cutoff}, but not within {days} days before the run")
+        }
+        Severity::Medium => "enabled, and nobody knows when it was last used".to_owned(),
+        Severity::Low => format!("enabled, but not used since {cutoff}, or never"),
+        Severity::Info => "disabled, whatever its use".to_owned(),
+    }
+}
+
+fn told(waiver: Option<&Waiver>, policy: &Policy) -> String {
+    let Some(waiver) = waiver else { return "none".to_owned() };
+    let ticket = waiver.ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
+    let ends = match waiver.standing(policy.now) {
+        Standing::Active => format!("until {}", waiver.expires),
+        Standing::Ending => format!("until {}, in {} days", waiver.expires, waiver.days_left(policy.now)),
+        Standing::Expired => format!("EXPIRED on {}: it no longer counts", waiver.expires),
+    };
+    printable(&format!("{ends}, by {}: {}{ticket} (line {})", waiver.owner, waiver.reason, waiver.line))
+}
+
+/// Whether the newest run of the deployment still has it; absence proves something only where the user was read.
+fn still_there(store: &Store, seen: &Run, reading: &Reading, key_id: &str) -> Result<String, Error> {
+    let runs = store.runs()?;
+    let newest = runs.iter().map(|(run, _)| run).find(|run| run.deployment == seen.deployment);
+    let Some(newest) = newest.filter(|newest| newest.id != seen.id) else {
+        return Ok("that is the newest run".to_owned());
+    };
+    let read = store.reading(newest, &reading.user)?;
+    let run = called(newest);
+    Ok(match read {
+        Some(read) if read.keys.iter().any(|key| key.id == key_id) => format!("it is in {run}"),
+        Some(read) if read.outcome.status.is_complete() => {
+            format!("gone: {run} read its owner, and it was not there")
+        }
+        Some(read) => format!("unknown: {run} could not read its owner ({})", read.outcome.status),
+        None => format!("unknown: {run} did not ask for its owner"),
+    })
+}
+
+/// One run's view of it, in a line.
+fn past(seen: &Sighting, view: &View) -> String {
+    let Sighting { run, key, .. } = seen;
+    let enabled = if key.is_enabled() { "enabled" } else { "disabled" };
+    let last = key.last_used.map_or_else(|| "at no known time".to_owned(), rfc3339);
+    let count = key
+        .used_count
+        .map_or_else(|| "an unknown number of times".to_owned(), |count| format!("{count} times"));
+    let severity = judged_by(run, view).severity(key);
+    format!("{}: {enabled}, used {count}, last {last}: {severity}", called(run))
+}

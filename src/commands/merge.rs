@@ -1,0 +1,60 @@
+//! `keysunset merge`: the newest runs of several stores, each of a deployment of its own, in one report.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{render, waivers};
+use crate::config::{Clock, STORE, View};
+use crate::exit::{Error, Exit};
+use crate::report::text::printable;
+use crate::store::{Run, Store};
+
+/// Runs the command. A folder stands for the store in it.
+///
+/// # Errors
+/// A store that can't be used, two runs of one deployment, or a report that can't be written.
+pub fn run(stores: Vec<PathBuf>, view: &View, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+    let waivers = waivers(view, clock)?;
+    let mut opened = Vec::new();
+    for path in stores {
+        let path = if path.is_dir() { path.join(STORE) } else { path };
+        opened.push((Store::open(&path)?, path));
+    }
+    let mut newest: BTreeMap<String, (&Store, &PathBuf, Run)> = BTreeMap::new();
+    for (store, path) in &opened {
+        for run in newest_runs(store)? {
+            let name = run.deployment.clone();
+            if let Some((_, other, _)) = newest.get(&name) {
+                return Err(twice(&name, other, path));
+            }
+            newest.insert(name, (store, path, run));
+        }
+    }
+    let runs: Vec<_> = newest.values().map(|(store, _, run)| (*store, run)).collect();
+    if view.baseline.is_some() && runs.len() > 1 {
+        return Err(Error::input("a baseline is of one deployment, and this report has several")
+            .help("use --ratchet, which finds the earlier run of each in its own store"));
+    }
+    render(&runs, view, &waivers, quiet)
+}
+
+/// The newest run of each deployment of a store.
+fn newest_runs(store: &Store) -> Result<Vec<Run>, Error> {
+    let mut newest: Vec<Run> = Vec::new();
+    for (run, _) in store.runs()? {
+        if newest.iter().all(|other| other.deployment != run.deployment) {
+            newest.push(run);
+        }
+    }
+    // A store without a run says so.
+    if newest.is_empty() {
+        store.run(None)?;
+    }
+    Ok(newest)
+}
+
+fn twice(deployment: &str, one: &std::path::Path, other: &std::path::Path) -> Error {
+    let name = printable(deployment);
+    Error::input(format!("{} and {} both hold runs of {name}", one.display(), other.display()))
+        .help("its keys would count twice; leave out one of them, or audit with another --name if these are two deployments")
+}

@@ -1,0 +1,89 @@
+//! `keysunset explain`: everything of one key, from its fields to the entry that would waive it.
+
+use crate::stub::id;
+use crate::support::NOW;
+use crate::world::{Keys, World, audited, disabled, first, key, name};
+
+#[test]
+fn a_key_is_told_with_its_rule_its_arithmetic_its_waiver_and_its_history() {
+    let used = |count| key(1, 10, Some(NOW - 10 * 86_400), count);
+    let (world, stub) = World::of(vec![(1, Keys::Are(vec![used(7)]))]);
+    let (desk, _) = first(&stub, &[]);
+    world.becomes(vec![(1, Keys::Are(vec![disabled(used(9))]))]);
+    let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + 5 * 86_400).to_string());
+    assert_eq!(audited(&desk, &stub, &[]).code, 1);
+    desk.put("waivers.toml", format!(
+        "[[waiver]]\nkey = \"{}\"\nreason = \"moves later\"\nowner = \"ops\"\nexpires = 2025-01-08\nticket = \"OPS-1\"\n", id(10)
+    ));
+    let ran = desk.run(&["explain", &id(10).to_uppercase(), "--waivers", "waivers.toml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for told in [
+        "00000000000a",
+        &name(1),
+        &id(1),
+        "ci",
+        "2018-05-14T14:45:22Z",
+        "2024-12-22T00:00:00Z, 15 days before the run",
+        "run 2 of 2025-01-06T00:00:00Z",
+        "used-after-cutoff",
+        "info, so delete",
+        "disabled, whatever its use",
+        "1392 days after the cutoff 2021-03-01",
+        "until 2025-01-08, in 2 days, by ops: moves later (OPS-1)",
+        "--fail-on any, used",
+        "run 2 of 2025-01-06T00:00:00Z: disabled, used 9 times",
+        "run 1 of 2025-01-01T00:00:00Z: enabled, used 7 times",
+        "last 2024-12-22T00:00:00Z: critical",
+    ] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn the_entry_to_paste_is_refused_until_filled_in_and_then_waives() {
+    let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
+    let (desk, ran) = first(&stub, &[]);
+    assert_eq!(ran.code, 1);
+    let told = desk.run(&["explain", &id(10)]).stdout;
+    let (_, entry) = told.split_once("[[waiver]]").unwrap();
+    desk.put("waivers.toml", format!("[[waiver]]{entry}"));
+    let ran = desk.run(&["report", "--waivers", "waivers.toml"]);
+    assert_eq!((ran.code, ran.stderr.contains("reason")), (5, true), "{ran:?}");
+    let filled = entry.replacen("reason = \"\"", "reason = \"later\"", 1).replacen(
+        "owner = \"\"",
+        "owner = \"ops\"",
+        1,
+    );
+    desk.put("waivers.toml", format!("[[waiver]]{filled}"));
+    assert_eq!(desk.run(&["report", "--waivers", "waivers.toml"]).code, 0);
+}
+
+#[test]
+fn absence_proves_something_only_where_the_owner_was_read() {
+    let keys = Keys::Are(vec![key(1, 10, None, 0)]);
+    for (then, told) in [
+        (vec![(1, Keys::Are(Vec::new()))], "gone: run 2"),
+        (
+            vec![(1, Keys::Refused(401, "NOT_SELF"))],
+            "unknown: run 2 of 2025-01-01T00:00:00Z could not read its owner (forbidden)",
+        ),
+        (vec![(2, Keys::Are(Vec::new()))], "unknown: run 2 of 2025-01-01T00:00:00Z did not ask"),
+    ] {
+        let (world, stub) = World::of(vec![(1, keys.clone())]);
+        let (desk, _) = first(&stub, &[]);
+        world.becomes(then);
+        audited(&desk, &stub, &[]);
+        let ran = desk.run(&["explain", &id(10)]);
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_key_that_no_run_has_seen_is_bad_input() {
+    let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
+    let (desk, _) = first(&stub, &[]);
+    let ran = desk.run(&["explain", &id(11)]);
+    assert_eq!((ran.code, ran.stderr.contains(&id(11))), (5, true), "{ran:?}");
+    assert_eq!(desk.run(&["explain", &id(10), "--store", "nowhere.db"]).code, 5);
+    assert_eq!(desk.run(&["explain"]).code, 2);
+}

@@ -1,0 +1,99 @@
+//! `--ratchet`: only what got worse than in the last complete run fails.
+
+use crate::stub::{Stub, id};
+use crate::support::{Desk, NOW, Ran};
+use crate::world::{Keys, World, audited, disabled, first, key, name};
+
+const LONG_AGO: i64 = NOW - 6 * 365 * 86_400;
+
+fn again(desk: &Desk, stub: &Stub, more: &[&str]) -> Ran {
+    audited(desk, stub, &[&["--ratchet"], more].concat())
+}
+
+#[test]
+fn what_stays_or_gets_better_passes_and_what_is_new_or_worse_fails() {
+    let old = key(1, 10, Some(LONG_AGO), 7);
+    let off = disabled(key(1, 11, Some(NOW), 7));
+    let start =
+        vec![(1, Keys::Are(vec![old.clone(), off.clone()])), (2, Keys::Are(vec![key(2, 20, None, 0)]))];
+    let rest = (2, Keys::Are(vec![key(2, 20, None, 0)]));
+    let becomes = |keys: Vec<serde_json::Value>| vec![(1, Keys::Are(keys)), rest.clone()];
+    for (what, then, code) in [
+        ("nothing changed", start.clone(), 0),
+        ("a key went", becomes(vec![old.clone()]), 0),
+        ("a key was disabled", becomes(vec![disabled(old.clone()), off.clone()]), 0),
+        ("a user went", vec![rest.clone()], 0),
+        ("a key came", becomes(vec![old.clone(), off.clone(), key(1, 12, None, 0)]), 1),
+        ("one came and two went", becomes(vec![key(1, 12, None, 0)]), 1),
+        ("one was used again", becomes(vec![key(1, 10, Some(NOW - 60), 8), off.clone()]), 1),
+        ("one was used at a time unknown", becomes(vec![key(1, 10, None, 8), off.clone()]), 1),
+        ("one was enabled again", becomes(vec![old.clone(), key(1, 11, Some(NOW), 7)]), 1),
+        ("a user can no longer be read", vec![(1, Keys::Refused(401, "NOT_SELF")), rest.clone()], 3),
+        ("a new user can't be read", [start.clone(), vec![(3, Keys::Refused(401, "NOT_SELF"))]].concat(), 3),
+    ] {
+        let (world, stub) = World::of(start.clone());
+        let (desk, ran) = first(&stub, &[]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        world.becomes(then);
+        let ran = again(&desk, &stub, &[]);
+        assert_eq!(ran.code, code, "{what}: {ran:?}");
+        assert!(ran.stdout.contains("against run 1 of 2025-01-01T00:00:00Z"), "{what}: {ran:?}");
+        assert_ne!(desk.run(&["report"]).code, 0, "without the ratchet the keys count");
+        assert_eq!(desk.run(&["report", "--ratchet"]).code, code, "{what}, rendered again");
+    }
+}
+
+#[test]
+fn only_what_fails_the_gate_is_held_against_it() {
+    let (world, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, Some(NOW), 7)]))]);
+    let (desk, _) = first(&stub, &[]);
+    world.becomes(vec![(1, Keys::Are(vec![key(1, 10, Some(NOW), 9), key(1, 11, Some(LONG_AGO), 7)]))]);
+    assert_eq!(again(&desk, &stub, &[]).code, 1);
+    assert_eq!(
+        desk.run(&["report", "--ratchet", "--fail-on", "used"]).code,
+        0,
+        "the new one was not used since"
+    );
+}
+
+#[test]
+fn without_an_earlier_complete_run_every_key_counts_and_that_is_told() {
+    let keys = Keys::Are(vec![key(1, 10, None, 0)]);
+    let (world, stub) = World::of(vec![(1, keys.clone()), (2, Keys::Refused(401, "NOT_SELF"))]);
+    let (desk, ran) = first(&stub, &["--ratchet"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(ran.stderr.contains("no earlier complete run"), "{ran:?}");
+    let ran = again(&desk, &stub, &[]);
+    assert_eq!(ran.code, 4, "a run with somebody unread is none to compare with: {ran:?}");
+    world.becomes(vec![(1, keys.clone()), (2, Keys::Are(Vec::new()))]);
+    assert_eq!(again(&desk, &stub, &[]).code, 1, "the first complete one");
+    world.becomes(vec![(1, keys), (2, Keys::Are(Vec::new()))]);
+    assert_eq!(again(&desk, &stub, &[]).code, 0);
+}
+
+#[test]
+fn whoever_is_waived_does_not_keep_a_run_from_being_compared_with() {
+    let keys = Keys::Are(vec![key(1, 10, None, 0)]);
+    let (_, stub) = World::of(vec![(1, keys), (2, Keys::Refused(401, "NOT_SELF"))]);
+    let desk = crate::stub::desk();
+    desk.put(
+        "waivers.toml",
+        format!(
+            "[[waiver]]\nuser = \"{}\"\nreason = \"gone\"\nowner = \"ops\"\nexpires = 2025-06-30\n",
+            name(2)
+        ),
+    );
+    assert_eq!(again(&desk, &stub, &["--waivers", "waivers.toml"]).code, 1);
+    assert_eq!(again(&desk, &stub, &["--waivers", "waivers.toml"]).code, 0);
+}
+
+#[test]
+fn a_run_of_other_users_is_none_to_compare_with() {
+    let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)])), (2, Keys::Are(Vec::new()))]);
+    let desk = crate::stub::desk();
+    let one = desk.audit_at(&stub.url(), &["--user", &id(2), "--name", "east"]);
+    assert_eq!(one.code, 0, "{one:?}");
+    let ran = again(&desk, &stub, &[]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("no earlier complete run"), "{ran:?}");
+}

@@ -68,6 +68,9 @@ pub enum Command {
     /// Render the newest runs of several stores, each of a deployment of its own, as one report
     #[command(after_help = MERGE_EXAMPLES, mut_arg("store", |store| store.hide(true)))]
     Merge(Merge),
+    /// Take answers that somebody saved, with curl or otherwise, as a run like any other
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Box<Import>),
     /// Render a stored run again, without a request
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
@@ -107,6 +110,16 @@ Examples:
   keysunset doctor --url https://om.example:8080
   keysunset doctor --url https://om.example:8080 --all-orgs --rate 5
   keysunset doctor --url https://om.example:8080 --json";
+
+const IMPORT_EXAMPLES: &str = "\
+A file holds answers of GET /users/{id}/keys: pages, in either envelope, with
+the headers of curl's --include or without; refusals too. Whose they are is told
+by their own userId and links, or by the file's name: an id, or an e-mail address.
+What can't be understood makes the run incomplete (docs/import.md).
+
+Examples:
+  keysunset import answers/
+  keysunset import ann@example.com.json bob@example.com.json --name production";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -243,6 +256,29 @@ pub struct Merge {
     /// The stores of several audits, or their folders
     #[arg(value_name = "STORE", required = true)]
     pub stores: Vec<PathBuf>,
+    /// What to show.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset import`
+#[derive(Args, Debug)]
+pub struct Import {
+    /// Files with saved answers, and folders of them
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Where the deployment is [default: as the answers' links say]
+    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", hide_env = true, help_heading = "Deployment")]
+    pub url: Option<String>,
+    /// What the reports call it [default: the URL's origin]
+    #[arg(long, value_name = "NAME", env = "KEYSUNSET_NAME", hide_env = true, help_heading = "Deployment")]
+    pub name: Option<String>,
+    /// Which product answered [default: guessed from the URL, else atlas]
+    #[arg(long, value_enum, env = "KEYSUNSET_PRODUCT", hide_env = true, help_heading = "Deployment")]
+    pub product: Option<Product>,
     /// What to show.
     #[command(flatten)]
     pub shown: Shown,

@@ -73,6 +73,20 @@ pub struct View {
     pub output: Output,
 }
 
+/// What holds for an import.
+pub struct Import {
+    /// Files and folders.
+    pub inputs: Vec<PathBuf>,
+    /// Where the deployment is; `None`: as the answers say.
+    pub url: Option<Url>,
+    /// What the reports call it; `None` likewise.
+    pub name: Option<String>,
+    /// Which product answered; `None` likewise.
+    pub product: Option<Product>,
+    /// How to judge and what to write.
+    pub view: View,
+}
+
 /// 2021-03-01T00:00:00Z, when Atlas stopped taking personal keys.
 pub const CUTOFF: DateTime<Utc> = DateTime::from_timestamp(1_614_556_800, 0).expect("a time");
 /// Days.
@@ -124,15 +138,10 @@ impl Settings {
         let profile = asked.profile.as_deref().map(|name| Profile::find(name, env)).transpose()?;
         let mut lower = credentials::deployment(profile.as_ref(), env);
         let url = match &asked.url {
-            Some(text) => {
-                cli::url(text).map_err(|why| Error::usage(format!("the URL can't be used (--url): {why}")))?
-            }
+            Some(text) => typed_url(text)?,
             None => lower_url(&lower)?,
         };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Error::usage("the URL holds credentials, which do not belong there")
-                .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"));
-        }
+        without_credentials(&url)?;
         let mut sources = asked_sources(asked.users, asked.user, asked.project, asked.org, asked.all_orgs);
         if sources.is_empty() {
             sources.extend(lower.org.take().map(Source::Organization));
@@ -192,6 +201,18 @@ impl From<credentials::Error> for Error {
     fn from(why: credentials::Error) -> Self {
         Self::input(why)
     }
+}
+
+fn typed_url(text: &str) -> Result<Url, Error> {
+    cli::url(text).map_err(|why| Error::usage(format!("the URL can't be used (--url): {why}")))
+}
+
+fn without_credentials(url: &Url) -> Result<(), Error> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(());
+    }
+    Err(Error::usage("the URL holds credentials, which do not belong there")
+        .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"))
 }
 
 fn lower_url(lower: &credentials::Deployment) -> Result<Url, Error> {
@@ -351,6 +372,23 @@ fn is_setting(key: &str) -> bool {
     let audit = cli.find_subcommand("audit");
     !matches!(key, "config" | "help")
         && audit.is_some_and(|audit| audit.get_arguments().any(|argument| argument.get_long() == Some(key)))
+}
+
+/// Resolves what was typed for `import`.
+///
+/// # Errors
+/// A URL that can't be used (usage), or what can't be used of the configuration (bad input).
+pub fn import(typed: cli::Import, env: &Env) -> Result<Import, Error> {
+    let (asked, shown) = read_file(typed.config.as_deref())?;
+    let url = typed.url.or(asked.url).as_deref().map(typed_url).transpose()?;
+    url.as_ref().map_or(Ok(()), without_credentials)?;
+    Ok(Import {
+        inputs: typed.inputs,
+        url,
+        name: typed.name.or(asked.name),
+        product: typed.product.or(asked.product),
+        view: View::settle(typed.shown.over(shown), env),
+    })
 }
 
 /// The service that `keysunset sandbox` is to be.

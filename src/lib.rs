@@ -15,6 +15,7 @@
 //!
 //! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
 //! - [`source`]: where users come from. [`api`]: one request done right. [`collect`]: the fan-out.
+//! - [`saved`]: answers out of files, in the place of discovery and deployment.
 //! - [`store`]: the evidence. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
 //! - [`report`]: one file a format. [`gate`]: the exit code.
 //! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.
@@ -40,6 +41,7 @@ pub mod progress;
 pub mod ratchet;
 pub mod report;
 pub mod sandbox;
+pub mod saved;
 pub mod source;
 pub mod store;
 pub mod waivers;
@@ -78,6 +80,9 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Merge(merge) => {
             let view = View::resolve(merge.shown, merge.config.as_deref(), &env)?;
             commands::merge::run(merge.stores, &view, clock, cli.quiet)
+        }
+        Command::Import(import) => {
+            commands::import::run(config::import(*import, &env)?, clock, cli.quiet).await
         }
         Command::Report(report) => {
             let view = View::resolve(report.shown, report.config.as_deref(), &env)?;

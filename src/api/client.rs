@@ -15,6 +15,7 @@ use super::failure::{BODY_LIMIT, Failure, Unusable, cause};
 use super::keyring::{Credentials, Keyring};
 use super::pace::{self, Pace, Signal};
 use super::product;
+use super::saved::version_told;
 use super::wire::ErrorDocument;
 use crate::model::{Outcome, Product, ReadStatus};
 
@@ -247,8 +248,7 @@ impl Client {
                 .get_or_init(|| DateTime::<Utc>::from(date).signed_duration_since(Utc::now()).num_seconds());
         }
         let told = headers.get("x-mongodb-service-version").and_then(|value| value.to_str().ok());
-        if let Some((_, version)) = told.and_then(|value| value.split_once("versionString=")) {
-            let version = version.split(';').next().unwrap_or_default().trim();
+        if let Some(version) = told.and_then(version_told) {
             self.service_version.get_or_init(|| version.to_owned());
         }
     }

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use crate::model::{Outcome, ReadStatus};
 
 /// A page of 500 keys is some 150 KB; whoever sends more than this sends no page.
-pub(super) const BODY_LIMIT: usize = 16 << 20;
+pub const BODY_LIMIT: usize = 16 << 20;
 
 /// What makes the whole run pointless.
 #[derive(Debug, thiserror::Error)]

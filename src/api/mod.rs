@@ -11,12 +11,14 @@ mod pace;
 mod pages;
 mod probe;
 pub(crate) mod product;
+mod saved;
 mod wire;
 
 pub use auth::Credential;
 pub use certificate::Certificate;
 pub use client::{Client, Connection, is_loopback};
-pub use failure::Unusable;
+pub use failure::{BODY_LIMIT, Unusable};
 pub use keyring::Credentials;
-pub use pages::Listed;
+pub use pages::{Listed, MOST_KEYS, PAGE};
 pub use probe::{Account, Asks, Contact, Unreached};
+pub use saved::{Extent, KeyList, ListLink, SavedAnswer, SavedKey, Told, read_saved, user_id, version_told};

@@ -12,11 +12,12 @@ use super::failure::Unusable;
 use super::wire::{self, Identified, Page};
 use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, User};
 
-/// The most that is documented.
-const PAGE: usize = 500;
+/// Rows of one page: the most that is documented.
+pub const PAGE: usize = 500;
 /// The service allows 10 keys a user; whoever has more pages than this has a list that never ends.
 const KEY_PAGES: u32 = 100;
-const MOST_KEYS: usize = 10_000;
+/// More keys of one user than these are not taken.
+pub const MOST_KEYS: usize = 10_000;
 /// Five million users; fewer where the service gives smaller pages.
 const LIST_PAGES: u32 = 10_000;
 /// Their ids are held at once.
@@ -49,7 +50,7 @@ impl Client {
                 if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&user.id)) {
                     strange = Some("the list holds a key of another user".to_owned());
                 }
-                if !row.id().bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+                if !row.has_sound_id() {
                     strange = Some("the list holds a key whose id is none".to_owned());
                 }
                 let key = row.into_model(|suffix| self.keyring().holds(suffix));

@@ -76,6 +76,14 @@ impl<T: DeserializeOwned> Page<T> {
     }
 }
 
+impl Page<Key> {
+    /// Rows that nothing is known of but themselves.
+    pub(super) fn of_rows(rows: Vec<serde_json::Value>) -> Self {
+        let bare = Page { rows, total: None, has_next: false, has_links: false, unreadable_row: None };
+        bare.row_by_row()
+    }
+}
+
 impl Page<serde_json::Value> {
     fn row_by_row<T: DeserializeOwned>(self) -> Page<T> {
         let mut rows = Vec::with_capacity(self.rows.len());
@@ -154,6 +162,11 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Whether its id can be one, whatever its length.
+    pub(super) fn has_sound_id(&self) -> bool {
+        self.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    }
+
     /// `is_own` tells of a suffix whether it is that of a credential in use.
     pub(super) fn into_model(self, is_own: impl Fn(Option<&Suffix>) -> bool) -> PersonalKey {
         let suffix = self.mask.as_deref().and_then(Suffix::of);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::gather::{End, Plan, gather};
 use super::interrupt::Interrupt;
-use super::render;
+use super::reported;
 use crate::api::{Client, Connection};
-use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings, View};
+use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings};
 use crate::exit::{Error, Exit};
 use crate::model::{User, rfc3339};
 use crate::policy::{Policy, day_or_instant};
@@ -14,7 +14,6 @@ use crate::progress::Progress;
 use crate::report::text::printable;
 use crate::source::{Checked, Source};
 use crate::store::{Journal, Run, RunSettings, Store};
-use crate::waivers::Waivers;
 
 /// Runs the command. `address` is what the reports say about where the deployment is.
 ///
@@ -81,31 +80,11 @@ pub async fn run(
             (store, run)
         }
     };
-    reported(store, run, view, waivers, quiet, &mut interrupt).await
-}
-
-/// Writes the reports; on a thread of its own, so that a signal ends the process even then.
-async fn reported(
-    store: Store,
-    run: i64,
-    view: View,
-    waivers: Waivers,
-    quiet: bool,
-    interrupt: &mut Interrupt,
-) -> Result<Exit, Error> {
-    let rendered = tokio::task::spawn_blocking(move || {
-        let read = store.run(Some(run))?;
-        let exit = render(&[(&store, &read)], &view, &waivers, quiet)?;
-        store.reported(run)?;
-        Ok(exit)
-    });
-    tokio::select! {
-        rendered = rendered => rendered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())),
-        exit = interrupt.next() => {
-            let message = "interrupted while the reports were written; everybody was read, and is kept";
-            Err(Error::interrupted(exit, message).help("the same command with --resume writes them"))
-        }
-    }
+    let cut_short = (
+        "interrupted while the reports were written; everybody was read, and is kept",
+        "the same command with --resume writes them",
+    );
+    reported(store, run, view, waivers, quiet, &mut interrupt, cut_short).await
 }
 
 /// Where a run stands when it begins.

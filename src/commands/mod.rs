@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 mod gather;
+pub mod import;
 mod interrupt;
 pub mod man;
 pub mod merge;
@@ -15,6 +16,7 @@ pub mod sandbox;
 
 use std::io::Write as _;
 
+use self::interrupt::Interrupt;
 use crate::api::Unusable;
 use crate::config::{Clock, View};
 use crate::exit::{Error, Exit};
@@ -86,6 +88,29 @@ fn render(runs: &[(&Store, &Run)], view: &View, waivers: &Waivers, quiet: bool) 
         say(&terminal::summary(&report, &files, &next(exit, view)))?;
     }
     Ok(if view.exit_zero { gate::to_zero(exit) } else { exit })
+}
+
+/// Writes the reports of a run that is whole; on a thread of its own, so that a signal ends the process even then.
+/// `cut_short` is what is told in that case: what happened, and what to do next.
+async fn reported(
+    store: Store,
+    run: i64,
+    view: View,
+    waivers: Waivers,
+    quiet: bool,
+    interrupt: &mut Interrupt,
+    cut_short: (&str, &str),
+) -> Result<Exit, Error> {
+    let rendered = tokio::task::spawn_blocking(move || {
+        let read = store.run(Some(run))?;
+        let exit = render(&[(&store, &read)], &view, &waivers, quiet)?;
+        store.reported(run)?;
+        Ok(exit)
+    });
+    tokio::select! {
+        rendered = rendered => rendered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())),
+        exit = interrupt.next() => Err(Error::interrupted(exit, cut_short.0).help(cut_short.1)),
+    }
 }
 
 /// Tells on stderr what nobody was told on stdout. Who can't be told can't be helped.

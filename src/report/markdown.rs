@@ -218,8 +218,6 @@ struct Deployment<'a> {
     retries: u32,
     certificates_not_verified: bool,
     in_the_clear: bool,
-    /// What tells the lists of users from others of the same names: how many users, and the SHA-256 of the file.
-    lists: &'a [String],
     clock_skew: Option<i64>,
     /// The earlier run it is compared with.
     compared_with: Option<&'a str>,
@@ -453,7 +451,6 @@ impl<'a> Deployment<'a> {
             retries: run.settings.retries,
             certificates_not_verified: run.settings.certificates_not_verified,
             in_the_clear: run.settings.in_the_clear,
-            lists: &run.settings.lists,
             clock_skew: run.clock_skew,
             compared_with: facts.ratchet.map(|ratchet| ratchet.name.as_str()),
             complete: facts.is_whole() && summary.is_complete(),

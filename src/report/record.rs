@@ -120,7 +120,9 @@ impl<'a> Record<'a> {
                 read_status: Some(*status),
                 http_status: *http_status,
                 error_code: error_code.as_deref(),
-                reason: Cow::Owned(format!("{source}: its users could not all be listed: {why}")),
+                reason: Cow::Owned(format!(
+                    "{source}: not all of it could be read, so users may be missing: {why}"
+                )),
                 ..Self::of_run(facts)
             }
         });

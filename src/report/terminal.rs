@@ -24,7 +24,7 @@ pub fn summary(report: &Report, files: &[File], next: &str) -> String {
         }
         page.line("users", users(summary));
         for gap in &facts.gaps {
-            page.line("", format!("{}: not all users could be listed", text::printable(&gap.source)));
+            page.line("", format!("{}: not all of it could be read", text::printable(&gap.source)));
         }
         page.line("keys", keys(summary, &day_or_instant(facts.policy.cutoff)));
         if let Some(ratchet) = facts.ratchet {

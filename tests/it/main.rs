@@ -17,6 +17,7 @@ mod digest;
 mod doctor;
 mod exits;
 mod explain;
+mod import;
 mod inputs;
 mod judgement;
 mod layers;

@@ -159,7 +159,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 /// The flags of each command, as its help tells them; those of no command under the empty name.
 fn helped() -> BTreeMap<&'static str, BTreeSet<String>> {
-    ["", "audit", "doctor", "report", "demo", "sandbox"]
+    ["", "audit", "doctor", "import", "report", "demo", "sandbox"]
         .into_iter()
         .map(|command| {
             let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();

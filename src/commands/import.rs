@@ -1,0 +1,160 @@
+//! `keysunset import`: answers that somebody saved, as a run like any other.
+
+use url::Url;
+
+use super::interrupt::Interrupt;
+use super::reported;
+use crate::api::product;
+use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Import};
+use crate::exit::{Error, Exit};
+use crate::model::Product;
+use crate::report::text::printable;
+use crate::saved::{self, Saved};
+use crate::store::{Closed, Pen, Run, RunSettings, Store};
+
+/// What the reports call a deployment that nothing names.
+const UNNAMED: &str = "saved answers";
+/// Files that are told at once when nobody was found in any; the rest are counted.
+const TOLD: usize = 20;
+
+impl From<saved::Error> for Error {
+    fn from(why: saved::Error) -> Self {
+        match why {
+            saved::Error::Missing(_) => Self::input(why),
+            saved::Error::Copy(_) => Self::output(why),
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Inputs that aren't there, answers of nobody at all, what can't be written, or the signal that ended it.
+pub async fn run(import: Import, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+    let waivers = super::waivers(&import.view, clock)?;
+    let saved = Saved::find(&import.inputs)?;
+    crate::report::prepare(&import.view.output)?;
+    let asked = facts(&import, &saved, clock);
+    let mut interrupt = Interrupt::listen()?;
+    let journal = Store::open_for_run(&import.view.store)?.begin(&asked)?;
+    let (run, pen) = (journal.run(), journal.pen());
+    let version = saved.service_version().map(str::to_owned);
+    let end = tokio::select! {
+        biased;
+        exit = interrupt.next() => Some(exit),
+        // Whoever closed the journal tells why when it is closed.
+        _ = enter(saved, asked.product, pen) => None,
+    };
+    let store = journal.close()?;
+    if let Some(exit) = end {
+        store.discard(run)?;
+        return Err(
+            Error::interrupted(exit, "interrupted: nothing was kept").help("the same command begins anew")
+        );
+    }
+    if let Err(why) = somebody(&store, run) {
+        return store.discard(run).map_err(Error::from).and(Err(why));
+    }
+    store.note_version(run, version.as_deref())?;
+    store.finish(run, clock.now())?;
+    let cut_short = (
+        "interrupted while the reports were written; all answers were read, and are kept",
+        "`keysunset report` writes them",
+    );
+    reported(store, run, import.view, waivers, quiet, &mut interrupt, cut_short).await
+}
+
+/// Enters what could not be understood, and then user by user.
+async fn enter(saved: Saved, product: Product, pen: Pen) -> Result<(), Closed> {
+    for gap in saved.gaps() {
+        pen.gap(gap.clone()).await?;
+    }
+    for reading in saved.readings(product) {
+        pen.record(reading).await?;
+    }
+    Ok(())
+}
+
+/// What is known of the run.
+fn facts(import: &Import, saved: &Saved, clock: Clock) -> Run {
+    let bases = saved.bases();
+    let address = match (&import.url, bases) {
+        (Some(url), _) | (None, [url]) => Some(url),
+        (None, _) => None,
+    };
+    warn(import.url.as_ref(), bases);
+    let product =
+        import.product.or_else(|| import.url.as_ref().map(product::guess)).or_else(|| saved.product());
+    let name = import.name.clone().or_else(|| address.map(|url| url.origin().ascii_serialization()));
+    let view = &import.view;
+    Run {
+        id: 0,
+        deployment: name.unwrap_or_else(|| UNNAMED.to_owned()),
+        address: address.map_or_else(|| UNNAMED.to_owned(), Url::to_string),
+        // What the cloud said before it removed them is left as saved answers alone.
+        product: product.unwrap_or(Product::Atlas),
+        service_version: None,
+        credential: String::new(),
+        clock_skew: None,
+        started_at: clock.now(),
+        finished_at: None,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        settings: RunSettings {
+            sources: import
+                .inputs
+                .iter()
+                .map(|path| format!("saved answers in {}", path.display()))
+                .collect(),
+            lists: vec![saved.fingerprint()],
+            cutoff: view.cutoff.unwrap_or(CUTOFF),
+            active_within: view.active_within.unwrap_or(ACTIVE_WITHIN),
+            // Nobody is asked.
+            concurrency: 0,
+            rate: None,
+            timeout: 0,
+            retries: 0,
+            certificates_not_verified: false,
+            in_the_clear: false,
+        },
+    }
+}
+
+/// A run is one deployment; answers of two may be two ways to one, which nobody but the caller knows.
+fn warn(url: Option<&Url>, bases: &[Url]) {
+    let others: Vec<_> = match url {
+        Some(url) => bases.iter().filter(|base| base.origin() != url.origin()).collect(),
+        None if bases.len() > 1 => bases.iter().collect(),
+        None => Vec::new(),
+    };
+    if !others.is_empty() {
+        let others: Vec<_> = others.into_iter().map(|base| printable(base.as_str())).collect();
+        tracing::warn!(
+            "the answers come from {}; import each deployment by itself, with a --name of its own",
+            others.join(", ")
+        );
+    }
+}
+
+/// Answers of nobody would look clean and prove nothing.
+fn somebody(store: &Store, run: i64) -> Result<(), Error> {
+    let run = store.run(Some(run))?;
+    if store.counts(&run)?.0 > 0 {
+        return Ok(());
+    }
+    let gaps = store.gaps(&run)?;
+    let mut why: Vec<_> = gaps
+        .iter()
+        .take(TOLD)
+        .map(|gap| {
+            let detail = gap.outcome.detail.as_deref().unwrap_or_default();
+            printable(&format!("{}: {detail}", gap.source))
+        })
+        .collect();
+    if gaps.len() > TOLD {
+        why.push(format!("and {} more", gaps.len() - TOLD));
+    }
+    let lines = why.into_iter().fold(String::new(), |lines, line| format!("{lines}\n{line}"));
+    Err(Error::input(format!("there is nobody in {}{lines}", run.settings.sources.join(", "))).help(
+        "save answers of GET /users/{id}/keys as they are, in files named by the user's id or e-mail address",
+    ))
+}

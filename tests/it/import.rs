@@ -1,0 +1,346 @@
+//! Answers that a foreign program saved, as a run: what curl writes to files comes to what an audit reads itself.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use keysunset::sandbox::{Options, Product, Sandbox, TrueUser};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::{CUTOFF, Desk, Row, at, count, of_user, ops_manager, rows, sandbox};
+#[cfg(unix)]
+use crate::support::{Ran, list_of_ids};
+
+/// What curl prints for a path below the base path, with the credential of the announcement, which is in no argument.
+/// `None` where there is no curl.
+fn curl(sandbox: &Sandbox, options: &[&str], path: &str) -> Option<Vec<u8>> {
+    let announced = sandbox.announcement();
+    let (public, private) = (&announced.public_key, &announced.private_key);
+    let mut command = Command::new("curl");
+    command.args(["--config", "-"]).args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut child) = command.spawn() else {
+        assert!(std::env::var_os("KEYSUNSET_CI").is_none(), "curl has to be installed for this");
+        let mut terminal = std::io::stderr();
+        writeln!(terminal, "skipped: there is no curl on this machine").unwrap();
+        return None;
+    };
+    let config = format!(
+        "digest\nsilent\nshow-error\nnoproxy = \"*\"\nuser = \"{public}:{private}\"\nurl = \"{}/{path}\"\n",
+        announced.url
+    );
+    child.stdin.take().unwrap().write_all(config.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "curl {path}: {}", output.status);
+    Some(output.stdout)
+}
+
+/// All pages of a user's keys, two keys each, as curl prints them.
+fn pages(sandbox: &Sandbox, user: &TrueUser, options: &[&str], query: &str) -> Option<Vec<Vec<u8>>> {
+    let count = user.keys.len().div_ceil(2).max(1);
+    let path = |number| format!("users/{}/keys?{query}itemsPerPage=2&pageNum={number}", user.id);
+    (1..=count).map(|number| curl(sandbox, options, &path(number))).collect()
+}
+
+/// As PowerShell's `>` writes it.
+fn utf16(text: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+/// One user's answers in the folder `answers`, each time in another way; the names are ids or names in turn.
+fn save(desk: &Desk, sandbox: &Sandbox, at: usize, user: &TrueUser) -> Option<()> {
+    let name = if at.is_multiple_of(2) { &user.id } else { &user.username };
+    let each = |pages: Vec<Vec<u8>>, ending: &str| {
+        for (number, page) in pages.iter().enumerate() {
+            desk.put(&format!("answers/{name}-p{}.{ending}", number + 1), page);
+        }
+    };
+    match at % 6 {
+        0 => each(pages(sandbox, user, &[], "")?, "json"),
+        1 => each(pages(sandbox, user, &["--include"], "")?, "http"),
+        2 => each(pages(sandbox, user, &[], "envelope=true&")?, "json"),
+        3 => each(pages(sandbox, user, &[], "pretty=true&")?.iter().map(|page| utf16(page)).collect(), "txt"),
+        4 => desk.put(&format!("answers/{name}.json"), pages(sandbox, user, &["--include"], "")?.concat()),
+        _ => {
+            let mut pages = pages(sandbox, user, &[], "pretty=true&envelope=true&")?;
+            pages.reverse();
+            desk.put(&format!("answers/deeper/{name}"), pages.join(&b'\n'));
+        }
+    }
+    Some(())
+}
+
+/// The columns in which an import and an audit of the same users have to agree.
+fn evidence(mut rows: Vec<Row>) -> Vec<Row> {
+    for row in &mut rows {
+        // Nobody was asked by this run, and only headers say when the service answered.
+        row.remove("read_at");
+    }
+    rows
+}
+
+#[test]
+fn what_curl_saved_comes_to_what_an_audit_reads() {
+    let sandbox = ops_manager(24);
+    let (audit, import) = (Desk::at(&sandbox), Desk::empty());
+    let mut users = "user_id,username\n".to_owned();
+    for (at, user) in sandbox.truth().enumerate() {
+        let Some(()) = save(&import, &sandbox, at, &user) else { return };
+        let username = if at % 2 == 0 { "" } else { &user.username };
+        users.extend([&user.id, ",", username, "\n"]);
+    }
+    assert!(sandbox.truth().any(|user| user.keys.len() > 2), "somebody has several pages");
+    audit.put("users.csv", users);
+    assert_eq!(audit.audit(&sandbox, &["--users", "users.csv"]).code, 1);
+
+    let ran = import.run(&["import", "answers"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{}", ran.stdout);
+    assert_eq!(evidence(import.rows()), evidence(audit.rows()));
+    // With headers there is a time, and without them none.
+    for (at, user) in sandbox.truth().enumerate() {
+        let dated = [1, 4].contains(&(at % 6));
+        assert!(
+            of_user(&import.rows(), &user.id).iter().all(|row| row["read_at"].is_empty() != dated),
+            "{at}"
+        );
+    }
+    let report = import.markdown();
+    assert!(report.contains("Ops Manager `4.4.12`"), "the version of the headers:\n{report}");
+    assert!(report.contains(&sandbox.announcement().url), "the address of the links:\n{report}");
+}
+
+/// What the evidence says of the files.
+fn lists(desk: &Desk, out: &str) -> String {
+    let store = rusqlite::Connection::open(desk.path(&format!("{out}/keysunset.db"))).unwrap();
+    let settings: String = store.query_row("SELECT settings FROM runs", [], |row| row.get(0)).unwrap();
+    let settings: Value = serde_json::from_str(&settings).unwrap();
+    settings["lists"][0].as_str().unwrap().to_owned()
+}
+
+/// A SHA-256 as `sha256sum` writes it.
+fn digest(bytes: &[u8]) -> String {
+    let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect()
+}
+
+#[test]
+fn the_same_answers_give_the_same_bytes_whatever_the_order() {
+    let sandbox = ops_manager(12);
+    let desk = Desk::empty();
+    for (at, user) in sandbox.truth().enumerate() {
+        let Some(()) = save(&desk, &sandbox, at, &user) else { return };
+    }
+    let mut files: Vec<_> = desk.files().into_keys().map(|path| path.display().to_string()).collect();
+    desk.run(&["import", "answers", "--out", "a"]);
+    files.reverse();
+    let mut arguments = vec!["import", "--out", "b", "answers"];
+    arguments.splice(3..3, files.iter().map(String::as_str));
+    desk.run(&arguments);
+    assert_eq!(desk.text("a/keys.csv"), desk.text("b/keys.csv"));
+
+    // As `sha256sum FILES | cut -d' ' -f1 | sort | sha256sum` tells it.
+    let mut digests: Vec<_> = files.iter().map(|file| digest(&desk.bytes(file)) + "\n").collect();
+    digests.sort();
+    let expected = format!("in {} files, SHA-256 {}", files.len(), digest(digests.concat().as_bytes()));
+    for out in ["a", "b"] {
+        let told = lists(&desk, out);
+        assert!(told.ends_with(&expected), "{told} is not {expected}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_lines_of_the_docs_save_everybody_whole_and_tell_the_same_hash() {
+    let docs = include_str!("../../docs/import.md");
+    let fence = |start: &str| {
+        let (_, rest) = docs.split_once(&format!("```sh\n{start}")).unwrap();
+        format!("{start}{}", rest.split("```").next().unwrap())
+    };
+    let sandbox = ops_manager(12);
+    if curl(&sandbox, &[], "orgs").is_none() {
+        return;
+    }
+    let announced = sandbox.announcement();
+    let desk = Desk::empty().with("URL", &announced.url).with("PATH", &std::env::var("PATH").unwrap());
+    desk.put("ids.txt", list_of_ids(&sandbox));
+    desk.put("digest.conf", format!("user = \"{}:{}\"\n", announced.public_key, announced.private_key));
+    let shell = |script: &str| Ran::of(desk.start(Command::new("sh").args(["-euc", script])));
+    // Pages of two, so that the loop has several to go through.
+    let saved = shell(&fence("mkdir").replace("itemsPerPage=500", "itemsPerPage=2"));
+    assert_eq!((saved.code, saved.stderr.as_str()), (0, ""));
+    assert_eq!(desk.run(&["import", "answers"]).code, 1);
+    let keys: usize = sandbox.truth().map(|user| user.keys.len()).sum();
+    assert_eq!(desk.rows().iter().filter(|row| !row["key_id"].is_empty()).count(), keys);
+    assert_eq!(count(&desk.rows(), "read_status", "read"), desk.rows().len());
+    if Command::new("sha256sum").arg("--version").output().is_ok() {
+        let told = shell(&fence("find")).stdout;
+        let hash = told.split(' ').next().unwrap();
+        assert!(lists(&desk, "reports").ends_with(hash), "{hash}");
+    }
+}
+
+#[test]
+fn a_refusal_is_its_users_outcome_as_in_an_audit() {
+    // An organization owner's key lists everybody, and reads nobody's keys but its maker's.
+    let clock = Some(at(CUTOFF));
+    let sandbox = sandbox(Options { product: Product::Atlas, users: 8, clock, ..Options::default() });
+    let (audit, import) = (Desk::at(&sandbox), Desk::empty());
+    let mut ids = String::new();
+    for (index, user) in sandbox.truth().enumerate() {
+        let options: &[&str] = if index % 2 == 0 { &["--include"] } else { &[] };
+        let Some(answer) = curl(&sandbox, options, &format!("users/{}/keys", user.id)) else { return };
+        import.put(&format!("{}.json", user.id), answer);
+        ids.extend([&user.id, "\n"]);
+    }
+    audit.put("ids.txt", ids);
+    let audited = audit.audit(&sandbox, &["--users", "ids.txt"]);
+    let imported = import.run(&["import", "."]);
+    assert_eq!((imported.code, audited.code), (4, 4), "{imported:?}");
+    assert_eq!(count(&import.rows(), "read_status", "forbidden"), 7);
+    assert_eq!(evidence(import.rows()), evidence(audit.rows()));
+}
+
+#[test]
+fn removed_is_believed_only_with_the_version_beside_it() {
+    let sandbox = sandbox(Options { service_version: "5.0.3".to_owned(), users: 1, ..Options::default() });
+    let id = sandbox.true_user(0).unwrap().id;
+    let path = format!("users/{id}/keys");
+    let (Some(with), Some(without)) = (curl(&sandbox, &["--include"], &path), curl(&sandbox, &[], &path))
+    else {
+        return;
+    };
+    for (answer, code, status) in [(with, 0, "removed"), (without, 3, "not-found")] {
+        let desk = Desk::empty();
+        desk.put(&format!("{id}.http"), answer);
+        let ran = desk.run(&["import", ".", "--product", "ops-manager"]);
+        assert_eq!((ran.code, desk.rows()[0]["read_status"].as_str()), (code, status), "{ran:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_is_told_by_file_and_makes_the_run_incomplete() {
+    let sandbox = ops_manager(3);
+    let user = sandbox.truth().find(|user| !user.keys.is_empty()).unwrap();
+    let Some(answer) = curl(&sandbox, &[], &format!("users/{}/keys", user.id)) else { return };
+    let Some(list) = curl(&sandbox, &[], &format!("orgs/{}/users", sandbox.announcement().org_id)) else {
+        return;
+    };
+    for (name, content) in [
+        ("cut.json", &answer[..answer.len() - 2]),
+        ("users.json", list.as_slice()),
+        ("proxy.html", b"<html>Bad Gateway</html>"),
+        ("README.txt", b"saved on Monday"),
+        ("empty.json", b""),
+        ("nobody.json", br#"{"error":401,"errorCode":"NOT_SELF","detail":"no","parameters":[]}"#),
+    ] {
+        let desk = Desk::empty();
+        desk.put("answers/fine.json", &answer);
+        desk.put(&format!("answers/{name}"), content);
+        let ran = desk.run(&["import", "answers"]);
+        assert_eq!(ran.code, 4, "{name}: {ran:?}");
+        assert_eq!(of_user(&desk.rows(), &user.id).len(), user.keys.len(), "{name}: what is good is kept");
+        let told = desk.rows().into_iter().find(|row| row["user_id"].is_empty()).unwrap();
+        assert_eq!(told["read_status"], "malformed", "{name}");
+        assert!(told["reason"].contains(name), "{told:?}");
+        assert!(desk.markdown().contains(name) && ran.stdout.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_page_that_was_not_saved_is_missed() {
+    let sandbox = ops_manager(24);
+    let user = sandbox.truth().find(|user| user.keys.len() > 4).unwrap();
+    let Some(pages) = pages(&sandbox, &user, &[], "") else { return };
+    for (missing, why) in
+        [(1, "page 1 was not saved"), (2, "page 2 was not saved"), (pages.len(), "another follows")]
+    {
+        let desk = Desk::empty();
+        for (at, page) in pages.iter().enumerate().filter(|(at, _)| at + 1 != missing) {
+            desk.put(&format!("{at}.json"), page);
+        }
+        assert_eq!(desk.run(&["import", "."]).code, 4);
+        let (rows, own) =
+            (desk.rows(), desk.rows().into_iter().find(|row| row["key_id"].is_empty()).unwrap());
+        assert_eq!(
+            (count(&rows, "read_status", "partial"), own["user_id"].as_str()),
+            (rows.len(), user.id.as_str())
+        );
+        assert!(own["reason"].contains(why), "{own:?} does not tell {why}");
+        let kept =
+            user.keys.len() - if missing < pages.len() { 2 } else { user.keys.len() - 2 * (missing - 1) };
+        assert_eq!(rows.len() - 1, kept);
+    }
+}
+
+#[test]
+fn all_that_is_not_there_is_told_at_once() {
+    let desk = Desk::empty();
+    desk.put("fine.json", "[]");
+    std::fs::create_dir(desk.path("empty")).unwrap();
+    let ran = desk.run(&["import", "fine.json", "lost.json", "empty", "gone"]);
+    assert_eq!(ran.code, 5);
+    for name in ["lost.json: ", "empty: ", "gone: ", "help: "] {
+        assert!(ran.stderr.contains(name), "{name}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("fine.json"), "{}", ran.stderr);
+    assert!(!desk.path("reports").exists());
+    assert_eq!(desk.run(&["import"]).code, 2);
+}
+
+#[test]
+fn answers_of_nobody_are_bad_input_and_leave_no_run() {
+    let desk = Desk::empty();
+    desk.put("answers/1.json", "<html>");
+    desk.put("answers/2.json", json!({"results": [{"id": "a", "username": "ann"}]}).to_string());
+    let ran = desk.run(&["import", "answers"]);
+    assert_eq!(ran.code, 5);
+    for told in ["answers/1.json", "an HTML page", "answers/2.json", "no personal keys"] {
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+    assert!(!desk.path("reports/keys.csv").exists());
+    assert_eq!(desk.run(&["report"]).code, 5, "there is no run to report");
+}
+
+#[test]
+fn names_and_products_come_from_flags_then_settings_then_links() {
+    let id = "5af9a1d29cc0cdb6ac0bf3f8";
+    let page = |base: &str| {
+        let link = json!({"rel": "self", "href": format!("{base}/users/{id}/keys?pageNum=1")});
+        json!({"links": [link], "results": [], "totalCount": 0}).to_string()
+    };
+    let told = |desk: &Desk, arguments: &[&str]| {
+        let ran = desk.run(&[&["import", "answers"], arguments].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        (desk.rows()[0]["deployment"].clone(), ran.stdout, ran.stderr)
+    };
+    let desk = Desk::empty();
+    desk.put("answers/a.json", page("https://cloud.mongodb.com/api/atlas/v1.0"));
+    let (deployment, stdout, stderr) = told(&desk, &[]);
+    assert_eq!((deployment.as_str(), stderr.as_str()), ("https://cloud.mongodb.com", ""));
+    assert!(stdout.contains("(Atlas)"), "{stdout}");
+    let (deployment, stdout, _) = told(&desk, &["--name", "mine", "--product", "cloud-manager"]);
+    assert!(deployment == "mine" && stdout.contains("(Cloud Manager)"), "{stdout}");
+    desk.put("keysunset.toml", "name = \"ours\"");
+    assert_eq!(told(&desk, &[]).0, "ours");
+    desk.put("keysunset.toml", "");
+
+    desk.put("answers/a.json", page("https://om.example:8080/api/public/v1.0"));
+    let (deployment, stdout, _) = told(&desk, &[]);
+    assert!(deployment == "https://om.example:8080" && stdout.contains("(Ops Manager)"), "{stdout}");
+    let (deployment, _, stderr) = told(&desk, &["--url", "https://other.example"]);
+    assert_eq!(deployment, "https://other.example");
+    assert!(stderr.contains("https://om.example:8080"), "another deployment's answers are told: {stderr}");
+    assert_eq!(desk.run(&["import", "answers", "--url", "om"]).code, 2);
+}
+
+#[test]
+fn an_import_is_a_run_that_can_be_reported_again() {
+    let sandbox = ops_manager(2);
+    let user = sandbox.truth().find(|user| !user.keys.is_empty()).unwrap();
+    let Some(answer) = curl(&sandbox, &[], &format!("users/{}/keys", user.id)) else { return };
+    let desk = Desk::empty();
+    desk.put("a.json", answer);
+    assert_eq!(desk.run(&["import", "a.json", "--fail-on", "never"]).code, 0);
+    assert_eq!(desk.run(&["report", "--out", "again", "--store", "reports/keysunset.db"]).code, 1);
+    assert_eq!(rows(&desk.bytes("again/keys.csv")), desk.rows());
+}

@@ -62,7 +62,7 @@ impl Csv {
         let text = |text: Option<&str>| self.guard(text.unwrap_or_default());
         let fields: [String; COLUMNS.len()] = [
             text(Some(record.deployment)),
-            text(Some(record.user_id)),
+            text(record.user_id),
             text(record.username),
             cell(record.read_status),
             cell(record.http_status),

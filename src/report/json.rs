@@ -1,29 +1,307 @@
-//! `findings.json`: TO BE WRITTEN.
+//! `findings.json`: everything, for programs. The rows as they pass, and after them what they came to, so that one pass is
+//! enough. `schemas/findings.schema.json` describes it; the types here are its own, so that a rename inside breaks no reader.
 
-use std::io::{self, BufWriter};
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write as _};
 
+use chrono::NaiveDate;
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::{Ended, Error, Facts, Report, Row, Writer};
+use super::record::Record;
+use super::{Ended, Error, Facts, Lapse, LapseKind, Report, Row, Summary, Writer};
+use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
+use crate::policy::{Action, Severity, Verdict};
+use crate::store::RunSettings;
+use crate::waivers::Target;
 
+/// Goes up when a field goes, or means something else. Fields that come do not count.
+const VERSION: u32 = 1;
+/// The `$id` of the schema, with the version.
+const SCHEMA: &str = "urn:keysunset:findings:1";
+const FORMAT: &str = "keysunset-findings";
+
+/// The file under way.
 struct Json {
     file: BufWriter<NamedTempFile>,
+    /// What stands before the next field, and before the next row.
+    before_field: &'static str,
+    before_row: &'static str,
 }
 
-pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
-    Json { file }
+pub(super) fn start(file: BufWriter<NamedTempFile>) -> Result<impl Writer, Error> {
+    let mut json = Json { file, before_field: "{\n", before_row: "\n" };
+    json.head().map_err(wrong)?;
+    Ok(json)
+}
+
+fn wrong(why: io::Error) -> Error {
+    Error::Write("findings.json".to_owned(), why)
+}
+
+impl Json {
+    fn head(&mut self) -> io::Result<()> {
+        self.field("$schema", SCHEMA)?;
+        self.field("format", FORMAT)?;
+        self.field("version", &VERSION)?;
+        self.field("tool", &Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") })?;
+        self.name("rows")?;
+        self.file.write_all(b"[")
+    }
+
+    fn write(&mut self, record: Record, finding: Option<bool>) -> io::Result<()> {
+        self.file.write_all(self.before_row.as_bytes())?;
+        self.before_row = ",\n";
+        Ok(serde_json::to_writer(&mut self.file, &Line { record, finding })?)
+    }
+
+    fn tail(&mut self, report: &Report) -> io::Result<()> {
+        self.file.write_all(b"\n]")?;
+        self.field("fail_on", &report.fail_on)?;
+        self.field("complete", &report.is_complete())?;
+        self.field("totals", &Totals::of(&report.total))?;
+        self.field("deployments", &report.deployments.iter().map(Deployment::of).collect::<Vec<_>>())?;
+        self.field("lapses", &report.lapses.iter().map(Lapsed::of).collect::<Vec<_>>())?;
+        self.file.write_all(b"\n}\n")
+    }
+
+    fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+        self.name(name)?;
+        Ok(serde_json::to_writer(&mut self.file, value)?)
+    }
+
+    fn name(&mut self, name: &str) -> io::Result<()> {
+        write!(self.file, "{}\"{name}\": ", self.before_field)?;
+        self.before_field = ",\n";
+        Ok(())
+    }
 }
 
 impl Writer for Json {
-    fn begin(&mut self, _: &Facts) -> io::Result<()> {
-        Ok(())
+    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+        Record::of_nobody(facts).try_for_each(|record| self.write(record, None))
     }
 
-    fn row(&mut self, _: &Facts, _: &Row) -> io::Result<()> {
-        Ok(())
+    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+        self.write(Record::of(facts, row), row.key.is_some().then_some(row.is_finding))
     }
 
-    fn end(self: Box<Self>, _: &Report) -> Result<Ended, Error> {
+    fn end(mut self: Box<Self>, report: &Report) -> Result<Ended, Error> {
+        self.tail(report).map_err(wrong)?;
         Ok(Ended::File(self.file))
+    }
+}
+
+/// Who wrote the file, which need not be who read the deployment.
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// A row.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    record: Record<'a>,
+    /// Of a key, whether it fails the gate.
+    finding: Option<bool>,
+}
+
+/// A deployment, how it was asked, and what came of it.
+#[derive(Serialize)]
+struct Deployment<'a> {
+    name: &'a str,
+    address: &'a str,
+    product: Product,
+    service_version: Option<&'a str>,
+    credential: &'a str,
+    run: i64,
+    started_at: String,
+    finished_at: Option<String>,
+    clock_skew_seconds: Option<i64>,
+    tool_version: &'a str,
+    settings: Settings<'a>,
+    policy: Policy,
+    complete: bool,
+    gaps: Vec<Gap<'a>>,
+    totals: Totals,
+}
+
+impl<'a> Deployment<'a> {
+    fn of(deployment: &'a super::Deployment<'a>) -> Self {
+        let super::Deployment { facts, summary } = deployment;
+        let run = facts.run;
+        Self {
+            name: &run.deployment,
+            address: &run.address,
+            product: run.product,
+            service_version: run.service_version.as_deref(),
+            credential: &run.credential,
+            run: run.id,
+            started_at: rfc3339(run.started_at),
+            finished_at: run.finished_at.map(rfc3339),
+            clock_skew_seconds: run.clock_skew,
+            tool_version: &run.tool_version,
+            settings: Settings::of(&run.settings),
+            policy: Policy::of(facts),
+            complete: facts.is_whole() && summary.is_complete(),
+            gaps: facts.gaps.iter().map(Gap::of).collect(),
+            totals: Totals::of(summary),
+        }
+    }
+}
+
+/// As the run was made.
+#[derive(Serialize)]
+struct Settings<'a> {
+    sources: &'a [String],
+    lists: &'a [String],
+    cutoff: String,
+    active_within_days: u32,
+    concurrency: usize,
+    rate_per_second: Option<f64>,
+    timeout_seconds: u64,
+    retries: u32,
+    certificates_not_verified: bool,
+    in_the_clear: bool,
+}
+
+impl<'a> Settings<'a> {
+    fn of(settings: &'a RunSettings) -> Self {
+        Self {
+            sources: &settings.sources,
+            lists: &settings.lists,
+            cutoff: rfc3339(settings.cutoff),
+            active_within_days: settings.active_within,
+            concurrency: settings.concurrency,
+            rate_per_second: settings.rate,
+            timeout_seconds: settings.timeout,
+            retries: settings.retries,
+            certificates_not_verified: settings.certificates_not_verified,
+            in_the_clear: settings.in_the_clear,
+        }
+    }
+}
+
+/// The rules of this report, which need not be those of the run.
+#[derive(Serialize)]
+struct Policy {
+    as_of: String,
+    cutoff: String,
+    active_within_days: u32,
+}
+
+impl Policy {
+    fn of(facts: &Facts) -> Self {
+        Self {
+            as_of: rfc3339(facts.policy.now),
+            cutoff: rfc3339(facts.policy.cutoff),
+            active_within_days: facts.policy.active_within,
+        }
+    }
+}
+
+/// A list that was not read to its end.
+#[derive(Serialize)]
+struct Gap<'a> {
+    source: &'a str,
+    read_status: ReadStatus,
+    http_status: Option<u16>,
+    error_code: Option<&'a str>,
+    detail: Option<&'a str>,
+}
+
+impl<'a> Gap<'a> {
+    fn of(gap: &'a model::Gap) -> Self {
+        let Outcome { status, http_status, error_code, detail } = &gap.outcome;
+        Self {
+            source: &gap.source,
+            read_status: *status,
+            http_status: *http_status,
+            error_code: error_code.as_deref(),
+            detail: detail.as_deref(),
+        }
+    }
+}
+
+/// By name, each of them there, if only with 0.
+type Counts = BTreeMap<&'static str, u64>;
+
+#[derive(Serialize)]
+struct Totals {
+    users: u64,
+    users_read: u64,
+    users_unread: u64,
+    users_without_keys: u64,
+    users_waived: u64,
+    read_statuses: Counts,
+    gaps: u64,
+    keys: u64,
+    keys_enabled: u64,
+    keys_waived: u64,
+    findings: u64,
+    verdicts: Counts,
+    severities: Counts,
+    actions: Counts,
+}
+
+impl Totals {
+    fn of(summary: &Summary) -> Self {
+        Self {
+            users: summary.requested(),
+            users_read: summary.read(),
+            users_unread: summary.unread(),
+            users_without_keys: summary.without_keys,
+            users_waived: summary.waived_users,
+            read_statuses: counts(ReadStatus::ALL, ReadStatus::as_str, |it| summary.users(it)),
+            gaps: summary.gaps,
+            keys: summary.keys,
+            keys_enabled: summary.enabled,
+            keys_waived: summary.waived,
+            findings: summary.findings,
+            verdicts: counts(Verdict::ALL, Verdict::as_str, |it| summary.verdict(it)),
+            severities: counts(Severity::ALL, Severity::as_str, |it| summary.severity(it)),
+            actions: counts(Action::ALL, Action::as_str, |it| summary.action(it)),
+        }
+    }
+}
+
+fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, count: impl Fn(T) -> u64) -> Counts {
+    all.iter().map(|it| (name(*it), count(*it))).collect()
+}
+
+/// A waiver of which something has to be said.
+#[derive(Serialize)]
+struct Lapsed<'a> {
+    lapse: LapseKind,
+    line: u64,
+    key_id: Option<&'a str>,
+    user: Option<&'a str>,
+    reason: &'a str,
+    owner: &'a str,
+    expires: NaiveDate,
+    days_left: i64,
+    ticket: Option<&'a str>,
+}
+
+impl<'a> Lapsed<'a> {
+    fn of(lapse: &'a Lapse<'a>) -> Self {
+        let waiver = lapse.waiver;
+        let (key_id, user) = match &waiver.target {
+            Target::Key(id) => (Some(id.as_str()), None),
+            Target::User(user) => (None, Some(user.as_str())),
+        };
+        Self {
+            lapse: lapse.kind,
+            line: waiver.line,
+            key_id,
+            user,
+            reason: &waiver.reason,
+            owner: &waiver.owner,
+            expires: waiver.expires,
+            days_left: lapse.days_left,
+            ticket: waiver.ticket.as_deref(),
+        }
     }
 }

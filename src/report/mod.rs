@@ -19,6 +19,7 @@ pub mod text;
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
@@ -131,6 +132,8 @@ pub struct Facts<'a> {
     pub gaps: Vec<Gap>,
     /// The earlier run that it is compared with.
     pub ratchet: Option<&'a Ratchet>,
+    /// When the last complete run of the deployment ended, up to this one.
+    pub last_complete: Option<DateTime<Utc>>,
 }
 
 impl Facts<'_> {
@@ -179,6 +182,8 @@ pub struct Report<'a> {
     pub total: Summary,
     /// What has to be said of waivers.
     pub lapses: Vec<Lapse<'a>>,
+    /// Which keys are findings.
+    pub fail_on: FailOn,
 }
 
 impl Report<'_> {
@@ -282,7 +287,13 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
     let mut judge = Judge::new(rules);
     let mut deployments = Vec::new();
     for Evidence { store, run, policy, ratchet } in by_name {
-        let facts = Facts { run, policy: *policy, gaps: store.gaps(run)?, ratchet: *ratchet };
+        let facts = Facts {
+            run,
+            policy: *policy,
+            gaps: store.gaps(run)?,
+            ratchet: *ratchet,
+            last_complete: store.last_complete(run)?,
+        };
         let wrong = |path: &Path, why| Error::Write(path.display().to_string(), why);
         for (path, writer) in &mut writers {
             writer.begin(&facts).map_err(|why| wrong(path, why))?;
@@ -303,7 +314,7 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
     let lapses = judge.lapses(&deployments);
-    let report = Report { deployments, total, lapses };
+    let report = Report { deployments, total, lapses, fail_on: rules.fail_on };
     let mut ended = Vec::new();
     for (path, writer) in writers {
         ended.push((writer.end(&report)?, path));
@@ -332,7 +343,7 @@ fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
     Ok(match format {
         Format::Csv => Box::new(csv::start(file()?, output.csv_raw)?),
         Format::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),
-        Format::Json => Box::new(json::start(file()?)),
+        Format::Json => Box::new(json::start(file()?)?),
         Format::Ndjson => Box::new(ndjson::start(file()?)),
         Format::Sarif => Box::new(sarif::start(file()?)),
         Format::Junit => Box::new(junit::start(file()?, &output.out)?),

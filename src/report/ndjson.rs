@@ -1,11 +1,14 @@
-//! `keys.ndjson`: TO BE WRITTEN.
+//! `keys.ndjson`: the rows of `keys.csv`, an object a line, for databases and warehouses. Every field stands on every line, so
+//! that a reader who guesses the types from some of them finds all.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 
 use tempfile::NamedTempFile;
 
+use super::record::Record;
 use super::{Ended, Error, Facts, Report, Row, Writer};
 
+/// The file under way.
 struct Ndjson {
     file: BufWriter<NamedTempFile>,
 }
@@ -14,13 +17,20 @@ pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
     Ndjson { file }
 }
 
+impl Ndjson {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        serde_json::to_writer(&mut self.file, record)?;
+        self.file.write_all(b"\n")
+    }
+}
+
 impl Writer for Ndjson {
-    fn begin(&mut self, _: &Facts) -> io::Result<()> {
-        Ok(())
+    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+        Record::of_nobody(facts).try_for_each(|record| self.write(&record))
     }
 
-    fn row(&mut self, _: &Facts, _: &Row) -> io::Result<()> {
-        Ok(())
+    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+        self.write(&Record::of(facts, row))
     }
 
     fn end(self: Box<Self>, _: &Report) -> Result<Ended, Error> {

@@ -1,29 +1,222 @@
-//! `keysunset.prom`: TO BE WRITTEN.
+//! `keysunset.prom`: metrics in Prometheus' text format, for the textfile collector of the node exporter. That one refuses
+//! samples with a time of their own, so times are values. What can be counted is there even where it is 0: an alert on it
+//! never waits for a series that does not exist. What is not known is missing.
+//!
+//! The format: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
-use std::io::{self, BufWriter};
+use std::fmt::{Display, Write as _};
+use std::io::{self, BufWriter, Write as _};
 
+use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
-use super::{Ended, Error, Facts, Report, Row, Writer};
+use super::{Ended, Error, Facts, Report, Row, Summary, Writer};
+use crate::model::ReadStatus;
+use crate::policy::{Severity, Verdict};
 
+/// Keys by verdict and severity, which the totals have apart.
+type Matrix = [[u64; Severity::ALL.len()]; Verdict::ALL.len()];
+
+/// The file under way.
 struct Prometheus {
     file: BufWriter<NamedTempFile>,
+    /// By deployment, in order. Of one name there is one, since no series may come twice.
+    keys: Vec<(String, Matrix)>,
 }
 
 pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
-    Prometheus { file }
+    Prometheus { file, keys: Vec::new() }
 }
 
 impl Writer for Prometheus {
-    fn begin(&mut self, _: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+        let name = &facts.run.deployment;
+        if self.keys.last().is_none_or(|(last, _)| last != name) {
+            self.keys.push((name.clone(), Matrix::default()));
+        }
         Ok(())
     }
 
-    fn row(&mut self, _: &Facts, _: &Row) -> io::Result<()> {
+    fn row(&mut self, _: &Facts, row: &Row) -> io::Result<()> {
+        if let (Some((_, judged)), Some((_, keys))) = (&row.key, self.keys.last_mut()) {
+            keys[judged.verdict as usize][judged.severity as usize] += 1;
+        }
         Ok(())
     }
 
-    fn end(self: Box<Self>, _: &Report) -> Result<Ended, Error> {
-        Ok(Ended::File(self.file))
+    fn end(self: Box<Self>, report: &Report) -> Result<Ended, Error> {
+        let Self { mut file, keys } = *self;
+        let runs = report.deployments.chunk_by(|one, next| name(one) == name(next));
+        let all: Vec<_> = runs.zip(&keys).map(|(runs, (_, keys))| Deployment::of(runs, keys)).collect();
+        file.write_all(page(&all).as_bytes())
+            .map_err(|why| Error::Write("keysunset.prom".to_owned(), why))?;
+        Ok(Ended::File(file))
+    }
+}
+
+fn name<'a>(deployment: &'a super::Deployment) -> &'a str {
+    &deployment.facts.run.deployment
+}
+
+/// What is told of the deployment of one name. Of several runs of it, counts are summed, and the worse of what can't be.
+struct Deployment<'a> {
+    name: &'a str,
+    keys: &'a Matrix,
+    summary: Summary,
+    is_complete: bool,
+    started: Option<DateTime<Utc>>,
+    finished: Option<DateTime<Utc>>,
+    last_complete: Option<DateTime<Utc>>,
+}
+
+impl<'a> Deployment<'a> {
+    fn of(runs: &'a [super::Deployment], keys: &'a Matrix) -> Self {
+        let facts = || runs.iter().map(|run| &run.facts);
+        let summary = Summary::over(runs.iter().map(|run| &run.summary));
+        let finished: Option<Vec<_>> = facts().map(|facts| facts.run.finished_at).collect();
+        Self {
+            name: runs.first().map_or("", name),
+            keys,
+            is_complete: facts().all(Facts::is_whole) && summary.is_complete(),
+            summary,
+            started: facts().map(|facts| facts.run.started_at).min(),
+            finished: finished.and_then(|all| all.into_iter().max()),
+            // Missing is less than any time.
+            last_complete: facts().map(|facts| facts.last_complete).min().flatten(),
+        }
+    }
+
+    /// A sample without further labels.
+    fn alone<T>(&self, value: T) -> Sample<'a, T> {
+        Sample { deployment: self.name, labels: Vec::new(), value }
+    }
+
+    fn by_verdict_and_severity(&self) -> impl Iterator<Item = Sample<'a, u64>> {
+        let (deployment, keys) = (self.name, self.keys);
+        Verdict::ALL.iter().flat_map(move |verdict| {
+            Severity::ALL.iter().map(move |severity| Sample {
+                deployment,
+                labels: vec![("severity", severity.as_str()), ("verdict", verdict.as_str())],
+                value: keys[*verdict as usize][*severity as usize],
+            })
+        })
+    }
+
+    fn by_read_status(&self) -> impl Iterator<Item = Sample<'a, u64>> {
+        ReadStatus::ALL.iter().map(|status| Sample {
+            deployment: self.name,
+            labels: vec![("read_status", status.as_str())],
+            value: self.summary.users(*status),
+        })
+    }
+
+    /// From the start to the end; 0 where somebody turned the clock back meanwhile.
+    fn seconds(&self) -> Option<i64> {
+        Some((self.finished? - self.started?).num_seconds().max(0))
+    }
+}
+
+struct Sample<'a, T> {
+    deployment: &'a str,
+    /// In the order of their names, as Prometheus writes them.
+    labels: Vec<(&'static str, &'static str)>,
+    value: T,
+}
+
+/// What is counted of every deployment: name, what it is, and how to find it.
+type Count = (&'static str, &'static str, fn(&Deployment) -> u64);
+
+const COUNTS: [Count; 7] = [
+    ("keysunset_keys_enabled", "Personal API keys that may still be in force.", |it| it.summary.enabled),
+    ("keysunset_keys_waived", "Personal API keys for which a waiver counts.", |it| it.summary.waived),
+    ("keysunset_findings", "Personal API keys that fail the gate.", |it| it.summary.findings),
+    ("keysunset_users_without_keys", "Users who were read and have no personal API key.", |it| {
+        it.summary.without_keys
+    }),
+    ("keysunset_users_waived", "Users who could not be read, and for whom a waiver counts.", |it| {
+        it.summary.waived_users
+    }),
+    ("keysunset_gaps", "Lists of users that were not read to their end.", |it| it.summary.gaps),
+    ("keysunset_complete", "1 where the run ended and nobody can have been missed, else 0.", |it| {
+        u64::from(it.is_complete)
+    }),
+];
+
+/// What is known of some deployments, in seconds or as seconds since 1970.
+type Time = (&'static str, &'static str, fn(&Deployment) -> Option<i64>);
+
+const TIMES: [Time; 4] = [
+    ("keysunset_run_duration_seconds", "How long the run took; missing where it did not end.", |it| {
+        it.seconds()
+    }),
+    ("keysunset_run_started_timestamp_seconds", "When the run started.", |it| Some(it.started?.timestamp())),
+    ("keysunset_run_finished_timestamp_seconds", "When the run ended; missing where it did not.", |it| {
+        Some(it.finished?.timestamp())
+    }),
+    (
+        "keysunset_last_success_timestamp_seconds",
+        "When the last complete run ended, up to this one; missing where there was none.",
+        |it| Some(it.last_complete?.timestamp()),
+    ),
+];
+
+/// The whole file.
+fn page(all: &[Deployment]) -> String {
+    let mut page = String::new();
+    let keys = all.iter().flat_map(Deployment::by_verdict_and_severity);
+    gauge(&mut page, "keysunset_keys", "Personal API keys, by verdict and severity.", keys);
+    let users = all.iter().flat_map(Deployment::by_read_status);
+    gauge(&mut page, "keysunset_users", "Users who were to be read, by how that ended.", users);
+    for (name, help, count) in COUNTS {
+        gauge(&mut page, name, help, all.iter().map(|it| it.alone(count(it))));
+    }
+    for (name, help, time) in TIMES {
+        gauge(&mut page, name, help, all.iter().filter_map(|it| time(it).map(|value| it.alone(value))));
+    }
+    page
+}
+
+/// A metric and its samples; nothing where there are none.
+fn gauge<'a, T: Display>(
+    page: &mut String,
+    name: &str,
+    help: &str,
+    samples: impl Iterator<Item = Sample<'a, T>>,
+) {
+    let mut samples = samples.peekable();
+    if samples.peek().is_none() {
+        return;
+    }
+    // Writing to a string can't fail.
+    let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} gauge");
+    for Sample { deployment, labels, value } in samples {
+        let _ = write!(page, "{name}{{deployment=\"{}\"", escaped(deployment));
+        for (label, of) in labels {
+            let _ = write!(page, ",{label}=\"{of}\"");
+        }
+        let _ = writeln!(page, "}} {value}");
+    }
+}
+
+/// The value of a label.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_ends_where_it_should() {
+        for (text, expected) in [
+            ("a", "a"),
+            ("a\"b\\c\nd", "a\\\"b\\\\c\\nd"),
+            ("\\n", "\\\\n"),
+            ("\\\"", "\\\\\\\""),
+            ("é\r", "é\r"),
+        ] {
+            assert_eq!(escaped(text), expected);
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::waivers::Standing;
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Record<'a> {
     pub(super) deployment: &'a str,
-    pub(super) user_id: &'a str,
+    pub(super) user_id: Option<&'a str>,
     pub(super) username: Option<&'a str>,
     pub(super) read_status: Option<ReadStatus>,
     pub(super) http_status: Option<u16>,
@@ -68,7 +68,7 @@ impl<'a> Record<'a> {
         let Reading { user, outcome, attempts, read_at, .. } = row.reading;
         let of_user = Self {
             deployment: &facts.run.deployment,
-            user_id: &user.id,
+            user_id: (!user.id.is_empty()).then_some(&user.id),
             username: user.username.as_deref(),
             read_status: Some(outcome.status),
             http_status: outcome.http_status,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use baseline::Baseline;
 pub use journal::{Closed, Journal, Pen};
 
-use crate::model::{Gap, Line, Origin, Outcome, PersonalKey, Product, Reading, Suffix, User};
+use crate::model::{Gap, Line, Origin, Outcome, PersonalKey, Product, ReadStatus, Reading, Suffix, User};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -275,6 +275,30 @@ impl Store {
         read().map_err(|error| self.sqlite(error))
     }
 
+    /// When the last complete run of this run's deployment ended, this one included and later ones not. It is complete
+    /// where it came to its end, every list did, and of no user anything is unknown.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn last_complete(&self, run: &Run) -> Result<Option<DateTime<Utc>>, Error> {
+        let complete = ReadStatus::ALL.iter().filter(|status| status.is_complete());
+        let complete: Vec<_> = complete.map(|status| format!("'{status}'")).collect();
+        let query = format!(
+            "SELECT finished_at FROM runs
+             WHERE deployment = ? AND id <= ? AND finished_at IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM gaps WHERE run = runs.id)
+                 AND NOT EXISTS (SELECT 1 FROM readings
+                     WHERE run = runs.id AND (status IS NULL OR status NOT IN ({})))
+             ORDER BY id DESC LIMIT 1",
+            complete.join(", ")
+        );
+        self.connection
+            .query_row(&query, params![run.deployment, run.id], |row| time_of(row, "finished_at"))
+            .optional()
+            .map(Option::flatten)
+            .map_err(|error| self.sqlite(error))
+    }
+
     /// How many users were requested and how many keys found: counted by the database, apart from the rows below.
     ///
     /// # Errors
@@ -481,7 +505,7 @@ fn reading_of(row: &Row) -> rusqlite::Result<(i64, Reading)> {
     let user = user_of(row)?;
     let open = row.get_ref("status")? == rusqlite::types::ValueRef::Null;
     let outcome = if open {
-        Outcome::unread(crate::model::ReadStatus::Error, None, "never asked: the run ended before")
+        Outcome::unread(ReadStatus::Error, None, "never asked: the run ended before")
     } else {
         outcome_of(row)?
     };

@@ -1,29 +1,124 @@
-//! `gl-code-quality-report.json`: TO BE WRITTEN.
+//! `gl-code-quality-report.json`: GitLab's Code Quality format, for the widget of a merge request. An array, one entry a key,
+//! and one for whatever is unknown, so that a merge request never looks better than the run was.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
+use super::place::{Place, Places, fingerprint, identity};
+use super::record::Record;
+use super::sentence::{self, Unknown};
 use super::{Ended, Error, Facts, Report, Row, Writer};
+use crate::policy::Severity;
+
+/// What nobody knows weighs as much as a key of unknown use.
+const UNKNOWN: &str = "major";
+/// GitLab has no word for what is accepted: it stays in the list, and weighs least.
+const WAIVED: &str = "info";
+
+/// What stands before the next entry.
+enum Before {
+    Nothing,
+    Another,
+}
 
 struct Gitlab {
     file: BufWriter<NamedTempFile>,
+    places: Places,
+    before: Before,
+}
+
+/// An entry, as GitLab documents it. Anything else in it would be ignored.
+#[derive(Serialize)]
+struct Entry<'a> {
+    description: String,
+    check_name: &'a str,
+    fingerprint: String,
+    severity: &'static str,
+    location: Location,
+}
+
+#[derive(Serialize)]
+struct Location {
+    path: String,
+    lines: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    begin: u64,
 }
 
 pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
-    Gitlab { file }
+    Gitlab { file, places: Places::here(), before: Before::Nothing }
+}
+
+impl Gitlab {
+    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        let before = match std::mem::replace(&mut self.before, Before::Another) {
+            Before::Nothing => "[\n",
+            Before::Another => ",\n",
+        };
+        self.file.write_all(before.as_bytes())?;
+        Ok(serde_json::to_writer(&mut self.file, entry)?)
+    }
 }
 
 impl Writer for Gitlab {
-    fn begin(&mut self, _: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+        for (unknown, list, record) in sentence::nobodies(facts) {
+            self.write(&Entry {
+                description: sentence::of(&record),
+                check_name: unknown.name(),
+                fingerprint: fingerprint(&[record.deployment, list, unknown.name()]),
+                severity: UNKNOWN,
+                location: Location::of(&Place::elsewhere()),
+            })?;
+        }
         Ok(())
     }
 
-    fn row(&mut self, _: &Facts, _: &Row) -> io::Result<()> {
-        Ok(())
+    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+        let (check_name, severity) = match &row.key {
+            Some((_, judged)) => (judged.verdict.as_str(), severity(judged.severity)),
+            None if sentence::is_unread(row) => (Unknown::User.name(), UNKNOWN),
+            None => return Ok(()),
+        };
+        let record = Record::of(facts, row);
+        self.write(&Entry {
+            description: sentence::of(&record),
+            check_name,
+            fingerprint: identity(&record, check_name),
+            severity: if row.is_waived() { WAIVED } else { severity },
+            location: Location::of(&self.places.of(&row.reading.user)),
+        })
     }
 
-    fn end(self: Box<Self>, _: &Report) -> Result<Ended, Error> {
+    fn end(mut self: Box<Self>, _: &Report) -> Result<Ended, Error> {
+        let rest: &[u8] = match self.before {
+            Before::Nothing => b"[]\n",
+            Before::Another => b"\n]\n",
+        };
+        let wrong = |why| Error::Write("gl-code-quality-report.json".to_owned(), why);
+        self.file.write_all(rest).map_err(wrong)?;
         Ok(Ended::File(self.file))
+    }
+}
+
+impl Location {
+    fn of(place: &Place) -> Self {
+        Self { path: place.path(), lines: Lines { begin: place.line } }
+    }
+}
+
+/// GitLab has five as well, under other names.
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "blocker",
+        Severity::High => "critical",
+        Severity::Medium => UNKNOWN,
+        Severity::Low => "minor",
+        Severity::Info => "info",
     }
 }

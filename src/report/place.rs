@@ -1,0 +1,192 @@
+//! Where a finding stands, for services that show nothing without a file and a line, and what it is known by from one run to
+//! the next.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest as _, Sha256};
+
+use super::record::Record;
+use super::text::hexadecimal;
+use crate::model::User;
+
+/// Of whom no line of a file is known stands here: the file of settings, which says whom to audit. It need not exist.
+const ELSEWHERE: &str = "keysunset.toml";
+
+/// What a URI's path may hold as it is, by RFC 3986. A colon is not among it: before the first slash it would end a scheme.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A line of a file below the working folder.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The steps to the file, none of them empty, `.` or `..`.
+    steps: Vec<String>,
+    /// From 1.
+    pub(super) line: u64,
+}
+
+impl Place {
+    /// Where what has no line stands.
+    pub(super) fn elsewhere() -> Self {
+        Self { steps: vec![ELSEWHERE.to_owned()], line: 1 }
+    }
+
+    /// Relative to the working folder, with slashes, without a `./`.
+    pub(super) fn path(&self) -> String {
+        self.steps.join("/")
+    }
+
+    /// The path as a relative URI reference.
+    pub(super) fn uri(&self) -> String {
+        let steps: Vec<_> =
+            self.steps.iter().map(|step| utf8_percent_encode(step, ENCODED).to_string()).collect();
+        steps.join("/")
+    }
+}
+
+/// Finds places as seen from one folder, which in CI is the top of the repository.
+pub(super) struct Places {
+    /// The steps to it; `None` where it is not known.
+    folder: Option<Vec<String>>,
+}
+
+impl Places {
+    /// As seen from the working folder.
+    pub(super) fn here() -> Self {
+        let folder = std::env::current_dir().ok();
+        Self { folder: folder.map(|folder| steps(Vec::new(), &folder.to_string_lossy())) }
+    }
+
+    /// The line that names a user. Lists outside the folder, such as standard input, can't be shown: no service takes a path
+    /// that leads out of the repository.
+    pub(super) fn of(&self, user: &User) -> Place {
+        let line = user.origin.line.as_ref();
+        let beneath = line.and_then(|line| Some((self.beneath(&line.list)?, line.number)));
+        match beneath {
+            Some((steps, number)) => Place { steps, line: number.max(1) },
+            None => Place::elsewhere(),
+        }
+    }
+
+    /// The steps from the folder to a file below it.
+    fn beneath(&self, path: &str) -> Option<Vec<String>> {
+        if path == "standard input" {
+            return None;
+        }
+        let folder = self.folder.as_ref()?;
+        let from = if is_absolute(path) { Vec::new() } else { folder.clone() };
+        let mut whole = steps(from, path);
+        whole.starts_with(folder).then(|| whole.split_off(folder.len())).filter(|rest| !rest.is_empty())
+    }
+}
+
+/// Of Unix or of Windows, whichever machine made the list: `/a`, `C:\a`, `\\server\a`.
+fn is_absolute(path: &str) -> bool {
+    let mut characters = path.chars();
+    let first = characters.next();
+    let drive = first.is_some_and(|c| c.is_ascii_alphabetic()) && characters.next() == Some(':');
+    drive || matches!(first, Some('/' | '\\'))
+}
+
+/// Walks on, without a look at the disk, so that the same list gives the same steps everywhere.
+fn steps(mut from: Vec<String>, path: &str) -> Vec<String> {
+    for step in path.split(['/', '\\']) {
+        match step {
+            "" | "." => {}
+            ".." => drop(from.pop()),
+            step => from.push(step.to_owned()),
+        }
+    }
+    from
+}
+
+/// What a row is known by under a rule: of a key, by its deployment and its id; of a user who could not be read, by the id, or
+/// by the name where the deployment gave none.
+pub(super) fn identity(record: &Record, rule: &str) -> String {
+    match (record.key_id, record.user_id) {
+        (Some(key), _) => fingerprint(&[record.deployment, key, rule]),
+        (None, None) => fingerprint(&[record.deployment, "", record.username.unwrap_or_default(), rule]),
+        (None, Some(user)) => fingerprint(&[record.deployment, user, "", rule]),
+    }
+}
+
+/// What tells a finding from all others, whatever else of it changes: the SHA-256 of its parts in hexadecimal digits. Each
+/// part goes in behind its length, so that no two lists of parts give the same bytes.
+pub(super) fn fingerprint(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hexadecimal(&hasher.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Line, Origin};
+
+    fn seen_from(folder: &str, list: &str, number: u64) -> Place {
+        let line = Line { list: Arc::from(list), number };
+        let origin = Origin { organization: None, line: Some(line) };
+        let user = User { id: String::new(), username: None, origin };
+        Places { folder: Some(steps(Vec::new(), folder)) }.of(&user)
+    }
+
+    #[test]
+    fn a_list_below_the_folder_is_a_relative_path() {
+        for (list, path, uri) in [
+            ("users.txt", "users.txt", "users.txt"),
+            ("./lists/users.txt", "lists/users.txt", "lists/users.txt"),
+            ("lists/../users.txt", "users.txt", "users.txt"),
+            ("../repo/users.txt", "users.txt", "users.txt"),
+            ("lists\\users.txt", "lists/users.txt", "lists/users.txt"),
+            ("/home/ci/repo/lists//users.txt", "lists/users.txt", "lists/users.txt"),
+            ("my users#1?.txt", "my users#1?.txt", "my%20users%231%3F.txt"),
+            ("é:100%.txt", "é:100%.txt", "%C3%A9%3A100%25.txt"),
+        ] {
+            let place = seen_from("/home/ci/repo", list, 7);
+            assert_eq!((&place.path()[..], &place.uri()[..], place.line), (path, uri, 7), "{list}");
+        }
+        assert_eq!(seen_from("C:\\ci\\repo", "C:\\ci\\repo\\lists\\users.txt", 7).path(), "lists/users.txt");
+    }
+
+    #[test]
+    fn a_list_outside_the_folder_has_no_place_of_its_own() {
+        for list in
+            ["standard input", "../users.txt", "/etc/users.txt", "/home/ci/repository/u", ".", "C:\\u"]
+        {
+            assert_eq!(seen_from("/home/ci/repo", list, 7), Place::elsewhere(), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_list_without_lines_stands_at_its_first() {
+        assert_eq!(seen_from("/", "users.json", 0).line, 1);
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_its_parts_and_never_of_where_one_ends() {
+        // As sha256sum has it of the bytes 0000000000000001 61 0000000000000001 62.
+        let known = "3c9d591045bc8876f9d0399bbfb05c6a412096e906f73278f98406cd5dca86df";
+        assert_eq!(fingerprint(&["a", "b"]), known);
+        assert_ne!(fingerprint(&["a", "b"]), fingerprint(&["ab", ""]));
+        assert_ne!(fingerprint(&["a", "b"]), fingerprint(&["b", "a"]));
+        assert_ne!(fingerprint(&["a", "b"]), fingerprint(&["a", "b", ""]));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_list_is_called_its_place_stays_below_the_folder(list in "[a-c./\\\\: %é-]{0,12}") {
+            let place = seen_from("/a/b", &list, 1);
+            let path = place.path();
+            prop_assert!(!path.is_empty() && !path.starts_with('/'));
+            prop_assert!(path.split('/').all(|step| !["", ".", ".."].contains(&step)), "{}", path);
+            let base = url::Url::parse("http://host/a/b/").unwrap();
+            let joined = base.join(&place.uri()).unwrap();
+            prop_assert!(joined.path().starts_with("/a/b/") && joined.query().is_none(), "{}", joined);
+        }
+    }
+}

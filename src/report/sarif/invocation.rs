@@ -1,0 +1,171 @@
+//! What is unknown, what was left out, and what has to be said of waivers: notifications of the invocation of each deployment.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::message::{Location, Message};
+use super::rules::{Notice, reference};
+use super::spool::Spool;
+use crate::model::rfc3339;
+use crate::policy::day_or_instant;
+use crate::report::place::Place;
+use crate::report::record::Record;
+use crate::report::sentence::{self, Unknown};
+use crate::report::{Deployment, Facts, Report, Row, terminal};
+
+/// How many are told one by one; the rest of a deployment's are summed up in one more.
+const TOLD: usize = 1_000;
+
+/// One a deployment, as their rows pass.
+#[derive(Default)]
+pub(super) struct Invocations {
+    all: Vec<Troubles>,
+    /// Over all of them.
+    told: usize,
+}
+
+/// What is unknown of one deployment.
+#[derive(Default)]
+struct Troubles {
+    told: Vec<Notification>,
+    more: u64,
+}
+
+#[derive(Serialize)]
+struct Notification {
+    descriptor: Value,
+    level: &'static str,
+    message: Message,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locations: Vec<Location>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    properties: Value,
+}
+
+impl Notification {
+    fn new(notice: Notice, level: &'static str, text: &str) -> Self {
+        Self {
+            descriptor: reference(notice),
+            level,
+            message: Message::of(text),
+            locations: Vec::new(),
+            properties: Value::Null,
+        }
+    }
+}
+
+impl Invocations {
+    pub(super) fn begin(&mut self, facts: &Facts) {
+        self.all.push(Troubles::default());
+        for (unknown, _, record) in sentence::nobodies(facts) {
+            self.note(|| {
+                let notice = Notice::Unknown(unknown);
+                Notification {
+                    properties: fields(&record),
+                    ..Notification::new(notice, "error", &sentence::of(&record))
+                }
+            });
+        }
+    }
+
+    /// Takes a row without a key.
+    pub(super) fn row(&mut self, row: &Row, record: &Record, place: impl FnOnce() -> Place) {
+        if sentence::is_unread(row) {
+            let level = if row.is_waived() { "note" } else { "error" };
+            self.note(|| Notification {
+                locations: vec![Location::of(record, &place())],
+                properties: fields(record),
+                ..Notification::new(Notice::Unknown(Unknown::User), level, &sentence::of(record))
+            });
+        }
+    }
+
+    fn note(&mut self, notification: impl FnOnce() -> Notification) {
+        let Some(troubles) = self.all.last_mut() else { return };
+        if self.told < TOLD {
+            self.told += 1;
+            troubles.told.push(notification());
+        } else {
+            troubles.more += 1;
+        }
+    }
+
+    /// As SARIF has them. What is of no one deployment stands with the first.
+    pub(super) fn told(self, report: &Report, found: &Spool) -> Vec<Value> {
+        let mut configuration: Vec<_> = report
+            .lapses
+            .iter()
+            .map(|lapse| Notification::new(Notice::Waiver(lapse.kind), "warning", &terminal::told(lapse)))
+            .collect();
+        let mut left_out = left_out(found);
+        let invocations = report.deployments.iter().zip(self.all).map(|(deployment, troubles)| {
+            let Troubles { told: mut execution, more } = troubles;
+            if more > 0 {
+                let text =
+                    format!("{more} more could not be read; `keysunset report --format csv` tells them all");
+                execution.push(Notification::new(Notice::More, "error", &text));
+            }
+            execution.extend(left_out.take());
+            invocation(deployment, &execution, &std::mem::take(&mut configuration))
+        });
+        invocations.collect()
+    }
+}
+
+fn left_out(found: &Spool) -> Option<Notification> {
+    let (count, kept) = (found.count(), found.kept());
+    let text = format!(
+        "{} of {count} keys are left out, since code scanning takes no more than {kept}: those of the least severity, and \
+         waived ones before all others; `keysunset report --format csv` tells them all",
+        count - kept
+    );
+    (count > kept).then(|| Notification::new(Notice::LeftOut, "warning", &text))
+}
+
+/// What is known of whom could not be read.
+fn fields(record: &Record) -> Value {
+    json!({
+        "deployment": record.deployment,
+        "org_id": record.org_id,
+        "user_id": record.user_id,
+        "username": record.username,
+        "read_status": record.read_status,
+        "http_status": record.http_status,
+        "error_code": record.error_code,
+        "waiver": record.waiver,
+    })
+}
+
+fn invocation(deployment: &Deployment, execution: &[Notification], configuration: &[Notification]) -> Value {
+    let Deployment { facts, summary } = deployment;
+    let run = facts.run;
+    let mut invocation = json!({
+        // GitHub refuses what was no success, and would take the keys of whom it does not find in it for gone.
+        "executionSuccessful": facts.is_whole() && summary.is_accounted_for(),
+        "startTimeUtc": rfc3339(run.started_at),
+        "toolExecutionNotifications": execution,
+        "toolConfigurationNotifications": configuration,
+        "properties": {
+            "deployment": run.deployment,
+            "address": run.address,
+            "product": run.product,
+            "service_version": run.service_version,
+            "credential": run.credential,
+            "tool_version": run.tool_version,
+            "sources": run.settings.sources,
+            "cutoff": day_or_instant(facts.policy.cutoff),
+            "active_within": facts.policy.active_within,
+            "certificates_not_verified": run.settings.certificates_not_verified,
+            "in_the_clear": run.settings.in_the_clear,
+            "users": summary.requested(),
+            "users_not_read": summary.unread(),
+            "keys": summary.keys,
+            "findings": summary.findings,
+            "waived": summary.waived,
+        },
+    });
+    if let Some(finished) = run.finished_at {
+        invocation["endTimeUtc"] = rfc3339(finished).into();
+    }
+    invocation
+}

@@ -1,0 +1,168 @@
+//! `gl-code-quality-report.json` has what GitLab documents of a Code Quality report, and hides nothing that is unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::foreign;
+use crate::stub::{Digest, Reply, Stub, USER, desk, id, key, list};
+use crate::support::{Desk, ops_manager};
+
+/// What GitLab's documentation asks of every entry. It publishes no schema.
+const CHECK: &str = r#"
+import json, sys
+raw = open(sys.argv[1], "rb").read()
+assert not raw.startswith(b"\xef\xbb\xbf"), "a BOM"
+entries = json.loads(raw.decode("utf-8"))
+assert isinstance(entries, list)
+for entry in entries:
+    assert set(entry) == {"description", "check_name", "fingerprint", "severity", "location"}, entry
+    assert all(isinstance(entry[name], str) and entry[name] for name in set(entry) - {"location"}), entry
+    assert entry["severity"] in {"info", "minor", "major", "critical", "blocker"}, entry
+    path = entry["location"]["path"]
+    assert path and not path.startswith(("/", "./", "../")) and "\\" not in path, entry
+    begin = entry["location"]["lines"]["begin"]
+    assert type(begin) is int and begin >= 1, entry
+    assert entry["description"].isprintable() or not any(ord(c) < 32 for c in entry["description"]), entry
+fingerprints = {entry["fingerprint"] for entry in entries}
+assert len(fingerprints) == len(entries), "fingerprints are not unique"
+print(len(entries))
+"#;
+
+/// The entries of the default `--out`, which are as GitLab wants them.
+fn entries(desk: &Desk) -> Vec<Value> {
+    let path = desk.path("reports/gl-code-quality-report.json");
+    let entries: Vec<Value> =
+        serde_json::from_slice(&desk.bytes("reports/gl-code-quality-report.json")).unwrap();
+    if let Some(counted) = foreign::python(&["json"], CHECK, &[&path]) {
+        assert_eq!(counted.trim(), entries.len().to_string());
+    }
+    entries
+}
+
+fn of<'a>(entries: &'a [Value], check: &str) -> Vec<&'a Value> {
+    entries.iter().filter(|entry| entry["check_name"] == check).collect()
+}
+
+const GITLAB: [&str; 2] = ["--format", "csv,gitlab"];
+
+#[test]
+fn a_whole_deployment_is_an_entry_a_key() {
+    let sandbox = ops_manager(60);
+    let desk = Desk::at(&sandbox);
+    let ran = desk.audit(&sandbox, &[&["--all-orgs"][..], &GITLAB].concat());
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let entries = entries(&desk);
+    let rows = desk.rows();
+    let keys: Vec<_> = rows.iter().filter(|row| !row["key_id"].is_empty()).collect();
+    assert_eq!(entries.len(), keys.len());
+    // Both stand in the order of the rows.
+    for (entry, row) in entries.iter().zip(keys) {
+        let severity = match row["severity"].as_str() {
+            "critical" => "blocker",
+            "high" => "critical",
+            "medium" => "major",
+            "low" => "minor",
+            _ => "info",
+        };
+        assert_eq!((&entry["check_name"], &entry["severity"]), (&json!(row["verdict"]), &json!(severity)));
+        let description = entry["description"].as_str().unwrap();
+        for part in ["key_id", "username", "reason"] {
+            assert!(description.contains(&row[part]), "{part}: {description}");
+        }
+        assert_eq!(entry["location"]["path"], "keysunset.toml");
+    }
+}
+
+#[test]
+fn nothing_to_tell_is_an_empty_array() {
+    let stub = Stub::of_keys(Vec::new());
+    let desk = desk();
+    assert_eq!(desk.audit_at(&stub.url(), &[&["--user", USER][..], &GITLAB].concat()).code, 0);
+    assert_eq!(desk.text("reports/gl-code-quality-report.json"), "[]\n");
+}
+
+#[test]
+fn an_entry_stands_on_the_line_that_names_the_user() {
+    let stub = Stub::of_keys(vec![key(1, "[x](http://e)\n\u{202e}\u{1b}")]);
+    let desk = desk();
+    desk.put("my lists/users.txt", format!("# who\n\n{USER}\n"));
+    let arguments = [&["--users", "./my lists/users.txt"][..], &GITLAB].concat();
+    assert_eq!(desk.audit_at(&stub.url(), &arguments).code, 1);
+    let entries = entries(&desk);
+    assert_eq!(entries[0]["location"], json!({"path": "my lists/users.txt", "lines": {"begin": 3}}));
+    let description = entries[0]["description"].as_str().unwrap();
+    assert!(description.contains("\\u{202e}\\u{1b}") && !description.contains('\u{202e}'), "{description}");
+}
+
+#[test]
+fn what_could_not_be_read_is_an_entry_too() {
+    let stub = Stub::start(Digest::On, |asked| match asked.path.as_str() {
+        path if path.contains(&id(1)) => Reply::error(403, "USER_UNAUTHORIZED"),
+        path if path.contains(&id(2)) => Reply::ok(&json!({"results": [key(7, "ci")], "totalCount": 2})),
+        path if path.contains("byName") => Reply::error(404, "USERNAME_NOT_FOUND"),
+        path if path.starts_with("/orgs") => Reply::error(404, "RESOURCE_NOT_FOUND"),
+        _ => Reply::ok(&list(&[])),
+    });
+    let desk = desk();
+    desk.put("users.txt", format!("{}\n{}\n{}\nann@example.com\nbob@example.com\n", id(1), id(2), id(3)));
+    let orgs = ["--org", "5980000000000000000000aa", "--org", "5980000000000000000000bb"];
+    let arguments = [&["--users", "users.txt"][..], &orgs, &GITLAB].concat();
+    let ran = desk.audit_at(&stub.url(), &arguments);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let entries = entries(&desk);
+    let users = of(&entries, "unreadable-user");
+    let lines: BTreeSet<_> =
+        users.iter().map(|it| it["location"]["lines"]["begin"].as_u64().unwrap()).collect();
+    assert_eq!((users.len(), lines), (4, BTreeSet::from([1, 2, 4, 5])), "{users:?}");
+    assert_eq!(of(&entries, "unlisted-users").len(), 2, "{entries:?}");
+    assert_eq!(entries.len(), 7, "and the key that was read");
+    assert!(users.iter().all(|entry| entry["severity"] == "major"));
+}
+
+#[test]
+fn a_waived_key_stays_and_weighs_least() {
+    let stub = Stub::of_keys(vec![key(1, "ci"), key(2, "cd")]);
+    let desk = desk();
+    let waiver = |number, expires| {
+        format!(
+            "[[waiver]]\nkey = \"{}\"\nreason = \"r\"\nowner = \"ann\"\nexpires = {expires}\n",
+            id(number)
+        )
+    };
+    desk.put("waivers.toml", waiver(1, "2025-06-01") + &waiver(2, "2024-12-31"));
+    let before = desk.audit_at(&stub.url(), &[&["--user", USER][..], &GITLAB].concat());
+    let fingerprints = |entries: &[Value]| -> BTreeSet<String> {
+        entries.iter().map(|entry| entry["fingerprint"].to_string()).collect()
+    };
+    let plain = fingerprints(&entries(&desk));
+    let arguments = [&["--user", USER, "--waivers", "waivers.toml"][..], &GITLAB].concat();
+    let ran = desk.audit_at(&stub.url(), &arguments);
+    assert_eq!((before.code, ran.code), (1, 1), "{ran:?}");
+    let entries = entries(&desk);
+    let by_key: BTreeMap<_, _> = [1, 2]
+        .map(|number| {
+            let of_key = |entry: &&Value| entry["description"].as_str().unwrap().contains(&id(number));
+            (number, entries.iter().find(of_key).unwrap())
+        })
+        .into();
+    assert_eq!(by_key[&1]["severity"], "info");
+    assert!(by_key[&1]["description"].as_str().unwrap().starts_with("waived until 2025-06-01"), "{by_key:?}");
+    assert_eq!(by_key[&2]["severity"], "minor");
+    assert!(by_key[&2]["description"].as_str().unwrap().contains("ended on 2024-12-31"), "{by_key:?}");
+    assert_eq!(fingerprints(&entries), plain, "a waiver changes no fingerprint");
+}
+
+#[test]
+fn a_key_has_the_fingerprint_that_it_has_in_sarif() {
+    let sandbox = ops_manager(20);
+    let desk = Desk::at(&sandbox);
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--format", "gitlab,sarif"]).code, 1);
+    let ours: BTreeSet<_> =
+        entries(&desk).iter().map(|entry| entry["fingerprint"].clone().to_string()).collect();
+    let sarif: Value = serde_json::from_slice(&desk.bytes("reports/findings.sarif")).unwrap();
+    let theirs = sarif["runs"][0]["results"].as_array().unwrap().iter();
+    let theirs: BTreeSet<_> =
+        theirs.map(|result| result["partialFingerprints"]["deploymentKeyRule/v1"].to_string()).collect();
+    assert_eq!(ours, theirs);
+}

@@ -80,6 +80,12 @@ pub enum Command {
     /// Write man pages: keysunset.1, and one a command
     #[command(after_help = MAN_EXAMPLES)]
     Man(Man),
+    /// Write a stored run in its canonical form to standard output
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+    /// Check the manifest of a folder of reports, the files that it names, and the store
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
 }
 
 const AUDIT_EXAMPLES: &str = "\
@@ -152,6 +158,23 @@ Takes the newest run of each deployment. A folder stands for the keysunset.db in
 Examples:
   keysunset merge east/keysunset.db west/keysunset.db --out both
   keysunset merge reports/* --out all --format csv,markdown,json";
+
+const EXPORT_EXAMPLES: &str = "\
+The same evidence gives the same bytes, one JSON document a line; their SHA-256
+is what the manifest has as readings_sha256 (docs/evidence.md).
+
+Examples:
+  keysunset export | sha256sum
+  keysunset export 3 --store reports/keysunset.db > run-3.ndjson";
+
+const VERIFY_EXAMPLES: &str = "\
+Ends with 0 if all is as the manifest says, 1 if something differs, 3 if nothing
+does but not all could be checked, and 5 if there is no manifest that can be used.
+
+Examples:
+  keysunset verify
+  keysunset verify reports-2023 --store reports/keysunset.db
+  keysunset verify --json";
 
 /// `keysunset demo`
 #[derive(Args, Debug)]
@@ -315,6 +338,40 @@ pub struct Man {
     /// Where the pages go; made where it is missing
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+}
+
+/// `keysunset export`
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The run's number [default: the newest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<i64>,
+    /// Where the reports are [default: reports]
+    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true)]
+    pub out: Option<PathBuf>,
+    /// Where the evidence is kept [default: keysunset.db in --out]
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true)]
+    pub store: Option<PathBuf>,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset verify`
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// Where the reports and their manifest are [default: reports]
+    #[arg(value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true)]
+    pub dir: Option<PathBuf>,
+    /// The evidence; repeatable, for a report over several [default: keysunset.db in DIR]
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true)]
+    pub store: Vec<PathBuf>,
+    /// One JSON document in place of lines
+    #[arg(long)]
+    pub json: bool,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// What to ask which deployment for: on the command line, and by the same names in keysunset.toml.

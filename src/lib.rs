@@ -18,6 +18,7 @@
 //! - [`saved`]: answers out of files, in the place of discovery and deployment.
 //! - [`store`]: the evidence. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
 //! - [`report`]: one file a format. [`gate`]: the exit code.
+//! - [`evidence`]: what proves a run afterwards: its canonical form, the manifest, and the check of both.
 //! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.
 //! - [`commands`]: one file a command, which calls the stages in order.
 //! - [`sandbox`]: the service itself. It knows nothing of the rest, so that client and server can't share a mistake.
@@ -33,6 +34,7 @@ pub mod collect;
 pub mod commands;
 pub mod config;
 pub mod credentials;
+pub mod evidence;
 pub mod exit;
 pub mod gate;
 pub mod model;
@@ -47,7 +49,7 @@ pub mod store;
 pub mod waivers;
 
 use clap::CommandFactory as _;
-use cli::{Cli, Command};
+use cli::{Cli, Command, Shown};
 use config::{Clock, Settings, View};
 use exit::{Error, Exit};
 
@@ -90,5 +92,16 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         }
         Command::Completions(asked) => commands::completions::run(&mut Cli::command(), asked.shell),
         Command::Man(man) => commands::man::run(Cli::command(), &man.dir, clock, cli.quiet),
+        Command::Export(export) => {
+            let shown = Shown { out: export.out, store: export.store, ..Shown::default() };
+            let view = View::resolve(shown, export.config.as_deref(), &env)?;
+            commands::export::run(&view.store, export.run)
+        }
+        Command::Verify(verify) => {
+            let shown = Shown { out: verify.dir, ..Shown::default() };
+            let view = View::resolve(shown, verify.config.as_deref(), &env)?;
+            let stores = if verify.store.is_empty() { vec![view.store] } else { verify.store };
+            commands::verify::run(&view.output.out, &stores, verify.json, cli.quiet)
+        }
     }
 }

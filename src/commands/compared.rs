@@ -1,20 +1,34 @@
 //! `--ratchet` and `--baseline`: which earlier run a run is compared with.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
 use crate::config::View;
+use crate::evidence::canonical::{self, Broken, Entry};
 use crate::exit::Error;
-use crate::model::rfc3339;
+use crate::model::{User, rfc3339};
 use crate::ratchet::Ratchet;
+use crate::report::text::printable;
 use crate::store::{Run, Store};
 use crate::waivers::{Standing, Waivers};
 
 /// What `run` is compared with, if it is to be: the baseline's file, or else the last complete run before it. `None` also
 /// where there is no such run yet.
+///
+/// # Errors
+/// A baseline that can't be used, or a store that can't be read.
 pub(super) fn ratchet(
     store: &Store,
     run: &Run,
     view: &View,
     waivers: &Waivers,
 ) -> Result<Option<Ratchet>, Error> {
+    if let Some(path) = &view.baseline {
+        return from_file(path, run, waivers).map(Some);
+    }
     if !view.ratchet {
         return Ok(None);
     }
@@ -37,13 +51,52 @@ fn last_complete(store: &Store, run: &Run, waivers: &Waivers) -> Result<Option<R
         let is_alike = before.id < run.id
             && before.deployment == run.deployment
             && before.settings.sources == run.settings.sources;
-        let is_waived = |user: &_| {
-            let waiver = waivers.of_user(user);
-            waiver.is_some_and(|waiver| waiver.standing(before.started_at) != Standing::Expired)
-        };
-        if is_alike && store.is_complete_but_for(&before, is_waived)? {
+        let excused = |user: &_| is_waived(waivers, user, before.started_at);
+        if is_alike && store.is_complete_but_for(&before, excused)? {
             return Ok(Some(before));
         }
     }
     Ok(None)
+}
+
+fn is_waived(waivers: &Waivers, user: &User, at: DateTime<Utc>) -> bool {
+    waivers.of_user(user).is_some_and(|waiver| waiver.standing(at) != Standing::Expired)
+}
+
+/// Of a run that `keysunset export` wrote. It has to be one of the same deployment, and complete.
+fn from_file(path: &Path, run: &Run, waivers: &Waivers) -> Result<Ratchet, Error> {
+    let name = path.display();
+    let unusable = |why: String| Error::input(format!("the baseline {name} can't be used: {why}"));
+    let broken = |why: Broken| unusable(format!("{name}:{}", why.to_string().trim_start_matches("line ")));
+    let file = File::open(path).map_err(|why| unusable(why.to_string()))?;
+    let (head, entries) = canonical::read(BufReader::new(file)).map_err(broken)?;
+    if head.deployment != run.deployment {
+        let (theirs, ours) = (printable(&head.deployment), printable(&run.deployment));
+        return Err(unusable(format!("it is of {theirs}, and this run is of {ours}"))
+            .help("--name says what a deployment is called; give it the same name in both runs"));
+    }
+    let incomplete = |why: String| {
+        unusable(format!("its run is not complete: {why}"))
+            .help("export a run in which everybody was read, or waive whom nobody can read")
+    };
+    if head.finished_at.is_none() {
+        return Err(incomplete("it did not finish".to_owned()));
+    }
+    let called = format!("the run of {} in {name}", rfc3339(head.started_at));
+    Ratchet::of(called, head.started_at, |take| {
+        for entry in entries {
+            match entry.map_err(broken)? {
+                Entry::Gap(gap) => return Err(incomplete(printable(&gap.source))),
+                Entry::Reading(reading) => {
+                    let is_read = reading.outcome.status.is_complete();
+                    if !is_read && !is_waived(waivers, &reading.user, head.started_at) {
+                        let who = reading.user.username.as_deref().unwrap_or(&reading.user.id);
+                        return Err(incomplete(format!("{} is {}", printable(who), reading.outcome.status)));
+                    }
+                    take(&reading)?;
+                }
+            }
+        }
+        Ok(())
+    })
 }

@@ -6,13 +6,16 @@ pub mod completions;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
+pub mod export;
 mod gather;
 pub mod import;
 mod interrupt;
 pub mod man;
+mod manifest;
 pub mod merge;
 pub mod report;
 pub mod sandbox;
+pub mod verify;
 
 use std::io::Write as _;
 
@@ -57,6 +60,16 @@ impl From<crate::report::Error> for Error {
     }
 }
 
+impl From<crate::evidence::canonical::Error> for Error {
+    fn from(error: crate::evidence::canonical::Error) -> Self {
+        use crate::evidence::canonical::Error::{Store, Write};
+        match error {
+            Store(error) => error.into(),
+            Write(_) => Self::output(error),
+        }
+    }
+}
+
 /// The rules by which a run is judged: the view's, or else its own.
 fn judged_by(run: &Run, view: &View) -> Policy {
     Policy {
@@ -77,8 +90,9 @@ fn render(runs: &[(&Store, &Run)], view: &View, waivers: &Waivers, quiet: bool) 
         ratchet: ratchet.as_ref(),
     });
     let rules = Rules { fail_on: view.fail_on, waivers };
-    let Written { report, files, said } =
-        crate::report::write(&evidence.collect::<Vec<_>>(), rules, &view.output)?;
+    let evidence: Vec<_> = evidence.collect();
+    let Written { report, mut files, said } = crate::report::write(&evidence, rules, &view.output)?;
+    files.push(manifest::write(&evidence, view, waivers, &files)?);
     let lapsed = report.lapses.iter().filter(|lapse| lapse.kind != LapseKind::Expired).count() as u64;
     let exit = gate::exit(&report, if view.strict_waivers { lapsed } else { 0 });
     say(&said)?;

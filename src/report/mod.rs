@@ -337,6 +337,20 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
     Ok(Written { report, files, said })
 }
 
+/// Puts one more file beside the reports, whole or not at all.
+///
+/// # Errors
+/// Why it can't be written; then what stood there before is untouched.
+pub fn put_beside(out: &Path, name: &str, content: &[u8]) -> Result<File, Error> {
+    let path = out.join(name);
+    let written = || {
+        let mut file = BufWriter::new(beside(out)?);
+        file.write_all(content)?;
+        put(file, &path)
+    };
+    written().map_err(|why| Error::Write(path.display().to_string(), why))
+}
+
 fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
     let file = || {
         let path = output.path(format);

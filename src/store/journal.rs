@@ -138,11 +138,12 @@ impl Store {
         self.update("UPDATE runs SET reported = 1 WHERE id = ?1", [run])
     }
 
-    /// Forgets a run that came to nothing.
+    /// Forgets a run that came to nothing, and what was reported of it meanwhile: the next run takes its number.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn discard(&self, run: i64) -> Result<(), Error> {
+        self.update("DELETE FROM manifests WHERE run = ?", [run])?;
         self.update("DELETE FROM runs WHERE id = ?", [run])
     }
 

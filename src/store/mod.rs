@@ -3,6 +3,7 @@
 
 mod baseline;
 mod journal;
+mod manifests;
 mod schema;
 
 use std::fs::{File, TryLockError};

@@ -76,11 +76,12 @@ ALTER TABLE runs ADD COLUMN clock_skew INTEGER;
 ALTER TABLE readings ADD COLUMN organization TEXT;
 ALTER TABLE readings ADD COLUMN list TEXT;
 ALTER TABLE readings ADD COLUMN line INTEGER;
--- The hash of each manifest written of a run. They refer to nothing, so that the chain outlives the runs.
+-- Each manifest written of a run, and its hash. They refer to nothing, so that the chain outlives the runs.
 CREATE TABLE manifests (
-    id     INTEGER PRIMARY KEY,
-    run    INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
+    id       INTEGER PRIMARY KEY,
+    run      INTEGER NOT NULL,
+    sha256   TEXT NOT NULL,
+    document TEXT NOT NULL,
     UNIQUE (run, sha256)
 ) STRICT;
 "];

@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use chrono::{Months, NaiveDate};
+use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -20,8 +21,8 @@ const LIMIT: u64 = 4 << 20;
 /// From the day on which the file is read: the longest time that a waiver may still count.
 const LONGEST: Months = Months::new(12);
 
-/// The waivers of the file, in its order.
-pub(super) fn read(path: &Path, today: NaiveDate) -> Result<Vec<Waiver>, Broken> {
+/// The waivers of the file, in its order, and the SHA-256 of its bytes.
+pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, [u8; 32]), Broken> {
     let name = path.display().to_string();
     let bytes = bytes(path).map_err(|why| Broken(format!("can't read the file of waivers {name}: {why}")))?;
     let refused = |why: &str| Broken(format!("the file of waivers can't be used\n{name}{why}"));
@@ -37,7 +38,7 @@ pub(super) fn read(path: &Path, today: NaiveDate) -> Result<Vec<Waiver>, Broken>
     let last = today.checked_add_months(LONGEST).unwrap_or(NaiveDate::MAX);
     let waivers = waivers(text.strip_prefix('\u{feff}').unwrap_or(text), last, &mut mistakes);
     mistakes.end()?;
-    Ok(waivers)
+    Ok((waivers, Sha256::digest(&bytes).into()))
 }
 
 /// At most one more than the limit.

@@ -100,6 +100,8 @@ pub struct Waivers {
     /// Where in `all` the waiver of a key or user stands.
     keys: HashMap<String, usize>,
     users: HashMap<String, usize>,
+    /// Of the file's bytes.
+    sha256: Option<[u8; 32]>,
 }
 
 impl Waivers {
@@ -111,7 +113,8 @@ impl Waivers {
     /// # Errors
     /// A file that can't be read, is too long or not UTF-8; or all mistakes in it, with their lines.
     pub fn read(path: &Path, today: NaiveDate) -> Result<Self, Broken> {
-        file::read(path, today).map(Self::of)
+        let (all, sha256) = file::read(path, today)?;
+        Ok(Self { sha256: Some(sha256), ..Self::of(all) })
     }
 
     /// Of waivers in the order of their file, no two of the same target.
@@ -123,7 +126,13 @@ impl Waivers {
                 Target::User(user) => users.insert(user.clone(), at),
             };
         }
-        Self { all, keys, users }
+        Self { all, keys, users, sha256: None }
+    }
+
+    /// The SHA-256 of the file that they were read from; `None` where there was none.
+    #[must_use]
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        self.sha256
     }
 
     /// The waiver of this key, whatever its standing.

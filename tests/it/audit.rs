@@ -216,9 +216,9 @@ fn the_terminal_says_what_was_written_where_and_quiet_says_nothing() {
 fn only_the_formats_asked_for_are_written_and_nothing_is_left_beside_them() {
     let sandbox = ops_manager(20);
     for (format, expected) in [
-        ("csv", vec!["keys.csv"]),
-        ("markdown", vec!["migration-report.md"]),
-        ("markdown,csv", vec!["keys.csv", "migration-report.md"]),
+        ("csv", vec!["keys.csv", "manifest.json"]),
+        ("markdown", vec!["manifest.json", "migration-report.md"]),
+        ("markdown,csv", vec!["keys.csv", "manifest.json", "migration-report.md"]),
     ] {
         let desk = Desk::at(&sandbox);
         desk.audit(&sandbox, &["--all-orgs", "--format", format, "--store", "evidence.db"]);

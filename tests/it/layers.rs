@@ -22,6 +22,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("ratchet", &["model", "policy", "store"]),
     ("report", &["model", "policy", "waivers", "store", "ratchet"]),
     ("plan", &["model", "policy", "waivers", "store"]),
+    // The manifest names what the report wrote, of which store's run, by which rules.
+    ("evidence", &["model", "policy", "store", "report"]),
     ("gate", &["report", "exit"]),
     // It tells its errors itself: config gives them their exit code.
     ("credentials", &["model", "api", "lines"]),
@@ -48,7 +50,7 @@ const ABOVE_SETTINGS: &[&str] =
     &["model", "exit", "sandbox", "policy", "api", "store", "source", "report", "gate"];
 const ALL_BUT_CLI: &[&str] = &[
     "model", "exit", "sandbox", "progress", "policy", "api", "store", "source", "collect", "saved",
-    "waivers", "ratchet", "report", "plan", "gate", "config",
+    "waivers", "ratchet", "report", "evidence", "plan", "gate", "config",
 ];
 
 /// The rooms that are macros, crate-wide by nature.

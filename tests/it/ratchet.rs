@@ -97,3 +97,61 @@ fn a_run_of_other_users_is_none_to_compare_with() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("no earlier complete run"), "{ran:?}");
 }
+
+/// What `keysunset export` writes of the newest run, as a file on another desk.
+fn exported(desk: &Desk, to: &Desk) {
+    let ran = desk.run(&["export"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    to.put("baseline.ndjson", ran.stdout);
+}
+
+#[test]
+fn a_baseline_is_carried_to_another_machine_as_a_file() {
+    let old = key(1, 10, Some(LONG_AGO), 7);
+    let (world, stub) = World::of(vec![(1, Keys::Are(vec![old.clone()]))]);
+    let (there, _) = first(&stub, &[]);
+    let here = crate::stub::desk();
+    exported(&there, &here);
+    let against = ["--baseline", "baseline.ndjson"];
+    let ran = audited(&here, &stub, &against);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stdout.contains("against the run of 2025-01-01T00:00:00Z in baseline.ndjson: 0 new"),
+        "{ran:?}"
+    );
+    world.becomes(vec![(1, Keys::Are(vec![old, key(1, 11, None, 0)]))]);
+    assert_eq!(audited(&here, &stub, &against).code, 1, "one came");
+    assert_eq!(audited(&here, &stub, &["--ratchet"]).code, 0, "the run before had it, too");
+}
+
+#[test]
+fn a_baseline_that_proves_nothing_is_refused() {
+    let keys = Keys::Are(vec![key(1, 10, None, 0)]);
+    let (_, stub) = World::of(vec![(1, keys.clone()), (2, Keys::Refused(401, "NOT_SELF"))]);
+    let (there, _) = first(&stub, &[]);
+    let here = crate::stub::desk();
+    exported(&there, &here);
+    let against = ["--baseline", "baseline.ndjson"];
+    let refused = |why: &str| {
+        let ran = audited(&here, &stub, &against);
+        assert_eq!((ran.code, ran.stderr.contains(why)), (5, true), "{why}: {ran:?}");
+    };
+    refused("u2@example.com is forbidden");
+    let whole = here.text("baseline.ndjson");
+    let lines: Vec<_> = whole.lines().collect();
+    here.put("baseline.ndjson", whole.replace("\"deployment\":\"east\"", "\"deployment\":\"west\""));
+    refused("it is of west, and this run is of east");
+    let (_, whole_stub) = World::of(vec![(1, keys), (2, Keys::Are(Vec::new()))]);
+    let (there, _) = first(&whole_stub, &[]);
+    exported(&there, &here);
+    let complete = here.text("baseline.ndjson");
+    here.put("baseline.ndjson", complete.lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
+    refused("the end is missing");
+    here.put("baseline.ndjson", complete.replace("\"enabled\":true", "\"enabled\": true"));
+    refused("canonical form");
+    here.put("baseline.ndjson", "deployment,user_id\n");
+    refused("baseline.ndjson:1:");
+    std::fs::remove_file(here.path("baseline.ndjson")).unwrap();
+    refused("baseline.ndjson");
+    assert!(lines.len() > 3);
+}

@@ -159,15 +159,29 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 /// The flags of each command, as its help tells them; those of no command under the empty name.
 fn helped() -> BTreeMap<&'static str, BTreeSet<String>> {
-    ["", "audit", "doctor", "import", "report", "demo", "sandbox"]
-        .into_iter()
-        .map(|command| {
-            let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
-            let ran = Desk::empty().run(&arguments);
-            assert_eq!(ran.code, 0, "{}", ran.stderr);
-            (command, flags(&ran.stdout))
-        })
-        .collect()
+    [
+        "",
+        "audit",
+        "doctor",
+        "import",
+        "explain",
+        "merge",
+        "report",
+        "export",
+        "verify",
+        "completions",
+        "man",
+        "demo",
+        "sandbox",
+    ]
+    .into_iter()
+    .map(|command| {
+        let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let ran = Desk::empty().run(&arguments);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        (command, flags(&ran.stdout))
+    })
+    .collect()
 }
 
 #[test]

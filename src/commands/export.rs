@@ -1,0 +1,24 @@
+//! `keysunset export`: a stored run in its canonical form, on standard output.
+
+use std::io::{BufWriter, ErrorKind, Write as _};
+use std::path::Path;
+
+use crate::evidence::canonical;
+use crate::exit::{Error, Exit};
+use crate::store::Store;
+
+/// Runs the command.
+///
+/// # Errors
+/// No store, no such run, or a standard output that can't be written.
+pub fn run(store: &Path, run: Option<i64>) -> Result<Exit, Error> {
+    let store = Store::open(store)?;
+    let run = store.run(run)?;
+    let mut stdout = BufWriter::new(std::io::stdout().lock());
+    let written = canonical::write(&store, &run, &mut stdout).map(drop);
+    match written.and_then(|()| stdout.flush().map_err(canonical::Error::from)) {
+        // Whoever closed it does not want the rest.
+        Err(canonical::Error::Write(why)) if why.kind() == ErrorKind::BrokenPipe => Ok(Exit::Clean),
+        written => written.map(|()| Exit::Clean).map_err(Error::from),
+    }
+}

@@ -1,0 +1,51 @@
+//! What every report ends with: the manifest beside the files, recorded in the store of each run.
+
+use std::io::Write as _;
+
+use crate::config::View;
+use crate::evidence::manifest::{self, Gate, Manifest, WaiversFile};
+use crate::exit::Error;
+use crate::report::{Evidence, File, put_beside};
+use crate::waivers::Waivers;
+
+/// Writes the manifest of a report that was written.
+///
+/// # Errors
+/// Evidence that can't be read, or a manifest that can't be written. One that can't be recorded is a warning.
+pub(super) fn write(
+    evidence: &[Evidence],
+    view: &View,
+    waivers: &Waivers,
+    files: &[File],
+) -> Result<File, Error> {
+    let waivers = view.waivers.as_ref().zip(waivers.sha256());
+    let gate = Gate {
+        fail_on: view.fail_on,
+        strict_waivers: view.strict_waivers,
+        exit_zero: view.exit_zero,
+        waivers: waivers.map(|(path, sha256)| WaiversFile {
+            path: path.display().to_string(),
+            sha256: manifest::digits(sha256),
+        }),
+    };
+    let text = Manifest::of(evidence, gate, &view.output, files)?.text()?;
+    let sha256 = manifest::sha256(&text);
+    // Before it has its name: of a manifest that stands there the store knows, whenever this ends.
+    for Evidence { store, run, .. } in evidence {
+        if let Err(why) = store.record_manifest(run.id, &sha256, &text) {
+            unrecorded(&why);
+        }
+    }
+    Ok(put_beside(&view.output.out, manifest::NAME, text.as_bytes())?)
+}
+
+/// The reports are whole all the same. Who can't be told can't be helped.
+fn unrecorded(why: &crate::store::Error) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(
+        stderr,
+        "warning: {} can't be recorded: {why}\n  help: `keysunset verify` will say that the store does not know it; \
+         `keysunset report` records it once the store can be written",
+        manifest::NAME
+    );
+}

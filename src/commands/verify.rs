@@ -1,0 +1,92 @@
+//! `keysunset verify`: the manifest of a folder, held against its files and the store.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::say;
+use crate::evidence::verify::{Line, Status, Unusable, verify};
+use crate::exit::{Error, Exit};
+
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Self {
+        Self::input(unusable)
+    }
+}
+
+/// Runs the command. It ends with 0 if all was looked at and is equal, with 1 if something differs, and with 3 if nothing does
+/// but not all could be looked at.
+///
+/// # Errors
+/// No manifest, or a standard output that can't be written.
+pub fn run(dir: &Path, stores: &[PathBuf], as_json: bool, quiet: bool) -> Result<Exit, Error> {
+    let lines = verify(dir, stores)?;
+    say(&if as_json { json(&lines)? } else { page(&lines, quiet) })?;
+    Ok(exit(&lines))
+}
+
+fn count(lines: &[Line], status: Status) -> usize {
+    lines.iter().filter(|line| line.status == status).count()
+}
+
+fn exit(lines: &[Line]) -> Exit {
+    match (count(lines, Status::Differs), count(lines, Status::Unknown)) {
+        (0, 0) => Exit::Clean,
+        (0, _) => Exit::Incomplete,
+        _ => Exit::Findings,
+    }
+}
+
+/// The lines for a person; `quiet` leaves out what is well.
+fn page(lines: &[Line], quiet: bool) -> String {
+    let mut page = String::new();
+    let is_worth = |line: &&Line| match line.status {
+        Status::Differs | Status::Unknown => true,
+        Status::Ok | Status::Note => !quiet,
+    };
+    for line in lines.iter().filter(is_worth) {
+        // Writing to a string can't fail.
+        let _ = writeln!(page, "  {:<9}{:<10}{}", line.status, line.check, line.found);
+    }
+    if !quiet {
+        let (differs, unknown) = (count(lines, Status::Differs), count(lines, Status::Unknown));
+        let rest = if unknown == 0 { String::new() } else { format!("; {unknown} could not be checked") };
+        let verdict = match differs {
+            0 if unknown == 0 => "all is as the manifest says".to_owned(),
+            0 => format!("nothing differs{rest}"),
+            _ => format!("{differs} of {} differ from the manifest{rest}", lines.len()),
+        };
+        let _ = writeln!(page, "\n  {verdict}");
+    }
+    page
+}
+
+/// The lines for a program: a contract of its own, whatever they are inside.
+fn json(lines: &[Line]) -> Result<String, Error> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: &'static str,
+        lines: Vec<Row<'a>>,
+        exit: u8,
+    }
+    #[derive(Serialize)]
+    struct Row<'a> {
+        check: &'static str,
+        status: &'static str,
+        found: &'a str,
+    }
+    let rows = lines.iter().map(|line| Row {
+        check: line.check.as_str(),
+        status: match line.status {
+            Status::Ok => "ok",
+            Status::Differs => "differs",
+            Status::Unknown => "unknown",
+            Status::Note => "note",
+        },
+        found: &line.found,
+    });
+    let document = Document { schema: "keysunset-verify/1", lines: rows.collect(), exit: exit(lines) as u8 };
+    let text = serde_json::to_string_pretty(&document).map_err(Error::bug)?;
+    Ok(text + "\n")
+}

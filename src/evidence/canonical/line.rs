@@ -1,0 +1,184 @@
+//! The lines of the canonical form: what each holds, in the order in which it is written. They are types of their own, so that
+//! a rename inside changes no hash.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Head, Totals};
+use crate::model::{Gap, Line as ListLine, Origin, Outcome, PersonalKey, ReadStatus, Reading, Suffix, User};
+
+/// One line. The first field says which kind.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "keysunset", rename_all = "lowercase")]
+pub(super) enum Line<'a> {
+    Run(Box<Head>),
+    Gap(GapLine<'a>),
+    Reading(ReadingLine<'a>),
+    End(Totals),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GapLine<'a> {
+    source: Cow<'a, str>,
+    status: ReadStatus,
+    http_status: Option<u16>,
+    error_code: Option<Cow<'a, str>>,
+    detail: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadingLine<'a> {
+    user_id: Cow<'a, str>,
+    username: Option<Cow<'a, str>>,
+    organization: Option<Cow<'a, str>>,
+    list: Option<Cow<'a, str>>,
+    line: Option<u64>,
+    status: ReadStatus,
+    http_status: Option<u16>,
+    error_code: Option<Cow<'a, str>>,
+    detail: Option<Cow<'a, str>>,
+    attempts: u32,
+    read_at: Option<DateTime<Utc>>,
+    keys: Vec<KeyLine<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyLine<'a> {
+    id: Cow<'a, str>,
+    suffix: Option<Cow<'a, str>>,
+    description: Cow<'a, str>,
+    enabled: Option<bool>,
+    created_at: Option<DateTime<Utc>>,
+    last_used: Option<DateTime<Utc>>,
+    used_count: Option<u64>,
+    auditing: bool,
+}
+
+impl<'a> From<&'a Gap> for GapLine<'a> {
+    fn from(Gap { source, outcome }: &'a Gap) -> Self {
+        let Outcome { status, http_status, error_code, detail } = outcome;
+        Self {
+            source: source.into(),
+            status: *status,
+            http_status: *http_status,
+            error_code: error_code.as_deref().map(Cow::from),
+            detail: detail.as_deref().map(Cow::from),
+        }
+    }
+}
+
+impl From<GapLine<'_>> for Gap {
+    fn from(line: GapLine<'_>) -> Self {
+        let GapLine { source, status, http_status, error_code, detail } = line;
+        let (error_code, detail) = (error_code.map(Cow::into_owned), detail.map(Cow::into_owned));
+        Self { source: source.into_owned(), outcome: Outcome { status, http_status, error_code, detail } }
+    }
+}
+
+impl<'a> From<&'a Reading> for ReadingLine<'a> {
+    fn from(reading: &'a Reading) -> Self {
+        let Reading { user, keys, outcome, attempts, read_at } = reading;
+        let User { id, username, origin: Origin { organization, line } } = user;
+        let Outcome { status, http_status, error_code, detail } = outcome;
+        Self {
+            user_id: id.into(),
+            username: username.as_deref().map(Cow::from),
+            organization: organization.as_deref().map(Cow::from),
+            list: line.as_ref().map(|line| Cow::from(&*line.list)),
+            line: line.as_ref().map(|line| line.number),
+            status: *status,
+            http_status: *http_status,
+            error_code: error_code.as_deref().map(Cow::from),
+            detail: detail.as_deref().map(Cow::from),
+            attempts: *attempts,
+            read_at: *read_at,
+            keys: keys.iter().map(KeyLine::from).collect(),
+        }
+    }
+}
+
+impl TryFrom<ReadingLine<'_>> for Reading {
+    type Error = String;
+
+    fn try_from(reading: ReadingLine<'_>) -> Result<Self, String> {
+        let ReadingLine {
+            user_id,
+            username,
+            organization,
+            list,
+            line,
+            status,
+            http_status,
+            error_code,
+            detail,
+            attempts,
+            read_at,
+            keys,
+        } = reading;
+        let line = match (list, line) {
+            (Some(list), Some(number)) => Some(ListLine { list: (*list).into(), number }),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err("`list` and `line` stand together, or neither".to_owned());
+            }
+        };
+        let origin = Origin { organization: organization.map(|id| (*id).into()), line };
+        Ok(Self {
+            user: User { id: user_id.into_owned(), username: username.map(Cow::into_owned), origin },
+            keys: keys.into_iter().map(PersonalKey::try_from).collect::<Result<_, _>>()?,
+            outcome: Outcome {
+                status,
+                http_status,
+                error_code: error_code.map(Cow::into_owned),
+                detail: detail.map(Cow::into_owned),
+            },
+            attempts,
+            read_at,
+        })
+    }
+}
+
+impl<'a> From<&'a PersonalKey> for KeyLine<'a> {
+    fn from(key: &'a PersonalKey) -> Self {
+        let PersonalKey { id, suffix, description, enabled, created_at, last_used, used_count, auditing } =
+            key;
+        Self {
+            id: id.into(),
+            suffix: suffix.as_ref().map(|suffix| suffix.as_str().into()),
+            description: description.into(),
+            enabled: *enabled,
+            created_at: *created_at,
+            last_used: *last_used,
+            used_count: *used_count,
+            auditing: *auditing,
+        }
+    }
+}
+
+impl TryFrom<KeyLine<'_>> for PersonalKey {
+    type Error = String;
+
+    fn try_from(key: KeyLine<'_>) -> Result<Self, String> {
+        let KeyLine { id, suffix, description, enabled, created_at, last_used, used_count, auditing } = key;
+        let suffix = suffix.map(|text| {
+            let suffix = Suffix::of(&text).filter(|suffix| suffix.as_str() == text);
+            suffix
+                .ok_or_else(|| format!("`suffix` of key {} is not 12 hexadecimal digits", id.escape_debug()))
+        });
+        Ok(Self {
+            suffix: suffix.transpose()?,
+            id: id.into_owned(),
+            description: description.into_owned(),
+            enabled,
+            created_at,
+            last_used,
+            used_count,
+            auditing,
+        })
+    }
+}

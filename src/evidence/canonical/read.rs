@@ -1,0 +1,375 @@
+//! The canonical form read back, line by line. Nothing but what was written is taken: what somebody has written to, or cut short,
+//! is told by its line.
+
+use std::io::{BufRead, Read as _};
+
+use serde::Deserialize;
+
+use super::line::Line;
+use super::{Head, Totals, VERSION};
+use crate::model::{Gap, Reading};
+
+/// In bytes: the keys of one user on one line.
+const LONGEST: u64 = 64 << 20;
+
+/// What follows the first line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A list that could not be read to its end.
+    Gap(Gap),
+    /// What came of one user.
+    Reading(Reading),
+}
+
+/// Why it can't be read: the line, from 1, and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct Broken {
+    /// From 1.
+    pub line: u64,
+    why: String,
+}
+
+/// Reads what [`write`](super::write) wrote: the first line at once, the others as they are asked for. Whoever uses it has to go to the end,
+/// since only there it is known whether something is missing; after a [`Broken`] nothing comes any more.
+///
+/// # Errors
+/// What is no canonical form, or one of a newer version.
+pub fn read<R: BufRead>(input: R) -> Result<(Head, Entries<R>), Broken> {
+    let mut entries =
+        Entries { input, at: 0, text: Vec::new(), last: None, totals: Totals::default(), over: false };
+    let broken = |why: &str| Broken { line: 1, why: why.to_owned() };
+    let Some(line) = entries.line(newer)? else {
+        return Err(broken("there is nothing here\nhelp: `keysunset export` writes such a file"));
+    };
+    match line {
+        Line::Run(head) => Ok((*head, entries)),
+        Line::Gap(_) | Line::Reading(_) | Line::End(_) => {
+            Err(broken("it does not begin with a run\nhelp: `keysunset export` writes such a file"))
+        }
+    }
+}
+
+/// What the first line says before it is looked at any closer.
+fn newer(text: &[u8]) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Probe {
+        keysunset: String,
+        version: u64,
+    }
+    match serde_json::from_slice(text) {
+        Ok(Probe { keysunset, version }) if keysunset == "run" && version > VERSION => Err(format!(
+            "it was written by a newer keysunset (version {version} of this form; this one knows {VERSION})\nhelp: use that version"
+        )),
+        Ok(Probe { keysunset, version: VERSION }) if keysunset == "run" => Ok(()),
+        Ok(_) | Err(_) => {
+            Err("this is no run that keysunset exported\nhelp: `keysunset export` writes such a file"
+                .to_owned())
+        }
+    }
+}
+
+/// The lines after the first, each held against the canonical form byte by byte.
+pub struct Entries<R> {
+    input: R,
+    at: u64,
+    text: Vec<u8>,
+    /// What the next line has to come after: users by name and id, gaps before all of them.
+    last: Option<Place>,
+    totals: Totals,
+    over: bool,
+}
+
+#[derive(PartialEq, PartialOrd)]
+enum Place {
+    Gap(String),
+    User(String, String),
+}
+
+impl<R: BufRead> Entries<R> {
+    /// The next line, having passed `probe`; `None` at the end of the input.
+    fn line(&mut self, probe: fn(&[u8]) -> Result<(), String>) -> Result<Option<Line<'static>>, Broken> {
+        self.at += 1;
+        let broken = |why: String| Broken { line: self.at, why };
+        self.text.clear();
+        let read = (&mut self.input).take(LONGEST).read_until(b'\n', &mut self.text);
+        if read.map_err(|why| broken(why.to_string()))? == 0 {
+            return Ok(None);
+        }
+        if self.text.len() as u64 == LONGEST {
+            return Err(broken(format!("it is longer than {} MiB", LONGEST >> 20)));
+        }
+        probe(&self.text).map_err(broken)?;
+        let line: Line = serde_json::from_slice(&self.text).map_err(|why| broken(why.to_string()))?;
+        let mut canonical = Vec::with_capacity(self.text.len());
+        serde_json::to_writer(&mut canonical, &line).map_err(|why| broken(why.to_string()))?;
+        canonical.push(b'\n');
+        if canonical != self.text {
+            return Err(broken("it is not in the canonical form, so somebody has written to it".to_owned()));
+        }
+        Ok(Some(line))
+    }
+
+    fn entry(&mut self) -> Result<Option<Entry>, Broken> {
+        let line = self.line(|_| Ok(()))?;
+        let at = self.at;
+        let broken = |why: &str| Broken { line: at, why: why.to_owned() };
+        let entry = match line {
+            Some(Line::Gap(gap)) => Entry::Gap(gap.into()),
+            Some(Line::Reading(reading)) => {
+                Entry::Reading(Reading::try_from(reading).map_err(|why| broken(&why))?)
+            }
+            Some(Line::Run(_)) => return Err(broken("a second run begins here; a file holds one")),
+            None => {
+                return Err(broken("the end is missing: the file was cut short\nhelp: export the run again"));
+            }
+            Some(Line::End(totals)) if totals != self.totals => {
+                return Err(broken("it counts other lines than there are\nhelp: export the run again"));
+            }
+            Some(Line::End(_)) => {
+                return match self.line(|_| Ok(())) {
+                    Ok(None) => Ok(None),
+                    Ok(Some(_)) | Err(_) => {
+                        Err(Broken { line: self.at, why: "something follows the end".to_owned() })
+                    }
+                };
+            }
+        };
+        let place = match &entry {
+            Entry::Gap(gap) => Place::Gap(gap.source.clone()),
+            Entry::Reading(Reading { user, .. }) => {
+                Place::User(user.username.clone().unwrap_or_default(), user.id.clone())
+            }
+        };
+        if self.last.as_ref().is_some_and(|last| *last >= place) {
+            return Err(broken("it stands twice, or not in order"));
+        }
+        self.last = Some(place);
+        match &entry {
+            Entry::Gap(_) => self.totals.gaps += 1,
+            Entry::Reading(reading) => self.totals.count(reading),
+        }
+        Ok(Some(entry))
+    }
+}
+
+impl<R: BufRead> Iterator for Entries<R> {
+    type Item = Result<Entry, Broken>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let entry = self.entry().transpose();
+        self.over = !matches!(entry, Some(Ok(_)));
+        entry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree as _;
+
+    use super::super::line::{GapLine, ReadingLine};
+    use super::super::{Settings, Sheet};
+    use super::*;
+    use crate::model::{Line as ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User};
+
+    type Time = DateTime<chrono::Utc>;
+
+    /// Any that SQLite can keep: to the second, far beyond the years of four digits.
+    fn time() -> impl Strategy<Value = Time> {
+        let (first, last) = (Time::MIN_UTC.timestamp(), Time::MAX_UTC.timestamp());
+        (first..=last).prop_map(|seconds| DateTime::from_timestamp(seconds, 0).unwrap())
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![any::<String>(), Just("\u{2028}\"\\\n\r\t\u{0}\u{7f}".to_owned()), "[a-z]{0,9}"]
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        let status = (0..ReadStatus::ALL.len()).prop_map(|at| ReadStatus::ALL[at]);
+        (status, option::of(any::<u16>()), option::of(text()), option::of(text())).prop_map(
+            |(status, http_status, error_code, detail)| Outcome { status, http_status, error_code, detail },
+        )
+    }
+
+    fn key() -> impl Strategy<Value = PersonalKey> {
+        let suffix = option::of("[0-9a-f]{12}".prop_map(|digits| Suffix::of(&digits).unwrap()));
+        let times = (option::of(time()), option::of(time()));
+        let rest = (any::<Option<bool>>(), any::<Option<u64>>(), any::<bool>());
+        (text(), suffix, text(), times, rest).prop_map(|(id, suffix, description, times, rest)| PersonalKey {
+            id,
+            suffix,
+            description,
+            enabled: rest.0,
+            created_at: times.0,
+            last_used: times.1,
+            used_count: rest.1,
+            auditing: rest.2,
+        })
+    }
+
+    fn reading() -> impl Strategy<Value = Reading> {
+        let line = option::of((text(), any::<u64>()));
+        let origin = (option::of(text()), line).prop_map(|(organization, line)| Origin {
+            organization: organization.map(Arc::from),
+            line: line.map(|(list, number)| ListLine { list: list.into(), number }),
+        });
+        let user = (text(), option::of(text()), origin).prop_map(|(id, username, origin)| User {
+            id,
+            username,
+            origin,
+        });
+        let keys = proptest::collection::vec(key(), 0..4);
+        (user, keys, outcome(), any::<u32>(), option::of(time())).prop_map(
+            |(user, keys, outcome, attempts, read_at)| Reading { user, keys, outcome, attempts, read_at },
+        )
+    }
+
+    fn head() -> impl Strategy<Value = Head> {
+        let texts = proptest::collection::vec(text(), 4);
+        (texts, option::of(any::<i64>()), time(), option::of(time()), option::of(0.001..1e6)).prop_map(
+            |(texts, clock_skew, started_at, finished_at, rate)| Head {
+                version: VERSION,
+                deployment: texts[0].clone(),
+                address: texts[1].clone(),
+                product: Product::Atlas,
+                service_version: Some(texts[2].clone()),
+                credential: texts[3].clone(),
+                clock_skew,
+                started_at,
+                finished_at,
+                tool_version: "0.1.0".to_owned(),
+                settings: Settings {
+                    sources: texts.clone(),
+                    lists: texts,
+                    cutoff: started_at,
+                    active_within: 90,
+                    concurrency: 16,
+                    rate,
+                    timeout: 30,
+                    retries: 4,
+                    certificates_not_verified: false,
+                    in_the_clear: true,
+                },
+            },
+        )
+    }
+
+    /// In order and without repeats, as a store hands them out.
+    fn sorted(gaps: Vec<Outcome>, mut readings: Vec<Reading>) -> Vec<Entry> {
+        let name =
+            |reading: &Reading| (reading.user.username.clone().unwrap_or_default(), reading.user.id.clone());
+        readings.sort_by_key(name);
+        readings.dedup_by_key(|reading| name(reading));
+        let gaps = gaps.into_iter().enumerate();
+        let gaps =
+            gaps.map(|(at, outcome)| Entry::Gap(Gap { source: format!("organization {at}"), outcome }));
+        gaps.chain(readings.into_iter().map(Entry::Reading)).collect()
+    }
+
+    fn written(head: &Head, entries: &[Entry]) -> Vec<u8> {
+        let (mut bytes, mut totals) = (Vec::new(), Totals::default());
+        let mut sheet = Sheet { out: &mut bytes, line: Vec::new() };
+        sheet.put(&Line::Run(Box::new(head.clone()))).unwrap();
+        for entry in entries {
+            match entry {
+                Entry::Gap(gap) => {
+                    totals.gaps += 1;
+                    sheet.put(&Line::Gap(GapLine::from(gap))).unwrap();
+                }
+                Entry::Reading(reading) => {
+                    totals.count(reading);
+                    sheet.put(&Line::Reading(ReadingLine::from(reading))).unwrap();
+                }
+            }
+        }
+        sheet.put(&Line::End(totals)).unwrap();
+        bytes
+    }
+
+    fn read_all(bytes: &[u8]) -> Result<(Head, Vec<Entry>), Broken> {
+        let (head, entries) = read(bytes)?;
+        Ok((head, entries.collect::<Result<_, _>>()?))
+    }
+
+    fn any_run() -> impl Strategy<Value = (Head, Vec<Entry>)> {
+        let gaps = proptest::collection::vec(outcome(), 0..3);
+        let readings = proptest::collection::vec(reading(), 0..6);
+        (head(), (gaps, readings).prop_map(|(gaps, readings)| sorted(gaps, readings)))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back_and_written_again_as_the_same_bytes((head, entries) in any_run()) {
+            let bytes = written(&head, &entries);
+            prop_assert_eq!(bytes.split_inclusive(|byte| *byte == b'\n').count(), entries.len() + 2);
+            let (read_head, read_entries) = read_all(&bytes).unwrap();
+            prop_assert_eq!(written(&read_head, &read_entries), bytes);
+            prop_assert_eq!((read_head, read_entries), (head, entries));
+        }
+
+        #[test]
+        fn what_was_cut_short_or_repeated_is_refused((head, entries) in any_run(), at in any::<prop::sample::Index>()) {
+            let bytes = written(&head, &entries);
+            prop_assert!(read_all(&bytes[..at.index(bytes.len())]).is_err());
+            let lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+            let at = at.index(lines.len());
+            let without = [&lines[..at], &lines[at + 1..]].concat().concat();
+            prop_assert!(read_all(&without).is_err(), "without line {}", at + 1);
+            let twice = [&lines[..=at], &lines[at..]].concat().concat();
+            prop_assert!(read_all(&twice).is_err(), "line {} twice", at + 1);
+        }
+
+        #[test]
+        fn any_bytes_are_taken_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(read_all(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn another_spelling_of_the_same_is_refused_by_its_line() {
+        let reading = Reading {
+            user: User { id: "5b".to_owned(), username: None, origin: Origin::default() },
+            keys: Vec::new(),
+            outcome: Outcome::read(200),
+            attempts: 1,
+            read_at: None,
+        };
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let head = head().new_tree(&mut runner).unwrap().current();
+        let whole = String::from_utf8(written(&head, &[Entry::Reading(reading)])).unwrap();
+        assert!(read_all(whole.as_bytes()).is_ok());
+        let broken = |from: &str, to: &str| {
+            assert!(whole.contains(from), "{from}");
+            read_all(whole.replacen(from, to, 1).as_bytes()).unwrap_err()
+        };
+        for (from, to) in [
+            ("\"username\":null,", ""),
+            ("\"attempts\":1", "\"attempts\": 1"),
+            ("\"user_id\":\"5b\"", "\"user_id\":\"\\u0035b\""),
+            ("\"attempts\":1,", "\"attempts\":1,\"attempts\":1,"),
+            ("\"attempts\":1,", "\"attempts\":1,\"more\":1,"),
+            ("\"keys\":[]", "\"keys\":[{}]"),
+            ("\"status\":\"read\"", "\"status\":\"well\""),
+            ("\"line\":null", "\"line\":7"),
+        ] {
+            assert_eq!(broken(from, to).line, 2, "{to}");
+        }
+        assert_eq!(broken("\"users\":1", "\"users\":2").line, 3);
+        let newer = broken("\"version\":1", "\"version\":2").to_string();
+        assert!(
+            newer.starts_with("line 1: it was written by a newer keysunset") && newer.contains("help: "),
+            "{newer}"
+        );
+        for other in ["", "{}\n", "{\"keysunset\":\"run\"}\n", "deployment,user_id\n", "[1]\n"] {
+            assert_eq!(read_all(other.as_bytes()).unwrap_err().line, 1, "{other}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! SHA-256 of what is written, of texts and of files, in hexadecimal digits.
+
+use std::fs::File;
+use std::io;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::report::text::hexadecimal;
+
+/// A writer that keeps nothing but the hash and the length.
+#[derive(Default)]
+pub(super) struct Hashing {
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl Hashing {
+    /// The hash of all that was written, and how many bytes that was.
+    pub(super) fn end(self) -> (String, u64) {
+        (hexadecimal(&self.hasher.finalize()), self.bytes)
+    }
+}
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// Of what is left of the file, and how many bytes that is.
+pub(super) fn of_file(mut file: File) -> io::Result<(String, u64)> {
+    let mut hashing = Hashing::default();
+    io::copy(&mut file, &mut hashing)?;
+    Ok(hashing.end())
+}

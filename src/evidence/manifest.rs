@@ -1,0 +1,285 @@
+//! `manifest.json`: what was run by whom and how, and the SHA-256 of everything that came of it. It has no clock of its own, so
+//! that the same run reported on the same way is the same bytes. `schemas/manifest.schema.json` is its form.
+
+use std::fs::File;
+use std::io;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::canonical::{self, Settings, Totals};
+use super::digest::{self, Hashing};
+use crate::model::Product;
+use crate::policy::FailOn;
+use crate::report::{self, Evidence, Format, Output, text};
+use crate::store::{self, Run, Store};
+
+/// Its name beside the reports.
+pub const NAME: &str = "manifest.json";
+/// What `format` says.
+pub(super) const FORMAT: &str = "keysunset-manifest";
+/// Of the form. It goes up with every change that a reader could stumble over.
+pub(super) const VERSION: u64 = 1;
+
+/// The document. Fields stand in the file in this order, and none is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub(super) format: String,
+    pub(super) version: u64,
+    pub(super) tool: Tool,
+    /// By deployment; mostly one.
+    pub(super) runs: Vec<Facts>,
+    gate: Gate,
+    output: Form,
+    /// By name.
+    pub(super) files: Vec<Named>,
+}
+
+/// What made the reports, which need not be what made the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tool {
+    name: String,
+    pub(super) version: String,
+    pub(super) binary_sha256: Option<String>,
+    /// Why there is no hash.
+    binary_not_read: Option<String>,
+}
+
+/// A run, and what its evidence comes to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Facts {
+    /// Its number in its store.
+    pub(super) run: i64,
+    pub(super) deployment: String,
+    address: String,
+    product: Product,
+    service_version: Option<String>,
+    /// The public part.
+    credential: String,
+    lists: Vec<List>,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    /// Whether it finished, every list was read to its end, and so was every user.
+    complete: bool,
+    clock_skew_seconds: Option<i64>,
+    /// Of the keysunset that made the run.
+    tool_version: String,
+    pub(super) settings: Settings,
+    pub(super) settings_sha256: String,
+    totals: Totals,
+    /// Of the canonical form.
+    pub(super) readings_sha256: String,
+    canonical_bytes: u64,
+    pub(super) judged_by: Rules,
+    /// The first manifest of the run before.
+    pub(super) previous: Option<Previous>,
+}
+
+/// A list of users that somebody wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    users: Option<u64>,
+    sha256: Option<String>,
+    /// Both, as the run kept them.
+    told: String,
+}
+
+/// The rules that were applied, which need not be those of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rules {
+    cutoff: DateTime<Utc>,
+    active_within_days: u32,
+    /// The earlier run: only what was worse than there counted.
+    compared_with: Option<String>,
+}
+
+/// A link of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Previous {
+    pub(super) run: i64,
+    pub(super) sha256: String,
+}
+
+/// What decided the exit code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// Which keys are findings.
+    pub fail_on: FailOn,
+    /// Whether waivers that end soon or match nothing are findings.
+    pub strict_waivers: bool,
+    /// Whether findings and gaps end with 0.
+    pub exit_zero: bool,
+    /// The accepted exceptions.
+    pub waivers: Option<WaiversFile>,
+}
+
+/// A file of waivers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaiversFile {
+    /// As it was typed.
+    pub path: String,
+    /// Of the bytes that were read, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// What shaped the files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    formats: Vec<Format>,
+    csv_raw: bool,
+    /// As it was typed.
+    templates: Option<String>,
+}
+
+/// A file beside the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+impl Manifest {
+    /// Of a report that was written. Reads all of the evidence once more, and the program's own binary.
+    ///
+    /// # Errors
+    /// Evidence that can't be read.
+    pub fn of(
+        evidence: &[Evidence],
+        gate: Gate,
+        output: &Output,
+        files: &[report::File],
+    ) -> Result<Self, canonical::Error> {
+        let mut runs = evidence.iter().map(facts).collect::<Result<Vec<_>, _>>()?;
+        runs.sort_by(|one, other| one.deployment.cmp(&other.deployment));
+        let mut files: Vec<_> = files.iter().map(Named::from).collect();
+        files.sort_by(|one, other| one.name.cmp(&other.name));
+        let Output { out: _, formats, templates, step_summary: _, csv_raw } = output;
+        let templates = templates.as_ref().map(|path| path.display().to_string());
+        let output = Form { formats: formats.clone(), csv_raw: *csv_raw, templates };
+        let tool = Tool::this();
+        Ok(Self { format: FORMAT.to_owned(), version: VERSION, tool, runs, gate, output, files })
+    }
+
+    /// Its text, as it stands in the file.
+    ///
+    /// # Errors
+    /// None that is known: nothing in it has no form in JSON.
+    pub fn text(&self) -> Result<String, canonical::Error> {
+        let mut text = serde_json::to_string_pretty(self).map_err(io::Error::from)?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+/// The SHA-256 of a manifest's text, by which it is recorded.
+#[must_use]
+pub fn sha256(text: &str) -> String {
+    digest::of_bytes(text.as_bytes())
+}
+
+/// 32 bytes as a manifest writes them.
+#[must_use]
+pub fn digits(sha256: [u8; 32]) -> String {
+    text::hexadecimal(&sha256)
+}
+
+fn facts(evidence: &Evidence) -> Result<Facts, canonical::Error> {
+    let Evidence { store, run, policy, ratchet } = evidence;
+    let rules = Rules {
+        cutoff: policy.cutoff,
+        active_within_days: policy.active_within,
+        compared_with: ratchet.map(|ratchet| ratchet.name.clone()),
+    };
+    Facts::of(store, run, rules)
+}
+
+impl Facts {
+    /// As a message names it.
+    pub(super) fn told(&self) -> String {
+        format!("run {} of {}", self.run, self.deployment)
+    }
+
+    /// Of a run as the store has it now.
+    pub(super) fn of(store: &Store, run: &Run, judged_by: Rules) -> Result<Self, canonical::Error> {
+        let mut hashing = Hashing::default();
+        let totals = canonical::write(store, run, &mut hashing)?;
+        let (readings_sha256, canonical_bytes) = hashing.end();
+        let settings = Settings::from(&run.settings);
+        Ok(Self {
+            run: run.id,
+            deployment: run.deployment.clone(),
+            address: run.address.clone(),
+            product: run.product,
+            service_version: run.service_version.clone(),
+            credential: run.credential.clone(),
+            lists: settings.lists.iter().map(|told| List::of(told)).collect(),
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            complete: run.finished_at.is_some() && totals.gaps + totals.not_read == 0,
+            clock_skew_seconds: run.clock_skew,
+            tool_version: run.tool_version.clone(),
+            settings_sha256: settings_sha256(&settings)?,
+            settings,
+            totals,
+            readings_sha256,
+            canonical_bytes,
+            judged_by,
+            previous: Previous::of(store, run.id)?,
+        })
+    }
+}
+
+/// Of the settings on one line, as the canonical form has them.
+pub(super) fn settings_sha256(settings: &Settings) -> io::Result<String> {
+    Ok(digest::of_bytes(&serde_json::to_vec(settings)?))
+}
+
+impl Previous {
+    /// What the store says that a manifest of this run has to name.
+    pub(super) fn of(store: &Store, run: i64) -> Result<Option<Self>, store::Error> {
+        let before = store.manifest_before(run)?;
+        Ok(before.map(|(run, sha256)| Self { run, sha256 }))
+    }
+}
+
+impl List {
+    /// From `100 users, SHA-256 5f70…`.
+    fn of(told: &str) -> Self {
+        let parts = told.split_once(" users, SHA-256 ");
+        let parts = parts.and_then(|(users, sha256)| Some((users.parse().ok()?, sha256.to_owned())));
+        let (users, sha256) = parts.unzip();
+        Self { users, sha256, told: told.to_owned() }
+    }
+}
+
+impl Tool {
+    /// This program, by the file that it was started from.
+    pub(super) fn this() -> Self {
+        // What runs, even if somebody has installed another version meanwhile; elsewhere than on Linux what stands there now.
+        let binary = File::open("/proc/self/exe").or_else(|_| std::env::current_exe().and_then(File::open));
+        let (binary_sha256, binary_not_read) = match binary.and_then(digest::of_file) {
+            Ok((sha256, _)) => (Some(sha256), None),
+            Err(why) => (None, Some(why.to_string())),
+        };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { name: "keysunset".to_owned(), version, binary_sha256, binary_not_read }
+    }
+}
+
+impl From<&report::File> for Named {
+    fn from(file: &report::File) -> Self {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { name, bytes: file.bytes, sha256: file.sha256.clone() }
+    }
+}

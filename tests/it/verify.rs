@@ -1,0 +1,408 @@
+//! `keysunset verify`: whatever was tampered with is named, and what nobody can know is never called well.
+#![cfg(unix)]
+
+use std::process::Command;
+
+use keysunset::config::{ACTIVE_WITHIN, CUTOFF};
+use keysunset::evidence::Manifest;
+use keysunset::evidence::manifest::{Gate, sha256};
+use keysunset::policy::{FailOn, Policy};
+use keysunset::report::{Evidence, Output};
+use keysunset::sandbox::Sandbox;
+use keysunset::store::Store;
+use serde_json::{Value, json};
+
+use crate::evidence::{manifest, sha256sum};
+use crate::support::{Desk, Ran, ops_manager};
+
+fn audited() -> (Sandbox, Desk) {
+    let sandbox = ops_manager(20);
+    let desk = Desk::at(&sandbox);
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
+    (sandbox, desk)
+}
+
+/// The lines that are not `ok`, as status and check; and the verdict.
+fn faults(ran: &Ran) -> Vec<(String, String)> {
+    let lines = ran.stdout.lines().take_while(|line| !line.is_empty());
+    let words = lines.map(|line| {
+        let mut words = line.split_whitespace().map(str::to_owned);
+        (words.next().unwrap(), words.next().unwrap())
+    });
+    words.filter(|(status, _)| status != "ok").collect()
+}
+
+/// Verifies, and holds the exit code and which lines are not well; one of them has to say each of `told`.
+fn verified(desk: &Desk, arguments: &[&str], code: i32, expected: &[(&str, &str)], told: &[&str]) {
+    let ran = desk.run(&[&["verify"], arguments].concat());
+    let expected: Vec<_> =
+        expected.iter().map(|(status, check)| ((*status).to_owned(), (*check).to_owned())).collect();
+    assert_eq!((faults(&ran), ran.code), (expected, code), "{}", ran.stdout);
+    for text in told {
+        assert!(ran.stdout.contains(text), "{text} in {}", ran.stdout);
+    }
+    assert_eq!(ran.stderr, "");
+}
+
+/// The sqlite3 of the machine.
+fn sqlite3(desk: &Desk, sql: &str) {
+    let ran = Ran::of(desk.start(Command::new("sqlite3").args(["reports/keysunset.db", sql])));
+    assert_eq!(ran.code, 0, "{sql}: {ran:?}");
+}
+
+/// Changes the manifest as somebody who knows how it is written.
+fn rewritten(desk: &Desk, change: impl FnOnce(&mut Manifest)) -> String {
+    let mut manifest: Manifest = serde_json::from_slice(&desk.bytes("reports/manifest.json")).unwrap();
+    change(&mut manifest);
+    let text = manifest.text().unwrap();
+    desk.put("reports/manifest.json", &text);
+    text
+}
+
+/// The same with a replacement in the text.
+fn edited(desk: &Desk, from: &str, to: &str) {
+    let text = desk.text("reports/manifest.json");
+    assert!(text.contains(from), "{from}");
+    desk.put("reports/manifest.json", text.replacen(from, to, 1));
+}
+
+#[test]
+fn what_was_not_touched_is_as_the_manifest_says() {
+    let (_sandbox, desk) = audited();
+    verified(
+        &desk,
+        &[],
+        0,
+        &[],
+        &["all is as the manifest says", "keys.csv", "migration-report.md", ": this one"],
+    );
+    let quiet = desk.run(&["verify", "--quiet"]);
+    assert_eq!((quiet.code, &*quiet.stdout), (0, ""));
+    // From elsewhere, and of a copy.
+    std::fs::create_dir(desk.path("copy")).unwrap();
+    for name in ["keys.csv", "migration-report.md", "manifest.json"] {
+        desk.put(&format!("copy/{name}"), desk.bytes(&format!("reports/{name}")));
+    }
+    verified(&desk, &["copy", "--store", "reports/keysunset.db"], 0, &[], &[]);
+    let ran = desk.run(&["verify", "--json"]);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&document["schema"], &document["exit"]), (&json!("keysunset-verify/1"), &json!(0)));
+    let lines = document["lines"].as_array().unwrap();
+    let checks: Vec<_> = lines.iter().map(|line| line["check"].as_str().unwrap()).collect();
+    let expected =
+        ["manifest", "file", "file", "settings", "store", "run", "readings", "record", "chain", "tool"];
+    assert_eq!(checks, expected);
+    assert!(lines.iter().all(|line| line["status"] == "ok"), "{lines:?}");
+}
+
+#[test]
+fn a_file_that_was_changed_or_is_gone_is_named() {
+    let (_sandbox, desk) = audited();
+    let csv = desk.bytes("reports/keys.csv");
+    let mut changed = csv.clone();
+    let last = changed.len() - 2;
+    changed[last] ^= 1;
+    desk.put("reports/keys.csv", &changed);
+    let file = [("DIFFERS", "file")];
+    verified(&desk, &[], 1, &file, &["keys.csv: SHA-256", &sha256sum(&changed), &sha256sum(&csv)]);
+    desk.put("reports/keys.csv", &csv[..last]);
+    verified(
+        &desk,
+        &[],
+        1,
+        &file,
+        &["keys.csv", &format!("{last} bytes, where the manifest has {}", csv.len())],
+    );
+    std::fs::remove_file(desk.path("reports/keys.csv")).unwrap();
+    verified(&desk, &[], 1, &file, &["keys.csv: missing"]);
+    let quiet = desk.run(&["verify", "--quiet"]);
+    assert!(quiet.code == 1 && quiet.stdout.lines().count() == 1, "{quiet:?}");
+}
+
+#[test]
+fn whatever_was_changed_in_the_store_is_named() {
+    for (sql, expected, told) in [
+        (
+            "UPDATE keys SET last_used = last_used - 1 WHERE key_id = (SELECT key_id FROM keys WHERE last_used > 0 LIMIT 1)",
+            &["readings"][..],
+            "readings_sha256 is",
+        ),
+        ("DELETE FROM keys WHERE key_id = (SELECT key_id FROM keys LIMIT 1)", &["readings"], "totals is"),
+        (
+            "UPDATE readings SET status = 'forbidden' WHERE id = 3",
+            &["readings"],
+            "complete is true in the manifest, and false",
+        ),
+        ("UPDATE readings SET status = 'fine' WHERE id = 3", &["readings"], "fine"),
+        (
+            "INSERT INTO gaps (run, source, status) VALUES (1, 'organization x', 'error')",
+            &["readings"],
+            "\"gaps\":1",
+        ),
+        ("UPDATE runs SET deployment = 'another'", &["run", "readings"], "another"),
+        ("UPDATE runs SET started_at = started_at + 60", &["run", "readings"], "started_at is"),
+        ("UPDATE runs SET finished_at = NULL", &["run", "readings"], "finished_at is"),
+        (
+            "UPDATE runs SET settings = json_set(settings, '$.retries', 9)",
+            &["run", "readings"],
+            "settings_sha256 is",
+        ),
+        ("DELETE FROM manifests", &["record"], "no such manifest"),
+        ("UPDATE manifests SET sha256 = 'x'", &["record"], "no such manifest"),
+    ] {
+        let (_sandbox, desk) = audited();
+        sqlite3(&desk, sql);
+        let expected: Vec<_> = expected.iter().map(|check| ("DIFFERS", *check)).collect();
+        verified(&desk, &[], 1, &expected, &[told]);
+    }
+}
+
+#[test]
+fn a_damaged_store_is_named() {
+    let (_sandbox, desk) = audited();
+    let mut bytes = desk.bytes("reports/keysunset.db");
+    // The header stays, so that it is recognized as ours.
+    bytes[4096..].fill(0xa5);
+    desk.put("reports/keysunset.db", bytes);
+    let ran = desk.run(&["verify"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(faults(&ran).contains(&("DIFFERS".to_owned(), "store".to_owned())), "{ran:?}");
+}
+
+#[test]
+fn a_manifest_that_was_changed_is_named() {
+    let record = ("DIFFERS", "record");
+    for (from, to, expected, told) in [
+        ("\"fail_on\": \"any\"", "\"fail_on\": \"never\"", &[][..], "no such manifest"),
+        (
+            "\"complete\": true",
+            "\"complete\": false",
+            &["readings"],
+            "complete is false in the manifest, and true",
+        ),
+        ("\"retries\": 0", "\"retries\": 4", &["settings", "run"], "which is not that of the settings"),
+        (
+            "\"service_version\": \"4.4.12\"",
+            "\"service_version\": \"4.4.13\"",
+            &["run"],
+            "\"4.4.13\" in the manifest",
+        ),
+        (
+            "\"previous\": null",
+            "\"previous\": {\n        \"run\": 0,\n        \"sha256\": \"\"\n      }",
+            &["chain"],
+            "of run 0",
+        ),
+    ] {
+        let (_sandbox, desk) = audited();
+        edited(&desk, from, to);
+        let mut expected: Vec<_> = expected.iter().map(|check| ("DIFFERS", *check)).collect();
+        let at = expected.iter().position(|(_, check)| *check == "chain").unwrap_or(expected.len());
+        expected.insert(at, record);
+        verified(&desk, &[], 1, &expected, &[told]);
+    }
+    // The same content in other bytes.
+    let (_sandbox, desk) = audited();
+    let text = desk.text("reports/manifest.json");
+    desk.put("reports/manifest.json", text.clone() + "\n");
+    verified(&desk, &[], 1, &[("DIFFERS", "manifest"), record], &["other bytes"]);
+    desk.put(
+        "reports/manifest.json",
+        text.replacen("  \"version\": 1,", "  \"version\": 1,\n  \"version\": 1,", 1),
+    );
+    assert_eq!(desk.run(&["verify"]).code, 5, "a field that stands twice");
+}
+
+#[test]
+fn a_forgery_that_is_consistent_in_itself_is_not_what_the_store_knows() {
+    let (_sandbox, desk) = audited();
+    let csv = desk.text("reports/keys.csv").replace("critical", "info");
+    let before = manifest(&desk, "reports");
+    let named = &before["files"][0];
+    desk.put("reports/keys.csv", &csv);
+    edited(&desk, &named["bytes"].to_string(), &csv.len().to_string());
+    edited(&desk, named["sha256"].as_str().unwrap(), &sha256sum(csv.as_bytes()));
+    rewritten(&desk, |_| ());
+    verified(&desk, &[], 1, &[("DIFFERS", "record")], &["no such manifest of run 1 of "]);
+    // Without the store nobody can tell.
+    verified(
+        &desk,
+        &["--store", "none.db"],
+        3,
+        &[("unknown", "store"), ("unknown", "run")],
+        &["nothing differs"],
+    );
+}
+
+#[test]
+fn runs_are_a_chain_and_a_link_that_is_missing_is_named() {
+    let (sandbox, desk) = audited();
+    let mut hashes = vec![sha256sum(&desk.bytes("reports/manifest.json"))];
+    for before in 1..=3 {
+        assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--name", &format!("run {before}")]).code, 1);
+        let previous = json!({"run": before, "sha256": hashes.last().unwrap()});
+        assert_eq!(manifest(&desk, "reports")["runs"][0]["previous"], previous);
+        hashes.push(sha256sum(&desk.bytes("reports/manifest.json")));
+    }
+    verified(&desk, &[], 0, &[], &["3 manifests before, back to run 1"]);
+    // The runs may go, as they do when the store is pruned; their manifests stay.
+    sqlite3(&desk, "PRAGMA foreign_keys = on; DELETE FROM runs WHERE id < 3");
+    verified(&desk, &[], 0, &[], &["3 manifests before, back to run 1"]);
+    let chain = [("DIFFERS", "chain")];
+    let whole = desk.bytes("reports/keysunset.db");
+    for (sql, told) in [
+        ("DELETE FROM manifests WHERE run = 3", "of run 4 names as the one before it that of run 3"),
+        ("DELETE FROM manifests WHERE run = 2", "of run 3 names as the one before it that of run 2"),
+        ("DELETE FROM manifests WHERE run = 1", "of run 2 names as the one before it that of run 1"),
+        (
+            "UPDATE manifests SET document = replace(document, 'run 1', 'run 9') WHERE run = 2",
+            "the manifest of run 2 in the store is not the one of its hash",
+        ),
+    ] {
+        sqlite3(&desk, sql);
+        verified(&desk, &[], 1, &chain, &[told]);
+        for more in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(desk.path(&format!("reports/keysunset.db{more}")));
+        }
+        desk.put("reports/keysunset.db", &whole);
+    }
+    // A run that is gone can't be checked itself.
+    sqlite3(&desk, "PRAGMA foreign_keys = on; DELETE FROM runs WHERE id = 4");
+    verified(&desk, &[], 3, &[("unknown", "run")], &["no longer in the store"]);
+}
+
+#[test]
+fn what_the_manifest_does_not_name_is_not_called_well() {
+    let (_sandbox, desk) = audited();
+    desk.put("reports/notes.txt", "nobody's business");
+    verified(&desk, &[], 0, &[], &[]);
+    desk.put("reports/findings.sarif", "{}");
+    verified(&desk, &[], 3, &[("unknown", "file")], &["findings.sarif: the manifest does not name it"]);
+}
+
+#[test]
+fn what_is_no_manifest_ends_with_5() {
+    let fails = |desk: &Desk, told: &[&str]| {
+        let ran = desk.run(&["verify"]);
+        assert_eq!((ran.code, &*ran.stdout), (5, ""), "{ran:?}");
+        assert!(ran.stderr.starts_with("error: "), "{ran:?}");
+        for text in told {
+            assert!(ran.stderr.contains(text), "{text} in {ran:?}");
+        }
+    };
+    fails(&Desk::empty(), &["there is no reports/manifest.json", "help: "]);
+    let (_sandbox, desk) = audited();
+    let whole = desk.text("reports/manifest.json");
+    desk.put("outside.txt", "a secret");
+    for name in [
+        "../outside.txt",
+        "/etc/passwd",
+        "..",
+        "",
+        "a/b",
+        "a\\b",
+        ".hidden",
+        "manifest.json",
+        "x\\u0000",
+        "C:x",
+    ] {
+        desk.put("reports/manifest.json", whole.replacen("keys.csv", &name.replace("a\\b", "a\\\\b"), 1));
+        fails(&desk, &["can't be trusted"]);
+    }
+    desk.put("reports/manifest.json", whole.replacen("\"version\": 1", "\"version\": 2", 1));
+    fails(&desk, &["newer keysunset (version 2; this one knows 1)", "help: "]);
+    for other in
+        ["", "{}", "[]", "null", "{\"format\": \"other\", \"version\": 1}", &whole[..whole.len() / 2]]
+    {
+        desk.put("reports/manifest.json", other);
+        fails(&desk, &["is not a manifest of keysunset"]);
+    }
+    desk.put("reports/manifest.json", [0xff, 0xfe]);
+    fails(&desk, &["can't be read"]);
+    std::fs::remove_file(desk.path("reports/manifest.json")).unwrap();
+    std::fs::create_dir(desk.path("reports/manifest.json")).unwrap();
+    fails(&desk, &["no regular file"]);
+}
+
+#[test]
+fn a_manifest_that_can_not_be_recorded_is_a_warning_and_is_not_known_later() {
+    let (_sandbox, desk) = audited();
+    sqlite3(
+        &desk,
+        "CREATE TRIGGER full BEFORE INSERT ON manifests BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    let ran = desk.run(&["report", "--cutoff", "2019-02-03"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("warning: manifest.json can't be recorded") && ran.stderr.contains("no room"),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains("reports/manifest.json"));
+    verified(&desk, &[], 1, &[("DIFFERS", "record")], &["could not be recorded"]);
+    sqlite3(&desk, "DROP TRIGGER full");
+    assert_eq!(desk.run(&["report", "--cutoff", "2019-02-03"]).code, 1);
+    verified(&desk, &[], 0, &[], &[]);
+}
+
+#[test]
+fn a_run_that_came_to_nothing_leaves_no_link() {
+    let (sandbox, desk) = audited();
+    let (public, _) = sandbox.credential_of(0);
+    let wrong = Desk::of((public, "00000000-0000-0000-0000-000000000000".to_owned()));
+    let store = desk.path("reports/keysunset.db").display().to_string();
+    assert_eq!(wrong.audit(&sandbox, &["--all-orgs", "--store", &store]).code, 5);
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
+    assert_eq!(manifest(&desk, "reports")["runs"][0]["run"], 2);
+    verified(&desk, &[], 0, &[], &["1 manifest before, of run 1"]);
+}
+
+#[test]
+fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
+    let sandbox = ops_manager(10);
+    let desk = Desk::at(&sandbox);
+    for name in ["east", "west", "west"] {
+        let store = format!("{name}.db");
+        assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--name", name, "--store", &store]).code, 1);
+    }
+    let stores = ["west.db", "east.db"].map(|name| Store::open(&desk.path(name)).unwrap());
+    let runs = stores.each_ref().map(|store| store.run(Some(1)).unwrap());
+    let evidence: Vec<_> = stores
+        .iter()
+        .zip(&runs)
+        .map(|(store, run)| {
+            let policy = Policy { now: run.started_at, cutoff: CUTOFF, active_within: ACTIVE_WITHIN };
+            Evidence { store, run, policy, ratchet: None }
+        })
+        .collect();
+    let output = Output {
+        out: desk.path("both"),
+        formats: Vec::new(),
+        templates: None,
+        step_summary: None,
+        csv_raw: false,
+    };
+    let gate = Gate { fail_on: FailOn::Any, strict_waivers: false, exit_zero: false, waivers: None };
+    let text = Manifest::of(&evidence, gate, &output, &[]).unwrap().text().unwrap();
+    for Evidence { store, run, .. } in &evidence {
+        store.record_manifest(run.id, &sha256(&text), &text).unwrap();
+    }
+    drop(evidence);
+    drop(stores);
+    desk.put("both/manifest.json", &text);
+    let names = manifest(&desk, "both");
+    assert_eq!(
+        (&names["runs"][0]["deployment"], &names["runs"][1]["deployment"]),
+        (&json!("east"), &json!("west"))
+    );
+    // It was this test that made it.
+    let made = ("note", "tool");
+    let (east, west) = (["--store", "east.db"], ["--store", "west.db"]);
+    verified(&desk, &[&["both"][..], &east, &west].concat(), 0, &[made], &["run 1 of east", "run 1 of west"]);
+    verified(
+        &desk,
+        &[&["both"][..], &east].concat(),
+        3,
+        &[("unknown", "run"), made],
+        &["run 1 of west: without its store"],
+    );
+}

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::history::Form;
 use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::Format;
@@ -86,6 +87,15 @@ pub enum Command {
     /// Check the manifest of a folder of reports, the files that it names, and the store
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// What each stored run came to, and when no key is left if it goes on like this
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(History),
+    /// What changed from one stored run to a later one: keys that came, went, were used in between
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
+    /// Let old runs go, and give their room back
+    #[command(after_help = PRUNE_EXAMPLES)]
+    Prune(Prune),
 }
 
 const AUDIT_EXAMPLES: &str = "\
@@ -176,6 +186,28 @@ Examples:
   keysunset verify reports-2023 --store reports/keysunset.db
   keysunset verify --json";
 
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  keysunset history
+  keysunset history --deployment prod --format markdown
+  keysunset history --json --cutoff 2023-01-01 --store /var/lib/keysunset.db";
+
+const DIFF_EXAMPLES: &str = "\
+Without numbers it compares the newest run with the last complete one before it;
+with one, that run with the newest of its deployment.
+
+Examples:
+  keysunset diff
+  keysunset diff 3
+  keysunset diff 3 7 --format markdown";
+
+const PRUNE_EXAMPLES: &str = "\
+The last complete run of a deployment stays in any case.
+
+Examples:
+  keysunset prune --keep 12 --dry-run
+  keysunset prune --keep 12";
+
 /// `keysunset demo`
 #[derive(Args, Debug)]
 pub struct Demo {
@@ -265,12 +297,24 @@ pub struct Explain {
     /// The key's id, as in the column `key_id`
     #[arg(value_name = "KEY_ID")]
     pub key: String,
-    /// Which evidence, and how to judge it.
+    /// A use at or after it counts: a day or a time [default: the run's own]
+    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant, help_heading = "Judgement")]
+    pub cutoff: Option<DateTime<Utc>>,
+    /// A key used in the last so many days is in use now [default: the run's own]
+    #[arg(
+        long,
+        value_name = "DAYS",
+        env = "KEYSUNSET_ACTIVE_WITHIN",
+        hide_env = true,
+        help_heading = "Judgement"
+    )]
+    pub active_within: Option<u32>,
+    /// Accepted exceptions (docs/waivers.md)
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_WAIVERS", hide_env = true, help_heading = "Judgement")]
+    pub waivers: Option<PathBuf>,
+    /// Where the runs are.
     #[command(flatten)]
     pub kept: Kept,
-    /// A file of settings [default: keysunset.toml, where it is]
-    #[arg(long, value_name = "FILE", help_heading = "Settings")]
-    pub config: Option<PathBuf>,
 }
 
 /// `keysunset merge`
@@ -346,15 +390,9 @@ pub struct Export {
     /// The run's number [default: the newest]
     #[arg(value_name = "RUN")]
     pub run: Option<i64>,
-    /// Where the reports are [default: reports]
-    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true)]
-    pub out: Option<PathBuf>,
-    /// Where the evidence is kept [default: keysunset.db in --out]
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true)]
-    pub store: Option<PathBuf>,
-    /// A file of settings [default: keysunset.toml, where it is]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
 }
 
 /// `keysunset verify`
@@ -371,6 +409,90 @@ pub struct Verify {
     pub json: bool,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset history`
+#[derive(Args, Debug)]
+pub struct History {
+    /// Only this one, by the name in its reports [default: every one in the store]
+    #[arg(long, value_name = "NAME")]
+    pub deployment: Option<String>,
+    /// A use at or after it counts, in every run [default: each run's own]
+    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant)]
+    pub cutoff: Option<DateTime<Utc>>,
+    /// How to show it.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// `keysunset diff`
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// The earlier run's number [default: the last complete one before B]
+    #[arg(value_name = "A")]
+    pub before: Option<i64>,
+    /// The later run's number [default: the newest]
+    #[arg(value_name = "B")]
+    pub after: Option<i64>,
+    /// The newest runs of this one, by the name in its reports
+    #[arg(long, value_name = "NAME", conflicts_with = "before")]
+    pub deployment: Option<String>,
+    /// How to show it.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// `keysunset prune`
+#[derive(Args, Debug)]
+pub struct Prune {
+    /// How many runs of each deployment stay: the newest
+    #[arg(long, value_name = "N")]
+    pub keep: NonZeroUsize,
+    /// Say what would go, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// What the memory between runs is shown as.
+#[derive(Args, Debug)]
+pub struct Shape {
+    /// What to show it as, on standard output [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Form>,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format", help_heading = "Output")]
+    pub json: bool,
+}
+
+impl Shape {
+    /// What was asked for.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.format.unwrap_or(if self.json { Form::Json } else { Form::Text })
+    }
+}
+
+/// Where runs are kept, for the commands that need nothing else of the reports' settings.
+#[derive(Args, Debug)]
+pub struct Kept {
+    /// Where the evidence is kept [default: keysunset.db in --out]
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true, help_heading = "Output")]
+    pub store: Option<PathBuf>,
+    /// Where the reports are [default: reports]
+    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true, help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
 }
 
@@ -531,39 +653,6 @@ pub struct Shown {
     /// Leave CSV fields as they are, even where a spreadsheet would run them
     #[arg(long, env = "KEYSUNSET_CSV_RAW", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Output")]
     pub csv_raw: Option<bool>,
-}
-
-/// Which evidence to look into, and how to judge it: of [`Shown`], what matters where no report is written.
-#[derive(Args, Debug)]
-pub struct Kept {
-    /// A use at or after it counts: a day or a time [default: the run's own]
-    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant, help_heading = "Judgement")]
-    pub cutoff: Option<DateTime<Utc>>,
-    /// A key used in the last so many days is in use now [default: the run's own]
-    #[arg(
-        long,
-        value_name = "DAYS",
-        env = "KEYSUNSET_ACTIVE_WITHIN",
-        hide_env = true,
-        help_heading = "Judgement"
-    )]
-    pub active_within: Option<u32>,
-    /// Accepted exceptions (docs/waivers.md)
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_WAIVERS", hide_env = true, help_heading = "Judgement")]
-    pub waivers: Option<PathBuf>,
-    /// Where the reports went [default: reports]
-    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true, help_heading = "Evidence")]
-    pub out: Option<PathBuf>,
-    /// Where the evidence is kept [default: keysunset.db in --out]
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true, help_heading = "Evidence")]
-    pub store: Option<PathBuf>,
-}
-
-impl From<Kept> for Shown {
-    fn from(kept: Kept) -> Self {
-        let Kept { cutoff, active_within, waivers, out, store } = kept;
-        Self { cutoff, active_within, waivers, out, store, ..Self::default() }
-    }
 }
 
 /// A day (its first instant, UTC) or a time.

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::api::{Credentials, is_loopback, product};
-use crate::cli::{self, Asked, Cli, Shown};
+use crate::cli::{self, Asked, Cli, Kept, Shown};
 use crate::credentials::{self, Env, Profile};
 use crate::exit::Error;
 use crate::model::Product;
@@ -231,6 +231,15 @@ impl View {
     pub fn resolve(shown: Shown, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
         let (_, file) = read_file(config)?;
         Ok(Self::settle(shown.over(file), env))
+    }
+
+    /// Resolves what was typed for the commands that need the store and nothing of the reports.
+    ///
+    /// # Errors
+    /// What can't be used of the configuration.
+    pub fn of_store(kept: Kept, judged: Shown, env: &Env) -> Result<Self, Error> {
+        let Kept { store, out, config } = kept;
+        Self::resolve(Shown { out, store, ..judged }, config.as_deref(), env)
     }
 
     /// What was typed, and the defaults where nothing was.

@@ -19,6 +19,7 @@
 //! - [`store`]: the evidence. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
 //! - [`report`]: one file a format. [`gate`]: the exit code.
 //! - [`evidence`]: what proves a run afterwards: its canonical form, the manifest, and the check of both.
+//! - [`history`]: the memory between runs: points, forecast, what changed.
 //! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.
 //! - [`commands`]: one file a command, which calls the stages in order.
 //! - [`sandbox`]: the service itself. It knows nothing of the rest, so that client and server can't share a mistake.
@@ -37,6 +38,7 @@ pub mod credentials;
 pub mod evidence;
 pub mod exit;
 pub mod gate;
+pub mod history;
 pub mod model;
 pub mod policy;
 pub mod progress;
@@ -49,7 +51,7 @@ pub mod store;
 pub mod waivers;
 
 use clap::CommandFactory as _;
-use cli::{Cli, Command, Shown};
+use cli::{Cli, Command, Explain, Shown};
 use config::{Clock, Settings, View};
 use exit::{Error, Exit};
 
@@ -76,8 +78,10 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
             commands::doctor::run(settings, doctor.json, clock, cli.quiet).await
         }
         Command::Explain(explain) => {
-            let view = View::resolve(explain.kept.into(), explain.config.as_deref(), &env)?;
-            commands::explain::run(&view, &explain.key, clock)
+            let Explain { key, cutoff, active_within, waivers, kept } = explain;
+            let judged = Shown { cutoff, active_within, waivers, ..Shown::default() };
+            let view = View::of_store(kept, judged, &env)?;
+            commands::explain::run(&view, &key, clock)
         }
         Command::Merge(merge) => {
             let view = View::resolve(merge.shown, merge.config.as_deref(), &env)?;
@@ -93,8 +97,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Completions(asked) => commands::completions::run(&mut Cli::command(), asked.shell),
         Command::Man(man) => commands::man::run(Cli::command(), &man.dir, clock, cli.quiet),
         Command::Export(export) => {
-            let shown = Shown { out: export.out, store: export.store, ..Shown::default() };
-            let view = View::resolve(shown, export.config.as_deref(), &env)?;
+            let view = View::of_store(export.kept, Shown::default(), &env)?;
             commands::export::run(&view.store, export.run)
         }
         Command::Verify(verify) => {
@@ -102,6 +105,25 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
             let view = View::resolve(shown, verify.config.as_deref(), &env)?;
             let stores = if verify.store.is_empty() { vec![view.store] } else { verify.store };
             commands::verify::run(&view.output.out, &stores, verify.json, cli.quiet)
+        }
+        Command::History(history) => {
+            let form = history.shape.form();
+            let view =
+                View::of_store(history.kept, Shown { cutoff: history.cutoff, ..Shown::default() }, &env)?;
+            commands::history::run(&view, history.deployment.as_deref(), form)
+        }
+        Command::Diff(diff) => {
+            let view = View::of_store(diff.kept, Shown::default(), &env)?;
+            let wanted = commands::diff::Wanted {
+                before: diff.before,
+                after: diff.after,
+                deployment: diff.deployment,
+            };
+            commands::diff::run(&view, &wanted, diff.shape.form())
+        }
+        Command::Prune(prune) => {
+            let view = View::of_store(prune.kept, Shown::default(), &env)?;
+            commands::prune::run(&view.store, prune.keep, prune.dry_run, cli.quiet)
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::{Ended, Error, Facts, Lapse, LapseKind, Report, Row, Summary, Writer, text};
+use crate::history::BurnDown;
 use crate::model::{Gap, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::store::Run;
@@ -219,6 +220,7 @@ struct Deployment<'a> {
     certificates_not_verified: bool,
     in_the_clear: bool,
     clock_skew: Option<i64>,
+    burn_down: Option<&'a BurnDown>,
     /// The earlier run it is compared with.
     compared_with: Option<&'a str>,
     complete: bool,
@@ -452,6 +454,7 @@ impl<'a> Deployment<'a> {
             certificates_not_verified: run.settings.certificates_not_verified,
             in_the_clear: run.settings.in_the_clear,
             clock_skew: run.clock_skew,
+            burn_down: facts.burn_down.as_ref(),
             compared_with: facts.ratchet.map(|ratchet| ratchet.name.as_str()),
             complete: facts.is_whole() && summary.is_complete(),
             total: Totals::of(summary),

@@ -29,6 +29,7 @@ pub use judge::{Lapse, LapseKind};
 pub use summary::Summary;
 
 use self::judge::Judge;
+use crate::history::{self, BurnDown};
 use crate::model::{Gap, PersonalKey, Reading};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Worse};
@@ -136,6 +137,8 @@ pub struct Facts<'a> {
     pub ratchet: Option<&'a Ratchet>,
     /// When the last complete run of the deployment ended, up to this one.
     pub last_complete: Option<DateTime<Utc>>,
+    /// What the runs up to this one came to; only where somebody shows it, since it counts the keys of all of them.
+    pub burn_down: Option<BurnDown>,
 }
 
 impl Facts<'_> {
@@ -288,6 +291,7 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
     let mut judge = Judge::new(rules);
     let mut deployments = Vec::new();
+    let shows_burn_down = output.formats.contains(&Format::Markdown);
     for Evidence { store, run, policy, ratchet } in by_name {
         let facts = Facts {
             run,
@@ -295,6 +299,7 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
             gaps: store.gaps(run)?,
             ratchet: *ratchet,
             last_complete: store.last_complete(run)?,
+            burn_down: shows_burn_down.then(|| history::burn_down(store, run, policy.cutoff)).transpose()?,
         };
         let wrong = |path: &Path, why| Error::Write(path.display().to_string(), why);
         for (path, writer) in &mut writers {

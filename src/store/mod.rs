@@ -4,6 +4,8 @@
 mod baseline;
 mod journal;
 mod manifests;
+mod past;
+mod prune;
 mod schema;
 
 use std::fs::{File, TryLockError};
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use baseline::Baseline;
 pub use journal::{Closed, Journal, Pen};
+pub use past::Tally;
+pub use prune::Removed;
 
 use crate::model::{Gap, Line, Origin, Outcome, PersonalKey, Product, ReadStatus, Reading, Suffix, User};
 

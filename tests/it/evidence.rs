@@ -139,7 +139,10 @@ fn the_manifest_names_what_was_run_and_the_hash_of_all_that_came_of_it() {
         ("started_at", json!("2025-01-01T00:00:00Z")),
         ("finished_at", json!("2025-01-01T00:00:00Z")),
         ("previous", Value::Null),
-        ("judged_by", json!({"cutoff": "2021-03-01T00:00:00Z", "active_within_days": 90, "compared_with": null})),
+        (
+            "judged_by",
+            json!({"cutoff": "2021-03-01T00:00:00Z", "active_within_days": 90, "compared_with": null}),
+        ),
     ] {
         assert_eq!(run[field], expected, "{field}");
     }

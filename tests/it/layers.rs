@@ -19,8 +19,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ("collect", &["model", "api"]),
     ("saved", &["model", "api"]),
     ("waivers", &["model", "policy", "lines"]),
+    ("history", &["model", "policy", "store"]),
     ("ratchet", &["model", "policy", "store"]),
-    ("report", &["model", "policy", "waivers", "store", "ratchet"]),
+    ("report", &["model", "policy", "waivers", "store", "history", "ratchet"]),
     ("plan", &["model", "policy", "waivers", "store"]),
     // The manifest names what the report wrote, of which store's run, by which rules.
     ("evidence", &["model", "policy", "store", "report"]),
@@ -47,10 +48,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("commands", ALL_BUT_CLI),
 ];
 const ABOVE_SETTINGS: &[&str] =
-    &["model", "exit", "sandbox", "policy", "api", "store", "source", "report", "gate"];
+    &["model", "exit", "sandbox", "policy", "api", "store", "source", "report", "history", "gate"];
 const ALL_BUT_CLI: &[&str] = &[
     "model", "exit", "sandbox", "progress", "policy", "api", "store", "source", "collect", "saved",
-    "waivers", "ratchet", "report", "evidence", "plan", "gate", "config",
+    "waivers", "history", "ratchet", "report", "evidence", "plan", "gate", "config",
 ];
 
 /// The rooms that are macros, crate-wide by nature.

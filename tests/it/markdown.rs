@@ -251,3 +251,28 @@ fn the_way_to_a_programmatic_key_is_the_products_own() {
     );
     assert!(ops_manager.contains("5.0"), "which cuts every personal key off");
 }
+
+#[test]
+fn the_burn_down_shows_the_complete_runs_and_when_no_key_is_left() {
+    use crate::world::{Keys, World, audited, key as of};
+    let keys = |count: usize| Keys::Are((0..count).map(|number| of(1, 10 + number, None, 0)).collect());
+    let (world, stub) = World::of(vec![(1, keys(6))]);
+    let mut desk = desk();
+    for (day, answer) in [(0, keys(6)), (7, Keys::Refused(401, "NOT_SELF")), (14, keys(4)), (28, keys(2))] {
+        world.becomes(vec![(1, answer)]);
+        desk = desk.with("SOURCE_DATE_EPOCH", &(crate::support::NOW + day * 86_400).to_string());
+        audited(&desk, &stub, &[]);
+        assert_eq!(desk.markdown().contains("Burn-down"), day >= 14, "one complete run is no line");
+    }
+    let page = desk.markdown();
+    for line in [
+        r#"x-axis ["2025-01-01", "2025-01-15", "2025-01-29"]"#,
+        "bar [6, 4, 2]",
+        "line [0, 0, 0]",
+        // Two keys in fourteen days, and two are left on the 29th.
+        "2025-02-12",
+        "Incomplete runs left out: 1.",
+    ] {
+        assert!(page.contains(line), "{line}: {page}");
+    }
+}

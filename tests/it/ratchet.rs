@@ -145,7 +145,7 @@ fn a_baseline_that_proves_nothing_is_refused() {
     let (there, _) = first(&whole_stub, &[]);
     exported(&there, &here);
     let complete = here.text("baseline.ndjson");
-    here.put("baseline.ndjson", complete.lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
+    here.put("baseline.ndjson", complete.split_inclusive('\n').take(2).collect::<String>());
     refused("the end is missing");
     here.put("baseline.ndjson", complete.replace("\"enabled\":true", "\"enabled\": true"));
     refused("canonical form");

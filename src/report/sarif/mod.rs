@@ -158,7 +158,8 @@ mod tests {
         let mut writer: Box<dyn Writer> = Box::new(start(BufWriter::new(NamedTempFile::new().unwrap())));
         let mut deployments = Vec::new();
         for run in &runs {
-            let facts = Facts { run, policy, gaps: Vec::new(), ratchet: None, last_complete: None };
+            let facts =
+                Facts { run, policy, gaps: Vec::new(), ratchet: None, last_complete: None, burn_down: None };
             writer.begin(&facts).unwrap();
             let key = &reading.keys[0];
             let row = Row {

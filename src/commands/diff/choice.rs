@@ -1,0 +1,86 @@
+//! Which two runs.
+
+use super::Wanted;
+use crate::exit::Error;
+use crate::history::point;
+use crate::report::text::printable;
+use crate::store::{Run, Store};
+
+/// The earlier and the later run. Of none given, the newest and the last complete one before it; of one, that and the newest
+/// of its deployment.
+///
+/// # Errors
+/// No such run, none to compare with, or two that can't be compared.
+pub(super) fn choose(store: &Store, wanted: &Wanted) -> Result<(Run, Run), Error> {
+    let (before, after) = match (wanted.before, wanted.after) {
+        (Some(before), Some(after)) => (store.run(Some(before))?, store.run(Some(after))?),
+        (Some(before), None) => {
+            let before = store.run(Some(before))?;
+            let after = newest(store, Some(&before.deployment))?;
+            if after.id == before.id {
+                return Err(Error::input(format!(
+                    "run {} is the newest of {}: there is none to compare it with",
+                    before.id,
+                    printable(&before.deployment)
+                ))
+                .help("`keysunset history` lists the runs"));
+            }
+            (before, after)
+        }
+        (None, after) => {
+            let after = match after {
+                Some(after) => store.run(Some(after))?,
+                None => newest(store, wanted.deployment.as_deref())?,
+            };
+            (last_complete(store, &after)?, after)
+        }
+    };
+    if before.deployment != after.deployment {
+        let (one, other) = (printable(&before.deployment), printable(&after.deployment));
+        return Err(Error::input(format!(
+            "run {} is of {one} and run {} of {other}: two deployments have nothing to compare",
+            before.id, after.id
+        ))
+        .help("`keysunset history` lists the runs of each"));
+    }
+    if before.id >= after.id {
+        let (one, other) = (after.id.min(before.id), before.id.max(after.id));
+        let error = Error::input(format!("run {} is not earlier than run {}", before.id, after.id));
+        return Err(if one == other {
+            error.help("name two runs; `keysunset history` lists them")
+        } else {
+            error.help(format!("the earlier one comes first: `keysunset diff {one} {other}`"))
+        });
+    }
+    Ok((before, after))
+}
+
+fn newest(store: &Store, deployment: Option<&str>) -> Result<Run, Error> {
+    let runs = store.runs()?.into_iter().map(|(run, _)| run);
+    let mut of_it = runs.filter(|run| deployment.is_none_or(|name| run.deployment == name));
+    match of_it.next() {
+        Some(run) => Ok(run),
+        // It tells that there is none.
+        None => Ok(store.run(None)?),
+    }
+}
+
+fn last_complete(store: &Store, after: &Run) -> Result<Run, Error> {
+    for (run, _) in store.runs()? {
+        if run.deployment == after.deployment
+            && run.id < after.id
+            && point(store, run.clone(), None)?.is_complete()
+        {
+            return Ok(run);
+        }
+    }
+    Err(Error::input(format!(
+        "there is no complete run of {} before run {} to compare it with",
+        printable(&after.deployment),
+        after.id
+    ))
+    .help(format!(
+        "name an incomplete one, as in `keysunset diff RUN {}`; `keysunset history` lists them",
+        after.id
+    )))
+}

@@ -1,0 +1,117 @@
+//! The diff for programs: one array a kind of change. The names are promised outward (docs/history.md), and stand here
+//! apart from the model's.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Sections;
+use crate::commands::history::json::{RunFacts, VERSION};
+use crate::exit::Error;
+use crate::history::Usage;
+use crate::history::diff::{Change, Entry, Frame, Sides};
+use crate::model::{PersonalKey, ReadStatus, Suffix, rfc3339};
+
+#[derive(Serialize)]
+struct Item<'a> {
+    user_id: &'a str,
+    username: Option<&'a str>,
+    /// Absent from a run: `None`.
+    read_status_before: Option<ReadStatus>,
+    read_status_after: Option<ReadStatus>,
+    #[serde(flatten)]
+    key: Option<Seen<'a>>,
+    why: &'a str,
+}
+
+#[derive(Serialize)]
+struct Seen<'a> {
+    key_id: &'a str,
+    key_suffix: Option<&'a str>,
+    description: &'a str,
+    created_at: Option<String>,
+    enabled_before: Option<bool>,
+    enabled_after: Option<bool>,
+    last_used_before: Option<String>,
+    last_used_after: Option<String>,
+    used_count_before: Option<u64>,
+    used_count_after: Option<u64>,
+    /// Of a key used in between; `None` where nobody knows, which is not 0.
+    calls: Option<u64>,
+    /// Between the two readings.
+    seconds: Option<i64>,
+    calls_a_day: Option<f64>,
+    auditing_key: bool,
+}
+
+impl<'a> Seen<'a> {
+    fn of(sides: &Sides<'a>, usage: Option<&Usage>) -> Option<Self> {
+        let newest = sides.newest()?;
+        let last = |key: Option<&PersonalKey>| key.and_then(|key| key.last_used).map(rfc3339);
+        Some(Self {
+            key_id: &newest.id,
+            key_suffix: newest.suffix.as_ref().map(Suffix::as_str),
+            description: &newest.description,
+            created_at: newest.created_at.map(rfc3339),
+            enabled_before: sides.before.and_then(|key| key.enabled),
+            enabled_after: sides.after.and_then(|key| key.enabled),
+            last_used_before: last(sides.before),
+            last_used_after: last(sides.after),
+            used_count_before: sides.before.and_then(|key| key.used_count),
+            used_count_after: sides.after.and_then(|key| key.used_count),
+            calls: usage.and_then(Usage::calls),
+            seconds: usage.and_then(|usage| match usage {
+                Usage::Used { seconds, .. } => Some(*seconds),
+                Usage::Unused | Usage::Unknown(_) => None,
+            }),
+            calls_a_day: usage.and_then(Usage::calls_a_day),
+            auditing_key: sides.is_auditing(),
+        })
+    }
+}
+
+pub(super) fn line(entry: &Entry) -> Result<String, Error> {
+    let item = Item {
+        user_id: &entry.user.id,
+        username: entry.user.username.as_deref(),
+        read_status_before: entry.was,
+        read_status_after: entry.is,
+        key: entry.key.as_ref().and_then(|sides| Seen::of(sides, entry.usage.as_ref())),
+        why: &entry.why,
+    };
+    serde_json::to_string(&item).map(|item| format!("    {item}")).map_err(Error::bug)
+}
+
+#[derive(Serialize)]
+struct Head<'a> {
+    version: u32,
+    before: RunFacts<'a>,
+    after: RunFacts<'a>,
+    caveats: Vec<String>,
+    /// Changes by kind.
+    counts: BTreeMap<Change, u64>,
+}
+
+pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) -> io::Result<()> {
+    let head = Head {
+        version: VERSION,
+        before: RunFacts::of(&frame.before),
+        after: RunFacts::of(&frame.after),
+        caveats: frame.caveats(),
+        counts: Change::ALL.iter().map(|change| (*change, sections.count(*change))).collect(),
+    };
+    let head = serde_json::to_string_pretty(&head).map_err(io::Error::other)?;
+    // It goes on with an array a kind of change, which is not held as a whole.
+    write!(out, "{}", head.strip_suffix("\n}").unwrap_or(&head))?;
+    for change in Change::ALL {
+        if sections.count(*change) == 0 {
+            write!(out, ",\n  \"{change}\": []")?;
+            continue;
+        }
+        writeln!(out, ",\n  \"{change}\": [")?;
+        sections.copy(*change, out)?;
+        write!(out, "\n  ]")?;
+    }
+    writeln!(out, "\n}}")
+}

@@ -1,0 +1,110 @@
+//! `keysunset diff`: what changed from one run to a later one.
+
+mod choice;
+mod json;
+mod markdown;
+mod sections;
+mod text;
+
+use std::io::{self, Write};
+
+use self::sections::Sections;
+use super::history::deployments;
+use crate::config::View;
+use crate::exit::{Error, Exit};
+use crate::history::diff::{Change, Entry, Frame};
+use crate::history::{Form, point};
+use crate::store::Store;
+
+/// What was asked for: the numbers of two runs, of one, or of none.
+pub struct Wanted {
+    /// The earlier run.
+    pub before: Option<i64>,
+    /// The later run.
+    pub after: Option<i64>,
+    /// Of which deployment, where no run says so.
+    pub deployment: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// No store, no such runs, two that can't be compared, or standard output that can't be written.
+pub fn run(view: &View, wanted: &Wanted, form: Form) -> Result<Exit, Error> {
+    let store = Store::open(&view.store)?;
+    if let Some(deployment) = &wanted.deployment {
+        deployments(&store, Some(deployment))?;
+    }
+    let (before, after) = choice::choose(&store, wanted)?;
+    let frame = Frame { before: point(&store, before, None)?, after: point(&store, after, None)? };
+    let shape = Shape::of(form);
+    let mut sections = Sections::default();
+    store.side_by_side(&frame.before.run, &frame.after.run, |before, after| {
+        for entry in frame.changes(before.as_ref(), after.as_ref()) {
+            let line = (shape.line)(&entry)?;
+            sections.push(entry.change, &line, shape.between).map_err(|why| no_room(&why))?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let written = (shape.page)(&mut stdout, &frame, &mut sections).and_then(|()| stdout.flush());
+    match written {
+        // Whoever closed it does not want to know.
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::output(format!("can't write to standard output: {why}")))
+        }
+        Ok(()) | Err(_) => Ok(Exit::Clean),
+    }
+}
+
+fn no_room(why: &io::Error) -> Error {
+    Error::output(format!(
+        "can't write a file for the time being to {}: {why}",
+        std::env::temp_dir().display()
+    ))
+    .help("make room there, or set TMPDIR to another folder")
+}
+
+/// How a form writes one change, and the page around all of them.
+struct Shape {
+    line: fn(&Entry) -> Result<String, Error>,
+    /// Stands between two of a section.
+    between: &'static str,
+    page: fn(&mut dyn Write, &Frame, &mut Sections) -> io::Result<()>,
+}
+
+impl Shape {
+    fn of(form: Form) -> Self {
+        match form {
+            Form::Text => Self { line: text::line, between: "", page: text::page },
+            Form::Json => Self { line: json::line, between: ",\n", page: json::page },
+            Form::Markdown => Self { line: markdown::line, between: "", page: markdown::page },
+        }
+    }
+}
+
+/// What stands above a section, and what a reader should know of it.
+fn heading(change: Change) -> (&'static str, &'static str) {
+    match change {
+        Change::BecameUnreadable => ("Users who became unreadable", "nobody knows what became of their keys"),
+        Change::BecameReadable => ("Users who became readable", ""),
+        Change::UserCame => ("Users who came", ""),
+        Change::UserFirstSeen => ("Users seen for the first time", "they may have been there before"),
+        Change::UserWent => ("Users who went", "they are no longer listed; their accounts may still exist"),
+        Change::UserUnknown => ("Users of whom nothing is known any more", "they may still be there"),
+        Change::Used => ("Keys used in between", "the surest sign of a script that still runs"),
+        Change::UseUnknown => {
+            ("Keys of which nobody knows whether they were used in between", "take them as used")
+        }
+        Change::Came => ("Keys that came", "their users were read before, and did not have them"),
+        Change::FirstSeen => ("Keys seen for the first time", "they may have been there before"),
+        Change::Went => ("Keys that went", ""),
+        Change::LeftWithUser => (
+            "Keys whose user is no longer listed",
+            "nobody looked; the account may still exist, and the key with it",
+        ),
+        Change::Unknown => ("Keys of which nothing is known any more", "take them as still there"),
+        Change::Disabled => ("Keys that were disabled", ""),
+        Change::Enabled => ("Keys that were enabled again", ""),
+    }
+}

@@ -1,0 +1,68 @@
+//! The diff for a terminal: what was compared, then a section a kind of change.
+
+use std::io::{self, Write};
+
+use super::{Sections, heading};
+use crate::exit::Error;
+use crate::history::Point;
+use crate::history::diff::{Change, Entry, Frame};
+use crate::model::{User, rfc3339};
+use crate::report::text::{printable, shortened};
+
+/// Characters of a description.
+const DESCRIPTION: usize = 60;
+
+#[expect(clippy::unnecessary_wraps, reason = "every form has a line, and JSON's may fail")]
+pub(super) fn line(entry: &Entry) -> Result<String, Error> {
+    let mut line = format!("  {}", who(entry.user));
+    if let Some(key) = entry.key.and_then(|sides| sides.newest()) {
+        line.push_str("  ");
+        line.push_str(&printable(&key.id));
+        if !key.description.is_empty() {
+            line.push_str("  ");
+            line.push_str(&printable(&shortened(&key.description, DESCRIPTION)));
+        }
+    }
+    Ok(format!("{line}: {}\n", entry.why))
+}
+
+fn who(user: &User) -> String {
+    printable(user.username.as_deref().unwrap_or(&user.id))
+}
+
+pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) -> io::Result<()> {
+    let Frame { before, after } = frame;
+    writeln!(out, "{}", printable(&after.run.deployment))?;
+    for (label, point) in [("from", before), ("to", after)] {
+        writeln!(out, "  {label:<12}{}", run(point))?;
+    }
+    for (at, caveat) in frame.caveats().iter().enumerate() {
+        writeln!(out, "  {:<12}{}", if at == 0 { "but" } else { "" }, printable(caveat))?;
+    }
+    if sections.is_empty() {
+        writeln!(out, "\nNothing changed in what was read.")?;
+    }
+    for change in Change::ALL {
+        let count = sections.count(*change);
+        if count > 0 {
+            let (title, remark) = heading(*change);
+            let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
+            writeln!(out, "\n{title} ({count}){remark}")?;
+            sections.copy(*change, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn run(point: &Point) -> String {
+    let tally = &point.tally;
+    format!(
+        "run {} of {}: {} users, {} not read, {} keys, {} of them enabled",
+        point.run.id,
+        rfc3339(point.run.started_at),
+        tally.users,
+        tally.unread,
+        tally.keys,
+        tally.enabled
+    )
+}

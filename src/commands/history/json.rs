@@ -1,0 +1,129 @@
+//! The history for programs. The names are promised outward (docs/history.md), and stand here apart from the model's.
+
+use serde::Serialize;
+
+use super::Deployment;
+use crate::exit::Error;
+use crate::history::{Forecast, Point, forecast};
+use crate::model::rfc3339;
+
+/// Goes up when a field changes its meaning or goes; new ones may come at any time.
+pub(in crate::commands) const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Page<'a> {
+    version: u32,
+    /// By name.
+    deployments: Vec<History<'a>>,
+}
+
+#[derive(Serialize)]
+struct History<'a> {
+    deployment: &'a str,
+    /// Oldest first.
+    runs: Vec<Step<'a>>,
+    forecast: Outlook,
+}
+
+/// A run, and what it came to.
+#[derive(Serialize)]
+pub(in crate::commands) struct RunFacts<'a> {
+    run: i64,
+    deployment: &'a str,
+    address: &'a str,
+    sources: &'a [String],
+    started_at: String,
+    finished_at: Option<String>,
+    complete: bool,
+    /// What is missing, in words; `None` where nothing is.
+    missing: Option<String>,
+    users: u64,
+    users_not_read: u64,
+    gaps: u64,
+    keys: u64,
+    enabled: u64,
+    used_after_cutoff: u64,
+    usage_unknown: u64,
+    cutoff: String,
+}
+
+impl<'a> RunFacts<'a> {
+    pub(in crate::commands) fn of(point: &'a Point) -> Self {
+        let (run, tally) = (&point.run, &point.tally);
+        Self {
+            run: run.id,
+            deployment: &run.deployment,
+            address: &run.address,
+            sources: &run.settings.sources,
+            started_at: rfc3339(run.started_at),
+            finished_at: run.finished_at.map(rfc3339),
+            complete: point.is_complete(),
+            missing: point.missing(),
+            users: tally.users,
+            users_not_read: tally.unread,
+            gaps: tally.gaps,
+            keys: tally.keys,
+            enabled: tally.enabled,
+            used_after_cutoff: tally.used_after_cutoff,
+            usage_unknown: tally.usage_unknown,
+            cutoff: rfc3339(point.cutoff),
+        }
+    }
+}
+
+/// A run among those before it.
+#[derive(Serialize)]
+struct Step<'a> {
+    #[serde(flatten)]
+    facts: RunFacts<'a>,
+    change: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Outlook {
+    /// `day`, `reached`, `beyond` or `none`.
+    kind: &'static str,
+    /// For `day` alone.
+    day: Option<String>,
+    /// The runs of which the slope was taken.
+    runs: Vec<i64>,
+    keys_fewer_a_week: Option<f64>,
+    /// All of it in a sentence.
+    told: String,
+}
+
+impl Outlook {
+    fn of(forecast: &Forecast) -> Self {
+        let (kind, day, slope) = match forecast {
+            Forecast::Day(day, slope) => ("day", Some(day.to_string()), Some(slope)),
+            Forecast::Reached { .. } => ("reached", None, None),
+            Forecast::Beyond(slope) => ("beyond", None, Some(slope)),
+            Forecast::None(_) => ("none", None, None),
+        };
+        Self {
+            kind,
+            day,
+            runs: slope.map(|slope| slope.runs.clone()).unwrap_or_default(),
+            keys_fewer_a_week: slope.map(crate::history::forecast::Slope::a_week),
+            told: forecast.to_string(),
+        }
+    }
+}
+
+/// One document.
+///
+/// # Errors
+/// None that could happen.
+pub(super) fn page(deployments: &[Deployment]) -> Result<String, Error> {
+    let deployments = deployments.iter().map(|deployment| History {
+        deployment: deployment.name(),
+        runs: deployment
+            .0
+            .iter()
+            .map(|point| Step { facts: RunFacts::of(point), change: point.change })
+            .collect(),
+        forecast: Outlook::of(&forecast(&deployment.0)),
+    });
+    let page = Page { version: VERSION, deployments: deployments.collect() };
+    serde_json::to_string_pretty(&page).map(|text| text + "\n").map_err(Error::bug)
+}

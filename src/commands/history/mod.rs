@@ -1,0 +1,122 @@
+//! `keysunset history`: what each run came to, and where that leads.
+
+pub(super) mod json;
+mod markdown;
+mod text;
+
+use chrono::{DateTime, Utc};
+
+use super::say;
+use crate::config::View;
+use crate::exit::{Error, Exit};
+use crate::history::{Form, Point, points};
+use crate::policy::day_or_instant;
+use crate::report::text::printable;
+use crate::store::Store;
+
+/// Runs the command: of one deployment, or of every one in the store, by name. Uses count by the view's cutoff, or by each
+/// run's own.
+///
+/// # Errors
+/// No store, no run in it, no such deployment, or standard output that can't be written.
+pub fn run(view: &View, deployment: Option<&str>, form: Form) -> Result<Exit, Error> {
+    let store = Store::open(&view.store)?;
+    let all = deployments(&store, deployment)?
+        .iter()
+        .map(|name| points(&store, name, view.cutoff).map(Deployment))
+        .collect::<Result<Vec<_>, _>>()?;
+    say(&match form {
+        Form::Text => text::page(&all),
+        Form::Json => json::page(&all)?,
+        Form::Markdown => markdown::page(&all),
+    })?;
+    Ok(Exit::Clean)
+}
+
+/// The names of the deployments of a store, or the one that is wanted.
+///
+/// # Errors
+/// No run, or none of that name.
+pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<String>, Error> {
+    let mut names: Vec<_> = store.runs()?.into_iter().map(|(run, _)| run.deployment).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Err(store
+            .run(None)
+            .err()
+            .map_or_else(|| Error::bug("a store with no deployment"), Error::from));
+    }
+    let Some(wanted) = wanted else { return Ok(names) };
+    if names.iter().any(|name| name == wanted) {
+        return Ok(vec![wanted.to_owned()]);
+    }
+    let names: Vec<_> = names.iter().map(|name| printable(name)).collect();
+    Err(Error::input(format!("the store holds no run of {}", printable(wanted)))
+        .help(format!("it holds runs of: {}", names.join(", "))))
+}
+
+/// The runs of one deployment, oldest first; at least one.
+struct Deployment(Vec<Point>);
+
+impl Deployment {
+    fn newest(&self) -> Option<&Point> {
+        self.0.last()
+    }
+
+    fn name(&self) -> &str {
+        self.newest().map_or("", |point| &point.run.deployment)
+    }
+
+    /// Keys left, where all of them are known.
+    fn keys(&self) -> Vec<Option<u64>> {
+        self.0.iter().map(|point| point.is_complete().then_some(point.tally.keys)).collect()
+    }
+
+    /// Users not read, where all of them are known.
+    fn unread(&self) -> Vec<Option<u64>> {
+        self.0.iter().map(|point| point.is_whole().then_some(point.tally.unread)).collect()
+    }
+
+    /// What has to be known to read the table, in sentences.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(newest) = self.newest() {
+            let others: Vec<_> = self.0.iter().filter(|point| !point.asks_as(newest)).collect();
+            if !others.is_empty() {
+                let asked: Vec<_> =
+                    newest.run.settings.sources.iter().map(|source| printable(source)).collect();
+                notes.push(format!(
+                    "{} asked for other users than run {} ({}): changes and the forecast are of like with like",
+                    numbered(&others),
+                    newest.run.id,
+                    asked.join(", "),
+                ));
+            }
+        }
+        let mut cutoffs: Vec<DateTime<Utc>> = self.0.iter().map(|point| point.cutoff).collect();
+        cutoffs.sort_unstable();
+        cutoffs.dedup();
+        let days: Vec<_> = cutoffs.into_iter().map(day_or_instant).collect();
+        notes.push(match &days[..] {
+            [one] => format!("the cutoff is {one}"),
+            several => format!(
+                "each run counts by its own cutoff ({}); --cutoff DATE applies one to all",
+                several.join(", ")
+            ),
+        });
+        notes
+    }
+}
+
+/// The runs by number.
+fn numbered(points: &[&Point]) -> String {
+    let ids: Vec<_> = points.iter().map(|point| point.run.id.to_string()).collect();
+    format!("{} {}", if ids.len() == 1 { "run" } else { "runs" }, ids.join(", "))
+}
+
+/// A change with its sign; empty where there is none to tell.
+fn signed(change: Option<i64>) -> String {
+    change
+        .map_or_else(String::new, |change| if change > 0 { format!("+{change}") } else { change.to_string() })
+}

@@ -1,0 +1,89 @@
+//! `keysunset prune`: lets old runs go, and gives their room back.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use super::say;
+use crate::exit::{Error, Exit};
+use crate::history::surplus;
+use crate::model::rfc3339;
+use crate::report::text::printable;
+use crate::store::{self, Removed, Run, Store};
+
+/// Runs the command: each deployment keeps its newest `keep` runs, and its last complete one in any case.
+///
+/// # Errors
+/// No store, an audit going on in it, or a store that can't be written.
+pub fn run(path: &Path, keep: NonZeroUsize, dry_run: bool, quiet: bool) -> Result<Exit, Error> {
+    let store = if dry_run {
+        Store::open(path)?
+    } else {
+        Store::open_to_prune(path).map_err(|why| busy(why, path))?
+    };
+    let surplus = surplus(&store, keep)?;
+    let mut told = list(&store, &surplus, keep)?;
+    if dry_run {
+        // Writing to a string can't fail.
+        let _ = writeln!(told, "  nothing was removed: --dry-run");
+        return say(&told).map(|()| Exit::Clean);
+    }
+    let ids: Vec<_> = surplus.iter().map(|run| run.id).collect();
+    let before = size(path);
+    let Removed { readings, keys } = store.remove(&ids)?;
+    // Even where nothing went: the room of an earlier time may still be there.
+    let shrunk = store.shrink().map_err(|why| {
+        Error::output(format!("old runs are removed, but the file did not get smaller: {why}"))
+            .help("make room for a second copy of it, and prune again")
+    })?;
+    drop(store);
+    let later = if shrunk { "" } else { "; it gets smaller once nobody reads it" };
+    let _ = writeln!(told, "  removed     {readings} users and {keys} keys of {} runs", ids.len());
+    let _ = writeln!(told, "  store       {}: {} bytes, before {before}{later}", path.display(), size(path));
+    if !quiet {
+        say(&told)?;
+    }
+    Ok(Exit::Clean)
+}
+
+fn busy(why: store::Error, path: &Path) -> Error {
+    match why {
+        store::Error::Busy(_) => {
+            Error::input(format!("an audit is writing to {}, so nothing was removed", path.display()))
+                .help("prune once it has ended")
+        }
+        other => other.into(),
+    }
+}
+
+/// What stays and what goes, deployment by deployment.
+fn list(store: &Store, surplus: &[Run], keep: NonZeroUsize) -> Result<String, Error> {
+    let mut sides: BTreeMap<String, (Vec<Run>, Vec<Run>)> = BTreeMap::new();
+    for (run, _) in store.runs()?.into_iter().rev() {
+        let (stays, goes) = sides.entry(run.deployment.clone()).or_default();
+        if surplus.iter().any(|it| it.id == run.id) { goes.push(run) } else { stays.push(run) }
+    }
+    let mut told = String::new();
+    for (deployment, (stays, goes)) in sides {
+        let _ = writeln!(told, "{}", printable(&deployment));
+        let kept =
+            if stays.len() > keep.get() { ", the first of them for being the last complete one" } else { "" };
+        let _ = writeln!(told, "  stays       {}{kept}", runs(&stays));
+        let _ = writeln!(told, "  goes        {}", runs(&goes));
+    }
+    Ok(told)
+}
+
+fn runs(runs: &[Run]) -> String {
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return "no run".to_owned() };
+    let ids: Vec<_> = runs.iter().map(|run| run.id.to_string()).collect();
+    let (from, to) = (rfc3339(first.started_at), rfc3339(last.started_at));
+    let when = if first.id == last.id { format!("of {from}") } else { format!("from {from} to {to}") };
+    format!("{} {} {when}", if ids.len() == 1 { "run" } else { "runs" }, ids.join(", "))
+}
+
+/// In bytes; what can't be asked is 0.
+fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |file| file.len())
+}

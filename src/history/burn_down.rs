@@ -1,0 +1,101 @@
+//! The burn-down for a report: the complete runs up to one, ready for a template.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Point, forecast, point};
+use crate::store::{Error, Run, Store};
+
+/// Runs in the picture.
+const SHOWN: usize = 30;
+/// Runs that are counted anew for it, since each costs a look at all of its keys.
+const COUNTED: usize = 60;
+
+/// What a template needs to draw it: three lists of the same length, oldest first, one place a complete run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BurnDown {
+    /// The numbers of the runs.
+    pub runs: Vec<i64>,
+    /// The days on which they started; with the run's number where a day has several, so that no two are the same. No
+    /// foreign text: digits, `-`, `#` and spaces.
+    pub days: Vec<String>,
+    /// Keys left.
+    pub keys: Vec<u64>,
+    /// Those of them that were used after the cutoff.
+    pub used_after_cutoff: Vec<u64>,
+    /// When none is left, or why nobody knows, in a sentence with its arithmetic.
+    pub forecast: String,
+    /// Of the last 60 runs those that are left out because they were incomplete.
+    pub incomplete: usize,
+    /// Likewise because they asked for other users.
+    pub of_others: usize,
+}
+
+impl BurnDown {
+    /// From the points of one deployment, oldest first. The last one says whom the picture is of.
+    #[must_use]
+    pub fn of(points: &[Point]) -> Self {
+        let same: Vec<&Point> = match points.last() {
+            Some(last) => points.iter().filter(|point| point.asks_as(last)).collect(),
+            None => Vec::new(),
+        };
+        let complete: Vec<Point> =
+            same.iter().copied().filter(|point| point.is_complete()).cloned().collect();
+        let shown = &complete[complete.len().saturating_sub(SHOWN)..];
+        let mut taken = BTreeSet::new();
+        let days = shown.iter().map(|Point { run, .. }| {
+            let day = run.started_at.format("%Y-%m-%d").to_string();
+            if taken.insert(day.clone()) { day } else { format!("{day} #{}", run.id) }
+        });
+        Self {
+            runs: shown.iter().map(|point| point.run.id).collect(),
+            days: days.collect(),
+            keys: shown.iter().map(|point| point.tally.keys).collect(),
+            used_after_cutoff: shown.iter().map(|point| point.tally.used_after_cutoff).collect(),
+            forecast: forecast(&complete).to_string(),
+            incomplete: same.len() - complete.len(),
+            of_others: points.len() - same.len(),
+        }
+    }
+}
+
+/// Of the last runs of the same deployment up to `run`, so that a report of an old run does not change with the runs after
+/// it. Uses count by `cutoff`.
+///
+/// # Errors
+/// What SQLite says.
+pub fn burn_down(store: &Store, run: &Run, cutoff: DateTime<Utc>) -> Result<BurnDown, Error> {
+    let runs = store.runs()?.into_iter().map(|(run, _)| run);
+    let up_to = runs.filter(|it| it.deployment == run.deployment && it.id <= run.id);
+    let newest = up_to.take(COUNTED).map(|it| point(store, it, Some(cutoff)));
+    let mut points = newest.collect::<Result<Vec<_>, _>>()?;
+    points.reverse();
+    Ok(BurnDown::of(&points))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::points::tests::complete;
+    use super::*;
+
+    #[test]
+    fn only_complete_runs_of_the_same_users_are_drawn_each_under_a_name_of_its_own() {
+        let mut cut_short = complete(3, "2025-01-03T00:00:00Z", 1);
+        cut_short.run.finished_at = None;
+        let mut of_others = complete(4, "2025-01-04T00:00:00Z", 2);
+        of_others.run.settings.sources.clear();
+        let drawn = BurnDown::of(&[
+            complete(1, "2025-01-01T08:00:00Z", 9),
+            complete(2, "2025-01-01T09:00:00Z", 8),
+            cut_short,
+            of_others,
+            complete(5, "2025-01-05T09:00:00Z", 4),
+        ]);
+        assert_eq!(drawn.days, ["2025-01-01", "2025-01-01 #2", "2025-01-05"]);
+        assert_eq!((drawn.runs, drawn.keys), (vec![1, 2, 5], vec![9, 8, 4]));
+        assert_eq!((drawn.incomplete, drawn.of_others), (1, 1));
+        assert!(drawn.forecast.ends_with("none left about 2025-01-10"), "{}", drawn.forecast);
+    }
+}

@@ -1,0 +1,288 @@
+//! What changed from one run to a later one, user by user. Pure. What is not known is told as such: a key that is missing
+//! because nobody could look is never gone, and one that nobody could see before is never new.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::Point;
+use super::usage::{Usage, usage};
+use crate::model::{PersonalKey, ReadStatus, Reading, User, rfc3339};
+
+named! {
+    /// What became of a user or a key, in the order of a page. The names are those of a program's fields.
+    pub enum Change {
+        /// Users who could be read, and no longer can
+        BecameUnreadable = "users_became_unreadable",
+        /// Users who could not be read, and now can
+        BecameReadable = "users_became_readable",
+        /// Users who were not there before
+        UserCame = "users_came",
+        /// Users who are not in the earlier run, which did not know everybody
+        UserFirstSeen = "users_first_seen",
+        /// Users who are no longer listed
+        UserWent = "users_went",
+        /// Users who are not in the later run, which did not know everybody
+        UserUnknown = "users_unknown",
+        /// Keys that were used in between
+        Used = "used",
+        /// Keys of which nobody can tell whether they were used in between
+        UseUnknown = "use_unknown",
+        /// Keys that were not there before
+        Came = "came",
+        /// Keys seen for the first time, which may have been there before
+        FirstSeen = "first_seen",
+        /// Keys that are no longer there
+        Went = "went",
+        /// Keys whose user is no longer listed, so that nobody looked
+        LeftWithUser = "left_with_user",
+        /// Keys that nobody could look for
+        Unknown = "unknown",
+        /// Keys that were disabled
+        Disabled = "disabled",
+        /// Keys that were enabled again
+        Enabled = "enabled",
+    }
+}
+
+/// The two runs.
+pub struct Frame {
+    /// The earlier one.
+    pub before: Point,
+    /// The later one.
+    pub after: Point,
+}
+
+/// One thing that changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry<'a> {
+    /// What became of it.
+    pub change: Change,
+    /// The user, or the key's owner: as the later run has him, or else the earlier.
+    pub user: &'a User,
+    /// How his reading ended in the earlier run; `None` where he is not in it.
+    pub was: Option<ReadStatus>,
+    /// And in the later one.
+    pub is: Option<ReadStatus>,
+    /// The key; `None` where it is about the user.
+    pub key: Option<Sides<'a>>,
+    /// Its use in between; `None` where that is not the point.
+    pub usage: Option<Usage>,
+    /// Why, in a sentence with its arithmetic. May quote no service.
+    pub why: String,
+}
+
+/// A key as the runs saw it; at least one did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sides<'a> {
+    /// In the earlier run.
+    pub before: Option<&'a PersonalKey>,
+    /// In the later run.
+    pub after: Option<&'a PersonalKey>,
+}
+
+impl<'a> Sides<'a> {
+    /// As it was seen last.
+    #[must_use]
+    pub fn newest(&self) -> Option<&'a PersonalKey> {
+        self.after.or(self.before)
+    }
+
+    /// Whether an audit used it, and thereby moved its use.
+    #[must_use]
+    pub fn is_auditing(&self) -> bool {
+        [self.before, self.after].into_iter().flatten().any(|key| key.auditing)
+    }
+}
+
+impl Frame {
+    /// Whether both asked for the same users.
+    #[must_use]
+    pub fn asks_the_same(&self) -> bool {
+        self.before.asks_as(&self.after)
+    }
+
+    /// What has to be known to read the rest, in sentences.
+    #[must_use]
+    pub fn caveats(&self) -> Vec<String> {
+        let (before, after) = (&self.before, &self.after);
+        let mut caveats = Vec::new();
+        for point in [before, after] {
+            if let Some(missing) = point.missing() {
+                caveats.push(format!("run {} is incomplete: {missing}", point.run.id));
+            }
+        }
+        if !self.asks_the_same() {
+            let asked =
+                |point: &Point| format!("run {} {}", point.run.id, point.run.settings.sources.join(", "));
+            caveats.push(format!("they asked for different users: {}; {}", asked(before), asked(after)));
+        } else if before.run.settings.lists != after.run.settings.lists {
+            caveats.push("the lists of users differ".to_owned());
+        }
+        if before.run.address != after.run.address {
+            let addresses = format!("{} and {}", before.run.address, after.run.address);
+            caveats.push(format!("they asked at different addresses: {addresses}"));
+        }
+        caveats
+    }
+
+    /// What changed with one user, himself first, then his keys by id: his reading in the earlier run and in the later one.
+    #[must_use]
+    pub fn changes<'a>(&self, before: Option<&'a Reading>, after: Option<&'a Reading>) -> Vec<Entry<'a>> {
+        let Some(newest) = after.or(before) else { return Vec::new() };
+        let both = Both { frame: self, user: &newest.user, before, after };
+        let mut entries = Vec::new();
+        entries.extend(both.of_user());
+        for sides in keys(before, after).into_values() {
+            both.of_key(sides, &mut entries);
+        }
+        entries
+    }
+}
+
+/// The keys of both readings, by id.
+fn keys<'a>(before: Option<&'a Reading>, after: Option<&'a Reading>) -> BTreeMap<&'a str, Sides<'a>> {
+    let mut keys: BTreeMap<&str, Sides> = BTreeMap::new();
+    let none = Sides { before: None, after: None };
+    for key in before.iter().flat_map(|reading| &reading.keys) {
+        keys.entry(&key.id).or_insert(none).before = Some(key);
+    }
+    for key in after.iter().flat_map(|reading| &reading.keys) {
+        keys.entry(&key.id).or_insert(none).after = Some(key);
+    }
+    keys
+}
+
+/// One user in both runs.
+struct Both<'a, 'f> {
+    frame: &'f Frame,
+    user: &'a User,
+    before: Option<&'a Reading>,
+    after: Option<&'a Reading>,
+}
+
+impl<'a> Both<'a, '_> {
+    fn entry(&self, change: Change, key: Option<Sides<'a>>, why: String) -> Entry<'a> {
+        let status = |reading: Option<&Reading>| reading.map(|reading| reading.outcome.status);
+        let (was, is) = (status(self.before), status(self.after));
+        Entry { change, user: self.user, was, is, key, usage: None, why }
+    }
+
+    /// Whether a run knew everybody whom the other asked for, and if not, why.
+    fn knew_everybody(&self, point: &Point) -> Result<(), String> {
+        let run = point.run.id;
+        match (self.frame.asks_the_same(), point.is_whole()) {
+            (true, true) => Ok(()),
+            (true, false) => Err(format!("not in run {run}, which did not come to know everybody")),
+            (false, _) => Err(format!("not in run {run}, which asked for other users")),
+        }
+    }
+
+    fn of_user(&self) -> Option<Entry<'a>> {
+        let Frame { before: earlier, after: later } = self.frame;
+        let (change, why) = match (self.before, self.after) {
+            (None, None) => return None,
+            (None, Some(_)) => match self.knew_everybody(earlier) {
+                Ok(()) => (Change::UserCame, format!("not listed in run {}", earlier.run.id)),
+                Err(why) => (Change::UserFirstSeen, why),
+            },
+            (Some(_), None) => match self.knew_everybody(later) {
+                Ok(()) => (Change::UserWent, format!("no longer listed in run {}", later.run.id)),
+                Err(why) => (Change::UserUnknown, why),
+            },
+            (Some(before), Some(after)) => {
+                let (was, is) = (before.outcome.status, after.outcome.status);
+                let why = format!("{was} in run {}, {is} in run {}", earlier.run.id, later.run.id);
+                match (was.is_complete(), is.is_complete()) {
+                    (true, false) => (Change::BecameUnreadable, why),
+                    (false, true) => (Change::BecameReadable, why),
+                    (true, true) | (false, false) => return None,
+                }
+            }
+        };
+        Some(self.entry(change, None, why))
+    }
+
+    fn of_key(&self, sides: Sides<'a>, entries: &mut Vec<Entry<'a>>) {
+        match (sides.before, sides.after) {
+            (Some(before), Some(after)) => {
+                let enabled = match (before.is_enabled(), after.is_enabled()) {
+                    (true, false) => Some((Change::Disabled, "disabled".to_owned())),
+                    (false, true) if after.enabled.is_none() => {
+                        let why = "taken as enabled, since the service no longer says";
+                        Some((Change::Enabled, why.to_owned()))
+                    }
+                    (false, true) => Some((Change::Enabled, "enabled again".to_owned())),
+                    (true, true) | (false, false) => None,
+                };
+                entries.extend(enabled.map(|(change, why)| self.entry(change, Some(sides), why)));
+                entries.extend(self.of_use(before, after));
+            }
+            (None, Some(after)) => {
+                let (change, why) = self.of_new(after);
+                entries.push(self.entry(change, Some(sides), why));
+            }
+            (Some(_), None) => {
+                let (change, why) = self.of_missing();
+                entries.push(self.entry(change, Some(sides), why));
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn of_new(&self, key: &PersonalKey) -> (Change, String) {
+        let run = self.frame.before.run.id;
+        let created = key.created_at.map_or_else(
+            || "the service does not say when it was created".to_owned(),
+            |time| format!("created {}", rfc3339(time)),
+        );
+        match self.before.map(|reading| reading.outcome.status) {
+            Some(was) if was.is_complete() => (Change::Came, created),
+            Some(was) => (Change::FirstSeen, format!("{created}; its user was {was} in run {run}")),
+            None => (Change::FirstSeen, format!("{created}; its user was not in run {run}")),
+        }
+    }
+
+    fn of_missing(&self) -> (Change, String) {
+        let later = &self.frame.after;
+        let run = later.run.id;
+        match self.after.map(|reading| reading.outcome.status) {
+            Some(ReadStatus::Removed) => {
+                (Change::Went, "the deployment no longer has personal API keys".to_owned())
+            }
+            Some(ReadStatus::Read) => {
+                (Change::Went, format!("its user was read in run {run} and no longer has it"))
+            }
+            Some(is) => (Change::Unknown, format!("its user is {is} in run {run}")),
+            None => match self.knew_everybody(later) {
+                Ok(()) => (
+                    Change::LeftWithUser,
+                    format!("its user is no longer listed in run {run}, so nobody looked"),
+                ),
+                Err(why) => (Change::Unknown, format!("its user is {why}")),
+            },
+        }
+    }
+
+    fn of_use(&self, before: &'a PersonalKey, after: &'a PersonalKey) -> Option<Entry<'a>> {
+        let (then, now) = (read_at(self.before, &self.frame.before), read_at(self.after, &self.frame.after));
+        let usage = usage((before, then), (after, now));
+        let change = match usage {
+            Usage::Unused => return None,
+            Usage::Used { .. } => Change::Used,
+            Usage::Unknown { .. } => Change::UseUnknown,
+        };
+        let sides = Sides { before: Some(before), after: Some(after) };
+        let own = if sides.is_auditing() { "; an audit itself used this key" } else { "" };
+        let why = format!("{usage}{own}");
+        Some(Entry { usage: Some(usage), ..self.entry(change, Some(sides), why) })
+    }
+}
+
+/// When a user was read; where nobody noted it, when the run started.
+fn read_at(reading: Option<&Reading>, point: &Point) -> DateTime<Utc> {
+    reading.and_then(|reading| reading.read_at).unwrap_or(point.run.started_at)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Every way in which a user can stand in two runs, and a key with them.
+
+use super::super::points::tests::complete;
+use super::*;
+use crate::model::{Origin, Outcome};
+
+fn key(id: &str) -> PersonalKey {
+    PersonalKey {
+        id: id.to_owned(),
+        suffix: None,
+        description: String::new(),
+        enabled: Some(true),
+        created_at: None,
+        last_used: None,
+        used_count: Some(1),
+        auditing: false,
+    }
+}
+
+fn reading(status: ReadStatus, keys: &[&str]) -> Reading {
+    Reading {
+        user: User { id: "5af9a1d29cc0cdb6ac0bf3f8".to_owned(), username: None, origin: Origin::default() },
+        keys: keys.iter().copied().map(key).collect(),
+        outcome: Outcome { status, http_status: None, error_code: None, detail: None },
+        attempts: 1,
+        read_at: None,
+    }
+}
+
+/// Two runs; whether each was whole, and whether they asked for the same users.
+fn frame(before_whole: bool, after_whole: bool, same: bool) -> Frame {
+    let mut frame = Frame {
+        before: complete(1, "2025-01-01T00:00:00Z", 1),
+        after: complete(2, "2025-01-08T00:00:00Z", 1),
+    };
+    frame.before.tally.gaps = u64::from(!before_whole);
+    frame.after.tally.gaps = u64::from(!after_whole);
+    if !same {
+        frame.after.run.settings.sources = vec!["user ann".to_owned()];
+    }
+    frame
+}
+
+/// Absent from the run, or in it with any status.
+fn standings() -> impl Iterator<Item = Option<ReadStatus>> + Clone {
+    std::iter::once(None).chain(ReadStatus::ALL.iter().copied().map(Some))
+}
+
+#[test]
+fn what_nobody_could_see_neither_came_nor_went() {
+    let is_complete = |status: Option<ReadStatus>| status.is_some_and(ReadStatus::is_complete);
+    for (was, is) in standings().flat_map(|was| standings().map(move |is| (was, is))) {
+        for bits in 0..8 {
+            let (before_whole, after_whole, same) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
+            let frame = frame(before_whole, after_whole, same);
+            // One key in the earlier run alone, one in the later run alone, one in both.
+            let before = was.map(|was| reading(was, &["a", "c"]));
+            let after = is.map(|is| reading(is, &["b", "c"]));
+            let entries = frame.changes(before.as_ref(), after.as_ref());
+            let of = |id: &str| -> Vec<Change> {
+                let of_key = |entry: &&Entry| {
+                    entry.key.and_then(|sides| sides.newest()).is_some_and(|key| key.id == id)
+                };
+                entries.iter().filter(of_key).map(|entry| entry.change).collect()
+            };
+            let told = format!("{was:?} {is:?} {before_whole} {after_whole} {same}: {entries:?}");
+
+            let missing = match is {
+                Some(_) if is_complete(is) => Change::Went,
+                None if after_whole && same => Change::LeftWithUser,
+                Some(_) | None => Change::Unknown,
+            };
+            assert_eq!(of("a"), was.map(|_| missing).into_iter().collect::<Vec<_>>(), "{told}");
+            let new = if is_complete(was) { Change::Came } else { Change::FirstSeen };
+            assert_eq!(of("b"), is.map(|_| new).into_iter().collect::<Vec<_>>(), "{told}");
+            let in_both = match (was, is) {
+                (Some(_), None) => vec![missing],
+                (None, Some(_)) => vec![Change::FirstSeen],
+                (Some(_), Some(_)) | (None, None) => vec![],
+            };
+            assert_eq!(of("c"), in_both, "{told}");
+
+            let users: Vec<_> = entries.iter().filter(|it| it.key.is_none()).map(|it| it.change).collect();
+            let expected = match (was, is) {
+                (None, None) => None,
+                (None, Some(_)) if before_whole && same => Some(Change::UserCame),
+                (None, Some(_)) => Some(Change::UserFirstSeen),
+                (Some(_), None) if after_whole && same => Some(Change::UserWent),
+                (Some(_), None) => Some(Change::UserUnknown),
+                (Some(_), Some(_)) if is_complete(was) == is_complete(is) => None,
+                (Some(_), Some(_)) if is_complete(was) => Some(Change::BecameUnreadable),
+                (Some(_), Some(_)) => Some(Change::BecameReadable),
+            };
+            assert_eq!(users, expected.into_iter().collect::<Vec<_>>(), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_key_may_be_disabled_and_used_at_once() {
+    let before = reading(ReadStatus::Read, &["a"]);
+    let mut after = reading(ReadStatus::Read, &["a"]);
+    after.keys[0].enabled = Some(false);
+    after.keys[0].used_count = Some(15);
+    let frame = frame(true, true, true);
+    let entries = frame.changes(Some(&before), Some(&after));
+    let told: Vec<_> = entries.iter().map(|entry| (entry.change, entry.why.as_str())).collect();
+    let expected = [
+        (Change::Disabled, "disabled"),
+        (Change::Used, "14 calls in 7.0 days, 2.00 a day; the service does not say when"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn not_saying_whether_a_key_is_enabled_counts_as_enabled() {
+    let with = |enabled| {
+        let mut one = reading(ReadStatus::Read, &["a"]);
+        one.keys[0].enabled = enabled;
+        one
+    };
+    for (was, is, change) in [
+        (Some(true), Some(false), Some(Change::Disabled)),
+        (None, Some(false), Some(Change::Disabled)),
+        (Some(false), Some(true), Some(Change::Enabled)),
+        (Some(false), None, Some(Change::Enabled)),
+        (Some(true), None, None),
+        (None, Some(true), None),
+    ] {
+        let (before, after) = (with(was), with(is));
+        let frame = frame(true, true, true);
+        let entries = frame.changes(Some(&before), Some(&after));
+        assert_eq!(entries.first().map(|entry| entry.change), change, "{was:?} {is:?}");
+    }
+}

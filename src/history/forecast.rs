@@ -1,0 +1,288 @@
+//! The day of zero, by the slope of the last runs. Whole numbers to the end, so that anybody can do it again by hand.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::Point;
+use super::points::counted;
+
+/// Runs of which the slope is taken.
+const RUNS: usize = 5;
+/// Further ahead nobody knows anything: ten years, leap days among them.
+const HORIZON: i128 = 3653 * DAY;
+/// In seconds.
+const DAY: i128 = 86_400;
+
+/// When no key is left, if it goes on like this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forecast {
+    /// At this day, 00:00 UTC, at the latest.
+    Day(NaiveDate, Slope),
+    /// The last complete run found none.
+    Reached {
+        /// Its number.
+        run: i64,
+        /// When it started.
+        on: NaiveDate,
+    },
+    /// They get fewer, but so slowly that it takes more than ten years.
+    Beyond(Slope),
+    /// There is none, and this is why.
+    None(String),
+}
+
+/// How fast keys get fewer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slope {
+    /// The runs it was taken of, oldest first.
+    pub runs: Vec<i64>,
+    /// Keys of the last of them.
+    pub left: u64,
+    /// When that started.
+    pub on: NaiveDate,
+    /// Keys fewer in `1` second, as a fraction: numerator and denominator, both above 0.
+    fall: (i128, i128),
+}
+
+impl Slope {
+    /// Keys fewer in so many days, in tenths, rounded.
+    fn tenths_in(&self, days: i128) -> i128 {
+        let (fewer, seconds) = self.fall;
+        (fewer * days * DAY * 20 + seconds) / (2 * seconds)
+    }
+
+    /// Keys fewer in a week, to a tenth.
+    #[must_use]
+    pub fn a_week(&self) -> f64 {
+        let tenths = i32::try_from(self.tenths_in(7)).unwrap_or(i32::MAX);
+        f64::from(tenths) / 10.0
+    }
+}
+
+impl fmt::Display for Slope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tenths, time) = match self.tenths_in(7) {
+            ..10 => (self.tenths_in(365), "year"),
+            tenths => (tenths, "week"),
+        };
+        let fraction = if tenths % 10 == 0 { String::new() } else { format!(".{}", tenths % 10) };
+        let (first, last) = (self.runs.first().unwrap_or(&0), self.runs.last().unwrap_or(&0));
+        write!(
+            f,
+            "{} left on {}, {}{fraction} fewer a {time} over the last {} complete runs ({first} to {last})",
+            counted(self.left, "key"),
+            self.on,
+            tenths / 10,
+            self.runs.len(),
+        )
+    }
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Day(day, slope) => write!(f, "{slope}: none left about {day}"),
+            Self::Reached { run, on } => write!(f, "none left: run {run} of {on} found no key"),
+            Self::Beyond(slope) => write!(f, "{slope}: not within ten years"),
+            Self::None(why) => write!(f, "no forecast: {why}"),
+        }
+    }
+}
+
+/// From the runs of one deployment, in any order. It counts complete runs alone, of those that asked for the same users as
+/// the newest, and of several on one day the last: the newest five of these.
+///
+/// A straight line is laid through them by least squares; its slope, from the keys of the newest on, leads to zero.
+#[must_use]
+pub fn forecast(points: &[Point]) -> Forecast {
+    let mut complete: Vec<&Point> = points.iter().filter(|point| point.is_complete()).collect();
+    complete.sort_by_key(|point| (point.run.started_at, point.run.id));
+    let Some(newest) = complete.last().copied() else {
+        return Forecast::None("there is no complete run".to_owned());
+    };
+    if newest.tally.keys == 0 {
+        return Forecast::Reached { run: newest.run.id, on: day(newest) };
+    }
+    complete.retain(|point| point.asks_as(newest));
+    complete.reverse();
+    complete.dedup_by_key(|point| day(point));
+    complete.truncate(RUNS);
+    complete.reverse();
+    if complete.len() < 2 {
+        return Forecast::None(
+            "it takes complete runs of two days at least that asked for the same users".to_owned(),
+        );
+    }
+    let Some(fall) = fall(&complete) else {
+        let first = complete[0];
+        return Forecast::None(format!(
+            "keys do not get fewer over the last {} complete runs: {} on {}, {} on {}",
+            complete.len(),
+            first.tally.keys,
+            day(first),
+            newest.tally.keys,
+            day(newest),
+        ));
+    };
+    let runs = complete.iter().map(|point| point.run.id).collect();
+    let slope = Slope { runs, left: newest.tally.keys, on: day(newest), fall };
+    match zero(newest, fall) {
+        Some(day) => Forecast::Day(day, slope),
+        None => Forecast::Beyond(slope),
+    }
+}
+
+fn day(point: &Point) -> NaiveDate {
+    point.run.started_at.date_naive()
+}
+
+/// Keys fewer a second by least squares, as a fraction; `None` where they get no fewer.
+fn fall(points: &[&Point]) -> Option<(i128, i128)> {
+    let start = points.first()?.run.started_at;
+    let (mut times, mut keys, mut products, mut squares) = (0, 0, 0, 0);
+    for point in points {
+        let time = i128::from((point.run.started_at - start).num_seconds());
+        let left = i128::from(point.tally.keys);
+        times += time;
+        keys += left;
+        products += time * left;
+        squares += time * time;
+    }
+    let number = i128::try_from(points.len()).ok()?;
+    let (rise, run) = (number * products - times * keys, number * squares - times * times);
+    (rise < 0 && run > 0).then_some((-rise, run))
+}
+
+/// The first day at whose start nothing is left.
+fn zero(newest: &Point, (fewer, seconds): (i128, i128)) -> Option<NaiveDate> {
+    let keys = i128::from(newest.tally.keys);
+    let lasts = div_ceil(keys * seconds, fewer);
+    if lasts > HORIZON {
+        return None;
+    }
+    let end = i128::from(newest.run.started_at.timestamp()) + lasts;
+    let midnight = i64::try_from(div_ceil(end, DAY) * DAY).ok()?;
+    DateTime::<Utc>::from_timestamp(midnight, 0).map(|time| time.date_naive())
+}
+
+/// Rounded up; `by` is above 0.
+fn div_ceil(number: i128, by: i128) -> i128 {
+    -(-number).div_euclid(by)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::points::tests::complete;
+    use super::*;
+
+    fn runs(all: &[(&str, u64)]) -> Vec<Point> {
+        let numbered = (1..).zip(all);
+        numbered.map(|(id, (day, keys))| complete(id, &format!("{day}T00:00:00Z"), *keys)).collect()
+    }
+
+    #[test]
+    fn the_slope_leads_from_the_last_run_to_zero() {
+        let points = runs(&[
+            ("2025-07-13", 108),
+            ("2025-07-20", 96),
+            ("2025-07-27", 84),
+            ("2025-08-03", 72),
+            ("2025-08-10", 60),
+        ]);
+        // 60 keys at 12 a week are five weeks.
+        assert_eq!(
+            forecast(&points).to_string(),
+            "60 keys left on 2025-08-10, 12 fewer a week over the last 5 complete runs (1 to 5): none left about 2025-09-14"
+        );
+    }
+
+    #[test]
+    fn the_day_is_rounded_up() {
+        // 3 keys in 2 days: the last of 10 goes after 6.67 days.
+        let points = runs(&[("2025-01-01", 13), ("2025-01-03", 10)]);
+        let Forecast::Day(day, slope) = forecast(&points) else { panic!("{}", forecast(&points)) };
+        assert_eq!((day.to_string().as_str(), slope.a_week().to_string()), ("2025-01-10", "10.5".to_owned()));
+        // To the day: no more is added.
+        let points = runs(&[("2025-01-01", 10), ("2025-01-06", 5)]);
+        assert!(
+            forecast(&points).to_string().ends_with("none left about 2025-01-11"),
+            "{}",
+            forecast(&points)
+        );
+    }
+
+    #[test]
+    fn a_slow_fall_is_told_by_the_year_and_not_past_ten() {
+        let points = runs(&[("2024-01-01", 12), ("2024-12-31", 10)]);
+        let told = forecast(&points).to_string();
+        assert!(told.contains("2 fewer a year") && told.ends_with("none left about 2029-12-30"), "{told}");
+        let points = runs(&[("2024-01-01", 30), ("2024-12-31", 28)]);
+        assert!(forecast(&points).to_string().ends_with("not within ten years"), "{}", forecast(&points));
+    }
+
+    #[test]
+    fn only_the_last_five_complete_runs_of_the_same_users_count() {
+        let mut points = runs(&[
+            ("2025-01-01", 900),
+            ("2025-01-08", 50),
+            ("2025-01-15", 40),
+            ("2025-01-22", 30),
+            ("2025-01-29", 20),
+            ("2025-02-05", 10),
+        ]);
+        let alone = forecast(&points);
+        assert!(alone.to_string().ends_with("(2 to 6): none left about 2025-02-12"), "{alone}");
+        let mut cut_short = complete(7, "2025-02-12T00:00:00Z", 0);
+        cut_short.tally.unread = 1;
+        let mut of_others = complete(8, "2025-02-01T00:00:00Z", 1);
+        of_others.run.settings.sources.clear();
+        let of_another_day = complete(9, "2025-02-04T23:59:59Z", 20);
+        let same_day = complete(5, "2025-01-29T00:00:00Z", 20);
+        points.extend([cut_short, of_others, same_day]);
+        assert_eq!(forecast(&points), alone);
+        points.push(of_another_day);
+        assert_ne!(forecast(&points), alone, "and a complete run of another day does");
+    }
+
+    #[test]
+    fn where_there_is_no_slope_the_reason_is_told() {
+        for (points, why) in [
+            (runs(&[]), "no forecast: there is no complete run"),
+            (
+                runs(&[("2025-01-01", 5)]),
+                "no forecast: it takes complete runs of two days at least that asked for the same users",
+            ),
+            (
+                runs(&[("2025-01-01", 9), ("2025-01-01", 5)]),
+                "no forecast: it takes complete runs of two days at least that asked for the same users",
+            ),
+            (
+                runs(&[("2025-01-01", 5), ("2025-01-02", 5)]),
+                "no forecast: keys do not get fewer over the last 2 complete runs: 5 on 2025-01-01, 5 on 2025-01-02",
+            ),
+            (runs(&[("2025-01-01", 5), ("2025-01-02", 0)]), "none left: run 2 of 2025-01-02 found no key"),
+        ] {
+            assert_eq!(forecast(&points).to_string(), why);
+        }
+    }
+
+    proptest::proptest! {
+        /// Of two runs the line goes through both: what is left is gone after as many of its steps as it has.
+        #[test]
+        fn the_day_of_two_runs_is_that_of_the_rule_of_three(
+            days in 1_i64..400, fewer in 1_u64..500, left in 1_u64..500,
+        ) {
+            let first = complete(1, "2020-01-01T00:00:00Z", left + fewer);
+            let mut last = complete(2, "2020-01-01T00:00:00Z", left);
+            last.run.started_at += chrono::TimeDelta::days(days);
+            let needed = (left * days.cast_unsigned()).div_ceil(fewer);
+            let expected = last.run.started_at + chrono::TimeDelta::days(needed.cast_signed());
+            match forecast(&[first, last]) {
+                Forecast::Day(day, _) => proptest::prop_assert_eq!(day, expected.date_naive()),
+                Forecast::Beyond(_) => proptest::prop_assert!(needed > 3653),
+                other => proptest::prop_assert!(false, "{}", other),
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Letting go of old runs.
+
+use std::path::Path;
+
+use super::{Error, Store, lock_beside, schema};
+
+/// What went with the runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Users of those runs.
+    pub readings: u64,
+    /// Their keys.
+    pub keys: u64,
+}
+
+impl Store {
+    /// Opens the store at `path`, which must be there, to remove runs. No audit may write to it meanwhile; reading is free.
+    ///
+    /// # Errors
+    /// No store, a file that is not ours or newer than this program, an audit going on, or what SQLite says.
+    pub fn open_to_prune(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        if !path.exists() {
+            return Err(Error::Missing(name));
+        }
+        schema::recognize(path, &name)?;
+        let lock = lock_beside(path, &name)?;
+        let connection = schema::connect(path, schema::Wanted::Existing)?;
+        Ok(Self { connection, path: name, _lock: Some(lock) })
+    }
+
+    /// Removes runs with all that hangs on them, or none. The hashes of manifests stay.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn remove(&self, runs: &[i64]) -> Result<Removed, Error> {
+        let remove = || {
+            let transaction = self.connection.unchecked_transaction()?;
+            let mut removed = Removed::default();
+            for run in runs {
+                let number = |sql| {
+                    transaction.query_row(sql, [run], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
+                };
+                removed.readings += number("SELECT count(*) FROM readings WHERE run = ?")?;
+                removed.keys += number(
+                    "SELECT count(*) FROM readings CROSS JOIN keys ON keys.reading = readings.id WHERE readings.run = ?",
+                )?;
+                transaction.execute("DELETE FROM runs WHERE id = ?", [run])?;
+            }
+            transaction.commit()?;
+            Ok(removed)
+        };
+        remove().map_err(|error| self.sqlite(error))
+    }
+
+    /// Gives the room of what was removed back to the disk. Meanwhile it takes as much again as is left. Says whether the
+    /// file is smaller now; while somebody else reads it, it stays long until the next who writes.
+    ///
+    /// # Errors
+    /// What SQLite says; nothing is lost then.
+    pub fn shrink(&self) -> Result<bool, Error> {
+        let shrink = || {
+            if self.connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0))? == 0 {
+                return Ok(true);
+            }
+            self.connection.execute_batch("VACUUM")?;
+            // Three numbers, the first of them whether somebody was in the way.
+            let in_the_way =
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            in_the_way.map(|in_the_way: bool| !in_the_way)
+        };
+        shrink().map_err(|error| self.sqlite(error))
+    }
+}

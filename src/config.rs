@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::CommandFactory as _;
+use clap::{ColorChoice, CommandFactory as _};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -47,6 +47,8 @@ pub struct Settings {
     pub retries: u32,
     /// How to judge and what to write.
     pub view: View,
+    /// Whether a CI server runs it.
+    pub ci: bool,
 }
 
 /// What holds for a report: how to judge, and what to write.
@@ -153,18 +155,20 @@ impl Settings {
             ));
         }
         let (product, ca_cert, skip_verify) = lower.at(&url);
+        let ci = is_ci(env);
         let settings = Self {
             name: asked.name.unwrap_or_else(|| url.origin().ascii_serialization()),
             product: asked.product.or(product).unwrap_or_else(|| product::guess(&url)),
             ca_cert: asked.ca_cert.as_deref().or(ca_cert).map(read).transpose()?,
             insecure_skip_verify: asked.insecure_skip_verify.unwrap_or(skip_verify),
-            credentials: credentials::gather(asked.credentials.as_deref(), profile.as_ref(), env)?,
+            credentials: credentials::gather(asked.credentials.as_deref(), profile.as_ref(), env, !ci)?,
             sources,
             concurrency: asked.concurrency.unwrap_or(CONCURRENCY),
             rate: asked.rate,
             timeout: asked.timeout.unwrap_or(TIMEOUT),
             retries: asked.retries.unwrap_or(RETRIES),
             view: View::settle(shown.over(file_shown), env),
+            ci,
             url,
         };
         settings.warn();
@@ -195,6 +199,20 @@ impl Settings {
             );
         }
     }
+}
+
+/// Whether a CI server runs this: `CI` is set, and not to `false` or `0`. Then nobody looks on or answers.
+#[must_use]
+pub fn is_ci(env: &Env) -> bool {
+    env("CI").is_some_and(|ci| !matches!(ci.trim().to_lowercase().as_str(), "" | "false" | "0"))
+}
+
+/// Whether a command may colour its help and errors: elsewhere it is for the terminal and `NO_COLOR` to say, but the
+/// terminal of a CI server is a log. `CLICOLOR_FORCE` asks for colours there too.
+#[must_use]
+pub fn color(env: &Env) -> ColorChoice {
+    let forced = env("CLICOLOR_FORCE").is_some_and(|force| force != "0");
+    if is_ci(env) && !forced { ColorChoice::Never } else { ColorChoice::Auto }
 }
 
 impl From<credentials::Error> for Error {
@@ -471,6 +489,23 @@ mod tests {
     #[test]
     fn the_cutoff_is_the_day_of_the_contract() {
         assert_eq!(crate::model::rfc3339(CUTOFF), "2021-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_ci_server_is_where_ci_is_set_to_anything_but_no() {
+        for (value, is) in
+            [("true", true), ("1", true), ("woodpecker", true), ("false", false), ("0", false), ("", false)]
+        {
+            assert_eq!(is_ci(&|_| Some(value.to_owned())), is, "{value}");
+        }
+        assert!(!is_ci(&|_| None));
+        let env = |force: Option<&'static str>| {
+            move |name: &str| if name == "CI" { Some("1".to_owned()) } else { force.map(str::to_owned) }
+        };
+        assert_eq!(color(&env(None)), ColorChoice::Never);
+        assert_eq!(color(&env(Some("0"))), ColorChoice::Never);
+        assert_eq!(color(&env(Some("1"))), ColorChoice::Auto);
+        assert_eq!(color(&|_| None), ColorChoice::Auto);
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
     match cli.command {
         Command::Demo(demo) => {
             let (options, view) = config::demo(demo, clock);
-            commands::demo::run(options, view, clock, cli.quiet).await
+            commands::demo::run(options, view, config::is_ci(&env), clock, cli.quiet).await
         }
         Command::Sandbox(sandbox) => commands::sandbox::run(config::sandbox(sandbox, clock)).await,
         Command::Audit(audit) => {

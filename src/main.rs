@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use keysunset::cli::Cli;
+use keysunset::config;
 use keysunset::exit::{Error, Exit};
 
 #[expect(clippy::print_stderr, reason = "the one place that tells the error")]
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     log(cli.verbose);
     let ended = std::panic::catch_unwind(|| {
         let runtime =
@@ -27,6 +28,13 @@ fn main() -> ExitCode {
         // The panic has told itself.
         Err(_) => Exit::Bug.into(),
     }
+}
+
+/// Ends the process by itself where there is nothing to run, as after `--help`.
+fn parse() -> Cli {
+    let color = config::color(&|name| std::env::var(name).ok());
+    let matches = Cli::command().color(color).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|why| why.format(&mut Cli::command()).exit())
 }
 
 fn log(verbose: u8) {

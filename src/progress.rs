@@ -1,4 +1,5 @@
-//! How far the run is, on stderr: a bar on a terminal, a line every ten seconds elsewhere, nothing when quiet.
+//! How far the run is, on stderr: a bar on a terminal, a line every ten seconds elsewhere or on a CI server, nothing when
+//! quiet.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -34,12 +35,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// On stderr, by what that is.
+    /// On stderr, by what that is. A CI server keeps a log: there a bar would be a thousand lines, whatever stderr is.
     #[must_use]
-    pub fn new(quiet: bool) -> Self {
+    pub fn new(quiet: bool, ci: bool) -> Self {
         let place = if quiet {
             Place::Nowhere
-        } else if std::io::stderr().is_terminal() {
+        } else if !ci && std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{bar:16} {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             Place::Terminal(

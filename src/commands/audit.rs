@@ -35,7 +35,7 @@ pub async fn run(
         active_within: settings.view.active_within.unwrap_or(ACTIVE_WITHIN),
     };
     let asked = facts(&settings, &sources, address, &policy);
-    let (view, at_once) = (settings.view, settings.concurrency);
+    let (view, at_once, ci) = (settings.view, settings.concurrency, settings.ci);
     let client = Arc::new(Client::new(Connection {
         url: settings.url,
         product: settings.product,
@@ -53,7 +53,7 @@ pub async fn run(
         Begun::Read(store, run) => (store, run),
         Begun::Open { journal, missing, resumed } => {
             let run = journal.run();
-            let progress = Progress::new(quiet);
+            let progress = Progress::new(quiet, ci);
             let plan =
                 Plan { client: Arc::clone(&client), missing, sources, at_once, policy: &policy, progress };
             let end = gather(plan, &journal, move || clock.now(), &mut interrupt).await;

@@ -8,11 +8,11 @@ use crate::model::Product;
 use crate::sandbox::{Options, Sandbox};
 use crate::source::Source;
 
-/// Runs the command. It ends with 0 when the audit went through, whatever it found: its world is meant to have findings.
+/// Runs the command; `ci` is whether a CI server does. It ends with 0 when the audit went through, whatever it found: its world is meant to have findings.
 ///
 /// # Errors
 /// Those of the audit.
-pub async fn run(options: Options, view: View, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+pub async fn run(options: Options, view: View, ci: bool, clock: Clock, quiet: bool) -> Result<Exit, Error> {
     let sandbox = Sandbox::start(options).map_err(Error::input)?;
     let announced = sandbox.announcement();
     let url = announced.url.parse().map_err(Error::bug)?;
@@ -35,6 +35,7 @@ pub async fn run(options: Options, view: View, clock: Clock, quiet: bool) -> Res
         timeout: TIMEOUT,
         retries: RETRIES,
         view,
+        ci,
     };
     let out = settings.view.output.out.clone();
     let exit = audit::run(settings, "the built-in sandbox".to_owned(), false, clock, quiet).await?;

@@ -3,7 +3,7 @@
 //! 1. the environment: our own variables, then mongocli's, then the Atlas CLI's
 //! 2. `--credentials FILE`: a default, and users' own
 //! 3. `--profile NAME`, of mongocli's and the Atlas CLI's files of configuration
-//! 4. a prompt, where standard input is a terminal
+//! 4. a prompt, where standard input is a terminal and somebody may be asked
 //!
 //! The first that has a credential gives the one that asks for whoever has none of their own. Users' own come from the
 //! file alone, and hold whatever the default is.
@@ -43,11 +43,16 @@ pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 #[error("{0}")]
 pub struct Error(String);
 
-/// All credentials of a run, by the order of the module.
+/// All credentials of a run, by the order of the module. `may_ask` is whether there is somebody to answer a prompt.
 ///
 /// # Errors
 /// Half a credential, a file that can't be used, or nothing at all: then with all that was tried.
-pub fn gather(file: Option<&Path>, profile: Option<&Profile>, env: &Env) -> Result<Credentials, Error> {
+pub fn gather(
+    file: Option<&Path>,
+    profile: Option<&Profile>,
+    env: &Env,
+    may_ask: bool,
+) -> Result<Credentials, Error> {
     let of_environment = env::credential(env)?;
     let mut all = match file {
         Some(path) => file::read(path, env, of_environment.is_none())?,
@@ -64,13 +69,13 @@ pub fn gather(file: Option<&Path>, profile: Option<&Profile>, env: &Env) -> Resu
         place = profile.to_string();
         all.default = profile.credential()?;
     }
-    if all.default.is_none() && all.of_users.is_empty() {
+    if all.default.is_none() && all.of_users.is_empty() && may_ask {
         "the prompt".clone_into(&mut place);
         all.default = prompt::ask()?;
     }
     match &all.default {
         Some(credential) => tracing::info!(public = credential.public, "the credential comes from {place}"),
-        None if all.of_users.is_empty() => return Err(nothing(file, profile)),
+        None if all.of_users.is_empty() => return Err(nothing(file, profile, may_ask)),
         None => {}
     }
     if !all.of_users.is_empty() {
@@ -80,7 +85,7 @@ pub fn gather(file: Option<&Path>, profile: Option<&Profile>, env: &Env) -> Resu
 }
 
 /// All that was tried.
-fn nothing(file: Option<&Path>, profile: Option<&Profile>) -> Error {
+fn nothing(file: Option<&Path>, profile: Option<&Profile>, may_ask: bool) -> Error {
     let tried = env::PAIRS.map(|(public, private)| format!("{public} and {private}")).join(", ");
     let file = file.map_or_else(
         || "--credentials FILE: not given".to_owned(),
@@ -90,12 +95,17 @@ fn nothing(file: Option<&Path>, profile: Option<&Profile>) -> Error {
         || "--profile NAME: not given".to_owned(),
         |profile| format!("{profile}: it holds no API key"),
     );
+    let prompt = if may_ask {
+        "standard input is no terminal, or nothing was typed"
+    } else {
+        "nobody is asked where CI is set"
+    };
     Error(format!(
         "no credentials\n\
          tried: the environment: {tried}: not set\n\
          tried: {file}\n\
          tried: {profile}\n\
-         tried: a prompt: standard input is no terminal, or nothing was typed\n\
+         tried: a prompt: {prompt}\n\
          help: set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to the two parts of an API key"
     ))
 }
@@ -122,7 +132,7 @@ mod tests {
 
     #[test]
     fn nothing_lists_all_that_was_tried() {
-        let why = gather(None, None, &|_| None).map(|_| ()).unwrap_err().to_string();
+        let why = gather(None, None, &|_| None, false).map(|_| ()).unwrap_err().to_string();
         for tried in [
             "KEYSUNSET_PRIVATE_KEY",
             "MONGODB_ATLAS_PUBLIC_KEY",

@@ -1,7 +1,5 @@
 //! The burn-down for a report: the complete runs up to one, ready for a template.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -13,13 +11,13 @@ const SHOWN: usize = 30;
 /// Runs that are counted anew for it, since each costs a look at all of its keys.
 const COUNTED: usize = 60;
 
-/// What a template needs to draw it: three lists of the same length, oldest first, one place a complete run.
+/// What a template needs to draw it: three lists of the same length, oldest first, one place a day with a complete run: of
+/// several the last, as in the forecast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BurnDown {
     /// The numbers of the runs.
     pub runs: Vec<i64>,
-    /// The days on which they started; with the run's number where a day has several, so that no two are the same. No
-    /// foreign text: digits, `-`, `#` and spaces.
+    /// The days on which they started, no two the same. No foreign text: digits and `-`.
     pub days: Vec<String>,
     /// Keys left.
     pub keys: Vec<u64>,
@@ -43,15 +41,13 @@ impl BurnDown {
         };
         let complete: Vec<Point> =
             same.iter().copied().filter(|point| point.is_complete()).cloned().collect();
-        let shown = &complete[complete.len().saturating_sub(SHOWN)..];
-        let mut taken = BTreeSet::new();
-        let days = shown.iter().map(|Point { run, .. }| {
-            let day = run.started_at.format("%Y-%m-%d").to_string();
-            if taken.insert(day.clone()) { day } else { format!("{day} #{}", run.id) }
-        });
+        let day = |point: &Point| point.run.started_at.date_naive();
+        let by_day: Vec<&Point> =
+            complete.chunk_by(|one, next| day(one) == day(next)).filter_map(<[_]>::last).collect();
+        let shown = &by_day[by_day.len().saturating_sub(SHOWN)..];
         Self {
             runs: shown.iter().map(|point| point.run.id).collect(),
-            days: days.collect(),
+            days: shown.iter().map(|point| day(point).to_string()).collect(),
             keys: shown.iter().map(|point| point.tally.keys).collect(),
             used_after_cutoff: shown.iter().map(|point| point.tally.used_after_cutoff).collect(),
             forecast: forecast(&complete).to_string(),
@@ -81,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_complete_runs_of_the_same_users_are_drawn_each_under_a_name_of_its_own() {
+    fn only_complete_runs_of_the_same_users_are_drawn_the_last_of_each_day() {
         let mut cut_short = complete(3, "2025-01-03T00:00:00Z", 1);
         cut_short.run.finished_at = None;
         let mut of_others = complete(4, "2025-01-04T00:00:00Z", 2);
@@ -93,8 +89,8 @@ mod tests {
             of_others,
             complete(5, "2025-01-05T09:00:00Z", 4),
         ]);
-        assert_eq!(drawn.days, ["2025-01-01", "2025-01-01 #2", "2025-01-05"]);
-        assert_eq!((drawn.runs, drawn.keys), (vec![1, 2, 5], vec![9, 8, 4]));
+        assert_eq!(drawn.days, ["2025-01-01", "2025-01-05"]);
+        assert_eq!((drawn.runs, drawn.keys), (vec![2, 5], vec![8, 4]));
         assert_eq!((drawn.incomplete, drawn.of_others), (1, 1));
         assert!(drawn.forecast.ends_with("none left about 2025-01-10"), "{}", drawn.forecast);
     }

@@ -1,11 +1,11 @@
 //! Foreign text made safe to show: what the service or a user wrote may break no terminal, table, page or link.
 
-/// What moves a cursor, hides, or turns the direction of text: shown by its number instead.
+/// What moves a cursor, hides, turns the direction of text, or may not stand in XML: shown by its number instead.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}'..='\u{ffff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// One line without anything invisible; a line break is a space.

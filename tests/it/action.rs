@@ -175,7 +175,6 @@ fn code_scanning_is_given_only_what_this_run_has_written() {
 }
 
 #[test]
-#[ignore = "needs the formats sarif and github, and the flags waivers, baseline and ratchet"]
 fn with_its_defaults_it_writes_what_it_uploads_and_every_flag_exists() {
     let sandbox = ops_manager(10);
     let job =

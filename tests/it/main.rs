@@ -21,12 +21,14 @@ mod evidence;
 mod exits;
 mod explain;
 mod foreign;
+mod github;
 mod gitlab;
 mod history;
 mod import;
 mod inputs;
 mod json;
 mod judgement;
+mod junit;
 mod layers;
 mod listing;
 #[cfg(unix)]
@@ -54,6 +56,9 @@ mod sources;
 mod stores;
 mod stub;
 mod support;
+mod two_orgs;
+#[cfg(target_os = "linux")]
+mod unattended;
 mod unknown;
 mod upgrade;
 mod verify;

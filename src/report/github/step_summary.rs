@@ -1,0 +1,257 @@
+//! The summary of a step: Markdown that GitHub shows on the page of the run, and drops whole where it is too long.
+//!
+//! All that comes from outside stands in code spans, so that it neither links, calls somebody, nor is HTML.
+
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+
+use super::super::record::Record;
+use super::super::text::{code, shortened};
+use super::super::{Deployment, Facts, Report, Row, Summary, terminal};
+use super::worst::Worst;
+use crate::policy::{Action, Severity, Verdict, day_or_instant};
+
+/// Rows of a table.
+const ROWS: usize = 100;
+/// Bytes of a table. GitHub's limit is 1 MiB for all that a step writes, and there are at most four.
+const BYTES: usize = 64 << 10;
+/// Characters of a name or an id, and of a description or a reason.
+const NAME: usize = 100;
+const TEXT: usize = 200;
+
+/// What it will hold.
+pub(super) struct StepSummary {
+    keys: Worst<Key>,
+    unread: Vec<Unread>,
+    /// How many there were.
+    not_read: u64,
+}
+
+/// A key that fails the gate, in the order of badness: the smallest is the worst.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    severity: Severity,
+    last_used: Reverse<Option<DateTime<Utc>>>,
+    deployment: String,
+    owner: (String, String),
+    created_at: Option<DateTime<Utc>>,
+    id: String,
+    description: String,
+    reason: String,
+    action: Action,
+}
+
+struct Unread {
+    deployment: String,
+    who: String,
+    status: &'static str,
+    answer: String,
+    why: String,
+    waived: bool,
+}
+
+impl StepSummary {
+    pub(super) fn new() -> Self {
+        Self { keys: Worst::new(ROWS), unread: Vec::new(), not_read: 0 }
+    }
+
+    /// Takes what hides users of whom nobody knows.
+    pub(super) fn begin(&mut self, facts: &Facts) {
+        let run = facts.run.finished_at.is_none().then_some("the whole run");
+        let names = run.into_iter().chain(facts.gaps.iter().map(|gap| gap.source.as_str()));
+        for (name, record) in names.zip(Record::of_nobody(facts)) {
+            self.add_unread(&record, name, false);
+        }
+    }
+
+    /// Takes a row.
+    pub(super) fn row(&mut self, facts: &Facts, row: &Row) {
+        let user = &row.reading.user;
+        match &row.key {
+            Some((key, judged)) if row.is_finding => self.keys.push(Key {
+                severity: judged.severity,
+                last_used: Reverse(key.last_used),
+                deployment: facts.run.deployment.clone(),
+                owner: (user.username.clone().unwrap_or_default(), user.id.clone()),
+                created_at: key.created_at,
+                id: key.id.clone(),
+                description: shortened(&key.description, TEXT),
+                reason: judged.reason.clone(),
+                action: judged.action,
+            }),
+            Some(_) => {}
+            None if row.reading.outcome.status.is_complete() => {}
+            None => {
+                let who = user.username.as_deref().unwrap_or(&user.id);
+                self.add_unread(&Record::of(facts, row), who, row.is_waived());
+            }
+        }
+    }
+
+    fn add_unread(&mut self, record: &Record, who: &str, waived: bool) {
+        self.not_read += 1;
+        if self.unread.len() < ROWS {
+            let http = record.http_status.map(|status| status.to_string());
+            let answer: Vec<_> = http.into_iter().chain(record.error_code.map(str::to_owned)).collect();
+            self.unread.push(Unread {
+                deployment: record.deployment.to_owned(),
+                who: shortened(who, NAME),
+                status: record.read_status.map_or("", |status| status.as_str()),
+                answer: shortened(&answer.join(" "), NAME),
+                why: shortened(&record.reason, TEXT),
+                waived,
+            });
+        }
+    }
+
+    /// The page. It begins with an empty line, since somebody else may have written above.
+    pub(super) fn page(self, report: &Report) -> String {
+        let Self { keys, unread, not_read } = self;
+        let several = report.deployments.len() > 1;
+        let complete = if report.is_complete() { "complete" } else { "INCOMPLETE" };
+        let total = &report.total;
+        let fail = match total.findings {
+            1 => "1 key fails".to_owned(),
+            count => format!("{count} keys fail"),
+        };
+        let mut page = format!("\n\n## keysunset: {fail}, {complete}\n");
+        if !report.is_complete() {
+            page.push_str(
+                "\nNot all was read, so there may be keys that nobody knows of. See \"Not read\".\n",
+            );
+        }
+        deployments(report, &mut page);
+        kinds(total, &mut page);
+        let (keys, passed) = keys.end();
+        let rows = keys.into_iter().map(|key| key.cells(several));
+        table("Keys that fail, worst first", &KEY, several, rows, passed, &mut page);
+        let rows = unread.into_iter().map(|unread| unread.cells(several));
+        table("Not read", &UNREAD, several, rows, not_read, &mut page);
+        let lapses = report.lapses.iter().take(ROWS);
+        let rows = lapses.map(|lapse| {
+            vec![
+                lapse.kind.to_string(),
+                code(&shortened(&terminal::told(lapse), TEXT)),
+                code(&shortened(&lapse.waiver.owner, NAME)),
+            ]
+        });
+        table(
+            "Waivers to look at",
+            &["", "waiver", "owner"],
+            true,
+            rows,
+            report.lapses.len() as u64,
+            &mut page,
+        );
+        page
+    }
+}
+
+/// The first column only where there are several deployments.
+const KEY: [&str; 7] = ["deployment", "severity", "owner", "key", "description", "why", "to do"];
+const UNREAD: [&str; 6] = ["deployment", "who", "status", "answer", "why", "waived"];
+
+impl Key {
+    fn cells(self, several: bool) -> Vec<String> {
+        let Self {
+            severity, deployment, owner: (username, id), id: key, description, reason, action, ..
+        } = self;
+        let owner = if username.is_empty() { id } else { username };
+        let cells = [
+            severity.to_string(),
+            code(&shortened(&owner, NAME)),
+            code(&shortened(&key, NAME)),
+            code(&description),
+            reason,
+            action.to_string(),
+        ];
+        beside(several, &deployment, cells)
+    }
+}
+
+impl Unread {
+    fn cells(self, several: bool) -> Vec<String> {
+        let Self { deployment, who, status, answer, why, waived } = self;
+        let waived = if waived { "yes" } else { "" }.to_owned();
+        beside(several, &deployment, [code(&who), status.to_owned(), code(&answer), code(&why), waived])
+    }
+}
+
+fn beside(several: bool, deployment: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
+    several.then(|| code(&shortened(deployment, NAME))).into_iter().chain(cells).collect()
+}
+
+/// What was asked, and what it came to.
+fn deployments(report: &Report, page: &mut String) {
+    let columns =
+        ["deployment", "users", "read", "not read", "keys", "fail", "waived", "cutoff", "all known"];
+    let row = |name: String, summary: &Summary, cutoff: String, whole: bool| {
+        let mut cells = vec![name];
+        let counts = [summary.requested(), summary.read(), summary.unread(), summary.keys, summary.findings];
+        cells.extend(counts.map(|count| count.to_string()));
+        cells.push((summary.waived + summary.waived_users).to_string());
+        cells.extend([cutoff, if whole { "yes" } else { "**no**" }.to_owned()]);
+        cells
+    };
+    let each = report.deployments.iter().take(ROWS).map(|Deployment { facts, summary }| {
+        let name = code(&shortened(&facts.run.deployment, NAME));
+        row(name, summary, day_or_instant(facts.policy.cutoff), facts.is_whole())
+    });
+    let all = (report.deployments.len() > 1)
+        .then(|| row("all of them".to_owned(), &report.total, String::new(), report.is_whole()));
+    let count = report.deployments.len() as u64 + u64::from(all.is_some());
+    table("", &columns, true, all.into_iter().chain(each), count, page);
+}
+
+/// Keys by severity and by verdict.
+fn kinds(total: &Summary, page: &mut String) {
+    if total.keys == 0 {
+        page.push_str("\nNo personal API key was found.\n");
+        return;
+    }
+    let severities = Severity::ALL.iter().map(|it| (it.as_str(), total.severity(*it)));
+    let verdicts = Verdict::ALL.iter().map(|it| (it.as_str(), total.verdict(*it)));
+    for (name, counts) in [("severity", severities.collect::<Vec<_>>()), ("verdict", verdicts.collect())] {
+        let rows = counts.iter().map(|(name, count)| vec![(*name).to_owned(), count.to_string()]);
+        table("", &[name, "keys"], true, rows, counts.len() as u64, page);
+    }
+}
+
+/// A table of `count` rows, as far as it may go; nothing where there are none. `first` is whether it has its first column.
+fn table(
+    heading: &str,
+    columns: &[&str],
+    first: bool,
+    rows: impl Iterator<Item = Vec<String>>,
+    count: u64,
+    page: &mut String,
+) {
+    if count == 0 {
+        return;
+    }
+    if !heading.is_empty() {
+        // Writing to a string can't fail.
+        let _ = write!(page, "\n### {heading}\n");
+    }
+    let columns = &columns[usize::from(!first)..];
+    let rule = "---|".repeat(columns.len());
+    let _ = write!(page, "\n| {} |\n|{rule}\n", columns.join(" | "));
+    let (start, mut shown) = (page.len(), 0);
+    for row in rows {
+        let row = format!("| {} |\n", row.join(" | "));
+        if page.len() - start + row.len() > BYTES {
+            break;
+        }
+        page.push_str(&row);
+        shown += 1;
+    }
+    if shown < count {
+        let _ = write!(
+            page,
+            "\n{} more are not shown here; `keysunset report` lists all of them.\n",
+            count - shown
+        );
+    }
+}

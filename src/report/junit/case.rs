@@ -1,0 +1,252 @@
+//! A user as a test case: the rows of one user, gathered until the next one's come.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use quick_xml::Writer as Xml;
+use quick_xml::events::{BytesText, Event};
+
+use super::super::record::Record;
+use super::super::text::printable;
+use super::super::{Facts, Row};
+use crate::model::{PersonalKey, Reading, User};
+use crate::policy::{Judgement, Severity, Verdict};
+use crate::waivers::{Standing, Waiver};
+
+/// A user under way.
+pub(super) struct Case {
+    user: User,
+    name: String,
+    classname: String,
+    /// Read status and why, where that is not waived.
+    unread: Option<(&'static str, String)>,
+    /// Those that count, as they are told.
+    waivers: Vec<String>,
+    pub(super) keys: u64,
+    pub(super) waived_keys: u64,
+    /// By severity, in the order of `Severity::ALL`.
+    findings: [u64; Severity::ALL.len()],
+    worst: Option<(Severity, Verdict)>,
+    /// One a row.
+    lines: String,
+}
+
+/// What a CI server makes of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ending {
+    Passed,
+    Failure,
+    Error,
+    Skipped,
+}
+
+/// A case as it is written.
+pub(super) struct Told<'a> {
+    pub(super) name: &'a str,
+    pub(super) classname: &'a str,
+    pub(super) ending: Ending,
+    /// A word for the kind of failure or error.
+    pub(super) kind: &'a str,
+    pub(super) message: &'a str,
+    /// Lines.
+    pub(super) text: &'a str,
+}
+
+impl Case {
+    /// `previous` is the user before this one in the order of the deployment.
+    pub(super) fn of(facts: &Facts, reading: &Reading, previous: Option<&User>) -> Self {
+        let user = reading.user.clone();
+        let deployment = printable(&facts.run.deployment);
+        let classname = match &user.origin.organization {
+            Some(organization) => format!("{deployment}.{}", printable(organization)),
+            None => deployment,
+        };
+        Self {
+            name: name(&user, previous),
+            classname,
+            user,
+            unread: None,
+            waivers: Vec::new(),
+            keys: 0,
+            waived_keys: 0,
+            findings: [0; Severity::ALL.len()],
+            worst: None,
+            lines: String::new(),
+        }
+    }
+
+    /// Whether this is the user of a row.
+    pub(super) fn is_of(&self, user: &User) -> bool {
+        (&self.user.id, &self.user.username) == (&user.id, &user.username)
+    }
+
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Takes a row of the user.
+    pub(super) fn add(&mut self, facts: &Facts, row: &Row) {
+        match &row.key {
+            Some((key, judged)) => self.add_key(key, judged, row),
+            None if row.reading.outcome.status.is_complete() => {}
+            None => {
+                let why = not_read(&Record::of(facts, row));
+                self.line(&why, row);
+                if !row.is_waived() {
+                    self.unread = Some((row.reading.outcome.status.as_str(), why));
+                }
+            }
+        }
+        if let (Some((waiver, _)), true) = (row.waiver, row.is_waived()) {
+            self.waivers.push(waived(waiver));
+        }
+    }
+
+    fn add_key(&mut self, key: &PersonalKey, judged: &Judgement, row: &Row) {
+        self.keys += 1;
+        self.waived_keys += u64::from(row.is_waived());
+        if row.is_finding {
+            self.findings[judged.severity as usize] += 1;
+            let this = (judged.severity, judged.verdict);
+            self.worst = Some(self.worst.map_or(this, |worst| worst.min(this)));
+        }
+        let Judgement { verdict, severity, action, reason } = judged;
+        let ends_in = key.suffix.as_ref().map_or_else(String::new, |it| format!(", ends in {}", it.as_str()));
+        let (id, description) = (printable(&key.id), printable(&key.description));
+        let line =
+            format!("{severity} {verdict}: key {id}{ends_in}, \"{description}\": {reason}; to do: {action}");
+        self.line(&line, row);
+    }
+
+    fn line(&mut self, line: &str, row: &Row) {
+        self.lines.push_str(line);
+        let standing = match row.waiver {
+            Some((waiver, Standing::Expired)) => format!(" [its waiver expired on {}]", waiver.expires),
+            Some((waiver, Standing::Active | Standing::Ending)) => format!(" [{}]", waived(waiver)),
+            None if row.key.is_some() && !row.is_finding => " [no finding by --fail-on]".to_owned(),
+            None => String::new(),
+        };
+        self.lines.push_str(&standing);
+        self.lines.push('\n');
+    }
+
+    /// Keys that fail the gate.
+    pub(super) fn findings(&self) -> u64 {
+        self.findings.iter().sum()
+    }
+
+    /// Writes the case, and says how it ended. Not to know is worse than to have found, and what is waived never passes
+    /// as if there were nothing.
+    pub(super) fn write(&self, to: &mut Vec<u8>) -> io::Result<Ending> {
+        let (ending, kind, message) = match (&self.unread, self.worst) {
+            (Some((status, why)), None) => (Ending::Error, *status, why.clone()),
+            (Some((status, why)), Some(_)) => {
+                (Ending::Error, *status, format!("{why}; found all the same: {}", self.counted()))
+            }
+            (None, Some((_, verdict))) => (Ending::Failure, verdict.as_str(), self.counted()),
+            (None, None) => match &self.waivers[..] {
+                [] => (Ending::Passed, "", String::new()),
+                [one] => (Ending::Skipped, "waived", one.clone()),
+                several => (Ending::Skipped, "waived", format!("{} waivers", several.len())),
+            },
+        };
+        let Self { name, classname, lines, .. } = self;
+        Told { name, classname, ending, kind, message: &message, text: lines }.write(to)?;
+        Ok(ending)
+    }
+
+    /// `3 keys: 1 critical, 2 low`, of the findings.
+    fn counted(&self) -> String {
+        let each = Severity::ALL.iter().zip(self.findings).filter(|(_, count)| *count > 0);
+        let each: Vec<_> = each.map(|(severity, count)| format!("{count} {severity}")).collect();
+        let count = self.findings();
+        format!("{count} {}: {}", if count == 1 { "key" } else { "keys" }, each.join(", "))
+    }
+}
+
+impl Told<'_> {
+    /// Each of the three is told twice, since some servers show the message and others the text.
+    pub(super) fn write(&self, to: &mut Vec<u8>) -> io::Result<()> {
+        let Self { name, classname, ending, kind, message, text } = *self;
+        let mut xml = Xml::new(&mut *to);
+        let case = xml.create_element("testcase").with_attributes([
+            ("name", name),
+            ("classname", classname),
+            ("time", "0"),
+        ]);
+        let element = match ending {
+            Ending::Passed => {
+                case.write_empty()?;
+                return to.write_all(b"\n");
+            }
+            Ending::Failure => "failure",
+            Ending::Error => "error",
+            Ending::Skipped => "skipped",
+        };
+        case.write_inner_content(|xml| {
+            let told = xml.create_element(element).with_attributes([("type", kind), ("message", message)]);
+            told.write_text_content(BytesText::new(text))?;
+            xml.write_event(Event::Text(BytesText::new("\n")))
+        })?;
+        to.write_all(b"\n")
+    }
+}
+
+/// The username where it can be told from all others by sight; with the id behind it where it can't. A server takes cases
+/// of one name for one case.
+fn name(user: &User, previous: Option<&User>) -> String {
+    let id = printable(&user.id);
+    let Some(username) = user.username.as_deref().filter(|name| !name.trim().is_empty()) else {
+        return if id.is_empty() { "a user without name and id".to_owned() } else { id };
+    };
+    let shown = printable(username);
+    let as_it_is = shown == username && shown.split(' ').all(|word| !word.is_empty());
+    if as_it_is && previous.is_none_or(|previous| previous.username.as_deref() != Some(username)) {
+        return shown;
+    }
+    format!("{} ({id})", shown.trim())
+}
+
+/// `forbidden (401 NOT_SELF): why`.
+pub(super) fn not_read(record: &Record) -> String {
+    let mut line = record.read_status.map_or_else(String::new, |status| status.to_string());
+    let (http, code) =
+        (record.http_status.map(|status| status.to_string()), record.error_code.map(printable));
+    let answer: Vec<_> = http.into_iter().chain(code).collect();
+    if !answer.is_empty() {
+        // Writing to a string can't fail.
+        let _ = write!(line, " ({})", answer.join(" "));
+    }
+    format!("{line}: {}", printable(&record.reason))
+}
+
+/// `waived until 2025-06-30 by ann: why (ticket)`.
+fn waived(waiver: &Waiver) -> String {
+    let Waiver { reason, owner, expires, ticket, .. } = waiver;
+    let ticket = ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
+    printable(&format!("waived until {expires} by {owner}: {reason}{ticket}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Origin;
+
+    fn user(id: &str, username: Option<&str>) -> User {
+        User { id: id.to_owned(), username: username.map(str::to_owned), origin: Origin::default() }
+    }
+
+    #[test]
+    fn names_that_look_alike_are_told_apart_by_the_id() {
+        let ann = user("1", Some("ann"));
+        assert_eq!(name(&ann, None), "ann");
+        assert_eq!(name(&user("2", Some("ann")), Some(&ann)), "ann (2)");
+        for alike in ["a\tnn", "a  nn", " ann", "ann\u{200b}", "ann\n"] {
+            assert!(name(&user("3", Some(alike)), None).ends_with(" (3)"), "{alike:?}");
+        }
+        assert_eq!(name(&user("4", None), None), "4");
+        assert_eq!(name(&user("4", Some(" ")), None), "4");
+        assert_eq!(name(&user("a\nb", None), None), "a b");
+        assert!(!name(&user("", None), None).is_empty());
+    }
+}

@@ -62,5 +62,6 @@ mod unattended;
 mod unknown;
 mod upgrade;
 mod verify;
+mod volume;
 mod waivers;
 mod world;

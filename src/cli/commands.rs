@@ -1,0 +1,269 @@
+//! What each command takes.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use super::settings::{Asked, Kept, Shape, Shown};
+use super::values::{instant, seconds};
+use crate::model::Product;
+use crate::sandbox;
+
+/// `keysunset demo`
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// How many users the sandbox has [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub users: Option<u64>,
+    /// Where the reports go [default: reports]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `keysunset sandbox`
+#[derive(Args, Debug)]
+pub struct Sandbox {
+    /// Address and port; port 0 takes a free one [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Which product to be [default: ops-manager]
+    #[arg(long, value_enum)]
+    pub product: Option<sandbox::Product>,
+    /// Which version to be [default: 4.4.12]
+    #[arg(long, value_name = "VERSION")]
+    pub service_version: Option<String>,
+    /// How many users the world has [default: 100]
+    #[arg(long, value_name = "N", conflicts_with = "world")]
+    pub users: Option<u64>,
+    /// Which world of that size [default: 1]
+    #[arg(long, value_name = "S", conflicts_with = "world")]
+    pub seed: Option<u64>,
+    /// A world of one's own, in JSON (docs/sandbox.md)
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// Which digest challenge to send [default: jetty]
+    #[arg(long, value_enum)]
+    pub challenge: Option<sandbox::Challenge>,
+    /// Whether a nonce may be used again [default: shared]
+    #[arg(long, value_enum)]
+    pub nonce: Option<sandbox::NonceRule>,
+    /// Seconds that a nonce lives [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub nonce_life: Option<Duration>,
+    /// Uses that a nonce lives [default: 1024]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub nonce_uses: Option<u32>,
+    /// The service's now, such as 2021-02-28T12:00:00Z [default: `SOURCE_DATE_EPOCH`, else the system's]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub clock: Option<DateTime<Utc>>,
+    /// What goes wrong, such as 503x2@5%:keys; repeatable, and the first that hits wins
+    #[arg(long, value_name = "SPEC")]
+    pub fault: Vec<sandbox::Fault>,
+}
+
+/// `keysunset audit`
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// Go on with the newest run, if it was cut short, and read only what is missing
+    #[arg(long)]
+    pub resume: bool,
+    /// What to ask.
+    #[command(flatten)]
+    pub asked: Asked,
+    /// What to show.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset doctor`
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// One JSON document in place of lines
+    #[arg(long)]
+    pub json: bool,
+    /// What the audit is to ask.
+    #[command(flatten)]
+    pub asked: Asked,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset explain`
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// The key's id, as in the column `key_id`
+    #[arg(value_name = "KEY_ID")]
+    pub key: String,
+    /// A use at or after it counts: a day or a time [default: the run's own]
+    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant, help_heading = "Judgement")]
+    pub cutoff: Option<DateTime<Utc>>,
+    /// A key used in the last so many days is in use now [default: the run's own]
+    #[arg(
+        long,
+        value_name = "DAYS",
+        env = "KEYSUNSET_ACTIVE_WITHIN",
+        hide_env = true,
+        help_heading = "Judgement"
+    )]
+    pub active_within: Option<u32>,
+    /// Accepted exceptions (docs/waivers.md)
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_WAIVERS", hide_env = true, help_heading = "Judgement")]
+    pub waivers: Option<PathBuf>,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// `keysunset merge`
+#[derive(Args, Debug)]
+pub struct Merge {
+    /// The stores of several audits, or their folders
+    #[arg(value_name = "STORE", required = true)]
+    pub stores: Vec<PathBuf>,
+    /// What to show.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset import`
+#[derive(Args, Debug)]
+pub struct Import {
+    /// Files with saved answers, and folders of them
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Where the deployment is [default: as the answers' links say]
+    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", hide_env = true, help_heading = "Deployment")]
+    pub url: Option<String>,
+    /// What the reports call it [default: the URL's origin]
+    #[arg(long, value_name = "NAME", env = "KEYSUNSET_NAME", hide_env = true, help_heading = "Deployment")]
+    pub name: Option<String>,
+    /// Which product answered [default: guessed from the URL, else atlas]
+    #[arg(long, value_enum, env = "KEYSUNSET_PRODUCT", hide_env = true, help_heading = "Deployment")]
+    pub product: Option<Product>,
+    /// What to show.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset report`
+#[derive(Args, Debug)]
+pub struct Report {
+    /// The run's number [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub run: Option<i64>,
+    /// What to show.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset completions`
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `keysunset man`
+#[derive(Args, Debug)]
+pub struct Man {
+    /// Where the pages go; made where it is missing
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// `keysunset export`
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The run's number [default: the newest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<i64>,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// `keysunset verify`
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// Where the reports and their manifest are [default: reports]
+    #[arg(value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true)]
+    pub dir: Option<PathBuf>,
+    /// The evidence; repeatable, for a report over several [default: keysunset.db in DIR]
+    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true)]
+    pub store: Vec<PathBuf>,
+    /// One JSON document in place of lines
+    #[arg(long)]
+    pub json: bool,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `keysunset history`
+#[derive(Args, Debug)]
+pub struct History {
+    /// Only this one, by the name in its reports [default: every one in the store]
+    #[arg(long, value_name = "NAME")]
+    pub deployment: Option<String>,
+    /// A use at or after it counts, in every run [default: each run's own]
+    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant)]
+    pub cutoff: Option<DateTime<Utc>>,
+    /// How to show it.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// `keysunset diff`
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// The earlier run's number [default: the last complete one before B]
+    #[arg(value_name = "A")]
+    pub before: Option<i64>,
+    /// The later run's number [default: the newest]
+    #[arg(value_name = "B")]
+    pub after: Option<i64>,
+    /// The newest runs of this one, by the name in its reports
+    #[arg(long, value_name = "NAME", conflicts_with = "before")]
+    pub deployment: Option<String>,
+    /// How to show it.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
+}
+
+/// `keysunset prune`
+#[derive(Args, Debug)]
+pub struct Prune {
+    /// How many runs of each deployment stay: the newest
+    #[arg(long, value_name = "N")]
+    pub keep: NonZeroUsize,
+    /// Say what would go, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where the runs are.
+    #[command(flatten)]
+    pub kept: Kept,
+}

@@ -1,0 +1,68 @@
+//! Many keys, in every format at once: the memory does not grow with them.
+#![cfg(unix)]
+
+use std::path::Path;
+
+use crate::foreign;
+use crate::support::{Desk, ops_manager};
+
+/// MiB, for 200,000 keys.
+const MOST: u64 = 64;
+const FORMATS: &str = "csv,markdown,json,ndjson,sarif,junit,gitlab,github,prometheus";
+
+/// How many; `.ci/run` asks for more.
+fn keys() -> u64 {
+    std::env::var("KEYSUNSET_VOLUME_KEYS").map_or(5_000, |keys| keys.parse().unwrap())
+}
+
+/// Users of 40 organizations with two keys each, every fifth unreadable, entered into the store by SQL alone: a service that
+/// serves so many would take longer than the report.
+fn fill(store: &Path, keys: u64) {
+    let connection = rusqlite::Connection::open(store).unwrap();
+    let users = keys / 2 * 5 / 4;
+    connection
+        .execute_batch(&format!(
+            "BEGIN;
+             DELETE FROM readings;
+             WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {users})
+             INSERT INTO readings (id, run, user_id, username, status, http_status, detail, attempts, read_at, organization)
+             SELECT n, 1, printf('%024x', n), printf('user-%d@example.com', n * 7919 % {users}),
+                 iif(n % 5 = 0, 'forbidden', 'read'), iif(n % 5 = 0, 401, 200), iif(n % 5 = 0, 'It says no.', NULL), 1,
+                 1735689600, printf('%024x', n % 40) FROM number;
+             INSERT INTO keys (reading, key_id, suffix, description, enabled, created_at, last_used, used_count, auditing)
+             SELECT id, printf('%012x%012x', id, k), printf('%012x', id), 'nightly export of the ledger, | \"` &lt;' || id,
+                 id % 7 > 0, 1500000000 + id, 1735689600 - (id * 104729 + k) % 300000000, id, 0
+             FROM readings, (SELECT 1 AS k UNION SELECT 2) WHERE status = 'read';
+             COMMIT"
+        ))
+        .unwrap();
+}
+
+/// Runs the report as the only child of a Python, which tells the child's peak in KiB.
+const PEAK: &str = "
+import resource, subprocess, sys
+ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(ended.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+";
+
+#[test]
+fn a_report_in_all_formats_needs_no_more_memory_than_it_may() {
+    let sandbox = ops_manager(1);
+    let desk = Desk::at(&sandbox);
+    desk.audit(&sandbox, &["--all-orgs"]);
+    fill(&desk.path("reports/keysunset.db"), keys());
+    let (program, out) = (env!("CARGO_BIN_EXE_keysunset"), desk.path("reports"));
+    let arguments = ["report", "--out", out.to_str().unwrap(), "--format", FORMATS].map(Path::new);
+    let Some(told) = foreign::python(&["resource"], PEAK, &[&[Path::new(program)], &arguments[..]].concat())
+    else {
+        return;
+    };
+    let told: Vec<u64> = told.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    assert_eq!(told[0], 4, "findings, and incomplete");
+    // What the system counts is KiB on Linux and bytes on macOS.
+    let peak = if cfg!(target_os = "macos") { told[1] >> 20 } else { told[1] >> 10 };
+    assert!(peak <= MOST, "{peak} MiB for {} keys", keys());
+    let lines = desk.text("reports/keys.ndjson").lines().count() as u64;
+    assert_eq!(lines, keys() + keys() / 2 / 4, "a line a key, and one for whoever could not be read");
+    println!("{} keys in all formats: {peak} MiB at most", keys());
+}

@@ -2,6 +2,8 @@
 //! in one pass. A file is written beside its name and renamed once all of them are whole and the numbers add up.
 
 mod csv;
+mod file;
+mod format;
 mod github;
 mod gitlab;
 mod json;
@@ -18,16 +20,20 @@ mod summary;
 pub mod terminal;
 pub mod text;
 
-use std::io::{self, BufWriter, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 use tempfile::NamedTempFile;
 
+pub(crate) use file::beside;
+pub use file::{File, put_beside};
+pub use format::{Format, Output};
 pub use judge::{Lapse, LapseKind};
 pub use summary::Summary;
 
+use self::file::{append, put};
 use self::judge::Judge;
 use crate::history::{self, BurnDown};
 use crate::model::{Gap, PersonalKey, Reading};
@@ -35,63 +41,6 @@ use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Worse};
 use crate::store::{self, Run, Store};
 use crate::waivers::{Standing, Waiver, Waivers};
-
-named! {
-    /// What a report may be written as.
-    pub enum Format {
-        /// keys.csv: one row a key, and one for every user without keys or not read
-        Csv = "csv",
-        /// migration-report.md: for the person who acts on it and the auditor who has to believe it
-        Markdown = "markdown",
-        /// findings.json: every field and the run's facts, for programs; it has a schema
-        Json = "json",
-        /// keys.ndjson: a row a line, for databases and warehouses
-        Ndjson = "ndjson",
-        /// findings.sarif: SARIF 2.1.0, for code scanning
-        Sarif = "sarif",
-        /// junit.xml: a test case a user, for CI servers
-        Junit = "junit",
-        /// gl-code-quality-report.json: for GitLab's merge requests
-        Gitlab = "gitlab",
-        /// Annotations on standard output, and GitHub's step summary
-        Github = "github",
-        /// keysunset.prom: metrics, for a textfile of the node exporter
-        Prometheus = "prometheus",
-    }
-}
-
-impl Format {
-    /// Its name in `--out`; `None` for what goes elsewhere.
-    #[must_use]
-    pub const fn file_name(self) -> Option<&'static str> {
-        match self {
-            Self::Csv => Some("keys.csv"),
-            Self::Markdown => Some("migration-report.md"),
-            Self::Json => Some("findings.json"),
-            Self::Ndjson => Some("keys.ndjson"),
-            Self::Sarif => Some("findings.sarif"),
-            Self::Junit => Some("junit.xml"),
-            Self::Gitlab => Some("gl-code-quality-report.json"),
-            Self::Github => None,
-            Self::Prometheus => Some("keysunset.prom"),
-        }
-    }
-}
-
-/// What to write, and where.
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// The folder, made where it is missing.
-    pub out: PathBuf,
-    /// In the order in which they were asked for.
-    pub formats: Vec<Format>,
-    /// Templates that replace the built-in ones of the same name.
-    pub templates: Option<PathBuf>,
-    /// Where GitHub takes the summary of a step from, which is added to.
-    pub step_summary: Option<PathBuf>,
-    /// Whether CSV fields are left as they are, even where a spreadsheet would run them.
-    pub csv_raw: bool,
-}
 
 /// One run of one deployment, to be reported on.
 pub struct Evidence<'a> {
@@ -112,17 +61,6 @@ pub struct Rules<'a> {
     pub fail_on: FailOn,
     /// Which of them are accepted all the same.
     pub waivers: &'a Waivers,
-}
-
-impl Output {
-    /// Where a format goes.
-    fn path(&self, format: Format) -> PathBuf {
-        match (format.file_name(), &self.step_summary) {
-            (Some(name), _) => self.out.join(name),
-            (None, Some(summary)) => summary.clone(),
-            (None, None) => PathBuf::from("standard output"),
-        }
-    }
 }
 
 /// What every row of one deployment shares.
@@ -244,17 +182,6 @@ pub enum Error {
     DoesNotAddUp(String),
 }
 
-/// A file that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
-    /// Where it stands.
-    pub path: PathBuf,
-    /// Of its bytes, in hexadecimal digits.
-    pub sha256: String,
-    /// How many.
-    pub bytes: u64,
-}
-
 /// What was written.
 pub struct Written<'a> {
     /// What the rows came to.
@@ -344,18 +271,6 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
 
 /// Puts one more file beside the reports, whole or not at all.
 ///
-/// # Errors
-/// Why it can't be written; then what stood there before is untouched.
-pub fn put_beside(out: &Path, name: &str, content: &[u8]) -> Result<File, Error> {
-    let path = out.join(name);
-    let written = || {
-        let mut file = BufWriter::new(beside(out)?);
-        file.write_all(content)?;
-        put(file, &path)
-    };
-    written().map_err(|why| Error::Write(path.display().to_string(), why))
-}
-
 fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
     let file = || {
         let path = output.path(format);
@@ -372,28 +287,4 @@ fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
         Format::Github => Box::new(github::start()),
         Format::Prometheus => Box::new(prometheus::start(file()?)),
     })
-}
-
-/// A nameless-to-be file in the same folder, so that renaming it is one step. Readable as the user's umask has it.
-pub(crate) fn beside(out: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".keysunset-").suffix(".part");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(out)
-}
-
-fn append(path: &Path, text: &str) -> io::Result<()> {
-    std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
-}
-
-/// Renames it, once it is whole on the disk; its hash is of what the disk gives back.
-fn put(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<File> {
-    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    let mut hasher = Sha256::new();
-    file.rewind()?;
-    let bytes = io::copy(&mut file, &mut hasher)?;
-    file.persist(path).map_err(|failed| failed.error)?;
-    Ok(File { path: path.to_owned(), sha256: text::hexadecimal(&hasher.finalize()), bytes })
 }

@@ -57,7 +57,7 @@ impl Baseline {
                     description: String::new(),
                     enabled: row.get(0)?,
                     created_at: None,
-                    last_used: row.get::<_, Option<i64>>(1)?.and_then(super::instant),
+                    last_used: row.get::<_, Option<i64>>(1)?.and_then(super::rows::instant),
                     used_count: row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned),
                     auditing: false,
                 })

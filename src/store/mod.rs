@@ -2,11 +2,14 @@
 //! goes on ([`Journal`]), read back in order afterwards ([`Store`]).
 
 mod baseline;
+mod complete;
 mod journal;
 mod manifests;
 mod past;
 mod prune;
+mod rows;
 mod schema;
+mod sightings;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -19,8 +22,11 @@ pub use baseline::Baseline;
 pub use journal::{Closed, Journal, Pen};
 pub use past::Tally;
 pub use prune::Removed;
+pub use sightings::Sighting;
 
-use crate::model::{Gap, Line, Origin, Outcome, PersonalKey, Product, ReadStatus, Reading, Suffix, User};
+use self::rows::{KEYS_OF_A_READING, key_of, outcome_of, reading_of, run_of, user_of};
+
+use crate::model::{Gap, Product, Reading, User};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -107,17 +113,6 @@ pub struct RunSettings {
     /// Whether it went over plain http to another host.
     #[serde(default)]
     pub in_the_clear: bool,
-}
-
-/// A run that has seen a key.
-#[derive(Debug)]
-pub struct Sighting {
-    /// Which.
-    pub run: Run,
-    /// Of the key's owner.
-    pub reading: Reading,
-    /// As it was then.
-    pub key: PersonalKey,
 }
 
 /// The open database.
@@ -280,30 +275,6 @@ impl Store {
         read().map_err(|error| self.sqlite(error))
     }
 
-    /// When the last complete run of this run's deployment ended, this one included and later ones not. It is complete
-    /// where it came to its end, every list did, and of no user anything is unknown.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn last_complete(&self, run: &Run) -> Result<Option<DateTime<Utc>>, Error> {
-        let complete = ReadStatus::ALL.iter().filter(|status| status.is_complete());
-        let complete: Vec<_> = complete.map(|status| format!("'{status}'")).collect();
-        let query = format!(
-            "SELECT finished_at FROM runs
-             WHERE deployment = ? AND id <= ? AND finished_at IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM gaps WHERE run = runs.id)
-                 AND NOT EXISTS (SELECT 1 FROM readings
-                     WHERE run = runs.id AND (status IS NULL OR status NOT IN ({})))
-             ORDER BY id DESC LIMIT 1",
-            complete.join(", ")
-        );
-        self.connection
-            .query_row(&query, params![run.deployment, run.id], |row| time_of(row, "finished_at"))
-            .optional()
-            .map(Option::flatten)
-            .map_err(|error| self.sqlite(error))
-    }
-
     /// How many users were requested and how many keys found: counted by the database, apart from the rows below.
     ///
     /// # Errors
@@ -333,75 +304,6 @@ impl Store {
         self.connection
             .query_row("SELECT count(*), count(status) FROM readings WHERE run = ?", [run.id], count)
             .map_err(|error| self.sqlite(error))
-    }
-
-    /// Whether a run ended, had no gaps, and everybody was read but those who are excused.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn is_complete_but_for(&self, run: &Run, excused: impl Fn(&User) -> bool) -> Result<bool, Error> {
-        if run.finished_at.is_none() || !self.gaps(run)?.is_empty() {
-            return Ok(false);
-        }
-        let read = || {
-            let mut query = self.connection.prepare(
-                "SELECT * FROM readings WHERE run = ? AND coalesce(status, '') NOT IN ('read', 'removed')",
-            )?;
-            let mut unread = query.query([run.id])?;
-            while let Some(row) = unread.next()? {
-                if !excused(&user_of(row)?) {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        };
-        read().map_err(|error| self.sqlite(error))
-    }
-
-    /// Every run that has seen a key of this id, newest first. Upper and lower case are the same.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn sightings(&self, key_id: &str) -> Result<Vec<Sighting>, Error> {
-        let find = || {
-            let mut query = self.connection.prepare(
-                "SELECT readings.run, readings.id FROM keys JOIN readings ON readings.id = keys.reading
-                 WHERE key_id = ? COLLATE NOCASE ORDER BY readings.run DESC, readings.id",
-            )?;
-            let found =
-                query.query_map([key_id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-            found.collect::<Result<Vec<_>, _>>()
-        };
-        let mut sightings = Vec::new();
-        for (run, reading) in find().map_err(|error| self.sqlite(error))? {
-            let reading = self.one_reading("SELECT * FROM readings WHERE id = ?", params![reading])?;
-            let run = self.run(Some(run))?;
-            let Some(reading) = reading else { continue };
-            let key = reading.keys.iter().find(|key| key.id.eq_ignore_ascii_case(key_id)).cloned();
-            sightings.extend(key.map(|key| Sighting { run, reading, key }));
-        }
-        Ok(sightings)
-    }
-
-    /// What a run has of a user; `None` if it never asked for that one.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn reading(&self, run: &Run, user: &User) -> Result<Option<Reading>, Error> {
-        self.one_reading("SELECT * FROM readings WHERE run = ? AND user_id = ?", params![run.id, user.id])
-    }
-
-    fn one_reading(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Option<Reading>, Error> {
-        let read = || {
-            let Some((id, reading)) = self.connection.query_row(query, parameters, reading_of).optional()?
-            else {
-                return Ok(None);
-            };
-            let mut keys = self.connection.prepare(KEYS_OF_A_READING)?;
-            let keys = keys.query_map([id], key_of)?.collect::<Result<_, _>>()?;
-            Ok(Some(Reading { keys, ..reading }))
-        };
-        read().map_err(|error| self.sqlite(error))
     }
 
     /// Hands over every reading of a run, by (username, user id), each with its keys by (creation, id). What was
@@ -442,103 +344,4 @@ fn lock_beside(path: &Path, name: &str) -> Result<File, Error> {
         Err(TryLockError::WouldBlock) => Err(Error::Busy(name.to_owned())),
         Err(TryLockError::Error(why)) => Err(wrong(why)),
     }
-}
-
-fn instant(seconds: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(seconds, 0)
-}
-
-fn time_of(row: &Row, column: &str) -> rusqlite::Result<Option<DateTime<Utc>>> {
-    Ok(row.get::<_, Option<i64>>(column)?.and_then(instant))
-}
-
-/// A column that holds one of our own words.
-fn word_of<T: std::str::FromStr<Err = String>>(row: &Row, column: &str) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    text.parse().map_err(|why: String| invalid(row, column, why))
-}
-
-fn invalid(
-    row: &Row,
-    column: &str,
-    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> rusqlite::Error {
-    let index = row.as_ref().column_index(column).unwrap_or_default();
-    rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, why.into())
-}
-
-fn run_of(row: &Row) -> rusqlite::Result<Run> {
-    let settings: String = row.get("settings")?;
-    Ok(Run {
-        id: row.get("id")?,
-        deployment: row.get("deployment")?,
-        address: row.get("address")?,
-        product: word_of(row, "product")?,
-        service_version: row.get("service_version")?,
-        credential: row.get("credential")?,
-        clock_skew: row.get("clock_skew")?,
-        started_at: time_of(row, "started_at")?.unwrap_or_default(),
-        finished_at: time_of(row, "finished_at")?,
-        tool_version: row.get("tool_version")?,
-        settings: serde_json::from_str(&settings).map_err(|why| invalid(row, "settings", why))?,
-    })
-}
-
-fn user_of(row: &Row) -> rusqlite::Result<User> {
-    let line = match (row.get::<_, Option<String>>("list")?, row.get::<_, Option<i64>>("line")?) {
-        (Some(list), Some(number)) => Some(Line { list: list.into(), number: number.cast_unsigned() }),
-        _ => None,
-    };
-    let organization = row.get::<_, Option<String>>("organization")?.map(Into::into);
-    Ok(User {
-        id: row.get("user_id")?,
-        username: row.get("username")?,
-        origin: Origin { organization, line },
-    })
-}
-
-fn outcome_of(row: &Row) -> rusqlite::Result<Outcome> {
-    Ok(Outcome {
-        status: word_of(row, "status")?,
-        http_status: row.get("http_status")?,
-        error_code: row.get("error_code")?,
-        detail: row.get("detail")?,
-    })
-}
-
-fn reading_of(row: &Row) -> rusqlite::Result<(i64, Reading)> {
-    let user = user_of(row)?;
-    let open = row.get_ref("status")? == rusqlite::types::ValueRef::Null;
-    let outcome = if open {
-        Outcome::unread(ReadStatus::Error, None, "never asked: the run ended before")
-    } else {
-        outcome_of(row)?
-    };
-    let reading = Reading {
-        user,
-        keys: Vec::new(),
-        outcome,
-        attempts: row.get("attempts")?,
-        read_at: time_of(row, "read_at")?,
-    };
-    Ok((row.get("id")?, reading))
-}
-
-/// By position, since looking up nine names a row is a twentieth of a report.
-const KEYS_OF_A_READING: &str =
-    "SELECT key_id, suffix, description, enabled, created_at, last_used, used_count, auditing
-    FROM keys WHERE reading = ? ORDER BY created_at, key_id";
-
-fn key_of(row: &Row) -> rusqlite::Result<PersonalKey> {
-    let time = |at| row.get::<_, Option<i64>>(at).map(|seconds| seconds.and_then(instant));
-    Ok(PersonalKey {
-        id: row.get(0)?,
-        suffix: row.get_ref(1)?.as_str_or_null()?.and_then(Suffix::of),
-        description: row.get(2)?,
-        enabled: row.get(3)?,
-        created_at: time(4)?,
-        last_used: time(5)?,
-        used_count: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
-        auditing: row.get(7)?,
-    })
 }

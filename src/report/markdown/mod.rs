@@ -1,0 +1,153 @@
+//! `migration-report.md`: for the person who has to act on it and the auditor who has to believe it. What it looks like is
+//! in `templates/migration-report.md.j2`; here is what the template may use.
+
+mod page;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use tempfile::NamedTempFile;
+
+use self::page::{DESCRIPTION, Key, Owner, Page, Unread, Waived, Year};
+use super::{Ended, Error, Facts, Report, Row, Writer, text};
+use crate::policy::Severity;
+
+const NAME: &str = "migration-report.md.j2";
+const BUILT_IN: &str = include_str!("../../../templates/migration-report.md.j2");
+/// Keys shown; all of them are in the CSV. Users not read likewise.
+const SHOWN: usize = 500;
+
+/// The file under way: the worst keys so far, and no more.
+struct Markdown {
+    file: BufWriter<NamedTempFile>,
+    template: Environment<'static>,
+    /// The least bad on top.
+    worst: BinaryHeap<Ranked>,
+    unread: Vec<Unread>,
+    by_year: BTreeMap<Year, u64>,
+}
+
+/// A key in the order of badness: the smallest is the worst.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Ranked {
+    severity: Severity,
+    last_used: Reverse<Option<DateTime<Utc>>>,
+    /// Deployment, name and id.
+    owner: (String, String, String),
+    created_at: Option<DateTime<Utc>>,
+    key: Key,
+}
+
+/// `templates` is the folder that may hold a template of one's own.
+pub(super) fn start(
+    file: BufWriter<NamedTempFile>,
+    templates: Option<&Path>,
+) -> Result<impl Writer + use<>, Error> {
+    Ok(Markdown {
+        file,
+        template: environment(templates)?,
+        worst: BinaryHeap::new(),
+        unread: Vec::new(),
+        by_year: BTreeMap::new(),
+    })
+}
+
+fn environment(templates: Option<&Path>) -> Result<Environment<'static>, Error> {
+    let source = match templates {
+        None => BUILT_IN.to_owned(),
+        Some(folder) => match std::fs::read_to_string(folder.join(NAME)) {
+            Ok(source) => source,
+            Err(why) if why.kind() == io::ErrorKind::NotFound && folder.is_dir() => BUILT_IN.to_owned(),
+            Err(why) => return Err(Error::Template(format!("{}: {why}", folder.join(NAME).display()))),
+        },
+    };
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax =
+        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.map_err(|why| template_error(&why))?);
+    environment.add_filter("code", |text: String| text::code(&text));
+    environment.add_template_owned(NAME, source).map_err(|why| template_error(&why))?;
+    Ok(environment)
+}
+
+fn template_error(error: &minijinja::Error) -> Error {
+    let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
+    Error::Template(format!("{}{line}: {error}", error.name().unwrap_or(NAME)))
+}
+
+impl Writer for Markdown {
+    fn begin(&mut self, _: &Facts) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+        let Some((key, judged)) = &row.key else {
+            if !row.reading.outcome.status.is_complete() && self.unread.len() < SHOWN {
+                self.unread.push(Unread::of(facts, row));
+            }
+            return Ok(());
+        };
+        *self.by_year.entry(Year::of(key.last_used, judged.verdict, facts.policy.now)).or_default() += 1;
+        let user = &row.reading.user;
+        self.worst.push(Ranked {
+            severity: judged.severity,
+            last_used: Reverse(key.last_used),
+            owner: (facts.run.deployment.clone(), user.username.clone().unwrap_or_default(), user.id.clone()),
+            created_at: key.created_at,
+            key: Key {
+                id: key.id.clone(),
+                ends_in: key.suffix.as_ref().map_or_else(String::new, |suffix| suffix.as_str().to_owned()),
+                description: text::shortened(&key.description, DESCRIPTION),
+                created: key.created_at.map_or_else(String::new, |time| time.format("%Y-%m-%d").to_string()),
+                uses: key.used_count,
+                severity: judged.severity,
+                action: judged.action,
+                reason: judged.reason.clone(),
+                auditing: key.auditing,
+                waiver: row.waiver.map(Waived::of),
+            },
+        });
+        if self.worst.len() > SHOWN {
+            self.worst.pop();
+        }
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, report: &Report) -> Result<Ended, Error> {
+        let Self { mut file, template, worst, unread, by_year } = *self;
+        let shown = worst.len();
+        let page = Page {
+            owners: owners(worst),
+            shown,
+            unread: &unread,
+            years: by_year.iter().map(|(year, count)| (year.label(), *count)).collect(),
+            ..Page::of(report)
+        };
+        let page = template.get_template(NAME).and_then(|template| template.render(Serde(page)));
+        let page = page.map_err(|why| template_error(&why))?;
+        file.write_all(page.as_bytes()).map_err(|why| Error::Write("migration-report.md".to_owned(), why))?;
+        Ok(Ended::File(file))
+    }
+}
+
+/// A section an owner, in the order of the worst key of each.
+fn owners(worst: BinaryHeap<Ranked>) -> Vec<Owner> {
+    let mut owners: Vec<Owner> = Vec::new();
+    let mut place = BTreeMap::new();
+    for Ranked { owner, key, .. } in worst.into_sorted_vec() {
+        let at = *place.entry(owner.clone()).or_insert(owners.len());
+        if at == owners.len() {
+            let (deployment, username, id) = owner;
+            owners.push(Owner { deployment, username, id, keys: Vec::new() });
+        }
+        owners[at].keys.push(key);
+    }
+    owners
+}

@@ -123,6 +123,7 @@ struct Deployment<'a> {
     tool_version: &'a str,
     settings: Settings<'a>,
     policy: Policy,
+    compared: Option<Compared<'a>>,
     complete: bool,
     gaps: Vec<Gap<'a>>,
     totals: Totals,
@@ -145,6 +146,11 @@ impl<'a> Deployment<'a> {
             tool_version: &run.tool_version,
             settings: Settings::of(&run.settings),
             policy: Policy::of(facts),
+            compared: facts.ratchet.map(|ratchet| Compared {
+                with: &ratchet.name,
+                new_keys: summary.new,
+                more_severe_keys: summary.more_severe,
+            }),
             complete: facts.is_whole() && summary.is_complete(),
             gaps: facts.gaps.iter().map(Gap::of).collect(),
             totals: Totals::of(summary),
@@ -200,6 +206,14 @@ impl Policy {
             active_within_days: facts.policy.active_within,
         }
     }
+}
+
+/// What got worse than in an earlier run: with `--ratchet` nothing else is a finding.
+#[derive(Serialize)]
+struct Compared<'a> {
+    with: &'a str,
+    new_keys: u64,
+    more_severe_keys: u64,
 }
 
 /// A list that was not read to its end.

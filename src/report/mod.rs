@@ -20,11 +20,10 @@ mod summary;
 pub mod terminal;
 pub mod text;
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use sha2::Digest as _;
 use tempfile::NamedTempFile;
 
 pub(crate) use file::beside;

@@ -1,5 +1,5 @@
 //! `migration-report.md`: for the person who has to act on it and the auditor who has to believe it. What it looks like is
-//! in `templates/migration-report.md.j2`; here is what the template may use.
+//! in `templates/migration-report.md.j2`, and what that may use in `page.rs`.
 
 mod page;
 

@@ -7,17 +7,20 @@
 //! whom.
 //!
 //! ```text
-//!  lists, organizations        the deployment                keysunset.db            keys.csv, migration-report.md
+//!  lists, organizations        the deployment                keysunset.db            keys.csv, migration-report.md, …
 //!         │                          │                            │                               ▲
 //!      source ──── User ────►  collect + api ──── Reading ────►  store  ──── Reading ────►  policy + report ──► gate ──► exit
 //!     (discovers)            (reads, N at once)             (journals at once)          (judges, in one pass)
+//!                                                                │  ▲                            ▲  │
+//!      saved answers ────────────────── Reading ─────────────────┼──┘        waivers, ratchet ───┘  └──► evidence (manifest)
+//!                                                                └────► history (forecast, diff)
 //! ```
 //!
 //! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
 //! - [`source`]: where users come from. [`api`]: one request done right. [`collect`]: the fan-out.
 //! - [`saved`]: answers out of files, in the place of discovery and deployment.
-//! - [`store`]: the evidence. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
-//! - [`report`]: one file a format. [`gate`]: the exit code.
+//! - [`store`]: every run, with all that was read. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
+//! - [`ratchet`]: what got worse than in an earlier run. [`report`]: one file a format. [`gate`]: the exit code.
 //! - [`evidence`]: what proves a run afterwards: its canonical form, the manifest, and the check of both.
 //! - [`history`]: the memory between runs: points, forecast, what changed.
 //! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.

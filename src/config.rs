@@ -276,8 +276,8 @@ impl View {
             fail_on: shown.fail_on.unwrap_or(FailOn::Any),
             waivers: shown.waivers,
             strict_waivers: shown.strict_waivers.unwrap_or(false),
-            ratchet: shown.ratchet.unwrap_or(false) || shown.baseline.is_some(),
-            baseline: shown.baseline,
+            ratchet: shown.ratchet.unwrap_or(shown.baseline.is_some()),
+            baseline: shown.baseline.filter(|_| shown.ratchet != Some(false)),
             exit_zero: shown.exit_zero.unwrap_or(false),
             store: shown.store.unwrap_or_else(|| out.join(STORE)),
             output: Output {

@@ -20,6 +20,8 @@ pub enum Worse {
 pub struct Ratchet {
     /// What it is called, such as `run 3 of 2025-01-01T00:00:00Z`.
     pub name: String,
+    /// How many keys it had.
+    pub count: u64,
     started_at: DateTime<Utc>,
     keys: Baseline,
 }
@@ -34,7 +36,8 @@ impl Ratchet {
         started_at: DateTime<Utc>,
         fill: impl FnOnce(&mut dyn FnMut(&Reading) -> Result<(), store::Error>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        Ok(Self { name, started_at, keys: Baseline::of(fill)? })
+        let keys = Baseline::of(fill)?;
+        Ok(Self { name, count: keys.count()?, started_at, keys })
     }
 
     /// Whether a key is worse than it was, both judged by the same rules, each at the start of its own run.

@@ -266,8 +266,15 @@ impl Links {
     }
 }
 
+/// Without its query, where there may be secrets, and without any credentials.
 fn without_query(address: &str) -> String {
-    address.split(['?', '#']).next().unwrap_or_default().to_owned()
+    let address = address.split(['?', '#']).next().unwrap_or_default();
+    match Url::parse(address) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            format!("{}{}", url.origin().ascii_serialization(), url.path())
+        }
+        Ok(_) | Err(_) => address.to_owned(),
+    }
 }
 
 impl ListLink {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::compared;
 use super::gather::{End, Plan, gather};
 use super::interrupt::Interrupt;
 use super::reported;
@@ -27,6 +28,7 @@ pub async fn run(
     quiet: bool,
 ) -> Result<Exit, Error> {
     let waivers = super::waivers(&settings.view, clock)?;
+    compared::check(&settings.view, &settings.name)?;
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>()?;
     crate::report::prepare(&settings.view.output)?;
     let policy = Policy {

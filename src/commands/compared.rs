@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::config::View;
-use crate::evidence::canonical::{self, Broken, Entry};
+use crate::evidence::canonical::{self, Broken, Entries, Entry, Head};
 use crate::exit::Error;
 use crate::model::{User, rfc3339};
 use crate::ratchet::Ratchet;
@@ -44,6 +44,14 @@ pub(super) fn ratchet(
         .map_err(Error::from)
 }
 
+/// Looks at the baseline before hours of reading: that it is there, and of this deployment. The rest is read when it is used.
+///
+/// # Errors
+/// A baseline that can't be used.
+pub(super) fn check(view: &View, deployment: &str) -> Result<(), Error> {
+    view.baseline.as_deref().map_or(Ok(()), |path| open(path, deployment).map(drop))
+}
+
 /// The last run before `run` that asked the same deployment for the same, and of which nothing is unknown: everybody was
 /// read, or waived.
 fn last_complete(store: &Store, run: &Run, waivers: &Waivers) -> Result<Option<Run>, Error> {
@@ -51,7 +59,7 @@ fn last_complete(store: &Store, run: &Run, waivers: &Waivers) -> Result<Option<R
         let is_alike = before.id < run.id
             && before.deployment == run.deployment
             && before.settings.sources == run.settings.sources;
-        let excused = |user: &_| is_waived(waivers, user, before.started_at);
+        let excused = |user: &_| is_waived(waivers, user, &before.deployment, before.started_at);
         if is_alike && store.is_complete_but_for(&before, excused)? {
             return Ok(Some(before));
         }
@@ -59,37 +67,49 @@ fn last_complete(store: &Store, run: &Run, waivers: &Waivers) -> Result<Option<R
     Ok(None)
 }
 
-fn is_waived(waivers: &Waivers, user: &User, at: DateTime<Utc>) -> bool {
-    waivers.of_user(user).is_some_and(|waiver| waiver.standing(at) != Standing::Expired)
+fn is_waived(waivers: &Waivers, user: &User, deployment: &str, at: DateTime<Utc>) -> bool {
+    let waiver = waivers.of_user(user, deployment);
+    waiver.is_some_and(|waiver| waiver.standing(at) != Standing::Expired)
+}
+
+fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::input(format!("the baseline {} can't be used: {why}", path.display()))
+}
+
+fn broken(path: &Path, why: &Broken) -> Error {
+    unusable(path, format!("{}:{}", path.display(), why.to_string().trim_start_matches("line ")))
+}
+
+/// The baseline's first line, and what follows it.
+fn open(path: &Path, deployment: &str) -> Result<(Head, Entries<BufReader<File>>), Error> {
+    let file = File::open(path).map_err(|why| unusable(path, why))?;
+    let (head, entries) = canonical::read(BufReader::new(file)).map_err(|why| broken(path, &why))?;
+    if head.deployment != deployment {
+        let (theirs, ours) = (printable(&head.deployment), printable(deployment));
+        return Err(unusable(path, format!("it is of {theirs}, and this run is of {ours}"))
+            .help("--name says what a deployment is called; give it the same name in both runs"));
+    }
+    Ok((head, entries))
 }
 
 /// Of a run that `keysunset export` wrote. It has to be one of the same deployment, and complete.
 fn from_file(path: &Path, run: &Run, waivers: &Waivers) -> Result<Ratchet, Error> {
-    let name = path.display();
-    let unusable = |why: String| Error::input(format!("the baseline {name} can't be used: {why}"));
-    let broken = |why: Broken| unusable(format!("{name}:{}", why.to_string().trim_start_matches("line ")));
-    let file = File::open(path).map_err(|why| unusable(why.to_string()))?;
-    let (head, entries) = canonical::read(BufReader::new(file)).map_err(broken)?;
-    if head.deployment != run.deployment {
-        let (theirs, ours) = (printable(&head.deployment), printable(&run.deployment));
-        return Err(unusable(format!("it is of {theirs}, and this run is of {ours}"))
-            .help("--name says what a deployment is called; give it the same name in both runs"));
-    }
+    let (head, entries) = open(path, &run.deployment)?;
     let incomplete = |why: String| {
-        unusable(format!("its run is not complete: {why}"))
+        unusable(path, format!("its run is not complete: {why}"))
             .help("export a run in which everybody was read, or waive whom nobody can read")
     };
     if head.finished_at.is_none() {
         return Err(incomplete("it did not finish".to_owned()));
     }
-    let called = format!("the run of {} in {name}", rfc3339(head.started_at));
+    let called = format!("the run of {} in {}", rfc3339(head.started_at), path.display());
     Ratchet::of(called, head.started_at, |take| {
         for entry in entries {
-            match entry.map_err(broken)? {
+            match entry.map_err(|why| broken(path, &why))? {
                 Entry::Gap(gap) => return Err(incomplete(printable(&gap.source))),
                 Entry::Reading(reading) => {
                     let is_read = reading.outcome.status.is_complete();
-                    if !is_read && !is_waived(waivers, &reading.user, head.started_at) {
+                    if !is_read && !is_waived(waivers, &reading.user, &head.deployment, head.started_at) {
                         let who = reading.user.username.as_deref().unwrap_or(&reading.user.id);
                         return Err(incomplete(format!("{} is {}", printable(who), reading.outcome.status)));
                     }

@@ -40,7 +40,9 @@ pub fn run(view: &View, key_id: &str, clock: Clock) -> Result<Exit, Error> {
         let seen: Vec<_> = sightings.iter().filter(|seen| seen.run.deployment == deployment).collect();
         page.explain(&store, &seen, view, &waivers)?;
     }
-    if let Some(entry) = entry(&sightings[0], clock) {
+    let newest = &sightings[0];
+    let is_waived = waivers.of_key(&newest.key.id, &newest.run.deployment).is_some();
+    if let Some(entry) = entry(newest, clock).filter(|_| !is_waived) {
         page.0.push_str("\nTo waive it, paste this into the file of --waivers, and fill it in:\n\n");
         page.0.push_str(&entry);
     }
@@ -83,10 +85,14 @@ impl Page {
         self.line("severity", format!("{}, so {}", judged.severity, judged.action));
         self.line("rule", rule(&policy, &judged));
         self.line("arithmetic", &judged.reason);
-        self.line("waiver", told(waivers.of_key(&key.id), &policy));
+        self.line("waiver", told(waivers.of_key(&key.id, &run.deployment), &policy));
         let counts = FailOn::ALL.iter().filter(|which| which.counts(key, judged.verdict));
         let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
-        self.line("fails", format!("the gate with --fail-on {}", counts.join(", ")));
+        let waived = waivers
+            .of_key(&key.id, &run.deployment)
+            .is_some_and(|it| it.standing(policy.now) != Standing::Expired);
+        let but = if waived { ", were it not waived" } else { "" };
+        self.line("fails", format!("the gate with --fail-on {}{but}", counts.join(", ")));
         for (at, seen) in seen.iter().enumerate() {
             self.line(if at == 0 { "history" } else { "" }, past(seen, view));
         }

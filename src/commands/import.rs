@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::compared;
 use super::interrupt::Interrupt;
 use super::reported;
 use crate::api::product;
@@ -35,6 +36,7 @@ pub async fn run(import: Import, clock: Clock, quiet: bool) -> Result<Exit, Erro
     let saved = Saved::find(&import.inputs)?;
     crate::report::prepare(&import.view.output)?;
     let asked = facts(&import, &saved, clock);
+    compared::check(&import.view, &asked.deployment)?;
     let mut interrupt = Interrupt::listen()?;
     let journal = Store::open_for_run(&import.view.store)?.begin(&asked)?;
     let (run, pen) = (journal.run(), journal.pen());

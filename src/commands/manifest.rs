@@ -1,9 +1,10 @@
 //! What every report ends with: the manifest beside the files, recorded in the store of each run.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use crate::config::View;
-use crate::evidence::manifest::{self, Gate, Manifest, WaiversFile};
+use crate::evidence::manifest::{self, Gate, GateFile, Manifest};
 use crate::exit::Error;
 use crate::report::{Evidence, File, put_beside};
 use crate::waivers::Waivers;
@@ -19,14 +20,16 @@ pub(super) fn write(
     files: &[File],
 ) -> Result<File, Error> {
     let waivers = view.waivers.as_ref().zip(waivers.sha256());
+    let baseline = view.baseline.as_deref().map(baseline).transpose()?;
     let gate = Gate {
         fail_on: view.fail_on,
         strict_waivers: view.strict_waivers,
         exit_zero: view.exit_zero,
-        waivers: waivers.map(|(path, sha256)| WaiversFile {
+        waivers: waivers.map(|(path, sha256)| GateFile {
             path: path.display().to_string(),
             sha256: manifest::digits(sha256),
         }),
+        baseline,
     };
     let text = Manifest::of(evidence, gate, &view.output, files)?.text()?;
     let sha256 = manifest::sha256(&text);
@@ -37,6 +40,14 @@ pub(super) fn write(
         }
     }
     Ok(put_beside(&view.output.out, manifest::NAME, text.as_bytes())?)
+}
+
+fn baseline(path: &Path) -> Result<GateFile, Error> {
+    let name = path.display().to_string();
+    match manifest::of_file(path) {
+        Ok(sha256) => Ok(GateFile { path: name, sha256 }),
+        Err(why) => Err(Error::input(format!("the baseline {name} can't be read any more: {why}"))),
+    }
 }
 
 /// The reports are whole all the same. Who can't be told can't be helped.

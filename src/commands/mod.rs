@@ -28,7 +28,7 @@ use crate::config::{Clock, View};
 use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
-use crate::report::{Evidence, Format, Lapse, LapseKind, Rules, Written, terminal};
+use crate::report::{Evidence, Format, Lapse, Report, Rules, Written, terminal};
 use crate::source::BrokenList;
 use crate::store::{self, Run, Store};
 use crate::waivers::Waivers;
@@ -96,13 +96,13 @@ fn render(runs: &[(&Store, &Run)], view: &View, waivers: &Waivers, quiet: bool) 
     let evidence: Vec<_> = evidence.collect();
     let Written { report, mut files, said } = crate::report::write(&evidence, rules, &view.output)?;
     files.push(manifest::write(&evidence, view, waivers, &files)?);
-    let lapsed = report.lapses.iter().filter(|lapse| lapse.kind != LapseKind::Expired).count() as u64;
-    let exit = gate::exit(&report, if view.strict_waivers { lapsed } else { 0 });
+    let lapsed = if view.strict_waivers { report.lapses.len() as u64 } else { 0 };
+    let exit = gate::exit(&report, lapsed);
     say(&said)?;
     if quiet {
         warn(&report.lapses);
     } else {
-        say(&terminal::summary(&report, &files, &next(exit, view)))?;
+        say(&terminal::summary(&report, &files, &next(exit, &report, view)))?;
     }
     Ok(if view.exit_zero { gate::to_zero(exit) } else { exit })
 }
@@ -145,7 +145,7 @@ fn waivers(view: &View, clock: Clock) -> Result<Waivers, Error> {
 }
 
 /// What to do now that the report is there.
-fn next(exit: Exit, view: &View) -> String {
+fn next(exit: Exit, what: &Report, view: &View) -> String {
     let markdown = Format::Markdown;
     let written = markdown.file_name().filter(|_| view.output.formats.contains(&markdown));
     let report = written.map_or_else(
@@ -153,7 +153,13 @@ fn next(exit: Exit, view: &View) -> String {
         |name| view.output.out.join(name).display().to_string(),
     );
     match exit {
-        Exit::Clean => "nothing: no key fails the gate, and everybody was read".to_owned(),
+        Exit::Clean if what.is_complete() => {
+            "nothing: no key fails the gate, and everybody was read".to_owned()
+        }
+        Exit::Clean => {
+            "nothing now: no key fails the gate, but not everybody was read; those are waived".to_owned()
+        }
+        Exit::Findings if what.total.findings == 0 => "see to the waivers named above".to_owned(),
         Exit::Findings => format!("replace the keys, worst first: {report}"),
         Exit::Incomplete => {
             format!("find out why not everybody could be read: {report}, section \"Not read\"")

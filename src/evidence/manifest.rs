@@ -117,13 +117,15 @@ pub struct Gate {
     /// Whether findings and gaps end with 0.
     pub exit_zero: bool,
     /// The accepted exceptions.
-    pub waivers: Option<WaiversFile>,
+    pub waivers: Option<GateFile>,
+    /// The earlier run that `--baseline` names.
+    pub baseline: Option<GateFile>,
 }
 
-/// A file of waivers.
+/// A file that took part in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WaiversFile {
+pub struct GateFile {
     /// As it was typed.
     pub path: String,
     /// Of the bytes that were read, in hexadecimal digits.
@@ -186,6 +188,14 @@ impl Manifest {
 #[must_use]
 pub fn sha256(text: &str) -> String {
     digest::of_bytes(text.as_bytes())
+}
+
+/// The SHA-256 of a file, as a manifest writes it.
+///
+/// # Errors
+/// Why it can't be read.
+pub fn of_file(path: &std::path::Path) -> io::Result<String> {
+    Ok(digest::of_file(std::fs::File::open(path)?)?.0)
 }
 
 /// 32 bytes as a manifest writes them.

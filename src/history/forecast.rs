@@ -96,15 +96,20 @@ impl fmt::Display for Forecast {
 /// A straight line is laid through them by least squares; its slope, from the keys of the newest on, leads to zero.
 #[must_use]
 pub fn forecast(points: &[Point]) -> Forecast {
-    let mut complete: Vec<&Point> = points.iter().filter(|point| point.is_complete()).collect();
-    complete.sort_by_key(|point| (point.run.started_at, point.run.id));
+    let mut all: Vec<&Point> = points.iter().collect();
+    all.sort_by_key(|point| (point.run.started_at, point.run.id));
+    // Of those that asked for the same users as the newest: a run of one user says nothing about the others.
+    let Some(asked) = all.last().copied() else {
+        return Forecast::None("there is no complete run".to_owned());
+    };
+    let mut complete: Vec<&Point> =
+        all.into_iter().filter(|point| point.is_complete() && point.asks_as(asked)).collect();
     let Some(newest) = complete.last().copied() else {
         return Forecast::None("there is no complete run".to_owned());
     };
     if newest.tally.keys == 0 {
         return Forecast::Reached { run: newest.run.id, on: day(newest) };
     }
-    complete.retain(|point| point.asks_as(newest));
     complete.reverse();
     complete.dedup_by_key(|point| day(point));
     complete.truncate(RUNS);

@@ -19,6 +19,8 @@ pub struct File {
     pub bytes: u64,
 }
 
+/// Writes a file of this name, whole or not at all.
+///
 /// # Errors
 /// Why it can't be written; then what stood there before is untouched.
 pub fn put_beside(out: &Path, name: &str, content: &[u8]) -> Result<File, Error> {
@@ -40,6 +42,7 @@ pub(crate) fn beside(out: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(out)
 }
 
+/// Adds to a file that others write to as well.
 pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
     std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
 }

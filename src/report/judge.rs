@@ -1,11 +1,13 @@
 //! From a reading to its rows: every key judged, held against the waivers, and found or not.
 
-use super::{Deployment, Row, Rules};
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::{Facts, Row, Rules};
 use crate::model::Reading;
-use crate::policy::Policy;
-use crate::ratchet::Ratchet;
 use crate::store;
-use crate::waivers::{Standing, Waiver};
+use crate::waivers::{Standing, Target, Waiver};
 
 named! {
     /// What there is to say of a waiver.
@@ -16,6 +18,8 @@ named! {
         Ending = "ending",
         /// What it names is no key of this report, and no user who could not be read
         Unmatched = "unmatched",
+        /// It names no deployment, and counts in several: what was agreed on for one holds in all
+        SeveralDeployments = "several-deployments",
     }
 }
 
@@ -32,41 +36,52 @@ pub struct Lapse<'a> {
 /// Judges the rows of all deployments, and remembers which waivers were met.
 pub(super) struct Judge<'a> {
     rules: Rules<'a>,
-    /// Lines of the file of waivers.
-    met: std::collections::BTreeSet<u64>,
+    /// By what counts for waivers, whatever the deployment: the latest start of a run.
+    now: DateTime<Utc>,
+    /// The waivers that were met, and in which deployments.
+    met: BTreeMap<Entry<'a>, BTreeSet<String>>,
+}
+
+/// What tells a waiver from all others of its file.
+type Entry<'a> = (u64, &'a Target, Option<&'a str>);
+
+fn entry(waiver: &Waiver) -> Entry<'_> {
+    (waiver.line, &waiver.target, waiver.deployment.as_deref())
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(rules: Rules<'a>) -> Self {
-        Self { rules, met: std::collections::BTreeSet::new() }
+    pub(super) fn new(rules: Rules<'a>, now: DateTime<Utc>) -> Self {
+        Self { rules, now, met: BTreeMap::new() }
     }
 
-    /// The rows of one user: one that says what was not read or that there is nothing, and one a key.
+    /// The rows of one user of a run: one that says what was not read or that there is nothing, and one a key.
     pub(super) fn rows<'r>(
         &mut self,
         reading: &'r Reading,
-        policy: &Policy,
-        ratchet: Option<&Ratchet>,
+        facts: &Facts,
     ) -> impl Iterator<Item = Result<Row<'r>, store::Error>>
     where
         'a: 'r,
     {
+        let (deployment, policy, ratchet) = (&facts.run.deployment, facts.policy, facts.ratchet);
         let unread = !reading.outcome.status.is_complete();
         let alone = reading.keys.is_empty() || unread;
         let user = alone.then(|| {
-            let waiver = unread.then(|| self.rules.waivers.of_user(&reading.user)).flatten();
-            let waiver = self.meet(waiver, policy);
+            let waiver = unread.then(|| self.rules.waivers.of_user(&reading.user, deployment)).flatten();
+            let waiver = self.meet(waiver, deployment);
             Ok(Row { reading, key: None, waiver, worse: None, is_finding: false })
         });
         let keys = reading.keys.iter().map(move |key| {
             let judged = policy.judge(key);
             let worse = match ratchet {
-                Some(ratchet) => ratchet.worse(key, &judged, policy)?,
+                Some(ratchet) => ratchet.worse(key, &judged, &policy)?,
                 None => None,
             };
-            let counts =
-                self.rules.fail_on.counts(key, judged.verdict) && (ratchet.is_none() || worse.is_some());
-            let waiver = self.meet(self.rules.waivers.of_key(&key.id), policy);
+            let waiver = self.meet(self.rules.waivers.of_key(&key.id, deployment), deployment);
+            // What a waiver covered counts again at its end, however long the key has been there.
+            let expired = waiver.is_some_and(|(_, standing)| standing == Standing::Expired);
+            let counts = ratchet.is_none() || worse.is_some() || expired;
+            let counts = counts && self.rules.fail_on.counts(key, judged.verdict);
             let mut row = Row { reading, key: Some((key, judged)), waiver, worse, is_finding: false };
             row.is_finding = counts && !row.is_waived();
             Ok(row)
@@ -74,26 +89,27 @@ impl<'a> Judge<'a> {
         user.into_iter().chain(keys)
     }
 
-    fn meet(&mut self, waiver: Option<&'a Waiver>, policy: &Policy) -> Option<(&'a Waiver, Standing)> {
+    fn meet(&mut self, waiver: Option<&'a Waiver>, deployment: &str) -> Option<(&'a Waiver, Standing)> {
         let waiver = waiver?;
-        self.met.insert(waiver.line);
-        Some((waiver, waiver.standing(policy.now)))
+        let places = self.met.entry(entry(waiver)).or_default();
+        if !places.contains(deployment) {
+            places.insert(deployment.to_owned());
+        }
+        Some((waiver, waiver.standing(self.now)))
     }
 
-    /// What there is to say of the waivers, in the order of their file, once all rows have passed. What counts as now is the
-    /// latest start of a run.
-    pub(super) fn lapses(&self, deployments: &[Deployment]) -> Vec<Lapse<'a>> {
-        let Some(now) = deployments.iter().map(|deployment| deployment.facts.policy.now).max() else {
-            return Vec::new();
-        };
+    /// What there is to say of the waivers, in the order of their file, once all rows have passed.
+    pub(super) fn lapses(&self) -> Vec<Lapse<'a>> {
         let lapse = |waiver: &'a Waiver| {
-            let kind = match waiver.standing(now) {
-                _ if !self.met.contains(&waiver.line) => LapseKind::Unmatched,
+            let met = self.met.get(&entry(waiver)).map_or(0, BTreeSet::len);
+            let kind = match waiver.standing(self.now) {
+                _ if met == 0 => LapseKind::Unmatched,
                 Standing::Expired => LapseKind::Expired,
+                _ if met > 1 => LapseKind::SeveralDeployments,
                 Standing::Ending => LapseKind::Ending,
                 Standing::Active => return None,
             };
-            Some(Lapse { waiver, kind, days_left: waiver.days_left(now) })
+            Some(Lapse { waiver, kind, days_left: waiver.days_left(self.now) })
         };
         self.rules.waivers.iter().filter_map(lapse).collect()
     }

@@ -170,7 +170,7 @@ pub enum Error {
     Store(#[from] store::Error),
     /// A file can't be written.
     #[error(
-        "{0} can't be written: {1}\nhelp: what stood there before is untouched; the evidence is in the store, so `keysunset report` can try again"
+        "{0} can't be written: {1}\nhelp: what stood there before is untouched; `keysunset report` writes the reports of a stored run"
     )]
     Write(String, #[source] io::Error),
     /// A template is wrong.
@@ -199,6 +199,9 @@ pub struct Written<'a> {
 pub fn prepare(output: &Output) -> Result<(), Error> {
     let wrong = |why| Error::Write(output.out.display().to_string(), why);
     std::fs::create_dir_all(&output.out).map_err(wrong)?;
+    if let Some(summary) = output.step_summary.as_ref().filter(|_| output.formats.contains(&Format::Github)) {
+        append(summary, "").map_err(|why| Error::Write(summary.display().to_string(), why))?;
+    }
     output.formats.iter().try_for_each(|format| start(*format, output).map(drop))
 }
 
@@ -215,7 +218,8 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
     }
     let mut by_name: Vec<_> = evidence.iter().collect();
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
-    let mut judge = Judge::new(rules);
+    let now = evidence.iter().map(|evidence| evidence.policy.now).max().unwrap_or_default();
+    let mut judge = Judge::new(rules, now);
     let mut deployments = Vec::new();
     let shows_burn_down = output.formats.contains(&Format::Markdown);
     for Evidence { store, run, policy, ratchet } in by_name {
@@ -233,7 +237,7 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
         }
         let mut summary = Summary::new(facts.gaps.len() as u64);
         store.readings(run, |reading| {
-            for row in judge.rows(&reading, policy, *ratchet) {
+            for row in judge.rows(&reading, &facts) {
                 let row = row?;
                 summary.add(&row);
                 for (path, writer) in &mut writers {
@@ -246,24 +250,34 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
         deployments.push(Deployment { facts, summary });
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
-    let lapses = judge.lapses(&deployments);
+    let lapses = judge.lapses();
     let report = Report { deployments, total, lapses, fail_on: rules.fail_on };
-    let mut ended = Vec::new();
+    let wrong = |path: &Path, why| Error::Write(path.display().to_string(), why);
+    let (mut whole, mut said) = (Vec::new(), String::new());
     for (path, writer) in writers {
-        ended.push((writer.end(&report)?, path));
-    }
-    let (mut files, mut said) = (Vec::new(), String::new());
-    for (ended, path) in ended {
-        let wrong = |why| Error::Write(path.display().to_string(), why);
-        match ended {
-            Ended::File(file) => files.push(put(file, &path).map_err(wrong)?),
+        match writer.end(&report)? {
+            Ended::File(file) => whole.push((file, path)),
+            // Before anything has its name: this, too, may fail.
             Ended::Said { stdout, step_summary } => {
                 said.push_str(&stdout);
                 if output.step_summary.is_some() {
-                    append(&path, &step_summary).map_err(wrong)?;
+                    append(&path, &step_summary).map_err(|why| wrong(&path, why))?;
                 }
             }
         }
+    }
+    // As far as it can be known before: once the first has its name, all have to get theirs.
+    for path in whole.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join("manifest.json")]) {
+        if path.is_dir() {
+            return Err(wrong(
+                path,
+                io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name"),
+            ));
+        }
+    }
+    let mut files = Vec::new();
+    for (file, path) in whole {
+        files.push(put(file, &path).map_err(|why| wrong(&path, why))?);
     }
     Ok(Written { report, files, said })
 }

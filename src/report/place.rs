@@ -143,11 +143,11 @@ mod tests {
             ("lists/../users.txt", "users.txt", "users.txt"),
             ("../repo/users.txt", "users.txt", "users.txt"),
             ("lists\\users.txt", "lists/users.txt", "lists/users.txt"),
-            ("/home/ci/repo/lists//users.txt", "lists/users.txt", "lists/users.txt"),
+            ("/checkout/repo/lists//users.txt", "lists/users.txt", "lists/users.txt"),
             ("my users#1?.txt", "my users#1?.txt", "my%20users%231%3F.txt"),
             ("é:100%.txt", "é:100%.txt", "%C3%A9%3A100%25.txt"),
         ] {
-            let place = seen_from("/home/ci/repo", list, 7);
+            let place = seen_from("/checkout/repo", list, 7);
             assert_eq!((&place.path()[..], &place.uri()[..], place.line), (path, uri, 7), "{list}");
         }
         assert_eq!(seen_from("C:\\ci\\repo", "C:\\ci\\repo\\lists\\users.txt", 7).path(), "lists/users.txt");
@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn a_list_outside_the_folder_has_no_place_of_its_own() {
         for list in
-            ["standard input", "../users.txt", "/etc/users.txt", "/home/ci/repository/u", ".", "C:\\u"]
+            ["standard input", "../users.txt", "/etc/users.txt", "/checkout/repository/u", ".", "C:\\u"]
         {
-            assert_eq!(seen_from("/home/ci/repo", list, 7), Place::elsewhere(), "{list}");
+            assert_eq!(seen_from("/checkout/repo", list, 7), Place::elsewhere(), "{list}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{Deployment, File, Lapse, LapseKind, Report, Summary, text};
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict, day_or_instant};
+use crate::ratchet::Ratchet;
 
 /// The lines, with a line break at the end of each.
 #[must_use]
@@ -28,7 +29,7 @@ pub fn summary(report: &Report, files: &[File], next: &str) -> String {
         }
         page.line("keys", keys(summary, &day_or_instant(facts.policy.cutoff)));
         if let Some(ratchet) = facts.ratchet {
-            page.line("ratchet", compared(summary, &text::printable(&ratchet.name)));
+            page.line("ratchet", compared(summary, ratchet));
         }
         if summary.keys > 0 {
             page.line("severity", severities(summary));
@@ -91,11 +92,19 @@ fn severities(summary: &Summary) -> String {
     each.map(|severity| format!("{} {severity}", summary.severity(*severity))).collect::<Vec<_>>().join(", ")
 }
 
-fn compared(summary: &Summary, with: &str) -> String {
-    let same = summary.keys - summary.new - summary.more_severe;
+/// Keys that are no longer seen may be gone, or nobody looked: their user was not listed, or could not be read.
+fn compared(summary: &Summary, ratchet: &Ratchet) -> String {
+    let seen = summary.keys - summary.new;
+    let same = seen - summary.more_severe;
+    let unseen = match ratchet.count.saturating_sub(seen) {
+        0 => String::new(),
+        unseen => format!(", {unseen} no longer seen (`keysunset diff` says why)"),
+    };
     format!(
-        "against {with}: {} new, {} more severe, {same} as they were or better",
-        summary.new, summary.more_severe
+        "against {}: {} new, {} more severe, {same} as they were or better{unseen}",
+        text::printable(&ratchet.name),
+        summary.new,
+        summary.more_severe
     )
 }
 
@@ -118,6 +127,9 @@ pub fn told(lapse: &Lapse) -> String {
         LapseKind::Expired => format!("expired on {}, and no longer counts", waiver.expires),
         LapseKind::Ending => format!("ends on {}", waiver.expires),
         LapseKind::Unmatched => "matches no key, and no user who could not be read".to_owned(),
+        LapseKind::SeveralDeployments => {
+            "counts in several deployments; give it a `deployment` if it was meant for one".to_owned()
+        }
     };
     format!("the waiver of {} (line {}) {what}", waiver.target, waiver.line)
 }

@@ -41,6 +41,15 @@ impl Baseline {
         Ok(Self { table })
     }
 
+    /// How many there are.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn count(&self) -> Result<u64, Error> {
+        let count = self.table.query_row("SELECT count(*) FROM keys", [], |row| row.get::<_, i64>(0));
+        count.map(i64::cast_unsigned).map_err(wrong)
+    }
+
     /// The key as it was, as far as its use goes; `None` where there was none of this id.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::{Error, Run, Store};
 use crate::model::{ReadStatus, User};
 
 impl Store {
-    /// When the last complete run of this run's deployment ended, this one included and later ones not. It is complete
+    /// When the last complete run of this run's deployment that asked for the same ended, this one included and later ones not. It is complete
     /// where it came to its end, every list did, and of no user anything is unknown.
     ///
     /// # Errors
@@ -19,6 +19,7 @@ impl Store {
         let query = format!(
             "SELECT finished_at FROM runs
              WHERE deployment = ? AND id <= ? AND finished_at IS NOT NULL
+                 AND json_extract(settings, '$.sources') = ?
                  AND NOT EXISTS (SELECT 1 FROM gaps WHERE run = runs.id)
                  AND NOT EXISTS (SELECT 1 FROM readings
                      WHERE run = runs.id AND (status IS NULL OR status NOT IN ({})))
@@ -26,7 +27,11 @@ impl Store {
             complete.join(", ")
         );
         self.connection
-            .query_row(&query, params![run.deployment, run.id], |row| time_of(row, "finished_at"))
+            .query_row(
+                &query,
+                params![run.deployment, run.id, serde_json::json!(run.settings.sources).to_string()],
+                |row| time_of(row, "finished_at"),
+            )
             .optional()
             .map(Option::flatten)
             .map_err(|error| self.sqlite(error))

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::thread::JoinHandle;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Error, Store};
@@ -174,7 +176,8 @@ fn write_batch(
     open: &mut Open,
     batch: impl Iterator<Item = Entry>,
 ) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
+    // At once for writing: a manifest that is recorded meanwhile would turn a later change of mind into an error.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut answers = Vec::new();
     {
         let mut desk = Desk::open(&transaction, run, open)?;

@@ -60,6 +60,24 @@ pub enum Error {
     Sqlite(String, #[source] rusqlite::Error),
 }
 
+/// Whether SQLite says that the file is not what it wrote.
+#[must_use]
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    // What is read from a column and has no place in the model was not written by this program either.
+    !matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+        )
+    )
+}
+
 /// What a run was asked for and what it found out about the deployment: all but its readings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -151,7 +169,7 @@ impl Store {
     pub fn open_for_run(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         // Nothing is left beside another program's file; and of two who would make the store, one waits outside.
-        if path.metadata().is_ok_and(|file| file.len() > 0) {
+        if path.metadata().is_ok_and(|file| !file.is_file() || file.len() > 0) {
             schema::recognize(path, &name)?;
         }
         let lock = lock_beside(path, &name)?;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rusqlite::{Transaction, TransactionBehavior};
+
 use super::{Error, Store, lock_beside, schema};
 
 /// What went with the runs.
@@ -35,7 +37,7 @@ impl Store {
     /// What SQLite says.
     pub fn remove(&self, runs: &[i64]) -> Result<Removed, Error> {
         let remove = || {
-            let transaction = self.connection.unchecked_transaction()?;
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             let mut removed = Removed::default();
             for run in runs {
                 let number = |sql| {

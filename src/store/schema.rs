@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::Error;
 
@@ -97,38 +97,72 @@ pub(super) enum Wanted {
 pub(super) fn connect(path: &Path, wanted: Wanted) -> Result<Connection, Error> {
     let name = path.display().to_string();
     let sqlite = |error| Error::Sqlite(name.clone(), error);
-    let new = std::fs::metadata(path).map_or(wanted == Wanted::OrNew, |file| file.len() == 0);
-    if new {
-        if path.exists() {
-            // Empty, and so nobody's loss.
+    let found = std::fs::metadata(path);
+    // A file that somebody made beforehand is nobody's loss; a device, a pipe or a folder is not ours to replace.
+    let is_empty = found.as_ref().is_ok_and(|found| found.is_file() && found.len() == 0);
+    if wanted == Wanted::OrNew && (found.is_err() || is_empty) {
+        if is_empty {
             std::fs::remove_file(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
         }
         make(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
     }
     let version = recognize(path, &name)?;
     let mut connection = Connection::open(path).map_err(sqlite)?;
-    settle(&connection).map_err(sqlite)?;
+    if let Err(why) = settle(&connection) {
+        let may_be_read = wanted == Wanted::Existing && version == VERSION && is_write_protected(&why);
+        return if may_be_read { unchanging(path, why).map_err(sqlite) } else { Err(sqlite(why)) };
+    }
     if version < VERSION {
-        step_up(&mut connection).map_err(sqlite)?;
+        // The header may be older than what a newer program has written since.
+        let version = step_up(&mut connection).map_err(sqlite)?;
+        if version > VERSION {
+            return Err(Error::Newer(name, version, VERSION));
+        }
     }
     Ok(connection)
 }
 
+fn is_write_protected(why: &rusqlite::Error) -> bool {
+    matches!(why.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+}
+
+/// A store that nobody can write to, such as an auditor's copy. `why` it can't be, where a part of it is still beside it: read
+/// without that it would be another.
+fn unchanging(path: &Path, why: rusqlite::Error) -> rusqlite::Result<Connection> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push("-wal");
+    let is_whole = std::fs::metadata(&beside).map_or(true, |file| file.len() == 0);
+    let address = path.canonicalize().ok().and_then(|path| url::Url::from_file_path(path).ok());
+    let Some(mut address) = address.filter(|_| is_whole) else { return Err(why) };
+    address.set_query(Some("immutable=1"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(address.as_str(), flags)?;
+    connection.pragma_update(None, "cache_size", -2 * 1024)?;
+    Ok(connection)
+}
+
 /// Takes the steps that are missing, all or none. The version is asked for again, since two may come here at once.
-fn step_up(connection: &mut Connection) -> rusqlite::Result<()> {
+fn step_up(connection: &mut Connection) -> rusqlite::Result<i64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     for step in STEPS.iter().skip(usize::try_from(version - 1).unwrap_or_default()) {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()
+    if version < VERSION {
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    Ok(version)
 }
 
 /// Reads the header of the file by itself, since SQLite would leave its own files beside another program's.
 /// Offsets as in <https://www.sqlite.org/fileformat.html>, §1.3.
 pub(super) fn recognize(path: &Path, name: &str) -> Result<i64, Error> {
     let not_ours = |why: &str| Err(Error::NotOurs(name.to_owned(), why.to_owned()));
+    // Whatever else there is may give without end, or wait for ever.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return not_ours("it is no file");
+    }
     let mut header = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
     if let Err(why) = read {
@@ -171,7 +205,7 @@ fn make(path: &Path) -> io::Result<()> {
         connection.execute_batch(TABLES)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.pragma_update(None, "user_version", 1)?;
-        step_up(&mut connection)
+        step_up(&mut connection).map(drop)
     };
     tables().map_err(io::Error::other)?;
     file.persist_noclobber(path).map(drop).map_err(|failed| failed.error)

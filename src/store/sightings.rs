@@ -48,7 +48,12 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn reading(&self, run: &Run, user: &User) -> Result<Option<Reading>, Error> {
-        self.one_reading("SELECT * FROM readings WHERE run = ? AND user_id = ?", params![run.id, user.id])
+        // A name that has no id stands for itself.
+        self.one_reading(
+            "SELECT * FROM readings
+             WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
+            params![run.id, user.id, user.username],
+        )
     }
 
     fn one_reading(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Option<Reading>, Error> {

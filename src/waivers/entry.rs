@@ -12,6 +12,7 @@ use crate::lines::Lines;
 enum Field {
     Key,
     User,
+    Deployment,
     Reason,
     Owner,
     Expires,
@@ -24,6 +25,7 @@ impl Field {
         match name {
             "key" | "key_id" => Some(Self::Key),
             "user" | "user_id" | "username" => Some(Self::User),
+            "deployment" => Some(Self::Deployment),
             "reason" => Some(Self::Reason),
             "owner" => Some(Self::Owner),
             "expires" => Some(Self::Expires),
@@ -63,6 +65,7 @@ pub(super) struct Draft {
     line: u64,
     /// And the line where it is named.
     target: Given<(u64, Target)>,
+    deployment: Given<String>,
     reason: Given<String>,
     owner: Given<String>,
     expires: Given<NaiveDate>,
@@ -90,12 +93,13 @@ impl Draft {
             match Field::named(told.name) {
                 Some(Field::Key) => draft.put_target(key(&value), &mut told),
                 Some(Field::User) => draft.put_target(user(&value), &mut told),
+                Some(Field::Deployment) => draft.deployment = told.given(text(&value)),
                 Some(Field::Reason) => draft.reason = told.given(text(&value)),
                 Some(Field::Owner) => draft.owner = told.given(text(&value)),
                 Some(Field::Expires) => draft.expires = told.given(day(&value, last)),
                 Some(Field::Ticket) => draft.ticket = told.given(text(&value)),
                 None => {
-                    told.note("there is no such field, but key or user, reason, owner, expires and ticket");
+                    told.note("there is no such field, but key or user, reason, owner, expires, ticket and deployment");
                     draft.is_strange = true;
                 }
             }
@@ -116,6 +120,14 @@ impl Draft {
         };
     }
 
+    /// The deployment in which it counts, if it names one.
+    pub(super) fn deployment(&self) -> Option<&str> {
+        match &self.deployment {
+            Given::Right(name) => Some(name),
+            Given::Wrong | Given::Missing => None,
+        }
+    }
+
     /// What it is of, and the line that says so.
     pub(super) fn target(&self) -> Option<(u64, &Target)> {
         match &self.target {
@@ -132,15 +144,17 @@ impl Draft {
         let owner = self.owner.or_told("owner is missing: who answers for it?", line, mistakes);
         let expires =
             self.expires.or_told("expires is missing: the last day on which it counts", line, mistakes);
-        let ticket = match self.ticket {
-            Given::Missing => None,
-            Given::Right(ticket) => Some(ticket),
-            Given::Wrong => return None,
+        let optional = |given| match given {
+            Given::Missing => Some(None),
+            Given::Right(text) => Some(Some(text)),
+            Given::Wrong => None,
         };
+        let (ticket, deployment) = (optional(self.ticket)?, optional(self.deployment)?);
         if self.is_strange {
             return None;
         }
-        Some(Waiver { line, target: target?.1, reason: reason?, owner: owner?, expires: expires?, ticket })
+        let (target, reason, owner, expires) = (target?.1, reason?, owner?, expires?);
+        Some(Waiver { line, target, deployment, reason, owner, expires, ticket })
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Broken, Waiver};
 use crate::lines::Lines;
 
 /// In bytes: some 30,000 waivers. What is no TOML costs its parser up to 200 times as much memory.
-const LIMIT: u64 = 4 << 20;
+const LIMIT: u64 = 1 << 20;
 
 /// From the day on which the file is read: the longest time that a waiver may still count.
 const LONGEST: Months = Months::new(12);
@@ -76,10 +76,11 @@ fn waivers(text: &str, last: NaiveDate, mistakes: &mut Mistakes) -> Vec<Waiver> 
         }
         let draft = Draft::of(table, line, last, &lines, mistakes);
         if let Some((line, target)) = draft.target() {
-            if let Some(before) = targets.get(target) {
+            let place = (target.clone(), draft.deployment().map(str::to_owned));
+            if let Some(before) = targets.get(&place) {
                 mistakes.note(line, format!("{target} is waived twice: here and in line {before}"));
             } else {
-                targets.insert(target.clone(), line);
+                targets.insert(place, line);
             }
         }
         waivers.extend(draft.finish(mistakes));

@@ -63,6 +63,8 @@ pub struct Waiver {
     pub line: u64,
     /// What it is of.
     pub target: Target,
+    /// The name of the deployment in which it counts; `None`: in any.
+    pub deployment: Option<String>,
     /// Why it is accepted.
     pub reason: String,
     /// Who answers for it.
@@ -92,14 +94,15 @@ impl Waiver {
     }
 }
 
-/// The waivers of a file; by default none. No two are of the same key, or of the same id or name of a user.
+/// The waivers of a file; by default none. No two are of the same key, or of the same id or name of a user, in the same
+/// deployment.
 #[derive(Debug, Clone, Default)]
 pub struct Waivers {
     /// In the order of the file.
     all: Vec<Waiver>,
     /// Where in `all` the waiver of a key or user stands.
-    keys: HashMap<String, usize>,
-    users: HashMap<String, usize>,
+    keys: HashMap<String, Vec<usize>>,
+    users: HashMap<String, Vec<usize>>,
     /// Of the file's bytes.
     sha256: Option<[u8; 32]>,
 }
@@ -119,12 +122,13 @@ impl Waivers {
 
     /// Of waivers in the order of their file, no two of the same target.
     fn of(all: Vec<Waiver>) -> Self {
-        let (mut keys, mut users) = (HashMap::new(), HashMap::new());
+        let (mut keys, mut users) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         for (at, waiver) in all.iter().enumerate() {
-            match &waiver.target {
-                Target::Key(id) => keys.insert(id.clone(), at),
-                Target::User(user) => users.insert(user.clone(), at),
+            let places = match &waiver.target {
+                Target::Key(id) => keys.entry(id.clone()),
+                Target::User(user) => users.entry(user.clone()),
             };
+            places.or_default().push(at);
         }
         Self { all, keys, users, sha256: None }
     }
@@ -135,25 +139,32 @@ impl Waivers {
         self.sha256
     }
 
-    /// The waiver of this key, whatever its standing.
+    /// The waiver of this key of this deployment, whatever its standing. One that names the deployment comes first.
     #[must_use]
-    pub fn of_key(&self, key_id: &str) -> Option<&Waiver> {
+    pub fn of_key(&self, key_id: &str, deployment: &str) -> Option<&Waiver> {
         // Most runs have none, and then nothing is to be built for each of their keys.
         if self.keys.is_empty() {
             return None;
         }
-        self.keys.get(&key_id.to_lowercase()).map(|at| &self.all[*at])
+        self.there(self.keys.get(&key_id.to_lowercase())?, deployment)
     }
 
-    /// The waiver of this user, whatever its standing: by id, or else by name.
+    /// The waiver of this user of this deployment, whatever its standing: by id, or else by name. One that names the
+    /// deployment comes first.
     #[must_use]
-    pub fn of_user(&self, user: &User) -> Option<&Waiver> {
+    pub fn of_user(&self, user: &User, deployment: &str) -> Option<&Waiver> {
         if self.users.is_empty() {
             return None;
         }
-        let of = |name: &str| self.users.get(&name.to_lowercase());
-        let at = of(&user.id).or_else(|| user.username.as_deref().and_then(of));
-        at.map(|at| &self.all[*at])
+        let of = |name: &str| self.there(self.users.get(&name.to_lowercase())?, deployment);
+        of(&user.id).or_else(|| user.username.as_deref().and_then(of))
+    }
+
+    fn there(&self, places: &[usize], deployment: &str) -> Option<&Waiver> {
+        let named = |name: Option<&str>| {
+            places.iter().map(|at| &self.all[*at]).find(|waiver| waiver.deployment.as_deref() == name)
+        };
+        named(Some(deployment)).or_else(|| named(None))
     }
 
     /// In the order of the file.
@@ -183,6 +194,7 @@ mod tests {
         Waiver {
             line: 1,
             target,
+            deployment: None,
             reason: "because".to_owned(),
             owner: "ann".to_owned(),
             expires: NaiveDate::from_ymd_opt(2025, 3, 31).unwrap(),
@@ -220,8 +232,8 @@ mod tests {
         assert_eq!((waivers.len(), waivers.is_empty()), (3, false));
         let found = |waiver: Option<&Waiver>| waiver.map(|waiver| waiver.target.clone());
         let [name, key, user_id] = targets.map(Some);
-        assert_eq!(found(waivers.of_key(&id.to_uppercase())), key);
-        assert_eq!(found(waivers.of_key(&id.replace('5', "6"))), None);
+        assert_eq!(found(waivers.of_key(&id.to_uppercase(), "prod")), key);
+        assert_eq!(found(waivers.of_key(&id.replace('5', "6"), "prod")), None);
         let user = |id: &str, name: Option<&str>| User {
             id: id.to_owned(),
             username: name.map(str::to_owned),
@@ -234,8 +246,21 @@ mod tests {
             (user(id, Some("bob@example.com")), &None),
             (user("", None), &None),
         ] {
-            assert_eq!(found(waivers.of_user(&user)), *expected, "{user:?}");
+            assert_eq!(found(waivers.of_user(&user, "prod")), *expected, "{user:?}");
         }
-        assert!(Waivers::default().is_empty() && Waivers::default().of_key(id).is_none());
+        assert!(Waivers::default().is_empty() && Waivers::default().of_key(id, "prod").is_none());
+    }
+
+    #[test]
+    fn one_that_names_a_deployment_counts_there_alone_and_comes_first() {
+        let id = "5af9a1d29cc0cdb6acdca6d5";
+        let anywhere = waiver(Target::Key(id.to_owned()));
+        let staging = Waiver { deployment: Some("staging".to_owned()), ..anywhere.clone() };
+        let alone = Waivers::of(vec![staging.clone()]);
+        assert_eq!(alone.of_key(id, "prod"), None);
+        assert_eq!(alone.of_key(id, "staging"), Some(&staging));
+        let both = Waivers::of(vec![anywhere.clone(), staging.clone()]);
+        assert_eq!(both.of_key(id, "prod"), Some(&anywhere));
+        assert_eq!(both.of_key(id, "staging"), Some(&staging));
     }
 }

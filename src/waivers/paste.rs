@@ -140,7 +140,7 @@ mod tests {
         fn a_key_reads_back_too(id in "[0-9a-f]{24}") {
             let target = Target::Key(id.clone());
             let read = read(&filled(&entry_to_paste(&target, day("2025-03-31"), ""))).map_err(TestCaseError::fail)?;
-            prop_assert_eq!(read.of_key(&id).map(|waiver| &waiver.target), Some(&target));
+            prop_assert_eq!(read.of_key(&id, "prod").map(|waiver| &waiver.target), Some(&target));
         }
     }
 }

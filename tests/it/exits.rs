@@ -309,3 +309,22 @@ fn what_can_not_be_written_ends_with_6() {
     let ran = desk.run(&["report", "--out", "file", "--store", "evidence.db"]);
     assert_eq!(ran.code, 6, "{ran:?}");
 }
+
+#[test]
+fn a_report_that_cannot_be_put_leaves_all_of_them_as_they_were() {
+    let sandbox = crate::support::ops_manager(5);
+    let desk = crate::support::Desk::at(&sandbox);
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let before = desk.bytes("reports/keys.csv");
+    std::fs::create_dir(desk.path("reports/junit.xml")).unwrap();
+    let other = ["report", "--cutoff", "2024-01-01", "--format", "csv,junit"];
+    assert_eq!(desk.run(&other).code, 6);
+    assert!(desk.bytes("reports/keys.csv") == before, "a folder in the way of another");
+    let desk = desk.with("GITHUB_STEP_SUMMARY", "nowhere/summary.md");
+    let ran = desk.run(&["report", "--cutoff", "2024-01-01", "--format", "csv,github"]);
+    assert_eq!((ran.code, ran.stderr.contains("nowhere/summary.md")), (6, true), "{ran:?}");
+    assert!(desk.bytes("reports/keys.csv") == before, "a summary that can't be added to");
+    let asked = sandbox.counts().exchanges;
+    assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--format", "github"]).code, 6);
+    assert_eq!(sandbox.counts().exchanges, asked, "and known before the first request");
+}

@@ -343,4 +343,18 @@ fn an_import_is_a_run_that_can_be_reported_again() {
     assert_eq!(desk.run(&["import", "a.json", "--fail-on", "never"]).code, 0);
     assert_eq!(desk.run(&["report", "--out", "again", "--store", "reports/keysunset.db"]).code, 1);
     assert_eq!(rows(&desk.bytes("again/keys.csv")), desk.rows());
+
+    // One who is known by name alone is nobody else of the next run.
+    let key_id = &user.keys[0].id;
+    desk.put(
+        "b/ann@example.com.json",
+        format!(r#"{{"results":[{{"id":"{key_id}","usedCount":1}}],"totalCount":1}}"#),
+    );
+    desk.put("c/bob@example.com.json", r#"{"results":[],"totalCount":0,"links":[{"rel":"self","href":"https://om.example/api/public/v1.0/users/bob/keys"}]}"#);
+    for folder in ["b", "c"] {
+        let ran = desk.run(&["import", folder, "--name", "x", "--out", "named", "--fail-on", "never"]);
+        assert!(ran.code < 5, "{ran:?}");
+    }
+    let told = desk.run(&["explain", key_id, "--out", "named"]);
+    assert!(told.stdout.contains("did not ask for its owner"), "{told:?}");
 }

@@ -105,8 +105,11 @@ fn prometheus_parser_reads_what_the_rows_add_up_to() {
 
 #[test]
 fn the_last_success_is_that_of_the_last_complete_run_of_this_deployment_up_to_this_one() {
-    let stub = Stub::start(Digest::On, |asked| {
-        if asked.path.contains(USER) { Reply::ok(&list(&[key(1, "k")])) } else { Reply::error(403, "NO") }
+    let refuses = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let no = std::sync::Arc::clone(&refuses);
+    let stub = Stub::start(Digest::On, move |asked| {
+        let yes = asked.path.contains(USER) && !no.load(std::sync::atomic::Ordering::Relaxed);
+        if yes { Reply::ok(&list(&[key(1, "k")])) } else { Reply::error(403, "NO") }
     });
     let run = |desk: Desk, day: i64, who: &[&str], name: &str, code: i32| {
         let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + 86_400 * day).to_string());
@@ -138,12 +141,15 @@ fn the_last_success_is_that_of_the_last_complete_run_of_this_deployment_up_to_th
     desk = run(desk, 3, gap, "x", 3);
     desk = run(desk, 4, whole, "x", 0);
     desk = run(desk, 5, whole, "x", 0);
-    desk = run(desk, 6, unread, "x", 3);
+    refuses.store(true, std::sync::atomic::Ordering::Relaxed);
+    desk = run(desk, 6, whole, "x", 3);
+    refuses.store(false, std::sync::atomic::Ordering::Relaxed);
     desk = run(desk, 7, gap, "x", 3);
     let last = |file: &str| value(&desk, file, "keysunset_last_success_timestamp_seconds");
     let day = |day: i64| Some(NOW + 86_400 * day);
     let found: Vec<_> = (0..8).map(|day| last(&format!("day-{day}/keysunset.prom"))).collect();
-    assert_eq!(found, [None, None, day(2), None, day(4), day(5), day(5), day(5)]);
+    // A run of one user is no success of those who ask for more.
+    assert_eq!(found, [None, None, day(2), None, day(4), day(5), day(5), None]);
 
     // What came later is not yet known to an older run, and one that was cut short is none.
     let report = |run: &str| {
@@ -154,9 +160,9 @@ fn the_last_success_is_that_of_the_last_complete_run_of_this_deployment_up_to_th
     assert_eq!((report("4"), report("5")), (None, day(4)));
     let store = rusqlite::Connection::open(desk.path("keysunset.db")).unwrap();
     store.execute("UPDATE runs SET finished_at = NULL WHERE id = 6", []).unwrap();
-    assert_eq!((report("6"), report("8")), (day(4), day(4)));
+    assert_eq!((report("6"), report("7")), (day(4), day(4)));
     store.execute("UPDATE readings SET status = NULL WHERE run = 5", []).unwrap();
-    assert_eq!(report("8"), None, "somebody who was never asked was not read");
+    assert_eq!(report("7"), None, "somebody who was never asked was not read");
 }
 
 /// A node exporter that has nothing but our file to tell of.

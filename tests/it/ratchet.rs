@@ -155,3 +155,47 @@ fn a_baseline_that_proves_nothing_is_refused() {
     refused("baseline.ndjson");
     assert!(lines.len() > 3);
 }
+
+#[test]
+fn keys_that_are_no_longer_seen_are_told() {
+    let keys = |user: usize, number: usize| (user, Keys::Are(vec![key(user, number, None, 0)]));
+    let (world, stub) = World::of(vec![keys(1, 10), keys(2, 20)]);
+    let (desk, _) = first(&stub, &[]);
+    world.becomes(vec![keys(1, 10)]);
+    let ran = again(&desk, &stub, &[]);
+    assert_eq!((ran.code, ran.stdout.contains("1 no longer seen")), (0, true), "{ran:?}");
+}
+
+#[test]
+fn a_baseline_that_is_none_is_known_before_the_first_request() {
+    let (_, stub) = World::of(vec![(1, Keys::Are(Vec::new()))]);
+    let desk = crate::stub::desk();
+    desk.put("baseline.ndjson", "nothing of ours\n");
+    for baseline in ["baseline.ndjson", "nowhere.ndjson"] {
+        assert_eq!(audited(&desk, &stub, &["--baseline", baseline]).code, 5, "{baseline}");
+    }
+    assert!(stub.asked().is_empty());
+    assert_eq!(audited(&desk, &stub, &["--baseline", "nowhere.ndjson", "--ratchet=false"]).code, 0);
+}
+
+#[test]
+fn prune_leaves_what_it_compares_with() {
+    let (world, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
+    let (desk, _) = first(&stub, &[]);
+    for _ in 0..2 {
+        assert_eq!(desk.audit_at(&stub.url(), &["--user", &id(1), "--name", "east"]).code, 1);
+    }
+    assert_eq!(desk.run(&["prune", "--keep", "1"]).code, 0);
+    assert_eq!(again(&desk, &stub, &[]).code, 0, "the last run of everybody is there");
+
+    // And the last one in which whoever was not read is waived.
+    world.becomes(vec![(1, Keys::Are(vec![key(1, 10, None, 0)])), (2, Keys::Refused(401, "NOT_SELF"))]);
+    let (desk, _) = first(&stub, &[]);
+    desk.put(
+        "waivers.toml",
+        format!("[[waiver]]\nuser = \"{}\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2025-06-30\n", id(2)),
+    );
+    desk.audit_at(&stub.url(), &["--org", "5980000000000000000000ff", "--user", &id(1), "--name", "east"]);
+    assert_eq!(desk.run(&["prune", "--keep", "1"]).code, 0);
+    assert_eq!(again(&desk, &stub, &["--waivers", "waivers.toml"]).code, 0);
+}

@@ -214,3 +214,19 @@ fn a_list_of_users_is_all_that_the_store_needs_to_say_who_was_asked_for() {
     assert!(sandbox.truth().all(|user| holds(&store, &user.id)));
     assert!(holds(&store, &sandbox.announcement().public_key), "the public part tells whose evidence it is");
 }
+
+#[test]
+fn a_private_part_in_the_place_of_the_public_one_is_told_nowhere() {
+    let sandbox = crate::support::ops_manager(3);
+    let announced = sandbox.announcement();
+    let desk = crate::support::Desk::of((announced.private_key.clone(), announced.public_key.clone()));
+    let ran = desk.audit(&sandbox, &["--all-orgs", "-vvv"]);
+    assert_eq!((ran.code, ran.stderr.contains("swapped")), (5, true), "{ran:?}");
+    assert!(!format!("{ran:?}").contains(&announced.private_key));
+    let ran = desk.run(&["doctor", "--url", &announced.url]);
+    assert!(!format!("{ran:?}").contains(&announced.private_key));
+    let kept = desk.files().into_values().any(|bytes| {
+        bytes.windows(announced.private_key.len()).any(|window| window == announced.private_key.as_bytes())
+    });
+    assert!(!kept);
+}

@@ -84,3 +84,36 @@ fn numbers_that_contradict_each_other_stop_with_70_and_leave_the_reports() {
     assert!(ran.stderr.contains("do not add up: 6 users requested"), "{ran:?}");
     assert_eq!((desk.bytes("reports/keys.csv"), desk.markdown()), (csv, page));
 }
+
+/// An empty file that somebody made, named where a store is only to be read.
+#[test]
+fn whoever_only_reads_replaces_nothing() {
+    let desk = crate::stub::desk();
+    for arguments in
+        [&["report"][..], &["history"], &["diff"], &["export"], &["explain", "x"], &["prune", "--keep", "1"]]
+    {
+        desk.put("empty.db", "");
+        let ran = desk.run(&[arguments, &["--store", "empty.db"]].concat());
+        assert_eq!((ran.code, desk.bytes("empty.db").len()), (5, 0), "{arguments:?}: {ran:?}");
+    }
+    let ran = desk.run(&["merge", "empty.db"]);
+    assert_eq!((ran.code, desk.bytes("empty.db").len()), (5, 0), "{ran:?}");
+}
+
+/// A pipe is no file that an audit could make its own, nor one to wait for.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_left_as_it_is() {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let stub = crate::stub::Stub::of_keys(Vec::new());
+    let desk = crate::stub::desk();
+    assert!(std::process::Command::new("mkfifo").arg(desk.path("pipe")).status().unwrap().success());
+    for ran in [
+        desk.run(&["report", "--store", "pipe"]),
+        desk.audit_at(&stub.url(), &["--user", crate::stub::USER, "--store", "pipe"]),
+    ] {
+        assert_eq!((ran.code, ran.stderr.contains("it is no file")), (5, true), "{ran:?}");
+    }
+    assert!(desk.path("pipe").metadata().unwrap().file_type().is_fifo());
+}

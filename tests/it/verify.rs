@@ -381,7 +381,8 @@ fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
         step_summary: None,
         csv_raw: false,
     };
-    let gate = Gate { fail_on: FailOn::Any, strict_waivers: false, exit_zero: false, waivers: None };
+    let gate =
+        Gate { fail_on: FailOn::Any, strict_waivers: false, exit_zero: false, waivers: None, baseline: None };
     let text = Manifest::of(&evidence, gate, &output, &[]).unwrap().text().unwrap();
     for Evidence { store, run, .. } in &evidence {
         store.record_manifest(run.id, &sha256(&text), &text).unwrap();

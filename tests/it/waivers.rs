@@ -164,3 +164,81 @@ fn the_settings_file_may_name_them() {
     desk.put("keysunset.toml", "waivers = \"w.toml\"\nstrict-waivers = true\n");
     assert_eq!(audited(&desk, &stub, &[]).code, 1);
 }
+
+#[test]
+fn the_end_of_a_waiver_counts_under_the_ratchet_too() {
+    let stub = two_keys();
+    let both = waiver("key", &id(10), "2025-01-10") + &waiver("key", &id(11), "2025-06-30");
+    let (desk, ran) = run(&stub, &both, &[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + 20 * 86_400).to_string());
+    let again = audited(&desk, &stub, &["--waivers", "waivers.toml", "--ratchet"]);
+    assert_eq!(again.code, 1, "what it covered is a finding again: {again:?}");
+}
+
+#[test]
+fn strictly_one_that_has_ended_is_no_better_than_one_that_ends_soon() {
+    let stub = two_keys();
+    for expires in ["2024-12-31", "2025-01-05"] {
+        let file = waiver("key", &id(10), expires);
+        let (_, ran) = run(&stub, &file, &["--strict-waivers", "--fail-on", "never"]);
+        assert_eq!((ran.code, ran.stdout.contains("see to the waivers")), (1, true), "{expires}: {ran:?}");
+    }
+}
+
+#[test]
+fn nobody_is_called_read_who_is_waived() {
+    let (_, stub) = World::of(vec![(1, Keys::Refused(401, "NOT_SELF"))]);
+    let (_, ran) = run(&stub, &waiver("user", &id(1), "2025-06-30"), &[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("not everybody was read; those are waived"), "{ran:?}");
+}
+
+#[test]
+fn two_on_one_line_are_two() {
+    let stub = two_keys();
+    let one = |key: usize| {
+        format!("{{key = \"{}\", reason = \"r\", owner = \"o\", expires = 2025-06-30}}", id(key))
+    };
+    let file = format!("waiver = [{}, {}, {}]\n", one(10), one(11), one(99));
+    let (_, ran) = run(&stub, &file, &["--strict-waivers"]);
+    assert_eq!((ran.code, ran.stdout.contains(&id(99))), (1, true), "{ran:?}");
+}
+
+#[test]
+fn one_that_names_a_deployment_counts_there_alone_and_one_that_names_none_is_told_where_there_are_several() {
+    let stub = two_keys();
+    let desk = desk();
+    for name in ["east", "west"] {
+        let out = ["--out", name, "--name", name, "--fail-on", "never"];
+        assert_eq!(desk.audit_at(&stub.url(), &[&["--org", crate::world::ORG], &out[..]].concat()).code, 0);
+    }
+    let merged = |file: &str, more: &[&str]| {
+        desk.put("waivers.toml", file);
+        desk.run(&[&["merge", "east", "west", "--out", "both", "--waivers", "waivers.toml"], more].concat())
+    };
+    let anywhere = waiver("key", &id(10), "2025-06-30") + &waiver("key", &id(11), "2025-06-30");
+    let ran = merged(&anywhere, &[]);
+    assert_eq!((ran.code, ran.stdout.contains("counts in several deployments")), (0, true), "{ran:?}");
+    assert_eq!(merged(&anywhere, &["--strict-waivers"]).code, 1);
+    let of = |name: &str| anywhere.replace("reason", &format!("deployment = \"{name}\"\nreason"));
+    let ran = merged(&of("east"), &[]);
+    assert_eq!((ran.code, ran.stdout.contains("2 of 4 keys")), (1, true), "{ran:?}");
+    assert_eq!(merged(&(of("east") + &of("west")), &["--strict-waivers"]).code, 0);
+}
+
+#[test]
+fn in_a_merge_all_count_by_the_latest_run() {
+    let stub = two_keys();
+    let desk = desk();
+    let audit = |desk: &Desk, name: &str, more: &[&str]| {
+        let out = ["--out", name, "--name", name, "--fail-on", "never"];
+        assert_eq!(desk.audit_at(&stub.url(), &[&out[..], more].concat()).code, 0);
+    };
+    audit(&desk, "old", &["--org", crate::world::ORG]);
+    let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + 60 * 86_400).to_string());
+    audit(&desk, "new", &["--user", &id(2)]);
+    desk.put("waivers.toml", waiver("key", &id(10), "2025-01-20") + &waiver("key", &id(11), "2025-01-20"));
+    let ran = desk.run(&["merge", "old", "new", "--out", "both", "--waivers", "waivers.toml"]);
+    assert_eq!(ran.code, 1, "what has ended counts for none: {ran:?}");
+}

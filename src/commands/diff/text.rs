@@ -14,7 +14,8 @@ const DESCRIPTION: usize = 60;
 
 #[expect(clippy::unnecessary_wraps, reason = "every form has a line, and JSON's may fail")]
 pub(super) fn line(entry: &Entry) -> Result<String, Error> {
-    let mut line = format!("  {}", who(entry.user));
+    // A dash first, so that no name can begin a line: some log readers take lines for commands.
+    let mut line = format!("  - {}", who(entry.user));
     if let Some(key) = entry.key.and_then(|sides| sides.newest()) {
         line.push_str("  ");
         line.push_str(&printable(&key.id));

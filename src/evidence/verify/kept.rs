@@ -28,7 +28,7 @@ pub(super) fn lines(manifest: &Manifest, sha256: &str, stores: &[PathBuf]) -> Ve
             Err(why @ (store::Error::Missing(_) | store::Error::Newer(..) | store::Error::Busy(_))) => {
                 lines.push(Line::new(Check::Store, Status::Unknown, first_line(&why)));
             }
-            Err(why) => lines.push(Line::new(Check::Store, Status::Differs, first_line(&why))),
+            Err(why) => lines.push(Line::new(Check::Store, status(&why), first_line(&why))),
         }
     }
     for facts in &manifest.runs {
@@ -45,6 +45,15 @@ pub(super) fn lines(manifest: &Manifest, sha256: &str, stores: &[PathBuf]) -> Ve
         lines.push(chain(store, facts));
     }
     lines
+}
+
+/// What an error says of the store: a broken file is another one than was written, but what can't be read may be fine.
+fn status(why: &store::Error) -> Status {
+    match why {
+        store::Error::Sqlite(_, error) if !store::is_damage(error) => Status::Unknown,
+        store::Error::Unwritable(..) => Status::Unknown,
+        _ => Status::Differs,
+    }
 }
 
 /// Which of the stores the run is in: the only one of the only run, or the one where the run of that number is of that deployment.
@@ -137,7 +146,7 @@ fn record(store: &Store, facts: &Facts, sha256: &str) -> Line {
                 "the store knows no such manifest of {run}: it was changed, or made of another store, or could not be recorded"
             ),
         ),
-        Err(why) => Line::new(Check::Record, Status::Differs, first_line(&why)),
+        Err(why) => Line::new(Check::Record, status(&why), first_line(&why)),
     }
 }
 
@@ -146,7 +155,7 @@ fn chain(store: &Store, facts: &Facts) -> Line {
     match walk(store, facts) {
         Ok(Ok(found)) => Line::new(Check::Chain, Status::Ok, found),
         Ok(Err(found)) => Line::new(Check::Chain, Status::Differs, found),
-        Err(why) => Line::new(Check::Chain, Status::Differs, first_line(&why)),
+        Err(why) => Line::new(Check::Chain, status(&why), first_line(&why)),
     }
 }
 

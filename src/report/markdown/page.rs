@@ -188,6 +188,8 @@ pub(super) struct Deployment<'a> {
     pub(super) burn_down: Option<&'a BurnDown>,
     /// The earlier run it is compared with.
     pub(super) compared_with: Option<&'a str>,
+    /// Keys of that run that this one has not seen.
+    pub(super) unseen: u64,
     pub(super) complete: bool,
     pub(super) total: Totals,
 }
@@ -312,6 +314,9 @@ impl<'a> Deployment<'a> {
             in_the_clear: run.settings.in_the_clear,
             clock_skew: run.clock_skew,
             burn_down: facts.burn_down.as_ref(),
+            unseen: facts
+                .ratchet
+                .map_or(0, |ratchet| ratchet.count.saturating_sub(summary.keys - summary.new)),
             compared_with: facts.ratchet.map(|ratchet| ratchet.name.as_str()),
             complete: facts.is_whole() && summary.is_complete(),
             total: Totals::of(summary),

@@ -86,7 +86,7 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Unknown(Unknown::User),
         Self::Unknown(Unknown::List),
         Self::Unknown(Unknown::Run),
@@ -95,6 +95,7 @@ impl Notice {
         Self::Waiver(LapseKind::Expired),
         Self::Waiver(LapseKind::Ending),
         Self::Waiver(LapseKind::Unmatched),
+        Self::Waiver(LapseKind::SeveralDeployments),
     ];
 
     const fn texts(self) -> Texts {
@@ -154,6 +155,12 @@ impl Notice {
                 "WaiverUnmatched",
                 "A waiver matches no key, and no user who could not be read",
                 "Take it out of the file, or correct what it names.",
+            ),
+            Self::Waiver(LapseKind::SeveralDeployments) => texts(
+                "waiver-several-deployments",
+                "WaiverSeveralDeployments",
+                "A waiver counts in several deployments",
+                "Give it a deployment, if it was agreed on for one.",
             ),
         }
     }

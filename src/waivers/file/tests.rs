@@ -55,6 +55,7 @@ fn an_entry_says_what_is_waived_why_by_whom_and_until_when() {
                 owner: "data@example.com".to_owned(),
                 expires: day("2025-03-31"),
                 ticket: Some("OPS-1234".to_owned()),
+                deployment: None,
             },
             Waiver {
                 line: 9,
@@ -64,6 +65,7 @@ fn an_entry_says_what_is_waived_why_by_whom_and_until_when() {
                 // A day that has passed is no mistake.
                 expires: day("2024-02-29"),
                 ticket: None,
+                deployment: None,
             },
         ]
     );
@@ -136,7 +138,7 @@ fn each_mistake_is_told_with_its_line() {
         (
             user("until = 2025-01-01"),
             4,
-            "until: there is no such field, but key or user, reason, owner, expires and ticket",
+            "until: there is no such field, but key or user, reason, owner, expires, ticket and deployment",
         ),
         (user("\"a\\u001bb\" = 1"), 4, "\"a\\u{1b}b\": there is no such field"),
         (user("a.b = 1"), 4, "a: there is no such field"),

@@ -215,6 +215,13 @@ fn facts(evidence: &Evidence) -> Result<Facts, canonical::Error> {
 }
 
 impl Facts {
+    /// Whether both are of a run that had come to the same end.
+    pub(super) fn is_ended_as(&self, other: &Self) -> bool {
+        self.finished_at.is_some()
+            && self.finished_at == other.finished_at
+            && self.deployment == other.deployment
+    }
+
     /// As a message names it.
     pub(super) fn told(&self) -> String {
         format!("run {} of {}", self.run, self.deployment)

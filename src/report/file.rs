@@ -42,9 +42,17 @@ pub(crate) fn beside(out: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(out)
 }
 
-/// Adds to a file that others write to as well.
+/// GitHub shows no summary of a step that is longer, so that what is one too many takes all others with it.
+const STEP_SUMMARY: u64 = 1 << 20;
+
+/// Adds to the summary of a step, to which others write as well; where there is no room left, that is told in its place.
 pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
-    std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
+    let mut summary = std::fs::File::options().create(true).append(true).open(path)?;
+    if summary.metadata()?.len() + text.len() as u64 > STEP_SUMMARY {
+        tracing::warn!("{} is full: the summary of this run is left out", path.display());
+        return Ok(());
+    }
+    summary.write_all(text.as_bytes())
 }
 
 /// Renames it, once it is whole on the disk; its hash is of what the disk gives back.

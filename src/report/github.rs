@@ -8,8 +8,9 @@ mod worst;
 use std::cmp::Reverse;
 use std::io;
 
-use self::annotation::{About, Annotation, Annotations, Kind, Place, named};
+use self::annotation::{About, Annotation, Annotations, Kind, named};
 use self::step_summary::StepSummary;
+use super::place::Places;
 use super::record::Record;
 use super::text::{printable, shortened};
 use super::{Ended, Error, Facts, Report, Row, Writer, terminal};
@@ -25,6 +26,7 @@ struct Github {
     warnings: Annotations,
     notices: Annotations,
     summary: StepSummary,
+    places: Places,
 }
 
 pub(super) fn start() -> impl Writer {
@@ -33,6 +35,7 @@ pub(super) fn start() -> impl Writer {
         warnings: Annotations::new(),
         notices: Annotations::new(),
         summary: StepSummary::new(),
+        places: Places::here(),
     }
 }
 
@@ -66,7 +69,7 @@ impl Writer for Github {
                 created_at: key.created_at,
                 title: format!("{}: {} has a personal API key", judged.severity, named(user)),
                 message: told(facts, row, key, judged),
-                ..of_user(facts, user)
+                ..of_user(facts, user, &self.places)
             };
             self.of(kind(row.is_finding, judged.severity)).push(annotation);
         } else if !row.reading.outcome.status.is_complete() {
@@ -75,7 +78,7 @@ impl Writer for Github {
             let annotation = Annotation {
                 title: format!("not read: {}", named(user)),
                 message: format!("{}{}", not_read(&record), waived(row)),
-                ..of_user(facts, user)
+                ..of_user(facts, user, &self.places)
             };
             self.of(kind).push(annotation);
         }
@@ -97,7 +100,7 @@ impl Writer for Github {
                 place: None,
             });
         }
-        let Self { errors, warnings, notices, summary } = *self;
+        let Self { errors, warnings, notices, summary, places: _ } = *self;
         let mut stdout = String::new();
         errors.lines(Kind::Error, &mut stdout);
         warnings.lines(Kind::Warning, &mut stdout);
@@ -126,7 +129,7 @@ fn kind(is_finding: bool, severity: Severity) -> Kind {
 }
 
 /// An annotation of a user who was not read, until more is said.
-fn of_user(facts: &Facts, user: &User) -> Annotation {
+fn of_user(facts: &Facts, user: &User, places: &Places) -> Annotation {
     Annotation {
         about: About::User,
         last_used: Reverse(None),
@@ -136,7 +139,7 @@ fn of_user(facts: &Facts, user: &User) -> Annotation {
         created_at: None,
         title: String::new(),
         message: String::new(),
-        place: user.origin.line.as_ref().and_then(Place::of),
+        place: places.find(user),
     }
 }
 

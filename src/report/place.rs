@@ -15,7 +15,7 @@ const ELSEWHERE: &str = "keysunset.toml";
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A line of a file below the working folder.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     /// The steps to the file, none of them empty, `.` or `..`.
     steps: Vec<String>,
@@ -57,13 +57,14 @@ impl Places {
 
     /// The line that names a user. Lists outside the folder, such as standard input, can't be shown: no service takes a path
     /// that leads out of the repository.
+    pub(super) fn find(&self, user: &User) -> Option<Place> {
+        let line = user.origin.line.as_ref()?;
+        Some(Place { steps: self.beneath(&line.list)?, line: line.number.max(1) })
+    }
+
+    /// The same, and of whom there is none, where all such stand.
     pub(super) fn of(&self, user: &User) -> Place {
-        let line = user.origin.line.as_ref();
-        let beneath = line.and_then(|line| Some((self.beneath(&line.list)?, line.number)));
-        match beneath {
-            Some((steps, number)) => Place { steps, line: number.max(1) },
-            None => Place::elsewhere(),
-        }
+        self.find(user).unwrap_or_else(Place::elsewhere)
     }
 
     /// The steps from the folder to a file below it.

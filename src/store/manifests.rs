@@ -45,6 +45,19 @@ impl Store {
             .map_err(|error| self.sqlite(error))
     }
 
+    /// Every manifest of a run, in the order in which they were made.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn manifests(&self, run: i64) -> Result<Vec<String>, Error> {
+        let read = || {
+            let mut query =
+                self.connection.prepare("SELECT document FROM manifests WHERE run = ? ORDER BY id")?;
+            query.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
     /// What the manifests of a run name as the one before: the number and the hash of the first manifest of the newest earlier
     /// run that had one when this run got its first. So it is the same however often either is reported on.
     ///

@@ -146,6 +146,11 @@ fn a_user_of_a_list_is_annotated_at_his_line() {
     }
     let absolute = desk.path("list.txt");
     assert_eq!(desk.audit_at(&stub.url(), &["--users", absolute.to_str().unwrap()]).code, 1);
+    assert_eq!(annotated(&desk, &[])[0].properties["file"], "list.txt", "below the folder by any name");
+    let elsewhere = crate::stub::desk();
+    elsewhere.put("list.txt", &list);
+    let outside = elsewhere.path("list.txt");
+    assert_eq!(desk.audit_at(&stub.url(), &["--users", outside.to_str().unwrap()]).code, 1);
     assert!(!annotated(&desk, &[])[0].properties.contains_key("file"), "nothing of this machine");
     let arguments =
         ["audit", "--url", &stub.url(), "--retries", "0", "--users", "-", "--format", "github", "-q"];
@@ -252,4 +257,14 @@ fn several_deployments_are_told_apart() {
     let rows = |name: &str| page.rows.iter().filter(|cells| cells[0] == name).count();
     assert_eq!(rows("deployment"), 3, "the head of the totals and of both lists");
     assert!(rows("east") == rows("west") && rows("east") > 10 && rows("all of them") == 1, "{page:?}");
+}
+
+#[test]
+fn a_summary_that_is_full_is_left_as_it_is() {
+    let sandbox = crate::support::ops_manager(5);
+    let desk = crate::support::Desk::at(&sandbox).with("GITHUB_STEP_SUMMARY", "summary.md");
+    desk.put("summary.md", "x".repeat((1 << 20) - 10));
+    let ran = desk.audit(&sandbox, &["--all-orgs", "--format", "github"]);
+    assert_eq!((ran.code, ran.stderr.contains("is full")), (1, true), "{ran:?}");
+    assert_eq!(desk.bytes("summary.md").len(), (1 << 20) - 10);
 }

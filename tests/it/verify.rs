@@ -407,3 +407,17 @@ fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
         &["run 1 of west: without its store"],
     );
 }
+
+#[test]
+fn a_store_that_was_changed_and_reported_anew_is_named() {
+    let sandbox = crate::support::ops_manager(5);
+    let desk = crate::support::Desk::at(&sandbox);
+    desk.audit(&sandbox, &["--all-orgs"]);
+    assert_eq!(desk.run(&["verify"]).code, 0);
+    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    assert!(store.execute("UPDATE keys SET used_count = 4711", []).unwrap() > 0);
+    drop(store);
+    assert!(desk.run(&["report"]).code < 5);
+    let ran = desk.run(&["verify"]);
+    assert_eq!((ran.code, ran.stdout.contains("names other readings")), (1, true), "{ran:?}");
+}

@@ -135,11 +135,18 @@ fn differences(
 /// Whether the store knows this very manifest.
 fn record(store: &Store, facts: &Facts, sha256: &str) -> Line {
     let run = facts.told();
-    match store.manifest(facts.run, sha256) {
-        Ok(Some(_)) => {
+    match store.manifest(facts.run, sha256).and_then(|known| Ok((known, other_readings(store, facts)?))) {
+        Ok((_, Some(other))) => Line::new(
+            Check::Record,
+            Status::Differs,
+            format!(
+                "an earlier manifest of {run}, which had ended by then, names other readings ({other}): they were changed since"
+            ),
+        ),
+        Ok((Some(_), None)) => {
             Line::new(Check::Record, Status::Ok, format!("the store knows this manifest of {run}"))
         }
-        Ok(None) => Line::new(
+        Ok((None, None)) => Line::new(
             Check::Record,
             Status::Differs,
             format!(
@@ -148,6 +155,16 @@ fn record(store: &Store, facts: &Facts, sha256: &str) -> Line {
         ),
         Err(why) => Line::new(Check::Record, status(&why), first_line(&why)),
     }
+}
+
+/// The hash of the readings by a manifest of the same ended run that does not agree. What has ended never changes.
+fn other_readings(store: &Store, facts: &Facts) -> Result<Option<String>, store::Error> {
+    let documents = store.manifests(facts.run)?;
+    let of_run = documents.iter().filter_map(|text| parse(text).ok());
+    let mut others = of_run.flat_map(|manifest| manifest.runs).filter(|other| {
+        other.run == facts.run && other.is_ended_as(facts) && other.readings_sha256 != facts.readings_sha256
+    });
+    Ok(others.next().map(|other| other.readings_sha256))
 }
 
 /// Back from the run to the first manifest of the store, each held against the hash that the one after it names.

@@ -6,13 +6,13 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::path::{Component, Path};
 
 use chrono::{DateTime, Utc};
 
+use super::super::place::Place;
 use super::super::text::{printable, shortened};
 use super::worst::Worst;
-use crate::model::{Line, User};
+use crate::model::User;
 use crate::policy::Severity;
 
 /// What GitHub shows of a kind in a step is ten; the tenth sums up.
@@ -57,13 +57,6 @@ pub(super) struct Annotation {
     pub(super) title: String,
     pub(super) message: String,
     pub(super) place: Option<Place>,
-}
-
-/// A line of a file of the repository.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    file: String,
-    line: Option<u64>,
 }
 
 /// All of one kind.
@@ -115,33 +108,11 @@ impl fmt::Display for About {
 impl Annotation {
     fn line(&self, kind: Kind, to: &mut String) {
         let mut properties = vec![("title", self.title.as_str())];
-        let line;
-        if let Some(place) = &self.place {
-            properties.push(("file", &place.file));
-            if let Some(number) = place.line {
-                line = number.to_string();
-                properties.push(("line", &line));
-            }
+        let place = self.place.as_ref().map(|place| (place.path(), place.line.to_string()));
+        if let Some((file, line)) = &place {
+            properties.extend([("file", file.as_str()), ("line", line.as_str())]);
         }
         command(kind, &properties, &self.message, to);
-    }
-}
-
-impl Place {
-    /// Of a user of a list that lies where the program was started, or below: elsewhere it is no file of the repository.
-    pub(super) fn of(line: &Line) -> Option<Self> {
-        let mut file = Vec::new();
-        for component in Path::new(&*line.list).components() {
-            match component {
-                Component::CurDir => {}
-                Component::Normal(name) => file.push(name.to_str()?),
-                Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
-            }
-        }
-        let file = file.join("/");
-        // What came through a pipe has lines, and no file.
-        (!file.is_empty() && file != "standard input")
-            .then(|| Self { file, line: (line.number > 0).then_some(line.number) })
     }
 }
 
@@ -180,16 +151,5 @@ mod tests {
         command(Kind::Error, &[("title", "a:b,c%\r\n"), ("file", "x")], "50 %::done\n::stop::", &mut line);
         let expected = "::error title=a%3Ab%2Cc%25%0D%0A,file=x::50 %25::done%0A::stop::\n";
         assert_eq!(line, expected);
-    }
-
-    #[test]
-    fn only_a_file_below_the_folder_is_a_place() {
-        let place = |list: &str, number| Place::of(&Line { list: list.into(), number });
-        let at = |file: &str, line| Some(Place { file: file.to_owned(), line });
-        assert_eq!(place("lists/ann.csv", 7), at("lists/ann.csv", Some(7)));
-        assert_eq!(place("./ann.json", 0), at("ann.json", None));
-        for elsewhere in ["/lists/ann.csv", "../ann.csv", "a/../../ann.csv", "standard input", ".", ""] {
-            assert_eq!(place(elsewhere, 7), None, "{elsewhere}");
-        }
     }
 }

@@ -117,3 +117,34 @@ fn what_is_no_file_is_left_as_it_is() {
     }
     assert!(desk.path("pipe").metadata().unwrap().file_type().is_fifo());
 }
+
+/// A report records its manifest while a run is being written, between any two of its batches.
+#[test]
+fn what_is_recorded_while_a_run_is_written_does_not_stop_it() {
+    let desk = crate::stub::desk();
+    for number in 0..3_000 {
+        let user = crate::stub::id(number);
+        let answer = format!(
+            r#"{{"results":[{{"id":"{}","usedCount":0,"userId":"{user}"}}],"totalCount":1,"links":[]}}"#,
+            crate::stub::id(10_000 + number)
+        );
+        desk.put(&format!("answers/{user}.json"), answer);
+    }
+    desk.put("one/5af9a1d29cc0cdb6ac0bf3f8.json", r#"{"results":[],"totalCount":0,"links":[]}"#);
+    assert!(desk.run(&["import", "one", "--name", "x"]).code < 5);
+    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    let mut import = desk.spawn(&["import", "answers", "--name", "x"]);
+    let (mut recorded, mut written) = (0, 0);
+    while import.try_wait().unwrap().is_none() {
+        // After each batch, so that the run comes on.
+        let now = store.query_row("SELECT count(*) FROM readings", [], |row| row.get::<_, i64>(0)).unwrap();
+        if now > written {
+            (recorded, written) = (recorded + 1, now);
+            let entry = "INSERT INTO manifests (run, sha256, document) VALUES (1, ?, '{}')";
+            store.execute(entry, [format!("of the test, {recorded}")]).unwrap();
+        }
+    }
+    let ran = crate::support::Ran::of(import);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(recorded > 0);
+}

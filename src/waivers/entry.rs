@@ -23,8 +23,8 @@ impl Field {
     /// The columns of `keys.csv` are names of the same things, and are copied with them.
     fn named(name: &str) -> Option<Self> {
         match name {
-            "key" | "key_id" => Some(Self::Key),
-            "user" | "user_id" | "username" => Some(Self::User),
+            "key" | "key_id" | "key-id" => Some(Self::Key),
+            "user" | "user_id" | "user-id" | "username" => Some(Self::User),
             "deployment" => Some(Self::Deployment),
             "reason" => Some(Self::Reason),
             "owner" => Some(Self::Owner),

@@ -48,39 +48,24 @@ pub struct Cli {
 pub enum Command {
     /// Run the whole audit against a sandbox started for it, and leave reports to look at
     Demo(Demo),
-    /// Serve the API as the vendor documents it, with a made-up world, for trying and testing
-    #[command(after_help = sandbox::FAULTS)]
-    Sandbox(Sandbox),
     /// Read every personal API key of a list of users, judge it, and write reports
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(Box<Audit>),
     /// Try what an audit needs, step by step, and say what to do about what is wrong
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Box<Doctor>),
-    /// Tell everything of one key: its fields, its rule, its waiver, and its history over the runs
-    #[command(after_help = EXPLAIN_EXAMPLES)]
-    Explain(Explain),
-    /// Render the newest runs of several stores, each of a deployment of its own, as one report
-    #[command(after_help = MERGE_EXAMPLES, mut_arg("store", |store| store.hide(true)))]
-    Merge(Merge),
     /// Take answers that somebody saved, with curl or otherwise, as a run like any other
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Box<Import>),
     /// Render a stored run again, without a request
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
-    /// Write what a shell needs to complete this program's command line, to standard output
-    #[command(after_help = COMPLETIONS_EXAMPLES)]
-    Completions(Completions),
-    /// Write man pages: keysunset.1, and one a command
-    #[command(after_help = MAN_EXAMPLES)]
-    Man(Man),
-    /// Write a stored run in its canonical form to standard output
-    #[command(after_help = EXPORT_EXAMPLES)]
-    Export(Export),
-    /// Check the manifest of a folder of reports, the files that it names, and the store
-    #[command(after_help = VERIFY_EXAMPLES)]
-    Verify(Verify),
+    /// Render the newest runs of several stores, each of a deployment of its own, as one report
+    #[command(after_help = MERGE_EXAMPLES, mut_arg("store", |store| store.hide(true)))]
+    Merge(Merge),
+    /// Tell everything of one key: its fields, its rule, its waiver, and its history over the runs
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
     /// What each stored run came to, and when no key is left if it goes on like this
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
@@ -90,6 +75,21 @@ pub enum Command {
     /// Let old runs go, and give their room back
     #[command(after_help = PRUNE_EXAMPLES)]
     Prune(Prune),
+    /// Write a stored run in its canonical form to standard output
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+    /// Check the manifest of a folder of reports, the files that it names, and the store
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
+    /// Serve the API as the vendor documents it, with a made-up world, for trying and testing
+    #[command(after_help = sandbox::FAULTS)]
+    Sandbox(Sandbox),
+    /// Write what a shell needs to complete this program's command line, to standard output
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
+    /// Write man pages: keysunset.1, and one a command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(Man),
 }
 
 #[cfg(test)]

@@ -25,10 +25,8 @@ pub(super) fn write(
         fail_on: view.fail_on,
         strict_waivers: view.strict_waivers,
         exit_zero: view.exit_zero,
-        waivers: waivers.map(|(path, sha256)| GateFile {
-            path: path.display().to_string(),
-            sha256: manifest::digits(sha256),
-        }),
+        waivers: waivers
+            .map(|(path, sha256)| GateFile { path: path.display().to_string(), sha256: sha256.to_owned() }),
         baseline,
     };
     let text = Manifest::of(evidence, gate, &view.output, files)?.text()?;

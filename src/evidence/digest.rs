@@ -5,8 +5,6 @@ use std::io;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::report::text::hexadecimal;
-
 /// A writer that keeps nothing but the hash and the length.
 #[derive(Default)]
 pub(super) struct Hashing {
@@ -17,7 +15,7 @@ pub(super) struct Hashing {
 impl Hashing {
     /// The hash of all that was written, and how many bytes that was.
     pub(super) fn end(self) -> (String, u64) {
-        (hexadecimal(&self.hasher.finalize()), self.bytes)
+        (format!("{:x}", self.hasher.finalize()), self.bytes)
     }
 }
 
@@ -34,7 +32,7 @@ impl io::Write for Hashing {
 }
 
 pub(super) fn of_bytes(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// Of what is left of the file, and how many bytes that is.

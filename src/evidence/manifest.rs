@@ -11,11 +11,11 @@ use super::canonical::{self, Settings, Totals};
 use super::digest::{self, Hashing};
 use crate::model::Product;
 use crate::policy::FailOn;
-use crate::report::{self, Evidence, Format, Output, text};
+use crate::report::{self, Evidence, Format, Output};
 use crate::store::{self, Run, Store};
 
 /// Its name beside the reports.
-pub const NAME: &str = "manifest.json";
+pub const NAME: &str = report::MANIFEST;
 /// What `format` says.
 pub(super) const FORMAT: &str = "keysunset-manifest";
 /// Of the form. It goes up with every change that a reader could stumble over.
@@ -196,12 +196,6 @@ pub fn sha256(text: &str) -> String {
 /// Why it can't be read.
 pub fn of_file(path: &std::path::Path) -> io::Result<String> {
     Ok(digest::of_file(std::fs::File::open(path)?)?.0)
-}
-
-/// 32 bytes as a manifest writes them.
-#[must_use]
-pub fn digits(sha256: [u8; 32]) -> String {
-    text::hexadecimal(&sha256)
 }
 
 fn facts(evidence: &Evidence) -> Result<Facts, canonical::Error> {

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{Error, text};
+use super::Error;
+
+/// What stands beside every report and names its files; written last, by whoever knows the evidence.
+pub const MANIFEST: &str = "manifest.json";
 
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,5 +66,5 @@ pub(super) fn put(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<Fil
     file.rewind()?;
     let bytes = io::copy(&mut file, &mut hasher)?;
     file.persist(path).map_err(|failed| failed.error)?;
-    Ok(File { path: path.to_owned(), sha256: text::hexadecimal(&hasher.finalize()), bytes })
+    Ok(File { path: path.to_owned(), sha256: format!("{:x}", hasher.finalize()), bytes })
 }

@@ -21,13 +21,13 @@ pub mod terminal;
 pub mod text;
 
 use std::io::{self, BufWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
 pub(crate) use file::beside;
-pub use file::{File, put_beside};
+pub use file::{File, MANIFEST, put_beside};
 pub use format::{Format, Output};
 pub use judge::{Lapse, LapseKind};
 pub use summary::Summary;
@@ -72,7 +72,7 @@ pub struct Facts<'a> {
     pub gaps: Vec<Gap>,
     /// The earlier run that it is compared with.
     pub ratchet: Option<&'a Ratchet>,
-    /// When the last complete run of the deployment ended, up to this one.
+    /// When the last complete run of the deployment ended, up to this one; only where somebody shows it.
     pub last_complete: Option<DateTime<Utc>>,
     /// What the runs up to this one came to; only where somebody shows it, since it counts the keys of all of them.
     pub burn_down: Option<BurnDown>,
@@ -197,10 +197,9 @@ pub struct Written<'a> {
 /// # Errors
 /// Why it can't.
 pub fn prepare(output: &Output) -> Result<(), Error> {
-    let wrong = |why| Error::Write(output.out.display().to_string(), why);
-    std::fs::create_dir_all(&output.out).map_err(wrong)?;
+    std::fs::create_dir_all(&output.out).map_err(|why| wrong(&output.out, why))?;
     if let Some(summary) = output.step_summary.as_ref().filter(|_| output.formats.contains(&Format::Github)) {
-        append(summary, "").map_err(|why| Error::Write(summary.display().to_string(), why))?;
+        append(summary, "").map_err(|why| wrong(summary, why))?;
     }
     output.formats.iter().try_for_each(|format| start(*format, output).map(drop))
 }
@@ -210,8 +209,7 @@ pub fn prepare(output: &Output) -> Result<(), Error> {
 /// # Errors
 /// As [`Error`] has it; then no file in `out` has changed.
 pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -> Result<Written<'a>, Error> {
-    std::fs::create_dir_all(&output.out)
-        .map_err(|why| Error::Write(output.out.display().to_string(), why))?;
+    std::fs::create_dir_all(&output.out).map_err(|why| wrong(&output.out, why))?;
     let mut writers = Vec::new();
     for format in &output.formats {
         writers.push((output.path(*format), start(*format, output)?));
@@ -221,38 +219,11 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
     let now = evidence.iter().map(|evidence| evidence.policy.now).max().unwrap_or_default();
     let mut judge = Judge::new(rules, now);
     let mut deployments = Vec::new();
-    let shows_burn_down = output.formats.contains(&Format::Markdown);
-    for Evidence { store, run, policy, ratchet } in by_name {
-        let facts = Facts {
-            run,
-            policy: *policy,
-            gaps: store.gaps(run)?,
-            ratchet: *ratchet,
-            last_complete: store.last_complete(run)?,
-            burn_down: shows_burn_down.then(|| history::burn_down(store, run, policy.cutoff)).transpose()?,
-        };
-        let wrong = |path: &Path, why| Error::Write(path.display().to_string(), why);
-        for (path, writer) in &mut writers {
-            writer.begin(&facts).map_err(|why| wrong(path, why))?;
-        }
-        let mut summary = Summary::new(facts.gaps.len() as u64);
-        store.readings(run, |reading| {
-            for row in judge.rows(&reading, &facts) {
-                let row = row?;
-                summary.add(&row);
-                for (path, writer) in &mut writers {
-                    writer.row(&facts, &row).map_err(|why| wrong(path, why))?;
-                }
-            }
-            Ok::<_, Error>(())
-        })?;
-        summary.reconcile(store.counts(run)?).map_err(Error::DoesNotAddUp)?;
-        deployments.push(Deployment { facts, summary });
+    for evidence in by_name {
+        deployments.push(pass(evidence, output, &mut judge, &mut writers)?);
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
-    let lapses = judge.lapses();
-    let report = Report { deployments, total, lapses, fail_on: rules.fail_on };
-    let wrong = |path: &Path, why| Error::Write(path.display().to_string(), why);
+    let report = Report { deployments, total, lapses: judge.lapses(), fail_on: rules.fail_on };
     let (mut whole, mut said) = (Vec::new(), String::new());
     for (path, writer) in writers {
         match writer.end(&report)? {
@@ -266,28 +237,69 @@ pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -
             }
         }
     }
-    // As far as it can be known before: once the first has its name, all have to get theirs.
-    for path in whole.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join("manifest.json")]) {
-        if path.is_dir() {
-            return Err(wrong(
-                path,
-                io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name"),
-            ));
-        }
-    }
-    let mut files = Vec::new();
-    for (file, path) in whole {
-        files.push(put(file, &path).map_err(|why| wrong(&path, why))?);
-    }
-    Ok(Written { report, files, said })
+    Ok(Written { report, files: put_all(whole, output)?, said })
 }
 
-/// Puts one more file beside the reports, whole or not at all.
-///
+/// The formats under way, and where each goes.
+type Writers = Vec<(PathBuf, Box<dyn Writer>)>;
+
+/// Takes the rows of one deployment past all writers.
+fn pass<'a>(
+    evidence: &Evidence<'a>,
+    output: &Output,
+    judge: &mut Judge<'a>,
+    writers: &mut Writers,
+) -> Result<Deployment<'a>, Error> {
+    let Evidence { store, run, policy, ratchet } = *evidence;
+    let wants = |format| output.formats.contains(&format);
+    let facts = Facts {
+        run,
+        policy,
+        gaps: store.gaps(run)?,
+        ratchet,
+        last_complete: if wants(Format::Prometheus) { store.last_complete(run)? } else { None },
+        burn_down: wants(Format::Markdown)
+            .then(|| history::burn_down(store, run, policy.cutoff))
+            .transpose()?,
+    };
+    for (path, writer) in &mut *writers {
+        writer.begin(&facts).map_err(|why| wrong(path, why))?;
+    }
+    let mut summary = Summary::new(facts.gaps.len() as u64);
+    store.readings(run, |reading| {
+        for row in judge.rows(&reading, &facts) {
+            let row = row?;
+            summary.add(&row);
+            for (path, writer) in &mut *writers {
+                writer.row(&facts, &row).map_err(|why| wrong(path, why))?;
+            }
+        }
+        Ok::<_, Error>(())
+    })?;
+    summary.reconcile(store.counts(run)?).map_err(Error::DoesNotAddUp)?;
+    Ok(Deployment { facts, summary })
+}
+
+/// Gives every file its name. What can be known to stand in the way is looked for before the first has it.
+fn put_all(whole: Vec<(BufWriter<NamedTempFile>, PathBuf)>, output: &Output) -> Result<Vec<File>, Error> {
+    for path in whole.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join(MANIFEST)]) {
+        if path.is_dir() {
+            let why = io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name");
+            return Err(wrong(path, why));
+        }
+    }
+    let put = |(file, path): (_, PathBuf)| put(file, &path).map_err(|why| wrong(&path, why));
+    whole.into_iter().map(put).collect()
+}
+
+fn wrong(path: &Path, why: io::Error) -> Error {
+    Error::Write(path.display().to_string(), why)
+}
+
 fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
     let file = || {
         let path = output.path(format);
-        beside(&output.out).map(BufWriter::new).map_err(|why| Error::Write(path.display().to_string(), why))
+        beside(&output.out).map(BufWriter::new).map_err(|why| wrong(&path, why))
     };
     Ok(match format {
         Format::Csv => Box::new(csv::start(file()?, output.csv_raw)?),

@@ -5,7 +5,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 use super::record::Record;
-use super::text::hexadecimal;
 use crate::model::User;
 
 /// Of whom no line of a file is known stands here: the file of settings, which says whom to audit. It need not exist.
@@ -117,7 +116,7 @@ pub(super) fn fingerprint(parts: &[&str]) -> String {
         hasher.update((part.len() as u64).to_be_bytes());
         hasher.update(part);
     }
-    hexadecimal(&hasher.finalize())
+    format!("{:x}", hasher.finalize())
 }
 
 #[cfg(test)]

@@ -22,17 +22,6 @@ pub fn printable(text: &str) -> String {
     line
 }
 
-/// Two hexadecimal digits a byte.
-#[must_use]
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
-}
-
 /// At most `length` characters, the last of them `…` where some are missing.
 #[must_use]
 pub fn shortened(text: &str, length: usize) -> String {

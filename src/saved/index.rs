@@ -1,7 +1,6 @@
 //! The first pass: every answer of every file looked at once, its body copied to one nameless file, and what has to be known
 //! to find its user kept. What was looked at is what is read later, whatever becomes of the files meanwhile.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write as _};
 use std::path::Path;
@@ -105,7 +104,7 @@ impl Index {
             // Half a file is told, and what was read of it is kept.
             Err(why) => self.enter(source, None, Body::Broken(format!("it can't be read on: {why}")))?,
         }
-        self.digests.push(hex(file.hasher));
+        self.digests.push(format!("{:x}", file.hasher.finalize()));
         Ok(())
     }
 
@@ -208,7 +207,12 @@ impl Index {
             all.update(digest);
             all.update("\n");
         }
-        format!("{} answers in {} files, SHA-256 {}", self.entries.len(), self.digests.len(), hex(all))
+        format!(
+            "{} answers in {} files, SHA-256 {:x}",
+            self.entries.len(),
+            self.digests.len(),
+            all.finalize()
+        )
     }
 }
 
@@ -217,14 +221,6 @@ fn place_of<T: PartialEq<U>, U: ToOwned<Owned = T> + ?Sized>(all: &mut Vec<T>, o
     all.iter().position(|known| known == one).unwrap_or_else(|| {
         all.push(one.to_owned());
         all.len() - 1
-    })
-}
-
-fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().fold(String::new(), |mut digits, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
     })
 }
 

@@ -163,13 +163,8 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// The SHA-256 of a file, in hexadecimal digits.
 fn digest(file: &mut File) -> io::Result<String> {
-    use std::fmt::Write as _;
     file.seek(SeekFrom::Start(0))?;
     let mut hasher = Sha256::new();
     io::copy(file, &mut hasher)?;
-    Ok(hasher.finalize().iter().fold(String::new(), |mut digits, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    }))
+    Ok(format!("{:x}", hasher.finalize()))
 }

@@ -22,7 +22,7 @@ const LIMIT: u64 = 1 << 20;
 const LONGEST: Months = Months::new(12);
 
 /// The waivers of the file, in its order, and the SHA-256 of its bytes.
-pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, [u8; 32]), Broken> {
+pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, String), Broken> {
     let name = path.display().to_string();
     let bytes = bytes(path).map_err(|why| Broken(format!("can't read the file of waivers {name}: {why}")))?;
     let refused = |why: &str| Broken(format!("the file of waivers can't be used\n{name}{why}"));
@@ -38,7 +38,7 @@ pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, [u8; 3
     let last = today.checked_add_months(LONGEST).unwrap_or(NaiveDate::MAX);
     let waivers = waivers(text.strip_prefix('\u{feff}').unwrap_or(text), last, &mut mistakes);
     mistakes.end()?;
-    Ok((waivers, Sha256::digest(&bytes).into()))
+    Ok((waivers, format!("{:x}", Sha256::digest(&bytes))))
 }
 
 /// At most one more than the limit.

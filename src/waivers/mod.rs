@@ -104,7 +104,7 @@ pub struct Waivers {
     keys: HashMap<String, Vec<usize>>,
     users: HashMap<String, Vec<usize>>,
     /// Of the file's bytes.
-    sha256: Option<[u8; 32]>,
+    sha256: Option<String>,
 }
 
 impl Waivers {
@@ -133,10 +133,10 @@ impl Waivers {
         Self { all, keys, users, sha256: None }
     }
 
-    /// The SHA-256 of the file that they were read from; `None` where there was none.
+    /// The SHA-256 of the file that they were read from, in hexadecimal digits; `None` where there was none.
     #[must_use]
-    pub fn sha256(&self) -> Option<[u8; 32]> {
-        self.sha256
+    pub fn sha256(&self) -> Option<&str> {
+        self.sha256.as_deref()
     }
 
     /// The waiver of this key of this deployment, whatever its standing. One that names the deployment comes first.
@@ -170,18 +170,6 @@ impl Waivers {
     /// In the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Waiver> {
         self.all.iter()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.all.len()
     }
 }
 
@@ -229,7 +217,7 @@ mod tests {
         ];
         let waivers = Waivers::of(targets.clone().map(waiver).to_vec());
         assert!(waivers.iter().map(|waiver| waiver.target.clone()).eq(targets.clone()));
-        assert_eq!((waivers.len(), waivers.is_empty()), (3, false));
+        assert_eq!(waivers.iter().count(), 3);
         let found = |waiver: Option<&Waiver>| waiver.map(|waiver| waiver.target.clone());
         let [name, key, user_id] = targets.map(Some);
         assert_eq!(found(waivers.of_key(&id.to_uppercase(), "prod")), key);
@@ -248,7 +236,7 @@ mod tests {
         ] {
             assert_eq!(found(waivers.of_user(&user, "prod")), *expected, "{user:?}");
         }
-        assert!(Waivers::default().is_empty() && Waivers::default().of_key(id, "prod").is_none());
+        assert!(Waivers::default().of_key(id, "prod").is_none());
     }
 
     #[test]

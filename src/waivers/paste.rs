@@ -113,7 +113,7 @@ mod tests {
         let entry = entry_to_paste(&Target::User("ann".to_owned()), day("2025-03-31"), "");
         let why = read(&entry).map(|_| ()).unwrap_err();
         assert!(why.contains(":3: reason: it is empty") && why.contains(":4: owner: it is empty"), "{why}");
-        assert_eq!(read(&filled(&entry)).unwrap().len(), 1);
+        assert_eq!(read(&filled(&entry)).unwrap().iter().count(), 1);
         assert!(read(&entry.replace("reason = \"\"", "reason = \"r\"")).is_err());
         assert!(read(&filled(&entry).replace("# ticket", "ticket")).is_err());
     }

@@ -2,7 +2,6 @@
 
 use super::Wanted;
 use crate::exit::Error;
-use crate::history::point;
 use crate::report::text::printable;
 use crate::store::{Run, Store};
 
@@ -69,7 +68,7 @@ fn last_complete(store: &Store, after: &Run) -> Result<Run, Error> {
     for (run, _) in store.runs()? {
         if run.deployment == after.deployment
             && run.id < after.id
-            && point(store, run.clone(), None)?.is_complete()
+            && store.is_complete_but_for(&run, |_| false)?
         {
             return Ok(run);
         }

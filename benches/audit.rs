@@ -5,7 +5,7 @@
 
 use std::process::{Command, Stdio};
 
-use keysunset::sandbox::{Options, Sandbox};
+use keysunset_sandbox::{Options, Sandbox};
 
 /// CPU is measured over so many users.
 const USERS: u64 = 20_000;

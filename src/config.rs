@@ -18,8 +18,8 @@ use crate::exit::Error;
 use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::{Format, Output};
-use crate::sandbox::Options;
 use crate::source::Source;
+use keysunset_sandbox::Options;
 
 /// What holds for an audit.
 pub struct Settings {

@@ -25,7 +25,8 @@
 //! - [`history`]: the memory between runs: points, forecast, what changed.
 //! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.
 //! - [`commands`]: one file a command, which calls the stages in order.
-//! - [`sandbox`]: the service itself. It knows nothing of the rest, so that client and server can't share a mistake.
+//!
+//! The sandbox is a crate of its own, which depends on nothing of this one, so that client and server can't share a mistake.
 
 #[macro_use]
 mod named;
@@ -47,7 +48,6 @@ pub mod policy;
 pub mod progress;
 pub mod ratchet;
 pub mod report;
-pub mod sandbox;
 pub mod saved;
 pub mod source;
 pub mod store;

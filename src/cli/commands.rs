@@ -11,7 +11,7 @@ use clap::Args;
 use super::settings::{Asked, Kept, Shape, Shown};
 use super::values::{instant, seconds};
 use crate::model::Product;
-use crate::sandbox;
+use keysunset_sandbox as sandbox;
 
 /// `keysunset demo`
 #[derive(Args, Debug)]

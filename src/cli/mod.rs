@@ -19,7 +19,7 @@ use self::examples::{
     EXPORT_EXAMPLES, HISTORY_EXAMPLES, IMPORT_EXAMPLES, MAN_EXAMPLES, MERGE_EXAMPLES, PRUNE_EXAMPLES,
     REPORT_EXAMPLES, VERIFY_EXAMPLES,
 };
-use crate::sandbox;
+use keysunset_sandbox as sandbox;
 
 /// Finds every deprecated personal API key of a MongoDB Ops Manager, Cloud Manager or Atlas organization, and proves which
 /// are still in use after the cutoff.

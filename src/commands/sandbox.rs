@@ -3,7 +3,7 @@
 use super::interrupt::Interrupt;
 use super::say;
 use crate::exit::{Error, Exit};
-use crate::sandbox::{Options, Sandbox};
+use keysunset_sandbox::{Options, Sandbox};
 
 /// Runs the command.
 ///

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use keysunset::sandbox::{Options, TrueKey, TrueUser};
+use keysunset_sandbox::{Options, TrueKey, TrueUser};
 
 use crate::support::{
     COLUMNS, CUTOFF, Desk, NOW, Row, at, count, guarded, list_of_ids, of_user, ops_manager, rfc3339, rows,

@@ -8,7 +8,7 @@ mod trust;
 
 use std::fmt::Write as _;
 
-use keysunset::sandbox::{Options, Product, Sandbox};
+use keysunset_sandbox::{Options, Product, Sandbox};
 
 use crate::stub::{PRIVATE, PUBLIC, Stub, USER, key};
 use crate::support::{Desk, Ran, at, count, of_user, sandbox};

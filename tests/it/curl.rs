@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::Command;
 
-use keysunset::sandbox::{Challenge, NonceRule, Options, Product, Sandbox};
+use keysunset_sandbox::{Challenge, NonceRule, Options, Product, Sandbox};
 use serde_json::{Value, json};
 
 /// The line of the Ops Manager page.

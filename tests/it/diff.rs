@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keysunset::sandbox::{Options, Sandbox};
+use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::history::{DAY, audited, audited_as, key, key_id, read_by_python, user_id, world};

@@ -1,6 +1,6 @@
 //! HTTP Digest against the sandbox: how many exchanges it costs, every kind of challenge, and whose key did the audit.
 
-use keysunset::sandbox::{Challenge, Counts, NonceRule, Options, Product, Sandbox};
+use keysunset_sandbox::{Challenge, Counts, NonceRule, Options, Product, Sandbox};
 
 use crate::support::{Desk, Row, at, count, list_of_ids, of_user, ops_manager, sandbox};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 
-use keysunset::sandbox::{Challenge, Options, Product, Sandbox};
+use keysunset_sandbox::{Challenge, Options, Product, Sandbox};
 use serde_json::{Value, json};
 
 use crate::stub::{Digest, Reply, Stub, USER, desk, list};

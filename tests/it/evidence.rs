@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use keysunset::sandbox::Sandbox;
+use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use crate::support::{Desk, Ran, list_of_ids, ops_manager};

@@ -1,6 +1,6 @@
 //! The exit codes, each by every cause that is named, and what stood in `--out` untouched by errors.
 
-use keysunset::sandbox::Options;
+use keysunset_sandbox::Options;
 use serde_json::{Value, json};
 
 use crate::stub::{Digest, Reply, Silent, Stub, USER, desk, key, list};
@@ -282,7 +282,7 @@ fn a_sign_in_page_on_another_host_ends_with_5_and_sees_nothing() {
 #[test]
 fn basic_alone_ends_with_5_and_says_what_was_asked_for() {
     let sandbox =
-        sandbox(Options { challenge: keysunset::sandbox::Challenge::BasicOnly, ..Options::default() });
+        sandbox(Options { challenge: keysunset_sandbox::Challenge::BasicOnly, ..Options::default() });
     audit_fails(&Desk::at(&sandbox), &sandbox.announcement().url, &["--all-orgs"], &["Basic", "Digest"]);
     assert_eq!(sandbox.counts().refused, 0, "no credential was sent");
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use keysunset::sandbox::{Options, Sandbox};
+use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::page;

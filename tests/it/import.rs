@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use keysunset::sandbox::{Options, Product, Sandbox, TrueUser};
+use keysunset_sandbox::{Options, Product, Sandbox, TrueUser};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

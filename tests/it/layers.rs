@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 const TABLE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("exit", &[]),
-    ("sandbox", &[]),
     // Bars and lines: it is told numbers, so it needs nobody.
     ("progress", &[]),
     // From places in a text to line numbers.
@@ -31,27 +30,15 @@ const TABLE: &[(&str, &[&str])] = &[
     ("cli", ABOVE_SETTINGS),
     (
         "config",
-        &[
-            "cli",
-            "model",
-            "exit",
-            "sandbox",
-            "policy",
-            "api",
-            "store",
-            "source",
-            "report",
-            "gate",
-            "credentials",
-        ],
+        &["cli", "model", "exit", "policy", "api", "store", "source", "report", "gate", "credentials"],
     ),
     ("commands", ALL_BUT_CLI),
 ];
 const ABOVE_SETTINGS: &[&str] =
-    &["model", "exit", "sandbox", "policy", "api", "store", "source", "report", "history", "gate"];
+    &["model", "exit", "policy", "api", "store", "source", "report", "history", "gate"];
 const ALL_BUT_CLI: &[&str] = &[
-    "model", "exit", "sandbox", "progress", "policy", "api", "store", "source", "collect", "saved",
-    "waivers", "history", "ratchet", "report", "evidence", "plan", "gate", "config",
+    "model", "exit", "progress", "policy", "api", "store", "source", "collect", "saved", "waivers",
+    "history", "ratchet", "report", "evidence", "plan", "gate", "config",
 ];
 
 /// The rooms that are macros, crate-wide by nature.
@@ -225,8 +212,6 @@ fn a_forbidden_use_is_seen_in_every_spelling() {
         ("policy.rs", "const A: &str = r#\"\"{\"#; use super::store::Store;"),
         ("report/csv.rs", "use super::super::api::Client;"),
         ("report/mod.rs", "pub use crate::gate;"),
-        ("sandbox/keys.rs", "use crate::model::PersonalKey;"),
-        ("sandbox/keys.rs", "use keysunset::model::PersonalKey;"),
         ("commands/audit.rs", "use crate::cli::Audit;"),
         ("store/mod.rs", "use crate::*;"),
         ("elsewhere.rs", ""),

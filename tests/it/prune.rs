@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use keysunset::sandbox::Options;
+use keysunset_sandbox::Options;
 
 use crate::history::audited_as;
 use crate::stub::{self, Digest, Reply, Stub, USER};

@@ -5,7 +5,7 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use keysunset::sandbox::Sandbox;
+use keysunset_sandbox::Sandbox;
 
 use crate::stub::{self, Digest, Reply, Stub, USER};
 use crate::support::{Desk, Ran, ops_manager};

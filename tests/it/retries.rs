@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use keysunset::sandbox::{Options, Sandbox};
+use keysunset_sandbox::{Options, Sandbox};
 
 use crate::stub::{self, Digest, Reply, Stub, id, list};
 use crate::support::{Desk, Ran, sandbox};

@@ -12,7 +12,7 @@ mod world;
 
 use chrono::{DateTime, Utc};
 use digest_auth::{Algorithm, AlgorithmType};
-use keysunset::sandbox::{Options, Product, Sandbox};
+use keysunset_sandbox::{Options, Product, Sandbox};
 use reqwest::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keysunset::sandbox::{Bent, Carried, Denied, Fault, Instead, Kind, Options, Sandbox, TrueUser};
+use keysunset_sandbox::{Bent, Carried, Denied, Fault, Instead, Kind, Options, Sandbox, TrueUser};
 
 use crate::stub::Silent;
 use crate::support::{Desk, Row, rfc3339, sandbox};

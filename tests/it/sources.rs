@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 
 use digest_auth::AuthContext;
-use keysunset::sandbox::{Sandbox, TrueUser};
+use keysunset_sandbox::{Sandbox, TrueUser};
 use serde_json::{Value, json};
 
 use crate::support::{Desk, count, list_of_ids, of_user, ops_manager};

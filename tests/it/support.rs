@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use keysunset::sandbox::{Options, Sandbox};
+use keysunset_sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 
 /// The now of the program and of the service: 2025-01-01T00:00:00Z.

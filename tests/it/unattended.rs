@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use keysunset::sandbox::Options;
+use keysunset_sandbox::Options;
 
 use crate::stub::{Stub, USER, key};
 use crate::support::{Desk, sandbox};

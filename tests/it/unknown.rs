@@ -4,7 +4,7 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use keysunset::sandbox::{Options, Sandbox};
+use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::stub::{self, Digest, Reply, Stub, desk, id, list};

@@ -8,8 +8,8 @@ use keysunset::evidence::Manifest;
 use keysunset::evidence::manifest::{Gate, sha256};
 use keysunset::policy::{FailOn, Policy};
 use keysunset::report::{Evidence, Output};
-use keysunset::sandbox::Sandbox;
 use keysunset::store::Store;
+use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use crate::evidence::{manifest, sha256sum};

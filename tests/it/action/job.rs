@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use keysunset::sandbox::Sandbox;
+use keysunset_sandbox::Sandbox;
 
 use crate::support::{Desk, Ran};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
-use keysunset::sandbox::Sandbox;
+use keysunset_sandbox::Sandbox;
 use serde_json::Value;
 
 use super::{Client, Reply, announced, start};

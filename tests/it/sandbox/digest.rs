@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keysunset::sandbox::{Challenge, NonceRule, Options};
+use keysunset_sandbox::{Challenge, NonceRule, Options};
 
 use super::{announced, start};
 

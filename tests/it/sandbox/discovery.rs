@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keysunset::sandbox::Product;
+use keysunset_sandbox::Product;
 use serde_json::Value;
 
 use super::{Client, announced, example, start, start_product};

@@ -1,6 +1,6 @@
 //! What the service says no with.
 
-use keysunset::sandbox::Product;
+use keysunset_sandbox::Product;
 use serde_json::json;
 
 use super::{PRODUCTS, announced, start, start_product};

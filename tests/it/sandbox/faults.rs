@@ -1,6 +1,6 @@
 //! `--fault`: what it takes, and whom it hits.
 
-use keysunset::sandbox::{
+use keysunset_sandbox::{
     Bent, Carried, Denied, Fault, FaultError, Instead, Kind, Lie, Options, Product, Said, Sandbox,
 };
 
@@ -94,7 +94,7 @@ fn what_is_no_fault_is_refused_with_what_would_be_one() {
 #[test]
 fn every_kind_that_the_help_lists_is_read_and_explained_in_the_manual() {
     let manual = include_str!("../../../docs/sandbox.md");
-    let kinds = keysunset::sandbox::FAULTS.lines().filter_map(|line| {
+    let kinds = keysunset_sandbox::FAULTS.lines().filter_map(|line| {
         let word = line.strip_prefix("  ")?;
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         (word.starts_with(is_name) && !word.starts_with("xN")).then_some(word)

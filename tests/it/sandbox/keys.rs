@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use keysunset::sandbox::{Product, Sandbox};
+use keysunset_sandbox::{Product, Sandbox};
 use serde_json::{Value, json};
 
 use super::{Client, PRODUCTS, announced, example, start, start_product, time};
 
 /// The first user for whom this holds.
-fn user_with(sandbox: &Sandbox, wanted: impl Fn(&keysunset::sandbox::TrueUser) -> bool) -> (u64, String) {
+fn user_with(sandbox: &Sandbox, wanted: impl Fn(&keysunset_sandbox::TrueUser) -> bool) -> (u64, String) {
     let (index, user) = (0..).zip(sandbox.truth()).skip(1).find(|(_, user)| wanted(user)).unwrap();
     (index, user.id)
 }
@@ -199,7 +199,7 @@ async fn on_atlas_and_cloud_manager_keys_are_the_users_own() {
 #[tokio::test]
 async fn use_of_a_personal_key_moves_its_use() {
     let sandbox = start(|options| options.clock = Some(time("2020-02-03T04:05:06Z")));
-    let wanted = |user: &keysunset::sandbox::TrueUser| {
+    let wanted = |user: &keysunset_sandbox::TrueUser| {
         user.keys
             .iter()
             .find(|key| key.enabled)
@@ -216,7 +216,7 @@ async fn use_of_a_personal_key_moves_its_use() {
     announced(&sandbox).read(&format!("/users/{id}/keys")).await;
     let after = sandbox.true_user(index).unwrap();
     assert_eq!(after.keys[at].used_count, before.keys[at].used_count.map(|count| count + 2));
-    let others = |user: &keysunset::sandbox::TrueUser| {
+    let others = |user: &keysunset_sandbox::TrueUser| {
         user.keys.iter().filter(|key| key.id != before.keys[at].id).cloned().collect::<Vec<_>>()
     };
     assert_eq!(others(&after), others(&before));

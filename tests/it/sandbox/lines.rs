@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use keysunset::sandbox::Sandbox;
+use keysunset_sandbox::Sandbox;
 
 use super::{Client, announced, start};
 

@@ -1,6 +1,6 @@
 //! Programmatic keys and IP lists.
 
-use keysunset::sandbox::Product;
+use keysunset_sandbox::Product;
 use serde_json::{Value, json};
 
 use super::{Client, PRODUCTS, announced, example, start, start_product};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use keysunset::sandbox::{Options, Product, Sandbox, TrueKey, TrueUser};
+use keysunset_sandbox::{Options, Product, Sandbox, TrueKey, TrueUser};
 
 use super::{Client, announced, example, start, time};
 

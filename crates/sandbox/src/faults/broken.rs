@@ -34,7 +34,7 @@ const AHEAD: Duration = Duration::from_secs(2);
 
 impl Hit<'_> {
     /// The answer that takes the place of the service's, if one does. `target` is the request's.
-    pub(in crate::sandbox) fn instead(&self, target: &str) -> Option<Response<Body>> {
+    pub(crate) fn instead(&self, target: &str) -> Option<Response<Body>> {
         let ok = |kind, body: Body| Some(answer(200, kind, body));
         let Kind::Instead(instead) = self.kind else { return None };
         match instead {
@@ -60,7 +60,7 @@ impl Hit<'_> {
     }
 
     /// How the digest layer denies the request, if it does.
-    pub(in crate::sandbox) fn denied(&self) -> Option<Denied> {
+    pub(crate) fn denied(&self) -> Option<Denied> {
         match self.kind {
             Kind::Denied(denied) => Some(*denied),
             Kind::Instead(_) | Kind::Bent(_) | Kind::Carried(_) => None,
@@ -68,11 +68,7 @@ impl Hit<'_> {
     }
 
     /// What becomes of an answer before and while it is sent.
-    pub(in crate::sandbox) async fn carry(
-        &self,
-        mut response: Response<Body>,
-        peer: &Peer,
-    ) -> Response<Body> {
+    pub(crate) async fn carry(&self, mut response: Response<Body>, peer: &Peer) -> Response<Body> {
         let reset = self.chance & 1 == 1;
         let Kind::Carried(how) = self.kind else { return response };
         match how {

@@ -7,7 +7,7 @@ use super::hits::Asked;
 use super::kind::Kind;
 
 /// The grammar and all kinds, for `--help` and for whoever mistypes one. `docs/sandbox.md` tells more of each.
-pub(in crate::sandbox) const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Faults: KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
   xN     a request that is hit fails N times and then passes; without it, for ever
   SHARE  of all requests, 0 to 1 or 0% to 100%; which ones follows from the seed

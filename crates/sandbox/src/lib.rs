@@ -1,6 +1,6 @@
 //! The service itself, in process: for the demo, for the tests, and for anyone who wants to see a client at work.
 //!
-//! It speaks what the reference pages of Ops Manager and Atlas say, and uses nothing else of this crate, so that client
+//! It speaks what the reference pages of Ops Manager and Atlas say, and depends on nothing of the product, so that client
 //! and server can't share one wrong field name. `docs/sandbox.md` tells what is documented and what is inferred.
 //!
 //! ```text

@@ -14,13 +14,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
 /// Accepts connections whose fate a handler may decide.
-pub(in crate::sandbox) struct Lines<F> {
+pub(crate) struct Lines<F> {
     listener: TcpListener,
     accepted: F,
 }
 
 /// One connection.
-pub(in crate::sandbox) struct Line {
+pub(crate) struct Line {
     stream: TcpStream,
     peer: Peer,
     pause: Option<Pin<Box<Sleep>>>,
@@ -28,8 +28,8 @@ pub(in crate::sandbox) struct Line {
 
 /// Who is at the other end, and what is to become of the answer under way.
 #[derive(Clone)]
-pub(in crate::sandbox) struct Peer {
-    pub(in crate::sandbox) address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     fate: Arc<Mutex<Fate>>,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Fate {
 
 impl<F: FnMut() + Send + 'static> Lines<F> {
     /// `accepted` is told of every connection.
-    pub(in crate::sandbox) fn new(listener: TcpListener, accepted: F) -> Self {
+    pub(crate) fn new(listener: TcpListener, accepted: F) -> Self {
         Self { listener, accepted }
     }
 }
@@ -89,7 +89,7 @@ impl Peer {
     }
 
     /// Lets the next answer pass.
-    pub(in crate::sandbox) fn spare(&self) {
+    pub(crate) fn spare(&self) {
         self.decide(Fate::Whole);
     }
 

@@ -18,7 +18,7 @@ pub(super) const LANDED: &str = "sandbox-redirected=1";
 
 /// A request, as far as it decides whether it is hit: its method, its path and its page. The rest of the query, the
 /// spelling of the path and the base path make no difference.
-pub(in crate::sandbox) struct Asked {
+pub(crate) struct Asked {
     pub(super) resource: Option<Resource>,
     pub(super) is_list: bool,
     /// Whether it is a `GET`.
@@ -32,7 +32,7 @@ pub(in crate::sandbox) struct Asked {
 
 impl Asked {
     /// `target` is a path and a query, `base` the product's base path. `None` for what no fault may hit.
-    pub(in crate::sandbox) fn new(method: &str, target: &str, base: &str, answers: bool) -> Option<Self> {
+    pub(crate) fn new(method: &str, target: &str, base: &str, answers: bool) -> Option<Self> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if query.contains(LANDED) {
             return None;
@@ -82,7 +82,7 @@ fn number(start: u64, bytes: &[u8]) -> u64 {
 }
 
 /// All faults of a sandbox.
-pub(in crate::sandbox) struct Faults {
+pub(crate) struct Faults {
     seed: u64,
     all: Vec<Fault>,
     /// How often a fault that passes has struck a request: some 24 bytes for each that was hit.
@@ -91,30 +91,30 @@ pub(in crate::sandbox) struct Faults {
 
 /// A fault that strikes.
 #[derive(Clone, Copy)]
-pub(in crate::sandbox) struct Hit<'a> {
+pub(crate) struct Hit<'a> {
     pub(super) kind: &'a Kind,
     /// What is left to the seed, such as where a connection is cut.
     pub(super) chance: u64,
 }
 
 impl Faults {
-    pub(in crate::sandbox) fn new(seed: u64, faults: Vec<Fault>) -> Self {
+    pub(crate) fn new(seed: u64, faults: Vec<Fault>) -> Self {
         Self { seed, all: faults, struck: Mutex::default() }
     }
 
-    pub(in crate::sandbox) fn are_none(&self) -> bool {
+    pub(crate) fn are_none(&self) -> bool {
         self.all.is_empty()
     }
 
     /// The faults that lie in wait for a request, in the order in which they strike.
-    pub(in crate::sandbox) fn of(&self, asked: &Asked) -> Vec<&Fault> {
+    pub(crate) fn of(&self, asked: &Asked) -> Vec<&Fault> {
         let (front, behind): (Vec<_>, Vec<_>) =
             self.hitting(asked).map(|(_, fault, _)| fault).partition(|fault| fault.is_in_front());
         [front, behind].concat()
     }
 
     /// What strikes a request now, before its digest is looked at or after that. The first one wins that is not used up.
-    pub(in crate::sandbox) fn strike(&self, asked: &Asked, front: bool) -> Option<Hit<'_>> {
+    pub(crate) fn strike(&self, asked: &Asked, front: bool) -> Option<Hit<'_>> {
         let due = |fault: &Fault| {
             fault.is_in_front() == front
                 && (asked.answers || !matches!(fault.kind(), Kind::Denied(Denied::Stale | Denied::Refused)))

@@ -17,16 +17,16 @@ use super::world::{Place, World};
 
 /// One salt a kind of thing, so that their numbers have nothing to do with each other.
 pub(super) mod salt {
-    pub(in crate::sandbox) const USER: u64 = 1;
-    pub(in crate::sandbox) const USER_ID: u64 = 2;
-    pub(in crate::sandbox) const ROLE: u64 = 3;
-    pub(in crate::sandbox) const LIST: u64 = 4;
-    pub(in crate::sandbox) const KEY: u64 = 5;
-    pub(in crate::sandbox) const KEY_COUNT: u64 = 6;
-    pub(in crate::sandbox) const PROGRAMMATIC: u64 = 7;
-    pub(in crate::sandbox) const PROGRAMMATIC_ID: u64 = 8;
-    pub(in crate::sandbox) const ORG: u64 = 9;
-    pub(in crate::sandbox) const GROUP: u64 = 10;
+    pub(crate) const USER: u64 = 1;
+    pub(crate) const USER_ID: u64 = 2;
+    pub(crate) const ROLE: u64 = 3;
+    pub(crate) const LIST: u64 = 4;
+    pub(crate) const KEY: u64 = 5;
+    pub(crate) const KEY_COUNT: u64 = 6;
+    pub(crate) const PROGRAMMATIC: u64 = 7;
+    pub(crate) const PROGRAMMATIC_ID: u64 = 8;
+    pub(crate) const ORG: u64 = 9;
+    pub(crate) const GROUP: u64 = 10;
 }
 
 const FIRST_NAMES: [&str; 24] = [

@@ -13,12 +13,12 @@ const MADE: &str = "2018-05-14T14:45:22Z";
 
 impl Hit<'_> {
     /// The page to look up in place of the one that was asked for.
-    pub(in crate::sandbox) fn page(&self, asked: u64) -> u64 {
+    pub(crate) fn page(&self, asked: u64) -> u64 {
         if *self.kind == Kind::Bent(Bent::Repeats) { 1 } else { asked }
     }
 
     /// What becomes of a good answer. `page` is the one that was asked for.
-    pub(in crate::sandbox) fn bend(&self, answer: Answer, call: &Call, page: u64) -> Answer {
+    pub(crate) fn bend(&self, answer: Answer, call: &Call, page: u64) -> Answer {
         let Kind::Bent(bent) = *self.kind else { return answer };
         match answer {
             Answer::Page(status, rows) => Answer::Page(status, self.bend_page(bent, rows, call, page)),

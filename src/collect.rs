@@ -5,23 +5,23 @@ use std::num::NonZeroUsize;
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
 
-use crate::api::{Client, Unusable};
-use crate::model::{Reading, User};
+use crate::api::{Client, ClientError};
+use crate::model::{User, UserResult};
 
-/// Reads the keys of every user, `at_once` in flight, in the order in which the answers come.
+/// Reads the keys of every user, `concurrency` in flight, in the order in which the answers come.
 ///
 /// `clock` tells when a reading was made. An `Err` is the run's failure; a user's own is in the reading.
-pub fn readings<'a, E: From<Unusable> + 'a>(
+pub fn readings<'a, E: From<ClientError> + 'a>(
     client: &'a Client,
     users: impl Stream<Item = Result<User, E>> + 'a,
-    at_once: NonZeroUsize,
+    concurrency: NonZeroUsize,
     clock: impl Fn() -> DateTime<Utc> + Copy + 'a,
-) -> impl Stream<Item = Result<Reading, E>> + 'a {
+) -> impl Stream<Item = Result<UserResult, E>> + 'a {
     users
         .map(move |user| async move {
             let user = user?;
             let (keys, outcome, attempts) = client.personal_keys(&user).await?;
-            Ok(Reading { user, keys, outcome, attempts, read_at: Some(clock()) })
+            Ok(UserResult { user, keys, outcome, attempts, read_at: Some(clock()) })
         })
-        .buffer_unordered(at_once.get())
+        .buffer_unordered(concurrency.get())
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::api::{Credentials, is_loopback, product};
-use crate::cli::{self, Asked, Cli, Kept, Shown};
+use crate::cli::{self, AuditArgs, Cli, ReportArgs, StoreArgs};
 use crate::credentials::{self, Env, Profile};
 use crate::exit::Error;
 use crate::model::Product;
@@ -46,13 +46,13 @@ pub struct Settings {
     /// How often a request that failed is sent again.
     pub retries: u32,
     /// How to judge and what to write.
-    pub view: View,
+    pub view: ReportSettings,
     /// Whether a CI server runs it.
     pub ci: bool,
 }
 
 /// What holds for a report: how to judge, and what to write.
-pub struct View {
+pub struct ReportSettings {
     /// `None`: the run's own, or the default.
     pub cutoff: Option<DateTime<Utc>>,
     /// In days; `None` likewise.
@@ -86,7 +86,7 @@ pub struct Import {
     /// Which product answered; `None` likewise.
     pub product: Option<Product>,
     /// How to judge and what to write.
-    pub view: View,
+    pub view: ReportSettings,
 }
 
 /// 2021-03-01T00:00:00Z, when Atlas stopped taking personal keys.
@@ -116,7 +116,12 @@ impl Settings {
     ///
     /// # Errors
     /// What is missing on the command line (usage), or what can't be used of the rest (bad input).
-    pub fn resolve(typed: Asked, shown: Shown, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
+    pub fn resolve(
+        typed: AuditArgs,
+        shown: ReportArgs,
+        config: Option<&Path>,
+        env: &Env,
+    ) -> Result<Self, Error> {
         Self::resolve_for(Whom::Somebody, typed, shown, config, env)
     }
 
@@ -124,14 +129,14 @@ impl Settings {
     ///
     /// # Errors
     /// As for `audit`.
-    pub fn resolve_for_doctor(typed: Asked, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
-        Self::resolve_for(Whom::Anybody, typed, Shown::default(), config, env)
+    pub fn resolve_for_doctor(typed: AuditArgs, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
+        Self::resolve_for(Whom::Anybody, typed, ReportArgs::default(), config, env)
     }
 
     fn resolve_for(
         whom: Whom,
-        typed: Asked,
-        shown: Shown,
+        typed: AuditArgs,
+        shown: ReportArgs,
         config: Option<&Path>,
         env: &Env,
     ) -> Result<Self, Error> {
@@ -167,7 +172,7 @@ impl Settings {
             rate: asked.rate,
             timeout: asked.timeout.unwrap_or(TIMEOUT),
             retries: asked.retries.unwrap_or(RETRIES),
-            view: View::settle(shown.over(file_shown), env),
+            view: ReportSettings::settle(shown.over(file_shown), env),
             ci,
             url,
         };
@@ -241,12 +246,12 @@ fn lower_url(lower: &credentials::Deployment) -> Result<Url, Error> {
     }
 }
 
-impl View {
+impl ReportSettings {
     /// Resolves what was typed for `report`.
     ///
     /// # Errors
     /// What can't be used of the configuration.
-    pub fn resolve(shown: Shown, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
+    pub fn resolve(shown: ReportArgs, config: Option<&Path>, env: &Env) -> Result<Self, Error> {
         let (_, file) = read_file(config)?;
         Ok(Self::settle(shown.over(file), env))
     }
@@ -255,14 +260,14 @@ impl View {
     ///
     /// # Errors
     /// What can't be used of the configuration.
-    pub fn of_store(kept: Kept, judged: Shown, env: &Env) -> Result<Self, Error> {
-        let Kept { store, out, config } = kept;
-        Self::resolve(Shown { out, store, ..judged }, config.as_deref(), env)
+    pub fn of_store(kept: StoreArgs, judged: ReportArgs, env: &Env) -> Result<Self, Error> {
+        let StoreArgs { store, out, config } = kept;
+        Self::resolve(ReportArgs { out, store, ..judged }, config.as_deref(), env)
     }
 
     /// What was typed, and the defaults where nothing was.
     #[must_use]
-    pub fn settle(shown: Shown, env: &Env) -> Self {
+    pub fn settle(shown: ReportArgs, env: &Env) -> Self {
         let out = shown.out.unwrap_or_else(|| PathBuf::from(OUT));
         let mut formats = shown.format;
         if formats.is_empty() {
@@ -291,7 +296,7 @@ impl View {
     }
 }
 
-impl Asked {
+impl AuditArgs {
     /// What is typed here, and where nothing is, what `lower` says. Whom to audit is one setting: a list here replaces all below.
     fn over(self, lower: Self) -> Self {
         let here = !self.users.is_empty()
@@ -325,7 +330,7 @@ impl Asked {
     }
 }
 
-impl Shown {
+impl ReportArgs {
     fn over(self, lower: Self) -> Self {
         Self {
             cutoff: self.cutoff.or(lower.cutoff),
@@ -369,7 +374,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// The settings of `config`, or of keysunset.toml where it is.
-fn read_file(config: Option<&Path>) -> Result<(Asked, Shown), Error> {
+fn read_file(config: Option<&Path>) -> Result<(AuditArgs, ReportArgs), Error> {
     let path = config.unwrap_or(Path::new(FILE));
     if config.is_none() && !path.exists() {
         return Ok(Default::default());
@@ -382,7 +387,7 @@ fn read_file(config: Option<&Path>) -> Result<(Asked, Shown), Error> {
         return Err(wrong(format!("no such setting: {}", unknown.join(", ")))
             .help("settings have the names of audit's flags, without `--`; credentials never stand here"));
     }
-    let asked: Asked = part(&text).map_err(wrong)?;
+    let asked: AuditArgs = part(&text).map_err(wrong)?;
     if let Some(Err(why)) = asked.url.as_deref().map(cli::url) {
         return Err(wrong(format!("url: {why}")));
     }
@@ -414,7 +419,7 @@ pub fn import(typed: cli::Import, env: &Env) -> Result<Import, Error> {
         url,
         name: typed.name.or(asked.name),
         product: typed.product.or(asked.product),
-        view: View::settle(typed.shown.over(shown), env),
+        view: ReportSettings::settle(typed.shown.over(shown), env),
     })
 }
 
@@ -440,10 +445,10 @@ pub fn sandbox(typed: cli::Sandbox, clock: Clock) -> Options {
 
 /// The service that the demo audits, and what it leaves.
 #[must_use]
-pub fn demo(typed: cli::Demo, clock: Clock) -> (Options, View) {
+pub fn demo(typed: cli::Demo, clock: Clock) -> (Options, ReportSettings) {
     let default = Options::default();
     let users = typed.users.unwrap_or(default.users);
-    let view = View::settle(Shown { out: typed.out, ..Shown::default() }, &|_| None);
+    let view = ReportSettings::settle(ReportArgs { out: typed.out, ..ReportArgs::default() }, &|_| None);
     (Options { users, clock: Some(clock.now()), ..default }, view)
 }
 
@@ -522,7 +527,7 @@ mod tests {
         /// Foreign bytes: any file of settings is taken or refused.
         #[test]
         fn any_file_of_settings_is_taken_or_refused(text in "([a-z-]{1,14} ?= ?[^\n]{0,20}\n){0,4}|\\PC*") {
-            let _ = (part::<Asked>(&text), part::<Shown>(&text));
+            let _ = (part::<AuditArgs>(&text), part::<ReportArgs>(&text));
         }
     }
 }

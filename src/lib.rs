@@ -54,8 +54,8 @@ pub mod store;
 pub mod waivers;
 
 use clap::CommandFactory as _;
-use cli::{Cli, Command, Explain, Shown};
-use config::{Clock, Settings, View};
+use cli::{Cli, Command, Explain, ReportArgs};
+use config::{Clock, ReportSettings, Settings};
 use exit::{Error, Exit};
 
 /// Does what was typed.
@@ -82,41 +82,44 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         }
         Command::Explain(explain) => {
             let Explain { key, cutoff, active_within, waivers, kept } = explain;
-            let judged = Shown { cutoff, active_within, waivers, ..Shown::default() };
-            let view = View::of_store(kept, judged, &env)?;
+            let judged = ReportArgs { cutoff, active_within, waivers, ..ReportArgs::default() };
+            let view = ReportSettings::of_store(kept, judged, &env)?;
             commands::explain::run(&view, &key, clock)
         }
         Command::Merge(merge) => {
-            let view = View::resolve(merge.shown, merge.config.as_deref(), &env)?;
+            let view = ReportSettings::resolve(merge.shown, merge.config.as_deref(), &env)?;
             commands::merge::run(merge.stores, &view, clock, cli.quiet)
         }
         Command::Import(import) => {
             commands::import::run(config::import(*import, &env)?, clock, cli.quiet).await
         }
         Command::Report(report) => {
-            let view = View::resolve(report.shown, report.config.as_deref(), &env)?;
+            let view = ReportSettings::resolve(report.shown, report.config.as_deref(), &env)?;
             commands::report::run(&view, report.run, clock, cli.quiet)
         }
         Command::Completions(asked) => commands::completions::run(&mut Cli::command(), asked.shell),
         Command::Man(man) => commands::man::run(Cli::command(), &man.dir, clock, cli.quiet),
         Command::Export(export) => {
-            let view = View::of_store(export.kept, Shown::default(), &env)?;
+            let view = ReportSettings::of_store(export.kept, ReportArgs::default(), &env)?;
             commands::export::run(&view.store, export.run)
         }
         Command::Verify(verify) => {
-            let shown = Shown { out: verify.dir, ..Shown::default() };
-            let view = View::resolve(shown, verify.config.as_deref(), &env)?;
+            let shown = ReportArgs { out: verify.dir, ..ReportArgs::default() };
+            let view = ReportSettings::resolve(shown, verify.config.as_deref(), &env)?;
             let stores = if verify.store.is_empty() { vec![view.store] } else { verify.store };
             commands::verify::run(&view.output.out, &stores, verify.json, cli.quiet)
         }
         Command::History(history) => {
             let form = history.shape.form();
-            let view =
-                View::of_store(history.kept, Shown { cutoff: history.cutoff, ..Shown::default() }, &env)?;
+            let view = ReportSettings::of_store(
+                history.kept,
+                ReportArgs { cutoff: history.cutoff, ..ReportArgs::default() },
+                &env,
+            )?;
             commands::history::run(&view, history.deployment.as_deref(), form)
         }
         Command::Diff(diff) => {
-            let view = View::of_store(diff.kept, Shown::default(), &env)?;
+            let view = ReportSettings::of_store(diff.kept, ReportArgs::default(), &env)?;
             let wanted = commands::diff::Wanted {
                 before: diff.before,
                 after: diff.after,
@@ -125,7 +128,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
             commands::diff::run(&view, &wanted, diff.shape.form())
         }
         Command::Prune(prune) => {
-            let view = View::of_store(prune.kept, Shown::default(), &env)?;
+            let view = ReportSettings::of_store(prune.kept, ReportArgs::default(), &env)?;
             commands::prune::run(&view.store, prune.keep, prune.dry_run, cli.quiet)
         }
     }

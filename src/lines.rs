@@ -1,9 +1,9 @@
 //! From places in a text to line numbers, for those who tell what is wrong with a file.
 
 /// Where the lines of a text end.
-pub(crate) struct Lines(Vec<usize>);
+pub(crate) struct LineIndex(Vec<usize>);
 
-impl Lines {
+impl LineIndex {
     pub(crate) fn of(text: &str) -> Self {
         Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
     }
@@ -20,8 +20,8 @@ mod tests {
 
     #[test]
     fn a_line_break_belongs_to_the_line_that_it_ends() {
-        let lines = Lines::of("a\n\nb\r\n");
+        let lines = LineIndex::of("a\n\nb\r\n");
         assert_eq!([0, 1, 2, 3, 5, 6, 99].map(|place| lines.at(place)), [1, 1, 2, 3, 3, 4, 4]);
-        assert_eq!(Lines::of("").at(0), 1);
+        assert_eq!(LineIndex::of("").at(0), 1);
     }
 }

@@ -174,7 +174,7 @@ impl Outcome {
 
 /// What came of asking for one user's keys: the evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub struct UserResult {
     /// Whose keys.
     pub user: User,
     /// Those that were read, whatever the outcome: a key once seen is never lost.
@@ -189,7 +189,7 @@ pub struct Reading {
 
 /// A list of users that could not be read to its end, so that nobody knows who is missing from the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
+pub struct IncompleteList {
     /// What was to be listed, such as `organization 5980…`.
     pub source: String,
     /// Why it was not.

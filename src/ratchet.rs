@@ -3,13 +3,13 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{PersonalKey, Reading};
+use crate::model::{PersonalKey, UserResult};
 use crate::policy::{Judgement, Policy, Severity};
 use crate::store::{self, Baseline};
 
 /// How a key is worse than it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Worse {
+pub enum Regression {
     /// It was not there, or not seen.
     New,
     /// It was there, less severe: this was its severity.
@@ -34,7 +34,7 @@ impl Ratchet {
     pub fn of<E: From<store::Error>>(
         name: String,
         started_at: DateTime<Utc>,
-        fill: impl FnOnce(&mut dyn FnMut(&Reading) -> Result<(), store::Error>) -> Result<(), E>,
+        fill: impl FnOnce(&mut dyn FnMut(&UserResult) -> Result<(), store::Error>) -> Result<(), E>,
     ) -> Result<Self, E> {
         let keys = Baseline::of(fill)?;
         Ok(Self { name, count: keys.count()?, started_at, keys })
@@ -49,9 +49,9 @@ impl Ratchet {
         key: &PersonalKey,
         judged: &Judgement,
         policy: &Policy,
-    ) -> Result<Option<Worse>, store::Error> {
-        let Some(before) = self.keys.key(&key.id)? else { return Ok(Some(Worse::New)) };
+    ) -> Result<Option<Regression>, store::Error> {
+        let Some(before) = self.keys.key(&key.id)? else { return Ok(Some(Regression::New)) };
         let then = Policy { now: self.started_at, ..*policy }.severity(&before);
-        Ok((judged.severity < then).then_some(Worse::Than(then)))
+        Ok((judged.severity < then).then_some(Regression::Than(then)))
     }
 }

@@ -21,38 +21,41 @@ pub(super) struct Received {
 
 /// What a response says.
 #[derive(Debug, PartialEq)]
-pub(super) enum Meaning {
+pub(super) enum Classification {
     /// What was asked for, by its looks JSON.
     Document,
     /// A refusal by the API, or by whoever stands behind its digest layer.
     Refused(Outcome),
     /// Nothing that the API sends. If nothing else ever came, it is not the API.
-    Foreign(Outcome),
+    UnexpectedResponse(Outcome),
 }
 
 /// Reads a response for what it means to whom it was asked for.
-pub(super) fn meaning(received: &Received, product: Product, version: Option<&str>) -> Meaning {
+pub(super) fn meaning(received: &Received, product: Product, version: Option<&str>) -> Classification {
     let Received { status, headers, body, authenticated, took: _ } = received;
     let (status, fine) = (*status, (200..300).contains(status));
     let json = body.trim_ascii_start().first() == Some(&b'{');
     if fine && !json {
         let why = format!("{} instead of JSON", looks(headers, body));
-        return Meaning::Foreign(Outcome::unread(ReadStatus::Malformed, Some(status), why));
+        return Classification::UnexpectedResponse(Outcome::unread(ReadStatus::Malformed, Some(status), why));
     }
     if fine && !may_be_error(body) {
-        return Meaning::Document;
+        return Classification::Document;
     }
     let document = ErrorDocument::read(body);
     if fine && !document.is_error() {
-        return Meaning::Document;
+        return Classification::Document;
     }
     let told = *authenticated || document.error_code.is_some() || status == 429;
     let status = if fine { document.status.filter(|inner| *inner >= 300).unwrap_or(500) } else { status };
     if told {
-        Meaning::Refused(refusal(status, document, product, version))
+        Classification::Refused(refusal(status, document, product, version))
     } else {
         let why = format!("{} with status {status} and no error code", looks(headers, body));
-        Meaning::Foreign(Outcome { detail: Some(why), ..refusal(status, document, product, version) })
+        Classification::UnexpectedResponse(Outcome {
+            detail: Some(why),
+            ..refusal(status, document, product, version)
+        })
     }
 }
 
@@ -150,7 +153,8 @@ mod tests {
         ] {
             let body =
                 code.map_or_else(String::new, |code| format!(r#"{{"errorCode":"{code}","error":{status}}}"#));
-            let Meaning::Refused(outcome) = meaning(&received(status, &body), product, Some(version)) else {
+            let Classification::Refused(outcome) = meaning(&received(status, &body), product, Some(version))
+            else {
                 panic!("{status} {code:?} is a refusal");
             };
             assert_eq!(outcome.status, expected, "{product} {version} {status} {code:?}");
@@ -161,7 +165,8 @@ mod tests {
     #[test]
     fn a_refusal_inside_an_envelope_is_a_refusal() {
         let body = r#"{"status":404,"content":{"errorCode":"USER_NOT_FOUND","error":404}}"#;
-        let Meaning::Refused(outcome) = meaning(&received(200, body), Product::OpsManager, None) else {
+        let Classification::Refused(outcome) = meaning(&received(200, body), Product::OpsManager, None)
+        else {
             panic!("a refusal");
         };
         assert_eq!((outcome.status, outcome.http_status), (ReadStatus::NotFound, Some(404)));
@@ -172,12 +177,12 @@ mod tests {
         ] {
             let answer = meaning(&received(200, body), Product::OpsManager, None);
             assert!(
-                matches!(answer, Meaning::Refused(Outcome { http_status: Some(500), .. })),
+                matches!(answer, Classification::Refused(Outcome { http_status: Some(500), .. })),
                 "{body}: {answer:?}"
             );
         }
         let page = r#"{"status":200,"results":[],"totalCount":0}"#;
-        assert_eq!(meaning(&received(200, page), Product::OpsManager, None), Meaning::Document);
+        assert_eq!(meaning(&received(200, page), Product::OpsManager, None), Classification::Document);
     }
 
     #[test]
@@ -186,7 +191,7 @@ mod tests {
         {
             let answer = Received { authenticated: false, ..received(status, body) };
             assert!(
-                matches!(meaning(&answer, Product::OpsManager, None), Meaning::Foreign(_)),
+                matches!(meaning(&answer, Product::OpsManager, None), Classification::UnexpectedResponse(_)),
                 "{status} {body}"
             );
         }
@@ -197,7 +202,7 @@ mod tests {
         let passing = |status, code: &str| {
             let body = format!(r#"{{"errorCode":"{code}"}}"#);
             match meaning(&received(status, &body), Product::OpsManager, None) {
-                Meaning::Refused(outcome) => may_pass(&outcome),
+                Classification::Refused(outcome) => may_pass(&outcome),
                 other => panic!("{other:?}"),
             }
         };

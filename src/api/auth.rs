@@ -70,7 +70,7 @@ impl Nonce {
 }
 
 /// The leave to send one request.
-pub(super) enum Pass<'a> {
+pub(super) enum DigestAttempt<'a> {
     /// With this answer.
     Answer { nonce: Arc<Nonce>, count: u32, renewal: Option<MutexGuard<'a, ()>> },
     /// Without one, to be given a challenge. While `renewal` is held the others wait.
@@ -78,9 +78,9 @@ pub(super) enum Pass<'a> {
 }
 
 /// What to do after a 401 of the digest layer.
-pub(super) enum Next<'a> {
+pub(super) enum NextStep<'a> {
     /// Send again.
-    Again(Pass<'a>),
+    Again(DigestAttempt<'a>),
     /// The credentials are wrong.
     Refused,
     /// The server asks for something that this client can't answer.
@@ -119,24 +119,24 @@ impl Session {
     }
 
     /// Leave to send a request: at once while the nonce lasts; else the first to come renews it and the others wait.
-    pub(super) async fn enter(&self) -> Pass<'_> {
+    pub(super) async fn enter(&self) -> DigestAttempt<'_> {
         if self.each_asks.load(Ordering::Relaxed) {
-            return Pass::Ask { renewal: None };
+            return DigestAttempt::Ask { renewal: None };
         }
         if let Some(pass) = self.shared_pass() {
             return pass;
         }
         let renewal = self.renewal.lock().await;
         if self.each_asks.load(Ordering::Relaxed) {
-            return Pass::Ask { renewal: None };
+            return DigestAttempt::Ask { renewal: None };
         }
         // Whoever held the lock before may have renewed the nonce.
-        self.shared_pass().unwrap_or(Pass::Ask { renewal: Some(renewal) })
+        self.shared_pass().unwrap_or(DigestAttempt::Ask { renewal: Some(renewal) })
     }
 
-    fn shared_pass(&self) -> Option<Pass<'_>> {
+    fn shared_pass(&self) -> Option<DigestAttempt<'_>> {
         let nonce = self.current().clone()?;
-        nonce.next_count().map(|count| Pass::Answer { nonce, count, renewal: None })
+        nonce.next_count().map(|count| DigestAttempt::Answer { nonce, count, renewal: None })
     }
 
     fn current(&self) -> std::sync::MutexGuard<'_, Option<Arc<Nonce>>> {
@@ -144,9 +144,9 @@ impl Session {
     }
 
     /// The digest layer let the request through.
-    pub(super) fn passed(&self, pass: Pass<'_>) {
+    pub(super) fn passed(&self, pass: DigestAttempt<'_>) {
         match pass {
-            Pass::Answer { nonce, .. } => {
+            DigestAttempt::Answer { nonce, .. } => {
                 nonce.accepted.fetch_add(1, Ordering::Relaxed);
                 self.refusals.store(0, Ordering::Relaxed);
                 if !self.each_asks.load(Ordering::Relaxed) {
@@ -157,24 +157,24 @@ impl Session {
                 }
             }
             // Nobody asked for an answer: holding requests up would only make them wait in a row.
-            Pass::Ask { .. } => self.each_asks.store(true, Ordering::Relaxed),
+            DigestAttempt::Ask { .. } => self.each_asks.store(true, Ordering::Relaxed),
         }
     }
 
     /// The digest layer refused the request with `headers`, which carry the next challenge.
-    pub(super) fn refused<'a>(&'a self, pass: Pass<'a>, headers: &HeaderMap) -> Next<'a> {
+    pub(super) fn refused<'a>(&'a self, pass: DigestAttempt<'a>, headers: &HeaderMap) -> NextStep<'a> {
         let challenge = match challenge::pick(headers) {
             Ok(challenge) => challenge,
-            Err(why) => return Next::Unanswerable(why),
+            Err(why) => return NextStep::Unanswerable(why),
         };
         let renewal = match pass {
-            Pass::Ask { renewal } => renewal,
+            DigestAttempt::Ask { renewal } => renewal,
             // The answer to this request's own fresh challenge: only the credentials can be wrong.
-            Pass::Answer { count: 1, .. } if !challenge.stale => {
+            DigestAttempt::Answer { count: 1, .. } if !challenge.stale => {
                 self.refusals.fetch_add(1, Ordering::Relaxed);
-                return Next::Refused;
+                return NextStep::Refused;
             }
-            Pass::Answer { nonce, renewal, .. } => {
+            DigestAttempt::Answer { nonce, renewal, .. } => {
                 self.forget(&nonce);
                 renewal.or_else(|| self.renewal.try_lock().ok())
             }
@@ -185,7 +185,7 @@ impl Session {
             accepted: AtomicU32::new(0),
             born: Instant::now(),
         });
-        Next::Again(Pass::Answer { nonce, count: 1, renewal })
+        NextStep::Again(DigestAttempt::Answer { nonce, count: 1, renewal })
     }
 
     fn forget(&self, nonce: &Arc<Nonce>) {
@@ -199,8 +199,8 @@ impl Session {
     }
 
     /// The `Authorization` header for a GET of `path` (path and query, as sent); `None` for a pass that asks.
-    pub(super) fn authorization(&self, pass: &Pass<'_>, path: &str) -> Option<HeaderValue> {
-        let Pass::Answer { nonce, count, .. } = pass else { return None };
+    pub(super) fn authorization(&self, pass: &DigestAttempt<'_>, path: &str) -> Option<HeaderValue> {
+        let DigestAttempt::Answer { nonce, count, .. } = pass else { return None };
         let answer = Answer { credential: &self.credential, nonce, count: *count };
         let header =
             answer.calculate_authorization("", path, HttpMethod::GET, None, &HeaderMap::new()).ok()?;
@@ -275,15 +275,15 @@ mod tests {
     const LIVE: &str =
         r#"Digest realm="MMS Public API", domain="", nonce="a+/b", algorithm=MD5, qop="auth", stale=false"#;
 
-    fn asks(pass: &Pass<'_>) -> bool {
-        matches!(pass, Pass::Ask { .. })
+    fn asks(pass: &DigestAttempt<'_>) -> bool {
+        matches!(pass, DigestAttempt::Ask { .. })
     }
 
-    fn again(next: Next<'_>) -> Pass<'_> {
+    fn again(next: NextStep<'_>) -> DigestAttempt<'_> {
         match next {
-            Next::Again(pass) => pass,
-            Next::Refused => panic!("refused"),
-            Next::Unanswerable(why) => panic!("{why}"),
+            NextStep::Again(pass) => pass,
+            NextStep::Refused => panic!("refused"),
+            NextStep::Unanswerable(why) => panic!("{why}"),
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
         session.passed(first);
         for expected in 2..=USES {
             let pass = session.enter().await;
-            assert!(matches!(&pass, Pass::Answer { count, .. } if *count == expected));
+            assert!(matches!(&pass, DigestAttempt::Answer { count, .. } if *count == expected));
             let header = session.authorization(&pass, "/x").unwrap();
             assert!(header.to_str().unwrap().contains(&format!("nc={expected:08x}")));
             session.passed(pass);
@@ -305,7 +305,10 @@ mod tests {
         tokio::pin!(waiting);
         assert!(futures::poll!(&mut waiting).is_pending(), "the others wait");
         session.passed(again(session.refused(renewing, &headers(&[&LIVE.replace("a+/b", "c+/d")]))));
-        assert!(matches!(waiting.await, Pass::Answer { count: 2, .. }), "and then use the new nonce");
+        assert!(
+            matches!(waiting.await, DigestAttempt::Answer { count: 2, .. }),
+            "and then use the new nonce"
+        );
     }
 
     #[tokio::test]
@@ -316,7 +319,10 @@ mod tests {
         assert!(!asks(&second));
         let stale = LIVE.replace("stale=false", "stale=true");
         let own = again(session.refused(second, &headers(&[&stale])));
-        assert!(matches!(own, Pass::Answer { count: 1, .. }), "the refusal's own challenge is answered");
+        assert!(
+            matches!(own, DigestAttempt::Answer { count: 1, .. }),
+            "the refusal's own challenge is answered"
+        );
         session.passed(own);
         let (third, fourth) = (session.enter().await, session.enter().await);
         assert!(asks(&third) && asks(&fourth), "and nobody waits for anybody");
@@ -328,7 +334,7 @@ mod tests {
         let answer = again(session.refused(session.enter().await, &headers(&[LIVE])));
         let stale = LIVE.replace("stale=false", "stale=true");
         let answer = again(session.refused(answer, &headers(&[&stale])));
-        assert!(matches!(session.refused(answer, &headers(&[LIVE])), Next::Refused));
+        assert!(matches!(session.refused(answer, &headers(&[LIVE])), NextStep::Refused));
     }
 
     #[tokio::test]

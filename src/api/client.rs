@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, LOCATION};
 use url::{Host, Position, Url};
 
-use super::answer::{self, Meaning, Received};
-use super::auth::{Next, Session};
-use super::failure::{BODY_LIMIT, Failure, Unusable, cause};
-use super::keyring::{Credentials, Keyring};
+use super::answer::{self, Classification, Received};
+use super::auth::{NextStep, Session};
+use super::failure::{BODY_LIMIT, ClientError, RequestError, cause};
+use super::keyring::{CredentialStore, Credentials};
 use super::pace::{self, Pace, Signal};
 use super::product;
 use super::saved::version_told;
@@ -32,7 +32,7 @@ pub struct Connection {
     /// Whom the digest is made for.
     pub credentials: Credentials,
     /// A ceiling in requests in flight.
-    pub at_once: usize,
+    pub concurrency: usize,
     /// A ceiling in requests a second.
     pub rate: Option<f64>,
     /// For one request, from its start to its last byte.
@@ -57,8 +57,8 @@ pub(super) enum Answer {
 enum Tried {
     Answer(Answer),
     /// Nothing that the API sends, and what it means if this is the API nevertheless.
-    Foreign(Outcome),
-    Failed(Failure),
+    UnexpectedResponse(Outcome),
+    Failed(RequestError),
 }
 
 /// The client of one deployment.
@@ -66,7 +66,7 @@ pub struct Client {
     pub(super) http: reqwest::Client,
     pub(super) base: Url,
     pub(super) product: Product,
-    keyring: Keyring,
+    keyring: CredentialStore,
     pub(super) pace: Pace,
     retries: u32,
     service_version: OnceLock<String>,
@@ -80,8 +80,8 @@ impl Client {
     ///
     /// # Errors
     /// A certificate file that holds none.
-    pub fn new(connection: Connection) -> Result<Self, Unusable> {
-        let setup = |error: reqwest::Error| Unusable::Setup(cause(&error));
+    pub fn new(connection: Connection) -> Result<Self, ClientError> {
+        let setup = |error: reqwest::Error| ClientError::Setup(cause(&error));
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -92,7 +92,7 @@ impl Client {
         if let Some(pem) = &connection.ca_cert {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(setup)?;
             if certificates.is_empty() {
-                return Err(Unusable::Setup("no certificate in the file".to_owned()));
+                return Err(ClientError::Setup("no certificate in the file".to_owned()));
             }
             http = certificates.into_iter().fold(http, reqwest::ClientBuilder::add_root_certificate);
         }
@@ -110,8 +110,8 @@ impl Client {
             http: http.build().map_err(setup)?,
             base: product::base(&connection.url, connection.product),
             product: connection.product,
-            keyring: Keyring::new(connection.credentials),
-            pace: Pace::new(connection.at_once, connection.rate),
+            keyring: CredentialStore::new(connection.credentials),
+            pace: Pace::new(connection.concurrency, connection.rate),
             retries: connection.retries,
             service_version: OnceLock::new(),
             clock_skew: OnceLock::new(),
@@ -131,13 +131,17 @@ impl Client {
     }
 
     /// Who reads whom.
-    pub(super) fn keyring(&self) -> &Keyring {
+    pub(super) fn keyring(&self) -> &CredentialStore {
         &self.keyring
     }
 
     /// GETs `path` (below the base path, segments encoded, with its query), again while that may help. Also tells how
     /// often it was asked again.
-    pub(super) async fn get(&self, session: Option<&Session>, path: &str) -> Result<(Answer, u32), Unusable> {
+    pub(super) async fn get(
+        &self,
+        session: Option<&Session>,
+        path: &str,
+    ) -> Result<(Answer, u32), ClientError> {
         let Some(session) = session.filter(|session| !session.is_given_up()) else {
             return Ok((Answer::Refusal(nobody_asks(session)), 0));
         };
@@ -179,7 +183,7 @@ impl Client {
     }
 
     /// Asks, and follows redirects inside the origin, each with a digest of its own.
-    pub(super) async fn follow(&self, session: &Session, url: &Url) -> Result<Received, Failure> {
+    pub(super) async fn follow(&self, session: &Session, url: &Url) -> Result<Received, RequestError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
             let received = self.exchange(session, &url).await?;
@@ -190,11 +194,11 @@ impl Client {
                 Some(next) => url = next,
             }
         }
-        Err(Failure::Redirect(302, "it redirects without end".to_owned()))
+        Err(RequestError::Redirect(302, "it redirects without end".to_owned()))
     }
 
     /// Sends, and answers what the digest layer asks.
-    async fn exchange(&self, session: &Session, url: &Url) -> Result<Received, Failure> {
+    async fn exchange(&self, session: &Session, url: &Url) -> Result<Received, RequestError> {
         let path = &url[Position::BeforePath..Position::AfterQuery];
         // The turn before the nonce, which must not grow old while it waits for a slow pace.
         self.pace.turn().await;
@@ -212,7 +216,7 @@ impl Client {
                 request = request.header(AUTHORIZATION, authorization);
             }
             let sent = Instant::now();
-            let mut response = request.send().await.map_err(|error| Failure::from(&error))?;
+            let mut response = request.send().await.map_err(|error| RequestError::from(&error))?;
             let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
             let body = whole_body(response).await?;
             took += sent.elapsed();
@@ -230,12 +234,12 @@ impl Client {
                 return Ok(received);
             }
             pass = match session.refused(pass, &received.headers) {
-                Next::Again(pass) => pass,
-                Next::Refused => return Err(Failure::Refused),
-                Next::Unanswerable(why) => return Err(Failure::Unanswerable(why)),
+                NextStep::Again(pass) => pass,
+                NextStep::Refused => return Err(RequestError::Refused),
+                NextStep::Unanswerable(why) => return Err(RequestError::Unanswerable(why)),
             };
         }
-        Err(Failure::Unanswerable(format!(
+        Err(RequestError::Unanswerable(format!(
             "{CHALLENGES} challenges in a row were stale before they were answered"
         )))
     }
@@ -254,14 +258,14 @@ impl Client {
     }
 
     /// Where a redirect leads, if it is one; another origin never sees a request of ours.
-    pub(super) fn redirected(&self, from: &Url, received: &Received) -> Result<Option<Url>, Failure> {
+    pub(super) fn redirected(&self, from: &Url, received: &Received) -> Result<Option<Url>, RequestError> {
         if !matches!(received.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
         let Some(location) = received.headers.get(LOCATION).and_then(|value| value.to_str().ok()) else {
             return Ok(None);
         };
-        let refused = |why| Err(Failure::Redirect(received.status, why));
+        let refused = |why| Err(RequestError::Redirect(received.status, why));
         match from.join(location) {
             Ok(to) if to.origin() == self.base.origin() => Ok(Some(to)),
             Ok(to) => {
@@ -274,39 +278,44 @@ impl Client {
 
     fn told(&self, received: Received) -> Tried {
         match answer::meaning(&received, self.product, self.service_version()) {
-            Meaning::Document => {
+            Classification::Document => {
                 self.proven.store(true, Ordering::Relaxed);
                 Tried::Answer(Answer::Document { status: received.status, body: received.body })
             }
-            Meaning::Refused(outcome) => {
+            Classification::Refused(outcome) => {
                 self.proven.store(true, Ordering::Relaxed);
                 Tried::Answer(Answer::Refusal(outcome))
             }
-            Meaning::Foreign(outcome) => Tried::Foreign(outcome),
+            Classification::UnexpectedResponse(outcome) => Tried::UnexpectedResponse(outcome),
         }
     }
 
     /// Whether to ask again. Where nobody was ever reached, a wrong address is likelier than bad luck.
     fn may_pass(&self, tried: &Tried) -> bool {
         match tried {
-            Tried::Answer(Answer::Refusal(outcome)) | Tried::Foreign(outcome) => answer::may_pass(outcome),
-            Tried::Failed(Failure::NoConnection(_) | Failure::Timeout(_)) => self.is_proven(),
-            Tried::Failed(Failure::Broken(_)) => true,
+            Tried::Answer(Answer::Refusal(outcome)) | Tried::UnexpectedResponse(outcome) => {
+                answer::may_pass(outcome)
+            }
+            Tried::Failed(RequestError::NoConnection(_) | RequestError::Timeout(_)) => self.is_proven(),
+            Tried::Failed(RequestError::Broken(_)) => true,
             Tried::Answer(Answer::Document { .. })
             | Tried::Failed(
-                Failure::TooLong | Failure::Redirect(..) | Failure::Refused | Failure::Unanswerable(_),
+                RequestError::TooLong
+                | RequestError::Redirect(..)
+                | RequestError::Refused
+                | RequestError::Unanswerable(_),
             ) => false,
         }
     }
 
     /// What it comes to in the end: the run's failure if the deployment never answered, this one request's otherwise.
-    fn settled(&self, session: &Session, url: &Url, tried: Tried) -> Result<Answer, Unusable> {
+    fn settled(&self, session: &Session, url: &Url, tried: Tried) -> Result<Answer, ClientError> {
         let proven = self.is_proven();
         let outcome = match tried {
             Tried::Answer(answer) => return Ok(answer),
-            Tried::Foreign(outcome) => outcome,
-            Tried::Failed(Failure::Refused) if !self.keyring.is_one() => {
-                return Ok(Answer::Refusal(Failure::Refused.outcome()));
+            Tried::UnexpectedResponse(outcome) => outcome,
+            Tried::Failed(RequestError::Refused) if !self.keyring.is_one() => {
+                return Ok(Answer::Refusal(RequestError::Refused.outcome()));
             }
             Tried::Failed(failure) if proven => failure.outcome(),
             Tried::Failed(failure) => return Err(self.unusable(session, url, failure)),
@@ -314,23 +323,23 @@ impl Client {
         if proven {
             return Ok(Answer::Refusal(outcome));
         }
-        Err(Unusable::NotTheApi { url: url.to_string(), why: outcome.detail.unwrap_or_default() })
+        Err(ClientError::NotTheApi { url: url.to_string(), why: outcome.detail.unwrap_or_default() })
     }
 
-    fn unusable(&self, session: &Session, url: &Url, failure: Failure) -> Unusable {
+    fn unusable(&self, session: &Session, url: &Url, failure: RequestError) -> ClientError {
         let origin = self.origin();
         match failure {
-            Failure::NoConnection(why) | Failure::Timeout(why) | Failure::Broken(why) => {
-                Unusable::NoConnection { origin, why }
+            RequestError::NoConnection(why) | RequestError::Timeout(why) | RequestError::Broken(why) => {
+                ClientError::NoConnection { origin, why }
             }
-            Failure::TooLong | Failure::Redirect(..) => Unusable::NotTheApi {
+            RequestError::TooLong | RequestError::Redirect(..) => ClientError::NotTheApi {
                 url: url.to_string(),
                 why: failure.outcome().detail.unwrap_or_default(),
             },
-            Failure::Refused => {
-                Unusable::RefusedCredentials { origin, public: session.credential().public.clone() }
+            RequestError::Refused => {
+                ClientError::RefusedCredentials { origin, public: session.credential().public.clone() }
             }
-            Failure::Unanswerable(why) => Unusable::Challenge { origin, why },
+            RequestError::Unanswerable(why) => ClientError::Challenge { origin, why },
         }
     }
 }
@@ -340,13 +349,15 @@ impl Tried {
     fn signal(&self, latency: Duration) -> Signal {
         match self {
             Self::Answer(Answer::Document { .. }) => Signal::Fine(latency),
-            Self::Answer(Answer::Refusal(outcome)) | Self::Foreign(outcome)
+            Self::Answer(Answer::Refusal(outcome)) | Self::UnexpectedResponse(outcome)
                 if answer::is_overload(outcome) =>
             {
                 Signal::Overloaded
             }
-            Self::Failed(Failure::Timeout(_)) => Signal::Overloaded,
-            Self::Answer(Answer::Refusal(_)) | Self::Foreign(_) | Self::Failed(_) => Signal::Neither,
+            Self::Failed(RequestError::Timeout(_)) => Signal::Overloaded,
+            Self::Answer(Answer::Refusal(_)) | Self::UnexpectedResponse(_) | Self::Failed(_) => {
+                Signal::Neither
+            }
         }
     }
 }
@@ -372,11 +383,11 @@ fn nobody_asks(session: Option<&Session>) -> Outcome {
 }
 
 /// Reads no further than the limit, whatever the headers promise.
-pub(super) async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+pub(super) async fn whole_body(mut response: reqwest::Response) -> Result<Vec<u8>, RequestError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| Failure::from(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| RequestError::from(&error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
-            return Err(Failure::TooLong);
+            return Err(RequestError::TooLong);
         }
         body.extend_from_slice(&chunk);
     }

@@ -9,7 +9,7 @@ pub const BODY_LIMIT: usize = 16 << 20;
 
 /// What makes the whole run pointless.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum ClientError {
     /// Nobody answers.
     #[error(
         "no connection to {origin}: {why}\nhelp: check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY); see `keysunset doctor`"
@@ -61,7 +61,7 @@ pub enum Unusable {
 }
 
 /// Why no response could be had.
-pub(super) enum Failure {
+pub(super) enum RequestError {
     /// Nobody was reached.
     NoConnection(String),
     /// It took too long.
@@ -78,7 +78,7 @@ pub(super) enum Failure {
     Unanswerable(String),
 }
 
-impl Failure {
+impl RequestError {
     /// What it means for whom it was asked for.
     pub(super) fn outcome(self) -> Outcome {
         match self {
@@ -99,7 +99,7 @@ impl Failure {
     }
 }
 
-impl From<&reqwest::Error> for Failure {
+impl From<&reqwest::Error> for RequestError {
     fn from(error: &reqwest::Error) -> Self {
         if error.is_timeout() {
             Self::Timeout("timed out".to_owned())

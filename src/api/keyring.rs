@@ -32,14 +32,14 @@ impl Credentials {
 }
 
 /// One digest session for each credential.
-pub(super) struct Keyring {
+pub(super) struct CredentialStore {
     default: Option<Arc<Session>>,
     of_users: HashMap<String, Arc<Session>>,
     suffixes: HashSet<Suffix>,
     sessions: usize,
 }
 
-impl Keyring {
+impl CredentialStore {
     pub(super) fn new(credentials: Credentials) -> Self {
         let mut known: HashMap<String, Vec<Arc<Session>>> = HashMap::new();
         let mut suffixes = HashSet::new();
@@ -114,7 +114,7 @@ mod tests {
             ("aa".to_owned(), credential("by-id")),
             ("Bob@example.com".to_owned(), credential("by-name")),
         ];
-        let keyring = Keyring::new(Credentials { default: Some(credential("default")), of_users });
+        let keyring = CredentialStore::new(Credentials { default: Some(credential("default")), of_users });
         let public = |user: User| keyring.of(&user).map(|session| session.credential().public.clone());
         assert_eq!(public(user("AA", "x")).as_deref(), Some("by-id"));
         assert_eq!(public(user("bb", "bob@example.com")).as_deref(), Some("by-name"));
@@ -123,15 +123,17 @@ mod tests {
 
     #[test]
     fn without_a_default_nobody_else_is_read() {
-        let keyring =
-            Keyring::new(Credentials { default: None, of_users: vec![("aa".to_owned(), credential("own"))] });
+        let keyring = CredentialStore::new(Credentials {
+            default: None,
+            of_users: vec![("aa".to_owned(), credential("own"))],
+        });
         assert!(keyring.of(&user("bb", "x")).is_none() && keyring.default().is_none());
     }
 
     #[test]
     fn one_credential_of_many_users_is_one_session() {
         let of_users = vec![("aa".to_owned(), credential("same")), ("bb".to_owned(), credential("same"))];
-        let keyring = Keyring::new(Credentials { default: Some(credential("same")), of_users });
+        let keyring = CredentialStore::new(Credentials { default: Some(credential("same")), of_users });
         assert!(keyring.is_one());
         assert!(keyring.holds(Suffix::of("********-****-****-92732876eeae").as_ref()));
         assert!(!keyring.holds(None));

@@ -24,7 +24,7 @@ pub(crate) struct Pace {
     next: Mutex<Instant>,
     paused_until: Mutex<Instant>,
     places: Semaphore,
-    room: Mutex<Room>,
+    room: Mutex<AdaptiveLimit>,
 }
 
 /// The leave to have one request in flight.
@@ -46,10 +46,10 @@ pub(crate) enum Signal {
 }
 
 impl Pace {
-    /// At most `at_once` requests in flight, at most `rate` a second (`None` for as fast as it goes).
-    pub(crate) fn new(at_once: usize, rate: Option<f64>) -> Self {
+    /// At most `concurrency` requests in flight, at most `rate` a second (`None` for as fast as it goes).
+    pub(crate) fn new(concurrency: usize, rate: Option<f64>) -> Self {
         let now = Instant::now();
-        let room = Room::new(at_once, now);
+        let room = AdaptiveLimit::new(concurrency, now);
         Self {
             spacing: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
             next: Mutex::new(now),
@@ -145,7 +145,7 @@ impl Permit<'_> {
 }
 
 /// How many requests may be in flight: one more after a round of answers as fast as before, half as many at overload.
-struct Room {
+struct AdaptiveLimit {
     limit: usize,
     most: usize,
     /// Permits still out that the limit no longer covers.
@@ -158,9 +158,9 @@ struct Room {
     cut: Instant,
 }
 
-impl Room {
-    fn new(at_once: usize, now: Instant) -> Self {
-        let most = at_once.max(1);
+impl AdaptiveLimit {
+    fn new(concurrency: usize, now: Instant) -> Self {
+        let most = concurrency.max(1);
         Self {
             limit: most.min(FIRST),
             most,
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn concurrency_rises_by_one_a_round_while_latency_holds() {
-        let mut room = Room::new(6, Instant::now());
+        let mut room = AdaptiveLimit::new(6, Instant::now());
         let mut rises = Vec::new();
         for answer in 1..=20 {
             if room.fine(MILLISECOND) {
@@ -271,7 +271,7 @@ mod tests {
             [(4, 5), (9, 6)],
             "a round is as many answers as may be in flight, and 6 is the most"
         );
-        let mut slow = Room::new(6, Instant::now());
+        let mut slow = AdaptiveLimit::new(6, Instant::now());
         slow.fine(MILLISECOND);
         assert!(
             (0..100).all(|_| !slow.fine(Duration::from_secs(1))),
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn concurrency_halves_once_for_all_who_were_in_flight_and_never_below_one() {
         let start = Instant::now();
-        let mut room = Room::new(4, start);
+        let mut room = AdaptiveLimit::new(4, start);
         assert!(room.overloaded(start, start + MILLISECOND));
         assert_eq!((room.limit, room.debt), (2, 2));
         assert!(!room.overloaded(start, start + 2 * MILLISECOND), "sent before the cut");

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::auth::Session;
 use super::client::{Answer, Client};
-use super::failure::Unusable;
+use super::failure::ClientError;
 use super::wire::{self, Identified, Page};
 use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, User};
 
@@ -30,7 +30,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless; a user's own failure is the outcome.
-    pub async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), Unusable> {
+    pub async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), ClientError> {
         let Some(segment) = segment(&user.id) else { return Ok((Vec::new(), impossible(&user.id), 0)) };
         let session = self.keyring().of(user);
         let mut pages = Pages::<wire::Key>::new(self, session, format!("users/{segment}/keys"), KEY_PAGES);
@@ -70,7 +70,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, Unusable> {
+    pub async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, ClientError> {
         let Some(segment) = segment(name) else { return Ok(Err((impossible(name), 0))) };
         let who = User { id: String::new(), username: Some(name.to_owned()), origin: Origin::default() };
         let (answer, retries) = self.get(self.keyring().of(&who), &format!("users/byName/{segment}")).await?;
@@ -86,12 +86,18 @@ impl Client {
     }
 
     /// The users of an organization, page by page.
-    pub fn organization_users(&self, id: &str) -> impl Stream<Item = Result<Listed, Unusable>> + use<'_> {
+    pub fn organization_users(
+        &self,
+        id: &str,
+    ) -> impl Stream<Item = Result<UserListEvent, ClientError>> + use<'_> {
         self.listed("orgs", id, "")
     }
 
     /// The users of a project, those of its teams and of its organization included, page by page.
-    pub fn project_users(&self, id: &str) -> impl Stream<Item = Result<Listed, Unusable>> + use<'_> {
+    pub fn project_users(
+        &self,
+        id: &str,
+    ) -> impl Stream<Item = Result<UserListEvent, ClientError>> + use<'_> {
         self.listed("groups", id, "flattenTeams=true&includeOrgUsers=true&")
     }
 
@@ -99,7 +105,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), Unusable> {
+    pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), ClientError> {
         let mut pages =
             Pages::<wire::Scope>::new(self, self.keyring().default(), "orgs".to_owned(), ORGANIZATION_PAGES);
         let mut ids = Vec::new();
@@ -118,7 +124,7 @@ impl Client {
         kind: &str,
         id: &str,
         query: &str,
-    ) -> impl Stream<Item = Result<Listed, Unusable>> + use<'_> {
+    ) -> impl Stream<Item = Result<UserListEvent, ClientError>> + use<'_> {
         let path = segment(id).map(|segment| format!("{kind}/{segment}/users"));
         let start = match path {
             Some(path) => State::Pages(
@@ -131,17 +137,17 @@ impl Client {
             let mut pages = match state {
                 State::Pages(pages) => pages,
                 State::Over(outcome) => {
-                    return Ok(outcome.map(|outcome| (Listed::End(outcome), State::Over(None))));
+                    return Ok(outcome.map(|outcome| (UserListEvent::End(outcome), State::Over(None))));
                 }
             };
             Ok(Some(match pages.next().await? {
                 Turn::Rows(rows) => {
                     let users = rows.into_iter().map(User::from).collect();
-                    (Listed::Users(users, pages.total), State::Pages(pages))
+                    (UserListEvent::Users(users, pages.total), State::Pages(pages))
                 }
                 Turn::End(end) => {
                     let outcome = of_a_list(pages.reconcile(pages.different, end, "users"));
-                    (Listed::End(outcome), State::Over(None))
+                    (UserListEvent::End(outcome), State::Over(None))
                 }
             }))
         })
@@ -154,7 +160,7 @@ enum State<'a> {
 }
 
 /// What a list of users brings: pages, and in the end whether they were all.
-pub enum Listed {
+pub enum UserListEvent {
     /// Some more users, and how many there will be in all, as far as the service tells.
     Users(Vec<User>, Option<u64>),
     /// The end of the list, reached or not.
@@ -223,7 +229,7 @@ impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
         Self { query: query.to_owned(), ..self }
     }
 
-    async fn next(&mut self) -> Result<Turn<T>, Unusable> {
+    async fn next(&mut self) -> Result<Turn<T>, ClientError> {
         if !self.more {
             return Ok(Turn::End(Outcome::read(self.status.unwrap_or(200))));
         }

@@ -12,13 +12,13 @@ use reqwest::tls::TlsInfo;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::answer::{self, Meaning, Received};
+use super::answer::{self, Classification, Received};
 use super::auth::Session;
 use super::certificate::Certificate;
 use super::challenge;
 use super::client::{Answer, Client, REDIRECTS, whole_body};
-use super::failure::{Failure, Unusable};
-use super::pages::{Listed, segment};
+use super::failure::{ClientError, RequestError};
+use super::pages::{UserListEvent, segment};
 use super::wire::{self, Page};
 use crate::model::{Outcome, Product, ReadStatus, User};
 
@@ -62,7 +62,7 @@ pub enum Asks {
     /// It refused before it asked.
     Refused(Outcome),
     /// It is not the API.
-    Foreign(String),
+    UnexpectedResponse(String),
 }
 
 /// Why nothing answered.
@@ -145,7 +145,9 @@ impl Client {
             match self.redirected(&url, &received) {
                 Ok(None) => return Ok(Contact { asks: self.asked_by(&received), ..contact }),
                 Ok(Some(next)) => url = next,
-                Err(failure) => return Ok(Contact { asks: Asks::Foreign(told(failure)), ..contact }),
+                Err(failure) => {
+                    return Ok(Contact { asks: Asks::UnexpectedResponse(told(failure)), ..contact });
+                }
             }
         }
         Err(Unreached { why: "it redirects without end".to_owned(), certificate: None })
@@ -161,7 +163,7 @@ impl Client {
             Err(error) => {
                 // Only a handshake can fail for the certificate.
                 let certificate = if error.is_connect() { self.certificate_shown().await } else { None };
-                return Err(Unreached { why: told(Failure::from(&error)), certificate });
+                return Err(Unreached { why: told(RequestError::from(&error)), certificate });
             }
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -188,8 +190,8 @@ impl Client {
 
     fn asked_by(&self, received: &Received) -> Asks {
         match (received.status, answer::meaning(received, self.product, self.service_version())) {
-            (_, Meaning::Document) => Asks::Nothing,
-            (401, Meaning::Foreign(_)) => match challenge::pick(&received.headers) {
+            (_, Classification::Document) => Asks::Nothing,
+            (401, Classification::UnexpectedResponse(_)) => match challenge::pick(&received.headers) {
                 Ok(challenge) => Asks::Digest {
                     realm: challenge.realm,
                     algorithm: challenge.algorithm.to_string(),
@@ -197,8 +199,10 @@ impl Client {
                 },
                 Err(why) => Asks::Otherwise(why),
             },
-            (_, Meaning::Refused(outcome)) => Asks::Refused(outcome),
-            (_, Meaning::Foreign(outcome)) => Asks::Foreign(outcome.detail.unwrap_or_default()),
+            (_, Classification::Refused(outcome)) => Asks::Refused(outcome),
+            (_, Classification::UnexpectedResponse(outcome)) => {
+                Asks::UnexpectedResponse(outcome.detail.unwrap_or_default())
+            }
         }
     }
 
@@ -215,7 +219,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn accepted(&self) -> Result<Outcome, Unusable> {
+    pub async fn accepted(&self) -> Result<Outcome, ClientError> {
         Ok(match self.get(self.asker(), CHEAP).await?.0 {
             Answer::Document { status, .. } => Outcome::read(status),
             Answer::Refusal(outcome) => outcome,
@@ -226,7 +230,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn account(&self) -> Result<Result<Account, Outcome>, Unusable> {
+    pub async fn account(&self) -> Result<Result<Account, Outcome>, ClientError> {
         let name = self.asker().map(|session| session.credential().public.clone()).unwrap_or_default();
         let Some(segment) = segment(&name) else {
             let why = "no user has such a name";
@@ -253,11 +257,11 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn some_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), Unusable> {
+    pub async fn some_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), ClientError> {
         let mut pages = std::pin::pin!(self.organization_users(organization));
         match pages.next().await.transpose()? {
-            Some(Listed::Users(users, _)) => Ok((users, Outcome::read(200))),
-            Some(Listed::End(outcome)) => Ok((Vec::new(), outcome)),
+            Some(UserListEvent::Users(users, _)) => Ok((users, Outcome::read(200))),
+            Some(UserListEvent::End(outcome)) => Ok((Vec::new(), outcome)),
             None => Ok((Vec::new(), Outcome::read(200))),
         }
     }
@@ -266,7 +270,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn organization_size(&self, id: &str) -> Result<Option<u64>, Unusable> {
+    pub async fn organization_size(&self, id: &str) -> Result<Option<u64>, ClientError> {
         self.size("orgs", id, "").await
     }
 
@@ -274,11 +278,11 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn project_size(&self, id: &str) -> Result<Option<u64>, Unusable> {
+    pub async fn project_size(&self, id: &str) -> Result<Option<u64>, ClientError> {
         self.size("groups", id, "flattenTeams=true&includeOrgUsers=true&").await
     }
 
-    async fn size(&self, kind: &str, id: &str, query: &str) -> Result<Option<u64>, Unusable> {
+    async fn size(&self, kind: &str, id: &str, query: &str) -> Result<Option<u64>, ClientError> {
         let Some(id) = segment(id) else { return Ok(None) };
         let path = format!("{kind}/{id}/users?{query}pageNum=1&itemsPerPage=1&includeCount=true");
         Ok(match self.get(self.asker(), &path).await?.0 {
@@ -315,6 +319,6 @@ impl Client {
     }
 }
 
-fn told(failure: Failure) -> String {
+fn told(failure: RequestError) -> String {
     failure.outcome().detail.unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{self, Meaning, Received};
+use super::answer::{self, Classification, Received};
 use super::wire::{self, Key, Page};
 use crate::model::{Outcome, PersonalKey, Product, ReadStatus};
 
@@ -107,17 +107,17 @@ pub fn read_saved(answer: &SavedAnswer) -> Told {
         took: Duration::ZERO,
     };
     match answer::meaning(&received, answer.product, answer.version) {
-        Meaning::Document => match document(status, body, &value) {
+        Classification::Document => match document(status, body, &value) {
             Told::Unread { outcome, about } => {
                 Told::Unread { outcome: Outcome { http_status: answer.status, ..outcome }, about }
             }
             keys @ Told::Keys(_) => keys,
         },
-        Meaning::Refused(outcome) => {
+        Classification::Refused(outcome) => {
             let about = user_refused(&value, &outcome);
             Told::Unread { outcome, about }
         }
-        Meaning::Foreign(mut outcome) => {
+        Classification::UnexpectedResponse(mut outcome) => {
             if outcome.status == ReadStatus::Malformed {
                 // It was taken for a good answer, and is none: then nobody knows what it came with.
                 outcome.http_status = answer.status;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::settings::{Asked, Kept, Shape, Shown};
+use super::settings::{AuditArgs, ReportArgs, Shape, StoreArgs};
 use super::values::{instant, seconds};
 use crate::model::Product;
 use keysunset_sandbox as sandbox;
@@ -73,10 +73,10 @@ pub struct Audit {
     pub resume: bool,
     /// What to ask.
     #[command(flatten)]
-    pub asked: Asked,
+    pub asked: AuditArgs,
     /// What to show.
     #[command(flatten)]
-    pub shown: Shown,
+    pub shown: ReportArgs,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub struct Doctor {
     pub json: bool,
     /// What the audit is to ask.
     #[command(flatten)]
-    pub asked: Asked,
+    pub asked: AuditArgs,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
@@ -119,7 +119,7 @@ pub struct Explain {
     pub waivers: Option<PathBuf>,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: Kept,
+    pub kept: StoreArgs,
 }
 
 /// `keysunset merge`
@@ -130,7 +130,7 @@ pub struct Merge {
     pub stores: Vec<PathBuf>,
     /// What to show.
     #[command(flatten)]
-    pub shown: Shown,
+    pub shown: ReportArgs,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
@@ -153,7 +153,7 @@ pub struct Import {
     pub product: Option<Product>,
     /// What to show.
     #[command(flatten)]
-    pub shown: Shown,
+    pub shown: ReportArgs,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
@@ -167,7 +167,7 @@ pub struct Report {
     pub run: Option<i64>,
     /// What to show.
     #[command(flatten)]
-    pub shown: Shown,
+    pub shown: ReportArgs,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
@@ -197,7 +197,7 @@ pub struct Export {
     pub run: Option<i64>,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: Kept,
+    pub kept: StoreArgs,
 }
 
 /// `keysunset verify`
@@ -231,7 +231,7 @@ pub struct History {
     pub shape: Shape,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: Kept,
+    pub kept: StoreArgs,
 }
 
 /// `keysunset diff`
@@ -251,7 +251,7 @@ pub struct Diff {
     pub shape: Shape,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: Kept,
+    pub kept: StoreArgs,
 }
 
 /// `keysunset prune`
@@ -265,5 +265,5 @@ pub struct Prune {
     pub dry_run: bool,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: Kept,
+    pub kept: StoreArgs,
 }

@@ -11,7 +11,7 @@ pub use commands::{
     Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Man, Merge, Prune, Report,
     Sandbox, Verify,
 };
-pub use settings::{Asked, Kept, Shape, Shown};
+pub use settings::{AuditArgs, ReportArgs, Shape, StoreArgs};
 pub use values::url;
 
 use self::examples::{

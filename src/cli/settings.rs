@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::values::{
-    at_once, at_once_of, instant, instant_of, one_or_more, rate, rate_of, retries, retries_of, seconds,
+    at_once_of, concurrency, instant, instant_of, one_or_more, rate, rate_of, retries, retries_of, seconds,
     seconds_of,
 };
 use crate::history::Form;
@@ -38,7 +38,7 @@ impl Shape {
 
 /// Where runs are kept, for the commands that need nothing else of the reports' settings.
 #[derive(Args, Debug)]
-pub struct Kept {
+pub struct StoreArgs {
     /// Where the evidence is kept [default: keysunset.db in --out]
     #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true, help_heading = "Output")]
     pub store: Option<PathBuf>,
@@ -53,7 +53,7 @@ pub struct Kept {
 /// What to ask which deployment for: on the command line, and by the same names in keysunset.toml.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case")]
-pub struct Asked {
+pub struct AuditArgs {
     /// The deployment: a host's root or a whole base path
     // As text, since clap repeats a value that it can't parse, and people put passwords there.
     #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", hide_env = true, help_heading = "Deployment")]
@@ -117,7 +117,7 @@ pub struct Asked {
     pub all_orgs: Option<bool>,
 
     /// Requests in flight [default: 16]
-    #[arg(long, value_name = "N", env = "KEYSUNSET_CONCURRENCY", hide_env = true, value_parser = at_once, help_heading = "Pace")]
+    #[arg(long, value_name = "N", env = "KEYSUNSET_CONCURRENCY", hide_env = true, value_parser = concurrency, help_heading = "Pace")]
     #[serde(default, deserialize_with = "at_once_of")]
     pub concurrency: Option<NonZeroUsize>,
     /// At most so many requests a second [default: no limit]
@@ -137,7 +137,7 @@ pub struct Asked {
 /// What to show of a run, and how to judge it: on the command line, and by the same names in keysunset.toml.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case")]
-pub struct Shown {
+pub struct ReportArgs {
     /// A use at or after it counts: a day or a time [default: 2021-03-01]
     #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant, help_heading = "Judgement")]
     #[serde(default, deserialize_with = "instant_of")]

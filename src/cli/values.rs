@@ -33,7 +33,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs).ok_or_else(|| "a number of seconds from 1 to 86400".to_owned())
 }
 
-pub(super) fn at_once(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= 1024);
     number.ok_or_else(|| "a number from 1 to 1024".to_owned())
 }
@@ -65,7 +65,7 @@ pub(super) fn typed<'de, D: Deserializer<'de>, T>(
 pub(super) fn at_once_of<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<NonZeroUsize>, D::Error> {
-    typed(deserializer, at_once)
+    typed(deserializer, concurrency)
 }
 
 pub(super) fn rate_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {

@@ -37,12 +37,12 @@ pub async fn run(
         active_within: settings.view.active_within.unwrap_or(ACTIVE_WITHIN),
     };
     let asked = facts(&settings, &sources, address, &policy);
-    let (view, at_once, ci) = (settings.view, settings.concurrency, settings.ci);
+    let (view, concurrency, ci) = (settings.view, settings.concurrency, settings.ci);
     let client = Arc::new(Client::new(Connection {
         url: settings.url,
         product: settings.product,
         credentials: settings.credentials,
-        at_once: at_once.get(),
+        concurrency: concurrency.get(),
         rate: settings.rate,
         timeout: settings.timeout,
         retries: settings.retries,
@@ -56,8 +56,14 @@ pub async fn run(
         Begun::Open { journal, missing, resumed } => {
             let run = journal.run();
             let progress = Progress::new(quiet, ci);
-            let plan =
-                Plan { client: Arc::clone(&client), missing, sources, at_once, policy: &policy, progress };
+            let plan = Plan {
+                client: Arc::clone(&client),
+                missing,
+                sources,
+                concurrency,
+                policy: &policy,
+                progress,
+            };
             let end = gather(plan, &journal, move || clock.now(), &mut interrupt).await;
             let store = journal.close()?;
             let end = end.and_then(|end| {

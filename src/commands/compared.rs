@@ -6,14 +6,14 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::config::View;
+use crate::config::ReportSettings;
 use crate::evidence::canonical::{self, Broken, Entries, Entry, Head};
 use crate::exit::Error;
 use crate::model::{User, rfc3339};
 use crate::ratchet::Ratchet;
 use crate::report::text::printable;
 use crate::store::{Run, Store};
-use crate::waivers::{Standing, Waivers};
+use crate::waivers::{WaiverStatus, Waivers};
 
 /// What `run` is compared with, if it is to be: the baseline's file, or else the last complete run before it. `None` also
 /// where there is no such run yet.
@@ -23,7 +23,7 @@ use crate::waivers::{Standing, Waivers};
 pub(super) fn ratchet(
     store: &Store,
     run: &Run,
-    view: &View,
+    view: &ReportSettings,
     waivers: &Waivers,
 ) -> Result<Option<Ratchet>, Error> {
     if let Some(path) = &view.baseline {
@@ -48,7 +48,7 @@ pub(super) fn ratchet(
 ///
 /// # Errors
 /// A baseline that can't be used.
-pub(super) fn check(view: &View, deployment: &str) -> Result<(), Error> {
+pub(super) fn check(view: &ReportSettings, deployment: &str) -> Result<(), Error> {
     view.baseline.as_deref().map_or(Ok(()), |path| open(path, deployment).map(drop))
 }
 
@@ -69,7 +69,7 @@ fn last_complete(store: &Store, run: &Run, waivers: &Waivers) -> Result<Option<R
 
 fn is_waived(waivers: &Waivers, user: &User, deployment: &str, at: DateTime<Utc>) -> bool {
     let waiver = waivers.of_user(user, deployment);
-    waiver.is_some_and(|waiver| waiver.standing(at) != Standing::Expired)
+    waiver.is_some_and(|waiver| waiver.standing(at) != WaiverStatus::Expired)
 }
 
 fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
@@ -106,8 +106,8 @@ fn from_file(path: &Path, run: &Run, waivers: &Waivers) -> Result<Ratchet, Error
     Ratchet::of(called, head.started_at, |take| {
         for entry in entries {
             match entry.map_err(|why| broken(path, &why))? {
-                Entry::Gap(gap) => return Err(incomplete(printable(&gap.source))),
-                Entry::Reading(reading) => {
+                Entry::IncompleteList(gap) => return Err(incomplete(printable(&gap.source))),
+                Entry::UserResult(reading) => {
                     let is_read = reading.outcome.status.is_complete();
                     if !is_read && !is_waived(waivers, &reading.user, &head.deployment, head.started_at) {
                         let who = reading.user.username.as_deref().unwrap_or(&reading.user.id);

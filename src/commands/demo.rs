@@ -2,7 +2,7 @@
 
 use super::{audit, say};
 use crate::api::{Credential, Credentials};
-use crate::config::{CONCURRENCY, Clock, RETRIES, Settings, TIMEOUT, View};
+use crate::config::{CONCURRENCY, Clock, RETRIES, ReportSettings, Settings, TIMEOUT};
 use crate::exit::{Error, Exit};
 use crate::model::Product;
 use crate::source::Source;
@@ -12,7 +12,13 @@ use keysunset_sandbox::{Options, Sandbox};
 ///
 /// # Errors
 /// Those of the audit.
-pub async fn run(options: Options, view: View, ci: bool, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+pub async fn run(
+    options: Options,
+    view: ReportSettings,
+    ci: bool,
+    clock: Clock,
+    quiet: bool,
+) -> Result<Exit, Error> {
     let sandbox = Sandbox::start(options).map_err(Error::input)?;
     let announced = sandbox.announcement();
     let url = announced.url.parse().map_err(Error::bug)?;

@@ -40,7 +40,7 @@ async fn examine(settings: Settings, clock: Clock, lines: &mut Vec<Line>) -> Opt
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>();
     let sources = or_tell(sources, Check::Settings, lines)?;
     let credentials = settings.credentials.told();
-    let pace = Pace { at_once: settings.concurrency.get(), rate: settings.rate };
+    let pace = Pace { concurrency: settings.concurrency.get(), rate: settings.rate };
     let trust = Trust { verified: !settings.insecure_skip_verify, in_the_clear: settings.is_in_the_clear() };
     let client = or_tell(client(settings), Check::Settings, lines)?;
     let found = format!("{} ({}), as {credentials}", client.base(), client.product().title());
@@ -64,12 +64,12 @@ fn or_tell<T, E: ToString>(result: Result<T, E>, check: Check, lines: &mut Vec<L
     result.map_err(|why| lines.push(Line::error(check, &why))).ok()
 }
 
-fn client(settings: Settings) -> Result<Client, crate::api::Unusable> {
+fn client(settings: Settings) -> Result<Client, crate::api::ClientError> {
     Client::new(Connection {
         url: settings.url,
         product: settings.product,
         credentials: settings.credentials,
-        at_once: settings.concurrency.get(),
+        concurrency: settings.concurrency.get(),
         rate: settings.rate,
         timeout: settings.timeout,
         retries: settings.retries,
@@ -211,7 +211,7 @@ fn challenge(asks: &Asks, lines: &mut Vec<Line>) -> Option<()> {
             let found = format!("it refuses before it asks: {}", identity::refusal(outcome));
             (Line::warning(check, found, "what follows shows whether credentials change that"), true)
         }
-        Asks::Foreign(why) => {
+        Asks::UnexpectedResponse(why) => {
             let advice = "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0";
             (Line::failed(check, format!("what answers is not the API: {why}"), advice), false)
         }

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use chrono::Days;
 
 use super::{judged_by, say, waivers};
-use crate::config::{Clock, View};
+use crate::config::{Clock, ReportSettings};
 use crate::exit::{Error, Exit};
-use crate::model::{PersonalKey, Reading, Suffix, rfc3339};
+use crate::model::{PersonalKey, Suffix, UserResult, rfc3339};
 use crate::policy::{FailOn, Judgement, Policy, Severity, day_or_instant};
 use crate::report::text::printable;
-use crate::store::{Run, Sighting, Store};
-use crate::waivers::{Standing, Target, Waiver, Waivers, entry_to_paste};
+use crate::store::{KeyOccurrence, Run, Store};
+use crate::waivers::{Target, Waiver, WaiverStatus, Waivers, entry_to_paste};
 
 /// How far ahead the pasted entry ends, in days: a quarter is enough to move most keys, and short enough to be looked at again.
 const TO_PASTE: Days = Days::new(90);
@@ -21,7 +21,7 @@ const TO_PASTE: Days = Days::new(90);
 ///
 /// # Errors
 /// No store, no such key in it, or waivers that can't be used.
-pub fn run(view: &View, key_id: &str, clock: Clock) -> Result<Exit, Error> {
+pub fn run(view: &ReportSettings, key_id: &str, clock: Clock) -> Result<Exit, Error> {
     let waivers = waivers(view, clock)?;
     let store = Store::open(&view.store)?;
     let sightings = store.sightings(key_id)?;
@@ -51,7 +51,7 @@ pub fn run(view: &View, key_id: &str, clock: Clock) -> Result<Exit, Error> {
 }
 
 /// `None` where the file of waivers would not take the id.
-fn entry(seen: &Sighting, clock: Clock) -> Option<String> {
+fn entry(seen: &KeyOccurrence, clock: Clock) -> Option<String> {
     let expires = clock.now().date_naive().checked_add_days(TO_PASTE)?;
     let is_id = seen.key.id.len() == 24 && seen.key.id.bytes().all(|byte| byte.is_ascii_hexdigit());
     let comment = format!("{}, {}", owner(&seen.reading), printable(&seen.key.description));
@@ -70,11 +70,11 @@ impl Page {
     fn explain(
         &mut self,
         store: &Store,
-        seen: &[&Sighting],
-        view: &View,
+        seen: &[&KeyOccurrence],
+        view: &ReportSettings,
         waivers: &Waivers,
     ) -> Result<(), Error> {
-        let Sighting { run, reading, key } = seen[0];
+        let KeyOccurrence { run, reading, key } = seen[0];
         let policy = judged_by(run, view);
         let judged = policy.judge(key);
         self.line("key", printable(&key.id));
@@ -90,7 +90,7 @@ impl Page {
         let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
         let waived = waivers
             .of_key(&key.id, &run.deployment)
-            .is_some_and(|it| it.standing(policy.now) != Standing::Expired);
+            .is_some_and(|it| it.standing(policy.now) != WaiverStatus::Expired);
         let but = if waived { ", were it not waived" } else { "" };
         self.line("fails", format!("the gate with --fail-on {}{but}", counts.join(", ")));
         for (at, seen) in seen.iter().enumerate() {
@@ -99,7 +99,7 @@ impl Page {
         Ok(())
     }
 
-    fn fields(&mut self, run: &Run, reading: &Reading, key: &PersonalKey, policy: &Policy) {
+    fn fields(&mut self, run: &Run, reading: &UserResult, key: &PersonalKey, policy: &Policy) {
         let unknown = || "the service does not say".to_owned();
         let ago = |time| format!("{}, {} days before the run", rfc3339(time), policy.days_since(time));
         self.line("ends in", key.suffix.as_ref().map_or("unknown", Suffix::as_str));
@@ -119,7 +119,7 @@ impl Page {
     }
 }
 
-fn owner(reading: &Reading) -> String {
+fn owner(reading: &UserResult) -> String {
     match &reading.user.username {
         Some(name) => format!("{} ({})", printable(name), printable(&reading.user.id)),
         None => printable(&reading.user.id),
@@ -150,15 +150,15 @@ fn told(waiver: Option<&Waiver>, policy: &Policy) -> String {
     let Some(waiver) = waiver else { return "none".to_owned() };
     let ticket = waiver.ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
     let ends = match waiver.standing(policy.now) {
-        Standing::Active => format!("until {}", waiver.expires),
-        Standing::Ending => format!("until {}, in {} days", waiver.expires, waiver.days_left(policy.now)),
-        Standing::Expired => format!("EXPIRED on {}: it no longer counts", waiver.expires),
+        WaiverStatus::Active => format!("until {}", waiver.expires),
+        WaiverStatus::Ending => format!("until {}, in {} days", waiver.expires, waiver.days_left(policy.now)),
+        WaiverStatus::Expired => format!("EXPIRED on {}: it no longer counts", waiver.expires),
     };
     printable(&format!("{ends}, by {}: {}{ticket} (line {})", waiver.owner, waiver.reason, waiver.line))
 }
 
 /// Whether the newest run of the deployment still has it; absence proves something only where the user was read.
-fn still_there(store: &Store, seen: &Run, reading: &Reading, key_id: &str) -> Result<String, Error> {
+fn still_there(store: &Store, seen: &Run, reading: &UserResult, key_id: &str) -> Result<String, Error> {
     let runs = store.runs()?;
     let newest = runs.iter().map(|(run, _)| run).find(|run| run.deployment == seen.deployment);
     let Some(newest) = newest.filter(|newest| newest.id != seen.id) else {
@@ -177,8 +177,8 @@ fn still_there(store: &Store, seen: &Run, reading: &Reading, key_id: &str) -> Re
 }
 
 /// One run's view of it, in a line.
-fn past(seen: &Sighting, view: &View) -> String {
-    let Sighting { run, key, .. } = seen;
+fn past(seen: &KeyOccurrence, view: &ReportSettings) -> String {
+    let KeyOccurrence { run, key, .. } = seen;
     let enabled = if key.is_enabled() { "enabled" } else { "disabled" };
     let last = key.last_used.map_or_else(|| "at no known time".to_owned(), rfc3339);
     let count = key

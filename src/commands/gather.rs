@@ -10,14 +10,14 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 use super::interrupt::Interrupt;
-use crate::api::{Client, Unusable};
+use crate::api::{Client, ClientError};
 use crate::collect;
 use crate::exit::{Error, Exit};
-use crate::model::{Reading, User};
+use crate::model::{User, UserResult};
 use crate::policy::{Policy, Severity};
 use crate::progress::{Done, Progress};
-use crate::source::{self, Checked, Found};
-use crate::store::{Closed, Journal, Pen};
+use crate::source::{self, Checked, DiscoveryEvent};
+use crate::store::{Journal, JournalHandle, WriterStopped};
 
 /// Users admitted to the journal at once.
 const CHUNK: usize = 512;
@@ -30,7 +30,7 @@ pub(super) struct Plan<'a> {
     /// Users of a run that was cut short, requested and not read.
     pub(super) missing: Vec<User>,
     pub(super) sources: Vec<Checked>,
-    pub(super) at_once: NonZeroUsize,
+    pub(super) concurrency: NonZeroUsize,
     /// To count what is flagged.
     pub(super) policy: &'a Policy,
     pub(super) progress: Progress,
@@ -43,24 +43,24 @@ pub(super) enum End {
     /// A signal came.
     Interrupted(Exit),
     /// The journal ended before; closing it tells why.
-    Closed,
+    WriterStopped,
 }
 
 /// Why the fan-out stops by itself.
 enum Halt {
-    Unusable(Unusable),
-    Closed,
+    ClientError(ClientError),
+    WriterStopped,
 }
 
-impl From<Unusable> for Halt {
-    fn from(unusable: Unusable) -> Self {
-        Self::Unusable(unusable)
+impl From<ClientError> for Halt {
+    fn from(unusable: ClientError) -> Self {
+        Self::ClientError(unusable)
     }
 }
 
-impl From<Closed> for Halt {
-    fn from(Closed: Closed) -> Self {
-        Self::Closed
+impl From<WriterStopped> for Halt {
+    fn from(WriterStopped: WriterStopped) -> Self {
+        Self::WriterStopped
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn gather(
     now: impl Fn() -> DateTime<Utc> + Copy,
     interrupt: &mut Interrupt,
 ) -> Result<End, Error> {
-    let Plan { client, missing, sources, at_once, policy, progress } = plan;
+    let Plan { client, missing, sources, concurrency, policy, progress } = plan;
     // What the sources say they have, and how many of those need no reading: repeats, and names of nobody.
     let expected = Arc::new(AtomicU64::new(missing.len() as u64));
     let (idle, all_known) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -83,14 +83,15 @@ pub(super) async fn gather(
     let mut going_on = Some(going_on);
 
     let pen = journal.pen();
-    let found = source::discover(Arc::clone(&client), sources, at_once.get(), Arc::clone(&expected))
+    let found = source::discover(Arc::clone(&client), sources, concurrency.get(), Arc::clone(&expected))
         .ready_chunks(CHUNK);
     let missing = stream::once(readmitted(journal.pen(), missing)).try_flatten();
     let users = missing.chain(admitted(found, journal.pen(), now, &idle)).chain(stream::poll_fn(|_| {
         all_known.store(true, Ordering::Relaxed);
         std::task::Poll::Ready(None)
     }));
-    let mut readings = std::pin::pin!(collect::readings(&client, users.take_until(stopped), at_once, now));
+    let mut readings =
+        std::pin::pin!(collect::readings(&client, users.take_until(stopped), concurrency, now));
 
     let mut ticks = tokio::time::interval(progress.interval());
     ticks.tick().await;
@@ -126,14 +127,14 @@ pub(super) async fn gather(
     };
     progress.end();
     match (end, signal) {
-        (Err(Halt::Unusable(unusable)), _) => Err(unusable.into()),
-        (Err(Halt::Closed), _) => Ok(End::Closed),
+        (Err(Halt::ClientError(unusable)), _) => Err(unusable.into()),
+        (Err(Halt::WriterStopped), _) => Ok(End::WriterStopped),
         (Ok(()), Some(exit)) => Ok(End::Interrupted(exit)),
         (Ok(()), None) => Ok(End::Complete),
     }
 }
 
-fn count(done: &mut Done, reading: &Reading, policy: &Policy) {
+fn count(done: &mut Done, reading: &UserResult, policy: &Policy) {
     let flagged = reading.keys.iter().filter(|key| policy.severity(key) <= Severity::High);
     done.users += 1;
     done.flagged += flagged.count() as u64;
@@ -141,14 +142,17 @@ fn count(done: &mut Done, reading: &Reading, policy: &Policy) {
 }
 
 /// The users of a run that was cut short, entered as under way again.
-async fn readmitted(pen: Pen, missing: Vec<User>) -> Result<impl Stream<Item = Result<User, Halt>>, Halt> {
+async fn readmitted(
+    pen: JournalHandle,
+    missing: Vec<User>,
+) -> Result<impl Stream<Item = Result<User, Halt>>, Halt> {
     Ok(stream::iter(pen.admit(missing).await?.into_iter().map(Ok)))
 }
 
 /// What discovery brings, entered into the journal; those who have yet to be read go on.
 fn admitted<'a>(
-    found: impl Stream<Item = Vec<Result<Found, Unusable>>> + 'a,
-    pen: Pen,
+    found: impl Stream<Item = Vec<Result<DiscoveryEvent, ClientError>>> + 'a,
+    pen: JournalHandle,
     now: impl Fn() -> DateTime<Utc> + Copy + 'a,
     idle: &'a AtomicU64,
 ) -> impl Stream<Item = Result<User, Halt>> + 'a {
@@ -160,11 +164,11 @@ fn admitted<'a>(
                 let mut users = Vec::with_capacity(found_here);
                 for found in chunk {
                     match found? {
-                        Found::User(user) => users.push(user),
-                        Found::Nobody(nobody) => {
-                            pen.record(Reading { read_at: Some(now()), ..nobody }).await?;
+                        DiscoveryEvent::User(user) => users.push(user),
+                        DiscoveryEvent::Unresolved(nobody) => {
+                            pen.record(UserResult { read_at: Some(now()), ..nobody }).await?;
                         }
-                        Found::Gap(gap) => pen.gap(gap).await?,
+                        DiscoveryEvent::IncompleteList(gap) => pen.gap(gap).await?,
                     }
                 }
                 let users = pen.admit(users).await?;

@@ -11,7 +11,7 @@ use crate::exit::{Error, Exit};
 use crate::model::Product;
 use crate::report::text::printable;
 use crate::saved::{self, Saved};
-use crate::store::{Closed, Pen, Run, RunSettings, Store};
+use crate::store::{JournalHandle, Run, RunSettings, Store, WriterStopped};
 
 /// What the reports call a deployment that nothing names.
 const UNNAMED: &str = "saved answers";
@@ -67,7 +67,7 @@ pub async fn run(import: Import, clock: Clock, quiet: bool) -> Result<Exit, Erro
 }
 
 /// Enters what could not be understood, and then user by user.
-async fn enter(saved: Saved, product: Product, pen: Pen) -> Result<(), Closed> {
+async fn enter(saved: Saved, product: Product, pen: JournalHandle) -> Result<(), WriterStopped> {
     for gap in saved.gaps() {
         pen.gap(gap.clone()).await?;
     }

@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::config::View;
+use crate::config::ReportSettings;
 use crate::evidence::manifest::{self, Gate, GateFile, Manifest};
 use crate::exit::Error;
-use crate::report::{Evidence, File, put_beside};
+use crate::report::{File, ReportInput, put_beside};
 use crate::waivers::Waivers;
 
 /// Writes the manifest of a report that was written.
@@ -14,8 +14,8 @@ use crate::waivers::Waivers;
 /// # Errors
 /// Evidence that can't be read, or a manifest that can't be written. One that can't be recorded is a warning.
 pub(super) fn write(
-    evidence: &[Evidence],
-    view: &View,
+    evidence: &[ReportInput],
+    view: &ReportSettings,
     waivers: &Waivers,
     files: &[File],
 ) -> Result<File, Error> {
@@ -32,7 +32,7 @@ pub(super) fn write(
     let text = Manifest::of(evidence, gate, &view.output, files)?.text()?;
     let sha256 = manifest::sha256(&text);
     // Before it has its name: of a manifest that stands there the store knows, whenever this ends.
-    for Evidence { store, run, .. } in evidence {
+    for ReportInput { store, run, .. } in evidence {
         if let Err(why) = store.record_manifest(run.id, &sha256, &text) {
             unrecorded(&why);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{render, waivers};
-use crate::config::{Clock, STORE, View};
+use crate::config::{Clock, ReportSettings, STORE};
 use crate::exit::{Error, Exit};
 use crate::report::text::printable;
 use crate::store::{Run, Store};
@@ -13,7 +13,7 @@ use crate::store::{Run, Store};
 ///
 /// # Errors
 /// A store that can't be used, two runs of one deployment, or a report that can't be written.
-pub fn run(stores: Vec<PathBuf>, view: &View, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+pub fn run(stores: Vec<PathBuf>, view: &ReportSettings, clock: Clock, quiet: bool) -> Result<Exit, Error> {
     let waivers = waivers(view, clock)?;
     let mut opened = Vec::new();
     for path in stores {

@@ -23,18 +23,18 @@ pub mod verify;
 use std::io::Write as _;
 
 use self::interrupt::Interrupt;
-use crate::api::Unusable;
-use crate::config::{Clock, View};
+use crate::api::ClientError;
+use crate::config::{Clock, ReportSettings};
 use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
-use crate::report::{Evidence, Format, Lapse, Report, Rules, Written, terminal};
+use crate::report::{Format, GatePolicy, Report, ReportInput, WaiverIssue, Written, terminal};
 use crate::source::BrokenList;
 use crate::store::{self, Run, Store};
 use crate::waivers::Waivers;
 
-impl From<Unusable> for Error {
-    fn from(unusable: Unusable) -> Self {
+impl From<ClientError> for Error {
+    fn from(unusable: ClientError) -> Self {
         Self::input(unusable)
     }
 }
@@ -74,7 +74,7 @@ impl From<crate::evidence::canonical::Error> for Error {
 }
 
 /// The rules by which a run is judged: the view's, or else its own.
-fn judged_by(run: &Run, view: &View) -> Policy {
+fn judged_by(run: &Run, view: &ReportSettings) -> Policy {
     Policy {
         now: run.started_at,
         cutoff: view.cutoff.unwrap_or(run.settings.cutoff),
@@ -83,16 +83,21 @@ fn judged_by(run: &Run, view: &View) -> Policy {
 }
 
 /// Renders stored runs, each of a deployment of its own, into one report; tells about it, and decides.
-fn render(runs: &[(&Store, &Run)], view: &View, waivers: &Waivers, quiet: bool) -> Result<Exit, Error> {
+fn render(
+    runs: &[(&Store, &Run)],
+    view: &ReportSettings,
+    waivers: &Waivers,
+    quiet: bool,
+) -> Result<Exit, Error> {
     let ratchets = runs.iter().map(|(store, run)| compared::ratchet(store, run, view, waivers));
     let ratchets = ratchets.collect::<Result<Vec<_>, _>>()?;
-    let evidence = runs.iter().zip(&ratchets).map(|((store, run), ratchet)| Evidence {
+    let evidence = runs.iter().zip(&ratchets).map(|((store, run), ratchet)| ReportInput {
         store,
         run,
         policy: judged_by(run, view),
         ratchet: ratchet.as_ref(),
     });
-    let rules = Rules { fail_on: view.fail_on, waivers };
+    let rules = GatePolicy { fail_on: view.fail_on, waivers };
     let evidence: Vec<_> = evidence.collect();
     let Written { report, mut files, said } = crate::report::write(&evidence, rules, &view.output)?;
     files.push(manifest::write(&evidence, view, waivers, &files)?);
@@ -112,7 +117,7 @@ fn render(runs: &[(&Store, &Run)], view: &View, waivers: &Waivers, quiet: bool) 
 async fn reported(
     store: Store,
     run: i64,
-    view: View,
+    view: ReportSettings,
     waivers: Waivers,
     quiet: bool,
     interrupt: &mut Interrupt,
@@ -131,7 +136,7 @@ async fn reported(
 }
 
 /// Tells on stderr what nobody was told on stdout. Who can't be told can't be helped.
-fn warn(lapses: &[Lapse]) {
+fn warn(lapses: &[WaiverIssue]) {
     let mut stderr = std::io::stderr().lock();
     for lapse in lapses {
         let _ = writeln!(stderr, "warning: {}", terminal::told(lapse));
@@ -139,13 +144,13 @@ fn warn(lapses: &[Lapse]) {
 }
 
 /// The waivers of the view, if it has any; by the day of `clock` they may end at most a year ahead.
-fn waivers(view: &View, clock: Clock) -> Result<Waivers, Error> {
+fn waivers(view: &ReportSettings, clock: Clock) -> Result<Waivers, Error> {
     let Some(path) = &view.waivers else { return Ok(Waivers::default()) };
     Waivers::read(path, clock.now().date_naive()).map_err(Error::input)
 }
 
 /// What to do now that the report is there.
-fn next(exit: Exit, what: &Report, view: &View) -> String {
+fn next(exit: Exit, what: &Report, view: &ReportSettings) -> String {
     let markdown = Format::Markdown;
     let written = markdown.file_name().filter(|_| view.output.formats.contains(&markdown));
     let report = written.map_or_else(

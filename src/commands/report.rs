@@ -1,7 +1,7 @@
 //! `keysunset report`: a stored run, rendered again without a request.
 
 use super::render;
-use crate::config::{Clock, View};
+use crate::config::{Clock, ReportSettings};
 use crate::exit::{Error, Exit};
 use crate::store::Store;
 
@@ -9,7 +9,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// Waivers that can't be used, no store, no such run, or a report that can't be written.
-pub fn run(view: &View, run: Option<i64>, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+pub fn run(view: &ReportSettings, run: Option<i64>, clock: Clock, quiet: bool) -> Result<Exit, Error> {
     let waivers = super::waivers(view, clock)?;
     let store = Store::open(&view.store)?;
     let run = store.run(run)?;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::say;
-use crate::evidence::verify::{Line, Status, Unusable, verify};
+use crate::evidence::verify::{Line, Status, UnusableManifest, verify};
 use crate::exit::{Error, Exit};
 
-impl From<Unusable> for Error {
-    fn from(unusable: Unusable) -> Self {
+impl From<UnusableManifest> for Error {
+    fn from(unusable: UnusableManifest) -> Self {
         Self::input(unusable)
     }
 }

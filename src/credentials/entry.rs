@@ -2,12 +2,12 @@
 
 use zeroize::Zeroizing;
 
-use super::mistakes::Mistakes;
-use super::part::Part;
+use super::mistakes::Problems;
+use super::part::SecretSource;
 
 /// Which part of a pair.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Half {
+pub(super) enum KeyHalf {
     Public,
     Private,
 }
@@ -22,11 +22,11 @@ pub(super) enum How {
 }
 
 /// What a field or column of this name holds.
-pub(super) fn field(name: &str) -> Option<(Half, How)> {
+pub(super) fn field(name: &str) -> Option<(KeyHalf, How)> {
     let name = name.replace('_', "-");
     let (half, how) = match (name.strip_prefix("public-key"), name.strip_prefix("private-key")) {
-        (Some(how), _) => (Half::Public, how),
-        (_, Some(how)) => (Half::Private, how),
+        (Some(how), _) => (KeyHalf::Public, how),
+        (_, Some(how)) => (KeyHalf::Private, how),
         (None, None) => return None,
     };
     let how = match how {
@@ -44,8 +44,8 @@ pub(super) struct Entry {
     pub(super) line: u64,
     /// Id or name; `None` for the default.
     pub(super) user: Option<String>,
-    pub(super) public: Part,
-    pub(super) private: Part,
+    pub(super) public: SecretSource,
+    pub(super) private: SecretSource,
 }
 
 impl Entry {
@@ -58,17 +58,17 @@ impl Entry {
 /// A credential as it is being read.
 #[derive(Default)]
 pub(super) struct Draft {
-    public: Option<Part>,
-    private: Option<Part>,
+    public: Option<SecretSource>,
+    private: Option<SecretSource>,
     /// Whether something of it was told already.
     is_wrong: bool,
 }
 
 impl Draft {
-    pub(super) fn put(&mut self, half: Half, part: Part, line: u64, mistakes: &mut Mistakes) {
+    pub(super) fn put(&mut self, half: KeyHalf, part: SecretSource, line: u64, mistakes: &mut Problems) {
         let place = match half {
-            Half::Public => &mut self.public,
-            Half::Private => &mut self.private,
+            KeyHalf::Public => &mut self.public,
+            KeyHalf::Private => &mut self.private,
         };
         if place.replace(part).is_some() {
             self.wrong(
@@ -79,18 +79,19 @@ impl Draft {
         }
     }
 
-    pub(super) fn wrong(&mut self, line: u64, why: impl Into<String>, mistakes: &mut Mistakes) {
+    pub(super) fn wrong(&mut self, line: u64, why: impl Into<String>, mistakes: &mut Problems) {
         self.is_wrong = true;
         mistakes.note(line, why);
     }
 
     /// The whole of it, or a mistake that says what is missing.
-    pub(super) fn finish(self, user: Option<String>, line: u64, mistakes: &mut Mistakes) -> Option<Entry> {
+    pub(super) fn finish(self, user: Option<String>, line: u64, mistakes: &mut Problems) -> Option<Entry> {
         match (self.public, self.private) {
             (Some(public), Some(private)) if !self.is_wrong => Some(Entry { line, user, public, private }),
             (public, private) => {
                 if !self.is_wrong {
-                    let missing = [(Half::Public, public.is_none()), (Half::Private, private.is_none())];
+                    let missing =
+                        [(KeyHalf::Public, public.is_none()), (KeyHalf::Private, private.is_none())];
                     for (half, _) in missing.into_iter().filter(|(_, is_missing)| *is_missing) {
                         mistakes.note(line, half.told("is missing"));
                     }
@@ -101,7 +102,7 @@ impl Draft {
     }
 }
 
-impl Half {
+impl KeyHalf {
     fn told(self, what: &str) -> String {
         match self {
             Self::Public => format!("the public key {what}"),

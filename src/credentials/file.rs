@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::entry::Entry;
-use super::mistakes::Mistakes;
+use super::mistakes::Problems;
 use super::secret_file::{self, Unreadable};
 use super::{Env, Error, pair, rows, tables};
 use crate::api::{Credential, Credentials};
@@ -19,7 +19,7 @@ pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Crede
         Unreadable::Content(why) => Error(format!("the file of credentials {name} can't be used: {why}")),
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut mistakes = Mistakes::of(&name);
+    let mut mistakes = Problems::of(&name);
     let entries = entries(path, text, &mut mistakes);
     mistakes.end()?;
     let mut all = Credentials::default();
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Crede
     Ok(all)
 }
 
-fn entries(path: &Path, text: &str, mistakes: &mut Mistakes) -> Vec<Entry> {
+fn entries(path: &Path, text: &str, mistakes: &mut Problems) -> Vec<Entry> {
     let entries =
         if is_csv(path, text) { rows::entries(text, mistakes) } else { tables::entries(text, mistakes) };
     let mut lines: HashMap<Option<String>, u64> = HashMap::new();
@@ -61,10 +61,11 @@ fn is_csv(path: &Path, text: &str) -> bool {
     first.is_some_and(|line| !line.starts_with('[') && !line.contains('='))
 }
 
-fn resolved(entry: &Entry, env: &Env, mistakes: &mut Mistakes) -> Option<Credential> {
+fn resolved(entry: &Entry, env: &Env, mistakes: &mut Problems) -> Option<Credential> {
     let whose = entry.whose();
-    let mut part =
-        |part: &super::part::Part| part.get(&whose, env).map_err(|why| mistakes.note(entry.line, why)).ok();
+    let mut part = |part: &super::part::SecretSource| {
+        part.get(&whose, env).map_err(|why| mistakes.note(entry.line, why)).ok()
+    };
     let (public, private) = (part(&entry.public), part(&entry.private));
     let credential = pair(&public?, &private?);
     credential.map_err(|why| mistakes.note(entry.line, format!("{whose}: {why}"))).ok()

@@ -8,14 +8,14 @@ use super::Error;
 const TOLD: usize = 20;
 
 /// The mistakes of one file so far.
-pub(super) struct Mistakes {
+pub(super) struct Problems {
     file: String,
     /// Line number (0 for the file as a whole) and what is wrong there.
     told: Vec<(u64, String)>,
     more: usize,
 }
 
-impl Mistakes {
+impl Problems {
     pub(super) fn of(file: &str) -> Self {
         Self { file: file.to_owned(), told: Vec::new(), more: 0 }
     }

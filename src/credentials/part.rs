@@ -15,7 +15,7 @@ use super::{Env, command, env, first_line};
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where the part is to be had. None of these may be printed, since any of them may be a secret by mistake.
-pub(super) enum Part {
+pub(super) enum SecretSource {
     Inline(Zeroizing<String>),
     /// In this variable.
     Env(Zeroizing<String>),
@@ -25,7 +25,7 @@ pub(super) enum Part {
     Command(Vec<Zeroizing<String>>),
 }
 
-impl Part {
+impl SecretSource {
     /// One of the three that are given as one string.
     pub(super) fn of_text(how: How, text: Zeroizing<String>) -> Option<Self> {
         match how {

@@ -2,18 +2,18 @@
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::entry::{Draft, Entry, Half, How, field, inline, user};
-use super::mistakes::Mistakes;
-use super::part::Part;
+use super::entry::{Draft, Entry, How, KeyHalf, field, inline, user};
+use super::mistakes::Problems;
+use super::part::SecretSource;
 
 /// What a column holds.
 enum Column {
     User,
-    Part(Half, How),
+    SecretSource(KeyHalf, How),
 }
 
 /// The credentials that are whole; what is wrong is noted.
-pub(super) fn entries(text: &str, mistakes: &mut Mistakes) -> Vec<Entry> {
+pub(super) fn entries(text: &str, mistakes: &mut Problems) -> Vec<Entry> {
     let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let counts = |mark: char| first.map_or(0, |line| line.matches(mark).count());
     let delimiter = if counts(';') > counts(',') { b';' } else { b',' };
@@ -46,7 +46,7 @@ fn line_of(row: &StringRecord) -> u64 {
 }
 
 /// What the columns hold; told by number, since a file without a header begins with a secret.
-fn columns(header: &StringRecord, mistakes: &mut Mistakes) -> Option<Vec<Column>> {
+fn columns(header: &StringRecord, mistakes: &mut Problems) -> Option<Vec<Column>> {
     let line = line_of(header).max(1);
     let columns: Vec<_> = header
         .iter()
@@ -54,7 +54,7 @@ fn columns(header: &StringRecord, mistakes: &mut Mistakes) -> Option<Vec<Column>
         .map(|(at, name)| match (name, field(name)) {
             ("user" | "user_id" | "username", _) => Some(Column::User),
             (_, Some((half, How::Inline | How::Env | How::File))) => {
-                field(name).map(|(_, how)| Column::Part(half, how))
+                field(name).map(|(_, how)| Column::SecretSource(half, how))
             }
             (_, Some((_, How::Command))) => {
                 mistakes.note(line, format!("column {}: commands can only be given in TOML", at + 1));
@@ -76,7 +76,7 @@ fn columns(header: &StringRecord, mistakes: &mut Mistakes) -> Option<Vec<Column>
     columns.into_iter().collect()
 }
 
-fn entry(columns: &[Column], row: &StringRecord, mistakes: &mut Mistakes) -> Option<Entry> {
+fn entry(columns: &[Column], row: &StringRecord, mistakes: &mut Problems) -> Option<Entry> {
     let line = line_of(row);
     if row.len() != columns.len() {
         mistakes.note(line, format!("{} fields, where the first line has {}", row.len(), columns.len()));
@@ -86,8 +86,8 @@ fn entry(columns: &[Column], row: &StringRecord, mistakes: &mut Mistakes) -> Opt
     for (column, value) in columns.iter().zip(row) {
         match column {
             Column::User => whose = user(value),
-            Column::Part(half, how) => {
-                if let Some(part) = inline(value).and_then(|text| Part::of_text(*how, text)) {
+            Column::SecretSource(half, how) => {
+                if let Some(part) = inline(value).and_then(|text| SecretSource::of_text(*how, text)) {
                     draft.put(*half, part, line, mistakes);
                 }
             }

@@ -8,13 +8,13 @@ use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use super::entry::{Draft, Entry, How, field, inline, user};
-use super::mistakes::Mistakes;
-use super::part::Part;
-use crate::lines::Lines;
+use super::mistakes::Problems;
+use super::part::SecretSource;
+use crate::lines::LineIndex;
 
 /// The credentials that are whole; what is wrong is noted.
-pub(super) fn entries(text: &str, mistakes: &mut Mistakes) -> Vec<Entry> {
-    let lines = Lines::of(text);
+pub(super) fn entries(text: &str, mistakes: &mut Problems) -> Vec<Entry> {
+    let lines = LineIndex::of(text);
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let place = error.span().map_or(0, |span| span.start);
@@ -54,7 +54,7 @@ pub(super) fn entries(text: &str, mistakes: &mut Mistakes) -> Vec<Entry> {
     entries
 }
 
-fn draft(table: DeTable, lines: &Lines, mistakes: &mut Mistakes) -> Draft {
+fn draft(table: DeTable, lines: &LineIndex, mistakes: &mut Problems) -> Draft {
     let mut draft = Draft::default();
     let mut fields: Vec<_> = table.into_iter().collect();
     fields.sort_by_key(|(name, _)| name.span().start);
@@ -74,7 +74,7 @@ fn draft(table: DeTable, lines: &Lines, mistakes: &mut Mistakes) -> Draft {
     draft
 }
 
-fn part(how: How, value: Spanned<DeValue>) -> Result<Part, &'static str> {
+fn part(how: How, value: Spanned<DeValue>) -> Result<SecretSource, &'static str> {
     let expected = match how {
         How::Command => "expected an array of strings: the program and its arguments",
         How::Inline | How::Env | How::File => "expected a string that is not empty",
@@ -84,14 +84,14 @@ fn part(how: How, value: Spanned<DeValue>) -> Result<Part, &'static str> {
             let words: Option<Vec<_>> = words.into_iter().map(|word| text(word.into_inner())).collect();
             match words {
                 Some(words) if words.first().is_some_and(|program| !program.is_empty()) => {
-                    Ok(Part::Command(words))
+                    Ok(SecretSource::Command(words))
                 }
                 Some(_) | None => Err(expected),
             }
         }
         (_, value) => {
             let given = text(value).and_then(|text| inline(&text));
-            given.and_then(|text| Part::of_text(how, text)).ok_or(expected)
+            given.and_then(|text| SecretSource::of_text(how, text)).ok_or(expected)
         }
     }
 }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use read::{Broken, Entries, Entry, read};
 
-use self::line::{GapLine, Line, ReadingLine};
-use crate::model::{Product, Reading};
+use self::line::{IncompleteListLine, Line, UserResultLine};
+use crate::model::{Product, UserResult};
 use crate::store::{self, Run, RunSettings, Store};
 
 /// Of the form. It goes up with every change of a field.
@@ -151,7 +151,7 @@ impl From<&RunSettings> for Settings {
 }
 
 impl Totals {
-    fn count(&mut self, reading: &Reading) {
+    fn count(&mut self, reading: &UserResult) {
         self.users += 1;
         *(if reading.outcome.status.is_complete() { &mut self.read } else { &mut self.not_read }) += 1;
         self.keys += reading.keys.len() as u64;
@@ -168,11 +168,11 @@ pub fn write(store: &Store, run: &Run, out: &mut impl Write) -> Result<Totals, E
     sheet.put(&Line::Run(Box::new(Head::from(run))))?;
     for gap in &store.gaps(run)? {
         totals.gaps += 1;
-        sheet.put(&Line::Gap(GapLine::from(gap)))?;
+        sheet.put(&Line::IncompleteList(IncompleteListLine::from(gap)))?;
     }
     store.readings(run, |reading| {
         totals.count(&reading);
-        sheet.put(&Line::Reading(ReadingLine::from(&reading))).map_err(Error::from)
+        sheet.put(&Line::UserResult(UserResultLine::from(&reading))).map_err(Error::from)
     })?;
     sheet.put(&Line::End(totals))?;
     Ok(totals)

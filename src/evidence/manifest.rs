@@ -11,7 +11,7 @@ use super::canonical::{self, Settings, Totals};
 use super::digest::{self, Hashing};
 use crate::model::Product;
 use crate::policy::FailOn;
-use crate::report::{self, Evidence, Format, Output};
+use crate::report::{self, Format, Output, ReportInput};
 use crate::store::{self, Run, Store};
 
 /// Its name beside the reports.
@@ -157,7 +157,7 @@ impl Manifest {
     /// # Errors
     /// Evidence that can't be read.
     pub fn of(
-        evidence: &[Evidence],
+        evidence: &[ReportInput],
         gate: Gate,
         output: &Output,
         files: &[report::File],
@@ -198,8 +198,8 @@ pub fn of_file(path: &std::path::Path) -> io::Result<String> {
     Ok(digest::of_file(std::fs::File::open(path)?)?.0)
 }
 
-fn facts(evidence: &Evidence) -> Result<Facts, canonical::Error> {
-    let Evidence { store, run, policy, ratchet } = evidence;
+fn facts(evidence: &ReportInput) -> Result<Facts, canonical::Error> {
+    let ReportInput { store, run, policy, ratchet } = evidence;
     let rules = Rules {
         cutoff: policy.cutoff,
         active_within_days: policy.active_within,

@@ -71,7 +71,7 @@ impl Line {
 /// There is nothing to verify: no manifest, another program's file, or a newer version's.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Unusable(String);
+pub struct UnusableManifest(String);
 
 /// In bytes. A manifest is some kilobytes long.
 const LONGEST: u64 = 16 << 20;
@@ -80,10 +80,10 @@ const LONGEST: u64 = 16 << 20;
 ///
 /// # Errors
 /// A manifest that can't be used. Everything else is a line.
-pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<Line>, Unusable> {
+pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<Line>, UnusableManifest> {
     let path = dir.join(NAME);
     let text = read(&path)?;
-    let manifest = parse(&text).map_err(|why| Unusable(format!("{} {why}", path.display())))?;
+    let manifest = parse(&text).map_err(|why| UnusableManifest(format!("{} {why}", path.display())))?;
     let sha256 = super::manifest::sha256(&text);
     let mut lines = vec![itself(&manifest, &text, &sha256)];
     lines.extend(manifest.files.iter().map(|file| beside(dir, file)));
@@ -103,7 +103,7 @@ pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<Line>, Unusable> {
     Ok(lines)
 }
 
-fn read(path: &Path) -> Result<String, Unusable> {
+fn read(path: &Path) -> Result<String, UnusableManifest> {
     let name = path.display();
     let text = regular(path).and_then(|file| {
         let mut text = String::new();
@@ -111,12 +111,12 @@ fn read(path: &Path) -> Result<String, Unusable> {
         Ok(text)
     });
     match text {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Err(Unusable(format!(
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Err(UnusableManifest(format!(
             "there is no {name}\nhelp: every run writes one into --out; name that folder: `keysunset verify DIR`"
         ))),
-        Err(why) => Err(Unusable(format!("{name} can't be read: {why}"))),
+        Err(why) => Err(UnusableManifest(format!("{name} can't be read: {why}"))),
         Ok(text) if text.len() as u64 == LONGEST => {
-            Err(Unusable(format!("{name} is no manifest: it is longer than {} MiB", LONGEST >> 20)))
+            Err(UnusableManifest(format!("{name} is no manifest: it is longer than {} MiB", LONGEST >> 20)))
         }
         Ok(text) => Ok(text),
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Point, forecast, point};
+use super::{RunSummary, forecast, point};
 use crate::store::{Error, Run, Store};
 
 /// Runs in the picture.
@@ -34,15 +34,15 @@ pub struct BurnDown {
 impl BurnDown {
     /// From the points of one deployment, oldest first. The last one says whom the picture is of.
     #[must_use]
-    pub fn of(points: &[Point]) -> Self {
-        let same: Vec<&Point> = match points.last() {
+    pub fn of(points: &[RunSummary]) -> Self {
+        let same: Vec<&RunSummary> = match points.last() {
             Some(last) => points.iter().filter(|point| point.asks_as(last)).collect(),
             None => Vec::new(),
         };
-        let complete: Vec<Point> =
+        let complete: Vec<RunSummary> =
             same.iter().copied().filter(|point| point.is_complete()).cloned().collect();
-        let day = |point: &Point| point.run.started_at.date_naive();
-        let by_day: Vec<&Point> =
+        let day = |point: &RunSummary| point.run.started_at.date_naive();
+        let by_day: Vec<&RunSummary> =
             complete.chunk_by(|one, next| day(one) == day(next)).filter_map(<[_]>::last).collect();
         let shown = &by_day[by_day.len().saturating_sub(SHOWN)..];
         Self {

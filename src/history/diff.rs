@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::Point;
+use super::RunSummary;
 use super::usage::{Usage, usage};
-use crate::model::{PersonalKey, ReadStatus, Reading, User, rfc3339};
+use crate::model::{PersonalKey, ReadStatus, User, UserResult, rfc3339};
 
 named! {
     /// What became of a user or a key, in the order of a page. The names are those of a program's fields.
@@ -48,9 +48,9 @@ named! {
 /// The two runs.
 pub struct Frame {
     /// The earlier one.
-    pub before: Point,
+    pub before: RunSummary,
     /// The later one.
-    pub after: Point,
+    pub after: RunSummary,
 }
 
 /// One thing that changed.
@@ -113,8 +113,9 @@ impl Frame {
             }
         }
         if !self.asks_the_same() {
-            let asked =
-                |point: &Point| format!("run {} {}", point.run.id, point.run.settings.sources.join(", "));
+            let asked = |point: &RunSummary| {
+                format!("run {} {}", point.run.id, point.run.settings.sources.join(", "))
+            };
             caveats.push(format!("they asked for different users: {}; {}", asked(before), asked(after)));
         } else if before.run.settings.lists != after.run.settings.lists {
             caveats.push("the lists of users differ".to_owned());
@@ -128,7 +129,11 @@ impl Frame {
 
     /// What changed with one user, himself first, then his keys by id: his reading in the earlier run and in the later one.
     #[must_use]
-    pub fn changes<'a>(&self, before: Option<&'a Reading>, after: Option<&'a Reading>) -> Vec<Entry<'a>> {
+    pub fn changes<'a>(
+        &self,
+        before: Option<&'a UserResult>,
+        after: Option<&'a UserResult>,
+    ) -> Vec<Entry<'a>> {
         let Some(newest) = after.or(before) else { return Vec::new() };
         let both = Both { frame: self, user: &newest.user, before, after };
         let mut entries = Vec::new();
@@ -141,7 +146,7 @@ impl Frame {
 }
 
 /// The keys of both readings, by id.
-fn keys<'a>(before: Option<&'a Reading>, after: Option<&'a Reading>) -> BTreeMap<&'a str, Sides<'a>> {
+fn keys<'a>(before: Option<&'a UserResult>, after: Option<&'a UserResult>) -> BTreeMap<&'a str, Sides<'a>> {
     let mut keys: BTreeMap<&str, Sides> = BTreeMap::new();
     let none = Sides { before: None, after: None };
     for key in before.iter().flat_map(|reading| &reading.keys) {
@@ -157,19 +162,19 @@ fn keys<'a>(before: Option<&'a Reading>, after: Option<&'a Reading>) -> BTreeMap
 struct Both<'a, 'f> {
     frame: &'f Frame,
     user: &'a User,
-    before: Option<&'a Reading>,
-    after: Option<&'a Reading>,
+    before: Option<&'a UserResult>,
+    after: Option<&'a UserResult>,
 }
 
 impl<'a> Both<'a, '_> {
     fn entry(&self, change: Change, key: Option<Sides<'a>>, why: String) -> Entry<'a> {
-        let status = |reading: Option<&Reading>| reading.map(|reading| reading.outcome.status);
+        let status = |reading: Option<&UserResult>| reading.map(|reading| reading.outcome.status);
         let (was, is) = (status(self.before), status(self.after));
         Entry { change, user: self.user, was, is, key, usage: None, why }
     }
 
     /// Whether a run knew everybody whom the other asked for, and if not, why.
-    fn knew_everybody(&self, point: &Point) -> Result<(), String> {
+    fn knew_everybody(&self, point: &RunSummary) -> Result<(), String> {
         let run = point.run.id;
         match (self.frame.asks_the_same(), point.is_whole()) {
             (true, true) => Ok(()),
@@ -280,7 +285,7 @@ impl<'a> Both<'a, '_> {
 }
 
 /// When a user was read; where nobody noted it, when the run started.
-fn read_at(reading: Option<&Reading>, point: &Point) -> DateTime<Utc> {
+fn read_at(reading: Option<&UserResult>, point: &RunSummary) -> DateTime<Utc> {
     reading.and_then(|reading| reading.read_at).unwrap_or(point.run.started_at)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::Point;
+use super::RunSummary;
 use super::points::counted;
 
 /// Runs of which the slope is taken.
@@ -95,14 +95,14 @@ impl fmt::Display for Forecast {
 ///
 /// A straight line is laid through them by least squares; its slope, from the keys of the newest on, leads to zero.
 #[must_use]
-pub fn forecast(points: &[Point]) -> Forecast {
-    let mut all: Vec<&Point> = points.iter().collect();
+pub fn forecast(points: &[RunSummary]) -> Forecast {
+    let mut all: Vec<&RunSummary> = points.iter().collect();
     all.sort_by_key(|point| (point.run.started_at, point.run.id));
     // Of those that asked for the same users as the newest: a run of one user says nothing about the others.
     let Some(asked) = all.last().copied() else {
         return Forecast::None("there is no complete run".to_owned());
     };
-    let mut complete: Vec<&Point> =
+    let mut complete: Vec<&RunSummary> =
         all.into_iter().filter(|point| point.is_complete() && point.asks_as(asked)).collect();
     let Some(newest) = complete.last().copied() else {
         return Forecast::None("there is no complete run".to_owned());
@@ -138,12 +138,12 @@ pub fn forecast(points: &[Point]) -> Forecast {
     }
 }
 
-fn day(point: &Point) -> NaiveDate {
+fn day(point: &RunSummary) -> NaiveDate {
     point.run.started_at.date_naive()
 }
 
 /// Keys fewer a second by least squares, as a fraction; `None` where they get no fewer.
-fn fall(points: &[&Point]) -> Option<(i128, i128)> {
+fn fall(points: &[&RunSummary]) -> Option<(i128, i128)> {
     let start = points.first()?.run.started_at;
     let (mut times, mut keys, mut products, mut squares) = (0, 0, 0, 0);
     for point in points {
@@ -160,7 +160,7 @@ fn fall(points: &[&Point]) -> Option<(i128, i128)> {
 }
 
 /// The first day at whose start nothing is left.
-fn zero(newest: &Point, (fewer, seconds): (i128, i128)) -> Option<NaiveDate> {
+fn zero(newest: &RunSummary, (fewer, seconds): (i128, i128)) -> Option<NaiveDate> {
     let keys = i128::from(newest.tally.keys);
     let lasts = div_ceil(keys * seconds, fewer);
     if lasts > HORIZON {
@@ -181,7 +181,7 @@ mod tests {
     use super::super::points::tests::complete;
     use super::*;
 
-    fn runs(all: &[(&str, u64)]) -> Vec<Point> {
+    fn runs(all: &[(&str, u64)]) -> Vec<RunSummary> {
         let numbered = (1..).zip(all);
         numbered.map(|(id, (day, keys))| complete(id, &format!("{day}T00:00:00Z"), *keys)).collect()
     }

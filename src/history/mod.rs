@@ -12,7 +12,7 @@ mod usage;
 pub use burn_down::{BurnDown, burn_down};
 pub use forecast::{Forecast, forecast};
 pub use keeping::surplus;
-pub use points::{Point, point, points};
+pub use points::{RunSummary, point, points};
 pub use sparkline::sparkline;
 pub use usage::Usage;
 

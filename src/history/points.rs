@@ -2,23 +2,23 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::store::{Error, Run, Store, Tally};
+use crate::store::{Error, Run, RunStats, Store};
 
 /// A run, and what it came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Point {
+pub struct RunSummary {
     /// What was asked.
     pub run: Run,
     /// The cutoff by which uses were counted.
     pub cutoff: DateTime<Utc>,
     /// What came of it.
-    pub tally: Tally,
+    pub tally: RunStats,
     /// Keys more (or fewer) than in the last complete run before it that asked for the same users; `None` where this one is
     /// incomplete or there is no such run.
     pub change: Option<i64>,
 }
 
-impl Point {
+impl RunSummary {
     /// Whether nothing is known to be missing, apart from users who could not be read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -34,7 +34,7 @@ impl Point {
     /// What is missing, in a few words; `None` where nothing is.
     #[must_use]
     pub fn missing(&self) -> Option<String> {
-        let Tally { users, unread, gaps, .. } = self.tally;
+        let RunStats { users, unread, gaps, .. } = self.tally;
         let mut what = Vec::new();
         if self.run.finished_at.is_none() {
             what.push("not finished".to_owned());
@@ -68,17 +68,21 @@ pub(super) fn counted(number: u64, what: &str) -> String {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn point(store: &Store, run: Run, cutoff: Option<DateTime<Utc>>) -> Result<Point, Error> {
+pub fn point(store: &Store, run: Run, cutoff: Option<DateTime<Utc>>) -> Result<RunSummary, Error> {
     let cutoff = cutoff.unwrap_or(run.settings.cutoff);
     let tally = store.tally(&run, cutoff)?;
-    Ok(Point { run, cutoff, tally, change: None })
+    Ok(RunSummary { run, cutoff, tally, change: None })
 }
 
 /// Every run of a deployment, oldest first.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn points(store: &Store, deployment: &str, cutoff: Option<DateTime<Utc>>) -> Result<Vec<Point>, Error> {
+pub fn points(
+    store: &Store,
+    deployment: &str,
+    cutoff: Option<DateTime<Utc>>,
+) -> Result<Vec<RunSummary>, Error> {
     let runs = store.runs()?.into_iter().rev().map(|(run, _)| run);
     let of_it = runs.filter(|run| run.deployment == deployment);
     let mut points = of_it.map(|run| point(store, run, cutoff)).collect::<Result<Vec<_>, _>>()?;
@@ -89,7 +93,7 @@ pub fn points(store: &Store, deployment: &str, cutoff: Option<DateTime<Utc>>) ->
     Ok(points)
 }
 
-fn change(before: &[Point], point: &Point) -> Option<i64> {
+fn change(before: &[RunSummary], point: &RunSummary) -> Option<i64> {
     let last = before.iter().rfind(|earlier| earlier.is_complete() && earlier.asks_as(point))?;
     point.is_complete().then(|| point.tally.keys.cast_signed() - last.tally.keys.cast_signed())
 }
@@ -101,7 +105,7 @@ pub(super) mod tests {
     use crate::store::RunSettings;
 
     /// A complete run of one user with so many keys.
-    pub(in crate::history) fn complete(id: i64, started_at: &str, keys: u64) -> Point {
+    pub(in crate::history) fn complete(id: i64, started_at: &str, keys: u64) -> RunSummary {
         let started_at = started_at.parse().unwrap();
         let settings = RunSettings {
             sources: vec!["all organizations".to_owned()],
@@ -128,15 +132,15 @@ pub(super) mod tests {
             tool_version: String::new(),
             settings,
         };
-        let tally = Tally { users: 1, keys, ..Tally::default() };
-        Point { run, cutoff: DateTime::UNIX_EPOCH, tally, change: None }
+        let tally = RunStats { users: 1, keys, ..RunStats::default() };
+        RunSummary { run, cutoff: DateTime::UNIX_EPOCH, tally, change: None }
     }
 
     #[test]
     fn what_is_missing_makes_a_run_incomplete() {
         let whole = complete(1, "2025-01-01T00:00:00Z", 3);
         assert_eq!((whole.is_complete(), whole.missing()), (true, None));
-        let without = |change: fn(&mut Point)| {
+        let without = |change: fn(&mut RunSummary)| {
             let mut point = whole.clone();
             change(&mut point);
             (point.is_complete(), point.missing().unwrap())

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use tempfile::NamedTempFile;
 
 use super::record::Record;
-use super::{Ended, Error, Facts, Report, Row, Writer};
+use super::{Ended, Error, Report, Row, RunContext, Writer};
 
 /// Promised outward; later ones are only ever appended.
 const COLUMNS: [&str; 29] = [
@@ -100,11 +100,11 @@ impl Csv {
 }
 
 impl Writer for Csv {
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         Record::of_nobody(facts).try_for_each(|record| self.write(&record))
     }
 
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
         self.write(&Record::of(facts, row))
     }
 

@@ -10,10 +10,10 @@ use std::io;
 
 use self::annotation::{About, Annotation, Annotations, Kind, named};
 use self::step_summary::StepSummary;
-use super::place::Places;
+use super::place::Locator;
 use super::record::Record;
 use super::text::{printable, shortened};
-use super::{Ended, Error, Facts, Report, Row, Writer, terminal};
+use super::{Ended, Error, Report, Row, RunContext, Writer, terminal};
 use crate::model::{PersonalKey, User};
 use crate::policy::{Judgement, Severity};
 
@@ -26,7 +26,7 @@ struct Github {
     warnings: Annotations,
     notices: Annotations,
     summary: StepSummary,
-    places: Places,
+    places: Locator,
 }
 
 pub(super) fn start() -> impl Writer {
@@ -35,12 +35,12 @@ pub(super) fn start() -> impl Writer {
         warnings: Annotations::new(),
         notices: Annotations::new(),
         summary: StepSummary::new(),
-        places: Places::here(),
+        places: Locator::here(),
     }
 }
 
 impl Writer for Github {
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         self.summary.begin(facts);
         for record in Record::of_nobody(facts) {
             let deployment = printable(&facts.run.deployment);
@@ -59,7 +59,7 @@ impl Writer for Github {
         Ok(())
     }
 
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
         self.summary.row(facts, row);
         let user = &row.reading.user;
         if let Some((key, judged)) = &row.key {
@@ -129,7 +129,7 @@ fn kind(is_finding: bool, severity: Severity) -> Kind {
 }
 
 /// An annotation of a user who was not read, until more is said.
-fn of_user(facts: &Facts, user: &User, places: &Places) -> Annotation {
+fn of_user(facts: &RunContext, user: &User, places: &Locator) -> Annotation {
     Annotation {
         about: About::User,
         last_used: Reverse(None),
@@ -143,7 +143,7 @@ fn of_user(facts: &Facts, user: &User, places: &Places) -> Annotation {
     }
 }
 
-fn told(facts: &Facts, row: &Row, key: &PersonalKey, judged: &Judgement) -> String {
+fn told(facts: &RunContext, row: &Row, key: &PersonalKey, judged: &Judgement) -> String {
     let ends_in = key.suffix.as_ref().map_or_else(String::new, |it| format!(", ends in {}", it.as_str()));
     let description = printable(&shortened(&key.description, TEXT));
     let Judgement { reason, action, .. } = judged;

@@ -6,10 +6,10 @@ use std::io::{self, BufWriter, Write as _};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::place::{Place, Places, fingerprint, identity};
+use super::place::{Locator, SourceLocation, fingerprint, identity};
 use super::record::Record;
 use super::sentence::{self, Unknown};
-use super::{Ended, Error, Facts, Report, Row, Writer};
+use super::{Ended, Error, Report, Row, RunContext, Writer};
 use crate::policy::Severity;
 
 /// What nobody knows weighs as much as a key of unknown use.
@@ -25,7 +25,7 @@ enum Before {
 
 struct Gitlab {
     file: BufWriter<NamedTempFile>,
-    places: Places,
+    places: Locator,
     before: Before,
 }
 
@@ -51,7 +51,7 @@ struct Lines {
 }
 
 pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
-    Gitlab { file, places: Places::here(), before: Before::Nothing }
+    Gitlab { file, places: Locator::here(), before: Before::Nothing }
 }
 
 impl Gitlab {
@@ -66,20 +66,20 @@ impl Gitlab {
 }
 
 impl Writer for Gitlab {
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         for (unknown, list, record) in sentence::nobodies(facts) {
             self.write(&Entry {
                 description: sentence::of(&record),
                 check_name: unknown.name(),
                 fingerprint: fingerprint(&[record.deployment, list, unknown.name()]),
                 severity: UNKNOWN,
-                location: Location::of(&Place::elsewhere()),
+                location: Location::of(&SourceLocation::elsewhere()),
             })?;
         }
         Ok(())
     }
 
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
         let (check_name, severity) = match &row.key {
             Some((_, judged)) => (judged.verdict.as_str(), severity(judged.severity)),
             None if sentence::is_unread(row) => (Unknown::User.name(), UNKNOWN),
@@ -107,7 +107,7 @@ impl Writer for Gitlab {
 }
 
 impl Location {
-    fn of(place: &Place) -> Self {
+    fn of(place: &SourceLocation) -> Self {
         Self { path: place.path(), lines: Lines { begin: place.line } }
     }
 }

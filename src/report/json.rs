@@ -9,7 +9,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::record::Record;
-use super::{Ended, Error, Facts, Lapse, LapseKind, Report, Row, Summary, Writer};
+use super::{Ended, Error, Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, Writer};
 use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
 use crate::store::RunSettings;
@@ -78,11 +78,11 @@ impl Json {
 }
 
 impl Writer for Json {
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         Record::of_nobody(facts).try_for_each(|record| self.write(record, None))
     }
 
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
         self.write(Record::of(facts, row), row.key.is_some().then_some(row.is_finding))
     }
 
@@ -125,7 +125,7 @@ struct Deployment<'a> {
     policy: Policy,
     compared: Option<Compared<'a>>,
     complete: bool,
-    gaps: Vec<Gap<'a>>,
+    gaps: Vec<IncompleteList<'a>>,
     totals: Totals,
 }
 
@@ -152,7 +152,7 @@ impl<'a> Deployment<'a> {
                 more_severe_keys: summary.more_severe,
             }),
             complete: facts.is_whole() && summary.is_complete(),
-            gaps: facts.gaps.iter().map(Gap::of).collect(),
+            gaps: facts.gaps.iter().map(IncompleteList::of).collect(),
             totals: Totals::of(summary),
         }
     }
@@ -199,7 +199,7 @@ struct Policy {
 }
 
 impl Policy {
-    fn of(facts: &Facts) -> Self {
+    fn of(facts: &RunContext) -> Self {
         Self {
             as_of: rfc3339(facts.policy.now),
             cutoff: rfc3339(facts.policy.cutoff),
@@ -218,7 +218,7 @@ struct Compared<'a> {
 
 /// A list that was not read to its end.
 #[derive(Serialize)]
-struct Gap<'a> {
+struct IncompleteList<'a> {
     source: &'a str,
     read_status: ReadStatus,
     http_status: Option<u16>,
@@ -226,8 +226,8 @@ struct Gap<'a> {
     detail: Option<&'a str>,
 }
 
-impl<'a> Gap<'a> {
-    fn of(gap: &'a model::Gap) -> Self {
+impl<'a> IncompleteList<'a> {
+    fn of(gap: &'a model::IncompleteList) -> Self {
         let Outcome { status, http_status, error_code, detail } = &gap.outcome;
         Self {
             source: &gap.source,
@@ -288,7 +288,7 @@ fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, count: impl Fn(T) -> 
 /// A waiver of which something has to be said.
 #[derive(Serialize)]
 struct Lapsed<'a> {
-    lapse: LapseKind,
+    lapse: WaiverIssueKind,
     line: u64,
     key_id: Option<&'a str>,
     user: Option<&'a str>,
@@ -301,7 +301,7 @@ struct Lapsed<'a> {
 }
 
 impl<'a> Lapsed<'a> {
-    fn of(lapse: &'a Lapse<'a>) -> Self {
+    fn of(lapse: &'a WaiverIssue<'a>) -> Self {
         let waiver = lapse.waiver;
         let (key_id, user) = match &waiver.target {
             Target::Key(id) => (Some(id.as_str()), None),

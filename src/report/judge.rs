@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{Facts, Row, Rules};
-use crate::model::Reading;
+use super::{GatePolicy, Row, RunContext};
+use crate::model::UserResult;
 use crate::store;
-use crate::waivers::{Standing, Target, Waiver};
+use crate::waivers::{Target, Waiver, WaiverStatus};
 
 named! {
     /// What there is to say of a waiver.
-    pub enum LapseKind {
+    pub enum WaiverIssueKind {
         /// It has ended, and no longer counts
         Expired = "expired",
         /// It counts, and ends within 14 days
@@ -24,18 +24,18 @@ named! {
 }
 
 /// A waiver of which something has to be said.
-pub struct Lapse<'a> {
+pub struct WaiverIssue<'a> {
     /// Which.
     pub waiver: &'a Waiver,
     /// What.
-    pub kind: LapseKind,
+    pub kind: WaiverIssueKind,
     /// Days until its last day has passed; negative: since.
     pub days_left: i64,
 }
 
 /// Judges the rows of all deployments, and remembers which waivers were met.
 pub(super) struct Judge<'a> {
-    rules: Rules<'a>,
+    rules: GatePolicy<'a>,
     /// By what counts for waivers, whatever the deployment: the latest start of a run.
     now: DateTime<Utc>,
     /// The waivers that were met, and in which deployments.
@@ -50,15 +50,15 @@ fn entry(waiver: &Waiver) -> Entry<'_> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(rules: Rules<'a>, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(rules: GatePolicy<'a>, now: DateTime<Utc>) -> Self {
         Self { rules, now, met: BTreeMap::new() }
     }
 
     /// The rows of one user of a run: one that says what was not read or that there is nothing, and one a key.
     pub(super) fn rows<'r>(
         &mut self,
-        reading: &'r Reading,
-        facts: &Facts,
+        reading: &'r UserResult,
+        facts: &RunContext,
     ) -> impl Iterator<Item = Result<Row<'r>, store::Error>>
     where
         'a: 'r,
@@ -79,7 +79,7 @@ impl<'a> Judge<'a> {
             };
             let waiver = self.meet(self.rules.waivers.of_key(&key.id, deployment), deployment);
             // What a waiver covered counts again at its end, however long the key has been there.
-            let expired = waiver.is_some_and(|(_, standing)| standing == Standing::Expired);
+            let expired = waiver.is_some_and(|(_, standing)| standing == WaiverStatus::Expired);
             let counts = ratchet.is_none() || worse.is_some() || expired;
             let counts = counts && self.rules.fail_on.counts(key, judged.verdict);
             let mut row = Row { reading, key: Some((key, judged)), waiver, worse, is_finding: false };
@@ -89,7 +89,7 @@ impl<'a> Judge<'a> {
         user.into_iter().chain(keys)
     }
 
-    fn meet(&mut self, waiver: Option<&'a Waiver>, deployment: &str) -> Option<(&'a Waiver, Standing)> {
+    fn meet(&mut self, waiver: Option<&'a Waiver>, deployment: &str) -> Option<(&'a Waiver, WaiverStatus)> {
         let waiver = waiver?;
         let places = self.met.entry(entry(waiver)).or_default();
         if !places.contains(deployment) {
@@ -99,17 +99,17 @@ impl<'a> Judge<'a> {
     }
 
     /// What there is to say of the waivers, in the order of their file, once all rows have passed.
-    pub(super) fn lapses(&self) -> Vec<Lapse<'a>> {
+    pub(super) fn lapses(&self) -> Vec<WaiverIssue<'a>> {
         let lapse = |waiver: &'a Waiver| {
             let met = self.met.get(&entry(waiver)).map_or(0, BTreeSet::len);
             let kind = match waiver.standing(self.now) {
-                _ if met == 0 => LapseKind::Unmatched,
-                Standing::Expired => LapseKind::Expired,
-                _ if met > 1 => LapseKind::SeveralDeployments,
-                Standing::Ending => LapseKind::Ending,
-                Standing::Active => return None,
+                _ if met == 0 => WaiverIssueKind::Unmatched,
+                WaiverStatus::Expired => WaiverIssueKind::Expired,
+                _ if met > 1 => WaiverIssueKind::SeveralDeployments,
+                WaiverStatus::Ending => WaiverIssueKind::Ending,
+                WaiverStatus::Active => return None,
             };
-            Some(Lapse { waiver, kind, days_left: waiver.days_left(self.now) })
+            Some(WaiverIssue { waiver, kind, days_left: waiver.days_left(self.now) })
         };
         self.rules.waivers.iter().filter_map(lapse).collect()
     }

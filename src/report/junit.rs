@@ -22,7 +22,7 @@ use self::case::{Case, Ending, Told, not_read};
 use self::spool::Spool;
 use super::record::Record;
 use super::text::printable;
-use super::{Deployment, Ended, Error, Facts, Report, Row, Writer, terminal};
+use super::{Deployment, Ended, Error, Report, Row, RunContext, Writer, terminal};
 use crate::model::User;
 use crate::policy::day_or_instant;
 
@@ -30,16 +30,16 @@ use crate::policy::day_or_instant;
 struct Junit {
     file: BufWriter<NamedTempFile>,
     spool: Spool,
-    suites: BTreeMap<Place, Suite>,
+    suites: BTreeMap<SourceLocation, Suite>,
     /// The user whose rows are passing.
-    case: Option<(Place, Case)>,
+    case: Option<(SourceLocation, Case)>,
     /// The user before.
     previous: Option<User>,
 }
 
 /// What makes a suite.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct SourceLocation {
     deployment: String,
     part: Part,
 }
@@ -78,10 +78,10 @@ fn wrong(why: io::Error) -> Error {
 }
 
 impl Writer for Junit {
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         self.close()?;
         self.previous = None;
-        let place = Place { deployment: facts.run.deployment.clone(), part: Part::Incomplete };
+        let place = SourceLocation { deployment: facts.run.deployment.clone(), part: Part::Incomplete };
         let classname = printable(&place.deployment);
         let run = facts.run.finished_at.is_none().then_some("the whole run");
         let names = run.into_iter().chain(facts.gaps.iter().map(|gap| gap.source.as_str()));
@@ -100,14 +100,14 @@ impl Writer for Junit {
         Ok(())
     }
 
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
         let user = &row.reading.user;
         if self.case.as_ref().is_none_or(|(_, case)| !case.is_of(user)) {
             self.close()?;
             let part = user.origin.organization.as_deref();
             let part = part.map_or(Part::Named, |id| Part::Organization(id.to_owned()));
             let case = Case::of(facts, row.reading, self.previous.as_ref());
-            self.case = Some((Place { deployment: facts.run.deployment.clone(), part }, case));
+            self.case = Some((SourceLocation { deployment: facts.run.deployment.clone(), part }, case));
         }
         if let Some((_, case)) = &mut self.case {
             case.add(facts, row);
@@ -159,14 +159,14 @@ impl Junit {
         self.spool.add(number, &text)
     }
 
-    fn tell(&mut self, place: Place, told: &Told) -> io::Result<()> {
+    fn tell(&mut self, place: SourceLocation, told: &Told) -> io::Result<()> {
         let mut text = Vec::new();
         told.write(&mut text)?;
         let number = self.count(place, told.ending).number;
         self.spool.add(number, &text)
     }
 
-    fn count(&mut self, place: Place, ending: Ending) -> &mut Suite {
+    fn count(&mut self, place: SourceLocation, ending: Ending) -> &mut Suite {
         let suite = self.suites.entry(place).or_insert_with(|| Suite {
             number: self.spool.suite(),
             tests: 0,
@@ -192,13 +192,13 @@ impl Junit {
                 message: &why,
                 text: &why,
             };
-            self.tell(Place { deployment: String::new(), part: Part::Waivers }, &told)?;
+            self.tell(SourceLocation { deployment: String::new(), part: Part::Waivers }, &told)?;
         }
         Ok(())
     }
 }
 
-impl Place {
+impl SourceLocation {
     fn name(&self, several: bool) -> String {
         let of_deployment = |part: &str| {
             if several { format!("{} / {part}", printable(&self.deployment)) } else { part.to_owned() }
@@ -223,7 +223,7 @@ fn open(
     xml: &mut Xml<impl io::Write>,
     id: &str,
     name: &str,
-    place: &Place,
+    place: &SourceLocation,
     suite: &Suite,
     report: &Report,
 ) -> io::Result<()> {
@@ -266,7 +266,11 @@ fn without_zone(time: DateTime<Utc>) -> String {
 }
 
 /// What the counts of the suite rest on.
-fn properties(deployment: Option<&Deployment>, place: &Place, suite: &Suite) -> Vec<(&'static str, String)> {
+fn properties(
+    deployment: Option<&Deployment>,
+    place: &SourceLocation,
+    suite: &Suite,
+) -> Vec<(&'static str, String)> {
     let mut properties = Vec::new();
     if let Some(Deployment { facts, summary }) = deployment {
         let run = facts.run;

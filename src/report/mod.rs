@@ -29,20 +29,20 @@ use tempfile::NamedTempFile;
 pub(crate) use file::beside;
 pub use file::{File, MANIFEST, put_beside};
 pub use format::{Format, Output};
-pub use judge::{Lapse, LapseKind};
+pub use judge::{WaiverIssue, WaiverIssueKind};
 pub use summary::Summary;
 
 use self::file::{append, put};
 use self::judge::Judge;
 use crate::history::{self, BurnDown};
-use crate::model::{Gap, PersonalKey, Reading};
+use crate::model::{IncompleteList, PersonalKey, UserResult};
 use crate::policy::{FailOn, Judgement, Policy};
-use crate::ratchet::{Ratchet, Worse};
+use crate::ratchet::{Ratchet, Regression};
 use crate::store::{self, Run, Store};
-use crate::waivers::{Standing, Waiver, Waivers};
+use crate::waivers::{Waiver, WaiverStatus, Waivers};
 
 /// One run of one deployment, to be reported on.
-pub struct Evidence<'a> {
+pub struct ReportInput<'a> {
     /// Where it is kept.
     pub store: &'a Store,
     /// What was asked of which deployment.
@@ -55,7 +55,7 @@ pub struct Evidence<'a> {
 
 /// What decides which keys fail the gate, whatever the deployment.
 #[derive(Clone, Copy)]
-pub struct Rules<'a> {
+pub struct GatePolicy<'a> {
     /// Which keys are findings.
     pub fail_on: FailOn,
     /// Which of them are accepted all the same.
@@ -63,13 +63,13 @@ pub struct Rules<'a> {
 }
 
 /// What every row of one deployment shares.
-pub struct Facts<'a> {
+pub struct RunContext<'a> {
     /// What was asked of it.
     pub run: &'a Run,
     /// The rules in force.
     pub policy: Policy,
     /// Lists that were not read to their end.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<IncompleteList>,
     /// The earlier run that it is compared with.
     pub ratchet: Option<&'a Ratchet>,
     /// When the last complete run of the deployment ended, up to this one; only where somebody shows it.
@@ -78,7 +78,7 @@ pub struct Facts<'a> {
     pub burn_down: Option<BurnDown>,
 }
 
-impl Facts<'_> {
+impl RunContext<'_> {
     /// Whether nothing is known to be missing, apart from users who are rows of their own.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -89,13 +89,13 @@ impl Facts<'_> {
 /// One row: a key, or a user without one.
 pub struct Row<'a> {
     /// What came of the user.
-    pub reading: &'a Reading,
+    pub reading: &'a UserResult,
     /// The key; `None` for a user without keys, or for what could not be read of one.
     pub key: Option<(&'a PersonalKey, Judgement)>,
     /// The waiver of the key, or of the user who could not be read, and how it stands.
-    pub waiver: Option<(&'a Waiver, Standing)>,
+    pub waiver: Option<(&'a Waiver, WaiverStatus)>,
     /// How the key is worse than in the earlier run, where there is one to compare with.
-    pub worse: Option<Worse>,
+    pub worse: Option<Regression>,
     /// Whether this key fails the gate.
     pub is_finding: bool,
 }
@@ -104,14 +104,14 @@ impl Row<'_> {
     /// Whether a waiver counts for it.
     #[must_use]
     pub fn is_waived(&self) -> bool {
-        self.waiver.is_some_and(|(_, standing)| standing != Standing::Expired)
+        self.waiver.is_some_and(|(_, standing)| standing != WaiverStatus::Expired)
     }
 }
 
 /// A deployment, and what its rows came to.
 pub struct Deployment<'a> {
     /// What they share.
-    pub facts: Facts<'a>,
+    pub facts: RunContext<'a>,
     /// Their totals.
     pub summary: Summary,
 }
@@ -123,7 +123,7 @@ pub struct Report<'a> {
     /// Over all of them.
     pub total: Summary,
     /// What has to be said of waivers.
-    pub lapses: Vec<Lapse<'a>>,
+    pub lapses: Vec<WaiverIssue<'a>>,
     /// Which keys are findings.
     pub fail_on: FailOn,
 }
@@ -145,10 +145,10 @@ impl Report<'_> {
 /// A format under way. Rows come deployment by deployment, in order.
 trait Writer {
     /// Takes what the rows to come share.
-    fn begin(&mut self, facts: &Facts) -> io::Result<()>;
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()>;
 
     /// Takes the next row.
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()>;
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()>;
 
     /// Ends it.
     fn end(self: Box<Self>, report: &Report) -> Result<Ended, Error>;
@@ -208,7 +208,11 @@ pub fn prepare(output: &Output) -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`Error`] has it; then no file in `out` has changed.
-pub fn write<'a>(evidence: &[Evidence<'a>], rules: Rules<'a>, output: &Output) -> Result<Written<'a>, Error> {
+pub fn write<'a>(
+    evidence: &[ReportInput<'a>],
+    rules: GatePolicy<'a>,
+    output: &Output,
+) -> Result<Written<'a>, Error> {
     std::fs::create_dir_all(&output.out).map_err(|why| wrong(&output.out, why))?;
     let mut writers = Vec::new();
     for format in &output.formats {
@@ -245,14 +249,14 @@ type Writers = Vec<(PathBuf, Box<dyn Writer>)>;
 
 /// Takes the rows of one deployment past all writers.
 fn pass<'a>(
-    evidence: &Evidence<'a>,
+    evidence: &ReportInput<'a>,
     output: &Output,
     judge: &mut Judge<'a>,
     writers: &mut Writers,
 ) -> Result<Deployment<'a>, Error> {
-    let Evidence { store, run, policy, ratchet } = *evidence;
+    let ReportInput { store, run, policy, ratchet } = *evidence;
     let wants = |format| output.formats.contains(&format);
-    let facts = Facts {
+    let facts = RunContext {
         run,
         policy,
         gaps: store.gaps(run)?,

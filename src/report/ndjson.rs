@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write as _};
 use tempfile::NamedTempFile;
 
 use super::record::Record;
-use super::{Ended, Error, Facts, Report, Row, Writer};
+use super::{Ended, Error, Report, Row, RunContext, Writer};
 
 /// The file under way.
 struct Ndjson {
@@ -25,11 +25,11 @@ impl Ndjson {
 }
 
 impl Writer for Ndjson {
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         Record::of_nobody(facts).try_for_each(|record| self.write(&record))
     }
 
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
         self.write(&Record::of(facts, row))
     }
 

@@ -15,14 +15,14 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// A line of a file below the working folder.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct SourceLocation {
     /// The steps to the file, none of them empty, `.` or `..`.
     steps: Vec<String>,
     /// From 1.
     pub(super) line: u64,
 }
 
-impl Place {
+impl SourceLocation {
     /// Where what has no line stands.
     pub(super) fn elsewhere() -> Self {
         Self { steps: vec![ELSEWHERE.to_owned()], line: 1 }
@@ -42,12 +42,12 @@ impl Place {
 }
 
 /// Finds places as seen from one folder, which in CI is the top of the repository.
-pub(super) struct Places {
+pub(super) struct Locator {
     /// The steps to it; `None` where it is not known.
     folder: Option<Vec<String>>,
 }
 
-impl Places {
+impl Locator {
     /// As seen from the working folder.
     pub(super) fn here() -> Self {
         let folder = std::env::current_dir().ok();
@@ -56,14 +56,14 @@ impl Places {
 
     /// The line that names a user. Lists outside the folder, such as standard input, can't be shown: no service takes a path
     /// that leads out of the repository.
-    pub(super) fn find(&self, user: &User) -> Option<Place> {
+    pub(super) fn find(&self, user: &User) -> Option<SourceLocation> {
         let line = user.origin.line.as_ref()?;
-        Some(Place { steps: self.beneath(&line.list)?, line: line.number.max(1) })
+        Some(SourceLocation { steps: self.beneath(&line.list)?, line: line.number.max(1) })
     }
 
     /// The same, and of whom there is none, where all such stand.
-    pub(super) fn of(&self, user: &User) -> Place {
-        self.find(user).unwrap_or_else(Place::elsewhere)
+    pub(super) fn of(&self, user: &User) -> SourceLocation {
+        self.find(user).unwrap_or_else(SourceLocation::elsewhere)
     }
 
     /// The steps from the folder to a file below it.
@@ -128,11 +128,11 @@ mod tests {
     use super::*;
     use crate::model::{Line, Origin};
 
-    fn seen_from(folder: &str, list: &str, number: u64) -> Place {
+    fn seen_from(folder: &str, list: &str, number: u64) -> SourceLocation {
         let line = Line { list: Arc::from(list), number };
         let origin = Origin { organization: None, line: Some(line) };
         let user = User { id: String::new(), username: None, origin };
-        Places { folder: Some(steps(Vec::new(), folder)) }.of(&user)
+        Locator { folder: Some(steps(Vec::new(), folder)) }.of(&user)
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         for list in
             ["standard input", "../users.txt", "/etc/users.txt", "/checkout/repository/u", ".", "C:\\u"]
         {
-            assert_eq!(seen_from("/checkout/repo", list, 7), Place::elsewhere(), "{list}");
+            assert_eq!(seen_from("/checkout/repo", list, 7), SourceLocation::elsewhere(), "{list}");
         }
     }
 

@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write as _};
 use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
-use super::{Ended, Error, Facts, Report, Row, Summary, Writer};
+use super::{Ended, Error, Report, Row, RunContext, Summary, Writer};
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict};
 
@@ -29,7 +29,7 @@ pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
 }
 
 impl Writer for Prometheus {
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         let name = &facts.run.deployment;
         if self.keys.last().is_none_or(|(last, _)| last != name) {
             self.keys.push((name.clone(), Matrix::default()));
@@ -37,7 +37,7 @@ impl Writer for Prometheus {
         Ok(())
     }
 
-    fn row(&mut self, _: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, _: &RunContext, row: &Row) -> io::Result<()> {
         if let (Some((_, judged)), Some((_, keys))) = (&row.key, self.keys.last_mut()) {
             keys[judged.verdict as usize][judged.severity as usize] += 1;
         }
@@ -77,7 +77,7 @@ impl<'a> Deployment<'a> {
         Self {
             name: runs.first().map_or("", name),
             keys,
-            is_complete: facts().all(Facts::is_whole) && summary.is_complete(),
+            is_complete: facts().all(RunContext::is_whole) && summary.is_complete(),
             summary,
             started: facts().map(|facts| facts.run.started_at).min(),
             finished: finished.and_then(|all| all.into_iter().max()),

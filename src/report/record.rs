@@ -7,10 +7,10 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
-use super::{Facts, Row};
-use crate::model::{Gap, Outcome, ReadStatus, Reading, Suffix, rfc3339};
+use super::{Row, RunContext};
+use crate::model::{IncompleteList, Outcome, ReadStatus, Suffix, UserResult, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
-use crate::waivers::Standing;
+use crate::waivers::WaiverStatus;
 
 /// The fields, in the order of the columns. What is not known is `None`.
 #[derive(Debug, Default, Serialize)]
@@ -39,7 +39,7 @@ pub(super) struct Record<'a> {
     pub(super) cutoff: Time,
     pub(super) auditing_key: Option<bool>,
     pub(super) org_id: Option<&'a str>,
-    pub(super) waiver: Option<Standing>,
+    pub(super) waiver: Option<WaiverStatus>,
     pub(super) waiver_reason: Option<&'a str>,
     pub(super) waiver_owner: Option<&'a str>,
     pub(super) waiver_expires: Option<NaiveDate>,
@@ -64,8 +64,8 @@ impl Serialize for Time {
 
 impl<'a> Record<'a> {
     /// Of a key, or of a user without one.
-    pub(super) fn of(facts: &'a Facts, row: &'a Row) -> Self {
-        let Reading { user, outcome, attempts, read_at, .. } = row.reading;
+    pub(super) fn of(facts: &'a RunContext, row: &'a Row) -> Self {
+        let UserResult { user, outcome, attempts, read_at, .. } = row.reading;
         let of_user = Self {
             deployment: &facts.run.deployment,
             user_id: (!user.id.is_empty()).then_some(&user.id),
@@ -107,13 +107,13 @@ impl<'a> Record<'a> {
     }
 
     /// Of each thing that hides users of whom not even the name is known.
-    pub(super) fn of_nobody(facts: &'a Facts) -> impl Iterator<Item = Self> {
+    pub(super) fn of_nobody(facts: &'a RunContext) -> impl Iterator<Item = Self> {
         let cut_short = facts.run.finished_at.is_none().then(|| Self {
             read_status: Some(ReadStatus::Error),
             reason: Cow::Borrowed("INCOMPLETE: the run ended before all users were known and read"),
             ..Self::of_run(facts)
         });
-        let gaps = facts.gaps.iter().map(|Gap { source, outcome }| {
+        let gaps = facts.gaps.iter().map(|IncompleteList { source, outcome }| {
             let Outcome { status, http_status, error_code, detail } = outcome;
             let why = detail.as_deref().unwrap_or("for no stated reason");
             Self {
@@ -129,13 +129,13 @@ impl<'a> Record<'a> {
         cut_short.into_iter().chain(gaps)
     }
 
-    fn of_run(facts: &'a Facts) -> Self {
+    fn of_run(facts: &'a RunContext) -> Self {
         Self { deployment: &facts.run.deployment, cutoff: Time(facts.policy.cutoff), ..Self::default() }
     }
 }
 
 /// The reason of a row without a key.
-fn why_no_key(reading: &Reading) -> Cow<'_, str> {
+fn why_no_key(reading: &UserResult) -> Cow<'_, str> {
     let why = reading.outcome.detail.as_deref();
     Cow::Borrowed(match reading.outcome.status {
         ReadStatus::Read => "no personal API keys",

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::record::Record;
 use super::text::{printable, shortened};
-use super::{Facts, Row};
+use super::{Row, RunContext};
 use crate::model::ReadStatus;
 use crate::policy::Action;
-use crate::waivers::Standing;
+use crate::waivers::WaiverStatus;
 
 /// In characters: what of a text that somebody else wrote goes into a sentence. The whole is in the other reports.
 const QUOTED: usize = 200;
@@ -35,7 +35,7 @@ impl Unknown {
 }
 
 /// What hides users of whom not even the name is known, and of which list; the run itself has no name.
-pub(super) fn nobodies<'a>(facts: &'a Facts) -> impl Iterator<Item = (Unknown, &'a str, Record<'a>)> {
+pub(super) fn nobodies<'a>(facts: &'a RunContext) -> impl Iterator<Item = (Unknown, &'a str, Record<'a>)> {
     let run = facts.run.finished_at.is_none().then_some((Unknown::Run, ""));
     let lists = facts.gaps.iter().map(|gap| (Unknown::List, gap.source.as_str()));
     // In the order of the records.
@@ -106,8 +106,8 @@ fn waived(record: &Record) -> String {
     let (Some(standing), Some(day)) = (record.waiver, record.waiver_expires) else { return String::new() };
     let owner = shortened(record.waiver_owner.unwrap_or_default(), QUOTED);
     match standing {
-        Standing::Active | Standing::Ending => format!("waived until {day} by {owner}: "),
-        Standing::Expired => format!("the waiver of {owner} ended on {day}: "),
+        WaiverStatus::Active | WaiverStatus::Ending => format!("waived until {day} by {owner}: "),
+        WaiverStatus::Expired => format!("the waiver of {owner} ended on {day}: "),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Row;
 use crate::model::ReadStatus;
 use crate::policy::{Action, Severity, Verdict};
-use crate::ratchet::Worse;
+use crate::ratchet::Regression;
 
 /// The totals of a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,8 +80,8 @@ impl Summary {
                 self.enabled += u64::from(key.is_enabled());
                 self.waived += u64::from(row.is_waived());
                 self.findings += u64::from(row.is_finding);
-                self.new += u64::from(row.worse == Some(Worse::New));
-                self.more_severe += u64::from(matches!(row.worse, Some(Worse::Than(_))));
+                self.new += u64::from(row.worse == Some(Regression::New));
+                self.more_severe += u64::from(matches!(row.worse, Some(Regression::Than(_))));
             }
             None if row.reading.outcome.status.is_complete() => self.without_keys += 1,
             None => self.waived_users += u64::from(row.is_waived()),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Deployment, File, Lapse, LapseKind, Report, Summary, text};
+use super::{Deployment, File, Report, Summary, WaiverIssue, WaiverIssueKind, text};
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict, day_or_instant};
 use crate::ratchet::Ratchet;
@@ -121,13 +121,13 @@ fn waived(summary: &Summary) -> String {
 
 /// What there is to say of a waiver, in a line.
 #[must_use]
-pub fn told(lapse: &Lapse) -> String {
+pub fn told(lapse: &WaiverIssue) -> String {
     let waiver = lapse.waiver;
     let what = match lapse.kind {
-        LapseKind::Expired => format!("expired on {}, and no longer counts", waiver.expires),
-        LapseKind::Ending => format!("ends on {}", waiver.expires),
-        LapseKind::Unmatched => "matches no key, and no user who could not be read".to_owned(),
-        LapseKind::SeveralDeployments => {
+        WaiverIssueKind::Expired => format!("expired on {}, and no longer counts", waiver.expires),
+        WaiverIssueKind::Ending => format!("ends on {}", waiver.expires),
+        WaiverIssueKind::Unmatched => "matches no key, and no user who could not be read".to_owned(),
+        WaiverIssueKind::SeveralDeployments => {
             "counts in several deployments; give it a `deployment` if it was meant for one".to_owned()
         }
     };

@@ -22,7 +22,7 @@ use url::Url;
 pub use files::Missing;
 
 use crate::api::{Told, product};
-use crate::model::{Gap, Outcome, Product, ReadStatus, Reading};
+use crate::model::{IncompleteList, Outcome, Product, ReadStatus, UserResult};
 use files::Found;
 use index::Index;
 use whose::Sorted;
@@ -44,7 +44,7 @@ pub enum Error {
 pub struct Saved {
     index: Index,
     sorted: Sorted,
-    gaps: Vec<Gap>,
+    gaps: Vec<IncompleteList>,
 }
 
 impl Saved {
@@ -72,7 +72,7 @@ impl Saved {
 
     /// What can't be understood, or is nobody's, by the name of its file.
     #[must_use]
-    pub fn gaps(&self) -> &[Gap] {
+    pub fn gaps(&self) -> &[IncompleteList] {
         &self.gaps
     }
 
@@ -110,7 +110,7 @@ impl Saved {
 
     /// Reads again, one user at a time: those of whom only a name is known by that, then the others by id. `product` is
     /// whose refusals they are.
-    pub fn readings(self, product: Product) -> impl Iterator<Item = Reading> {
+    pub fn readings(self, product: Product) -> impl Iterator<Item = UserResult> {
         let Self { mut index, sorted, gaps: _ } = self;
         sorted.shelves.into_iter().map(move |(who, shelf)| user::reading(&mut index, &who, &shelf, product))
     }
@@ -123,13 +123,13 @@ fn below_base(base: &Url) -> Product {
     product::guess(&url)
 }
 
-fn gap(path: &Path, why: String) -> Gap {
+fn gap(path: &Path, why: String) -> IncompleteList {
     let source = format!("file {}", path.display());
-    Gap { source, outcome: Outcome::unread(ReadStatus::Malformed, None, why) }
+    IncompleteList { source, outcome: Outcome::unread(ReadStatus::Malformed, None, why) }
 }
 
 /// One gap a source, since a run knows them by that: names that can't be written may look the same.
-fn by_source(mut gaps: Vec<Gap>) -> Vec<Gap> {
+fn by_source(mut gaps: Vec<IncompleteList>) -> Vec<IncompleteList> {
     gaps.sort_by(|one, other| one.source.cmp(&other.source));
     gaps.dedup_by(|next, kept| {
         let same = next.source == kept.source;
@@ -143,7 +143,7 @@ fn by_source(mut gaps: Vec<Gap>) -> Vec<Gap> {
 }
 
 /// An answer of which nothing says whose it is. Whatever it says, it is complete for nobody.
-fn nobodys(index: &mut Index, at: usize) -> Gap {
+fn nobodys(index: &mut Index, at: usize) -> IncompleteList {
     const WHOSE: &str = "neither the answer nor the file's name says whose keys they are";
     let outcome = match index.read(at, Product::Atlas) {
         Told::Unread { outcome, .. } => {
@@ -159,7 +159,7 @@ fn nobodys(index: &mut Index, at: usize) -> Gap {
             Outcome::unread(ReadStatus::Malformed, Some(list.status), why)
         }
     };
-    Gap { source: index.label(at), outcome }
+    IncompleteList { source: index.label(at), outcome }
 }
 
 #[cfg(test)]
@@ -204,7 +204,7 @@ mod tests {
         format!("HTTP/1.1 {status} X\r\nDate: Wed, 01 Jan 2025 00:00:{second:02} GMT\r\n\r\n{body}\n")
     }
 
-    fn import(files: &[(String, Vec<u8>)]) -> (Vec<Gap>, Vec<Reading>) {
+    fn import(files: &[(String, Vec<u8>)]) -> (Vec<IncompleteList>, Vec<UserResult>) {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();

@@ -8,7 +8,7 @@ use super::index::Index;
 use super::pages::{self, Joined, Page};
 use super::whose::{Shelf, Who};
 use crate::api::{Extent, KeyList, MOST_KEYS, Told};
-use crate::model::{Origin, Outcome, Product, ReadStatus, Reading, User};
+use crate::model::{Origin, Outcome, Product, ReadStatus, User, UserResult};
 
 /// Rows of one user that are looked at; a list of 10 keys that was saved every hour of a year has fewer.
 const MOST_ROWS: usize = 10 * MOST_KEYS;
@@ -30,7 +30,7 @@ struct Doubts {
 }
 
 /// Reads the answers of one user again, and joins them.
-pub(super) fn reading(index: &mut Index, who: &Who, shelf: &Shelf, product: Product) -> Reading {
+pub(super) fn reading(index: &mut Index, who: &Who, shelf: &Shelf, product: Product) -> UserResult {
     let mut doubts = Doubts { malformed: shelf.doubts.iter().cloned().collect(), partial: Vec::new() };
     let (mut pages, mut refusals, mut rows) = (Vec::new(), Vec::new(), 0);
     for at in &shelf.entries {
@@ -59,7 +59,7 @@ pub(super) fn reading(index: &mut Index, who: &Who, shelf: &Shelf, product: Prod
     let Joined { keys, doubts: partial } = pages::join(&pages);
     doubts.partial.extend(partial);
     let dates = pages.iter().map(|page| page.date).chain(refusals.iter().map(|refusal| refusal.date));
-    Reading {
+    UserResult {
         read_at: dates.max().flatten(),
         outcome: outcome(&pages, refusals, doubts),
         keys,

@@ -11,9 +11,9 @@ use futures::Stream;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use super::Listed;
+use super::UserRef;
 use super::rows::{Format, detect, read};
-use crate::model::{Gap, Line, Origin, Outcome, ReadStatus};
+use crate::model::{IncompleteList, Line, Origin, Outcome, ReadStatus};
 
 /// Broken lines that are told at once; the rest are counted.
 const TOLD: usize = 20;
@@ -113,10 +113,10 @@ impl List {
     }
 
     /// Hands out the users. Reads on a thread of its own, no further ahead than a few.
-    pub(super) fn users(mut self) -> impl Stream<Item = Result<(Listed, Origin), Gap>> {
+    pub(super) fn users(mut self) -> impl Stream<Item = Result<(UserRef, Origin), IncompleteList>> {
         let (sink, mut users) = mpsc::channel(256);
         let reader = std::thread::spawn(move || {
-            let gap = |why: String| Gap {
+            let gap = |why: String| IncompleteList {
                 source: format!("users from {}", self.name),
                 outcome: Outcome::unread(
                     ReadStatus::Malformed,

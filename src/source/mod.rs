@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 pub use file::{BrokenList, List};
 
-use crate::api::{Client, Unusable};
-use crate::model::{Gap, Origin, Outcome, Reading, User};
+use crate::api::{Client, ClientError};
+use crate::model::{IncompleteList, Origin, Outcome, User, UserResult};
 
 /// One thing that was asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,18 +46,18 @@ impl std::fmt::Display for Source {
 }
 
 /// What discovery brings.
-pub enum Found {
+pub enum DiscoveryEvent {
     /// Somebody to read; may be known already.
     User(User),
     /// A name that has no id, and why.
-    Nobody(Reading),
+    Unresolved(UserResult),
     /// A list that could not be read to its end.
-    Gap(Gap),
+    IncompleteList(IncompleteList),
 }
 
 /// A user as a list gives him.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed {
+pub enum UserRef {
     /// With an id, and perhaps a name.
     Known(User),
     /// By name alone.
@@ -69,7 +69,7 @@ pub enum Checked {
     /// A list without a broken line.
     List(List),
     /// One user.
-    One(Listed),
+    One(UserRef),
     /// Everybody of a project.
     Project(String),
     /// Everybody of an organization.
@@ -110,15 +110,15 @@ impl Source {
 /// How far discovery may run ahead of reading.
 const AHEAD: usize = 2048;
 
-/// Discovers the users of all sources, one source after the other, names resolved `at_once` in flight. Runs as a task of
+/// Discovers the users of all sources, one source after the other, names resolved `concurrency` in flight. Runs as a task of
 /// its own, so that the next page is on its way while users are read. `expected` grows by the users that each source says it
 /// has, repeats included.
 pub fn discover(
     client: Arc<Client>,
     sources: Vec<Checked>,
-    at_once: usize,
+    concurrency: usize,
     expected: Arc<AtomicU64>,
-) -> impl Stream<Item = Result<Found, Unusable>> + Unpin {
+) -> impl Stream<Item = Result<DiscoveryEvent, ClientError>> + Unpin {
     let (sender, found) = mpsc::channel(AHEAD);
     let sink = Sink { found: sender, expected };
     let task = tokio::spawn(async move {
@@ -126,7 +126,7 @@ pub fn discover(
             let end = match source {
                 Checked::List(list) => {
                     sink.expect(list.count());
-                    names_resolved(&client, list.users(), at_once, &sink).await
+                    names_resolved(&client, list.users(), concurrency, &sink).await
                 }
                 Checked::One(listed) => {
                     sink.expect(1);
@@ -136,7 +136,7 @@ pub fn discover(
                 Checked::Organization(id) => org::organization(&client, &id, &sink).await,
                 Checked::AllOrganizations => org::all(&client, &sink).await,
             };
-            if let Err(Stop::Unusable(unusable)) = end {
+            if let Err(Stop::ClientError(unusable)) = end {
                 // Nobody listens any more: then the run has ended for another reason.
                 let _ = sink.found.send(Err(unusable)).await;
                 return;
@@ -157,12 +157,12 @@ pub fn discover(
 
 /// Where discovery puts what it finds.
 struct Sink {
-    found: mpsc::Sender<Result<Found, Unusable>>,
+    found: mpsc::Sender<Result<DiscoveryEvent, ClientError>>,
     expected: Arc<AtomicU64>,
 }
 
 impl Sink {
-    async fn put(&self, found: Found) -> Result<(), Stop> {
+    async fn put(&self, found: DiscoveryEvent) -> Result<(), Stop> {
         self.found.send(Ok(found)).await.map_err(|_| Stop::Unwanted)
     }
 
@@ -174,36 +174,38 @@ impl Sink {
 
 /// Why discovery ends early.
 enum Stop {
-    Unusable(Unusable),
+    ClientError(ClientError),
     /// The run has ended.
     Unwanted,
 }
 
-impl From<Unusable> for Stop {
-    fn from(unusable: Unusable) -> Self {
-        Self::Unusable(unusable)
+impl From<ClientError> for Stop {
+    fn from(unusable: ClientError) -> Self {
+        Self::ClientError(unusable)
     }
 }
 
 async fn names_resolved(
     client: &Client,
-    users: impl Stream<Item = Result<(Listed, Origin), Gap>>,
-    at_once: usize,
+    users: impl Stream<Item = Result<(UserRef, Origin), IncompleteList>>,
+    concurrency: usize,
     sink: &Sink,
 ) -> Result<(), Stop> {
     let mut found = std::pin::pin!(
         users
             .map(|listed| async {
-                Ok::<_, Unusable>(match listed {
-                    Ok((Listed::Known(user), origin)) => Found::User(User { origin, ..user }),
-                    Ok((Listed::Named(name), origin)) => match client.user_by_name(&name).await? {
-                        Ok(user) => Found::User(User { origin, ..user }),
-                        Err((outcome, attempts)) => Found::Nobody(nobody(name, origin, outcome, attempts)),
+                Ok::<_, ClientError>(match listed {
+                    Ok((UserRef::Known(user), origin)) => DiscoveryEvent::User(User { origin, ..user }),
+                    Ok((UserRef::Named(name), origin)) => match client.user_by_name(&name).await? {
+                        Ok(user) => DiscoveryEvent::User(User { origin, ..user }),
+                        Err((outcome, attempts)) => {
+                            DiscoveryEvent::Unresolved(nobody(name, origin, outcome, attempts))
+                        }
                     },
-                    Err(gap) => Found::Gap(gap),
+                    Err(gap) => DiscoveryEvent::IncompleteList(gap),
                 })
             })
-            .buffer_unordered(at_once)
+            .buffer_unordered(concurrency)
     );
     while let Some(item) = found.next().await {
         sink.put(item?).await?;
@@ -211,8 +213,8 @@ async fn names_resolved(
     Ok(())
 }
 
-fn nobody(name: String, origin: Origin, outcome: Outcome, attempts: u32) -> Reading {
-    Reading {
+fn nobody(name: String, origin: Origin, outcome: Outcome, attempts: u32) -> UserResult {
+    UserResult {
         user: User { id: String::new(), username: Some(name), origin },
         keys: Vec::new(),
         outcome,

@@ -2,18 +2,18 @@
 
 use futures::{Stream, StreamExt as _};
 
-use super::{Found, Sink, Stop};
-use crate::api::{Client, Listed, Unusable};
-use crate::model::{Gap, Origin, Outcome, ReadStatus, User};
+use super::{DiscoveryEvent, Sink, Stop};
+use crate::api::{Client, ClientError, UserListEvent};
+use crate::model::{IncompleteList, Origin, Outcome, ReadStatus, User};
 
 /// Everybody of one organization, which was named and so has somebody.
 pub(super) async fn organization(client: &Client, id: &str, sink: &Sink) -> Result<(), Stop> {
-    drain(client.organization_users(id), Scope::Organization(id), Nobody::IsAMistake, sink).await
+    drain(client.organization_users(id), Scope::Organization(id), Unresolved::IsAMistake, sink).await
 }
 
 /// Everybody of one project, which was named and so has somebody.
 pub(super) async fn project(client: &Client, id: &str, sink: &Sink) -> Result<(), Stop> {
-    drain(client.project_users(id), Scope::Project(id), Nobody::IsAMistake, sink).await
+    drain(client.project_users(id), Scope::Project(id), Unresolved::IsAMistake, sink).await
 }
 
 /// Whose list it is, by id.
@@ -43,7 +43,7 @@ impl Scope<'_> {
 
 /// What a list of nobody means.
 #[derive(Clone, Copy)]
-enum Nobody {
+enum Unresolved {
     /// Of what was named: an empty list is never a clean result.
     IsAMistake,
     /// Of one of all organizations.
@@ -54,15 +54,15 @@ enum Nobody {
 pub(super) async fn all(client: &Client, sink: &Sink) -> Result<(), Stop> {
     let (ids, outcome) = client.organizations().await?;
     for id in &ids {
-        drain(client.organization_users(id), Scope::Organization(id), Nobody::IsFine, sink).await?;
+        drain(client.organization_users(id), Scope::Organization(id), Unresolved::IsFine, sink).await?;
     }
     unless_complete("all organizations".to_owned(), outcome, sink).await
 }
 
 async fn drain(
-    users: impl Stream<Item = Result<Listed, Unusable>>,
+    users: impl Stream<Item = Result<UserListEvent, ClientError>>,
     scope: Scope<'_>,
-    nobody: Nobody,
+    nobody: Unresolved,
     sink: &Sink,
 ) -> Result<(), Stop> {
     let mut users = std::pin::pin!(users);
@@ -70,18 +70,19 @@ async fn drain(
     let (mut expected, mut empty) = (0, true);
     while let Some(listed) = users.next().await {
         match listed? {
-            Listed::Users(users, total) => {
+            UserListEvent::Users(users, total) => {
                 // The list's own count, or page by page where it has none.
                 let known = total.unwrap_or(expected + users.len() as u64);
                 sink.expect(known.saturating_sub(expected));
                 expected = expected.max(known);
                 empty &= users.is_empty();
                 for user in users {
-                    sink.put(Found::User(User { origin: origin.clone(), ..user })).await?;
+                    sink.put(DiscoveryEvent::User(User { origin: origin.clone(), ..user })).await?;
                 }
             }
-            Listed::End(outcome) => {
-                let mistake = outcome.status.is_complete() && empty && matches!(nobody, Nobody::IsAMistake);
+            UserListEvent::End(outcome) => {
+                let mistake =
+                    outcome.status.is_complete() && empty && matches!(nobody, Unresolved::IsAMistake);
                 let outcome = if mistake {
                     Outcome::unread(ReadStatus::NotFound, outcome.http_status, "it has no users")
                 } else {
@@ -99,5 +100,5 @@ async fn unless_complete(source: String, outcome: Outcome, sink: &Sink) -> Resul
     if outcome.status.is_complete() {
         return Ok(());
     }
-    sink.put(Found::Gap(Gap { source, outcome })).await
+    sink.put(DiscoveryEvent::IncompleteList(IncompleteList { source, outcome })).await
 }

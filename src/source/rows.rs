@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Listed;
+use super::UserRef;
 use crate::model::{Origin, User};
 
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ fn column_name(column: &str) -> String {
 }
 
 /// What one line gives; whoever takes it says whether to go on.
-pub(super) type Take<'a> = dyn FnMut(u64, Result<Listed, String>) -> bool + 'a;
+pub(super) type Take<'a> = dyn FnMut(u64, Result<UserRef, String>) -> bool + 'a;
 
 pub(super) fn read(file: &File, format: Format, take: &mut Take) {
     let reader = BufReader::new(file);
@@ -88,19 +88,19 @@ fn looks_like_id(text: &str) -> bool {
 }
 
 /// An id or a name.
-pub(super) fn listed(text: &str) -> Result<Listed, String> {
+pub(super) fn listed(text: &str) -> Result<UserRef, String> {
     if looks_like_id(text) { known(text, None) } else { named(text) }
 }
 
-fn known(id: &str, username: Option<&str>) -> Result<Listed, String> {
+fn known(id: &str, username: Option<&str>) -> Result<UserRef, String> {
     if !looks_like_id(id) {
         return Err(format!("{id:?} is no user id"));
     }
     let username = username.map(str::to_owned);
-    Ok(Listed::Known(User { id: id.to_ascii_lowercase(), username, origin: Origin::default() }))
+    Ok(UserRef::Known(User { id: id.to_ascii_lowercase(), username, origin: Origin::default() }))
 }
 
-fn named(name: &str) -> Result<Listed, String> {
+fn named(name: &str) -> Result<UserRef, String> {
     if name.contains([',', ';']) {
         return Err(format!(
             "{name:?} is no name; for CSV the first line has to name a column `user_id` or `username`"
@@ -109,10 +109,10 @@ fn named(name: &str) -> Result<Listed, String> {
     if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(format!("{name:?} is neither an id nor a name"));
     }
-    Ok(Listed::Named(name.to_owned()))
+    Ok(UserRef::Named(name.to_owned()))
 }
 
-fn either(id: Option<&str>, username: Option<&str>) -> Result<Listed, String> {
+fn either(id: Option<&str>, username: Option<&str>) -> Result<UserRef, String> {
     let given = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
     match (given(id), given(username)) {
         (Some(id), username) => known(&id, username.as_deref()),
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     /// What a list of these bytes comes to: its users, or its first broken line.
-    fn users(bytes: &[u8]) -> Result<Vec<Listed>, String> {
+    fn users(bytes: &[u8]) -> Result<Vec<UserRef>, String> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
@@ -294,8 +294,8 @@ mod tests {
         found.into_iter().collect()
     }
 
-    fn known(id: &str) -> Listed {
-        Listed::Known(User { id: id.to_owned(), username: None, origin: Origin::default() })
+    fn known(id: &str) -> UserRef {
+        UserRef::Known(User { id: id.to_owned(), username: None, origin: Origin::default() })
     }
 
     proptest::proptest! {

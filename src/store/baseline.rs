@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Error;
-use crate::model::{PersonalKey, Reading};
+use crate::model::{PersonalKey, UserResult};
 
 /// The keys of an earlier run.
 pub struct Baseline {
@@ -18,7 +18,7 @@ impl Baseline {
     /// # Errors
     /// What `fill` says, or what SQLite says.
     pub fn of<E: From<Error>>(
-        fill: impl FnOnce(&mut dyn FnMut(&Reading) -> Result<(), Error>) -> Result<(), E>,
+        fill: impl FnOnce(&mut dyn FnMut(&UserResult) -> Result<(), Error>) -> Result<(), E>,
     ) -> Result<Self, E> {
         let open = || {
             let table = Connection::open("")?;

@@ -11,7 +11,7 @@ use rusqlite::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Error, Store};
-use crate::model::{Gap, Outcome, PersonalKey, Reading, User};
+use crate::model::{IncompleteList, Outcome, PersonalKey, User, UserResult};
 
 /// Entries that may wait for the writer; more, and the fan-out waits.
 const QUEUE: usize = 1024;
@@ -21,8 +21,8 @@ const BATCH: usize = 4096;
 enum Entry {
     /// Users who are to be read; those who are new to the run are sent back.
     Admit(Vec<User>, oneshot::Sender<Vec<User>>),
-    Record(Box<Reading>),
-    Gap(Gap),
+    Record(Box<UserResult>),
+    IncompleteList(IncompleteList),
 }
 
 /// The journal of the run under way. Cheap to clone; [`Journal::close`] ends it.
@@ -34,11 +34,11 @@ pub struct Journal {
 
 /// The writer has ended early; [`Journal::close`] tells why.
 #[derive(Debug)]
-pub struct Closed;
+pub struct WriterStopped;
 
 /// The way into the journal for one stage.
 #[derive(Clone)]
-pub struct Pen(mpsc::Sender<Entry>);
+pub struct JournalHandle(mpsc::Sender<Entry>);
 
 impl Journal {
     pub(super) fn start(store: Store, run: i64) -> Self {
@@ -55,8 +55,8 @@ impl Journal {
 
     /// A pen for one stage.
     #[must_use]
-    pub fn pen(&self) -> Pen {
-        Pen(self.entries.clone())
+    pub fn pen(&self) -> JournalHandle {
+        JournalHandle(self.entries.clone())
     }
 
     /// Waits until all is written; every pen must be gone. Gives the store back.
@@ -69,35 +69,35 @@ impl Journal {
     }
 }
 
-impl Pen {
+impl JournalHandle {
     /// Requests users; gives back those who are new to the run, in order. For one known already a better name is noted.
     ///
     /// # Errors
-    /// [`Closed`].
-    pub async fn admit(&self, users: Vec<User>) -> Result<Vec<User>, Closed> {
+    /// [`WriterStopped`].
+    pub async fn admit(&self, users: Vec<User>) -> Result<Vec<User>, WriterStopped> {
         let (answer, new) = oneshot::channel();
         self.send(Entry::Admit(users, answer)).await?;
-        new.await.map_err(|_| Closed)
+        new.await.map_err(|_| WriterStopped)
     }
 
     /// Enters what came of one user.
     ///
     /// # Errors
-    /// [`Closed`].
-    pub async fn record(&self, reading: Reading) -> Result<(), Closed> {
+    /// [`WriterStopped`].
+    pub async fn record(&self, reading: UserResult) -> Result<(), WriterStopped> {
         self.send(Entry::Record(Box::new(reading))).await
     }
 
     /// Enters a list that could not be read to its end.
     ///
     /// # Errors
-    /// [`Closed`].
-    pub async fn gap(&self, gap: Gap) -> Result<(), Closed> {
-        self.send(Entry::Gap(gap)).await
+    /// [`WriterStopped`].
+    pub async fn gap(&self, gap: IncompleteList) -> Result<(), WriterStopped> {
+        self.send(Entry::IncompleteList(gap)).await
     }
 
-    async fn send(&self, entry: Entry) -> Result<(), Closed> {
-        self.0.send(entry).await.map_err(|_| Closed)
+    async fn send(&self, entry: Entry) -> Result<(), WriterStopped> {
+        self.0.send(entry).await.map_err(|_| WriterStopped)
     }
 }
 
@@ -180,12 +180,12 @@ fn write_batch(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut answers = Vec::new();
     {
-        let mut desk = Desk::open(&transaction, run, open)?;
+        let mut desk = BatchWriter::open(&transaction, run, open)?;
         for entry in batch {
             match entry {
                 Entry::Admit(users, answer) => answers.push((answer, desk.admit(users)?)),
                 Entry::Record(reading) => desk.record(&reading)?,
-                Entry::Gap(gap) => desk.gap(&gap)?,
+                Entry::IncompleteList(gap) => desk.gap(&gap)?,
             }
         }
     }
@@ -208,7 +208,7 @@ fn origin(user: &User) -> (Option<&str>, Option<&str>, Option<i64>) {
 }
 
 /// The prepared statements of one transaction.
-struct Desk<'a> {
+struct BatchWriter<'a> {
     run: i64,
     open: &'a mut Open,
     known: CachedStatement<'a>,
@@ -219,7 +219,7 @@ struct Desk<'a> {
     gap: CachedStatement<'a>,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> BatchWriter<'a> {
     fn open(transaction: &'a Transaction, run: i64, open: &'a mut Open) -> rusqlite::Result<Self> {
         Ok(Self {
             run,
@@ -284,7 +284,7 @@ impl<'a> Desk<'a> {
         self.request.insert(params![self.run, user.id, user.username, organization, list, line])
     }
 
-    fn record(&mut self, reading: &Reading) -> rusqlite::Result<()> {
+    fn record(&mut self, reading: &UserResult) -> rusqlite::Result<()> {
         let id = match self.open.remove(&reading.user.id) {
             Some(id) => id,
             None => match self.find(&reading.user)? {
@@ -324,7 +324,7 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    fn gap(&mut self, gap: &Gap) -> rusqlite::Result<()> {
+    fn gap(&mut self, gap: &IncompleteList) -> rusqlite::Result<()> {
         let Outcome { status, http_status, error_code, detail } = &gap.outcome;
         self.gap.execute(params![self.run, gap.source, status.as_str(), http_status, error_code, detail])?;
         Ok(())

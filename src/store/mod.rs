@@ -19,14 +19,14 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
 pub use baseline::Baseline;
-pub use journal::{Closed, Journal, Pen};
-pub use past::Tally;
+pub use journal::{Journal, JournalHandle, WriterStopped};
+pub use past::RunStats;
 pub use prune::Removed;
-pub use sightings::Sighting;
+pub use sightings::KeyOccurrence;
 
 use self::rows::{KEYS_OF_A_READING, key_of, outcome_of, reading_of, run_of, user_of};
 
-use crate::model::{Gap, Product, Reading, User};
+use crate::model::{IncompleteList, Product, User, UserResult};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -282,11 +282,11 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn gaps(&self, run: &Run) -> Result<Vec<Gap>, Error> {
+    pub fn gaps(&self, run: &Run) -> Result<Vec<IncompleteList>, Error> {
         let read = || {
             let mut query = self.connection.prepare("SELECT * FROM gaps WHERE run = ? ORDER BY source")?;
             let gaps = query.query_map([run.id], |row| {
-                Ok(Gap { source: row.get("source")?, outcome: outcome_of(row)? })
+                Ok(IncompleteList { source: row.get("source")?, outcome: outcome_of(row)? })
             })?;
             gaps.collect::<Result<Vec<_>, _>>()
         };
@@ -332,7 +332,7 @@ impl Store {
     pub fn readings<E: From<Error>>(
         &self,
         run: &Run,
-        mut each: impl FnMut(Reading) -> Result<(), E>,
+        mut each: impl FnMut(UserResult) -> Result<(), E>,
     ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
         let prepare = |sql| self.connection.prepare(sql).map_err(wrong);

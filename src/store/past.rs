@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Error, KEYS_OF_A_READING, Run, Store, key_of, reading_of};
-use crate::model::{ReadStatus, Reading};
+use crate::model::{ReadStatus, UserResult};
 
 /// What a run came to, as far as it came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct RunStats {
     /// Everybody who was to be read.
     pub users: u64,
     /// Users of whom something is unknown, those among them whom nobody came to ask for.
@@ -31,7 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn tally(&self, run: &Run, cutoff: DateTime<Utc>) -> Result<Tally, Error> {
+    pub fn tally(&self, run: &Run, cutoff: DateTime<Utc>) -> Result<RunStats, Error> {
         let complete: Vec<_> = ReadStatus::ALL
             .iter()
             .filter(|status| status.is_complete())
@@ -52,7 +52,7 @@ impl Store {
             let gaps = "SELECT count(*) FROM gaps WHERE run = ?";
             let gaps = self.connection.query_row(gaps, [run.id], |row| number(row, 0))?;
             self.connection.query_row(keys, params![run.id, cutoff.timestamp()], |row| {
-                Ok(Tally {
+                Ok(RunStats {
                     users,
                     unread: users - read,
                     gaps,
@@ -76,7 +76,7 @@ impl Store {
         &self,
         before: &Run,
         after: &Run,
-        mut each: impl FnMut(Option<Reading>, Option<Reading>) -> Result<(), E>,
+        mut each: impl FnMut(Option<UserResult>, Option<UserResult>) -> Result<(), E>,
     ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
         self.pair(before, after).map_err(wrong)?;

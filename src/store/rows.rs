@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Row;
 
 use super::Run;
-use crate::model::{Line, Origin, Outcome, PersonalKey, ReadStatus, Reading, Suffix, User};
+use crate::model::{Line, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, UserResult};
 
 pub(super) fn instant(seconds: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds, 0)
@@ -68,7 +68,7 @@ pub(super) fn outcome_of(row: &Row) -> rusqlite::Result<Outcome> {
     })
 }
 
-pub(super) fn reading_of(row: &Row) -> rusqlite::Result<(i64, Reading)> {
+pub(super) fn reading_of(row: &Row) -> rusqlite::Result<(i64, UserResult)> {
     let user = user_of(row)?;
     let open = row.get_ref("status")? == rusqlite::types::ValueRef::Null;
     let outcome = if open {
@@ -76,7 +76,7 @@ pub(super) fn reading_of(row: &Row) -> rusqlite::Result<(i64, Reading)> {
     } else {
         outcome_of(row)?
     };
-    let reading = Reading {
+    let reading = UserResult {
         user,
         keys: Vec::new(),
         outcome,

@@ -4,15 +4,15 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{KEYS_OF_A_READING, key_of, reading_of};
 use super::{Error, Run, Store};
-use crate::model::{PersonalKey, Reading, User};
+use crate::model::{PersonalKey, User, UserResult};
 
 /// A run that has seen a key.
 #[derive(Debug)]
-pub struct Sighting {
+pub struct KeyOccurrence {
     /// Which.
     pub run: Run,
     /// Of the key's owner.
-    pub reading: Reading,
+    pub reading: UserResult,
     /// As it was then.
     pub key: PersonalKey,
 }
@@ -22,7 +22,7 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn sightings(&self, key_id: &str) -> Result<Vec<Sighting>, Error> {
+    pub fn sightings(&self, key_id: &str) -> Result<Vec<KeyOccurrence>, Error> {
         let find = || {
             let mut query = self.connection.prepare(
                 "SELECT readings.run, readings.id FROM keys JOIN readings ON readings.id = keys.reading
@@ -38,7 +38,7 @@ impl Store {
             let run = self.run(Some(run))?;
             let Some(reading) = reading else { continue };
             let key = reading.keys.iter().find(|key| key.id.eq_ignore_ascii_case(key_id)).cloned();
-            sightings.extend(key.map(|key| Sighting { run, reading, key }));
+            sightings.extend(key.map(|key| KeyOccurrence { run, reading, key }));
         }
         Ok(sightings)
     }
@@ -47,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn reading(&self, run: &Run, user: &User) -> Result<Option<Reading>, Error> {
+    pub fn reading(&self, run: &Run, user: &User) -> Result<Option<UserResult>, Error> {
         // A name that has no id stands for itself.
         self.one_reading(
             "SELECT * FROM readings
@@ -56,7 +56,11 @@ impl Store {
         )
     }
 
-    fn one_reading(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Option<Reading>, Error> {
+    fn one_reading(
+        &self,
+        query: &str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<Option<UserResult>, Error> {
         let read = || {
             let Some((id, reading)) = self.connection.query_row(query, parameters, reading_of).optional()?
             else {
@@ -64,7 +68,7 @@ impl Store {
             };
             let mut keys = self.connection.prepare(KEYS_OF_A_READING)?;
             let keys = keys.query_map([id], key_of)?.collect::<Result<_, _>>()?;
-            Ok(Some(Reading { keys, ..reading }))
+            Ok(Some(UserResult { keys, ..reading }))
         };
         read().map_err(|error| self.sqlite(error))
     }

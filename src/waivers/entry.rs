@@ -3,9 +3,9 @@
 use chrono::NaiveDate;
 use toml::de::{DeTable, DeValue};
 
-use super::mistakes::{Mistakes, quoted};
+use super::mistakes::{Problems, quoted};
 use super::{Target, Waiver};
-use crate::lines::Lines;
+use crate::lines::LineIndex;
 
 /// A field of an entry.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ enum Given<T> {
 
 impl<T> Given<T> {
     /// The value; where there is none, `missing` is told, unless something was told already.
-    fn or_told(self, missing: &str, line: u64, mistakes: &mut Mistakes) -> Option<T> {
+    fn or_told(self, missing: &str, line: u64, mistakes: &mut Problems) -> Option<T> {
         match self {
             Self::Right(value) => Some(value),
             Self::Wrong => None,
@@ -80,8 +80,8 @@ impl Draft {
         table: DeTable,
         line: u64,
         last: NaiveDate,
-        lines: &Lines,
-        mistakes: &mut Mistakes,
+        lines: &LineIndex,
+        mistakes: &mut Problems,
     ) -> Self {
         let mut draft = Self { line, ..Self::default() };
         let mut fields: Vec<_> = table.into_iter().collect();
@@ -137,7 +137,7 @@ impl Draft {
     }
 
     /// The whole of it; what is missing is noted.
-    pub(super) fn finish(self, mistakes: &mut Mistakes) -> Option<Waiver> {
+    pub(super) fn finish(self, mistakes: &mut Problems) -> Option<Waiver> {
         let line = self.line;
         let target = self.target.or_told("neither key nor user: what is waived?", line, mistakes);
         let reason = self.reason.or_told("reason is missing: why is this accepted?", line, mistakes);
@@ -162,7 +162,7 @@ impl Draft {
 struct Told<'a> {
     line: u64,
     name: &'a str,
-    mistakes: &'a mut Mistakes,
+    mistakes: &'a mut Problems,
 }
 
 impl Told<'_> {

@@ -11,9 +11,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::entry::Draft;
-use super::mistakes::{Mistakes, quoted};
+use super::mistakes::{Problems, quoted};
 use super::{Broken, Waiver};
-use crate::lines::Lines;
+use crate::lines::LineIndex;
 
 /// In bytes: some 30,000 waivers. What is no TOML costs its parser up to 200 times as much memory.
 const LIMIT: u64 = 1 << 20;
@@ -31,10 +31,10 @@ pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, String
     }
     let text = std::str::from_utf8(&bytes).map_err(|why| {
         let end = why.valid_up_to();
-        let line = Lines::of(&String::from_utf8_lossy(&bytes[..end])).at(end);
+        let line = LineIndex::of(&String::from_utf8_lossy(&bytes[..end])).at(end);
         refused(&format!(":{line}: this is not UTF-8\nhelp: save the file as UTF-8"))
     })?;
-    let mut mistakes = Mistakes::of(&name);
+    let mut mistakes = Problems::of(&name);
     let last = today.checked_add_months(LONGEST).unwrap_or(NaiveDate::MAX);
     let waivers = waivers(text.strip_prefix('\u{feff}').unwrap_or(text), last, &mut mistakes);
     mistakes.end()?;
@@ -53,8 +53,8 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The waivers that are whole, none of which ends after `last`; what is wrong is noted.
-fn waivers(text: &str, last: NaiveDate, mistakes: &mut Mistakes) -> Vec<Waiver> {
-    let lines = Lines::of(text);
+fn waivers(text: &str, last: NaiveDate, mistakes: &mut Problems) -> Vec<Waiver> {
+    let lines = LineIndex::of(text);
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut broken = BTreeSet::new();
     for error in &errors {
@@ -99,9 +99,9 @@ fn not_toml(message: &str) -> String {
 /// The tables of the entries, each with the line where it begins, in the order of the file.
 fn entries<'i>(
     root: DeTable<'i>,
-    lines: &Lines,
+    lines: &LineIndex,
     broken: &BTreeSet<u64>,
-    mistakes: &mut Mistakes,
+    mistakes: &mut Problems,
 ) -> Vec<(u64, DeTable<'i>)> {
     let mut items: Vec<Spanned<DeValue>> = Vec::new();
     for (name, value) in root {

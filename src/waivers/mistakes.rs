@@ -11,13 +11,13 @@ const TOLD: usize = 20;
 const QUOTED: usize = 60;
 
 /// The mistakes of one file so far.
-pub(super) struct Mistakes {
+pub(super) struct Problems {
     file: String,
     /// Line number and what is wrong there.
     found: Vec<(u64, String)>,
 }
 
-impl Mistakes {
+impl Problems {
     pub(super) fn of(file: &str) -> Self {
         Self { file: file.to_owned(), found: Vec::new() }
     }

@@ -46,7 +46,7 @@ impl fmt::Display for Target {
 
 named! {
     /// Whether a waiver counts.
-    pub enum Standing {
+    pub enum WaiverStatus {
         /// It counts
         Active = "active",
         /// It counts, and its last day is at most 14 days away
@@ -78,11 +78,11 @@ pub struct Waiver {
 impl Waiver {
     /// As of `now`: it counts until the end of its last day, UTC.
     #[must_use]
-    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
+    pub fn standing(&self, now: DateTime<Utc>) -> WaiverStatus {
         match self.days_left(now) {
-            ..0 => Standing::Expired,
-            0..=SOON => Standing::Ending,
-            _ => Standing::Active,
+            ..0 => WaiverStatus::Expired,
+            0..=SOON => WaiverStatus::Ending,
+            _ => WaiverStatus::Active,
         }
     }
 
@@ -194,13 +194,13 @@ mod tests {
     fn it_counts_to_the_end_of_its_last_day_and_is_told_14_days_before() {
         let waiver = waiver(Target::Key(String::new()));
         for (now, standing, left) in [
-            ("2024-03-31T00:00:00Z", Standing::Active, 365),
-            ("2025-03-16T23:59:59Z", Standing::Active, 15),
-            ("2025-03-17T00:00:00Z", Standing::Ending, 14),
-            ("2025-03-31T00:00:00Z", Standing::Ending, 0),
-            ("2025-03-31T23:59:59Z", Standing::Ending, 0),
-            ("2025-04-01T00:00:00Z", Standing::Expired, -1),
-            ("2026-03-31T12:00:00Z", Standing::Expired, -365),
+            ("2024-03-31T00:00:00Z", WaiverStatus::Active, 365),
+            ("2025-03-16T23:59:59Z", WaiverStatus::Active, 15),
+            ("2025-03-17T00:00:00Z", WaiverStatus::Ending, 14),
+            ("2025-03-31T00:00:00Z", WaiverStatus::Ending, 0),
+            ("2025-03-31T23:59:59Z", WaiverStatus::Ending, 0),
+            ("2025-04-01T00:00:00Z", WaiverStatus::Expired, -1),
+            ("2026-03-31T12:00:00Z", WaiverStatus::Expired, -365),
         ] {
             let now = now.parse().unwrap();
             assert_eq!((waiver.standing(now), waiver.days_left(now)), (standing, left), "{now}");

@@ -14,12 +14,12 @@ fn the_action_ends_with_the_exit_code_of_the_audit() {
     let sandbox = ops_manager(10);
     let somebody_else = list_of_ids(&sandbox) + "ffffffffffffffffffffffff\n";
     let people = |job: Job| {
-        job.desk.put("people.txt", &somebody_else);
+        job.env.put("people.txt", &somebody_else);
         job.input("all-orgs", "").input("users", "people.txt")
     };
     let at = || Job::at(&sandbox);
     let taken = at();
-    taken.desk.put("taken", "");
+    taken.env.put("taken", "");
     for (code, job) in [
         (0, at().input("fail-on", "never")),
         (1, at()),
@@ -40,7 +40,7 @@ fn the_action_ends_with_the_exit_code_of_the_audit() {
         assert_eq!(done.outputs["exit-code"], code.to_string());
         let reported = matches!(code, 0 | 1 | 3 | 4);
         assert_eq!(done.outputs.get("written").map(String::as_str), reported.then_some("true"), "{code}");
-        assert_eq!(job.desk.path("reports/keys.csv").exists(), reported, "{code}");
+        assert_eq!(job.env.path("reports/keys.csv").exists(), reported, "{code}");
         assert_eq!(done.said.starts_with("::error title=keysunset::exit code "), code != 0, "{}", done.said);
     }
 }
@@ -65,14 +65,14 @@ fn nothing_in_an_input_is_executed() {
         for name in defaults().into_keys().filter(|name| name != "binary") {
             let job = Job::recorded(0).input(&name, text);
             job.run();
-            assert!(!job.desk.path("pwned").exists(), "{name}: {text}");
+            assert!(!job.env.path("pwned").exists(), "{name}: {text}");
         }
     }
     let sandbox = ops_manager(1);
     for text in ["; touch pwned", "$(touch pwned)", "`touch pwned`"] {
         let job = Job::at(&sandbox).input("args", text);
         assert_eq!(job.run().code, 2, "{text}");
-        assert!(!job.desk.path("pwned").exists(), "{text}");
+        assert!(!job.env.path("pwned").exists(), "{text}");
     }
 }
 
@@ -133,9 +133,9 @@ fn the_private_key_is_masked_and_goes_nowhere_but_into_its_variable() {
         done.audit.stdout, "::add-mask::0f6b1c9e-50%2525-secret\n",
         "as a workflow command escapes it"
     );
-    assert!(!done.audit.stderr.contains("secret") && !job.desk.text("output").contains("secret"));
-    assert!(!job.desk.text("words").contains("secret"));
-    let variables = job.desk.text("variables");
+    assert!(!done.audit.stderr.contains("secret") && !job.env.text("output").contains("secret"));
+    assert!(!job.env.text("words").contains("secret"));
+    let variables = job.env.text("variables");
     let holders: Vec<_> = variables.lines().filter(|line| line.contains("secret")).collect();
     assert_eq!(holders, [format!("KEYSUNSET_PRIVATE_KEY={key}")]);
     assert!(variables.contains("KEYSUNSET_PUBLIC_KEY=abcdwxyz\n"));
@@ -179,15 +179,15 @@ fn with_its_defaults_it_writes_what_it_uploads_and_every_flag_exists() {
     let sandbox = ops_manager(10);
     let job =
         Job::at(&sandbox).input("formats", &defaults()["formats"]).variable("GITHUB_STEP_SUMMARY", "summary");
-    job.desk.put("summary", "");
+    job.env.put("summary", "");
     let done = job.run();
     assert_eq!(done.code, 1, "{:?}", done.audit);
     assert_eq!(done.outputs["sarif"], "true");
-    assert!(job.desk.path("reports/findings.sarif").exists());
+    assert!(job.env.path("reports/findings.sarif").exists());
     assert!(done.audit.stdout.lines().any(|line| line.starts_with("::error ")), "{}", done.audit.stdout);
-    assert!(!job.desk.text("summary").is_empty());
+    assert!(!job.env.text("summary").is_empty());
 
-    let help = job.desk.run(&["audit", "--help"]).stdout;
+    let help = job.env.run(&["audit", "--help"]).stdout;
     for line in script(step(AUDIT)).lines() {
         let mut words = line.split(' ');
         if ["flag", "switch", "each_line"].contains(&words.next().unwrap()) {
@@ -201,24 +201,24 @@ fn with_its_defaults_it_writes_what_it_uploads_and_every_flag_exists() {
 fn the_build_is_known_by_its_sources() {
     let job = Job::new().variable("GITHUB_ACTION_PATH", "action");
     let key = || {
-        job.desk.put("output", "");
+        job.env.put("output", "");
         let ran = job.bash(
             step(VERSION),
-            &[("GITHUB_OUTPUT".to_owned(), job.desk.path("output").display().to_string())],
+            &[("GITHUB_OUTPUT".to_owned(), job.env.path("output").display().to_string())],
         );
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-        let text = job.desk.text("output");
+        let text = job.env.text("output");
         let key = text.strip_prefix("key=keysunset-").unwrap().trim_end().to_owned();
         assert!(key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
         key
     };
     for file in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/migration-report.md.j2"] {
-        job.desk.put(&format!("action/{file}"), file);
+        job.env.put(&format!("action/{file}"), file);
     }
     let first = key();
-    job.desk.put("action/docs/ci.md", "not built from");
+    job.env.put("action/docs/ci.md", "not built from");
     assert_eq!(first, key());
-    job.desk.put("action/src/main.rs", "another");
+    job.env.put("action/src/main.rs", "another");
     assert_ne!(first, key());
     let build_script = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
     assert!(!build_script.exists(), "a build script belongs into the key");

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use self::server::{Apache, Exchange, PRIVATE, PUBLIC};
-use super::support::{Desk, Row, of_user};
+use super::support::{Row, TestEnv, of_user};
 
 /// One nonce for as long as Apache lives.
 const LASTING: &str = "AuthDigestNonceLifetime -1";
@@ -26,8 +26,8 @@ const CHIARA: &str = "5c3e90aa9cc0cdb6ac0bf501";
 const DANA: &str = "5d5e6f709cc0cdb6ac0bf601";
 const NOBODY: &str = "000000000000000000000000";
 
-fn desk() -> Desk {
-    Desk::of((PUBLIC.to_owned(), PRIVATE.to_owned()))
+fn env() -> TestEnv {
+    TestEnv::of((PUBLIC.to_owned(), PRIVATE.to_owned()))
 }
 
 /// The keys that the saved answers below a base path have: what a reader of the files would write down.
@@ -111,19 +111,19 @@ fn refusals(exchanges: &[Exchange]) -> usize {
 #[test]
 fn every_key_apache_serves_is_in_the_report() {
     let Some(apache) = Apache::start(LASTING) else { return };
-    let desk = desk();
+    let env = env();
     // An id, two names that a path can't hold as they are, and an organization: the two who come twice are read once.
-    desk.put("people.txt", format!("{ANN}\nboris+ops@example.com\ndana.o'neil@example.com\n"));
-    let ran = desk.audit_at(&apache.url(), &["--users", "people.txt", "--org", ORG]);
+    env.put("people.txt", format!("{ANN}\nboris+ops@example.com\ndana.o'neil@example.com\n"));
+    let ran = env.audit_at(&apache.url(), &["--users", "people.txt", "--org", ORG]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
 
-    let rows = desk.rows();
+    let rows = env.rows();
     assert_eq!(reported(&rows), saved("api/public/v1.0"));
     assert_eq!(rows.len(), saved("api/public/v1.0").len() + 1, "a row a key, and one for her who has none");
     let chiara = of_user(&rows, CHIARA);
     assert_eq!((chiara.len(), chiara[0]["read_status"].as_str()), (1, "read"));
     assert_eq!(of_user(&rows, DANA)[0]["username"], "dana.o'neil@example.com");
-    assert!(desk.markdown().contains("4.4.12"), "the version that Apache tells in its header");
+    assert!(env.markdown().contains("4.4.12"), "the version that Apache tells in its header");
 
     let exchanges = apache.exchanges();
     let read: Vec<&str> = exchanges
@@ -141,23 +141,23 @@ fn every_key_apache_serves_is_in_the_report() {
 #[test]
 fn the_atlas_pages_answer_is_in_the_report_too() {
     let Some(apache) = Apache::start(LASTING) else { return };
-    let desk = desk();
+    let env = env();
     let url = format!("{}/api/atlas/v1.0/", apache.url());
-    let ran = desk.audit_at(&url, &["--user", ANN, "--name", "atlas"]);
+    let ran = env.audit_at(&url, &["--user", ANN, "--name", "atlas"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert_eq!(reported(&desk.rows()), saved("api/atlas/v1.0"));
+    assert_eq!(reported(&env.rows()), saved("api/atlas/v1.0"));
 }
 
 #[test]
 fn a_wrong_password_is_refused_by_apache_and_told() {
     let Some(apache) = Apache::start(LASTING) else { return };
-    let desk = Desk::of((PUBLIC.to_owned(), PRIVATE.replace('0', "1")));
-    let ran = desk.audit_at(&apache.url(), &["--user", ANN, "--user", CHIARA]);
+    let env = TestEnv::of((PUBLIC.to_owned(), PRIVATE.replace('0', "1")));
+    let ran = env.audit_at(&apache.url(), &["--user", ANN, "--user", CHIARA]);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     let told = [&format!("refused the credentials (401 from {})", apache.url()), PUBLIC];
     assert!(told.iter().all(|part| ran.stderr.contains(*part)), "{}", ran.stderr);
     assert!(!ran.stderr.contains(&PRIVATE.replace('0', "1")), "{}", ran.stderr);
-    assert!(!desk.path("reports/keys.csv").exists());
+    assert!(!env.path("reports/keys.csv").exists());
     // A challenge and its answer for each who was on the way when the first refusal came, and no second try.
     let exchanges = apache.exchanges();
     assert!((2..=4).contains(&exchanges.len()) && refusals(&exchanges) == exchanges.len(), "{exchanges:?}");
@@ -166,11 +166,11 @@ fn a_wrong_password_is_refused_by_apache_and_told() {
 #[test]
 fn a_user_apache_does_not_know_is_not_found() {
     let Some(apache) = Apache::start(LASTING) else { return };
-    let desk = desk();
+    let env = env();
     let ran =
-        desk.audit_at(&apache.url(), &["--user", CHIARA, "--user", NOBODY, "--user", "nobody@example.com"]);
+        env.audit_at(&apache.url(), &["--user", CHIARA, "--user", NOBODY, "--user", "nobody@example.com"]);
     assert_eq!(ran.code, 3, "nothing found, and incomplete: {}", ran.stderr);
-    let rows = desk.rows();
+    let rows = env.rows();
     let unknown: Vec<_> = rows.iter().filter(|row| row["read_status"] == "not-found").collect();
     assert_eq!(unknown.len(), 2, "{rows:?}");
     for row in unknown {
@@ -183,10 +183,10 @@ fn a_user_apache_does_not_know_is_not_found() {
 fn an_audit_takes_an_exchange_a_page_and_one_more_for_each_nonce() {
     const PEOPLE: usize = 1100;
     let Some(apache) = Apache::start(LASTING) else { return };
-    let desk = desk();
-    desk.put("people.txt", apache.people(PEOPLE).join("\n"));
-    let ran = desk.audit_at(&apache.url(), &["--users", "people.txt", "--org", ORG]);
-    assert_eq!((ran.code, desk.rows().len()), (1, PEOPLE + 8), "{}", ran.stderr);
+    let env = env();
+    env.put("people.txt", apache.people(PEOPLE).join("\n"));
+    let ran = env.audit_at(&apache.url(), &["--users", "people.txt", "--org", ORG]);
+    assert_eq!((ran.code, env.rows().len()), (1, PEOPLE + 8), "{}", ran.stderr);
 
     let exchanges = apache.exchanges();
     let nonces = counts(&exchanges);
@@ -205,11 +205,11 @@ fn an_audit_takes_an_exchange_a_page_and_one_more_for_each_nonce() {
 fn an_apache_that_closes_idle_connections_costs_nobody() {
     const PEOPLE: usize = 400;
     let Some(apache) = Apache::start_small(LASTING, 3) else { return };
-    let desk = desk();
-    desk.put("people.txt", apache.people(PEOPLE).join("\n"));
+    let env = env();
+    env.put("people.txt", apache.people(PEOPLE).join("\n"));
     // With the retries that a user has.
-    let ran = desk.run(&["audit", "--url", &apache.url(), "--users", "people.txt"]);
-    assert_eq!((ran.code, desk.rows().len()), (0, PEOPLE), "{}", ran.stderr);
+    let ran = env.run(&["audit", "--url", &apache.url(), "--users", "people.txt"]);
+    assert_eq!((ran.code, env.rows().len()), (0, PEOPLE), "{}", ran.stderr);
     let nonces = apache.exchanges();
     let repeated = counts(&nonces).into_values().find(|counts| {
         let once: BTreeSet<_> = counts.iter().collect();
@@ -221,11 +221,11 @@ fn an_apache_that_closes_idle_connections_costs_nobody() {
 #[test]
 fn a_nonce_that_has_run_out_at_apache_is_renewed_and_nobody_notices() {
     let Some(apache) = Apache::start("AuthDigestNonceLifetime 1") else { return };
-    let desk = desk();
-    desk.put("people.txt", apache.people(30).join("\n"));
+    let env = env();
+    env.put("people.txt", apache.people(30).join("\n"));
     // At this rate it takes two seconds, and a nonce lives one.
-    let ran = desk.audit_at(&apache.url(), &["--users", "people.txt", "--rate", "15", "--concurrency", "1"]);
-    assert_eq!((ran.code, desk.rows().len()), (0, 30), "{}", ran.stderr);
+    let ran = env.audit_at(&apache.url(), &["--users", "people.txt", "--rate", "15", "--concurrency", "1"]);
+    assert_eq!((ran.code, env.rows().len()), (0, 30), "{}", ran.stderr);
     let exchanges = apache.exchanges();
     let stale =
         exchanges.iter().filter(|exchange| exchange.status == 401 && exchange.parameter("nonce").is_some());
@@ -236,11 +236,11 @@ fn a_nonce_that_has_run_out_at_apache_is_renewed_and_nobody_notices() {
 #[test]
 fn apaches_one_time_nonces_cost_two_exchanges_a_request() {
     let Some(apache) = Apache::start("AuthDigestNonceLifetime 0") else { return };
-    let desk = desk();
-    desk.put("people.txt", apache.people(40).join("\n"));
+    let env = env();
+    env.put("people.txt", apache.people(40).join("\n"));
     // One after the other: of the nonces with one `opaque` Apache takes the newest alone.
-    let ran = desk.audit_at(&apache.url(), &["--users", "people.txt", "--concurrency", "1"]);
-    assert_eq!((ran.code, desk.rows().len()), (0, 40), "{}", ran.stderr);
+    let ran = env.audit_at(&apache.url(), &["--users", "people.txt", "--concurrency", "1"]);
+    assert_eq!((ran.code, env.rows().len()), (0, 40), "{}", ran.stderr);
     let exchanges = apache.exchanges();
     assert_eq!((exchanges.len(), refusals(&exchanges)), (80, 40));
 }
@@ -251,10 +251,10 @@ fn counts_that_apache_checks_one_after_the_other_are_in_order() {
     else {
         return;
     };
-    let desk = desk();
-    desk.put("people.txt", apache.people(40).join("\n"));
-    let ran = desk.audit_at(&apache.url(), &["--users", "people.txt", "--concurrency", "1"]);
-    assert_eq!((ran.code, desk.rows().len()), (0, 40), "{}", ran.stderr);
+    let env = env();
+    env.put("people.txt", apache.people(40).join("\n"));
+    let ran = env.audit_at(&apache.url(), &["--users", "people.txt", "--concurrency", "1"]);
+    assert_eq!((ran.code, env.rows().len()), (0, 40), "{}", ran.stderr);
     let exchanges = apache.exchanges();
     assert_eq!(refusals(&exchanges), 1);
     let counts: Vec<_> = counts(&exchanges).into_values().collect();

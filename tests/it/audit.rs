@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use keysunset_sandbox::{Options, TrueKey, TrueUser};
 
 use crate::support::{
-    COLUMNS, CUTOFF, Desk, NOW, Row, at, count, guarded, list_of_ids, of_user, ops_manager, rfc3339, rows,
+    COLUMNS, CUTOFF, NOW, Row, TestEnv, at, count, guarded, list_of_ids, of_user, ops_manager, rfc3339, rows,
     sandbox,
 };
 
@@ -119,36 +119,36 @@ fn assert_sorted(rows: &[Row]) {
 fn every_key_is_in_the_csv_once_with_all_its_fields() {
     for seed in [1, 7] {
         let sandbox = sandbox(Options { users: 150, seed, ..Options::default() });
-        let desk = Desk::at(&sandbox);
-        let ran = desk.audit(&sandbox, &["--all-orgs"]);
+        let env = TestEnv::at(&sandbox);
+        let ran = env.audit(&sandbox, &["--all-orgs"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         let origin = sandbox.announcement().url.replace("/api/public/v1.0", "");
         let truth: Vec<_> = sandbox.truth().collect();
         assert!(truth.iter().any(|user| user.keys.is_empty()));
-        assert_true(&desk.rows(), &origin, &truth, CUTOFF, "2021-03-01", 90);
-        assert_sorted(&desk.rows());
+        assert_true(&env.rows(), &origin, &truth, CUTOFF, "2021-03-01", 90);
+        assert_sorted(&env.rows());
     }
 }
 
 #[test]
 fn another_cutoff_and_window_judge_anew() {
     let sandbox = ops_manager(120);
-    let desk = Desk::at(&sandbox);
-    let ran = desk.audit(
+    let env = TestEnv::at(&sandbox);
+    let ran = env.audit(
         &sandbox,
         &["--all-orgs", "--name", "east", "--cutoff", "2019-02-03", "--active-within", "1000"],
     );
     assert_eq!(ran.code, 1, "{ran:?}");
     let truth: Vec<_> = sandbox.truth().collect();
-    assert_true(&desk.rows(), "east", &truth, 1_549_152_000, "2019-02-03", 1000);
+    assert_true(&env.rows(), "east", &truth, 1_549_152_000, "2019-02-03", 1000);
 }
 
 #[test]
 fn the_header_is_the_contracts_and_lines_end_in_lf() {
     let sandbox = ops_manager(40);
-    let desk = Desk::at(&sandbox);
-    desk.audit(&sandbox, &["--all-orgs"]);
-    let text = desk.text("reports/keys.csv");
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs"]);
+    let text = env.text("reports/keys.csv");
     assert_eq!(text.lines().next().unwrap(), COLUMNS);
     assert!(text.ends_with('\n') && !text.starts_with('\u{feff}'));
 }
@@ -159,10 +159,10 @@ fn the_order_of_the_list_does_not_matter() {
     let list = list_of_ids(&sandbox);
     let backwards: String = list.lines().rev().flat_map(|id| [id, "\n"]).collect();
     let files = [list, backwards].map(|list| {
-        let desk = Desk::at(&sandbox);
-        desk.put("list.txt", list);
-        assert_eq!(desk.audit(&sandbox, &["--users", "list.txt"]).code, 1);
-        (desk.text("reports/keys.csv"), desk.markdown())
+        let env = TestEnv::at(&sandbox);
+        env.put("list.txt", list);
+        assert_eq!(env.audit(&sandbox, &["--users", "list.txt"]).code, 1);
+        (env.text("reports/keys.csv"), env.markdown())
     });
     assert_eq!(files[0], files[1]);
 }
@@ -171,9 +171,9 @@ fn the_order_of_the_list_does_not_matter() {
 fn the_same_evidence_gives_the_same_bytes_at_any_concurrency() {
     let sandbox = ops_manager(80);
     let files = ["1", "32"].map(|at_once| {
-        let desk = Desk::at(&sandbox);
-        assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--concurrency", at_once]).code, 1);
-        desk.bytes("reports/keys.csv")
+        let env = TestEnv::at(&sandbox);
+        assert_eq!(env.audit(&sandbox, &["--all-orgs", "--concurrency", at_once]).code, 1);
+        env.bytes("reports/keys.csv")
     });
     assert_eq!(files[0], files[1]);
 }
@@ -181,12 +181,12 @@ fn the_same_evidence_gives_the_same_bytes_at_any_concurrency() {
 #[test]
 fn totals_in_the_markdown_are_those_of_the_truth() {
     let sandbox = ops_manager(150);
-    let desk = Desk::at(&sandbox);
-    desk.put("list.txt", list_of_ids(&sandbox) + "nobody@example.com\n");
-    let ran = desk.audit(&sandbox, &["--users", "list.txt"]);
+    let env = TestEnv::at(&sandbox);
+    env.put("list.txt", list_of_ids(&sandbox) + "nobody@example.com\n");
+    let ran = env.audit(&sandbox, &["--users", "list.txt"]);
     assert_eq!(ran.code, 4, "{ran:?}");
     let keys: Vec<_> = sandbox.truth().flat_map(|user| user.keys).collect();
-    let page = desk.markdown();
+    let page = env.markdown();
     let mut sum = 0;
     for verdict in ["used-after-cutoff", "not-used-since-cutoff", "never-used", "usage-unknown"] {
         let number = keys.iter().filter(|key| judged(key, at(CUTOFF), 90)[0] == verdict).count();
@@ -197,18 +197,18 @@ fn totals_in_the_markdown_are_those_of_the_truth() {
     assert_eq!(crate::page::number(&page, "requested"), Some(151));
     assert_eq!(crate::page::number(&page, "read"), Some(150));
     assert_eq!(crate::page::number(&page, "not read"), Some(1));
-    assert_eq!(count(&desk.rows(), "read_status", "not-found"), 1);
+    assert_eq!(count(&env.rows(), "read_status", "not-found"), 1);
 }
 
 #[test]
 fn the_terminal_says_what_was_written_where_and_quiet_says_nothing() {
     let sandbox = ops_manager(20);
-    let desk = Desk::at(&sandbox);
-    let ran = desk.audit(&sandbox, &["--all-orgs", "--out", "elsewhere"]);
+    let env = TestEnv::at(&sandbox);
+    let ran = env.audit(&sandbox, &["--all-orgs", "--out", "elsewhere"]);
     for name in ["elsewhere/keys.csv", "elsewhere/migration-report.md"] {
         assert!(ran.stdout.contains(name), "{name} in {}", ran.stdout);
     }
-    let ran = desk.audit(&sandbox, &["--all-orgs", "--quiet"]);
+    let ran = env.audit(&sandbox, &["--all-orgs", "--quiet"]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (1, "", ""));
 }
 
@@ -220,49 +220,49 @@ fn only_the_formats_asked_for_are_written_and_nothing_is_left_beside_them() {
         ("markdown", vec!["manifest.json", "migration-report.md"]),
         ("markdown,csv", vec!["keys.csv", "manifest.json", "migration-report.md"]),
     ] {
-        let desk = Desk::at(&sandbox);
-        desk.audit(&sandbox, &["--all-orgs", "--format", format, "--store", "evidence.db"]);
-        let files = desk.files();
+        let env = TestEnv::at(&sandbox);
+        env.audit(&sandbox, &["--all-orgs", "--format", format, "--store", "evidence.db"]);
+        let files = env.files();
         let names = files.keys().filter_map(|path| path.strip_prefix("reports").ok()?.to_str());
         assert_eq!(names.collect::<Vec<_>>(), expected);
-        assert!(desk.path("evidence.db").is_file());
+        assert!(env.path("evidence.db").is_file());
     }
 }
 
 #[test]
 fn reruns_append_runs_and_an_old_one_is_rendered_anew_without_a_request() {
     let sandbox = ops_manager(60);
-    let desk = Desk::at(&sandbox);
-    desk.audit(&sandbox, &["--all-orgs", "--name", "all"]);
-    let first = (desk.bytes("reports/keys.csv"), desk.bytes("reports/migration-report.md"));
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs", "--name", "all"]);
+    let first = (env.bytes("reports/keys.csv"), env.bytes("reports/migration-report.md"));
     let truth: Vec<_> = sandbox.truth().collect();
     let one = truth.iter().find(|user| user.keys.is_empty()).unwrap();
-    let ran = desk.audit(&sandbox, &["--user", &one.id, "--name", "one"]);
-    assert_eq!((ran.code, desk.rows().len()), (0, 1), "{ran:?}");
+    let ran = env.audit(&sandbox, &["--user", &one.id, "--name", "one"]);
+    assert_eq!((ran.code, env.rows().len()), (0, 1), "{ran:?}");
     sandbox.stop();
 
-    assert_eq!(desk.run(&["report"]).code, 0, "the newest run");
-    assert_eq!(count(&desk.rows(), "deployment", "one"), 1);
+    assert_eq!(env.run(&["report"]).code, 0, "the newest run");
+    assert_eq!(count(&env.rows(), "deployment", "one"), 1);
 
-    assert_eq!(desk.run(&["report", "--run", "1"]).code, 1);
-    assert_eq!((desk.bytes("reports/keys.csv"), desk.bytes("reports/migration-report.md")), first);
+    assert_eq!(env.run(&["report", "--run", "1"]).code, 1);
+    assert_eq!((env.bytes("reports/keys.csv"), env.bytes("reports/migration-report.md")), first);
 
     let other =
         ["report", "--run", "1", "--store", "reports/keysunset.db", "--out", "old", "--format", "csv"];
-    let ran = desk.run(&[&other[..], &["--cutoff", "2019-02-03"]].concat());
+    let ran = env.run(&[&other[..], &["--cutoff", "2019-02-03"]].concat());
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(!desk.path("old/migration-report.md").exists());
-    assert_true(&rows(&desk.bytes("old/keys.csv")), "all", &truth, 1_549_152_000, "2019-02-03", 90);
+    assert!(!env.path("old/migration-report.md").exists());
+    assert_true(&rows(&env.bytes("old/keys.csv")), "all", &truth, 1_549_152_000, "2019-02-03", 90);
 }
 
 #[test]
 fn a_report_needs_neither_credentials_nor_the_same_day() {
     let sandbox = ops_manager(30);
-    let desk = Desk::at(&sandbox);
-    desk.audit(&sandbox, &["--all-orgs"]);
-    let before = desk.bytes("reports/keys.csv");
-    let later = Desk::empty().with("SOURCE_DATE_EPOCH", &(NOW + 90_000_000).to_string());
-    later.put("reports/keysunset.db", desk.bytes("reports/keysunset.db"));
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs"]);
+    let before = env.bytes("reports/keys.csv");
+    let later = TestEnv::empty().with("SOURCE_DATE_EPOCH", &(NOW + 90_000_000).to_string());
+    later.put("reports/keysunset.db", env.bytes("reports/keysunset.db"));
     assert_eq!(later.run(&["report"]).code, 1);
     assert_eq!(later.bytes("reports/keys.csv"), before, "the same evidence gives the same bytes");
 }
@@ -270,9 +270,9 @@ fn a_report_needs_neither_credentials_nor_the_same_day() {
 #[test]
 fn a_user_in_two_organizations_is_read_once() {
     let sandbox = ops_manager(50);
-    let desk = Desk::at(&sandbox);
-    desk.audit(&sandbox, &["--all-orgs", "--org", &sandbox.announcement().org_id]);
-    let all = desk.rows();
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs", "--org", &sandbox.announcement().org_id]);
+    let all = env.rows();
     let users: BTreeSet<_> = all.iter().map(|row| row["user_id"].clone()).collect();
     assert_eq!(users.len(), 50);
     for user in sandbox.truth() {

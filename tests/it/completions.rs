@@ -2,33 +2,33 @@
 
 use std::process::{Command, Stdio};
 
-use super::support::{Desk, Ran};
+use super::support::{CliOutput, TestEnv};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_keysunset");
 const COMMANDS: [&str; 7] = ["demo", "sandbox", "audit", "doctor", "report", "completions", "man"];
 
 fn script(shell: &str) -> String {
-    let ran = Desk::empty().run(&["completions", shell]);
+    let ran = TestEnv::empty().run(&["completions", shell]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{shell}");
     ran.stdout
 }
 
 /// What bash offers at the end of these words, by the function that the script registers.
 fn offered(words: &[&str]) -> Vec<String> {
-    let desk = Desk::empty();
-    desk.put("completions", script("bash"));
+    let env = TestEnv::empty();
+    env.put("completions", script("bash"));
     let complete = r#"
         source ./completions
         function=$(complete -p keysunset | sed -n 's/.* -F \([^ ]*\) keysunset$/\1/p')
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
         "$function" "$1" "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"
         printf '%s\n' "${COMPREPLY[@]}""#;
-    let child = desk.start(
+    let child = env.start(
         Command::new("bash")
             .args(["--norc", "--noprofile", "-euc", complete, "bash", "keysunset"])
             .args(words),
     );
-    let ran = Ran::of(child);
+    let ran = CliOutput::of(child);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{words:?}");
     ran.stdout.lines().map(str::to_owned).collect()
 }
@@ -51,15 +51,15 @@ fn every_shell_that_is_here_takes_its_script() {
     for (shell, program, check) in
         [("bash", "bash", "-n"), ("zsh", "zsh", "-n"), ("fish", "fish", "--no-execute")]
     {
-        let desk = Desk::empty();
-        desk.put("script", script(shell));
+        let env = TestEnv::empty();
+        env.put("script", script(shell));
         let found =
             Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if found.is_err() {
             assert_ne!(program, "bash", "bash has to be installed for this");
             continue;
         }
-        let ran = Command::new(program).arg(check).arg(desk.path("script")).output().unwrap();
+        let ran = Command::new(program).arg(check).arg(env.path("script")).output().unwrap();
         assert_eq!(
             (ran.status.code(), String::from_utf8(ran.stderr).unwrap().as_str()),
             (Some(0), ""),
@@ -81,7 +81,7 @@ fn every_script_knows_every_command_and_is_the_same_every_time() {
 
 #[test]
 fn a_shell_that_nobody_knows_is_a_wrong_command_line() {
-    let ran = Desk::empty().run(&["completions", "tcsh"]);
+    let ran = TestEnv::empty().run(&["completions", "tcsh"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
     assert!(ran.stderr.contains("bash, elvish, fish, powershell, zsh"), "{}", ran.stderr);
 }

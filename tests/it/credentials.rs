@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use keysunset_sandbox::{Options, Product, Sandbox};
 
 use crate::stub::{PRIVATE, PUBLIC, Stub, USER, key};
-use crate::support::{Desk, Ran, at, count, of_user, sandbox};
+use crate::support::{CliOutput, TestEnv, at, count, of_user, sandbox};
 
 const USERS: u64 = 8;
 const WRONG: &str = "00000000-1111-2222-3333-444444444444";
@@ -23,19 +23,19 @@ fn atlas() -> Sandbox {
 }
 
 /// Puts a file that nobody else may read.
-pub(crate) fn put_private(desk: &Desk, name: &str, content: &str) {
-    desk.put(name, content);
-    mode(desk, name, 0o600);
+pub(crate) fn put_private(env: &TestEnv, name: &str, content: &str) {
+    env.put(name, content);
+    mode(env, name, 0o600);
 }
 
 #[cfg(unix)]
-fn mode(desk: &Desk, name: &str, mode: u32) {
+fn mode(env: &TestEnv, name: &str, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(desk.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    std::fs::set_permissions(env.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 #[cfg(not(unix))]
-fn mode(_: &Desk, _: &str, _: u32) {}
+fn mode(_: &TestEnv, _: &str, _: u32) {}
 
 /// Everybody's own pair, inline, by id and by name in turn. The wrong ones have another private key.
 fn own_pairs(sandbox: &Sandbox, is_wrong: impl Fn(usize) -> bool) -> String {
@@ -50,11 +50,11 @@ fn own_pairs(sandbox: &Sandbox, is_wrong: impl Fn(usize) -> bool) -> String {
 }
 
 /// A desk with a list of all users, and without a credential in the environment.
-fn listed(sandbox: &Sandbox) -> Desk {
-    let desk = Desk::empty();
+fn listed(sandbox: &Sandbox) -> TestEnv {
+    let env = TestEnv::empty();
     let rows = sandbox.truth().map(|user| format!("{},{}\n", user.id, user.username));
-    desk.put("list.csv", format!("user_id,username\n{}", rows.collect::<String>()));
-    desk
+    env.put("list.csv", format!("user_id,username\n{}", rows.collect::<String>()));
+    env
 }
 
 const LISTED: [&str; 4] = ["--users", "list.csv", "--credentials", "own.toml"];
@@ -66,35 +66,35 @@ fn root(stub: &Stub) -> String {
 #[test]
 fn on_atlas_everybody_is_read_with_their_own_credential() {
     let sandbox = atlas();
-    let desk = listed(&sandbox);
-    put_private(&desk, "own.toml", &own_pairs(&sandbox, |_| false));
-    let ran = desk.audit(&sandbox, &LISTED);
+    let env = listed(&sandbox);
+    put_private(&env, "own.toml", &own_pairs(&sandbox, |_| false));
+    let ran = env.audit(&sandbox, &LISTED);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let rows = desk.rows();
+    let rows = env.rows();
     assert_eq!(count(&rows, "read_status", "read"), rows.len());
     assert!(sandbox.truth().all(|user| !of_user(&rows, &user.id).is_empty()));
-    assert!(desk.markdown().contains("8 users' own"), "who asked stands in the report");
+    assert!(env.markdown().contains("8 users' own"), "who asked stands in the report");
 }
 
 #[test]
 fn a_default_discovers_and_users_own_credentials_read() {
     let sandbox = atlas();
-    let desk = Desk::at(&sandbox);
-    put_private(&desk, "own.toml", &own_pairs(&sandbox, |_| false));
-    let ran = desk.audit(&sandbox, &["--all-orgs", "--credentials", "own.toml"]);
+    let env = TestEnv::at(&sandbox);
+    put_private(&env, "own.toml", &own_pairs(&sandbox, |_| false));
+    let ran = env.audit(&sandbox, &["--all-orgs", "--credentials", "own.toml"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_eq!(count(&desk.rows(), "read_status", "read"), desk.rows().len());
+    assert_eq!(count(&env.rows(), "read_status", "read"), env.rows().len());
 }
 
 #[test]
 fn a_wrong_credential_makes_just_its_users_forbidden() {
     let sandbox = atlas();
-    let desk = listed(&sandbox);
+    let env = listed(&sandbox);
     // The first as well: the run must not end with it.
-    put_private(&desk, "own.toml", &own_pairs(&sandbox, |at| at == 0 || at == 3));
-    let ran = desk.audit(&sandbox, &LISTED);
+    put_private(&env, "own.toml", &own_pairs(&sandbox, |at| at == 0 || at == 3));
+    let ran = env.audit(&sandbox, &LISTED);
     assert!([3, 4].contains(&ran.code), "{ran:?}");
-    let rows = desk.rows();
+    let rows = env.rows();
     for (at, user) in sandbox.truth().enumerate() {
         let expected = if at == 0 || at == 3 { "forbidden" } else { "read" };
         let rows = of_user(&rows, &user.id);
@@ -105,9 +105,9 @@ fn a_wrong_credential_makes_just_its_users_forbidden() {
 #[test]
 fn when_all_are_wrong_the_run_ends_with_5() {
     let sandbox = atlas();
-    let desk = listed(&sandbox);
-    put_private(&desk, "own.toml", &own_pairs(&sandbox, |_| true));
-    let ran = desk.audit(&sandbox, &LISTED);
+    let env = listed(&sandbox);
+    put_private(&env, "own.toml", &own_pairs(&sandbox, |_| true));
+    let ran = env.audit(&sandbox, &LISTED);
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(ran.stderr.contains("refused") && !ran.stderr.contains(WRONG), "{ran:?}");
 }
@@ -124,20 +124,20 @@ fn a_part_comes_inline_or_from_the_environment_a_file_or_a_command() {
     ];
     for part in &all {
         for whose in ["default", &format!("users.{USER}")] {
-            let desk = Desk::empty().with("SOME_VARIABLE", PRIVATE).with("PATH", "/usr/bin:/bin");
-            put_private(&desk, "secret.txt", &format!("{PRIVATE}\nand more\n"));
-            put_private(&desk, "own.toml", &format!("[{whose}]\npublic-key = \"{PUBLIC}\"\n{part}\n"));
-            let ran = desk.audit_at(&stub.url(), &["--user", USER, "--credentials", "own.toml"]);
+            let env = TestEnv::empty().with("SOME_VARIABLE", PRIVATE).with("PATH", "/usr/bin:/bin");
+            put_private(&env, "secret.txt", &format!("{PRIVATE}\nand more\n"));
+            put_private(&env, "own.toml", &format!("[{whose}]\npublic-key = \"{PUBLIC}\"\n{part}\n"));
+            let ran = env.audit_at(&stub.url(), &["--user", USER, "--credentials", "own.toml"]);
             assert_eq!(ran.code, 1, "{part} of {whose}: {ran:?}");
         }
     }
     for (column, value) in
         [("private_key", PRIVATE), ("private_key_env", "SOME_VARIABLE"), ("private_key_file", "secret.txt")]
     {
-        let desk = Desk::empty().with("SOME_VARIABLE", PRIVATE);
-        put_private(&desk, "secret.txt", PRIVATE);
-        put_private(&desk, "own.csv", &format!("user,public_key,{column}\n{USER},{PUBLIC},{value}\n"));
-        let ran = desk.audit_at(&stub.url(), &["--user", USER, "--credentials", "own.csv"]);
+        let env = TestEnv::empty().with("SOME_VARIABLE", PRIVATE);
+        put_private(&env, "secret.txt", PRIVATE);
+        put_private(&env, "own.csv", &format!("user,public_key,{column}\n{USER},{PUBLIC},{value}\n"));
+        let ran = env.audit_at(&stub.url(), &["--user", USER, "--credentials", "own.csv"]);
         assert_eq!(ran.code, 1, "{column}: {ran:?}");
     }
 }
@@ -145,13 +145,13 @@ fn a_part_comes_inline_or_from_the_environment_a_file_or_a_command() {
 #[cfg(unix)]
 #[test]
 fn a_command_that_fails_is_told_by_its_user_and_name_and_without_what_it_printed() {
-    let desk = Desk::empty().with("PATH", "/usr/bin:/bin");
+    let env = TestEnv::empty().with("PATH", "/usr/bin:/bin");
     put_private(
-        &desk,
+        &env,
         "own.toml",
         "[users.ann]\npublic-key = \"ann\"\nprivate-key-command = [\"sh\", \"-c\", \"echo s3cr3t; echo locked >&2; exit 7\"]\n",
     );
-    let ran = desk.audit_at("http://127.0.0.1:1", &["--user", "ann", "--credentials", "own.toml"]);
+    let ran = env.audit_at("http://127.0.0.1:1", &["--user", "ann", "--credentials", "own.toml"]);
     assert_eq!(ran.code, 5, "{ran:?}");
     for told in ["own.toml:1", "\"ann\"", "`sh`", "7", "locked"] {
         assert!(ran.stderr.contains(told), "{told}: {ran:?}");
@@ -164,10 +164,10 @@ fn a_command_that_fails_is_told_by_its_user_and_name_and_without_what_it_printed
 fn a_file_that_others_can_read_is_refused_with_what_to_type() {
     for (open, name) in [(0o644, "own.toml"), (0o640, "own.toml"), (0o604, "my own.csv"), (0o620, "own.toml")]
     {
-        let desk = Desk::empty();
-        put_private(&desk, name, "");
-        mode(&desk, name, open);
-        let ran = desk.audit_at("http://127.0.0.1:1", &["--user", USER, "--credentials", name]);
+        let env = TestEnv::empty();
+        put_private(&env, name, "");
+        mode(&env, name, open);
+        let ran = env.audit_at("http://127.0.0.1:1", &["--user", USER, "--credentials", name]);
         assert_eq!(ran.code, 5, "{ran:?}");
         let typed = if name.contains(' ') { "chmod 600 'my own.csv'" } else { "chmod 600 own.toml" };
         assert!(ran.stderr.contains(typed) && ran.stderr.contains("help:"), "{ran:?}");
@@ -183,29 +183,29 @@ fn a_file_of_credentials_that_is_wrong_is_told_before_the_first_request() {
         ("own.toml", "[user.ann]\n", "own.toml:1:"),
         ("own.csv", "name,secret\n", "own.csv:1: column 1"),
     ] {
-        let desk = Desk::empty();
-        put_private(&desk, name, content);
-        let ran = desk.audit_at(&stub.url(), &["--user", USER, "--credentials", name]);
+        let env = TestEnv::empty();
+        put_private(&env, name, content);
+        let ran = env.audit_at(&stub.url(), &["--user", USER, "--credentials", name]);
         assert!(ran.code == 5 && ran.stderr.contains(told), "{told}: {ran:?}");
     }
-    let ran = Desk::empty().audit_at(&stub.url(), &["--user", USER, "--credentials", "nothing.toml"]);
+    let ran = TestEnv::empty().audit_at(&stub.url(), &["--user", USER, "--credentials", "nothing.toml"]);
     assert!(ran.code == 5 && ran.stderr.contains("nothing.toml"), "{ran:?}");
     assert!(stub.asked().is_empty());
 }
 
 /// Which public part the reports name when all these are there.
-fn used(stub: &Stub, environment: bool, file: bool, profile_too: bool) -> (Ran, String) {
-    let mut desk = Desk::empty();
+fn used(stub: &Stub, environment: bool, file: bool, profile_too: bool) -> (CliOutput, String) {
+    let mut env = TestEnv::empty();
     let pair = |right: bool| if right { (PUBLIC, PRIVATE) } else { ("other", WRONG) };
     // Only the best of those there is right, so that the run tells which was used.
     if environment {
-        desk = desk.with("KEYSUNSET_PUBLIC_KEY", PUBLIC).with("KEYSUNSET_PRIVATE_KEY", PRIVATE);
+        env = env.with("KEYSUNSET_PUBLIC_KEY", PUBLIC).with("KEYSUNSET_PRIVATE_KEY", PRIVATE);
     }
     let mut arguments = vec!["--user", USER];
     if file {
         let (public, private) = pair(!environment);
         put_private(
-            &desk,
+            &env,
             "own.toml",
             &format!("[default]\npublic-key = \"{public}\"\nprivate-key = \"{private}\"\n"),
         );
@@ -214,13 +214,13 @@ fn used(stub: &Stub, environment: bool, file: bool, profile_too: bool) -> (Ran, 
     if profile_too {
         let (public, private) = pair(!environment && !file);
         put_private(
-            &desk,
+            &env,
             ".config/mongocli/config.toml",
             &format!("[default]\npublic_api_key = \"{public}\"\nprivate_api_key = \"{private}\"\n"),
         );
         arguments.extend(["--profile", "default"]);
     }
-    let ran = desk.audit_at(&stub.url(), &[&arguments[..], &["-v"]].concat());
+    let ran = env.audit_at(&stub.url(), &[&arguments[..], &["-v"]].concat());
     let told = ran.stderr.lines().find(|line| line.contains("the credential comes from")).map(str::to_owned);
     (ran, told.unwrap_or_default())
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::stub::{Digest, Reply, Stub, USER, desk, id, key, list};
+use crate::stub::{Digest, Reply, Stub, USER, env, id, key, list};
 use crate::support::{COLUMNS, guarded, rows};
 
 /// Texts that are hard on CSV, JSON and spreadsheets, and anything else.
@@ -45,10 +45,10 @@ fn written(rows: Vec<String>, size: usize, flags: &[&str]) -> Vec<u8> {
             &format!(r#"{{"totalCount":{total},"results":[{page}],"links":[{{"rel":"{rel}","href":"x"}}]}}"#),
         )
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &[&["--user", USER, "--format", "csv"], flags].concat());
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &[&["--user", USER, "--format", "csv"], flags].concat());
     assert_eq!(ran.code, 1, "{ran:?}");
-    desk.bytes("reports/keys.csv")
+    env.bytes("reports/keys.csv")
 }
 
 proptest! {
@@ -115,9 +115,9 @@ fn what_a_spreadsheet_would_run_is_guarded_in_every_text_field() {
         (&[][..], "'+name", "'=cmd@example.com", ["'\t=1", "a=1", "' \r\n @x", "'=1"]),
         (&["--csv-raw"], "+name", "=cmd@example.com", ["\t=1", "a=1", " \r\n @x", "'=1"]),
     ] {
-        let desk = desk();
-        assert_eq!(desk.audit_at(&stub.url(), &[&["--org", org, "--name", "+name"], flags].concat()).code, 1);
-        let rows = desk.rows();
+        let env = env();
+        assert_eq!(env.audit_at(&stub.url(), &[&["--org", org, "--name", "+name"], flags].concat()).code, 1);
+        let rows = env.rows();
         assert!(rows.iter().all(|row| row["deployment"] == name && row["username"] == username), "{rows:?}");
         assert_eq!(rows.iter().map(|row| row["description"].as_str()).collect::<Vec<_>>(), descriptions);
     }
@@ -131,9 +131,9 @@ fn an_error_code_and_a_reason_of_the_service_are_guarded() {
             &json!({"errorCode": "=1+1", "error": 401, "detail": "@SUM(A1)", "reason": "Unauthorized"}),
         )
     });
-    let desk = desk();
-    assert_eq!(desk.audit_at(&stub.url(), &["--user", USER]).code, 3);
-    let row = &desk.rows()[0];
+    let env = env();
+    assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 3);
+    let row = &env.rows()[0];
     assert_eq!(row["error_code"], "'=1+1");
     assert!(!row["reason"].starts_with(['=', '+', '-', '@']), "{row:?}");
 }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::history::{DAY, audited, audited_as, key, key_id, read_by_python, user_id, world};
 use crate::page;
-use crate::support::{Desk, NOW, at, ops_manager, rfc3339, sandbox};
+use crate::support::{NOW, TestEnv, at, ops_manager, rfc3339, sandbox};
 
 /// `diff` as JSON, read by software that isn't ours.
-fn diff(desk: &Desk, arguments: &[&str]) -> Value {
-    let ran = desk.run(&[&["diff", "--json"], arguments].concat());
+fn diff(env: &TestEnv, arguments: &[&str]) -> Value {
+    let ran = env.run(&[&["diff", "--json"], arguments].concat());
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     read_by_python(&ran.stdout)
 }
@@ -97,8 +97,8 @@ fn worlds() -> (Sandbox, Sandbox) {
 #[test]
 fn it_finds_what_the_worlds_have_between_them_and_nothing_else() {
     let (before, after) = worlds();
-    let desk = audited(audited(Desk::at(&before), &before, 0), &after, 7);
-    let found = diff(&desk, &[]);
+    let env = audited(audited(TestEnv::at(&before), &before, 0), &after, 7);
+    let found = diff(&env, &[]);
     let keys = |numbers: &[u64]| numbers.iter().map(|number| key_id(*number)).collect::<Vec<_>>();
     let expected = BTreeMap::from([
         ("users_came", vec![user_id("gina")]),
@@ -123,8 +123,8 @@ fn it_finds_what_the_worlds_have_between_them_and_nothing_else() {
 #[test]
 fn use_is_told_with_its_arithmetic_and_what_is_unknown_is_not_zero() {
     let (before, after) = worlds();
-    let desk = audited(audited(Desk::at(&before), &before, 0), &after, 7);
-    let found = diff(&desk, &["1", "2"]);
+    let env = audited(audited(TestEnv::at(&before), &before, 0), &after, 7);
+    let found = diff(&env, &["1", "2"]);
     let item = |kind: &str, number: u64| {
         let items = found[kind].as_array().unwrap();
         items.iter().find(|item| item["key_id"] == key_id(number)).unwrap().clone()
@@ -151,7 +151,7 @@ fn use_is_told_with_its_arithmetic_and_what_is_unknown_is_not_zero() {
     }
     assert!(item("left_with_user", 30)["why"].as_str().unwrap().contains("nobody looked"));
 
-    let text = desk.run(&["diff"]);
+    let text = env.run(&["diff"]);
     assert_eq!(text.code, 0, "{text:?}");
     assert!(text.stdout.contains("\nKeys used in between (5): "), "{}", text.stdout);
     let line = format!(
@@ -160,17 +160,17 @@ fn use_is_told_with_its_arithmetic_and_what_is_unknown_is_not_zero() {
         day(6)
     );
     assert!(text.stdout.contains(&line), "{}", text.stdout);
-    assert_eq!(desk.run(&["diff"]), text, "the same evidence, the same bytes");
+    assert_eq!(env.run(&["diff"]), text, "the same evidence, the same bytes");
 }
 
 #[test]
 fn as_markdown_each_change_is_one_row_and_no_text_breaks_it() {
     let (before, after) = worlds();
-    let desk = audited(audited(Desk::at(&before), &before, 0), &after, 7);
-    let ran = desk.run(&["diff", "--format", "markdown"]);
+    let env = audited(audited(TestEnv::at(&before), &before, 0), &after, 7);
+    let ran = env.run(&["diff", "--format", "markdown"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let page = page::parse(&ran.stdout);
-    let changes: usize = ids(&diff(&desk, &[])).values().map(Vec::len).sum();
+    let changes: usize = ids(&diff(&env, &[])).values().map(Vec::len).sum();
     let sections = page.headings.iter().filter(|(level, _)| *level == 3).count();
     assert_eq!(sections, 10, "{:?}", page.headings);
     // The two runs under their head, and a head a section.
@@ -200,24 +200,24 @@ fn keys_of_who_became_unreadable_are_unknown_and_did_not_go() {
     let (whole, half) = (half_read(&[]), half_read(&["403=NOT_SELF@40%:keys"]));
     let (users, keys) = hit(&half);
     assert!(users.len() > 5 && users.len() < 35 && keys.len() > 5);
-    let desk = audited(audited(Desk::at(&whole), &whole, 0), &half, 7);
-    let found = ids(&diff(&desk, &[]));
+    let env = audited(audited(TestEnv::at(&whole), &whole, 0), &half, 7);
+    let found = ids(&diff(&env, &[]));
     let set = |kind: &str| found[kind].iter().cloned().collect::<BTreeSet<_>>();
     assert_eq!(set("users_became_unreadable"), users);
     assert_eq!(set("unknown"), keys);
     assert!(["went", "came", "left_with_user", "users_went"].iter().all(|kind| !found.contains_key(*kind)));
-    let ran = desk.run(&["diff"]);
+    let ran = env.run(&["diff"]);
     let caveat = format!("run 2 is incomplete: {} users not read", users.len());
     assert!(ran.stdout.contains(&caveat), "{}", ran.stdout);
 
     // And back again: nothing is new of whom nobody could see before.
-    let desk = audited(desk, &whole, 14);
-    let back = ids(&diff(&desk, &["2", "3"]));
+    let env = audited(env, &whole, 14);
+    let back = ids(&diff(&env, &["2", "3"]));
     let set = |kind: &str| back[kind].iter().cloned().collect::<BTreeSet<_>>();
     assert_eq!((set("users_became_readable"), set("first_seen")), (users, keys));
     assert!(!back.contains_key("came"), "{back:?}");
     // By itself it takes the last complete run, over which nothing happened.
-    let over = diff(&desk, &[]);
+    let over = diff(&env, &[]);
     assert_eq!((&over["before"]["run"], &over["after"]["run"]), (&json!(1), &json!(3)));
     assert!(ids(&over).keys().all(|kind| kind == "use_unknown"), "{over}");
 }
@@ -225,26 +225,26 @@ fn keys_of_who_became_unreadable_are_unknown_and_did_not_go() {
 #[test]
 fn nobody_went_from_a_run_that_did_not_know_everybody_or_asked_for_others() {
     let (before, after) = worlds();
-    let desk = audited(Desk::at(&before), &before, 0);
-    let (desk, _) = audited_as(desk, &after, 7, &["--user", &user_id("ann"), "--name", "prod"]);
-    let found = ids(&diff(&desk, &["1", "2"]));
+    let env = audited(TestEnv::at(&before), &before, 0);
+    let (env, _) = audited_as(env, &after, 7, &["--user", &user_id("ann"), "--name", "prod"]);
+    let found = ids(&diff(&env, &["1", "2"]));
     assert_eq!(found["users_unknown"].len(), 3, "{found:?}");
     assert_eq!(found["unknown"].len(), 5 + 3 + 1);
     assert!(
         ["went", "left_with_user", "users_went"].iter().all(|kind| !found.contains_key(*kind)),
         "{found:?}"
     );
-    let ran = desk.run(&["diff", "1", "2"]);
+    let ran = env.run(&["diff", "1", "2"]);
     assert!(ran.stdout.contains("they asked for different users"), "{}", ran.stdout);
 
     let whole = half_read(&[]);
     // No list of an organization can be read, so that one user is all that is known.
     let gap = half_read(&["403=NOT_ALLOWED@100%:users"]);
     let everybody = ["--user", &whole.truth().next().unwrap().id, "--all-orgs", "--name", "gap"];
-    let (desk, _) = audited_as(Desk::at(&whole), &whole, 0, &everybody);
-    let (desk, ran) = audited_as(desk, &gap, 7, &everybody);
+    let (env, _) = audited_as(TestEnv::at(&whole), &whole, 0, &everybody);
+    let (env, ran) = audited_as(env, &gap, 7, &everybody);
     assert_eq!(ran.code, 4, "{ran:?}");
-    let found = ids(&diff(&desk, &[]));
+    let found = ids(&diff(&env, &[]));
     assert_eq!(found["users_unknown"].len(), 39, "{found:?}");
     assert!(found.contains_key("unknown"));
     assert!(
@@ -259,20 +259,20 @@ fn a_name_that_could_not_be_looked_up_is_the_user_it_was() {
     let name = world.truth().find(|user| user.keys.len() > 1).unwrap().username;
     let lost = half_read(&["503@100%:byname"]);
     let asked = ["--user", &name, "--name", "prod"];
-    let (desk, _) = audited_as(Desk::at(&world), &world, 0, &asked);
-    let (desk, _) = audited_as(desk, &lost, 7, &asked);
-    let found = ids(&diff(&desk, &[]));
+    let (env, _) = audited_as(TestEnv::at(&world), &world, 0, &asked);
+    let (env, _) = audited_as(env, &lost, 7, &asked);
+    let found = ids(&diff(&env, &[]));
     assert_eq!(found.keys().collect::<Vec<_>>(), ["unknown", "users_became_unreadable"], "{found:?}");
-    let (desk, _) = audited_as(desk, &world, 14, &asked);
-    let found = ids(&diff(&desk, &["2"]));
+    let (env, _) = audited_as(env, &world, 14, &asked);
+    let found = ids(&diff(&env, &["2"]));
     assert_eq!(found.keys().collect::<Vec<_>>(), ["first_seen", "users_became_readable"], "{found:?}");
 }
 
 #[test]
 fn the_key_that_the_audit_itself_used_is_marked() {
     let service = sandbox(Options { users: 5, service_version: "4.0.0".to_owned(), ..Options::default() });
-    let desk = audited(audited(Desk::at(&service), &service, 0), &service, 7);
-    let found = diff(&desk, &[]);
+    let env = audited(audited(TestEnv::at(&service), &service, 0), &service, 7);
+    let found = diff(&env, &[]);
     let used = found["used"].as_array().unwrap();
     assert_eq!(used.len(), 1, "{found}");
     assert_eq!(used[0]["auditing_key"], true);
@@ -282,9 +282,9 @@ fn the_key_that_the_audit_itself_used_is_marked() {
 #[test]
 fn which_runs_it_takes_and_which_it_refuses() {
     let sandbox = ops_manager(5);
-    let mut desk = Desk::at(&sandbox);
+    let mut env = TestEnv::at(&sandbox);
     for (day, name) in [(0, "a"), (1, "b"), (2, "a"), (3, "b"), (4, "a")] {
-        desk = audited_as(desk, &sandbox, day, &["--all-orgs", "--name", name]).0;
+        env = audited_as(env, &sandbox, day, &["--all-orgs", "--name", name]).0;
     }
     for (arguments, runs) in [
         (&[][..], [3, 5]),
@@ -293,7 +293,7 @@ fn which_runs_it_takes_and_which_it_refuses() {
         (&["1", "3"], [1, 3]),
         (&["--deployment", "b"], [2, 4]),
     ] {
-        let found = diff(&desk, arguments);
+        let found = diff(&env, arguments);
         assert_eq!(
             [&found["before"]["run"], &found["after"]["run"]],
             runs.map(|run| json!(run)).each_ref(),
@@ -309,11 +309,11 @@ fn which_runs_it_takes_and_which_it_refuses() {
         (&["1", "9"], "holds no run 9"),
         (&["--deployment", "c"], "it holds runs of: a, b"),
     ] {
-        let ran = desk.run(&[&["diff"], arguments].concat());
+        let ran = env.run(&[&["diff"], arguments].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{arguments:?}: {ran:?}");
         assert!(ran.stderr.contains(why), "{arguments:?}: {ran:?}");
     }
-    let alone = Desk::at(&sandbox);
+    let alone = TestEnv::at(&sandbox);
     assert_eq!(alone.audit(&sandbox, &["--all-orgs"]).code, 1);
     let ran = alone.run(&["diff"]);
     assert_eq!(ran.code, 5, "{ran:?}");

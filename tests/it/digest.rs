@@ -2,15 +2,15 @@
 
 use keysunset_sandbox::{Challenge, Counts, NonceRule, Options, Product, Sandbox};
 
-use crate::support::{Desk, Row, at, count, list_of_ids, of_user, ops_manager, sandbox};
+use crate::support::{Row, TestEnv, at, count, list_of_ids, of_user, ops_manager, sandbox};
 
 /// Audits everybody by id, so that each user is one request of the API; holds that all were read.
 fn read_by_id(sandbox: &Sandbox, more: &[&str]) -> (Counts, Vec<Row>) {
-    let desk = Desk::at(sandbox);
-    desk.put("list.txt", list_of_ids(sandbox));
-    let ran = desk.audit(sandbox, &[&["--users", "list.txt"], more].concat());
+    let env = TestEnv::at(sandbox);
+    env.put("list.txt", list_of_ids(sandbox));
+    let ran = env.audit(sandbox, &[&["--users", "list.txt"], more].concat());
     assert_eq!(ran.code, 1, "{ran:?}");
-    let rows = desk.rows();
+    let rows = env.rows();
     assert_eq!(count(&rows, "read_status", "read"), rows.len());
     let expected: usize = sandbox.truth().map(|user| user.keys.len().max(1)).sum();
     assert_eq!(rows.len(), expected);
@@ -87,11 +87,11 @@ fn one_credential_reads_its_own_user_alone_on_atlas_and_cloud_manager() {
         let truth: Vec<_> = sandbox.truth().collect();
         let clean = truth.iter().position(|user| user.keys.is_empty()).unwrap();
         for (me, code) in [(0, 4), (clean, 3)] {
-            let desk = Desk::of(sandbox.credential_of(me as u64));
-            desk.put("list.txt", list_of_ids(&sandbox));
-            let ran = desk.audit(&sandbox, &["--users", "list.txt", "--product", product.name()]);
+            let env = TestEnv::of(sandbox.credential_of(me as u64));
+            env.put("list.txt", list_of_ids(&sandbox));
+            let ran = env.audit(&sandbox, &["--users", "list.txt", "--product", product.name()]);
             assert_eq!(ran.code, code, "{product:?}: {ran:?}");
-            let rows = desk.rows();
+            let rows = env.rows();
             for (index, user) in truth.iter().enumerate() {
                 let of_user = of_user(&rows, &user.id);
                 if index == me {
@@ -104,8 +104,8 @@ fn one_credential_reads_its_own_user_alone_on_atlas_and_cloud_manager() {
                     assert_eq!((status, http, code), ("forbidden", "401", "NOT_SELF"), "{product:?}");
                 }
             }
-            assert_eq!(crate::page::number(&desk.markdown(), "not read"), Some(29));
-            assert!(desk.markdown().contains("INCOMPLETE"));
+            assert_eq!(crate::page::number(&env.markdown(), "not read"), Some(29));
+            assert!(env.markdown().contains("INCOMPLETE"));
         }
     }
 }
@@ -114,9 +114,9 @@ fn one_credential_reads_its_own_user_alone_on_atlas_and_cloud_manager() {
 fn a_refusal_of_one_user_is_no_challenge_to_answer_again() {
     let clock = Some(at(1_612_137_600));
     let sandbox = sandbox(Options { product: Product::Atlas, users: 50, clock, ..Options::default() });
-    let desk = Desk::at(&sandbox);
-    desk.put("list.txt", list_of_ids(&sandbox));
-    assert_eq!(desk.audit(&sandbox, &["--users", "list.txt"]).code, 4);
+    let env = TestEnv::at(&sandbox);
+    env.put("list.txt", list_of_ids(&sandbox));
+    assert_eq!(env.audit(&sandbox, &["--users", "list.txt"]).code, 4);
     let counts = sandbox.counts();
     assert_eq!((counts.exchanges, counts.refused), (51, 0), "{counts:?}");
 }
@@ -131,17 +131,17 @@ fn where_personal_keys_are_gone_everybody_is_removed_and_that_is_complete() {
     ] {
         let service_version = version.to_owned();
         let sandbox = sandbox(Options { product, service_version, users: 20, ..Options::default() });
-        let desk = Desk::at(&sandbox);
-        let ran = desk.audit(&sandbox, &["--org", &sandbox.announcement().org_id]);
+        let env = TestEnv::at(&sandbox);
+        let ran = env.audit(&sandbox, &["--org", &sandbox.announcement().org_id]);
         assert_eq!(ran.code, 0, "{product:?}: {ran:?}");
-        let rows = desk.rows();
+        let rows = env.rows();
         assert_eq!(rows.len(), 20);
         for row in &rows {
             let found =
                 ["read_status", "http_status", "error_code", "key_id"].map(|column| row[column].as_str());
             assert_eq!(found, ["removed", http, code, ""], "{product:?}");
         }
-        assert!(!desk.markdown().contains("INCOMPLETE"));
+        assert!(!env.markdown().contains("INCOMPLETE"));
     }
 }
 
@@ -150,10 +150,10 @@ fn the_personal_key_that_does_the_audit_is_marked_and_no_other() {
     let sandbox = ops_manager(30);
     let owner = sandbox.true_user(0).unwrap();
     let (username, secret) = sandbox.personal_credential_of(0).unwrap();
-    let desk = Desk::of((username, secret.clone()));
-    let ran = desk.audit(&sandbox, &["--all-orgs"]);
+    let env = TestEnv::of((username, secret.clone()));
+    let ran = env.audit(&sandbox, &["--all-orgs"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let rows = desk.rows();
+    let rows = env.rows();
     let marked: Vec<_> = rows.iter().filter(|row| row["auditing_key"] == "true").collect();
     assert_eq!(marked.len(), 1);
     assert_eq!(

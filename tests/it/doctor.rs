@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use keysunset_sandbox::{Challenge, Options, Product, Sandbox};
 use serde_json::{Value, json};
 
-use crate::stub::{Digest, Reply, Stub, USER, desk, list};
-use crate::support::{Desk, NOW, Ran, at, list_of_ids, ops_manager, rfc3339, sandbox};
+use crate::stub::{Digest, Reply, Stub, USER, env, list};
+use crate::support::{CliOutput, NOW, TestEnv, at, list_of_ids, ops_manager, rfc3339, sandbox};
 
 /// All that can be looked at, in order.
 const CHECKS: [&str; 12] = [
@@ -27,7 +27,7 @@ const CHECKS: [&str; 12] = [
 
 /// `doctor --json`: how it ended, and the lines by check.
 struct Seen {
-    ran: Ran,
+    ran: CliOutput,
     lines: BTreeMap<String, Value>,
 }
 
@@ -44,8 +44,8 @@ impl Seen {
 }
 
 /// Runs it, and holds that the document is of its schema.
-fn seen(desk: &Desk, url: &str, arguments: &[&str]) -> Seen {
-    let ran = desk.run(&[&["doctor", "--json", "--retries", "0", "--url", url], arguments].concat());
+fn seen(env: &TestEnv, url: &str, arguments: &[&str]) -> Seen {
+    let ran = env.run(&[&["doctor", "--json", "--retries", "0", "--url", url], arguments].concat());
     let document: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|why| panic!("{why}: {ran:?}"));
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&document), ["lines", "ok", "schema"]);
@@ -69,14 +69,14 @@ fn seen(desk: &Desk, url: &str, arguments: &[&str]) -> Seen {
 }
 
 fn seen_at(sandbox: &Sandbox, arguments: &[&str]) -> Seen {
-    seen(&Desk::at(sandbox), &sandbox.announcement().url, arguments)
+    seen(&TestEnv::at(sandbox), &sandbox.announcement().url, arguments)
 }
 
 /// Some user who is a global owner, or is none; and who has a personal key.
 fn user_with_a_key(sandbox: &Sandbox, is_owner: bool) -> (String, String) {
     let owner = |public: &str, private: &str| {
-        let desk = Desk::of((public.to_owned(), private.to_owned()));
-        seen(&desk, &sandbox.announcement().url, &[]).told("identity").contains("GLOBAL_OWNER")
+        let env = TestEnv::of((public.to_owned(), private.to_owned()));
+        seen(&env, &sandbox.announcement().url, &[]).told("identity").contains("GLOBAL_OWNER")
     };
     let credentials = (0..40).filter_map(|user| sandbox.personal_credential_of(user));
     credentials.into_iter().find(|(public, private)| owner(public, private) == is_owner).unwrap()
@@ -103,16 +103,16 @@ fn a_global_owners_key_on_a_fine_deployment_has_nothing_failed() {
 #[test]
 fn a_person_gets_aligned_lines_and_a_verdict() {
     let sandbox = ops_manager(20);
-    let desk = Desk::at(&sandbox).with("SOURCE_DATE_EPOCH", "");
+    let env = TestEnv::at(&sandbox).with("SOURCE_DATE_EPOCH", "");
     let url = &sandbox.announcement().url;
-    let ran = desk.run(&["doctor", "--url", url]);
+    let ran = env.run(&["doctor", "--url", url]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     let lines: Vec<_> = ran.stdout.lines().collect();
     for (line, check) in lines.iter().zip(CHECKS) {
         assert!(line.starts_with(&format!("  ok       {check:<13}")), "{ran:?}");
     }
     assert_eq!(lines[CHECKS.len()..], ["", "  all is well"], "{ran:?}");
-    let quiet = desk.run(&["doctor", "--url", url, "--quiet"]);
+    let quiet = env.run(&["doctor", "--url", url, "--quiet"]);
     assert_eq!((quiet.code, quiet.stdout.as_str()), (0, ""));
 }
 
@@ -120,7 +120,7 @@ fn a_person_gets_aligned_lines_and_a_verdict() {
 fn a_user_is_told_by_name_and_roles_and_what_he_may_not_read() {
     let sandbox = ops_manager(40);
     let (name, private) = user_with_a_key(&sandbox, false);
-    let seen = seen(&Desk::of((name.clone(), private)), &sandbox.announcement().url, &[]);
+    let seen = seen(&TestEnv::of((name.clone(), private)), &sandbox.announcement().url, &[]);
     assert!(seen.told("identity").contains(&name), "{:?}", seen.ran);
     assert_eq!(seen.status("reach"), "warning", "{:?}", seen.ran);
     assert!(seen.told("reach").contains("NOT_SELF") && seen.told("reach").contains("GLOBAL_OWNER"));
@@ -166,7 +166,7 @@ fn an_old_ops_manager_is_examined_with_a_personal_key() {
 fn a_wrong_password_fails_at_the_credentials() {
     let sandbox = ops_manager(5);
     let public = sandbox.announcement().public_key.clone();
-    let seen = seen(&Desk::of((public, "wrong".to_owned())), &sandbox.announcement().url, &[]);
+    let seen = seen(&TestEnv::of((public, "wrong".to_owned())), &sandbox.announcement().url, &[]);
     assert_eq!((seen.status("challenge"), seen.status("credentials")), ("ok", "failed"));
     assert!(seen.told("credentials").contains("access list"), "{:?}", seen.ran);
     assert_eq!(seen.status("identity"), "not tried");
@@ -177,21 +177,21 @@ fn a_port_where_nobody_listens_fails_at_the_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let seen = seen(&desk(), &url, &["--all-orgs"]);
+    let seen = seen(&env(), &url, &["--all-orgs"]);
     assert_eq!((seen.status("name"), seen.status("connection")), ("ok", "failed"));
     assert!(seen.told("connection").contains("--url"), "{:?}", seen.ran);
-    let ran = desk().run(&["doctor", "--url", &url]);
+    let ran = env().run(&["doctor", "--url", &url]);
     assert!(ran.stdout.contains("1 failed; not tried: challenge, credentials"), "{ran:?}");
 }
 
 #[test]
 fn a_host_without_an_address_fails_at_the_name_unless_a_proxy_knows_it() {
-    let seen_by = |desk: &Desk| seen(desk, "http://no-such-host.invalid", &[]);
-    let alone = seen_by(&desk());
+    let seen_by = |env: &TestEnv| seen(env, "http://no-such-host.invalid", &[]);
+    let alone = seen_by(&env());
     assert_eq!((alone.status("name"), alone.status("connection")), ("failed", "not tried"));
     let proxy = Stub::start(Digest::Off, |_| Reply::text(502, "text/html", "<html>"));
     let address = proxy.url().replace("/api/public/v1.0", "").replace("http://", "http://user:pa55word@");
-    let behind = seen_by(&desk().with("HTTP_PROXY", &address));
+    let behind = seen_by(&env().with("HTTP_PROXY", &address));
     assert_eq!((behind.status("name"), behind.status("challenge")), ("ok", "failed"), "{:?}", behind.ran);
     assert!(behind.told("name").contains("proxy 127.0.0.1:"), "{:?}", behind.ran);
     assert!(!behind.ran.stdout.contains("pa55word"));
@@ -200,11 +200,11 @@ fn a_host_without_an_address_fails_at_the_name_unless_a_proxy_knows_it() {
 #[test]
 fn what_is_not_the_api_is_told_by_what_it_is() {
     let page = Stub::start(Digest::Off, |_| Reply::text(200, "text/html", "<html>"));
-    let seen_there = seen(&desk(), &page.url(), &[]);
+    let seen_there = seen(&env(), &page.url(), &[]);
     assert_eq!(seen_there.status("challenge"), "failed");
     assert!(seen_there.told("challenge").contains("an HTML page"), "{:?}", seen_there.ran);
     let elsewhere = Stub::start(Digest::Off, |_| Reply::redirect(302, "http://127.0.0.2/login"));
-    let seen_there = seen(&desk(), &elsewhere.url(), &[]);
+    let seen_there = seen(&env(), &elsewhere.url(), &[]);
     assert!(seen_there.told("challenge").contains("another host"), "{:?}", seen_there.ran);
     let basic = sandbox(Options { challenge: Challenge::BasicOnly, ..Options::default() });
     let seen_there = seen_at(&basic, &[]);
@@ -230,7 +230,7 @@ fn a_clock_that_is_off_is_a_warning() {
     for (ahead, expected) in [(0, "ok"), (20, "ok"), (3600, "warning"), (-3600, "warning")] {
         let date = httpdate(NOW + ahead);
         let stub = Stub::start(Digest::Off, move |_| Reply::ok(&list(&[])).header("Date", &date));
-        let seen = seen(&desk(), &stub.url(), &[]);
+        let seen = seen(&env(), &stub.url(), &[]);
         assert_eq!(seen.status("clock"), expected, "{:?}", seen.ran);
         if ahead == 3600 {
             assert!(seen.told("clock").contains("60 min behind"), "{:?}", seen.ran);
@@ -246,22 +246,22 @@ fn httpdate(seconds: i64) -> String {
 #[test]
 fn a_forecast_counts_lists_and_heeds_the_rate() {
     let sandbox = ops_manager(30);
-    let desk = Desk::at(&sandbox);
-    desk.put("list.txt", list_of_ids(&sandbox));
+    let env = TestEnv::at(&sandbox);
+    env.put("list.txt", list_of_ids(&sandbox));
     let url = &sandbox.announcement().url;
-    let counted = seen(&desk, url, &["--users", "list.txt", "--user", USER]);
+    let counted = seen(&env, url, &["--users", "list.txt", "--user", USER]);
     assert!(counted.told("forecast").contains("for 31 users"), "{:?}", counted.ran);
-    let slow = seen(&desk, url, &["--users", "list.txt", "--rate", "100", "--concurrency", "1"]);
+    let slow = seen(&env, url, &["--users", "list.txt", "--rate", "100", "--concurrency", "1"]);
     assert!(slow.told("forecast").contains("at most 100 a second"), "{:?}", slow.ran);
-    desk.put("list.txt", "not a user\n");
-    let broken = seen(&desk, url, &["--users", "list.txt"]);
+    env.put("list.txt", "not a user\n");
+    let broken = seen(&env, url, &["--users", "list.txt"]);
     assert_eq!(broken.status("settings"), "failed", "{:?}", broken.ran);
 }
 
 #[test]
 fn with_one_other_user_alone_reach_is_not_known() {
     let stub = tiny("X-MongoDB-Service-Version", "gitHash=a; versionString=4.4.1".to_owned());
-    let seen = seen(&desk(), &stub.url(), &["--all-orgs"]);
+    let seen = seen(&env(), &stub.url(), &["--all-orgs"]);
     assert_eq!(seen.status("reach"), "warning", "{:?}", seen.ran);
     assert_eq!(seen.status("version"), "ok", "{:?}", seen.ran);
 }
@@ -270,7 +270,7 @@ fn with_one_other_user_alone_reach_is_not_known() {
 fn foreign_text_moves_no_terminal_and_no_secret_is_told() {
     let hostile = "4.4.1\u{9b}31m".to_owned();
     let stub = tiny("X-MongoDB-Service-Version", format!("versionString={hostile}"));
-    let ran = desk().run(&["doctor", "--url", &stub.url(), "-vv"]);
+    let ran = env().run(&["doctor", "--url", &stub.url(), "-vv"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.chars().all(|c| c == '\n' || !c.is_control()), "{ran:?}");
     let secret = crate::stub::PRIVATE;
@@ -281,9 +281,9 @@ fn foreign_text_moves_no_terminal_and_no_secret_is_told() {
 
 #[test]
 fn what_is_missing_is_told_as_for_an_audit() {
-    let ran = desk().run(&["doctor"]);
+    let ran = env().run(&["doctor"]);
     assert_eq!(ran.code, 2, "{ran:?}");
-    let ran = Desk::empty().run(&["doctor", "--url", "http://127.0.0.1:1"]);
+    let ran = TestEnv::empty().run(&["doctor", "--url", "http://127.0.0.1:1"]);
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(ran.stderr.contains("no credentials"), "{ran:?}");
 }

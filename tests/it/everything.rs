@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::stub::{self, Digest, Reply, Stub, id, key, list};
-use crate::support::Desk;
+use crate::support::TestEnv;
 
 const ORG: &str = "5980000000000000000000aa";
 const SECRET_ORG: &str = "5980000000000000000000bb";
@@ -105,11 +105,11 @@ fn waivers() -> String {
 }
 
 /// A desk after that run, with these formats in `reports`. The CSV is raw.
-pub(crate) fn everything(formats: &str) -> Desk {
+pub(crate) fn everything(formats: &str) -> TestEnv {
     let stub = Stub::start(Digest::On, |asked| answer(&asked.path));
-    let desk = stub::desk();
-    desk.put("waivers.toml", waivers());
-    let ran = desk.audit_at(
+    let env = stub::env();
+    env.put("waivers.toml", waivers());
+    let ran = env.audit_at(
         &stub.url(),
         &[
             "--org",
@@ -128,19 +128,19 @@ pub(crate) fn everything(formats: &str) -> Desk {
         ],
     );
     assert_eq!(ran.code, 4, "{ran:?}");
-    desk
+    env
 }
 
 /// The same run rendered again into another folder.
-pub(crate) fn again(desk: &Desk, out: &str, arguments: &[&str]) -> i32 {
+pub(crate) fn again(env: &TestEnv, out: &str, arguments: &[&str]) -> i32 {
     let store = ["report", "--store", "reports/keysunset.db", "--waivers", "waivers.toml", "--out", out];
-    let ran = desk.run(&[&store[..], arguments].concat());
+    let ran = env.run(&[&store[..], arguments].concat());
     assert!(matches!(ran.code, 0 | 1 | 3 | 4), "{ran:?}");
     ran.code
 }
 
 /// As if the run had been cut short before its end.
-pub(crate) fn cut_short(desk: &Desk) {
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+pub(crate) fn cut_short(env: &TestEnv) {
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     assert_eq!(store.execute("UPDATE runs SET finished_at = NULL", []).unwrap(), 1);
 }

@@ -10,13 +10,13 @@ use std::process::{Command, Stdio};
 use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Ran, list_of_ids, ops_manager};
+use crate::support::{CliOutput, TestEnv, list_of_ids, ops_manager};
 
 const DOCS: &str = include_str!("../../docs/evidence.md");
 
 /// The manifest of a folder of the desk.
-pub(crate) fn manifest(desk: &Desk, out: &str) -> Value {
-    serde_json::from_slice(&desk.bytes(&format!("{out}/manifest.json"))).unwrap()
+pub(crate) fn manifest(env: &TestEnv, out: &str) -> Value {
+    serde_json::from_slice(&env.bytes(&format!("{out}/manifest.json"))).unwrap()
 }
 
 /// What a program of the machine prints; it has to end with 0.
@@ -60,20 +60,20 @@ fn has(program: &str, arguments: &[&str]) -> bool {
     is_there
 }
 
-fn exported(desk: &Desk, arguments: &[&str]) -> String {
-    let ran = desk.run(&[&["export"], arguments].concat());
+fn exported(env: &TestEnv, arguments: &[&str]) -> String {
+    let ran = env.run(&[&["export"], arguments].concat());
     assert_eq!((ran.code, &*ran.stderr), (0, ""), "{ran:?}");
     ran.stdout
 }
 
 /// Everybody by a list, with a waiver, at a rate that is no whole number.
-fn audited(sandbox: &Sandbox, desk: &Desk) -> Ran {
-    desk.put("list.txt", list_of_ids(sandbox));
-    desk.put(
+fn audited(sandbox: &Sandbox, env: &TestEnv) -> CliOutput {
+    env.put("list.txt", list_of_ids(sandbox));
+    env.put(
         "waivers.toml",
         "[[waiver]]\nkey = \"5980cfdf0b6d97029d82f86e\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2025-06-01\n",
     );
-    let ran = desk.audit(
+    let ran = env.audit(
         sandbox,
         &[
             "--users",
@@ -95,18 +95,18 @@ fn audited(sandbox: &Sandbox, desk: &Desk) -> Ran {
 #[test]
 fn the_manifest_names_what_was_run_and_the_hash_of_all_that_came_of_it() {
     let sandbox = ops_manager(30);
-    let desk = Desk::at(&sandbox);
-    let ran = audited(&sandbox, &desk);
+    let env = TestEnv::at(&sandbox);
+    let ran = audited(&sandbox, &env);
     let written: Vec<_> = ran.stdout.lines().filter(|line| line.contains("reports/")).collect();
     assert_eq!(written[2].trim(), "reports/manifest.json", "{ran:?}");
-    let manifest = manifest(&desk, "reports");
+    let manifest = manifest(&env, "reports");
     assert_eq!((&manifest["format"], &manifest["version"]), (&json!("keysunset-manifest"), &json!(1)));
 
     let files = manifest["files"].as_array().unwrap();
     let names: Vec<_> = files.iter().map(|file| file["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["keys.csv", "migration-report.md"]);
     for (name, file) in names.iter().zip(files) {
-        let bytes = desk.bytes(&format!("reports/{name}"));
+        let bytes = env.bytes(&format!("reports/{name}"));
         assert_eq!(
             (&file["bytes"], &file["sha256"]),
             (&json!(bytes.len()), &json!(sha256sum(&bytes))),
@@ -117,11 +117,11 @@ fn the_manifest_names_what_was_run_and_the_hash_of_all_that_came_of_it() {
     assert_eq!(manifest["tool"]["binary_sha256"], json!(sha256sum(&binary)));
     assert_eq!(manifest["tool"]["version"], json!(env!("CARGO_PKG_VERSION")));
     assert_eq!(manifest["gate"]["fail_on"], "used");
-    let waivers = json!({"path": "waivers.toml", "sha256": sha256sum(&desk.bytes("waivers.toml"))});
+    let waivers = json!({"path": "waivers.toml", "sha256": sha256sum(&env.bytes("waivers.toml"))});
     assert_eq!(manifest["gate"]["waivers"], waivers);
 
     let run = &manifest["runs"][0];
-    let list = desk.bytes("list.txt");
+    let list = env.bytes("list.txt");
     assert_eq!(
         (&run["lists"][0]["users"], &run["lists"][0]["sha256"]),
         (&json!(30), &json!(sha256sum(&list)))
@@ -155,21 +155,21 @@ fn the_manifest_names_what_was_run_and_the_hash_of_all_that_came_of_it() {
 #[test]
 fn what_export_writes_has_the_hash_of_the_manifest_and_is_the_same_in_any_store() {
     let sandbox = ops_manager(30);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let first = exported(&desk, &[]);
-    let run = manifest(&desk, "reports")["runs"][0].clone();
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let first = exported(&env, &[]);
+    let run = manifest(&env, "reports")["runs"][0].clone();
     assert_eq!(run["readings_sha256"], json!(sha256sum(first.as_bytes())));
     assert_eq!(run["canonical_bytes"], json!(first.len()));
     // The same evidence under another number, and elsewhere.
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    assert_eq!((exported(&desk, &[]), exported(&desk, &["1"])), (first.clone(), first.clone()));
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--store", "other.db"]).code, 1);
-    assert_eq!(exported(&desk, &["--store", "other.db"]), first);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    assert_eq!((exported(&env, &[]), exported(&env, &["1"])), (first.clone(), first.clone()));
+    assert_eq!(env.audit(&sandbox, &["--all-orgs", "--store", "other.db"]).code, 1);
+    assert_eq!(exported(&env, &["--store", "other.db"]), first);
     for (arguments, expected) in
         [(&["export", "9"][..], "no run 9"), (&["export", "--out", "none"], "no store")]
     {
-        let ran = desk.run(arguments);
+        let ran = env.run(arguments);
         assert_eq!((ran.code, &*ran.stdout), (5, ""), "{ran:?}");
         assert!(ran.stderr.contains(expected), "{ran:?}");
     }
@@ -222,29 +222,29 @@ fn the_canonical_form_can_be_made_from_the_store_by_another_program() {
         return;
     }
     let sandbox = ops_manager(40);
-    let desk = Desk::at(&sandbox);
-    audited(&sandbox, &desk);
-    let again = |desk: &Desk| told(&python(), &["-c", REMADE, "reports/keysunset.db"], &desk.path(""), b"");
-    assert_eq!(String::from_utf8(again(&desk)).unwrap(), exported(&desk, &[]));
+    let env = TestEnv::at(&sandbox);
+    audited(&sandbox, &env);
+    let again = |env: &TestEnv| told(&python(), &["-c", REMADE, "reports/keysunset.db"], &env.path(""), b"");
+    assert_eq!(String::from_utf8(again(&env)).unwrap(), exported(&env, &[]));
     // With users who could not be read, names of nobody, and a list that is missing.
     let arguments = ["--all-orgs", "--user", "nobody@example.com", "--org", "000000000000000000000000"];
-    assert_eq!(desk.audit(&sandbox, &arguments).code, 4);
-    let text = exported(&desk, &[]);
-    assert_eq!(String::from_utf8(again(&desk)).unwrap(), text);
+    assert_eq!(env.audit(&sandbox, &arguments).code, 4);
+    let text = exported(&env, &[]);
+    assert_eq!(String::from_utf8(again(&env)).unwrap(), text);
     assert!(text.contains("{\"keysunset\":\"gap\",") && text.contains("nobody@example.com"), "{text}");
-    let run = manifest(&desk, "reports")["runs"][0].clone();
+    let run = manifest(&env, "reports")["runs"][0].clone();
     assert_eq!(
         (&run["readings_sha256"], &run["complete"]),
         (&json!(sha256sum(text.as_bytes())), &json!(false))
     );
     // And hostile texts.
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     store
         .execute("UPDATE keys SET description = ?", ["\"\\\u{0}\u{1f}\u{7f}\u{2028}\r\n\té😀</script>"])
         .unwrap();
     store.execute("UPDATE readings SET username = username || ?", ["\u{202e}\"\u{8}"]).unwrap();
     drop(store);
-    assert_eq!(String::from_utf8(again(&desk)).unwrap(), exported(&desk, &[]));
+    assert_eq!(String::from_utf8(again(&env)).unwrap(), exported(&env, &[]));
 }
 
 #[test]
@@ -253,23 +253,23 @@ fn the_hash_of_the_settings_is_that_of_their_canonical_json() {
         return;
     }
     let sandbox = ops_manager(30);
-    let desk = Desk::at(&sandbox);
-    audited(&sandbox, &desk);
+    let env = TestEnv::at(&sandbox);
+    audited(&sandbox, &env);
     let script = "import json, sys; settings = json.load(open(sys.argv[1]))['runs'][0]['settings']; \
         sys.stdout.write(json.dumps(settings, ensure_ascii=False, separators=(',', ':')))";
-    let settings = told(&python(), &["-c", script, "reports/manifest.json"], &desk.path(""), b"");
-    assert_eq!(manifest(&desk, "reports")["runs"][0]["settings_sha256"], json!(sha256sum(&settings)));
+    let settings = told(&python(), &["-c", script, "reports/manifest.json"], &env.path(""), b"");
+    assert_eq!(manifest(&env, "reports")["runs"][0]["settings_sha256"], json!(sha256sum(&settings)));
 }
 
 #[test]
 fn a_reader_that_has_enough_does_not_matter() {
     let sandbox = ops_manager(500);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let mut export = desk.spawn(&["export"]);
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let mut export = env.spawn(&["export"]);
     // More than a pipe holds is still to come.
     drop(export.stdout.take());
-    let ran = Ran::of(export);
+    let ran = CliOutput::of(export);
     assert_eq!((ran.code, &*ran.stderr), (0, ""), "{ran:?}");
 }
 
@@ -295,8 +295,8 @@ fn the_manifest_is_valid_against_its_schema() {
         \x20   del part['more']\n\
         assert check.is_valid(document)";
     let sandbox = ops_manager(10);
-    let desk = Desk::at(&sandbox);
-    audited(&sandbox, &desk);
+    let env = TestEnv::at(&sandbox);
+    audited(&sandbox, &env);
     let second = [
         "--all-orgs",
         "--org",
@@ -306,33 +306,33 @@ fn the_manifest_is_valid_against_its_schema() {
         "--store",
         "reports/keysunset.db",
     ];
-    assert_eq!(desk.audit(&sandbox, &second).code, 4);
+    assert_eq!(env.audit(&sandbox, &second).code, 4);
     let store = ["--store", "reports/keysunset.db"];
     let formats =
         [&["report", "--out", "third", "--format", "github", "--csv-raw", "--exit-zero"][..], &store]
             .concat();
-    assert_eq!(desk.run(&formats).code, 0);
+    assert_eq!(env.run(&formats).code, 0);
     let manifests = ["reports", "second", "third"].map(|out| format!("{out}/manifest.json"));
     let arguments: Vec<_> =
         ["-c", script, schema].into_iter().chain(manifests.iter().map(String::as_str)).collect();
-    told(&python(), &arguments, &desk.path(""), b"");
+    told(&python(), &arguments, &env.path(""), b"");
 }
 
 #[test]
 fn a_format_that_writes_no_file_has_a_manifest_too() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--format", "github"]).code, 1);
-    assert_eq!(manifest(&desk, "reports")["files"], json!([]));
-    assert_eq!(desk.run(&["verify"]).code, 0);
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs", "--format", "github"]).code, 1);
+    assert_eq!(manifest(&env, "reports")["files"], json!([]));
+    assert_eq!(env.run(&["verify"]).code, 0);
 }
 
 #[test]
 fn the_same_report_has_the_same_manifest_and_another_one_another() {
     let demo = || {
-        let desk = Desk::empty();
-        assert_eq!(desk.run(&["demo", "--users", "20"]).code, 0);
-        desk
+        let env = TestEnv::empty();
+        assert_eq!(env.run(&["demo", "--users", "20"]).code, 0);
+        env
     };
     let (one, other) = (demo(), demo());
     let first = one.bytes("reports/manifest.json");
@@ -359,11 +359,11 @@ fn the_ways_to_sign_that_the_docs_tell_work() {
     if !has("openssl", &["version"]) || !has("sh", &["-c", "command -v ssh-keygen"]) {
         return;
     }
-    let desk = Desk::empty();
-    assert_eq!(desk.run(&["demo", "--users", "5"]).code, 0);
+    let env = TestEnv::empty();
+    assert_eq!(env.run(&["demo", "--users", "5"]).code, 0);
     let shell = |line: &str| {
         let mut command = Command::new("sh");
-        command.args(["-euc", line]).current_dir(desk.path("")).stdin(Stdio::null()).output().unwrap()
+        command.args(["-euc", line]).current_dir(env.path("")).stdin(Stdio::null()).output().unwrap()
     };
     let works = |line: &str| {
         let output = shell(line);
@@ -398,9 +398,9 @@ fn the_ways_to_sign_that_the_docs_tell_work() {
     }
     assert_eq!(ran, BTreeSet::from(["curl", "openssl", "ssh-keygen"]));
     // Of one byte more, neither holds.
-    let mut bytes = desk.bytes("reports/manifest.json");
+    let mut bytes = env.bytes("reports/manifest.json");
     bytes.push(b'\n');
-    desk.put("reports/manifest.json", bytes);
+    env.put("reports/manifest.json", bytes);
     let checks: Vec<_> = lines().filter(|line| line.contains("verify")).collect();
     assert_eq!(checks.len(), 2);
     for line in checks {

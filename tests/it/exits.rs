@@ -3,35 +3,35 @@
 use keysunset_sandbox::Options;
 use serde_json::{Value, json};
 
-use crate::stub::{Digest, Reply, Silent, Stub, USER, desk, key, list};
-use crate::support::{Desk, Ran, list_of_ids, ops_manager, sandbox};
+use crate::stub::{Digest, Reply, Silent, Stub, USER, env, key, list};
+use crate::support::{CliOutput, TestEnv, list_of_ids, ops_manager, sandbox};
 
 /// Puts markers where the reports go, runs, and holds that the run ends with this code, says `error:` and what is
 /// expected of the message, and has touched no marker and left no half a report.
-pub(crate) fn fails(desk: &Desk, code: i32, arguments: &[&str], told: &[&str]) -> Ran {
-    desk.put("reports/keys.csv", "what was there\n");
-    desk.put("reports/migration-report.md", "before\n");
-    let ran = desk.run(arguments);
+pub(crate) fn fails(env: &TestEnv, code: i32, arguments: &[&str], told: &[&str]) -> CliOutput {
+    env.put("reports/keys.csv", "what was there\n");
+    env.put("reports/migration-report.md", "before\n");
+    let ran = env.run(arguments);
     assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
     assert!(ran.stderr.starts_with("error: "), "{arguments:?}: {ran:?}");
     for text in told {
         assert!(ran.stderr.contains(text), "{text:?} is missing for {arguments:?}: {ran:?}");
     }
-    assert_untouched(desk, arguments);
+    assert_untouched(env, arguments);
     ran
 }
 
-fn assert_untouched(desk: &Desk, arguments: &[&str]) {
-    assert_eq!(desk.text("reports/keys.csv"), "what was there\n", "{arguments:?}");
-    assert_eq!(desk.text("reports/migration-report.md"), "before\n", "{arguments:?}");
-    for path in desk.files().keys() {
+fn assert_untouched(env: &TestEnv, arguments: &[&str]) {
+    assert_eq!(env.text("reports/keys.csv"), "what was there\n", "{arguments:?}");
+    assert_eq!(env.text("reports/migration-report.md"), "before\n", "{arguments:?}");
+    for path in env.files().keys() {
         let half = path.extension().is_some_and(|kind| ["part", "tmp"].iter().any(|it| kind == *it));
         assert!(!half, "{arguments:?} left {}", path.display());
     }
 }
 
-fn audit_fails(desk: &Desk, url: &str, arguments: &[&str], told: &[&str]) -> Ran {
-    fails(desk, 5, &[&["audit", "--url", url, "--retries", "0"], arguments].concat(), told)
+fn audit_fails(env: &TestEnv, url: &str, arguments: &[&str], told: &[&str]) -> CliOutput {
+    fails(env, 5, &[&["audit", "--url", url, "--retries", "0"], arguments].concat(), told)
 }
 
 /// An address where nobody listens.
@@ -74,19 +74,19 @@ fn a_complete_run_ends_with_0_or_1_by_what_fail_on_says() {
     ] {
         let stub = Stub::of_keys(vec![changed(&fields)]);
         for (gate, code) in [("any", any), ("enabled", enabled), ("used", used), ("never", 0)] {
-            let ran = desk().audit_at(&stub.url(), &["--user", USER, "--fail-on", gate]);
+            let ran = env().audit_at(&stub.url(), &["--user", USER, "--fail-on", gate]);
             assert_eq!(ran.code, code, "--fail-on {gate}, {fields}: {ran:?}");
         }
-        assert_eq!(desk().audit_at(&stub.url(), &["--user", USER]).code, 1, "any is the default");
+        assert_eq!(env().audit_at(&stub.url(), &["--user", USER]).code, 1, "any is the default");
     }
     let nothing = Stub::of_keys(Vec::new());
-    assert_eq!(desk().audit_at(&nothing.url(), &["--user", USER]).code, 0);
+    assert_eq!(env().audit_at(&nothing.url(), &["--user", USER]).code, 0);
 }
 
 #[test]
 fn an_incomplete_run_ends_with_3_or_4_and_exit_zero_forgives_both_and_findings() {
     let sandbox = ops_manager(30);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap().id;
     let found = sandbox.truth().next().unwrap().id;
     let nobody = ["--user", "nobody@example.com"];
@@ -98,15 +98,15 @@ fn an_incomplete_run_ends_with_3_or_4_and_exit_zero_forgives_both_and_findings()
         ([&nobody[..], &["--user", &found]].concat(), 4),
         ([&nobody[..], &["--user", &found, "--fail-on", "never"]].concat(), 3),
     ] {
-        assert_eq!(desk.audit(&sandbox, &arguments).code, code, "{arguments:?}");
+        assert_eq!(env.audit(&sandbox, &arguments).code, code, "{arguments:?}");
         assert_eq!(
-            desk.run(&["report"]).code,
+            env.run(&["report"]).code,
             if arguments.contains(&"never") { 4 } else { code },
             "{arguments:?}"
         );
-        assert_eq!(desk.run(&["report", "--exit-zero"]).code, 0, "{arguments:?}");
+        assert_eq!(env.run(&["report", "--exit-zero"]).code, 0, "{arguments:?}");
         assert_eq!(
-            desk.audit(&sandbox, &[&arguments[..], &["--exit-zero"]].concat()).code,
+            env.audit(&sandbox, &[&arguments[..], &["--exit-zero"]].concat()).code,
             0,
             "{arguments:?}"
         );
@@ -116,16 +116,16 @@ fn an_incomplete_run_ends_with_3_or_4_and_exit_zero_forgives_both_and_findings()
 #[test]
 fn exit_zero_forgives_no_error() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    desk.put("empty.txt", "");
-    audit_fails(&desk, &sandbox.announcement().url, &["--users", "empty.txt", "--exit-zero"], &[]);
-    audit_fails(&desk, &closed(), &["--all-orgs", "--exit-zero"], &[]);
+    let env = TestEnv::at(&sandbox);
+    env.put("empty.txt", "");
+    audit_fails(&env, &sandbox.announcement().url, &["--users", "empty.txt", "--exit-zero"], &[]);
+    audit_fails(&env, &closed(), &["--all-orgs", "--exit-zero"], &[]);
 }
 
 #[test]
 fn what_the_command_line_does_not_say_right_ends_with_2() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let url = sandbox.announcement().url.as_str();
     for flag in [
         ["--cutoff", "yesterday"],
@@ -144,7 +144,7 @@ fn what_the_command_line_does_not_say_right_ends_with_2() {
         ["--fail-on", "sometimes"],
         ["--private-key", "never-a-flag"],
     ] {
-        fails(&desk, 2, &[&["audit", "--url", url, "--all-orgs"], &flag[..]].concat(), &[flag[0]]);
+        fails(&env, 2, &[&["audit", "--url", url, "--all-orgs"], &flag[..]].concat(), &[flag[0]]);
     }
     for arguments in [
         &["audit", "--all-orgs"][..],
@@ -155,7 +155,7 @@ fn what_the_command_line_does_not_say_right_ends_with_2() {
         &["report", "--run", "last"],
         &["demo", "--users", "some"],
     ] {
-        fails(&desk, 2, arguments, &[]);
+        fails(&env, 2, arguments, &[]);
     }
     assert_eq!(sandbox.counts().exchanges, 0, "nothing was asked for");
 }
@@ -163,7 +163,7 @@ fn what_the_command_line_does_not_say_right_ends_with_2() {
 #[test]
 fn an_empty_list_of_users_ends_with_5_whatever_its_format() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     for list in [
         "",
         "\n \n",
@@ -173,18 +173,18 @@ fn an_empty_list_of_users_ends_with_5_whatever_its_format() {
         "[]",
         r#"{"results":[],"totalCount":0}"#,
     ] {
-        desk.put("list", list);
-        audit_fails(&desk, &sandbox.announcement().url, &["--users", "list"], &["list"]);
+        env.put("list", list);
+        audit_fails(&env, &sandbox.announcement().url, &["--users", "list"], &["list"]);
     }
-    audit_fails(&desk, &sandbox.announcement().url, &["--users", "-"], &["standard input"]);
+    audit_fails(&env, &sandbox.announcement().url, &["--users", "-"], &["standard input"]);
 }
 
 #[test]
 fn an_organization_without_users_ends_with_5() {
     let stub = Stub::start(Digest::On, |_| Reply::ok(&list(&[])));
     let organization = ["--org", "5980000000000000000000aa"];
-    audit_fails(&desk(), &stub.url(), &organization, &["5980000000000000000000aa"]);
-    audit_fails(&desk(), &stub.url(), &["--all-orgs"], &[]);
+    audit_fails(&env(), &stub.url(), &organization, &["5980000000000000000000aa"]);
+    audit_fails(&env(), &stub.url(), &["--all-orgs"], &[]);
     assert!(!stub.asked().is_empty());
 }
 
@@ -193,11 +193,11 @@ fn no_credential_or_half_of_one_ends_with_5_and_names_what_is_missing() {
     let sandbox = ops_manager(5);
     let url = &sandbox.announcement().url;
     let names = ["KEYSUNSET_PUBLIC_KEY", "KEYSUNSET_PRIVATE_KEY"];
-    audit_fails(&Desk::empty(), url, &["--all-orgs"], &names);
+    audit_fails(&TestEnv::empty(), url, &["--all-orgs"], &names);
     for (there, missing) in [(names[0], names[1]), (names[1], names[0])] {
-        audit_fails(&Desk::empty().with(there, "s3cr3t-half"), url, &["--all-orgs"], &[missing]);
+        audit_fails(&TestEnv::empty().with(there, "s3cr3t-half"), url, &["--all-orgs"], &[missing]);
         audit_fails(
-            &Desk::empty().with(there, "s3cr3t-half").with(missing, ""),
+            &TestEnv::empty().with(there, "s3cr3t-half").with(missing, ""),
             url,
             &["--all-orgs"],
             &[missing],
@@ -215,10 +215,10 @@ fn refused_credentials_end_with_5_after_one_try() {
         [((public.clone(), wrong), public), (("zzzzzzzz".to_owned(), private), "zzzzzzzz".to_owned())]
     {
         let before = sandbox.counts();
-        let desk = Desk::of(credential);
-        desk.put("list.txt", list_of_ids(&sandbox));
+        let env = TestEnv::of(credential);
+        env.put("list.txt", list_of_ids(&sandbox));
         let told = [tried.as_str(), "401", "help:"];
-        audit_fails(&desk, &sandbox.announcement().url, &["--users", "list.txt"], &told);
+        audit_fails(&env, &sandbox.announcement().url, &["--users", "list.txt"], &told);
         let after = sandbox.counts();
         assert_eq!(after.refused - before.refused, 1, "a locked account is worse than an error");
         assert_eq!(after.exchanges - before.exchanges, 2);
@@ -228,13 +228,13 @@ fn refused_credentials_end_with_5_after_one_try() {
 #[test]
 fn a_failed_run_takes_nothing_from_the_runs_before_it() {
     let sandbox = ops_manager(30);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let url = sandbox.announcement().url.clone();
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let before = desk.bytes("reports/keys.csv");
-    desk.put("empty.txt", "");
-    audit_fails(&desk, &url, &["--users", "empty.txt"], &[]);
-    let stranger = desk.with("KEYSUNSET_PRIVATE_KEY", "wrong");
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let before = env.bytes("reports/keys.csv");
+    env.put("empty.txt", "");
+    audit_fails(&env, &url, &["--users", "empty.txt"], &[]);
+    let stranger = env.with("KEYSUNSET_PRIVATE_KEY", "wrong");
     audit_fails(&stranger, &url, &["--all-orgs"], &[]);
     sandbox.stop();
     audit_fails(&stranger, &url, &["--all-orgs"], &[]);
@@ -247,10 +247,10 @@ fn a_failed_run_takes_nothing_from_the_runs_before_it() {
 #[test]
 fn an_unreachable_deployment_ends_with_5() {
     let url = closed();
-    audit_fails(&desk(), &url, &["--all-orgs"], &[&url, "help:"]);
-    audit_fails(&desk(), &url, &["--user", USER], &[&url]);
+    audit_fails(&env(), &url, &["--all-orgs"], &[&url, "help:"]);
+    audit_fails(&env(), &url, &["--user", USER], &[&url]);
     let secure = url.replace("http:", "https:");
-    audit_fails(&desk(), &secure, &["--user", USER], &[&secure]);
+    audit_fails(&env(), &secure, &["--user", USER], &[&secure]);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn what_is_not_the_api_ends_with_5() {
     ] {
         let stub = Stub::start(Digest::Off, move |_| Reply::text(status, kind, body));
         for whom in [&["--user", USER][..], &["--all-orgs"], &["--user", "ann@example.com"]] {
-            let ran = audit_fails(&desk(), &stub.url(), whom, &["help:"]);
+            let ran = audit_fails(&env(), &stub.url(), whom, &["help:"]);
             assert!(ran.stderr.contains("not the API"), "{status} {body}: {ran:?}");
         }
     }
@@ -275,7 +275,7 @@ fn a_sign_in_page_on_another_host_ends_with_5_and_sees_nothing() {
     let elsewhere = Silent::start();
     let to = format!("{}/login", elsewhere.origin());
     let stub = Stub::start(Digest::Off, move |_| Reply::redirect(302, &to));
-    audit_fails(&desk(), &stub.url(), &["--all-orgs"], &[&elsewhere.origin()]);
+    audit_fails(&env(), &stub.url(), &["--all-orgs"], &[&elsewhere.origin()]);
     assert!(elsewhere.saw_nobody());
 }
 
@@ -283,48 +283,48 @@ fn a_sign_in_page_on_another_host_ends_with_5_and_sees_nothing() {
 fn basic_alone_ends_with_5_and_says_what_was_asked_for() {
     let sandbox =
         sandbox(Options { challenge: keysunset_sandbox::Challenge::BasicOnly, ..Options::default() });
-    audit_fails(&Desk::at(&sandbox), &sandbox.announcement().url, &["--all-orgs"], &["Basic", "Digest"]);
+    audit_fails(&TestEnv::at(&sandbox), &sandbox.announcement().url, &["--all-orgs"], &["Basic", "Digest"]);
     assert_eq!(sandbox.counts().refused, 0, "no credential was sent");
 }
 
 #[test]
 fn what_can_not_be_written_ends_with_6() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    desk.put("file", "in the way");
+    let env = TestEnv::at(&sandbox);
+    env.put("file", "in the way");
     for out in ["file", "file/below"] {
         fails(
-            &desk,
+            &env,
             6,
             &["audit", "--url", &sandbox.announcement().url, "--all-orgs", "--out", out],
             &["file"],
         );
-        assert_eq!(desk.text("file"), "in the way");
+        assert_eq!(env.text("file"), "in the way");
     }
-    desk.put("taken/keys.csv/file", "a folder in the way");
+    env.put("taken/keys.csv/file", "a folder in the way");
     let arguments = ["--all-orgs", "--out", "taken", "--store", "evidence.db"];
-    let ran = desk.audit(&sandbox, &arguments);
+    let ran = env.audit(&sandbox, &arguments);
     assert_eq!(ran.code, 6, "{ran:?}");
     assert!(ran.stderr.contains("keys.csv"), "{ran:?}");
-    let ran = desk.run(&["report", "--out", "file", "--store", "evidence.db"]);
+    let ran = env.run(&["report", "--out", "file", "--store", "evidence.db"]);
     assert_eq!(ran.code, 6, "{ran:?}");
 }
 
 #[test]
 fn a_report_that_cannot_be_put_leaves_all_of_them_as_they_were() {
     let sandbox = crate::support::ops_manager(5);
-    let desk = crate::support::Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let before = desk.bytes("reports/keys.csv");
-    std::fs::create_dir(desk.path("reports/junit.xml")).unwrap();
+    let env = crate::support::TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let before = env.bytes("reports/keys.csv");
+    std::fs::create_dir(env.path("reports/junit.xml")).unwrap();
     let other = ["report", "--cutoff", "2024-01-01", "--format", "csv,junit"];
-    assert_eq!(desk.run(&other).code, 6);
-    assert!(desk.bytes("reports/keys.csv") == before, "a folder in the way of another");
-    let desk = desk.with("GITHUB_STEP_SUMMARY", "nowhere/summary.md");
-    let ran = desk.run(&["report", "--cutoff", "2024-01-01", "--format", "csv,github"]);
+    assert_eq!(env.run(&other).code, 6);
+    assert!(env.bytes("reports/keys.csv") == before, "a folder in the way of another");
+    let env = env.with("GITHUB_STEP_SUMMARY", "nowhere/summary.md");
+    let ran = env.run(&["report", "--cutoff", "2024-01-01", "--format", "csv,github"]);
     assert_eq!((ran.code, ran.stderr.contains("nowhere/summary.md")), (6, true), "{ran:?}");
-    assert!(desk.bytes("reports/keys.csv") == before, "a summary that can't be added to");
+    assert!(env.bytes("reports/keys.csv") == before, "a summary that can't be added to");
     let asked = sandbox.counts().exchanges;
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--format", "github"]).code, 6);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs", "--format", "github"]).code, 6);
     assert_eq!(sandbox.counts().exchanges, asked, "and known before the first request");
 }

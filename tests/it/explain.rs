@@ -8,14 +8,14 @@ use crate::world::{Keys, World, audited, disabled, first, key, name};
 fn a_key_is_told_with_its_rule_its_arithmetic_its_waiver_and_its_history() {
     let used = |count| key(1, 10, Some(NOW - 10 * 86_400), count);
     let (world, stub) = World::of(vec![(1, Keys::Are(vec![used(7)]))]);
-    let (desk, _) = first(&stub, &[]);
+    let (env, _) = first(&stub, &[]);
     world.becomes(vec![(1, Keys::Are(vec![disabled(used(9))]))]);
-    let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + 5 * 86_400).to_string());
-    assert_eq!(audited(&desk, &stub, &[]).code, 1);
-    desk.put("waivers.toml", format!(
+    let env = env.with("SOURCE_DATE_EPOCH", &(NOW + 5 * 86_400).to_string());
+    assert_eq!(audited(&env, &stub, &[]).code, 1);
+    env.put("waivers.toml", format!(
         "[[waiver]]\nkey = \"{}\"\nreason = \"moves later\"\nowner = \"ops\"\nexpires = 2025-01-08\nticket = \"OPS-1\"\n", id(10)
     ));
-    let ran = desk.run(&["explain", &id(10).to_uppercase(), "--waivers", "waivers.toml"]);
+    let ran = env.run(&["explain", &id(10).to_uppercase(), "--waivers", "waivers.toml"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     for told in [
         "00000000000a",
@@ -42,20 +42,20 @@ fn a_key_is_told_with_its_rule_its_arithmetic_its_waiver_and_its_history() {
 #[test]
 fn the_entry_to_paste_is_refused_until_filled_in_and_then_waives() {
     let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
-    let (desk, ran) = first(&stub, &[]);
+    let (env, ran) = first(&stub, &[]);
     assert_eq!(ran.code, 1);
-    let told = desk.run(&["explain", &id(10)]).stdout;
+    let told = env.run(&["explain", &id(10)]).stdout;
     let (_, entry) = told.split_once("[[waiver]]").unwrap();
-    desk.put("waivers.toml", format!("[[waiver]]{entry}"));
-    let ran = desk.run(&["report", "--waivers", "waivers.toml"]);
+    env.put("waivers.toml", format!("[[waiver]]{entry}"));
+    let ran = env.run(&["report", "--waivers", "waivers.toml"]);
     assert_eq!((ran.code, ran.stderr.contains("reason")), (5, true), "{ran:?}");
     let filled = entry.replacen("reason = \"\"", "reason = \"later\"", 1).replacen(
         "owner = \"\"",
         "owner = \"ops\"",
         1,
     );
-    desk.put("waivers.toml", format!("[[waiver]]{filled}"));
-    assert_eq!(desk.run(&["report", "--waivers", "waivers.toml"]).code, 0);
+    env.put("waivers.toml", format!("[[waiver]]{filled}"));
+    assert_eq!(env.run(&["report", "--waivers", "waivers.toml"]).code, 0);
 }
 
 #[test]
@@ -70,10 +70,10 @@ fn absence_proves_something_only_where_the_owner_was_read() {
         (vec![(2, Keys::Are(Vec::new()))], "unknown: run 2 of 2025-01-01T00:00:00Z did not ask"),
     ] {
         let (world, stub) = World::of(vec![(1, keys.clone())]);
-        let (desk, _) = first(&stub, &[]);
+        let (env, _) = first(&stub, &[]);
         world.becomes(then);
-        audited(&desk, &stub, &[]);
-        let ran = desk.run(&["explain", &id(10)]);
+        audited(&env, &stub, &[]);
+        let ran = env.run(&["explain", &id(10)]);
         assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
     }
 }
@@ -81,9 +81,9 @@ fn absence_proves_something_only_where_the_owner_was_read() {
 #[test]
 fn a_key_that_no_run_has_seen_is_bad_input() {
     let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
-    let (desk, _) = first(&stub, &[]);
-    let ran = desk.run(&["explain", &id(11)]);
+    let (env, _) = first(&stub, &[]);
+    let ran = env.run(&["explain", &id(11)]);
     assert_eq!((ran.code, ran.stderr.contains(&id(11))), (5, true), "{ran:?}");
-    assert_eq!(desk.run(&["explain", &id(10), "--store", "nowhere.db"]).code, 5);
-    assert_eq!(desk.run(&["explain"]).code, 2);
+    assert_eq!(env.run(&["explain", &id(10), "--store", "nowhere.db"]).code, 5);
+    assert_eq!(env.run(&["explain"]).code, 2);
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use keysunset::report::Format;
 
 use crate::page::parse;
-use crate::stub::{desk, id};
-use crate::support::{Desk, Row, ops_manager};
+use crate::stub::{env, id};
+use crate::support::{Row, TestEnv, ops_manager};
 use crate::two_orgs::{ORGS, audited, deployment, over_two_deployments, waivers};
 
 /// The file that the runner hands to a step.
@@ -52,8 +52,8 @@ fn of_kind<'a>(commands: &'a [Command], kind: &str) -> Vec<&'a Command> {
 }
 
 /// Renders the run again for GitHub, and nothing else.
-fn annotated(desk: &Desk, more: &[&str]) -> Vec<Command> {
-    let ran = desk.run(&[&["report", "--format", "github", "--quiet"], more].concat());
+fn annotated(env: &TestEnv, more: &[&str]) -> Vec<Command> {
+    let ran = env.run(&[&["report", "--format", "github", "--quiet"], more].concat());
     let commands = commands(&ran.stdout);
     assert_eq!(commands.len(), ran.stdout.lines().count(), "each line is one: {}", ran.stdout);
     assert!(
@@ -70,12 +70,12 @@ fn severity(row: &Row) -> Option<usize> {
 #[test]
 fn of_each_kind_there_are_the_nine_worst_and_one_that_sums_up_the_rest() {
     let sandbox = ops_manager(3000);
-    let desk = Desk::at(&sandbox);
-    let code = desk.audit(&sandbox, &["--all-orgs", "--format", "csv"]).code;
-    let ran = desk.run(&["report", "--format", "github", "--quiet"]);
+    let env = TestEnv::at(&sandbox);
+    let code = env.audit(&sandbox, &["--all-orgs", "--format", "csv"]).code;
+    let ran = env.run(&["report", "--format", "github", "--quiet"]);
     assert_eq!(ran.code, code, "a format changes no exit code");
-    let commands = annotated(&desk, &[]);
-    let mut keys: Vec<_> = desk.rows().into_iter().filter_map(|row| Some((severity(&row)?, row))).collect();
+    let commands = annotated(&env, &[]);
+    let mut keys: Vec<_> = env.rows().into_iter().filter_map(|row| Some((severity(&row)?, row))).collect();
     // Worst first, then the latest use, then the owner.
     keys.sort_by(|(one, a), (other, b)| {
         let owner = |row: &Row| (row["username"].clone(), row["user_id"].clone());
@@ -100,17 +100,17 @@ fn of_each_kind_there_are_the_nine_worst_and_one_that_sums_up_the_rest() {
     }
     assert_eq!(of_kind(&commands, "notice").len(), 0);
     // What is no finding is noticed.
-    let commands = annotated(&desk, &["--fail-on", "used"]);
+    let commands = annotated(&env, &["--fail-on", "used"]);
     assert_eq!(of_kind(&commands, "notice").len(), 10);
     assert!(of_kind(&commands, "error")[0].message.contains("after the cutoff"));
-    let commands = annotated(&desk, &["--fail-on", "never"]);
+    let commands = annotated(&env, &["--fail-on", "never"]);
     assert_eq!((of_kind(&commands, "notice").len(), commands.len()), (10, 10));
 }
 
 #[test]
 fn up_to_nine_are_all_there_and_nothing_sums_up() {
-    let (desk, _) = audited(&["--format", "csv"]);
-    let commands = annotated(&desk, &["--fail-on", "never", "--waivers", "waivers.toml"]);
+    let (env, _) = audited(&["--format", "csv"]);
+    let commands = annotated(&env, &["--fail-on", "never", "--waivers", "waivers.toml"]);
     // 4 and 5 of both organizations, and the one that lists nobody.
     let errors = of_kind(&commands, "error");
     assert_eq!(errors.len(), 5, "{errors:?}");
@@ -133,36 +133,36 @@ fn up_to_nine_are_all_there_and_nothing_sums_up() {
 
 #[test]
 fn a_user_of_a_list_is_annotated_at_his_line() {
-    let (desk, stub) = (desk(), deployment());
+    let (env, stub) = (env(), deployment());
     let list = format!("# somebody\n\n{}\n", id(300));
     for (path, place) in [("lists/a,b:c%.txt", Some("lists/a,b:c%.txt")), ("./list.txt", Some("list.txt"))] {
-        desk.put(path, &list);
-        assert_eq!(desk.audit_at(&stub.url(), &["--users", path]).code, 1);
-        let commands = annotated(&desk, &[]);
+        env.put(path, &list);
+        assert_eq!(env.audit_at(&stub.url(), &["--users", path]).code, 1);
+        let commands = annotated(&env, &[]);
         let [command] = &commands[..] else { panic!("{commands:?}") };
         assert_eq!(command.name, "error");
         assert_eq!(command.properties.get("file").map(String::as_str), place);
         assert_eq!(command.properties["line"], "3");
     }
-    let absolute = desk.path("list.txt");
-    assert_eq!(desk.audit_at(&stub.url(), &["--users", absolute.to_str().unwrap()]).code, 1);
-    assert_eq!(annotated(&desk, &[])[0].properties["file"], "list.txt", "below the folder by any name");
-    let elsewhere = crate::stub::desk();
+    let absolute = env.path("list.txt");
+    assert_eq!(env.audit_at(&stub.url(), &["--users", absolute.to_str().unwrap()]).code, 1);
+    assert_eq!(annotated(&env, &[])[0].properties["file"], "list.txt", "below the folder by any name");
+    let elsewhere = crate::stub::env();
     elsewhere.put("list.txt", &list);
     let outside = elsewhere.path("list.txt");
-    assert_eq!(desk.audit_at(&stub.url(), &["--users", outside.to_str().unwrap()]).code, 1);
-    assert!(!annotated(&desk, &[])[0].properties.contains_key("file"), "nothing of this machine");
+    assert_eq!(env.audit_at(&stub.url(), &["--users", outside.to_str().unwrap()]).code, 1);
+    assert!(!annotated(&env, &[])[0].properties.contains_key("file"), "nothing of this machine");
     let arguments =
         ["audit", "--url", &stub.url(), "--retries", "0", "--users", "-", "--format", "github", "-q"];
-    let ran = desk.fed(&arguments, list.as_bytes());
+    let ran = env.fed(&arguments, list.as_bytes());
     assert!(!commands(&ran.stdout)[0].properties.contains_key("file"), "{ran:?}");
 }
 
 #[test]
 fn no_text_of_the_service_is_a_command() {
-    let (desk, code) = audited(&["--format", "csv,github"]);
+    let (env, code) = audited(&["--format", "csv,github"]);
     assert_eq!(code, 4);
-    let commands = annotated(&desk, &["--waivers", "waivers.toml"]);
+    let commands = annotated(&env, &["--waivers", "waivers.toml"]);
     for kind in ["error", "warning", "notice"] {
         assert!(of_kind(&commands, kind).len() <= 10);
     }
@@ -176,19 +176,19 @@ fn no_text_of_the_service_is_a_command() {
     // The names of this world come out whole where they can be printed.
     assert!(commands.iter().any(|command| command.title().contains("title=x,file=y:1")), "{commands:?}");
     assert!(commands.iter().any(|command| command.title().contains("::error::")), "{commands:?}");
-    assert!(!desk.path(SUMMARY).exists(), "nobody asked for one");
+    assert!(!env.path(SUMMARY).exists(), "nobody asked for one");
 }
 
 #[test]
 fn the_summary_of_the_step_is_added_to_and_nothing_in_it_is_anything_but_text() {
-    let (desk, _) = audited(&["--format", "csv"]);
-    let desk = desk.with("GITHUB_STEP_SUMMARY", SUMMARY);
+    let (env, _) = audited(&["--format", "csv"]);
+    let env = env.with("GITHUB_STEP_SUMMARY", SUMMARY);
     let before = "## somebody else's\n\n| a |\n|---|\n| no line break";
-    desk.put(SUMMARY, before);
+    env.put(SUMMARY, before);
     let run = ["report", "--format", "github", "--waivers", "waivers.toml"];
-    let ran = desk.run(&run);
+    let ran = env.run(&run);
     assert_eq!(ran.code, 4, "{ran:?}");
-    let source = desk.text(SUMMARY);
+    let source = env.text(SUMMARY);
     let ours = source.strip_prefix(before).unwrap();
     let page = parse(&source);
     assert!(page.links.is_empty() && page.html.is_empty(), "{page:?}");
@@ -205,7 +205,7 @@ fn the_summary_of_the_step_is_added_to_and_nothing_in_it_is_anything_but_text() 
         (3, "Waivers to look at"),
     ];
     assert_eq!(headings, expected);
-    let rows = desk.rows();
+    let rows = env.rows();
     for row in rows.iter().filter(|row| !row["key_id"].is_empty()) {
         let shown = page.rows.iter().filter(|cells| cells.contains(&row["key_id"])).count();
         let is_waived = waivers().contains(&row["key_id"]) && !row["reason"].contains("; disabled");
@@ -217,35 +217,35 @@ fn the_summary_of_the_step_is_added_to_and_nothing_in_it_is_anything_but_text() 
     let shown = page.rows.iter().filter(|cells| cells.len() == 5 && statuses.contains(&cells[1].as_str()));
     assert_eq!((shown.count(), unread.count()), (9, 9));
     // The same again, and nothing of what stood there is gone.
-    assert_eq!(desk.run(&run).code, 4);
-    assert_eq!(desk.text(SUMMARY), format!("{before}{ours}{ours}"));
+    assert_eq!(env.run(&run).code, 4);
+    assert_eq!(env.text(SUMMARY), format!("{before}{ours}{ours}"));
 }
 
 #[test]
 fn the_summary_of_very_many_stays_far_below_what_github_drops() {
     let sandbox = ops_manager(3000);
-    let desk = Desk::at(&sandbox).with("GITHUB_STEP_SUMMARY", SUMMARY);
-    assert_eq!(desk.audit(&sandbox, &["--org", ORGS[0], "--all-orgs", "--format", "csv,github"]).code, 4);
-    let source = desk.text(SUMMARY);
+    let env = TestEnv::at(&sandbox).with("GITHUB_STEP_SUMMARY", SUMMARY);
+    assert_eq!(env.audit(&sandbox, &["--org", ORGS[0], "--all-orgs", "--format", "csv,github"]).code, 4);
+    let source = env.text(SUMMARY);
     assert!(source.len() < 256 << 10, "{}", source.len());
-    let keys = desk.rows().iter().filter(|row| !row["key_id"].is_empty()).count();
+    let keys = env.rows().iter().filter(|row| !row["key_id"].is_empty()).count();
     let page = parse(&source);
     let shown = page.rows.iter().filter(|cells| cells.len() == 6 && cells[0] != "severity").count();
     assert_eq!(shown, 100);
     assert!(page.prose.contains(&format!("{} more are not shown here", keys - 100)), "{}", page.prose);
     assert_eq!(
-        page.rows.iter().filter(|cells| cells[..] == ["critical", &count(&desk, "critical")]).count(),
+        page.rows.iter().filter(|cells| cells[..] == ["critical", &count(&env, "critical")]).count(),
         1
     );
 }
 
-fn count(desk: &Desk, severity: &str) -> String {
-    crate::support::count(&desk.rows(), "severity", severity).to_string()
+fn count(env: &TestEnv, severity: &str) -> String {
+    crate::support::count(&env.rows(), "severity", severity).to_string()
 }
 
 #[test]
 fn several_deployments_are_told_apart() {
-    let (desk, said) = over_two_deployments(&[Format::Github], Some(SUMMARY.as_ref()));
+    let (env, said) = over_two_deployments(&[Format::Github], Some(SUMMARY.as_ref()));
     let commands = commands(&said);
     assert_eq!(of_kind(&commands, "error").len(), 10);
     let keys = of_kind(&commands, "warning");
@@ -253,7 +253,7 @@ fn several_deployments_are_told_apart() {
         keys.iter().filter(|command| command.message.starts_with(&format!("{name}: key "))).count()
     };
     assert!(of("east") > 0 && of("west") > 0, "{keys:?}");
-    let page = parse(&desk.text(SUMMARY));
+    let page = parse(&env.text(SUMMARY));
     let rows = |name: &str| page.rows.iter().filter(|cells| cells[0] == name).count();
     assert_eq!(rows("deployment"), 3, "the head of the totals and of both lists");
     assert!(rows("east") == rows("west") && rows("east") > 10 && rows("all of them") == 1, "{page:?}");
@@ -262,9 +262,9 @@ fn several_deployments_are_told_apart() {
 #[test]
 fn a_summary_that_is_full_is_left_as_it_is() {
     let sandbox = crate::support::ops_manager(5);
-    let desk = crate::support::Desk::at(&sandbox).with("GITHUB_STEP_SUMMARY", "summary.md");
-    desk.put("summary.md", "x".repeat((1 << 20) - 10));
-    let ran = desk.audit(&sandbox, &["--all-orgs", "--format", "github"]);
+    let env = crate::support::TestEnv::at(&sandbox).with("GITHUB_STEP_SUMMARY", "summary.md");
+    env.put("summary.md", "x".repeat((1 << 20) - 10));
+    let ran = env.audit(&sandbox, &["--all-orgs", "--format", "github"]);
     assert_eq!((ran.code, ran.stderr.contains("is full")), (1, true), "{ran:?}");
-    assert_eq!(desk.bytes("summary.md").len(), (1 << 20) - 10);
+    assert_eq!(env.bytes("summary.md").len(), (1 << 20) - 10);
 }

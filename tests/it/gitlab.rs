@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::foreign;
-use crate::stub::{Digest, Reply, Stub, USER, desk, id, key, list};
-use crate::support::{Desk, ops_manager};
+use crate::stub::{Digest, Reply, Stub, USER, env, id, key, list};
+use crate::support::{TestEnv, ops_manager};
 
 /// What GitLab's documentation asks of every entry. It publishes no schema.
 const CHECK: &str = r#"
@@ -30,10 +30,10 @@ print(len(entries))
 "#;
 
 /// The entries of the default `--out`, which are as GitLab wants them.
-fn entries(desk: &Desk) -> Vec<Value> {
-    let path = desk.path("reports/gl-code-quality-report.json");
+fn entries(env: &TestEnv) -> Vec<Value> {
+    let path = env.path("reports/gl-code-quality-report.json");
     let entries: Vec<Value> =
-        serde_json::from_slice(&desk.bytes("reports/gl-code-quality-report.json")).unwrap();
+        serde_json::from_slice(&env.bytes("reports/gl-code-quality-report.json")).unwrap();
     if let Some(counted) = foreign::python(&["json"], CHECK, &[&path]) {
         assert_eq!(counted.trim(), entries.len().to_string());
     }
@@ -49,11 +49,11 @@ const GITLAB: [&str; 2] = ["--format", "csv,gitlab"];
 #[test]
 fn a_whole_deployment_is_an_entry_a_key() {
     let sandbox = ops_manager(60);
-    let desk = Desk::at(&sandbox);
-    let ran = desk.audit(&sandbox, &[&["--all-orgs"][..], &GITLAB].concat());
+    let env = TestEnv::at(&sandbox);
+    let ran = env.audit(&sandbox, &[&["--all-orgs"][..], &GITLAB].concat());
     assert_eq!(ran.code, 1, "{ran:?}");
-    let entries = entries(&desk);
-    let rows = desk.rows();
+    let entries = entries(&env);
+    let rows = env.rows();
     let keys: Vec<_> = rows.iter().filter(|row| !row["key_id"].is_empty()).collect();
     assert_eq!(entries.len(), keys.len());
     // Both stand in the order of the rows.
@@ -77,19 +77,19 @@ fn a_whole_deployment_is_an_entry_a_key() {
 #[test]
 fn nothing_to_tell_is_an_empty_array() {
     let stub = Stub::of_keys(Vec::new());
-    let desk = desk();
-    assert_eq!(desk.audit_at(&stub.url(), &[&["--user", USER][..], &GITLAB].concat()).code, 0);
-    assert_eq!(desk.text("reports/gl-code-quality-report.json"), "[]\n");
+    let env = env();
+    assert_eq!(env.audit_at(&stub.url(), &[&["--user", USER][..], &GITLAB].concat()).code, 0);
+    assert_eq!(env.text("reports/gl-code-quality-report.json"), "[]\n");
 }
 
 #[test]
 fn an_entry_stands_on_the_line_that_names_the_user() {
     let stub = Stub::of_keys(vec![key(1, "[x](http://e)\n\u{202e}\u{1b}")]);
-    let desk = desk();
-    desk.put("my lists/users.txt", format!("# who\n\n{USER}\n"));
+    let env = env();
+    env.put("my lists/users.txt", format!("# who\n\n{USER}\n"));
     let arguments = [&["--users", "./my lists/users.txt"][..], &GITLAB].concat();
-    assert_eq!(desk.audit_at(&stub.url(), &arguments).code, 1);
-    let entries = entries(&desk);
+    assert_eq!(env.audit_at(&stub.url(), &arguments).code, 1);
+    let entries = entries(&env);
     assert_eq!(entries[0]["location"], json!({"path": "my lists/users.txt", "lines": {"begin": 3}}));
     let description = entries[0]["description"].as_str().unwrap();
     assert!(description.contains("\\u{202e}\\u{1b}") && !description.contains('\u{202e}'), "{description}");
@@ -104,13 +104,13 @@ fn what_could_not_be_read_is_an_entry_too() {
         path if path.starts_with("/orgs") => Reply::error(404, "RESOURCE_NOT_FOUND"),
         _ => Reply::ok(&list(&[])),
     });
-    let desk = desk();
-    desk.put("users.txt", format!("{}\n{}\n{}\nann@example.com\nbob@example.com\n", id(1), id(2), id(3)));
+    let env = env();
+    env.put("users.txt", format!("{}\n{}\n{}\nann@example.com\nbob@example.com\n", id(1), id(2), id(3)));
     let orgs = ["--org", "5980000000000000000000aa", "--org", "5980000000000000000000bb"];
     let arguments = [&["--users", "users.txt"][..], &orgs, &GITLAB].concat();
-    let ran = desk.audit_at(&stub.url(), &arguments);
+    let ran = env.audit_at(&stub.url(), &arguments);
     assert_eq!(ran.code, 4, "{ran:?}");
-    let entries = entries(&desk);
+    let entries = entries(&env);
     let users = of(&entries, "unreadable-user");
     let lines: BTreeSet<_> =
         users.iter().map(|it| it["location"]["lines"]["begin"].as_u64().unwrap()).collect();
@@ -123,23 +123,23 @@ fn what_could_not_be_read_is_an_entry_too() {
 #[test]
 fn a_waived_key_stays_and_weighs_least() {
     let stub = Stub::of_keys(vec![key(1, "ci"), key(2, "cd")]);
-    let desk = desk();
+    let env = env();
     let waiver = |number, expires| {
         format!(
             "[[waiver]]\nkey = \"{}\"\nreason = \"r\"\nowner = \"ann\"\nexpires = {expires}\n",
             id(number)
         )
     };
-    desk.put("waivers.toml", waiver(1, "2025-06-01") + &waiver(2, "2024-12-31"));
-    let before = desk.audit_at(&stub.url(), &[&["--user", USER][..], &GITLAB].concat());
+    env.put("waivers.toml", waiver(1, "2025-06-01") + &waiver(2, "2024-12-31"));
+    let before = env.audit_at(&stub.url(), &[&["--user", USER][..], &GITLAB].concat());
     let fingerprints = |entries: &[Value]| -> BTreeSet<String> {
         entries.iter().map(|entry| entry["fingerprint"].to_string()).collect()
     };
-    let plain = fingerprints(&entries(&desk));
+    let plain = fingerprints(&entries(&env));
     let arguments = [&["--user", USER, "--waivers", "waivers.toml"][..], &GITLAB].concat();
-    let ran = desk.audit_at(&stub.url(), &arguments);
+    let ran = env.audit_at(&stub.url(), &arguments);
     assert_eq!((before.code, ran.code), (1, 1), "{ran:?}");
-    let entries = entries(&desk);
+    let entries = entries(&env);
     let by_key: BTreeMap<_, _> = [1, 2]
         .map(|number| {
             let of_key = |entry: &&Value| entry["description"].as_str().unwrap().contains(&id(number));
@@ -156,11 +156,11 @@ fn a_waived_key_stays_and_weighs_least() {
 #[test]
 fn a_key_has_the_fingerprint_that_it_has_in_sarif() {
     let sandbox = ops_manager(20);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--format", "gitlab,sarif"]).code, 1);
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs", "--format", "gitlab,sarif"]).code, 1);
     let ours: BTreeSet<_> =
-        entries(&desk).iter().map(|entry| entry["fingerprint"].clone().to_string()).collect();
-    let sarif: Value = serde_json::from_slice(&desk.bytes("reports/findings.sarif")).unwrap();
+        entries(&env).iter().map(|entry| entry["fingerprint"].clone().to_string()).collect();
+    let sarif: Value = serde_json::from_slice(&env.bytes("reports/findings.sarif")).unwrap();
     let theirs = sarif["runs"][0]["results"].as_array().unwrap().iter();
     let theirs: BTreeSet<_> =
         theirs.map(|result| result["partialFingerprints"]["deploymentKeyRule/v1"].to_string()).collect();

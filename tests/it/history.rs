@@ -7,7 +7,7 @@ use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::page;
-use crate::support::{Desk, NOW, Ran, Row, at, count, ops_manager, rfc3339, sandbox};
+use crate::support::{CliOutput, NOW, Row, TestEnv, at, count, ops_manager, rfc3339, sandbox};
 
 pub(crate) const DAY: i64 = 86_400;
 const ORG: &str = "5980cfdf0b6d97029d82f86e";
@@ -70,15 +70,20 @@ fn faulty_world(users: &[(&str, Vec<Value>)], faults: &[&str]) -> Sandbox {
 }
 
 /// An audit of everybody so many days after the first.
-pub(crate) fn audited(desk: Desk, sandbox: &Sandbox, day: i64) -> Desk {
-    audited_as(desk, sandbox, day, &["--all-orgs", "--name", "prod"]).0
+pub(crate) fn audited(env: TestEnv, sandbox: &Sandbox, day: i64) -> TestEnv {
+    audited_as(env, sandbox, day, &["--all-orgs", "--name", "prod"]).0
 }
 
-pub(crate) fn audited_as(desk: Desk, sandbox: &Sandbox, day: i64, arguments: &[&str]) -> (Desk, Ran) {
-    let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + day * DAY).to_string());
-    let ran = desk.audit(sandbox, arguments);
+pub(crate) fn audited_as(
+    env: TestEnv,
+    sandbox: &Sandbox,
+    day: i64,
+    arguments: &[&str],
+) -> (TestEnv, CliOutput) {
+    let env = env.with("SOURCE_DATE_EPOCH", &(NOW + day * DAY).to_string());
+    let ran = env.audit(sandbox, arguments);
     assert!(matches!(ran.code, 0 | 1 | 3 | 4), "{ran:?}");
-    (desk, ran)
+    (env, ran)
 }
 
 /// What Python's json makes of a document, written down again: software that isn't ours has read it.
@@ -97,8 +102,8 @@ pub(crate) fn read_by_python(document: &str) -> Value {
 }
 
 /// `history` as JSON.
-fn history(desk: &Desk, arguments: &[&str]) -> Value {
-    let ran = desk.run(&[&["history", "--json"], arguments].concat());
+fn history(env: &TestEnv, arguments: &[&str]) -> Value {
+    let ran = env.run(&[&["history", "--json"], arguments].concat());
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     read_by_python(&ran.stdout)
 }
@@ -109,25 +114,25 @@ fn keys_of(row: &Row) -> bool {
 
 #[test]
 fn what_it_says_of_a_run_is_what_the_report_of_that_run_says() {
-    let desk = Desk::at(&ops_manager(60));
+    let env = TestEnv::at(&ops_manager(60));
     // Of all kinds of keys; and one run of which half could not be read.
-    let desk = audited(desk, &ops_manager(60), 0);
+    let env = audited(env, &ops_manager(60), 0);
     let half = sandbox(Options {
         users: 60,
         faults: vec!["403=NOT_SELF@50%:keys".parse().unwrap()],
         ..Options::default()
     });
-    let desk = audited(desk, &half, 7);
+    let env = audited(env, &half, 7);
     for cutoff in ["2021-03-01", "2024-11-01"] {
-        let page = history(&desk, &["--cutoff", cutoff]);
+        let page = history(&env, &["--cutoff", cutoff]);
         assert_eq!(page["version"], 1);
         let deployment = &page["deployments"][0];
         assert_eq!((&deployment["deployment"], &page["deployments"][1]), (&json!("prod"), &Value::Null));
         for (at, run) in deployment["runs"].as_array().unwrap().iter().enumerate() {
             let number = (at + 1).to_string();
-            let ran = desk.run(&["report", "--run", &number, "--cutoff", cutoff]);
+            let ran = env.run(&["report", "--run", &number, "--cutoff", cutoff]);
             assert!(matches!(ran.code, 1 | 4), "{ran:?}");
-            let rows = desk.rows();
+            let rows = env.rows();
             let mut users: Vec<_> = rows.iter().map(|row| &row["user_id"]).collect();
             users.dedup();
             let mut unread: Vec<_> =
@@ -150,26 +155,25 @@ fn what_it_says_of_a_run_is_what_the_report_of_that_run_says() {
 }
 
 /// A deployment that had 9, 7, 5 and 3 keys a week apart, and in the middle an audit that read nobody.
-fn shrinking(name: &str) -> Desk {
+fn shrinking(name: &str) -> TestEnv {
     let keys = |number: u64| -> Vec<Value> {
         (0..number).map(|at| key(at, &json!({"lastUsed": "2022-01-01T00:00:00Z", "usedCount": 3}))).collect()
     };
-    let mut desk = Desk::at(&world(&[("ann", vec![])]));
+    let mut env = TestEnv::at(&world(&[("ann", vec![])]));
     for (week, number) in [(0, 9), (1, 7), (2, 5), (3, 3)] {
         if week == 2 {
             let denied = faulty_world(&[("ann", keys(1))], &["403=NOT_SELF@100%:keys"]);
-            desk = audited_as(desk, &denied, 10, &["--all-orgs", "--name", name]).0;
+            env = audited_as(env, &denied, 10, &["--all-orgs", "--name", name]).0;
         }
-        desk =
-            audited_as(desk, &world(&[("ann", keys(number))]), week * 7, &["--all-orgs", "--name", name]).0;
+        env = audited_as(env, &world(&[("ann", keys(number))]), week * 7, &["--all-orgs", "--name", name]).0;
     }
-    desk
+    env
 }
 
 #[test]
 fn the_forecast_is_the_slope_of_the_complete_runs_from_the_last_one_on() {
-    let desk = shrinking("prod");
-    let page = history(&desk, &[]);
+    let env = shrinking("prod");
+    let page = history(&env, &[]);
     let forecast = &page["deployments"][0]["forecast"];
     // Two keys a week, and three are left on day 21: ten and a half days more, 11 by the day.
     let day = &rfc3339(at(NOW + 32 * DAY))[..10];
@@ -181,7 +185,7 @@ fn the_forecast_is_the_slope_of_the_complete_runs_from_the_last_one_on() {
         page["deployments"][0]["runs"].as_array().unwrap().iter().map(|run| run["change"].clone()).collect();
     assert_eq!(changes, [Value::Null, json!(-2), Value::Null, json!(-2), json!(-2)]);
 
-    let ran = desk.run(&["history"]);
+    let ran = env.run(&["history"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     // 9, 7, unknown, 5 and 3 of 9; nothing unread but in run 3.
     assert!(ran.stdout.contains("█▇·▅▄\n") && ran.stdout.contains("▁▁█▁▁\n"), "{}", ran.stdout);
@@ -200,35 +204,35 @@ fn there_is_no_forecast_from_incomplete_runs_and_none_from_runs_of_other_users()
     let few = world(&users);
     let half = faulty_world(&users, &["403=NOT_ALLOWED@100%:users"]);
     let everybody = ["--user", &user_id("ann"), "--all-orgs", "--name", "prod"];
-    let (desk, _) = audited_as(Desk::at(&many), &many, 0, &everybody);
+    let (env, _) = audited_as(TestEnv::at(&many), &many, 0, &everybody);
     // Ann has eight keys fewer, but nobody knows who else there is.
-    let (desk, ran) = audited_as(desk, &half, 7, &everybody);
+    let (env, ran) = audited_as(env, &half, 7, &everybody);
     assert_eq!(ran.code, 4, "{ran:?}");
-    let forecast = history(&desk, &[])["deployments"][0]["forecast"].clone();
+    let forecast = history(&env, &[])["deployments"][0]["forecast"].clone();
     assert_eq!(
         (&forecast["kind"], &forecast["day"], &forecast["runs"]),
         (&json!("none"), &Value::Null, &json!([]))
     );
-    let (desk, ran) = audited_as(desk, &few, 14, &["--user", &user_id("ann"), "--name", "prod"]);
+    let (env, ran) = audited_as(env, &few, 14, &["--user", &user_id("ann"), "--name", "prod"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_eq!(history(&desk, &[])["deployments"][0]["forecast"]["kind"], "none");
-    let ran = desk.run(&["history"]);
+    assert_eq!(history(&env, &[])["deployments"][0]["forecast"]["kind"], "none");
+    let ran = env.run(&["history"]);
     assert!(
         ran.stdout.contains("no forecast: ") && ran.stdout.contains("runs 1, 2 asked for other users"),
         "{ran:?}"
     );
     // Until there are two of the same.
-    let (desk, _) = audited_as(desk, &few, 21, &everybody);
-    assert_eq!(history(&desk, &[])["deployments"][0]["forecast"]["runs"], json!([1, 4]));
+    let (env, _) = audited_as(env, &few, 21, &everybody);
+    assert_eq!(history(&env, &[])["deployments"][0]["forecast"]["runs"], json!([1, 4]));
 }
 
 #[test]
 fn several_deployments_are_a_table_each_and_one_can_be_picked() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    let mut desk = desk;
+    let env = TestEnv::at(&sandbox);
+    let mut env = env;
     for (day, name) in [(0, "b"), (1, "a"), (2, "b")] {
-        desk = audited_as(desk, &sandbox, day, &["--all-orgs", "--name", name]).0;
+        env = audited_as(env, &sandbox, day, &["--all-orgs", "--name", name]).0;
     }
     let runs = |page: &Value| -> Vec<(String, Vec<i64>)> {
         let deployments = page["deployments"].as_array().unwrap();
@@ -241,9 +245,9 @@ fn several_deployments_are_a_table_each_and_one_can_be_picked() {
             .collect()
     };
     let expected = [("a".to_owned(), vec![2]), ("b".to_owned(), vec![1, 3])];
-    assert_eq!(runs(&history(&desk, &[])), expected);
-    assert_eq!(runs(&history(&desk, &["--deployment", "b"])), expected[1..]);
-    let ran = desk.run(&["history", "--deployment", "c"]);
+    assert_eq!(runs(&history(&env, &[])), expected);
+    assert_eq!(runs(&history(&env, &["--deployment", "b"])), expected[1..]);
+    let ran = env.run(&["history", "--deployment", "c"]);
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(ran.stderr.contains("help: it holds runs of: a, b"), "{ran:?}");
 }
@@ -251,8 +255,8 @@ fn several_deployments_are_a_table_each_and_one_can_be_picked() {
 #[test]
 fn as_markdown_it_is_a_table_and_a_chart_whatever_the_name() {
     let name = "a|b`<b>[c](http://e.example) @all";
-    let desk = shrinking(name);
-    let ran = desk.run(&["history", "--format", "markdown"]);
+    let env = shrinking(name);
+    let ran = env.run(&["history", "--format", "markdown"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let page = page::parse(&ran.stdout);
     assert_eq!((page.rows.len(), &page.links, &page.html), (6, &vec![], &vec![]), "{}", ran.stdout);
@@ -275,31 +279,31 @@ fn as_markdown_it_is_a_table_and_a_chart_whatever_the_name() {
 
 #[test]
 fn without_a_store_or_a_run_it_says_what_to_do() {
-    let desk = Desk::empty();
+    let env = TestEnv::empty();
     for command in [&["history"][..], &["diff"], &["prune", "--keep", "1"]] {
-        let ran = desk.run(command);
+        let ran = env.run(command);
         assert_eq!(ran.code, 5, "{ran:?}");
         assert!(
             ran.stderr.contains("there is no store at reports/keysunset.db") && ran.stderr.contains("help: ")
         );
     }
-    assert!(!desk.path("reports").exists(), "and makes none");
-    assert_eq!(desk.run(&["history", "--json", "--format", "text"]).code, 2);
-    assert_eq!(desk.run(&["prune"]).code, 2, "how many to keep is not guessed");
-    assert_eq!(desk.run(&["prune", "--keep", "0"]).code, 2);
+    assert!(!env.path("reports").exists(), "and makes none");
+    assert_eq!(env.run(&["history", "--json", "--format", "text"]).code, 2);
+    assert_eq!(env.run(&["prune"]).code, 2, "how many to keep is not guessed");
+    assert_eq!(env.run(&["prune", "--keep", "0"]).code, 2);
 }
 
 #[test]
 fn the_store_is_where_the_settings_say() {
     let sandbox = ops_manager(3);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--out", "elsewhere"]).code, 1);
-    assert_eq!(desk.run(&["history"]).code, 5);
-    assert_eq!(desk.run(&["history", "--out", "elsewhere"]).code, 0);
-    assert_eq!(desk.run(&["history", "--store", "elsewhere/keysunset.db"]).code, 0);
-    desk.put("keysunset.toml", "out = 'elsewhere'\ncutoff = '2020-02-02'\nformat = 'csv'\n");
-    let page = history(&desk, &[]);
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs", "--out", "elsewhere"]).code, 1);
+    assert_eq!(env.run(&["history"]).code, 5);
+    assert_eq!(env.run(&["history", "--out", "elsewhere"]).code, 0);
+    assert_eq!(env.run(&["history", "--store", "elsewhere/keysunset.db"]).code, 0);
+    env.put("keysunset.toml", "out = 'elsewhere'\ncutoff = '2020-02-02'\nformat = 'csv'\n");
+    let page = history(&env, &[]);
     assert_eq!(page["deployments"][0]["runs"][0]["cutoff"], "2020-02-02T00:00:00Z");
-    let desk = desk.with("KEYSUNSET_OUT", "nowhere");
-    assert_eq!(desk.run(&["history"]).code, 5);
+    let env = env.with("KEYSUNSET_OUT", "nowhere");
+    assert_eq!(env.run(&["history"]).code, 5);
 }

@@ -7,9 +7,9 @@ use keysunset_sandbox::{Options, Product, Sandbox, TrueUser};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{CUTOFF, Desk, Row, at, count, of_user, ops_manager, rows, sandbox};
+use crate::support::{CUTOFF, Row, TestEnv, at, count, of_user, ops_manager, rows, sandbox};
 #[cfg(unix)]
-use crate::support::{Ran, list_of_ids};
+use crate::support::{CliOutput, list_of_ids};
 
 /// What curl prints for a path below the base path, with the credential of the announcement, which is in no argument.
 /// `None` where there is no curl.
@@ -48,11 +48,11 @@ fn utf16(text: &[u8]) -> Vec<u8> {
 }
 
 /// One user's answers in the folder `answers`, each time in another way; the names are ids or names in turn.
-fn save(desk: &Desk, sandbox: &Sandbox, at: usize, user: &TrueUser) -> Option<()> {
+fn save(env: &TestEnv, sandbox: &Sandbox, at: usize, user: &TrueUser) -> Option<()> {
     let name = if at.is_multiple_of(2) { &user.id } else { &user.username };
     let each = |pages: Vec<Vec<u8>>, ending: &str| {
         for (number, page) in pages.iter().enumerate() {
-            desk.put(&format!("answers/{name}-p{}.{ending}", number + 1), page);
+            env.put(&format!("answers/{name}-p{}.{ending}", number + 1), page);
         }
     };
     match at % 6 {
@@ -60,11 +60,11 @@ fn save(desk: &Desk, sandbox: &Sandbox, at: usize, user: &TrueUser) -> Option<()
         1 => each(pages(sandbox, user, &["--include"], "")?, "http"),
         2 => each(pages(sandbox, user, &[], "envelope=true&")?, "json"),
         3 => each(pages(sandbox, user, &[], "pretty=true&")?.iter().map(|page| utf16(page)).collect(), "txt"),
-        4 => desk.put(&format!("answers/{name}.json"), pages(sandbox, user, &["--include"], "")?.concat()),
+        4 => env.put(&format!("answers/{name}.json"), pages(sandbox, user, &["--include"], "")?.concat()),
         _ => {
             let mut pages = pages(sandbox, user, &[], "pretty=true&envelope=true&")?;
             pages.reverse();
-            desk.put(&format!("answers/deeper/{name}"), pages.join(&b'\n'));
+            env.put(&format!("answers/deeper/{name}"), pages.join(&b'\n'));
         }
     }
     Some(())
@@ -82,7 +82,7 @@ fn evidence(mut rows: Vec<Row>) -> Vec<Row> {
 #[test]
 fn what_curl_saved_comes_to_what_an_audit_reads() {
     let sandbox = ops_manager(24);
-    let (audit, import) = (Desk::at(&sandbox), Desk::empty());
+    let (audit, import) = (TestEnv::at(&sandbox), TestEnv::empty());
     let mut users = "user_id,username\n".to_owned();
     for (at, user) in sandbox.truth().enumerate() {
         let Some(()) = save(&import, &sandbox, at, &user) else { return };
@@ -110,8 +110,8 @@ fn what_curl_saved_comes_to_what_an_audit_reads() {
 }
 
 /// What the evidence says of the files.
-fn lists(desk: &Desk, out: &str) -> String {
-    let store = rusqlite::Connection::open(desk.path(&format!("{out}/keysunset.db"))).unwrap();
+fn lists(env: &TestEnv, out: &str) -> String {
+    let store = rusqlite::Connection::open(env.path(&format!("{out}/keysunset.db"))).unwrap();
     let settings: String = store.query_row("SELECT settings FROM runs", [], |row| row.get(0)).unwrap();
     let settings: Value = serde_json::from_str(&settings).unwrap();
     settings["lists"][0].as_str().unwrap().to_owned()
@@ -126,24 +126,24 @@ fn digest(bytes: &[u8]) -> String {
 #[test]
 fn the_same_answers_give_the_same_bytes_whatever_the_order() {
     let sandbox = ops_manager(12);
-    let desk = Desk::empty();
+    let env = TestEnv::empty();
     for (at, user) in sandbox.truth().enumerate() {
-        let Some(()) = save(&desk, &sandbox, at, &user) else { return };
+        let Some(()) = save(&env, &sandbox, at, &user) else { return };
     }
-    let mut files: Vec<_> = desk.files().into_keys().map(|path| path.display().to_string()).collect();
-    desk.run(&["import", "answers", "--out", "a"]);
+    let mut files: Vec<_> = env.files().into_keys().map(|path| path.display().to_string()).collect();
+    env.run(&["import", "answers", "--out", "a"]);
     files.reverse();
     let mut arguments = vec!["import", "--out", "b", "answers"];
     arguments.splice(3..3, files.iter().map(String::as_str));
-    desk.run(&arguments);
-    assert_eq!(desk.text("a/keys.csv"), desk.text("b/keys.csv"));
+    env.run(&arguments);
+    assert_eq!(env.text("a/keys.csv"), env.text("b/keys.csv"));
 
     // As `sha256sum FILES | cut -d' ' -f1 | sort | sha256sum` tells it.
-    let mut digests: Vec<_> = files.iter().map(|file| digest(&desk.bytes(file)) + "\n").collect();
+    let mut digests: Vec<_> = files.iter().map(|file| digest(&env.bytes(file)) + "\n").collect();
     digests.sort();
     let expected = format!("in {} files, SHA-256 {}", files.len(), digest(digests.concat().as_bytes()));
     for out in ["a", "b"] {
-        let told = lists(&desk, out);
+        let told = lists(&env, out);
         assert!(told.ends_with(&expected), "{told} is not {expected}");
     }
 }
@@ -161,21 +161,21 @@ fn the_lines_of_the_docs_save_everybody_whole_and_tell_the_same_hash() {
         return;
     }
     let announced = sandbox.announcement();
-    let desk = Desk::empty().with("URL", &announced.url).with("PATH", &std::env::var("PATH").unwrap());
-    desk.put("ids.txt", list_of_ids(&sandbox));
-    desk.put("digest.conf", format!("user = \"{}:{}\"\n", announced.public_key, announced.private_key));
-    let shell = |script: &str| Ran::of(desk.start(Command::new("sh").args(["-euc", script])));
+    let env = TestEnv::empty().with("URL", &announced.url).with("PATH", &std::env::var("PATH").unwrap());
+    env.put("ids.txt", list_of_ids(&sandbox));
+    env.put("digest.conf", format!("user = \"{}:{}\"\n", announced.public_key, announced.private_key));
+    let shell = |script: &str| CliOutput::of(env.start(Command::new("sh").args(["-euc", script])));
     // Pages of two, so that the loop has several to go through.
     let saved = shell(&fence("mkdir").replace("itemsPerPage=500", "itemsPerPage=2"));
     assert_eq!((saved.code, saved.stderr.as_str()), (0, ""));
-    assert_eq!(desk.run(&["import", "answers"]).code, 1);
+    assert_eq!(env.run(&["import", "answers"]).code, 1);
     let keys: usize = sandbox.truth().map(|user| user.keys.len()).sum();
-    assert_eq!(desk.rows().iter().filter(|row| !row["key_id"].is_empty()).count(), keys);
-    assert_eq!(count(&desk.rows(), "read_status", "read"), desk.rows().len());
+    assert_eq!(env.rows().iter().filter(|row| !row["key_id"].is_empty()).count(), keys);
+    assert_eq!(count(&env.rows(), "read_status", "read"), env.rows().len());
     if Command::new("sha256sum").arg("--version").output().is_ok() {
         let told = shell(&fence("find")).stdout;
         let hash = told.split(' ').next().unwrap();
-        assert!(lists(&desk, "reports").ends_with(hash), "{hash}");
+        assert!(lists(&env, "reports").ends_with(hash), "{hash}");
     }
 }
 
@@ -184,7 +184,7 @@ fn a_refusal_is_its_users_outcome_as_in_an_audit() {
     // An organization owner's key lists everybody, and reads nobody's keys but its maker's.
     let clock = Some(at(CUTOFF));
     let sandbox = sandbox(Options { product: Product::Atlas, users: 8, clock, ..Options::default() });
-    let (audit, import) = (Desk::at(&sandbox), Desk::empty());
+    let (audit, import) = (TestEnv::at(&sandbox), TestEnv::empty());
     let mut ids = String::new();
     for (index, user) in sandbox.truth().enumerate() {
         let options: &[&str] = if index % 2 == 0 { &["--include"] } else { &[] };
@@ -210,10 +210,10 @@ fn removed_is_believed_only_with_the_version_beside_it() {
         return;
     };
     for (answer, code, status) in [(with, 0, "removed"), (without, 3, "not-found")] {
-        let desk = Desk::empty();
-        desk.put(&format!("{id}.http"), answer);
-        let ran = desk.run(&["import", ".", "--product", "ops-manager"]);
-        assert_eq!((ran.code, desk.rows()[0]["read_status"].as_str()), (code, status), "{ran:?}");
+        let env = TestEnv::empty();
+        env.put(&format!("{id}.http"), answer);
+        let ran = env.run(&["import", ".", "--product", "ops-manager"]);
+        assert_eq!((ran.code, env.rows()[0]["read_status"].as_str()), (code, status), "{ran:?}");
     }
 }
 
@@ -233,16 +233,16 @@ fn what_cannot_be_understood_is_told_by_file_and_makes_the_run_incomplete() {
         ("empty.json", b""),
         ("nobody.json", br#"{"error":401,"errorCode":"NOT_SELF","detail":"no","parameters":[]}"#),
     ] {
-        let desk = Desk::empty();
-        desk.put("answers/fine.json", &answer);
-        desk.put(&format!("answers/{name}"), content);
-        let ran = desk.run(&["import", "answers"]);
+        let env = TestEnv::empty();
+        env.put("answers/fine.json", &answer);
+        env.put(&format!("answers/{name}"), content);
+        let ran = env.run(&["import", "answers"]);
         assert_eq!(ran.code, 4, "{name}: {ran:?}");
-        assert_eq!(of_user(&desk.rows(), &user.id).len(), user.keys.len(), "{name}: what is good is kept");
-        let told = desk.rows().into_iter().find(|row| row["user_id"].is_empty()).unwrap();
+        assert_eq!(of_user(&env.rows(), &user.id).len(), user.keys.len(), "{name}: what is good is kept");
+        let told = env.rows().into_iter().find(|row| row["user_id"].is_empty()).unwrap();
         assert_eq!(told["read_status"], "malformed", "{name}");
         assert!(told["reason"].contains(name), "{told:?}");
-        assert!(desk.markdown().contains(name) && ran.stdout.contains(name), "{name}");
+        assert!(env.markdown().contains(name) && ran.stdout.contains(name), "{name}");
     }
 }
 
@@ -254,13 +254,12 @@ fn a_page_that_was_not_saved_is_missed() {
     for (missing, why) in
         [(1, "page 1 was not saved"), (2, "page 2 was not saved"), (pages.len(), "another follows")]
     {
-        let desk = Desk::empty();
+        let env = TestEnv::empty();
         for (at, page) in pages.iter().enumerate().filter(|(at, _)| at + 1 != missing) {
-            desk.put(&format!("{at}.json"), page);
+            env.put(&format!("{at}.json"), page);
         }
-        assert_eq!(desk.run(&["import", "."]).code, 4);
-        let (rows, own) =
-            (desk.rows(), desk.rows().into_iter().find(|row| row["key_id"].is_empty()).unwrap());
+        assert_eq!(env.run(&["import", "."]).code, 4);
+        let (rows, own) = (env.rows(), env.rows().into_iter().find(|row| row["key_id"].is_empty()).unwrap());
         assert_eq!(
             (count(&rows, "read_status", "partial"), own["user_id"].as_str()),
             (rows.len(), user.id.as_str())
@@ -274,31 +273,31 @@ fn a_page_that_was_not_saved_is_missed() {
 
 #[test]
 fn all_that_is_not_there_is_told_at_once() {
-    let desk = Desk::empty();
-    desk.put("fine.json", "[]");
-    std::fs::create_dir(desk.path("empty")).unwrap();
-    let ran = desk.run(&["import", "fine.json", "lost.json", "empty", "gone"]);
+    let env = TestEnv::empty();
+    env.put("fine.json", "[]");
+    std::fs::create_dir(env.path("empty")).unwrap();
+    let ran = env.run(&["import", "fine.json", "lost.json", "empty", "gone"]);
     assert_eq!(ran.code, 5);
     for name in ["lost.json: ", "empty: ", "gone: ", "help: "] {
         assert!(ran.stderr.contains(name), "{name}: {}", ran.stderr);
     }
     assert!(!ran.stderr.contains("fine.json"), "{}", ran.stderr);
-    assert!(!desk.path("reports").exists());
-    assert_eq!(desk.run(&["import"]).code, 2);
+    assert!(!env.path("reports").exists());
+    assert_eq!(env.run(&["import"]).code, 2);
 }
 
 #[test]
 fn answers_of_nobody_are_bad_input_and_leave_no_run() {
-    let desk = Desk::empty();
-    desk.put("answers/1.json", "<html>");
-    desk.put("answers/2.json", json!({"results": [{"id": "a", "username": "ann"}]}).to_string());
-    let ran = desk.run(&["import", "answers"]);
+    let env = TestEnv::empty();
+    env.put("answers/1.json", "<html>");
+    env.put("answers/2.json", json!({"results": [{"id": "a", "username": "ann"}]}).to_string());
+    let ran = env.run(&["import", "answers"]);
     assert_eq!(ran.code, 5);
     for told in ["answers/1.json", "an HTML page", "answers/2.json", "no personal keys"] {
         assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
     }
-    assert!(!desk.path("reports/keys.csv").exists());
-    assert_eq!(desk.run(&["report"]).code, 5, "there is no run to report");
+    assert!(!env.path("reports/keys.csv").exists());
+    assert_eq!(env.run(&["report"]).code, 5, "there is no run to report");
 }
 
 #[test]
@@ -308,29 +307,29 @@ fn names_and_products_come_from_flags_then_settings_then_links() {
         let link = json!({"rel": "self", "href": format!("{base}/users/{id}/keys?pageNum=1")});
         json!({"links": [link], "results": [], "totalCount": 0}).to_string()
     };
-    let told = |desk: &Desk, arguments: &[&str]| {
-        let ran = desk.run(&[&["import", "answers"], arguments].concat());
+    let told = |env: &TestEnv, arguments: &[&str]| {
+        let ran = env.run(&[&["import", "answers"], arguments].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
-        (desk.rows()[0]["deployment"].clone(), ran.stdout, ran.stderr)
+        (env.rows()[0]["deployment"].clone(), ran.stdout, ran.stderr)
     };
-    let desk = Desk::empty();
-    desk.put("answers/a.json", page("https://cloud.mongodb.com/api/atlas/v1.0"));
-    let (deployment, stdout, stderr) = told(&desk, &[]);
+    let env = TestEnv::empty();
+    env.put("answers/a.json", page("https://cloud.mongodb.com/api/atlas/v1.0"));
+    let (deployment, stdout, stderr) = told(&env, &[]);
     assert_eq!((deployment.as_str(), stderr.as_str()), ("https://cloud.mongodb.com", ""));
     assert!(stdout.contains("(Atlas)"), "{stdout}");
-    let (deployment, stdout, _) = told(&desk, &["--name", "mine", "--product", "cloud-manager"]);
+    let (deployment, stdout, _) = told(&env, &["--name", "mine", "--product", "cloud-manager"]);
     assert!(deployment == "mine" && stdout.contains("(Cloud Manager)"), "{stdout}");
-    desk.put("keysunset.toml", "name = \"ours\"");
-    assert_eq!(told(&desk, &[]).0, "ours");
-    desk.put("keysunset.toml", "");
+    env.put("keysunset.toml", "name = \"ours\"");
+    assert_eq!(told(&env, &[]).0, "ours");
+    env.put("keysunset.toml", "");
 
-    desk.put("answers/a.json", page("https://om.example:8080/api/public/v1.0"));
-    let (deployment, stdout, _) = told(&desk, &[]);
+    env.put("answers/a.json", page("https://om.example:8080/api/public/v1.0"));
+    let (deployment, stdout, _) = told(&env, &[]);
     assert!(deployment == "https://om.example:8080" && stdout.contains("(Ops Manager)"), "{stdout}");
-    let (deployment, _, stderr) = told(&desk, &["--url", "https://other.example"]);
+    let (deployment, _, stderr) = told(&env, &["--url", "https://other.example"]);
     assert_eq!(deployment, "https://other.example");
     assert!(stderr.contains("https://om.example:8080"), "another deployment's answers are told: {stderr}");
-    assert_eq!(desk.run(&["import", "answers", "--url", "om"]).code, 2);
+    assert_eq!(env.run(&["import", "answers", "--url", "om"]).code, 2);
 }
 
 #[test]
@@ -338,23 +337,23 @@ fn an_import_is_a_run_that_can_be_reported_again() {
     let sandbox = ops_manager(2);
     let user = sandbox.truth().find(|user| !user.keys.is_empty()).unwrap();
     let Some(answer) = curl(&sandbox, &[], &format!("users/{}/keys", user.id)) else { return };
-    let desk = Desk::empty();
-    desk.put("a.json", answer);
-    assert_eq!(desk.run(&["import", "a.json", "--fail-on", "never"]).code, 0);
-    assert_eq!(desk.run(&["report", "--out", "again", "--store", "reports/keysunset.db"]).code, 1);
-    assert_eq!(rows(&desk.bytes("again/keys.csv")), desk.rows());
+    let env = TestEnv::empty();
+    env.put("a.json", answer);
+    assert_eq!(env.run(&["import", "a.json", "--fail-on", "never"]).code, 0);
+    assert_eq!(env.run(&["report", "--out", "again", "--store", "reports/keysunset.db"]).code, 1);
+    assert_eq!(rows(&env.bytes("again/keys.csv")), env.rows());
 
     // One who is known by name alone is nobody else of the next run.
     let key_id = &user.keys[0].id;
-    desk.put(
+    env.put(
         "b/ann@example.com.json",
         format!(r#"{{"results":[{{"id":"{key_id}","usedCount":1}}],"totalCount":1}}"#),
     );
-    desk.put("c/bob@example.com.json", r#"{"results":[],"totalCount":0,"links":[{"rel":"self","href":"https://om.example/api/public/v1.0/users/bob/keys"}]}"#);
+    env.put("c/bob@example.com.json", r#"{"results":[],"totalCount":0,"links":[{"rel":"self","href":"https://om.example/api/public/v1.0/users/bob/keys"}]}"#);
     for folder in ["b", "c"] {
-        let ran = desk.run(&["import", folder, "--name", "x", "--out", "named", "--fail-on", "never"]);
+        let ran = env.run(&["import", folder, "--name", "x", "--out", "named", "--fail-on", "never"]);
         assert!(ran.code < 5, "{ran:?}");
     }
-    let told = desk.run(&["explain", key_id, "--out", "named"]);
+    let told = env.run(&["explain", key_id, "--out", "named"]);
     assert!(told.stdout.contains("did not ask for its owner"), "{told:?}");
 }

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use crate::exits::fails;
-use crate::stub::{Digest, Reply, Stub, USER, desk};
-use crate::support::{Desk, ops_manager};
+use crate::stub::{Digest, Reply, Stub, USER, env};
+use crate::support::{TestEnv, ops_manager};
 
 /// Whether the message names the file and the line, in any of the usual ways.
 fn names(message: &str, file: &str, line: u32) -> bool {
@@ -14,10 +14,10 @@ fn names(message: &str, file: &str, line: u32) -> bool {
 
 fn assert_broken(list: &[u8], line: u32) {
     let stub = Stub::start(Digest::On, |_| Reply::error(404, "USER_NOT_FOUND"));
-    let desk = desk();
-    desk.put("people.list", list);
+    let env = env();
+    env.put("people.list", list);
     let url = stub.url();
-    let ran = fails(&desk, 5, &["audit", "--url", &url, "--user", USER, "--users", "people.list"], &[]);
+    let ran = fails(&env, 5, &["audit", "--url", &url, "--user", USER, "--users", "people.list"], &[]);
     let text = String::from_utf8_lossy(list);
     assert!(names(&ran.stderr, "people.list", line), "line {line} of {text:?}: {ran:?}");
     assert_eq!(stub.asked().len(), 0, "a broken list is told before the first request");
@@ -57,18 +57,18 @@ fn an_error_document_is_no_list() {
 #[test]
 fn a_list_that_is_not_there_is_told_by_name() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let url = &sandbox.announcement().url;
-    fails(&desk, 5, &["audit", "--url", url, "--users", "nowhere.txt"], &["nowhere.txt"]);
-    desk.put("folder/file", "");
-    fails(&desk, 5, &["audit", "--url", url, "--users", "folder"], &["folder"]);
+    fails(&env, 5, &["audit", "--url", url, "--users", "nowhere.txt"], &["nowhere.txt"]);
+    env.put("folder/file", "");
+    fails(&env, 5, &["audit", "--url", url, "--users", "folder"], &["folder"]);
     assert_eq!(sandbox.counts().exchanges, 0);
 }
 
 #[test]
 fn a_file_of_settings_with_a_mistake_ends_with_5_and_names_it() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let url = sandbox.announcement().url.as_str();
     for (file, told) in [
         ("cutof = \"2021-03-01\"", "cutof"),
@@ -92,42 +92,42 @@ fn a_file_of_settings_with_a_mistake_ends_with_5_and_names_it() {
         ("url = ", "url"),
         ("[audit]\nurl = \"http://127.0.0.1:1\"", "audit"),
     ] {
-        desk.put("keysunset.toml", file);
-        fails(&desk, 5, &["audit", "--url", url, "--all-orgs"], &["keysunset.toml", told]);
-        fails(&desk, 5, &["report"], &["keysunset.toml", told]);
-        std::fs::rename(desk.path("keysunset.toml"), desk.path("other.toml")).unwrap();
+        env.put("keysunset.toml", file);
+        fails(&env, 5, &["audit", "--url", url, "--all-orgs"], &["keysunset.toml", told]);
+        fails(&env, 5, &["report"], &["keysunset.toml", told]);
+        std::fs::rename(env.path("keysunset.toml"), env.path("other.toml")).unwrap();
         fails(
-            &desk,
+            &env,
             5,
             &["audit", "--config", "other.toml", "--url", url, "--all-orgs"],
             &["other.toml", told],
         );
     }
-    fails(&desk, 5, &["audit", "--config", "nowhere.toml", "--url", url, "--all-orgs"], &["nowhere.toml"]);
+    fails(&env, 5, &["audit", "--config", "nowhere.toml", "--url", url, "--all-orgs"], &["nowhere.toml"]);
     assert_eq!(sandbox.counts().exchanges, 0);
 }
 
 #[test]
 fn a_store_that_is_not_ours_ends_with_5_and_keeps_its_bytes() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    let other = Connection::open(desk.path("other.db")).unwrap();
+    let env = TestEnv::at(&sandbox);
+    let other = Connection::open(env.path("other.db")).unwrap();
     other
         .execute_batch(
             "PRAGMA journal_mode = wal; CREATE TABLE runs (id INTEGER); INSERT INTO runs VALUES (7)",
         )
         .unwrap();
     drop(other);
-    desk.put("text.db", "this is no database, but long enough to be looked at by anything that reads headers of 100 bytes or so");
-    desk.put("short.db", "x");
+    env.put("text.db", "this is no database, but long enough to be looked at by anything that reads headers of 100 bytes or so");
+    env.put("short.db", "x");
     for name in ["other.db", "text.db", "short.db"] {
-        let before = desk.bytes(name);
+        let before = env.bytes(name);
         let url = sandbox.announcement().url.as_str();
-        fails(&desk, 5, &["audit", "--url", url, "--all-orgs", "--store", name], &[name]);
-        fails(&desk, 5, &["report", "--store", name], &[name]);
-        assert_eq!(desk.bytes(name), before, "{name}");
+        fails(&env, 5, &["audit", "--url", url, "--all-orgs", "--store", name], &[name]);
+        fails(&env, 5, &["report", "--store", name], &[name]);
+        assert_eq!(env.bytes(name), before, "{name}");
         let beside: Vec<_> =
-            desk.files().into_keys().filter(|path| path.starts_with(format!("{name}-wal"))).collect();
+            env.files().into_keys().filter(|path| path.starts_with(format!("{name}-wal"))).collect();
         assert!(beside.is_empty(), "{beside:?}");
     }
     assert_eq!(sandbox.counts().exchanges, 0);
@@ -136,38 +136,38 @@ fn a_store_that_is_not_ours_ends_with_5_and_keeps_its_bytes() {
 #[test]
 fn a_store_or_run_that_is_not_there_ends_with_5() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    fails(&desk, 5, &["report"], &["keysunset.db"]);
-    assert!(!desk.path("reports/keysunset.db").exists(), "asking makes no store");
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    fails(&desk, 5, &["report", "--run", "77"], &["77"]);
-    fails(&desk, 5, &["report", "--run", "0"], &["0"]);
+    let env = TestEnv::at(&sandbox);
+    fails(&env, 5, &["report"], &["keysunset.db"]);
+    assert!(!env.path("reports/keysunset.db").exists(), "asking makes no store");
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    fails(&env, 5, &["report", "--run", "77"], &["77"]);
+    fails(&env, 5, &["report", "--run", "0"], &["0"]);
 }
 
 #[test]
 fn a_clock_that_is_no_number_ends_with_5() {
     let sandbox = ops_manager(5);
     for epoch in ["yesterday", "1.5", "99999999999999999999", "0x10"] {
-        let desk = Desk::at(&sandbox).with("SOURCE_DATE_EPOCH", epoch);
+        let env = TestEnv::at(&sandbox).with("SOURCE_DATE_EPOCH", epoch);
         let url = sandbox.announcement().url.as_str();
-        fails(&desk, 5, &["audit", "--url", url, "--all-orgs"], &["SOURCE_DATE_EPOCH", epoch]);
-        fails(&desk, 5, &["demo"], &["SOURCE_DATE_EPOCH"]);
+        fails(&env, 5, &["audit", "--url", url, "--all-orgs"], &["SOURCE_DATE_EPOCH", epoch]);
+        fails(&env, 5, &["demo"], &["SOURCE_DATE_EPOCH"]);
     }
 }
 
 #[test]
 fn a_broken_template_ends_with_5_and_one_of_ones_own_is_used() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let url = sandbox.announcement().url.as_str();
     let arguments = ["audit", "--url", url, "--all-orgs", "--templates", "mine"];
-    fails(&desk, 5, &arguments, &["mine"]);
-    desk.put("mine/migration-report.md.j2", "{% if %}");
-    fails(&desk, 5, &arguments, &["migration-report.md.j2"]);
+    fails(&env, 5, &arguments, &["mine"]);
+    env.put("mine/migration-report.md.j2", "{% if %}");
+    fails(&env, 5, &arguments, &["migration-report.md.j2"]);
     assert_eq!(sandbox.counts().exchanges, 0, "a broken template is told before the first request");
-    desk.put("mine/migration-report.md.j2", "{{ no_such_thing }}");
-    fails(&desk, 5, &arguments, &["migration-report.md.j2"]);
-    desk.put("mine/migration-report.md.j2", "all mine\n");
-    assert_eq!(desk.run(&arguments).code, 1);
-    assert_eq!(desk.markdown(), "all mine\n");
+    env.put("mine/migration-report.md.j2", "{{ no_such_thing }}");
+    fails(&env, 5, &arguments, &["migration-report.md.j2"]);
+    env.put("mine/migration-report.md.j2", "all mine\n");
+    assert_eq!(env.run(&arguments).code, 1);
+    assert_eq!(env.markdown(), "all mine\n");
 }

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use keysunset::model::{Product, ReadStatus};
 use keysunset::policy::{Action, FailOn, Severity, Verdict};
-use keysunset::report::LapseKind;
-use keysunset::waivers::Standing;
+use keysunset::report::WaiverIssueKind;
+use keysunset::waivers::WaiverStatus;
 use serde_json::Value;
 
 use crate::everything::{NAME, USES, again, cut_short, everything};
 use crate::foreign::python;
-use crate::support::{COLUMNS, Desk, ops_manager};
+use crate::support::{COLUMNS, TestEnv, ops_manager};
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/findings.schema.json");
 
@@ -81,8 +81,8 @@ print(json.dumps({**document, "rows": len(rows)}))
 "#;
 
 /// What Python made of the document, without its rows; Python itself is always there.
-fn document(desk: &Desk, out: &str) -> Value {
-    let files = ["keys.csv", "findings.json"].map(|name| desk.path(out).join(name));
+fn document(env: &TestEnv, out: &str) -> Value {
+    let files = ["keys.csv", "findings.json"].map(|name| env.path(out).join(name));
     let script = format!("{ROWS}{DOCUMENT}");
     let printed = python(&["csv", "json"], &script, &[&files[0], &files[1]]).unwrap();
     serde_json::from_str(&printed).unwrap()
@@ -111,34 +111,34 @@ fn python_reads_every_row_of_the_csv_and_counts_the_same() {
 
 #[test]
 fn the_texts_are_as_they_were_whatever_the_csv_does() {
-    let desk = everything("csv,json");
-    again(&desk, "guarded", &["--format", "csv,json"]);
-    assert_eq!(desk.bytes("guarded/findings.json"), desk.bytes("reports/findings.json"));
-    assert_ne!(desk.bytes("guarded/keys.csv"), desk.bytes("reports/keys.csv"));
-    assert!(desk.text("reports/findings.json").contains(&format!("\"used_count\":{USES},")));
+    let env = everything("csv,json");
+    again(&env, "guarded", &["--format", "csv,json"]);
+    assert_eq!(env.bytes("guarded/findings.json"), env.bytes("reports/findings.json"));
+    assert_ne!(env.bytes("guarded/keys.csv"), env.bytes("reports/keys.csv"));
+    assert!(env.text("reports/findings.json").contains(&format!("\"used_count\":{USES},")));
 }
 
 #[test]
 fn a_run_cut_short_and_a_whole_one_are_told_as_such() {
-    let desk = everything("csv,json");
-    cut_short(&desk);
-    again(&desk, "cut", &["--format", "csv,json", "--csv-raw"]);
-    let cut = document(&desk, "cut");
+    let env = everything("csv,json");
+    cut_short(&env);
+    again(&env, "cut", &["--format", "csv,json", "--csv-raw"]);
+    let cut = document(&env, "cut");
     assert_eq!((&cut["complete"], &cut["deployments"][0]["finished_at"]), (&false.into(), &().into()));
 
     let sandbox = ops_manager(40);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--format", "csv,json", "--csv-raw"]).code, 1);
-    let whole = document(&desk, "reports");
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs", "--format", "csv,json", "--csv-raw"]).code, 1);
+    let whole = document(&env, "reports");
     assert_eq!((&whole["complete"], &whole["totals"]["users"]), (&true.into(), &40.into()));
 }
 
 #[test]
 fn the_rules_in_force_are_told_beside_those_of_the_run() {
-    let desk = everything("json");
+    let env = everything("json");
     let rules = ["--cutoff", "2024-12-24", "--active-within", "5", "--fail-on", "never", "--format", "json"];
-    again(&desk, "other", &rules);
-    let document: Value = serde_json::from_str(&desk.text("other/findings.json")).unwrap();
+    again(&env, "other", &rules);
+    let document: Value = serde_json::from_str(&env.text("other/findings.json")).unwrap();
     let deployment = &document["deployments"][0];
     assert_eq!(deployment["settings"]["cutoff"], "2021-03-01T00:00:00Z");
     assert_eq!(deployment["settings"]["active_within_days"], 90);
@@ -226,15 +226,15 @@ for value, *path in [
 
 #[test]
 fn the_schema_takes_what_is_written_and_nothing_else() {
-    let desk = everything("json");
-    cut_short(&desk);
-    again(&desk, "cut", &["--format", "json"]);
+    let env = everything("json");
+    cut_short(&env);
+    again(&env, "cut", &["--format", "json"]);
     let sandbox = ops_manager(40);
-    let clean = Desk::at(&sandbox);
+    let clean = TestEnv::at(&sandbox);
     assert_eq!(clean.audit(&sandbox, &["--all-orgs", "--format", "json", "--fail-on", "never"]).code, 0);
     let documents = [
-        desk.path("reports/findings.json"),
-        desk.path("cut/findings.json"),
+        env.path("reports/findings.json"),
+        env.path("cut/findings.json"),
         clean.path("reports/findings.json"),
     ];
     let arguments: Vec<_> =
@@ -269,8 +269,8 @@ fn the_schema_has_the_words_that_the_program_has() {
         (totals("severities"), names(Severity::ALL)),
         ("/$defs/action/enum".to_owned(), names(Action::ALL)),
         (totals("actions"), names(Action::ALL)),
-        ("/$defs/standing/enum".to_owned(), names(Standing::ALL)),
-        ("/$defs/lapse/properties/lapse/enum".to_owned(), names(LapseKind::ALL)),
+        ("/$defs/standing/enum".to_owned(), names(WaiverStatus::ALL)),
+        ("/$defs/lapse/properties/lapse/enum".to_owned(), names(WaiverIssueKind::ALL)),
         ("/$defs/deployment/properties/product/enum".to_owned(), names(Product::ALL)),
         ("/properties/fail_on/enum".to_owned(), names(FailOn::ALL)),
     ] {
@@ -284,14 +284,14 @@ fn the_schema_has_the_words_that_the_program_has() {
 
 #[test]
 fn the_same_evidence_gives_the_same_bytes_and_a_format_changes_no_exit_code() {
-    let desk = everything("json,ndjson,prometheus");
+    let env = everything("json,ndjson,prometheus");
     let formats = ["csv", "json", "ndjson", "prometheus", "prometheus,ndjson,json"];
-    let codes = formats.map(|formats| again(&desk, formats, &["--format", formats]));
+    let codes = formats.map(|formats| again(&env, formats, &["--format", formats]));
     assert_eq!(codes, [4; 5]);
     for name in ["findings.json", "keys.ndjson", "keysunset.prom"] {
         assert_eq!(
-            desk.bytes(&format!("reports/{name}")),
-            desk.bytes(&format!("prometheus,ndjson,json/{name}"))
+            env.bytes(&format!("reports/{name}")),
+            env.bytes(&format!("prometheus,ndjson,json/{name}"))
         );
     }
 }

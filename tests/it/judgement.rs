@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Stub, USER, desk, key};
+use crate::stub::{Stub, USER, env, key};
 use crate::support::Row;
 
 /// The row of a key with this last use.
@@ -10,10 +10,10 @@ fn row(last_used: &str, flags: &[&str]) -> Row {
     let mut key = key(1, "ci");
     key["lastUsed"] = Value::from(last_used);
     let stub = Stub::of_keys(vec![key]);
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &[&["--user", USER], flags].concat());
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &[&["--user", USER], flags].concat());
     assert_eq!(ran.code, 1, "{ran:?}");
-    desk.rows().remove(0)
+    env.rows().remove(0)
 }
 
 fn verdict(last_used: &str, flags: &[&str]) -> String {
@@ -82,10 +82,9 @@ fn a_disabled_key_is_for_information_whatever_its_use() {
         key["lastUsed"] = last_used;
         key["usedCount"] = used_count;
         let stub = Stub::of_keys(vec![key]);
-        let desk = desk();
-        assert_eq!(desk.audit_at(&stub.url(), &["--user", USER]).code, 1);
-        let judged =
-            ["verdict", "severity", "action", "enabled"].map(|column| desk.rows()[0][column].clone());
+        let env = env();
+        assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 1);
+        let judged = ["verdict", "severity", "action", "enabled"].map(|column| env.rows()[0][column].clone());
         assert_eq!(judged, [verdict, "info", "delete", "false"]);
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::foreign;
 use crate::stub::id;
-use crate::support::{Desk, Row, ops_manager};
+use crate::support::{Row, TestEnv, ops_manager};
 use crate::two_orgs::{CLOSED, ORGS, audited, key_of, over_two_deployments};
 use keysunset::report::Format;
 use serde::Deserialize;
@@ -120,8 +120,8 @@ print("valid")
 "#;
 
 /// The suites of a file that holds to both schemas.
-fn read(desk: &Desk) -> Option<Vec<Suite>> {
-    let file = desk.path("reports/junit.xml");
+fn read(env: &TestEnv) -> Option<Vec<Suite>> {
+    let file = env.path("reports/junit.xml");
     match std::env::var_os("KEYSUNSET_JUNIT_XSD") {
         Some(folder) => {
             if let Some(said) = foreign::python(&["lxml.etree"], VALIDATE, &[&PathBuf::from(folder), &file]) {
@@ -145,12 +145,12 @@ const FORMATS: [&str; 2] = ["--format", "csv,junit"];
 
 #[test]
 fn every_user_is_a_case_of_the_suite_of_the_organization_and_the_counts_are_those_of_the_csv() {
-    let (desk, code) = audited(&FORMATS);
+    let (env, code) = audited(&FORMATS);
     assert_eq!(code, 4);
-    let Some(suites) = read(&desk) else { return };
+    let Some(suites) = read(&env) else { return };
     let names: Vec<_> = suites.iter().map(|suite| suite.name.as_str()).collect();
     assert_eq!(names, [ORGS[0], ORGS[1], "east <1>", "incomplete", "waivers"], "by name");
-    let expected = expected(&desk.rows());
+    let expected = expected(&env.rows());
     assert_eq!(expected.len(), 3);
     for suite in &suites {
         let counts = counted(suite);
@@ -183,8 +183,8 @@ fn every_user_is_a_case_of_the_suite_of_the_organization_and_the_counts_are_thos
 
 #[test]
 fn a_case_says_what_there_is_key_by_key_and_never_that_the_unread_are_fine() {
-    let (desk, _) = audited(&FORMATS);
-    let Some(suites) = read(&desk) else { return };
+    let (env, _) = audited(&FORMATS);
+    let Some(suites) = read(&env) else { return };
     let case = |kind: usize| &suites[0].cases[kind];
     let told = |kind: usize| {
         let Case { kind, r#type, message, text, .. } = case(kind);
@@ -234,8 +234,8 @@ fn a_case_says_what_there_is_key_by_key_and_never_that_the_unread_are_fine() {
 
 #[test]
 fn what_does_not_fail_the_gate_passes() {
-    let (desk, _) = audited(&[&FORMATS[..], &["--fail-on", "used"]].concat());
-    let Some(suites) = read(&desk) else { return };
+    let (env, _) = audited(&[&FORMATS[..], &["--fail-on", "used"]].concat());
+    let Some(suites) = read(&env) else { return };
     // 2 has a disabled key used after the cutoff; 7 and 8 have waived ones that would not count either.
     let kinds: Vec<_> = suites[0].cases.iter().map(|case| case.kind.as_str()).collect();
     assert_eq!(
@@ -247,22 +247,22 @@ fn what_does_not_fail_the_gate_passes() {
     );
     assert_eq!(suites[0].cases[1].message.as_deref(), Some("2 keys: 1 critical, 1 high"));
     assert!(suites[0].cases[1].text.as_deref().unwrap().contains("[no finding by --fail-on]"));
-    let never = desk.run(&["report", "--format", "junit", "--fail-on", "never"]);
+    let never = env.run(&["report", "--format", "junit", "--fail-on", "never"]);
     assert_eq!(never.code, 3, "{never:?}");
-    let file = desk.text("reports/junit.xml");
+    let file = env.text("reports/junit.xml");
     assert!(file.contains("failures=\"0\"") && !file.contains("<failure"), "{file}");
 }
 
 #[test]
 fn a_run_that_was_cut_short_is_never_all_green() {
     let sandbox = ops_manager(4);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     store.execute("UPDATE runs SET finished_at = NULL", []).unwrap();
     drop(store);
-    assert_eq!(desk.run(&["report", "--format", "junit"]).code, 4);
-    let Some(suites) = read(&desk) else { return };
+    assert_eq!(env.run(&["report", "--format", "junit"]).code, 4);
+    let Some(suites) = read(&env) else { return };
     let incomplete = suites.iter().find(|suite| suite.name == "incomplete").unwrap();
     assert_eq!((incomplete.tests, incomplete.errors), (1, 1));
     assert!(incomplete.cases[0].message.as_deref().unwrap().contains("INCOMPLETE"));
@@ -272,28 +272,28 @@ fn a_run_that_was_cut_short_is_never_all_green() {
 fn the_same_evidence_gives_the_same_file_and_no_other_exit_code() {
     // More than waits in memory.
     let sandbox = ops_manager(3000);
-    let desk = Desk::at(&sandbox);
-    let code = desk.audit(&sandbox, &["--all-orgs", "--format", "csv"]).code;
+    let env = TestEnv::at(&sandbox);
+    let code = env.audit(&sandbox, &["--all-orgs", "--format", "csv"]).code;
     let files: Vec<_> = (0..2)
         .map(|_| {
-            assert_eq!(desk.run(&["report", "--format", "junit"]).code, code);
-            desk.bytes("reports/junit.xml")
+            assert_eq!(env.run(&["report", "--format", "junit"]).code, code);
+            env.bytes("reports/junit.xml")
         })
         .collect();
     assert!(files[0] == files[1] && files[0].len() > 1 << 20);
-    let left: Vec<_> = std::fs::read_dir(desk.path("reports")).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(env.path("reports")).unwrap().collect();
     assert_eq!(left.len(), 5, "nothing but csv, junit, the manifest, the store and its lock: {left:?}");
-    let Some(suites) = read(&desk) else { return };
+    let Some(suites) = read(&env) else { return };
     assert_eq!(suites.iter().map(|suite| suite.tests).sum::<usize>(), 3000);
-    let keys = desk.rows().iter().filter(|row| !row["key_id"].is_empty()).count();
+    let keys = env.rows().iter().filter(|row| !row["key_id"].is_empty()).count();
     let lines = suites.iter().flat_map(|suite| &suite.cases).filter_map(|case| case.text.as_deref());
     assert_eq!(lines.map(|text| text.lines().count()).sum::<usize>(), keys);
 }
 
 #[test]
 fn suites_of_several_deployments_are_told_apart() {
-    let (desk, _) = over_two_deployments(&[Format::Junit], None);
-    let Some(suites) = read(&desk) else { return };
+    let (env, _) = over_two_deployments(&[Format::Junit], None);
+    let Some(suites) = read(&env) else { return };
     let names: Vec<_> = suites.iter().map(|suite| suite.name.clone()).collect();
     let of = |name: &str| [name.to_owned(), format!("{name} / {}", ORGS[0])];
     assert_eq!(names, [of("east"), of("west")].concat());

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Asked, Digest, Reply, Silent, Stub, desk, id, list};
-use crate::support::{Desk, Ran};
+use crate::stub::{Asked, Digest, Reply, Silent, Stub, env, id, list};
+use crate::support::{CliOutput, TestEnv};
 
 const ORG: &str = "5980000000000000000000aa";
 
@@ -18,22 +18,22 @@ fn user(number: usize) -> Value {
     json!({"id": id(number), "username": format!("u{number}@example.com")})
 }
 
-fn users_of(desk: &Desk) -> Vec<String> {
+fn users_of(env: &TestEnv) -> Vec<String> {
     let mut ids: Vec<_> =
-        desk.rows().iter().map(|row| row["user_id"].clone()).filter(|id| !id.is_empty()).collect();
+        env.rows().iter().map(|row| row["user_id"].clone()).filter(|id| !id.is_empty()).collect();
     ids.sort();
     ids
 }
 
 /// Audits the organization; holds that this leaves the run incomplete, says so everywhere, and kept these users.
-fn assert_gap(stub: &Stub, kept: &[usize]) -> Ran {
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--org", ORG]);
+fn assert_gap(stub: &Stub, kept: &[usize]) -> CliOutput {
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--org", ORG]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert_eq!(users_of(&desk), kept.iter().map(|number| id(*number)).collect::<Vec<_>>());
-    let page = desk.markdown();
+    assert_eq!(users_of(&env), kept.iter().map(|number| id(*number)).collect::<Vec<_>>());
+    let page = env.markdown();
     assert!(page.contains("INCOMPLETE") && page.contains(ORG), "{page}");
-    assert!(desk.text("reports/keys.csv").contains(ORG), "the CSV says what is missing, too");
+    assert!(env.text("reports/keys.csv").contains(ORG), "the CSV says what is missing, too");
     ran
 }
 
@@ -49,9 +49,9 @@ fn all_pages_of_an_organization_are_read_and_no_link_is_followed() {
             &json!({"results": pages[asked.page() - 1], "totalCount": 1203, "links": [{"rel": rel, "href": next}]}),
         )
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--org", ORG]);
-    assert_eq!((ran.code, users_of(&desk).len()), (0, 1203), "{ran:?}");
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--org", ORG]);
+    assert_eq!((ran.code, users_of(&env).len()), (0, 1203), "{ran:?}");
     assert!(elsewhere.saw_nobody());
     assert_eq!(stub.asked().len(), 1203 + 3);
 }
@@ -120,16 +120,16 @@ fn an_organization_among_all_that_may_not_be_listed_is_incomplete() {
         path if path.contains(ORG) => Reply::error(401, "USER_CANNOT_ACCESS_ORG"),
         _ => Reply::ok(&list(&[user(1)])),
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--all-orgs"]);
-    assert_eq!((ran.code, users_of(&desk)), (3, vec![id(1)]), "{ran:?}");
-    let page = desk.markdown();
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--all-orgs"]);
+    assert_eq!((ran.code, users_of(&env)), (3, vec![id(1)]), "{ran:?}");
+    let page = env.markdown();
     assert!(
         page.contains("INCOMPLETE") && page.contains(ORG) && page.contains("USER_CANNOT_ACCESS_ORG"),
         "{page}"
     );
-    assert!(desk.text("reports/keys.csv").contains(ORG));
-    assert_eq!(desk.run(&["report", "--fail-on", "never"]).code, 3, "the gap stays with the evidence");
+    assert!(env.text("reports/keys.csv").contains(ORG));
+    assert_eq!(env.run(&["report", "--fail-on", "never"]).code, 3, "the gap stays with the evidence");
 }
 
 #[test]
@@ -141,16 +141,16 @@ fn a_list_of_organizations_that_does_not_add_up_is_incomplete() {
         ("/orgs", _) => Reply::ok(&json!({"results": [], "totalCount": 2, "links": []})),
         _ => Reply::ok(&list(&[user(1)])),
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--all-orgs"]);
-    assert_eq!((ran.code, users_of(&desk)), (3, vec![id(1)]), "{ran:?}");
-    assert!(desk.markdown().contains("INCOMPLETE"));
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--all-orgs"]);
+    assert_eq!((ran.code, users_of(&env)), (3, vec![id(1)]), "{ran:?}");
+    assert!(env.markdown().contains("INCOMPLETE"));
 }
 
 #[test]
 fn an_organization_that_may_not_be_listed_alone_is_no_clean_result() {
     let stub = of_nobodys_keys(|_| Reply::error(401, "USER_CANNOT_ACCESS_ORG"));
-    let ran = desk().audit_at(&stub.url(), &["--org", ORG]);
+    let ran = env().audit_at(&stub.url(), &["--org", ORG]);
     assert_eq!(ran.code, 5, "nobody was found to audit: {ran:?}");
     assert!(ran.stderr.contains(ORG) && ran.stderr.contains("USER_CANNOT_ACCESS_ORG"), "{ran:?}");
 }
@@ -165,10 +165,10 @@ fn a_name_whose_answer_makes_no_sense_is_a_row_that_was_not_read() {
     ];
     for (answer, status, expected) in answers {
         let stub = of_nobodys_keys(move |_| Reply::json(status, &answer));
-        let desk = desk();
-        let ran = desk.audit_at(&stub.url(), &["--user", &id(1), "--user", "ann@example.com"]);
+        let env = env();
+        let ran = env.audit_at(&stub.url(), &["--user", &id(1), "--user", "ann@example.com"]);
         assert_eq!(ran.code, 3, "{expected}: {ran:?}");
-        let rows = desk.rows();
+        let rows = env.rows();
         let row = rows.iter().find(|row| row["username"] == "ann@example.com").unwrap();
         let found = ["read_status", "http_status", "user_id"].map(|column| row[column].as_str());
         assert_eq!(found, [expected, &status.to_string(), ""]);
@@ -181,7 +181,7 @@ fn what_a_refusal_says_moves_no_terminal() {
     let document = json!({"detail": hostile, "error": 401, "errorCode": hostile, "reason": hostile});
     let stub = of_nobodys_keys(move |_| Reply::json(401, &document));
     for verbose in [&[][..], &["-vv"]] {
-        let ran = desk().audit_at(&stub.url(), &[&["--org", ORG], verbose].concat());
+        let ran = env().audit_at(&stub.url(), &[&["--org", ORG], verbose].concat());
         assert_eq!(ran.code, 5, "{ran:?}");
         let moves = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
         assert!(!ran.stderr.contains(moves) && !ran.stdout.contains(moves), "{ran:?}");

@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::support::{Desk, Ran};
+use super::support::{CliOutput, TestEnv};
 
 /// The pages that the program writes, by file name.
-fn pages(desk: &Desk) -> BTreeMap<String, String> {
-    let ran = desk.run(&["man", "share/man1"]);
+fn pages(env: &TestEnv) -> BTreeMap<String, String> {
+    let ran = env.run(&["man", "share/man1"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     let named = |(path, page): (std::path::PathBuf, Vec<u8>)| {
         (path.file_name().unwrap().to_str().unwrap().to_owned(), String::from_utf8(page).unwrap())
     };
-    desk.files().into_iter().map(named).collect()
+    env.files().into_iter().map(named).collect()
 }
 
 /// The commands that the help lists, but for `help` itself.
 fn commands() -> Vec<String> {
-    let help = Desk::empty().run(&["--help"]).stdout;
+    let help = TestEnv::empty().run(&["--help"]).stdout;
     let (_, list) = help.split_once("Commands:\n").unwrap();
     let (list, _) = list.split_once("\n\n").unwrap();
     let names = list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
@@ -44,11 +44,11 @@ fn is_here(program: &str, package: &str) -> bool {
 }
 
 /// A page as `man` shows it: plain, in lines so long that nothing is broken.
-fn shown(desk: &Desk, page: &str) -> String {
+fn shown(env: &TestEnv, page: &str) -> String {
     let arguments = ["-ww", "-man", "-Tutf8", "-P-cbou", "-rLL=500n", "-rHY=0", "-dAD=l", "share/man1/"]
         .map(str::to_owned);
     let (folder, arguments) = arguments.split_last().unwrap();
-    let ran = Ran::of(desk.start(Command::new("groff").args(arguments).arg(format!("{folder}{page}"))));
+    let ran = CliOutput::of(env.start(Command::new("groff").args(arguments).arg(format!("{folder}{page}"))));
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{page}");
     ran.stdout
 }
@@ -59,8 +59,8 @@ fn every_command_has_a_page_with_all_that_its_help_says() {
         return;
     }
     // groff calls programs of its own.
-    let desk = Desk::empty().with("PATH", &std::env::var("PATH").unwrap());
-    let pages = pages(&desk);
+    let env = TestEnv::empty().with("PATH", &std::env::var("PATH").unwrap());
+    let pages = pages(&env);
     let commands = commands();
     assert!(commands.len() >= 7, "{commands:?}");
     let mut expected: BTreeSet<_> = commands.iter().map(|name| format!("keysunset-{name}.1")).collect();
@@ -69,9 +69,9 @@ fn every_command_has_a_page_with_all_that_its_help_says() {
 
     for command in std::iter::once("").chain(commands.iter().map(String::as_str)) {
         let typed: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
-        let help = desk.run(&typed).stdout;
+        let help = env.run(&typed).stdout;
         let name = if command.is_empty() { "keysunset".to_owned() } else { format!("keysunset-{command}") };
-        let shown = shown(&desk, &format!("{name}.1"));
+        let shown = shown(&env, &format!("{name}.1"));
         let flags = long_flags(&help);
         assert!(flags.contains("--help") && flags.contains("--quiet"), "{flags:?}");
         for flag in flags {
@@ -86,18 +86,18 @@ fn every_command_has_a_page_with_all_that_its_help_says() {
         assert!(shown.contains(&format!("keysunset {}", env!("CARGO_PKG_VERSION"))), "{shown}");
     }
     for command in &commands {
-        assert!(shown(&desk, "keysunset.1").contains(&format!("keysunset-{command}(1)")), "{command}");
+        assert!(shown(&env, "keysunset.1").contains(&format!("keysunset-{command}(1)")), "{command}");
     }
-    let exits = shown(&desk, "keysunset.1");
+    let exits = shown(&env, "keysunset.1");
     let (_, exits) = exits.split_once("EXIT STATUS\n").unwrap();
     assert!(exits.trim_start().starts_with("0 clean and complete, 1 findings"), "{exits}");
 }
 
 #[test]
 fn the_same_program_makes_the_same_pages_and_the_clock_is_the_packagers() {
-    let (one, other) = (pages(&Desk::empty()), pages(&Desk::empty()));
+    let (one, other) = (pages(&TestEnv::empty()), pages(&TestEnv::empty()));
     assert_eq!(one, other);
-    let undated = pages(&Desk::empty().with("TZ", "Pacific/Kiritimati"));
+    let undated = pages(&TestEnv::empty().with("TZ", "Pacific/Kiritimati"));
     assert_eq!(one, undated);
     for (name, page) in &one {
         let title = page.lines().find(|line| line.starts_with(".TH ")).unwrap();
@@ -108,16 +108,16 @@ fn the_same_program_makes_the_same_pages_and_the_clock_is_the_packagers() {
 
 #[test]
 fn without_a_clock_of_its_own_no_page_bears_a_date() {
-    let desk = Desk::empty();
-    let child = desk.start(Command::new("env").args([
+    let env = TestEnv::empty();
+    let child = env.start(Command::new("env").args([
         "-u",
         "SOURCE_DATE_EPOCH",
         env!("CARGO_BIN_EXE_keysunset"),
         "man",
         "here",
     ]));
-    assert_eq!(Ran::of(child).code, 0);
-    let page = desk.text("here/keysunset-audit.1");
+    assert_eq!(CliOutput::of(child).code, 0);
+    let page = env.text("here/keysunset-audit.1");
     let title = page.lines().find(|line| line.starts_with(".TH ")).unwrap();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(title, format!(".TH KEYSUNSET-AUDIT 1 \"\" \"keysunset {version}\" \"keysunset manual\""));
@@ -125,27 +125,27 @@ fn without_a_clock_of_its_own_no_page_bears_a_date() {
 
 #[test]
 fn the_pages_are_told_and_nothing_else_is_left() {
-    let desk = Desk::empty();
-    desk.put("share/man1/keysunset.1", "of an older version\n");
-    let told = desk.run(&["man", "share/man1"]).stdout;
-    assert_eq!(desk.run(&["man", "share/man1", "--quiet"]).stdout, "");
-    let there: BTreeSet<_> = desk.files().into_keys().map(|path| path.to_str().unwrap().to_owned()).collect();
+    let env = TestEnv::empty();
+    env.put("share/man1/keysunset.1", "of an older version\n");
+    let told = env.run(&["man", "share/man1"]).stdout;
+    assert_eq!(env.run(&["man", "share/man1", "--quiet"]).stdout, "");
+    let there: BTreeSet<_> = env.files().into_keys().map(|path| path.to_str().unwrap().to_owned()).collect();
     assert_eq!(told.lines().map(str::to_owned).collect::<BTreeSet<_>>(), there);
-    assert!(desk.text("share/man1/keysunset.1").starts_with(".ie "), "the older page is replaced");
+    assert!(env.text("share/man1/keysunset.1").starts_with(".ie "), "the older page is replaced");
 }
 
 #[test]
 fn what_cannot_be_written_is_told_and_ends_with_6() {
-    let desk = Desk::empty();
-    desk.put("file", "");
-    desk.put("taken/keysunset-audit.1/in-the-way", "");
+    let env = TestEnv::empty();
+    env.put("file", "");
+    env.put("taken/keysunset-audit.1/in-the-way", "");
     for (dir, told) in [("file", "file"), ("file/below", "file/below"), ("taken", "taken/keysunset-audit.1")]
     {
-        let ran = desk.run(&["man", dir]);
+        let ran = env.run(&["man", dir]);
         assert_eq!((ran.code, ran.stdout.as_str()), (6, ""), "{dir}");
         assert!(ran.stderr.starts_with(&format!("error: {told} can't be written: ")), "{}", ran.stderr);
         assert!(ran.stderr.contains("\n  help: "), "{}", ran.stderr);
     }
-    let parts = desk.files().into_keys().filter(|path| path.extension().is_some_and(|it| it == "part"));
+    let parts = env.files().into_keys().filter(|path| path.extension().is_some_and(|it| it == "part"));
     assert_eq!(parts.count(), 0);
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::csv::text;
 use crate::page::{Page, number, parse};
-use crate::stub::{Digest, Reply, Stub, desk, id, key, list};
-use crate::support::{Desk, NOW, at, rfc3339};
+use crate::stub::{Digest, Reply, Stub, env, id, key, list};
+use crate::support::{NOW, TestEnv, at, rfc3339};
 
 const ORG: &str = "5980000000000000000000aa";
 
@@ -21,7 +21,7 @@ struct Texts {
 }
 
 /// A run over users 100, 101, … who have these keys each, and over user 0, who is refused.
-fn audited(texts: &Texts) -> Desk {
+fn audited(texts: &Texts) -> TestEnv {
     let mut users = vec![json!({"id": id(0), "username": texts.usernames[0]})];
     users.extend(
         texts.usernames.iter().enumerate().map(|(at, name)| json!({"id": id(100 + at), "username": name})),
@@ -45,13 +45,13 @@ fn audited(texts: &Texts) -> Desk {
             Reply::ok(&list(&keys.collect::<Vec<_>>()))
         }
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--org", ORG, &name]);
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--org", ORG, &name]);
     assert_eq!(ran.code, 4, "{ran:?}");
     for shown in [&ran.stdout, &ran.stderr] {
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?} moves a terminal");
     }
-    desk
+    env
 }
 
 /// A page without its texts: headings, tables with their widths, links, raw HTML and the languages of blocks.
@@ -142,15 +142,15 @@ fn past_five_hundred_keys_the_worst_five_hundred_are_shown_and_the_csv_is_named(
             let page = served.chunks(500).nth(asked.page() - 1).unwrap_or_default();
             Reply::ok(&json!({"results": page, "totalCount": served.len(), "links": []}))
         });
-        let desk = desk();
-        assert_eq!(desk.audit_at(&stub.url(), &["--user", crate::stub::USER]).code, 1);
-        let source = desk.markdown();
+        let env = env();
+        assert_eq!(env.audit_at(&stub.url(), &["--user", crate::stub::USER]).code, 1);
+        let source = env.markdown();
         let shown = shown(&parse(&source), 700);
         let number = |severity: &str| shown.iter().filter(|(it, _)| it == severity).count();
         assert_eq!(mix.map(|(severity, _)| number(severity)), expected, "of {count}");
         assert!(shown.windows(2).all(|pair| rank(&pair[0].0) <= rank(&pair[1].0)), "worst first");
         assert_eq!(source.contains("All of them are in `keys.csv`"), count > 500, "of {count}");
-        assert_eq!(desk.rows().len(), count, "all are in the CSV");
+        assert_eq!(env.rows().len(), count, "all are in the CSV");
     }
 }
 
@@ -175,9 +175,9 @@ fn the_worst_stands_first_in_a_section_an_owner() {
         });
         Reply::ok(&list(&keys.collect::<Vec<_>>()))
     });
-    let desk = desk();
-    assert_eq!(desk.audit_at(&stub.url(), &["--org", ORG]).code, 1);
-    let page = parse(&desk.markdown());
+    let env = env();
+    assert_eq!(env.audit_at(&stub.url(), &["--org", ORG]).code, 1);
+    let page = parse(&env.markdown());
     let severities: Vec<_> = shown(&page, 10).into_iter().map(|(severity, _)| severity).collect();
     assert_eq!(severities, ["critical", "medium", "high", "info", "low", "info"]);
     let owners =
@@ -194,8 +194,8 @@ fn what_is_missing_stands_above_everything_and_nowhere_else() {
         detail: "Not you.".to_owned(),
         code: "NOT_SELF".to_owned(),
     };
-    let desk = audited(&texts(&["ci"]));
-    let source = desk.markdown();
+    let env = audited(&texts(&["ci"]));
+    let source = env.markdown();
     let banner = source.find("INCOMPLETE").unwrap();
     assert!(banner < source.find("\n## ").unwrap());
     let page = parse(&source);
@@ -206,8 +206,8 @@ fn what_is_missing_stands_above_everything_and_nowhere_else() {
     );
     assert!(page.rows.iter().any(|row| row.contains(&"forbidden".to_owned()) && row.contains(&id(0))));
     let complete = Stub::of_keys(vec![key(1, "ci")]);
-    assert_eq!(desk.audit_at(&complete.url(), &["--user", crate::stub::USER]).code, 1);
-    assert!(!desk.markdown().contains("INCOMPLETE"));
+    assert_eq!(env.audit_at(&complete.url(), &["--user", crate::stub::USER]).code, 1);
+    assert!(!env.markdown().contains("INCOMPLETE"));
 }
 
 #[test]
@@ -236,9 +236,9 @@ fn the_pictures_show_verdicts_and_years_with_labels_of_our_own() {
 fn the_way_to_a_programmatic_key_is_the_products_own() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let page = |product: &str| {
-        let desk = desk();
-        assert_eq!(desk.audit_at(&stub.url(), &["--user", crate::stub::USER, "--product", product]).code, 1);
-        desk.markdown().to_lowercase()
+        let env = env();
+        assert_eq!(env.audit_at(&stub.url(), &["--user", crate::stub::USER, "--product", product]).code, 1);
+        env.markdown().to_lowercase()
     };
     let (ops_manager, atlas) = (page("ops-manager"), page("atlas"));
     assert!(atlas.contains("service account"), "now preferred on Atlas");
@@ -257,14 +257,14 @@ fn the_burn_down_shows_the_complete_runs_and_when_no_key_is_left() {
     use crate::world::{Keys, World, audited, key as of};
     let keys = |count: usize| Keys::Are((0..count).map(|number| of(1, 10 + number, None, 0)).collect());
     let (world, stub) = World::of(vec![(1, keys(6))]);
-    let mut desk = desk();
+    let mut env = env();
     for (day, answer) in [(0, keys(6)), (7, Keys::Refused(401, "NOT_SELF")), (14, keys(4)), (28, keys(2))] {
         world.becomes(vec![(1, answer)]);
-        desk = desk.with("SOURCE_DATE_EPOCH", &(crate::support::NOW + day * 86_400).to_string());
-        audited(&desk, &stub, &[]);
-        assert_eq!(desk.markdown().contains("Burn-down"), day >= 14, "one complete run is no line");
+        env = env.with("SOURCE_DATE_EPOCH", &(crate::support::NOW + day * 86_400).to_string());
+        audited(&env, &stub, &[]);
+        assert_eq!(env.markdown().contains("Burn-down"), day >= 14, "one complete run is no line");
     }
-    let page = desk.markdown();
+    let page = env.markdown();
     for line in [
         r#"x-axis ["2025-01-01", "2025-01-15", "2025-01-29"]"#,
         "bar [6, 4, 2]",

@@ -2,12 +2,12 @@
 
 use crate::page::parse;
 use crate::stub::id;
-use crate::support::{Desk, Ran, count, rows};
+use crate::support::{CliOutput, TestEnv, count, rows};
 use crate::world::{Keys, ORG, World, key};
 
 /// Three deployments, audited into stores of their own; the second has somebody who can't be read.
-fn audited() -> Desk {
-    let desk = crate::stub::desk();
+fn audited() -> TestEnv {
+    let env = crate::stub::env();
     let with_key = || vec![(1, Keys::Are(vec![key(1, 10, None, 0), key(1, 11, None, 0)]))];
     let unread = vec![(1, Keys::Are(vec![key(1, 10, None, 0)])), (2, Keys::Refused(401, "NOT_SELF"))];
     for (deployment, world, code) in [
@@ -16,31 +16,31 @@ fn audited() -> Desk {
         ("north", vec![(1, Keys::Are(Vec::new())), (2, Keys::Are(Vec::new()))], 0),
     ] {
         let (_, stub) = World::of(world);
-        let ran = desk.audit_at(&stub.url(), &["--org", ORG, "--name", deployment, "--out", deployment]);
+        let ran = env.audit_at(&stub.url(), &["--org", ORG, "--name", deployment, "--out", deployment]);
         assert_eq!(ran.code, code, "{ran:?}");
     }
-    desk
+    env
 }
 
-fn merged(desk: &Desk, stores: &[&str], more: &[&str]) -> Ran {
-    desk.run(&[&["merge"], stores, &["--out", "all"], more].concat())
+fn merged(env: &TestEnv, stores: &[&str], more: &[&str]) -> CliOutput {
+    env.run(&[&["merge"], stores, &["--out", "all"], more].concat())
 }
 
 #[test]
 fn every_row_has_its_deployment_and_the_totals_are_told_by_deployment() {
-    let desk = audited();
-    let ran = merged(&desk, &["west", "north/keysunset.db", "east"], &[]);
+    let env = audited();
+    let ran = merged(&env, &["west", "north/keysunset.db", "east"], &[]);
     assert_eq!(ran.code, 4, "{ran:?}");
-    let all = rows(&desk.bytes("all/keys.csv"));
+    let all = rows(&env.bytes("all/keys.csv"));
     assert_eq!(["east", "north", "west"].map(|name| count(&all, "deployment", name)), [2, 2, 2]);
     let place = |row: &crate::support::Row| {
         ["deployment", "username", "user_id", "created_at", "key_id"].map(|it| row[it].clone())
     };
     assert!(all.is_sorted_by_key(place), "{all:#?}");
-    let each = |name: &str| rows(&desk.bytes(&format!("{name}/keys.csv")));
+    let each = |name: &str| rows(&env.bytes(&format!("{name}/keys.csv")));
     assert_eq!(all, [each("east"), each("north"), each("west")].concat());
 
-    let page = parse(&desk.text("all/migration-report.md"));
+    let page = parse(&env.text("all/migration-report.md"));
     let row =
         |name: &str| page.rows.iter().find(|cells| cells.len() == 6 && cells[0] == name).cloned().unwrap();
     assert_eq!(row("east"), ["east", "2", "1", "1", "1", "no"]);
@@ -55,12 +55,12 @@ fn every_row_has_its_deployment_and_the_totals_are_told_by_deployment() {
 
 #[test]
 fn the_exit_code_is_over_all_of_them() {
-    let desk = audited();
-    assert_eq!(merged(&desk, &["north"], &[]).code, 0);
-    assert_eq!(merged(&desk, &["north", "west"], &[]).code, 1);
-    assert_eq!(merged(&desk, &["north", "east"], &["--fail-on", "used"]).code, 3);
-    assert_eq!(merged(&desk, &["north", "west"], &["--ratchet"]).code, 1, "no earlier run of either");
-    desk.put(
+    let env = audited();
+    assert_eq!(merged(&env, &["north"], &[]).code, 0);
+    assert_eq!(merged(&env, &["north", "west"], &[]).code, 1);
+    assert_eq!(merged(&env, &["north", "east"], &["--fail-on", "used"]).code, 3);
+    assert_eq!(merged(&env, &["north", "west"], &["--ratchet"]).code, 1, "no earlier run of either");
+    env.put(
         "waivers.toml",
         [10, 11]
             .map(|number| {
@@ -71,22 +71,22 @@ fn the_exit_code_is_over_all_of_them() {
             })
             .concat(),
     );
-    let ran = merged(&desk, &["west", "north"], &["--waivers", "waivers.toml", "--strict-waivers"]);
+    let ran = merged(&env, &["west", "north"], &["--waivers", "waivers.toml", "--strict-waivers"]);
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 #[test]
 fn one_deployment_never_counts_twice() {
-    let desk = audited();
-    std::fs::create_dir(desk.path("copy")).unwrap();
-    std::fs::copy(desk.path("west/keysunset.db"), desk.path("copy/keysunset.db")).unwrap();
+    let env = audited();
+    std::fs::create_dir(env.path("copy")).unwrap();
+    std::fs::copy(env.path("west/keysunset.db"), env.path("copy/keysunset.db")).unwrap();
     for stores in [["west", "copy"], ["west", "west"]] {
-        let ran = merged(&desk, &stores, &[]);
+        let ran = merged(&env, &stores, &[]);
         assert_eq!((ran.code, ran.stderr.contains("west")), (5, true), "{ran:?}");
-        assert!(!desk.path("all/keys.csv").exists());
+        assert!(!env.path("all/keys.csv").exists());
     }
     for stores in [&["nowhere"][..], &["west", "waivers.toml"]] {
-        assert_eq!(merged(&desk, stores, &[]).code, 5);
+        assert_eq!(merged(&env, stores, &[]).code, 5);
     }
-    assert_eq!(desk.run(&["merge"]).code, 2);
+    assert_eq!(env.run(&["merge"]).code, 2);
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::everything::{USES, again, cut_short, everything};
 use crate::foreign::{python, skipped};
-use crate::support::{COLUMNS, Desk, ops_manager};
+use crate::support::{COLUMNS, TestEnv, ops_manager};
 
 /// What the sqlite3 shell prints; `None`, and a line that says so, where there is none.
 fn sqlite3(script: &str) -> Option<String> {
@@ -24,8 +24,8 @@ fn sqlite3(script: &str) -> Option<String> {
 }
 
 /// The lines as they are in a table, beside those of the store.
-fn imported(desk: &Desk) -> String {
-    let [file, store] = ["keys.ndjson", "keysunset.db"].map(|name| desk.path("reports").join(name));
+fn imported(env: &TestEnv) -> String {
+    let [file, store] = ["keys.ndjson", "keysunset.db"].map(|name| env.path("reports").join(name));
     let (file, store) = (file.display(), store.display());
     [
         "CREATE TABLE lines (line TEXT);",
@@ -52,10 +52,10 @@ print(len(lines))
 
 #[test]
 fn every_line_has_every_field_in_the_order_of_the_columns() {
-    let desk = everything("ndjson");
-    let text = desk.text("reports/keys.ndjson");
+    let env = everything("ndjson");
+    let text = env.text("reports/keys.ndjson");
     assert!(text.ends_with("}\n") && !text.contains('\r') && !text.contains("\n\n"));
-    let lines = desk.path("reports/keys.ndjson");
+    let lines = env.path("reports/keys.ndjson");
     let printed = python(&["json", "sys"], FIELDS, &[&lines, Path::new(COLUMNS)]).unwrap();
     assert_eq!(printed.trim(), text.lines().count().to_string());
 }
@@ -63,10 +63,10 @@ fn every_line_has_every_field_in_the_order_of_the_columns() {
 #[test]
 fn sqlite_counts_in_the_lines_what_is_in_the_store() {
     let big = ops_manager(300);
-    let desk = Desk::at(&big);
-    assert_eq!(desk.audit(&big, &["--all-orgs", "--format", "ndjson"]).code, 1);
-    for desk in [desk, everything("ndjson")] {
-        let script = imported(&desk)
+    let env = TestEnv::at(&big);
+    assert_eq!(env.audit(&big, &["--all-orgs", "--format", "ndjson"]).code, 1);
+    for env in [env, everything("ndjson")] {
+        let script = imported(&env)
             + "SELECT count(*), sum(json_valid(line)) FROM lines;
             SELECT count(line->>'key_id'), sum(line->>'used_count'), sum(line->>'enabled'), count(line->>'last_used'),
                 sum(unixepoch(line->>'created_at')), sum(line->>'auditing_key'),
@@ -76,7 +76,7 @@ fn sqlite_counts_in_the_lines_what_is_in_the_store() {
         let Some(counted) = sqlite3(&script) else { return };
         let [whole, lines, store] = counted.lines().collect::<Vec<_>>()[..] else { panic!("{counted}") };
         let (all, valid) = whole.split_once(' ').unwrap();
-        assert_eq!((all, all.parse().ok()), (valid, Some(desk.text("reports/keys.ndjson").lines().count())));
+        assert_eq!((all, all.parse().ok()), (valid, Some(env.text("reports/keys.ndjson").lines().count())));
         assert_eq!(lines, store);
     }
 }
@@ -108,21 +108,21 @@ print(len(found), len(kept))
 
 #[test]
 fn duckdb_finds_the_types_and_every_key_of_the_store() {
-    let desk = everything("ndjson");
-    let files = ["keys.ndjson", "keysunset.db"].map(|name| desk.path("reports").join(name));
+    let env = everything("ndjson");
+    let files = ["keys.ndjson", "keysunset.db"].map(|name| env.path("reports").join(name));
     if let Some(printed) = python(&["duckdb", "sqlite3"], WAREHOUSE, &[&files[0], &files[1]]) {
         assert_eq!(printed, "20 8\n", "all keys, and all ways in which a reading ends");
     }
-    assert!(desk.text("reports/keys.ndjson").contains(&format!("\"used_count\":{USES},")));
+    assert!(env.text("reports/keys.ndjson").contains(&format!("\"used_count\":{USES},")));
 }
 
 #[test]
 fn who_is_not_known_by_name_is_a_line_too() {
-    let desk = everything("ndjson");
-    let whole = desk.text("reports/keys.ndjson");
-    cut_short(&desk);
-    again(&desk, "cut", &["--format", "ndjson"]);
-    let cut = desk.text("cut/keys.ndjson");
+    let env = everything("ndjson");
+    let whole = env.text("reports/keys.ndjson");
+    cut_short(&env);
+    again(&env, "cut", &["--format", "ndjson"]);
+    let cut = env.text("cut/keys.ndjson");
     let first: serde_json::Value = serde_json::from_str(cut.lines().next().unwrap()).unwrap();
     assert_eq!((&first["read_status"], &first["user_id"]), (&"error".into(), &().into()));
     assert!(first["reason"].as_str().unwrap().starts_with("INCOMPLETE"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Digest, Reply, Stub, desk, id, key, list};
+use crate::stub::{Digest, Reply, Stub, env, id, key, list};
 use crate::support::Row;
 
 const ORG: &str = "5980000000000000000000aa";
@@ -16,10 +16,10 @@ fn places(users: Vec<Value>, keys: Vec<Value>, at_once: &str) -> Vec<[String; 5]
     let stub = Stub::start(Digest::On, move |asked| {
         Reply::ok(&list(if asked.path.starts_with("/orgs") { &users } else { &keys }))
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--org", ORG, "--name", "east", "--concurrency", at_once]);
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--org", ORG, "--name", "east", "--concurrency", at_once]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    desk.rows().iter().map(place).collect()
+    env.rows().iter().map(place).collect()
 }
 
 /// A key that says neither whose it is nor, where there is none, when it was made.

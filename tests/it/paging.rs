@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Asked, Digest, Reply, Silent, Stub, USER, desk, id, key, list};
-use crate::support::{Desk, Row, count};
+use crate::stub::{Asked, Digest, Reply, Silent, Stub, USER, env, id, key, list};
+use crate::support::{Row, TestEnv, count};
 
 /// Pages of rows, `size` at most each, with what `links` and `totalCount` a closure adds.
 fn paged(asked: &Asked, keys: &[Value], size: usize, dress: impl Fn(&mut Value, bool)) -> Reply {
@@ -16,15 +16,15 @@ fn paged(asked: &Asked, keys: &[Value], size: usize, dress: impl Fn(&mut Value, 
 
 /// What a run over the one user finds: its code, the user's own row if there is one, and the key rows.
 fn audited(stub: &Stub) -> (i32, Option<Row>, Vec<Row>) {
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--user", USER]);
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--user", USER]);
     assert!(ran.code < 5, "{ran:?}");
-    split(&desk, ran.code)
+    split(&env, ran.code)
 }
 
-fn split(desk: &Desk, code: i32) -> (i32, Option<Row>, Vec<Row>) {
+fn split(env: &TestEnv, code: i32) -> (i32, Option<Row>, Vec<Row>) {
     let (mut keys, mut own) = (Vec::new(), Vec::new());
-    for row in desk.rows() {
+    for row in env.rows() {
         assert_eq!(row["user_id"], USER);
         if row["key_id"].is_empty() { own.push(row) } else { keys.push(row) }
     }

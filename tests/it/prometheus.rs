@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::everything::{NAME, again, cut_short, everything};
 use crate::foreign::{program, python, skipped};
 use crate::stub::{self, Digest, Reply, Stub, USER, key, list};
-use crate::support::{Desk, NOW, ops_manager};
+use crate::support::{NOW, TestEnv, ops_manager};
 
 /// Reads both files, and holds every sample against the rows.
 const SAMPLES: &str = r#"
@@ -60,15 +60,15 @@ print(json.dumps({"name": name, "times": times, "complete": float(found[series("
 "#;
 
 /// What Python made of `keysunset.prom`, which it held against `keys.csv`: name, times and whether it is complete.
-fn samples(desk: &Desk, out: &str) -> Option<serde_json::Value> {
-    let files = ["keys.csv", "keysunset.prom"].map(|name| desk.path(out).join(name));
+fn samples(env: &TestEnv, out: &str) -> Option<serde_json::Value> {
+    let files = ["keys.csv", "keysunset.prom"].map(|name| env.path(out).join(name));
     let printed = python(&["prometheus_client"], SAMPLES, &[&files[0], &files[1]])?;
     Some(serde_json::from_str(&printed).unwrap())
 }
 
 /// The value of a metric that has one sample, as it stands there.
-fn value(desk: &Desk, file: &str, metric: &str) -> Option<i64> {
-    let text = desk.text(file);
+fn value(env: &TestEnv, file: &str, metric: &str) -> Option<i64> {
+    let text = env.text(file);
     let found: Vec<_> = text.lines().filter(|line| line.starts_with(&format!("{metric}{{"))).collect();
     assert!(found.len() < 2, "{found:?}");
     found.first().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
@@ -76,24 +76,24 @@ fn value(desk: &Desk, file: &str, metric: &str) -> Option<i64> {
 
 #[test]
 fn prometheus_parser_reads_what_the_rows_add_up_to() {
-    let desk = everything("csv,prometheus");
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    let env = everything("csv,prometheus");
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     store.execute("UPDATE runs SET finished_at = finished_at + 4000", []).unwrap();
-    again(&desk, "reports", &["--format", "csv,prometheus", "--csv-raw"]);
-    cut_short(&desk);
-    again(&desk, "cut", &["--format", "csv,prometheus", "--csv-raw"]);
+    again(&env, "reports", &["--format", "csv,prometheus", "--csv-raw"]);
+    cut_short(&env);
+    again(&env, "cut", &["--format", "csv,prometheus", "--csv-raw"]);
     let sandbox = ops_manager(60);
-    let clean = Desk::at(&sandbox);
+    let clean = TestEnv::at(&sandbox);
     assert_eq!(clean.audit(&sandbox, &["--all-orgs", "--format", "csv,prometheus"]).code, 1);
 
-    let Some(found) = samples(&desk, "reports") else { return };
+    let Some(found) = samples(&env, "reports") else { return };
     let times = json!({
         "keysunset_run_duration_seconds": 4000.0,
         "keysunset_run_started_timestamp_seconds": 1_735_689_600.0,
         "keysunset_run_finished_timestamp_seconds": 1_735_693_600.0,
     });
     assert_eq!(found, json!({"name": NAME, "times": times, "complete": 0.0}));
-    let cut = samples(&desk, "cut").unwrap();
+    let cut = samples(&env, "cut").unwrap();
     assert_eq!(cut["times"], json!({"keysunset_run_started_timestamp_seconds": 1_735_689_600.0}));
     let clean = samples(&clean, "reports").unwrap();
     assert_eq!(
@@ -111,8 +111,8 @@ fn the_last_success_is_that_of_the_last_complete_run_of_this_deployment_up_to_th
         let yes = asked.path.contains(USER) && !no.load(std::sync::atomic::Ordering::Relaxed);
         if yes { Reply::ok(&list(&[key(1, "k")])) } else { Reply::error(403, "NO") }
     });
-    let run = |desk: Desk, day: i64, who: &[&str], name: &str, code: i32| {
-        let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + 86_400 * day).to_string());
+    let run = |env: TestEnv, day: i64, who: &[&str], name: &str, code: i32| {
+        let env = env.with("SOURCE_DATE_EPOCH", &(NOW + 86_400 * day).to_string());
         let out = format!("day-{day}");
         let arguments = [
             "--name",
@@ -126,26 +126,26 @@ fn the_last_success_is_that_of_the_last_complete_run_of_this_deployment_up_to_th
             "--fail-on",
             "never",
         ];
-        assert_eq!(desk.audit_at(&stub.url(), &[&arguments, who].concat()).code, code);
-        desk
+        assert_eq!(env.audit_at(&stub.url(), &[&arguments, who].concat()).code, code);
+        env
     };
     let (whole, unread, gap) = (
         &["--user", USER][..],
         &["--user", USER, "--user", "5af9a1d29cc0cdb6ac0bf3f9"],
         &["--user", USER, "--org", "5980000000000000000000aa"],
     );
-    let mut desk = stub::desk();
-    desk = run(desk, 0, unread, "x", 3);
-    desk = run(desk, 1, gap, "x", 3);
-    desk = run(desk, 2, whole, "other", 0);
-    desk = run(desk, 3, gap, "x", 3);
-    desk = run(desk, 4, whole, "x", 0);
-    desk = run(desk, 5, whole, "x", 0);
+    let mut env = stub::env();
+    env = run(env, 0, unread, "x", 3);
+    env = run(env, 1, gap, "x", 3);
+    env = run(env, 2, whole, "other", 0);
+    env = run(env, 3, gap, "x", 3);
+    env = run(env, 4, whole, "x", 0);
+    env = run(env, 5, whole, "x", 0);
     refuses.store(true, std::sync::atomic::Ordering::Relaxed);
-    desk = run(desk, 6, whole, "x", 3);
+    env = run(env, 6, whole, "x", 3);
     refuses.store(false, std::sync::atomic::Ordering::Relaxed);
-    desk = run(desk, 7, gap, "x", 3);
-    let last = |file: &str| value(&desk, file, "keysunset_last_success_timestamp_seconds");
+    env = run(env, 7, gap, "x", 3);
+    let last = |file: &str| value(&env, file, "keysunset_last_success_timestamp_seconds");
     let day = |day: i64| Some(NOW + 86_400 * day);
     let found: Vec<_> = (0..8).map(|day| last(&format!("day-{day}/keysunset.prom"))).collect();
     // A run of one user is no success of those who ask for more.
@@ -154,11 +154,11 @@ fn the_last_success_is_that_of_the_last_complete_run_of_this_deployment_up_to_th
     // What came later is not yet known to an older run, and one that was cut short is none.
     let report = |run: &str| {
         let to = ["--out", "old", "--format", "prometheus"];
-        desk.run(&[&["report", "--store", "keysunset.db", "--run", run], &to[..]].concat());
+        env.run(&[&["report", "--store", "keysunset.db", "--run", run], &to[..]].concat());
         last("old/keysunset.prom")
     };
     assert_eq!((report("4"), report("5")), (None, day(4)));
-    let store = rusqlite::Connection::open(desk.path("keysunset.db")).unwrap();
+    let store = rusqlite::Connection::open(env.path("keysunset.db")).unwrap();
     store.execute("UPDATE runs SET finished_at = NULL WHERE id = 6", []).unwrap();
     assert_eq!((report("6"), report("7")), (day(4), day(4)));
     store.execute("UPDATE readings SET status = NULL WHERE run = 5", []).unwrap();
@@ -221,11 +221,11 @@ fn ours(text: &str) -> BTreeMap<&str, f64> {
 
 #[test]
 fn the_node_exporter_serves_every_sample() {
-    let desk = everything("prometheus");
-    let Some(mut exporter) = Exporter::start(&desk.path("reports")) else { return };
+    let env = everything("prometheus");
+    let Some(mut exporter) = Exporter::start(&env.path("reports")) else { return };
     let served = exporter.metrics();
     assert!(served.contains("\nnode_textfile_scrape_error 0\n"), "{served}");
-    let written = desk.text("reports/keysunset.prom");
+    let written = env.text("reports/keysunset.prom");
     assert_eq!(ours(&served), ours(&written));
     assert_eq!(ours(&written).len(), 20 + 8 + 7 + 3);
     for line in written.lines().filter(|line| line.starts_with('#')) {

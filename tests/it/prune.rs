@@ -6,30 +6,30 @@ use keysunset_sandbox::Options;
 
 use crate::history::audited_as;
 use crate::stub::{self, Digest, Reply, Stub, USER};
-use crate::support::{Desk, ops_manager, sandbox};
+use crate::support::{TestEnv, ops_manager, sandbox};
 
 const STORE: &str = "reports/keysunset.db";
 
 /// What SQLite's own shell answers.
-fn sqlite3(desk: &Desk, query: &str) -> String {
-    let output = Command::new("sqlite3").arg(desk.path(STORE)).arg(query).output().unwrap();
+fn sqlite3(env: &TestEnv, query: &str) -> String {
+    let output = Command::new("sqlite3").arg(env.path(STORE)).arg(query).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn runs(desk: &Desk) -> String {
-    sqlite3(desk, "SELECT group_concat(id, ' ') FROM (SELECT id FROM runs ORDER BY id)")
+fn runs(env: &TestEnv) -> String {
+    sqlite3(env, "SELECT group_concat(id, ' ') FROM (SELECT id FROM runs ORDER BY id)")
 }
 
 /// Runs 1 to 7: of `a` 1, 2, 4 (incomplete), 5 (incomplete) and 7 (incomplete); of `b` 3 and 6.
-fn kept() -> Desk {
+fn kept() -> TestEnv {
     let whole = ops_manager(200);
     let half = sandbox(Options {
         users: 200,
         faults: vec!["403=NOT_SELF@50%:keys".parse().unwrap()],
         ..Options::default()
     });
-    let mut desk = Desk::at(&whole);
+    let mut env = TestEnv::at(&whole);
     let all = [
         ("a", &whole),
         ("a", &whole),
@@ -40,25 +40,25 @@ fn kept() -> Desk {
         ("a", &half),
     ];
     for (day, (name, sandbox)) in (0..).zip(all) {
-        desk = audited_as(desk, sandbox, day, &["--all-orgs", "--name", name]).0;
+        env = audited_as(env, sandbox, day, &["--all-orgs", "--name", name]).0;
     }
-    desk
+    env
 }
 
 #[test]
 fn the_newest_stay_and_the_last_complete_one_and_all_else_goes() {
-    let desk = kept();
-    let size = || desk.path(STORE).metadata().unwrap().len();
+    let env = kept();
+    let size = || env.path(STORE).metadata().unwrap().len();
     let report = |run: &str| {
-        assert!(desk.run(&["report", "--run", run]).code < 5);
-        (desk.bytes("reports/keys.csv"), desk.run(&["export", run]).stdout)
+        assert!(env.run(&["report", "--run", run]).code < 5);
+        (env.bytes("reports/keys.csv"), env.run(&["export", run]).stdout)
     };
     let (second, seventh) = (report("2"), report("7"));
     let before = size();
-    let ran = desk.run(&["prune", "--keep", "1"]);
+    let ran = env.run(&["prune", "--keep", "1"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     // Run 2 is the last of `a` that was complete; run 6 is both of `b`.
-    assert_eq!(runs(&desk), "2 6 7");
+    assert_eq!(runs(&env), "2 6 7");
     assert!(
         ran.stdout.contains("goes        runs 1, 4, 5 from 2025-01-01T00:00:00Z to 2025-01-05T00:00:00Z"),
         "{}",
@@ -66,50 +66,50 @@ fn the_newest_stay_and_the_last_complete_one_and_all_else_goes() {
     );
     assert!(ran.stdout.contains("removed     800 users and"), "{}", ran.stdout);
     assert!(size() < before * 2 / 3, "{before} to {}", size());
-    assert_eq!(sqlite3(&desk, "PRAGMA integrity_check; PRAGMA foreign_key_check"), "ok");
-    assert_eq!(sqlite3(&desk, "SELECT count(*) FROM readings"), "600");
+    assert_eq!(sqlite3(&env, "PRAGMA integrity_check; PRAGMA foreign_key_check"), "ok");
+    assert_eq!(sqlite3(&env, "SELECT count(*) FROM readings"), "600");
     let orphans = "SELECT count(*) FROM keys WHERE reading NOT IN (SELECT id FROM readings)";
-    assert_eq!(sqlite3(&desk, orphans), "0");
-    assert_eq!(sqlite3(&desk, "SELECT min(run) FROM manifests"), "1", "the chain outlives the runs");
+    assert_eq!(sqlite3(&env, orphans), "0");
+    assert_eq!(sqlite3(&env, "SELECT min(run) FROM manifests"), "1", "the chain outlives the runs");
     assert_eq!((report("2"), report("7")), (second, seventh));
-    assert_eq!(desk.run(&["report", "--run", "1"]).code, 5);
+    assert_eq!(env.run(&["report", "--run", "1"]).code, 5);
 
-    let ran = desk.run(&["prune", "--keep", "1"]);
+    let ran = env.run(&["prune", "--keep", "1"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
         ran.stdout.contains("goes        no run") && ran.stdout.contains("removed     0 users"),
         "{}",
         ran.stdout
     );
-    assert_eq!(runs(&desk), "2 6 7");
+    assert_eq!(runs(&env), "2 6 7");
     // And it goes on with numbers of its own.
-    let (desk, _) = audited_as(desk, &ops_manager(5), 9, &["--all-orgs", "--name", "a"]);
-    assert_eq!(runs(&desk), "2 6 7 8");
+    let (env, _) = audited_as(env, &ops_manager(5), 9, &["--all-orgs", "--name", "a"]);
+    assert_eq!(runs(&env), "2 6 7 8");
 }
 
 #[test]
 fn each_deployment_keeps_so_many() {
-    let desk = kept();
-    assert_eq!(desk.run(&["prune", "--keep", "2", "--quiet"]).stdout, "");
-    assert_eq!(runs(&desk), "2 3 5 6 7");
-    assert_eq!(desk.run(&["prune", "--keep", "100"]).code, 0);
-    assert_eq!(runs(&desk), "2 3 5 6 7");
+    let env = kept();
+    assert_eq!(env.run(&["prune", "--keep", "2", "--quiet"]).stdout, "");
+    assert_eq!(runs(&env), "2 3 5 6 7");
+    assert_eq!(env.run(&["prune", "--keep", "100"]).code, 0);
+    assert_eq!(runs(&env), "2 3 5 6 7");
 }
 
 #[test]
 fn a_dry_run_says_what_would_go_and_changes_nothing() {
-    let desk = kept();
+    let env = kept();
     let rows =
         "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM readings), (SELECT count(*) FROM keys)";
-    let before = sqlite3(&desk, rows);
-    let ran = desk.run(&["prune", "--keep", "1", "--dry-run"]);
+    let before = sqlite3(&env, rows);
+    let ran = env.run(&["prune", "--keep", "1", "--dry-run"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
         ran.stdout.contains("goes        runs 1, 4, 5 ") && ran.stdout.contains("nothing was removed"),
         "{}",
         ran.stdout
     );
-    assert_eq!(sqlite3(&desk, rows), before);
+    assert_eq!(sqlite3(&env, rows), before);
 }
 
 #[test]
@@ -119,28 +119,28 @@ fn nothing_goes_while_an_audit_writes() {
         let _ = asked.send(());
         Reply::never()
     });
-    let desk = stub::desk();
-    let mut audit = desk.spawn(&["audit", "--url", &stub.url(), "--user", USER, "--timeout", "600"]);
+    let env = stub::env();
+    let mut audit = env.spawn(&["audit", "--url", &stub.url(), "--user", USER, "--timeout", "600"]);
     was_asked.recv().unwrap();
-    let pruned = desk.run(&["prune", "--keep", "1"]);
+    let pruned = env.run(&["prune", "--keep", "1"]);
     assert_eq!(pruned.code, 5, "{pruned:?}");
     assert!(pruned.stderr.contains("an audit is writing") && pruned.stderr.contains("help: "), "{pruned:?}");
     // Looking is free.
-    assert_eq!(desk.run(&["prune", "--keep", "1", "--dry-run"]).code, 0);
-    assert_eq!(desk.run(&["history"]).code, 0);
+    assert_eq!(env.run(&["prune", "--keep", "1", "--dry-run"]).code, 0);
+    assert_eq!(env.run(&["history"]).code, 0);
     audit.kill().unwrap();
     audit.wait().unwrap();
 }
 
 #[test]
 fn another_programs_file_is_left_as_it_is() {
-    let desk = Desk::empty();
-    desk.put(STORE, "not a store");
-    let before = desk.files();
+    let env = TestEnv::empty();
+    env.put(STORE, "not a store");
+    let before = env.files();
     for command in [&["prune", "--keep", "1"][..], &["history"], &["diff"]] {
-        let ran = desk.run(command);
+        let ran = env.run(command);
         assert_eq!(ran.code, 5, "{ran:?}");
         assert!(ran.stderr.contains("is not a keysunset store"), "{ran:?}");
     }
-    assert_eq!(desk.files(), before);
+    assert_eq!(env.files(), before);
 }

@@ -1,13 +1,13 @@
 //! `--ratchet`: only what got worse than in the last complete run fails.
 
 use crate::stub::{Stub, id};
-use crate::support::{Desk, NOW, Ran};
+use crate::support::{CliOutput, NOW, TestEnv};
 use crate::world::{Keys, World, audited, disabled, first, key, name};
 
 const LONG_AGO: i64 = NOW - 6 * 365 * 86_400;
 
-fn again(desk: &Desk, stub: &Stub, more: &[&str]) -> Ran {
-    audited(desk, stub, &[&["--ratchet"], more].concat())
+fn again(env: &TestEnv, stub: &Stub, more: &[&str]) -> CliOutput {
+    audited(env, stub, &[&["--ratchet"], more].concat())
 }
 
 #[test]
@@ -32,25 +32,25 @@ fn what_stays_or_gets_better_passes_and_what_is_new_or_worse_fails() {
         ("a new user can't be read", [start.clone(), vec![(3, Keys::Refused(401, "NOT_SELF"))]].concat(), 3),
     ] {
         let (world, stub) = World::of(start.clone());
-        let (desk, ran) = first(&stub, &[]);
+        let (env, ran) = first(&stub, &[]);
         assert_eq!(ran.code, 1, "{ran:?}");
         world.becomes(then);
-        let ran = again(&desk, &stub, &[]);
+        let ran = again(&env, &stub, &[]);
         assert_eq!(ran.code, code, "{what}: {ran:?}");
         assert!(ran.stdout.contains("against run 1 of 2025-01-01T00:00:00Z"), "{what}: {ran:?}");
-        assert_ne!(desk.run(&["report"]).code, 0, "without the ratchet the keys count");
-        assert_eq!(desk.run(&["report", "--ratchet"]).code, code, "{what}, rendered again");
+        assert_ne!(env.run(&["report"]).code, 0, "without the ratchet the keys count");
+        assert_eq!(env.run(&["report", "--ratchet"]).code, code, "{what}, rendered again");
     }
 }
 
 #[test]
 fn only_what_fails_the_gate_is_held_against_it() {
     let (world, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, Some(NOW), 7)]))]);
-    let (desk, _) = first(&stub, &[]);
+    let (env, _) = first(&stub, &[]);
     world.becomes(vec![(1, Keys::Are(vec![key(1, 10, Some(NOW), 9), key(1, 11, Some(LONG_AGO), 7)]))]);
-    assert_eq!(again(&desk, &stub, &[]).code, 1);
+    assert_eq!(again(&env, &stub, &[]).code, 1);
     assert_eq!(
-        desk.run(&["report", "--ratchet", "--fail-on", "used"]).code,
+        env.run(&["report", "--ratchet", "--fail-on", "used"]).code,
         0,
         "the new one was not used since"
     );
@@ -60,47 +60,47 @@ fn only_what_fails_the_gate_is_held_against_it() {
 fn without_an_earlier_complete_run_every_key_counts_and_that_is_told() {
     let keys = Keys::Are(vec![key(1, 10, None, 0)]);
     let (world, stub) = World::of(vec![(1, keys.clone()), (2, Keys::Refused(401, "NOT_SELF"))]);
-    let (desk, ran) = first(&stub, &["--ratchet"]);
+    let (env, ran) = first(&stub, &["--ratchet"]);
     assert_eq!(ran.code, 4, "{ran:?}");
     assert!(ran.stderr.contains("no earlier complete run"), "{ran:?}");
-    let ran = again(&desk, &stub, &[]);
+    let ran = again(&env, &stub, &[]);
     assert_eq!(ran.code, 4, "a run with somebody unread is none to compare with: {ran:?}");
     world.becomes(vec![(1, keys.clone()), (2, Keys::Are(Vec::new()))]);
-    assert_eq!(again(&desk, &stub, &[]).code, 1, "the first complete one");
+    assert_eq!(again(&env, &stub, &[]).code, 1, "the first complete one");
     world.becomes(vec![(1, keys), (2, Keys::Are(Vec::new()))]);
-    assert_eq!(again(&desk, &stub, &[]).code, 0);
+    assert_eq!(again(&env, &stub, &[]).code, 0);
 }
 
 #[test]
 fn whoever_is_waived_does_not_keep_a_run_from_being_compared_with() {
     let keys = Keys::Are(vec![key(1, 10, None, 0)]);
     let (_, stub) = World::of(vec![(1, keys), (2, Keys::Refused(401, "NOT_SELF"))]);
-    let desk = crate::stub::desk();
-    desk.put(
+    let env = crate::stub::env();
+    env.put(
         "waivers.toml",
         format!(
             "[[waiver]]\nuser = \"{}\"\nreason = \"gone\"\nowner = \"ops\"\nexpires = 2025-06-30\n",
             name(2)
         ),
     );
-    assert_eq!(again(&desk, &stub, &["--waivers", "waivers.toml"]).code, 1);
-    assert_eq!(again(&desk, &stub, &["--waivers", "waivers.toml"]).code, 0);
+    assert_eq!(again(&env, &stub, &["--waivers", "waivers.toml"]).code, 1);
+    assert_eq!(again(&env, &stub, &["--waivers", "waivers.toml"]).code, 0);
 }
 
 #[test]
 fn a_run_of_other_users_is_none_to_compare_with() {
     let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)])), (2, Keys::Are(Vec::new()))]);
-    let desk = crate::stub::desk();
-    let one = desk.audit_at(&stub.url(), &["--user", &id(2), "--name", "east"]);
+    let env = crate::stub::env();
+    let one = env.audit_at(&stub.url(), &["--user", &id(2), "--name", "east"]);
     assert_eq!(one.code, 0, "{one:?}");
-    let ran = again(&desk, &stub, &[]);
+    let ran = again(&env, &stub, &[]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("no earlier complete run"), "{ran:?}");
 }
 
 /// What `keysunset export` writes of the newest run, as a file on another desk.
-fn exported(desk: &Desk, to: &Desk) {
-    let ran = desk.run(&["export"]);
+fn exported(env: &TestEnv, to: &TestEnv) {
+    let ran = env.run(&["export"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     to.put("baseline.ndjson", ran.stdout);
 }
@@ -110,7 +110,7 @@ fn a_baseline_is_carried_to_another_machine_as_a_file() {
     let old = key(1, 10, Some(LONG_AGO), 7);
     let (world, stub) = World::of(vec![(1, Keys::Are(vec![old.clone()]))]);
     let (there, _) = first(&stub, &[]);
-    let here = crate::stub::desk();
+    let here = crate::stub::env();
     exported(&there, &here);
     let against = ["--baseline", "baseline.ndjson"];
     let ran = audited(&here, &stub, &against);
@@ -129,7 +129,7 @@ fn a_baseline_that_proves_nothing_is_refused() {
     let keys = Keys::Are(vec![key(1, 10, None, 0)]);
     let (_, stub) = World::of(vec![(1, keys.clone()), (2, Keys::Refused(401, "NOT_SELF"))]);
     let (there, _) = first(&stub, &[]);
-    let here = crate::stub::desk();
+    let here = crate::stub::env();
     exported(&there, &here);
     let against = ["--baseline", "baseline.ndjson"];
     let refused = |why: &str| {
@@ -160,42 +160,42 @@ fn a_baseline_that_proves_nothing_is_refused() {
 fn keys_that_are_no_longer_seen_are_told() {
     let keys = |user: usize, number: usize| (user, Keys::Are(vec![key(user, number, None, 0)]));
     let (world, stub) = World::of(vec![keys(1, 10), keys(2, 20)]);
-    let (desk, _) = first(&stub, &[]);
+    let (env, _) = first(&stub, &[]);
     world.becomes(vec![keys(1, 10)]);
-    let ran = again(&desk, &stub, &[]);
+    let ran = again(&env, &stub, &[]);
     assert_eq!((ran.code, ran.stdout.contains("1 no longer seen")), (0, true), "{ran:?}");
 }
 
 #[test]
 fn a_baseline_that_is_none_is_known_before_the_first_request() {
     let (_, stub) = World::of(vec![(1, Keys::Are(Vec::new()))]);
-    let desk = crate::stub::desk();
-    desk.put("baseline.ndjson", "nothing of ours\n");
+    let env = crate::stub::env();
+    env.put("baseline.ndjson", "nothing of ours\n");
     for baseline in ["baseline.ndjson", "nowhere.ndjson"] {
-        assert_eq!(audited(&desk, &stub, &["--baseline", baseline]).code, 5, "{baseline}");
+        assert_eq!(audited(&env, &stub, &["--baseline", baseline]).code, 5, "{baseline}");
     }
     assert!(stub.asked().is_empty());
-    assert_eq!(audited(&desk, &stub, &["--baseline", "nowhere.ndjson", "--ratchet=false"]).code, 0);
+    assert_eq!(audited(&env, &stub, &["--baseline", "nowhere.ndjson", "--ratchet=false"]).code, 0);
 }
 
 #[test]
 fn prune_leaves_what_it_compares_with() {
     let (world, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
-    let (desk, _) = first(&stub, &[]);
+    let (env, _) = first(&stub, &[]);
     for _ in 0..2 {
-        assert_eq!(desk.audit_at(&stub.url(), &["--user", &id(1), "--name", "east"]).code, 1);
+        assert_eq!(env.audit_at(&stub.url(), &["--user", &id(1), "--name", "east"]).code, 1);
     }
-    assert_eq!(desk.run(&["prune", "--keep", "1"]).code, 0);
-    assert_eq!(again(&desk, &stub, &[]).code, 0, "the last run of everybody is there");
+    assert_eq!(env.run(&["prune", "--keep", "1"]).code, 0);
+    assert_eq!(again(&env, &stub, &[]).code, 0, "the last run of everybody is there");
 
     // And the last one in which whoever was not read is waived.
     world.becomes(vec![(1, Keys::Are(vec![key(1, 10, None, 0)])), (2, Keys::Refused(401, "NOT_SELF"))]);
-    let (desk, _) = first(&stub, &[]);
-    desk.put(
+    let (env, _) = first(&stub, &[]);
+    env.put(
         "waivers.toml",
         format!("[[waiver]]\nuser = \"{}\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2025-06-30\n", id(2)),
     );
-    desk.audit_at(&stub.url(), &["--org", "5980000000000000000000ff", "--user", &id(1), "--name", "east"]);
-    assert_eq!(desk.run(&["prune", "--keep", "1"]).code, 0);
-    assert_eq!(again(&desk, &stub, &["--waivers", "waivers.toml"]).code, 0);
+    env.audit_at(&stub.url(), &["--org", "5980000000000000000000ff", "--user", &id(1), "--name", "east"]);
+    assert_eq!(env.run(&["prune", "--keep", "1"]).code, 0);
+    assert_eq!(again(&env, &stub, &["--waivers", "waivers.toml"]).code, 0);
 }

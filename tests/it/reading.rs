@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stub::{Asked, Digest, Reply, Silent, Stub, USER, desk, key, list};
+use crate::stub::{Asked, Digest, Reply, Silent, Stub, USER, env, key, list};
 use crate::support::{Row, rfc3339};
 
 const ORG: &str = "5980000000000000000000aa";
@@ -20,12 +20,12 @@ fn of_one_user(keys: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Stub {
 
 /// Audits the organization; holds that it has one user, and returns the code and the user's rows.
 fn audited(stub: &Stub, more: &[&str]) -> (i32, Vec<Row>) {
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &[&["--org", ORG], more].concat());
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &[&["--org", ORG], more].concat());
     assert!(ran.code < 5, "{ran:?}");
-    let rows = desk.rows();
+    let rows = env.rows();
     assert!(rows.iter().all(|row| row["user_id"] == USER && row["username"] == "ann@example.com"));
-    let page = crate::page::parse(&desk.markdown());
+    let page = crate::page::parse(&env.markdown());
     let complete = [0, 1].contains(&ran.code);
     assert_eq!(page.prose.contains("INCOMPLETE"), !complete, "{ran:?}");
     let told = page.rows.iter().any(|cells| cells.contains(&"ann@example.com".to_owned()));
@@ -216,9 +216,9 @@ fn one_users_failure_costs_nobody_else() {
         path if path.contains("00007") => Reply::cut(),
         _ => Reply::ok(&list(&[])),
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--org", ORG]);
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--org", ORG]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert_eq!(crate::support::count(&desk.rows(), "read_status", "read"), 18);
-    assert_eq!(crate::support::count(&desk.rows(), "read_status", "error"), 2);
+    assert_eq!(crate::support::count(&env.rows(), "read_status", "read"), 18);
+    assert_eq!(crate::support::count(&env.rows(), "read_status", "error"), 2);
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use keysunset_sandbox::{Options, Sandbox};
 
-use super::support::{Desk, at, sandbox};
+use super::support::{TestEnv, at, sandbox};
 
 const README: &str = include_str!("../../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_keysunset");
@@ -37,7 +37,7 @@ fn fences(text: &'static str, language: &str) -> Vec<Vec<&'static str>> {
 /// A terminal at a deployment of a hundred users, with their names in `users.csv`.
 struct Terminal {
     sandbox: Sandbox,
-    desk: Desk,
+    env: TestEnv,
     /// What was exported so far.
     exported: String,
 }
@@ -45,10 +45,10 @@ struct Terminal {
 impl Terminal {
     fn new() -> Self {
         let sandbox = sandbox(Options { clock: Some(at(EXAMPLE)), ..Options::default() });
-        let desk = Desk::empty();
+        let env = TestEnv::empty();
         let names: String = sandbox.truth().map(|user| user.username + "\n").collect();
-        desk.put("users.csv", format!("username\n{names}"));
-        Self { sandbox, desk, exported: String::new() }
+        env.put("users.csv", format!("username\n{names}"));
+        Self { sandbox, env, exported: String::new() }
     }
 
     /// What a reader types: the line with the reader's own deployment, credential and ids.
@@ -83,10 +83,10 @@ impl Terminal {
         let path = std::env::join_paths(std::iter::once(binaries).chain(std::env::split_paths(&system)));
         Command::new("sh")
             .args(["-euc", &format!("{}{line}", self.exported)])
-            .current_dir(self.desk.path(""))
+            .current_dir(self.env.path(""))
             .env_clear()
             .env("PATH", path.unwrap())
-            .env("HOME", self.desk.path(""))
+            .env("HOME", self.env.path(""))
             .env("SOURCE_DATE_EPOCH", EXAMPLE.to_string())
             .stdin(Stdio::null())
             .output()
@@ -110,7 +110,7 @@ fn every_command_of_the_readme_works_when_it_is_pasted() {
         assert!(matches!(output.status.code(), Some(0 | 1 | 3 | 4)), "{line}: {}: {told}", output.status);
         if line.contains("keysunset ") {
             let out = line.split_once("--out ").map_or("reports", |(_, out)| out.split(' ').next().unwrap());
-            assert!(terminal.desk.path(out).join("keys.csv").exists(), "{line}: {told}");
+            assert!(terminal.env.path(out).join("keys.csv").exists(), "{line}: {told}");
         }
     }
     assert_eq!(
@@ -180,7 +180,7 @@ fn helped() -> BTreeMap<&'static str, BTreeSet<String>> {
     .into_iter()
     .map(|command| {
         let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
-        let ran = Desk::empty().run(&arguments);
+        let ran = TestEnv::empty().run(&arguments);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         (command, flags(&ran.stdout))
     })

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use keysunset_sandbox::Sandbox;
 
 use crate::stub::{self, Digest, Reply, Stub, USER};
-use crate::support::{Desk, Ran, ops_manager};
+use crate::support::{CliOutput, TestEnv, ops_manager};
 
 /// The same deployment by the same name, so that the reports of different sandboxes compare.
 fn arguments(sandbox: &Sandbox) -> Vec<String> {
@@ -16,8 +16,8 @@ fn arguments(sandbox: &Sandbox) -> Vec<String> {
     ["audit", "--all-orgs", "--resume", "--name", "prod", "--url", url].map(str::to_owned).to_vec()
 }
 
-fn reports(desk: &Desk) -> (String, String) {
-    (desk.text("reports/keys.csv"), desk.markdown())
+fn reports(env: &TestEnv) -> (String, String) {
+    (env.text("reports/keys.csv"), env.markdown())
 }
 
 fn signal(child: &Child, name: &str) {
@@ -42,7 +42,7 @@ fn kills() -> u32 {
 #[test]
 fn a_run_killed_at_any_moment_and_resumed_reports_as_one_undisturbed_run() {
     let sandbox = ops_manager(300);
-    let undisturbed = Desk::at(&sandbox);
+    let undisturbed = TestEnv::at(&sandbox);
     let started = Instant::now();
     let arguments = arguments(&sandbox);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -52,10 +52,10 @@ fn a_run_killed_at_any_moment_and_resumed_reports_as_one_undisturbed_run() {
     let mut killed = 0;
     let mut moment = 0_u32;
     while killed < kills() {
-        let desk = Desk::at(&sandbox);
+        let env = TestEnv::at(&sandbox);
         // Several kills of one run, so that a resumed run is killed as well; then it may end.
         for _ in 0..4 {
-            let mut child = desk.spawn(&arguments);
+            let mut child = env.spawn(&arguments);
             // A low-discrepancy walk over the length of a run and a bit: no moment is left out for long.
             moment = moment.wrapping_add(2_654_435_769);
             let at = whole.mul_f64(1.2 * f64::from(moment) / f64::from(u32::MAX));
@@ -64,10 +64,10 @@ fn a_run_killed_at_any_moment_and_resumed_reports_as_one_undisturbed_run() {
             child.kill().unwrap();
             killed += u32::from(child.wait().unwrap().code().is_none());
         }
-        let ran = desk.run(&arguments);
+        let ran = env.run(&arguments);
         assert_eq!(ran.code, 1, "{ran:?}");
-        assert_eq!(reports(&desk), expected);
-        let integrity = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+        assert_eq!(reports(&env), expected);
+        let integrity = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
         let sound: String = integrity.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(sound, "ok");
     }
@@ -77,35 +77,33 @@ fn a_run_killed_at_any_moment_and_resumed_reports_as_one_undisturbed_run() {
 fn an_interrupted_run_keeps_what_was_read_and_resume_reads_only_what_is_missing() {
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let sandbox = ops_manager(400);
-        let undisturbed = Desk::at(&sandbox);
+        let undisturbed = TestEnv::at(&sandbox);
         let arguments = arguments(&sandbox);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         undisturbed.run(&arguments);
         let alone = sandbox.counts().exchanges;
 
-        let desk = Desk::at(&sandbox);
-        let child = desk.spawn(&[&arguments[..], &["--rate", "200"]].concat());
+        let env = TestEnv::at(&sandbox);
+        let child = env.spawn(&[&arguments[..], &["--rate", "200"]].concat());
         wait_until("a tenth", || sandbox.counts().exchanges > alone + 40);
         signal(&child, name);
-        let ran = Ran::of(child);
+        let ran = CliOutput::of(child);
         assert_eq!(ran.code, code, "{ran:?}");
         assert!(ran.stderr.contains("--resume"), "{ran:?}");
-        assert!(!desk.path("reports/keys.csv").exists(), "no report of half a run unasked");
+        assert!(!env.path("reports/keys.csv").exists(), "no report of half a run unasked");
 
-        let shown = desk.run(&["report"]);
+        let shown = env.run(&["report"]);
         assert_eq!(shown.code, 4, "{shown:?}");
-        assert!(
-            desk.markdown().contains("INCOMPLETE") && desk.text("reports/keys.csv").contains("INCOMPLETE")
-        );
+        assert!(env.markdown().contains("INCOMPLETE") && env.text("reports/keys.csv").contains("INCOMPLETE"));
 
         let half = sandbox.counts().exchanges - alone;
         assert!(half < 300, "it was stopped early: {half}");
-        let ran = desk.run(&arguments);
+        let ran = env.run(&arguments);
         assert_eq!(ran.code, 1, "{ran:?}");
         let rest = sandbox.counts().exchanges - alone - half;
         // The lists are read anew, and what was in flight is asked for again.
         assert!(half + rest <= alone + 30, "{half} and {rest} instead of {alone}");
-        assert_eq!(reports(&desk).0, reports(&undisturbed).0);
+        assert_eq!(reports(&env).0, reports(&undisturbed).0);
     }
 }
 
@@ -116,30 +114,30 @@ fn a_second_signal_ends_at_once() {
         let _ = asked.send(());
         Reply::never()
     });
-    let desk = stub::desk();
-    let child = desk.spawn(&["audit", "--url", &stub.url(), "--user", USER, "--timeout", "600"]);
+    let env = stub::env();
+    let child = env.spawn(&["audit", "--url", &stub.url(), "--user", USER, "--timeout", "600"]);
     was_asked.recv().unwrap();
     signal(&child, "-INT");
     signal(&child, "-INT");
-    assert_eq!(Ran::of(child).code, 130);
+    assert_eq!(CliOutput::of(child).code, 130);
 }
 
 #[test]
 fn another_setting_is_told_and_not_resumed() {
     let sandbox = ops_manager(400);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let arguments = arguments(&sandbox);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let child = desk.spawn(&[&arguments[..], &["--rate", "200"]].concat());
+    let child = env.spawn(&[&arguments[..], &["--rate", "200"]].concat());
     wait_until("a tenth", || sandbox.counts().exchanges > 40);
     signal(&child, "-INT");
-    assert_eq!(Ran::of(child).code, 130);
+    assert_eq!(CliOutput::of(child).code, 130);
     let before = sandbox.counts().exchanges;
-    let other = desk.run(&[&arguments[..], &["--cutoff", "2022-02-02"]].concat());
+    let other = env.run(&[&arguments[..], &["--cutoff", "2022-02-02"]].concat());
     assert_eq!(other.code, 5, "{other:?}");
     assert!(other.stderr.contains("2021-03-01") && other.stderr.contains("2022-02-02"), "{other:?}");
     assert_eq!(sandbox.counts().exchanges, before, "nothing was asked");
-    assert_eq!(desk.run(&[&arguments[..], &["--rate", "5000"]].concat()).code, 1, "the pace may change");
+    assert_eq!(env.run(&[&arguments[..], &["--rate", "5000"]].concat()).code, 1, "the pace may change");
 }
 
 #[test]
@@ -149,10 +147,10 @@ fn two_audits_never_write_to_one_store_at_once() {
         let _ = asked.send(());
         Reply::never()
     });
-    let desk = stub::desk();
-    let mut first = desk.spawn(&["audit", "--url", &stub.url(), "--user", USER, "--timeout", "600"]);
+    let env = stub::env();
+    let mut first = env.spawn(&["audit", "--url", &stub.url(), "--user", USER, "--timeout", "600"]);
     was_asked.recv().unwrap();
-    let second = desk.audit_at(&stub.url(), &["--user", USER]);
+    let second = env.audit_at(&stub.url(), &["--user", USER]);
     assert_eq!(second.code, 5, "{second:?}");
     assert!(second.stderr.contains("another audit"), "{second:?}");
     first.kill().unwrap();

@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 use keysunset_sandbox::{Options, Sandbox};
 
 use crate::stub::{self, Digest, Reply, Stub, id, list};
-use crate::support::{Desk, Ran, sandbox};
+use crate::support::{CliOutput, TestEnv, sandbox};
 
 fn faulty(users: u64, faults: &[&str]) -> Sandbox {
     let faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
     sandbox(Options { users, faults, ..Options::default() })
 }
 
-fn audited(sandbox: &Sandbox, arguments: &[&str]) -> (Desk, Ran) {
-    let desk = Desk::at(sandbox);
+fn audited(sandbox: &Sandbox, arguments: &[&str]) -> (TestEnv, CliOutput) {
+    let env = TestEnv::at(sandbox);
     let url = &sandbox.announcement().url;
-    let ran = desk.run(&[&["audit", "--all-orgs", "--url", url], arguments].concat());
-    (desk, ran)
+    let ran = env.run(&[&["audit", "--all-orgs", "--url", url], arguments].concat());
+    (env, ran)
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn what_passes_is_read_and_its_attempts_are_counted() {
         ("resetx1@100%:keys", "2"),
         ("cutx1@100%:keys", "2"),
     ] {
-        let (desk, ran) = audited(&faulty(5, &[fault]), &[]);
+        let (env, ran) = audited(&faulty(5, &[fault]), &[]);
         assert_eq!(ran.code, 1, "{fault}: {ran:?}");
-        assert!(desk.rows().iter().all(|row| row["attempts"] == attempts), "{fault}: {:?}", desk.rows());
+        assert!(env.rows().iter().all(|row| row["attempts"] == attempts), "{fault}: {:?}", env.rows());
     }
 }
 
@@ -41,10 +41,10 @@ fn what_passes_is_read_and_its_attempts_are_counted() {
 fn what_outlasts_the_attempts_is_a_row_that_says_so() {
     for (fault, retries, status) in [("503@100%:keys", "2", "error"), ("429@100%:keys", "0", "rate-limited")]
     {
-        let (desk, ran) = audited(&faulty(3, &[fault]), &["--retries", retries]);
+        let (env, ran) = audited(&faulty(3, &[fault]), &["--retries", retries]);
         assert_eq!(ran.code, 3, "{fault}: {ran:?}");
         let attempts = (retries.parse::<u32>().unwrap() + 1).to_string();
-        for row in desk.rows() {
+        for row in env.rows() {
             assert_eq!((&row["read_status"][..], &row["attempts"][..]), (status, &attempts[..]), "{row:?}");
         }
     }
@@ -62,9 +62,9 @@ fn what_will_not_pass_is_asked_for_once() {
 }
 
 /// Users by ids, in a list of its own.
-fn listed(desk: &Desk, users: usize) {
+fn listed(env: &TestEnv, users: usize) {
     let ids: Vec<_> = (1..=users).map(id).collect();
-    desk.put("users.txt", ids.join("\n"));
+    env.put("users.txt", ids.join("\n"));
 }
 
 #[test]
@@ -80,9 +80,9 @@ fn a_pause_asked_for_holds_everybody_up() {
             }
             Reply::ok(&list(&[]))
         });
-        let desk = stub::desk();
-        listed(&desk, 40);
-        let ran = desk.run(&["audit", "--url", &stub.url(), "--users", "users.txt"]);
+        let env = stub::env();
+        listed(&env, 40);
+        let ran = env.run(&["audit", "--url", &stub.url(), "--users", "users.txt"]);
         assert_eq!(ran.code, 0, "{ran:?}");
         let seen = seen.lock().unwrap();
         let (told, _) = seen[0];
@@ -94,8 +94,8 @@ fn a_pause_asked_for_holds_everybody_up() {
 #[test]
 fn a_pause_without_measure_is_cut_short_and_told() {
     let stub = Stub::start(Digest::On, |_| Reply::error(429, "RATE_LIMITED").header("Retry-After", "86400"));
-    let desk = stub::desk();
-    let mut child = desk.spawn(&["audit", "--url", &stub.url(), "--user", stub::USER]);
+    let env = stub::env();
+    let mut child = env.spawn(&["audit", "--url", &stub.url(), "--user", stub::USER]);
     let told = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let line = told.into_iter().find(|line| line.contains("86400"));
     child.kill().unwrap();
@@ -129,9 +129,9 @@ fn nobody_is_asked_by_more_than_may_ask_at_once() {
         in_flight.lock().unwrap().0 -= 1;
         Reply::ok(&list(&[]))
     });
-    let desk = stub::desk();
-    listed(&desk, 200);
-    let ran = desk.run(&["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "3"]);
+    let env = stub::env();
+    listed(&env, 200);
+    let ran = env.run(&["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "3"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(in_flight.lock().unwrap().1 <= 3);
 }

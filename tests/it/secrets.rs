@@ -5,8 +5,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::credentials::put_private;
-use crate::stub::{Digest, Reply, Stub, desk, list};
-use crate::support::{Desk, Ran, list_of_ids, ops_manager};
+use crate::stub::{Digest, Reply, Stub, env, list};
+use crate::support::{CliOutput, TestEnv, list_of_ids, ops_manager};
 
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -38,8 +38,8 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 /// Holds that nothing the program printed or left behind has any of these.
-fn assert_nowhere(desk: &Desk, ran: &Ran, secrets: &[String]) {
-    let mut places = desk.files();
+fn assert_nowhere(env: &TestEnv, ran: &CliOutput, secrets: &[String]) {
+    let mut places = env.files();
     places.insert("standard output".into(), ran.stdout.clone().into_bytes());
     places.insert("standard error".into(), ran.stderr.clone().into_bytes());
     for (place, bytes) in places {
@@ -61,16 +61,16 @@ fn base64_is_base64() {
 fn a_programmatic_key_stands_nowhere_after_a_run_that_tells_everything() {
     let sandbox = ops_manager(30);
     let (public, private) = sandbox.credential_of(0);
-    let desk = Desk::of((public.clone(), private.clone()));
+    let env = TestEnv::of((public.clone(), private.clone()));
     let secrets = disguises(&public, &private);
-    let ran = desk.audit(&sandbox, &["--all-orgs", "--user", "nobody@example.com", "-vvv"]);
+    let ran = env.audit(&sandbox, &["--all-orgs", "--user", "nobody@example.com", "-vvv"]);
     assert_eq!(ran.code, 4, "{ran:?}");
     assert!(!ran.stderr.is_empty(), "-vv tells something");
-    assert_nowhere(&desk, &ran, &secrets);
+    assert_nowhere(&env, &ran, &secrets);
     for (arguments, code) in [(["report", "-vvv"], 4), (["export", "-vvv"], 0), (["verify", "-vvv"], 0)] {
-        let ran = desk.run(&arguments);
+        let ran = env.run(&arguments);
         assert_eq!(ran.code, code, "{ran:?}");
-        assert_nowhere(&desk, &ran, &secrets);
+        assert_nowhere(&env, &ran, &secrets);
     }
 }
 
@@ -78,13 +78,13 @@ fn a_programmatic_key_stands_nowhere_after_a_run_that_tells_everything() {
 fn a_personal_key_stands_nowhere_but_for_its_last_digits() {
     let sandbox = ops_manager(10);
     let (public, private) = sandbox.personal_credential_of(0).unwrap();
-    let desk = Desk::of((public.clone(), private.clone()));
-    let ran = desk.audit(&sandbox, &["--all-orgs", "-vvv"]);
+    let env = TestEnv::of((public.clone(), private.clone()));
+    let ran = env.audit(&sandbox, &["--all-orgs", "-vvv"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let mut secrets = disguises(&public, &private);
     secrets.push(private[..23].to_owned());
-    assert_nowhere(&desk, &ran, &secrets);
-    let reported = holds(&desk.bytes("reports/keys.csv"), &private[24..]);
+    assert_nowhere(&env, &ran, &secrets);
+    let reported = holds(&env.bytes("reports/keys.csv"), &private[24..]);
     assert!(reported, "the digits that the service shows identify the key");
 }
 
@@ -98,12 +98,12 @@ fn failures_tell_no_secret() {
     let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     for url in [&sandbox.announcement().url, &page.url(), &closed] {
-        let desk = Desk::of((public.to_owned(), private.to_owned()));
-        let ran = desk.audit_at(url, &["--all-orgs", "-vvv"]);
+        let env = TestEnv::of((public.to_owned(), private.to_owned()));
+        let ran = env.audit_at(url, &["--all-orgs", "-vvv"]);
         assert_eq!(ran.code, 5, "{ran:?}");
-        assert_nowhere(&desk, &ran, &secrets);
+        assert_nowhere(&env, &ran, &secrets);
     }
-    let half = Desk::empty().with("KEYSUNSET_PRIVATE_KEY", private);
+    let half = TestEnv::empty().with("KEYSUNSET_PRIVATE_KEY", private);
     let ran = half.audit_at(&closed, &["--all-orgs", "-vvv"]);
     assert_eq!(ran.code, 5);
     assert_nowhere(&half, &ran, &secrets);
@@ -127,23 +127,23 @@ fn a_secret_stands_nowhere_in_whatever_way_it_is_given() {
         (".config/mongocli/config.toml", profile.clone(), ["--profile", "p"]),
         (".config/atlascli/config.toml", profile, ["--profile", "p"]),
     ] {
-        let desk = Desk::empty().with("SOME_VARIABLE", &private).with("PATH", "/usr/bin:/bin");
-        put_private(&desk, name, &content);
-        put_private(&desk, "secret.txt", &private);
-        let ran = desk.audit(&sandbox, &[&["--all-orgs", "-vvv"], &arguments[..]].concat());
+        let env = TestEnv::empty().with("SOME_VARIABLE", &private).with("PATH", "/usr/bin:/bin");
+        put_private(&env, name, &content);
+        put_private(&env, "secret.txt", &private);
+        let ran = env.audit(&sandbox, &[&["--all-orgs", "-vvv"], &arguments[..]].concat());
         assert_eq!(ran.code, 1, "{name}: {ran:?}");
         // What was put there is the one place where it may stand.
         for given in [name, "secret.txt"] {
-            std::fs::remove_file(desk.path(given)).unwrap();
+            std::fs::remove_file(env.path(given)).unwrap();
         }
-        assert_nowhere(&desk, &ran, &secrets);
+        assert_nowhere(&env, &ran, &secrets);
     }
 }
 
 #[test]
 fn help_and_usage_tell_no_secret() {
     let (public, private) = ("abcdwxyz", "11111111-2222-3333-4444-555555555555");
-    let desk = Desk::of((public.to_owned(), private.to_owned()))
+    let env = TestEnv::of((public.to_owned(), private.to_owned()))
         .with("MCLI_PRIVATE_API_KEY", private)
         .with("MONGODB_ATLAS_PRIVATE_API_KEY", private);
     let secrets = disguises(public, private);
@@ -156,32 +156,32 @@ fn help_and_usage_tell_no_secret() {
         &["sandbox", "--help"],
         &["--version"],
     ] {
-        let ran = desk.run(arguments);
+        let ran = env.run(arguments);
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert_nowhere(&desk, &ran, &secrets);
+        assert_nowhere(&env, &ran, &secrets);
     }
     for arguments in [&["audit"][..], &["audit", "--no-such-flag"], &["nothing"]] {
-        let ran = desk.run(arguments);
+        let ran = env.run(arguments);
         assert_eq!(ran.code, 2, "{ran:?}");
-        assert_nowhere(&desk, &ran, &secrets);
+        assert_nowhere(&env, &ran, &secrets);
     }
 }
 
 #[test]
 fn a_secret_in_the_url_or_in_the_file_of_settings_is_refused_and_not_repeated() {
     let secret = "s3cr3t-0123456789";
-    let desk = desk();
+    let env = env();
     for url in [format!("https://user:{secret}@om.example"), format!("https://{secret}@om.example")] {
-        let ran = desk.audit_at(&url, &["--all-orgs"]);
+        let ran = env.audit_at(&url, &["--all-orgs"]);
         assert_eq!(ran.code, 2, "{ran:?}");
         assert!(!ran.stderr.contains(secret), "{ran:?}");
-        let environment = crate::stub::desk().with("KEYSUNSET_URL", &url);
+        let environment = crate::stub::env().with("KEYSUNSET_URL", &url);
         let ran = environment.run(&["audit", "--all-orgs"]);
         assert_eq!(ran.code, 2, "{ran:?}");
         assert!(!ran.stderr.contains(secret), "{ran:?}");
     }
-    desk.put("keysunset.toml", format!("private-key = \"{secret}\""));
-    let ran = desk.run(&["report"]);
+    env.put("keysunset.toml", format!("private-key = \"{secret}\""));
+    let ran = env.run(&["report"]);
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(!ran.stderr.contains(secret), "{ran:?}");
 }
@@ -198,19 +198,19 @@ fn a_live_key_that_a_list_carries_is_neither_told_nor_stored() {
         }
         _ => Reply::ok(&list(&[carrying()])),
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--project", "5b0000000000000000000000", "--all-orgs", "-vvv"]);
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--project", "5b0000000000000000000000", "--all-orgs", "-vvv"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_nowhere(&desk, &ran, &[secret.to_owned()]);
+    assert_nowhere(&env, &ran, &[secret.to_owned()]);
 }
 
 #[test]
 fn a_list_of_users_is_all_that_the_store_needs_to_say_who_was_asked_for() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    desk.put("list.txt", list_of_ids(&sandbox));
-    assert_eq!(desk.audit(&sandbox, &["--users", "list.txt"]).code, 1);
-    let store = desk.bytes("reports/keysunset.db");
+    let env = TestEnv::at(&sandbox);
+    env.put("list.txt", list_of_ids(&sandbox));
+    assert_eq!(env.audit(&sandbox, &["--users", "list.txt"]).code, 1);
+    let store = env.bytes("reports/keysunset.db");
     assert!(sandbox.truth().all(|user| holds(&store, &user.id)));
     assert!(holds(&store, &sandbox.announcement().public_key), "the public part tells whose evidence it is");
 }
@@ -219,13 +219,13 @@ fn a_list_of_users_is_all_that_the_store_needs_to_say_who_was_asked_for() {
 fn a_private_part_in_the_place_of_the_public_one_is_told_nowhere() {
     let sandbox = crate::support::ops_manager(3);
     let announced = sandbox.announcement();
-    let desk = crate::support::Desk::of((announced.private_key.clone(), announced.public_key.clone()));
-    let ran = desk.audit(&sandbox, &["--all-orgs", "-vvv"]);
+    let env = crate::support::TestEnv::of((announced.private_key.clone(), announced.public_key.clone()));
+    let ran = env.audit(&sandbox, &["--all-orgs", "-vvv"]);
     assert_eq!((ran.code, ran.stderr.contains("swapped")), (5, true), "{ran:?}");
     assert!(!format!("{ran:?}").contains(&announced.private_key));
-    let ran = desk.run(&["doctor", "--url", &announced.url]);
+    let ran = env.run(&["doctor", "--url", &announced.url]);
     assert!(!format!("{ran:?}").contains(&announced.private_key));
-    let kept = desk.files().into_values().any(|bytes| {
+    let kept = env.files().into_values().any(|bytes| {
         bytes.windows(announced.private_key.len()).any(|window| window == announced.private_key.as_bytes())
     });
     assert!(!kept);

@@ -1,10 +1,10 @@
 //! Where a setting comes from: flags before environment before keysunset.toml before defaults, and credentials likewise.
 
-use crate::stub::{PRIVATE, PUBLIC, Stub, USER, desk, key};
-use crate::support::Desk;
+use crate::stub::{PRIVATE, PUBLIC, Stub, USER, env, key};
+use crate::support::TestEnv;
 
-fn deployment(desk: &Desk) -> String {
-    desk.rows()[0]["deployment"].clone()
+fn deployment(env: &TestEnv) -> String {
+    env.rows()[0]["deployment"].clone()
 }
 
 #[test]
@@ -12,41 +12,41 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let url = stub.url();
     let audit = ["audit", "--url", &url, "--user", USER];
-    let desk = desk();
-    assert_eq!(desk.run(&audit).code, 1);
-    assert_eq!(deployment(&desk), url.replace("/api/public/v1.0", ""));
-    desk.put("keysunset.toml", "name = \"of the file\"");
-    assert_eq!(desk.run(&audit).code, 1);
-    assert_eq!(deployment(&desk), "of the file");
-    let desk = desk.with("KEYSUNSET_NAME", "of the environment");
-    assert_eq!(desk.run(&audit).code, 1);
-    assert_eq!(deployment(&desk), "of the environment");
-    assert_eq!(desk.run(&[&audit[..], &["--name", "of the flag"]].concat()).code, 1);
-    assert_eq!(deployment(&desk), "of the flag");
+    let env = env();
+    assert_eq!(env.run(&audit).code, 1);
+    assert_eq!(deployment(&env), url.replace("/api/public/v1.0", ""));
+    env.put("keysunset.toml", "name = \"of the file\"");
+    assert_eq!(env.run(&audit).code, 1);
+    assert_eq!(deployment(&env), "of the file");
+    let env = env.with("KEYSUNSET_NAME", "of the environment");
+    assert_eq!(env.run(&audit).code, 1);
+    assert_eq!(deployment(&env), "of the environment");
+    assert_eq!(env.run(&[&audit[..], &["--name", "of the flag"]].concat()).code, 1);
+    assert_eq!(deployment(&env), "of the flag");
 }
 
 #[test]
 fn the_file_can_say_everything() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
-    let desk = desk();
+    let env = env();
     let file = format!(
         "url = \"{}\"\nuser = \"{USER}\"\nname = \"east\"\nout = \"here\"\nstore = \"evidence.db\"\nformat = [\"csv\"]\n\
          cutoff = \"2018-01-01\"\nactive-within = 30\nfail-on = \"never\"\nconcurrency = 2\nrate = 50\ntimeout = 9\nretries = 1\n\
          product = \"ops-manager\"\nexit-zero = false\ncsv-raw = true\n",
         stub.url()
     );
-    desk.put("keysunset.toml", file);
-    let ran = desk.run(&["audit"]);
+    env.put("keysunset.toml", file);
+    let ran = env.run(&["audit"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(desk.path("evidence.db").is_file() && !desk.path("here/migration-report.md").exists());
-    let rows = crate::support::rows(&desk.bytes("here/keys.csv"));
+    assert!(env.path("evidence.db").is_file() && !env.path("here/migration-report.md").exists());
+    let rows = crate::support::rows(&env.bytes("here/keys.csv"));
     assert_eq!(
         (rows[0]["deployment"].as_str(), rows[0]["cutoff"].as_str()),
         ("east", "2018-01-01T00:00:00Z")
     );
     assert_eq!(rows[0]["verdict"], "used-after-cutoff");
     assert_eq!(
-        desk.run(&["report", "--fail-on", "any"]).code,
+        env.run(&["report", "--fail-on", "any"]).code,
         1,
         "report reads the same file, and a flag beats it"
     );
@@ -57,9 +57,9 @@ fn a_host_alone_gets_the_base_path_of_its_product() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let root = stub.url().replace("/api/public/v1.0", "");
     for url in [root.clone(), format!("{root}/"), format!("{}/", stub.url())] {
-        assert_eq!(desk().audit_at(&url, &["--user", USER]).code, 1, "{url}");
+        assert_eq!(env().audit_at(&url, &["--user", USER]).code, 1, "{url}");
     }
-    assert_eq!(desk().audit_at(&root, &["--user", USER, "--product", "atlas"]).code, 1);
+    assert_eq!(env().audit_at(&root, &["--user", USER, "--product", "atlas"]).code, 1);
     let asked = stub.asked();
     let paths: Vec<_> = asked.iter().map(|asked| asked.target.split("/users/").next().unwrap()).collect();
     assert_eq!(paths, ["/api/public/v1.0", "/api/public/v1.0", "/api/public/v1.0", "/api/atlas/v1.0"]);
@@ -75,27 +75,27 @@ fn credentials_of_the_vendors_tools_are_taken_after_our_own() {
         ("MONGODB_ATLAS_PUBLIC_KEY", "MONGODB_ATLAS_PRIVATE_KEY"),
     ];
     for (public, private) in theirs {
-        let desk = Desk::empty().with(public, PUBLIC).with(private, PRIVATE);
-        assert_eq!(desk.audit_at(&stub.url(), &["--user", USER]).code, 1, "{public}");
-        let desk = Desk::empty()
+        let env = TestEnv::empty().with(public, PUBLIC).with(private, PRIVATE);
+        assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 1, "{public}");
+        let env = TestEnv::empty()
             .with(public, "other")
             .with(private, "other")
             .with(ours.0, PUBLIC)
             .with(ours.1, PRIVATE);
-        assert_eq!(desk.audit_at(&stub.url(), &["--user", USER]).code, 1, "{public}");
-        let desk = Desk::empty().with(public, PUBLIC);
-        assert_eq!(desk.audit_at(&stub.url(), &["--user", USER]).code, 5, "half of {public}");
+        assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 1, "{public}");
+        let env = TestEnv::empty().with(public, PUBLIC);
+        assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 5, "half of {public}");
     }
 }
 
 #[test]
 fn the_report_tells_who_asked_what_with_which_settings() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
-    let desk = desk();
+    let env = env();
     let more =
         ["--user", USER, "--name", "east", "--cutoff", "2020-02-03", "--active-within", "17", "--rate", "50"];
-    assert_eq!(desk.audit_at(&stub.url(), &more).code, 1);
-    let page = desk.markdown();
+    assert_eq!(env.audit_at(&stub.url(), &more).code, 1);
+    let page = env.markdown();
     let version = env!("CARGO_PKG_VERSION");
     let root = stub.url().replace("/api/public/v1.0", "");
     for told in ["east", &root, USER, "2020-02-03", "17", "2025-01-01T00:00:00Z", PUBLIC, version] {

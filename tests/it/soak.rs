@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keysunset_sandbox::{Bent, Carried, Denied, Fault, Instead, Kind, Options, Sandbox, TrueUser};
 
 use crate::stub::Silent;
-use crate::support::{Desk, Row, rfc3339, sandbox};
+use crate::support::{Row, TestEnv, rfc3339, sandbox};
 
 /// A tenth of all requests, in every way that the sandbox knows. `.ci/run` asks for 50,000 users.
 fn faults(elsewhere: &str) -> Vec<Fault> {
@@ -97,23 +97,23 @@ fn a_half_broken_deployment_is_told_as_it_is_or_the_row_says_why_not() {
     let elsewhere = Silent::start();
     let faults = faults(&elsewhere.origin());
     let sandbox = sandbox(Options { users: users(), faults, ..Options::default() });
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let url = &sandbox.announcement().url;
     let arguments = ["audit", "--all-orgs", "--resume", "--timeout", "2", "--url", url];
     for part in [3, 2] {
-        let (mut child, goal) = (desk.spawn(&arguments), sandbox.counts().exchanges + users() / part);
+        let (mut child, goal) = (env.spawn(&arguments), sandbox.counts().exchanges + users() / part);
         while sandbox.counts().exchanges < goal && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let ran = desk.run(&arguments);
+    let ran = env.run(&arguments);
     assert_eq!(ran.code, 4, "{ran:?}");
     assert!(elsewhere.saw_nobody(), "nothing of ours goes to another host");
 
     let mut by_user: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-    for row in desk.rows() {
+    for row in env.rows() {
         by_user.entry(row["user_id"].clone()).or_default().push(row);
     }
     let mut told = Told::default();

@@ -7,7 +7,7 @@ use digest_auth::AuthContext;
 use keysunset_sandbox::{Sandbox, TrueUser};
 use serde_json::{Value, json};
 
-use crate::support::{Desk, count, list_of_ids, of_user, ops_manager};
+use crate::support::{TestEnv, count, list_of_ids, of_user, ops_manager};
 
 /// GETs a document as the announced credential, over a client that is not the program's.
 fn get(sandbox: &Sandbox, path: &str) -> Value {
@@ -37,18 +37,18 @@ fn members(sandbox: &Sandbox, place: &str) -> BTreeSet<String> {
     list["results"].as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn read_users(desk: &Desk) -> BTreeSet<String> {
-    desk.rows().iter().map(|row| row["user_id"].clone()).collect()
+fn read_users(env: &TestEnv) -> BTreeSet<String> {
+    env.rows().iter().map(|row| row["user_id"].clone()).collect()
 }
 
 /// Runs over one list file and returns the ids in the report; everybody must have been read.
 fn audited(sandbox: &Sandbox, list: &str) -> BTreeSet<String> {
-    let desk = Desk::at(sandbox);
-    desk.put("list", list);
-    let ran = desk.audit(sandbox, &["--users", "list"]);
+    let env = TestEnv::at(sandbox);
+    env.put("list", list);
+    let ran = env.audit(sandbox, &["--users", "list"]);
     assert!([0, 1].contains(&ran.code), "{list}: {ran:?}");
-    assert_eq!(count(&desk.rows(), "read_status", "read"), desk.rows().len());
-    read_users(&desk)
+    assert_eq!(count(&env.rows(), "read_status", "read"), env.rows().len());
+    read_users(&env)
 }
 
 fn ids(users: &[TrueUser]) -> BTreeSet<String> {
@@ -97,10 +97,10 @@ fn a_saved_answer_of_the_service_is_a_list() {
 #[test]
 fn standard_input_is_a_list() {
     let sandbox = ops_manager(20);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let url = &sandbox.announcement().url;
-    let ran = desk.fed(&["audit", "--url", url, "--users", "-"], list_of_ids(&sandbox).as_bytes());
-    assert_eq!((ran.code, read_users(&desk).len()), (1, 20), "{ran:?}");
+    let ran = env.fed(&["audit", "--url", url, "--users", "-"], list_of_ids(&sandbox).as_bytes());
+    assert_eq!((ran.code, read_users(&env).len()), (1, 20), "{ran:?}");
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn a_project_and_an_organization_are_all_their_users() {
         assert!(found.len() > 1);
         for one in found {
             let id = one["id"].as_str().unwrap();
-            let desk = Desk::at(&sandbox);
-            let ran = desk.audit(&sandbox, &[flag, id]);
+            let env = TestEnv::at(&sandbox);
+            let ran = env.audit(&sandbox, &[flag, id]);
             let expected = members(&sandbox, &format!("{place}/{id}"));
             assert!(!expected.is_empty() && [0, 1].contains(&ran.code), "{ran:?}");
-            assert_eq!(read_users(&desk), expected, "{flag} {id}");
+            assert_eq!(read_users(&env), expected, "{flag} {id}");
         }
     }
 }
@@ -129,10 +129,10 @@ fn all_sources_together_and_repeated_read_each_user_once() {
     let projects = get(&sandbox, "/groups");
     let project = projects["results"][0]["id"].as_str().unwrap();
     let org = sandbox.announcement().org_id.clone();
-    let desk = Desk::at(&sandbox);
-    desk.put("a.txt", list_of_ids(&sandbox));
-    desk.put("b.json", json!([truth[1].username, truth[1].id, truth[1].id.to_uppercase()]).to_string());
-    desk.put("c.csv", format!("username\n{}\n{}\n", truth[2].username, truth[2].username));
+    let env = TestEnv::at(&sandbox);
+    env.put("a.txt", list_of_ids(&sandbox));
+    env.put("b.json", json!([truth[1].username, truth[1].id, truth[1].id.to_uppercase()]).to_string());
+    env.put("c.csv", format!("username\n{}\n{}\n", truth[2].username, truth[2].username));
     let flags = [
         ["--users", "a.txt"],
         ["--users", "b.json"],
@@ -145,14 +145,14 @@ fn all_sources_together_and_repeated_read_each_user_once() {
         ["--org", &org],
         ["--project", project],
     ];
-    let ran = desk.audit(&sandbox, &[&flags.concat()[..], &["--all-orgs"]].concat());
+    let ran = env.audit(&sandbox, &[&flags.concat()[..], &["--all-orgs"]].concat());
     assert_eq!(ran.code, 1, "{ran:?}");
-    let rows = desk.rows();
-    assert_eq!(read_users(&desk), ids(&truth));
+    let rows = env.rows();
+    assert_eq!(read_users(&env), ids(&truth));
     for user in &truth {
         assert_eq!(of_user(&rows, &user.id).len(), user.keys.len().max(1), "{user:?}");
     }
-    assert_eq!(crate::page::number(&desk.markdown(), "requested"), Some(truth.len()));
+    assert_eq!(crate::page::number(&env.markdown(), "requested"), Some(truth.len()));
 }
 
 #[test]
@@ -161,10 +161,10 @@ fn a_name_is_resolved_to_its_id_whatever_it_is_made_of() {
     let tagged = sandbox.truth().find(|user| user.username.contains('+')).unwrap();
     let quoted = sandbox.truth().find(|user| user.username.contains('\'')).unwrap();
     for user in [tagged, quoted] {
-        let desk = Desk::at(&sandbox);
-        desk.audit(&sandbox, &["--user", &user.username]);
-        assert_eq!(read_users(&desk), BTreeSet::from([user.id]));
-        assert_eq!(count(&desk.rows(), "username", &user.username), desk.rows().len());
+        let env = TestEnv::at(&sandbox);
+        env.audit(&sandbox, &["--user", &user.username]);
+        assert_eq!(read_users(&env), BTreeSet::from([user.id]));
+        assert_eq!(count(&env.rows(), "username", &user.username), env.rows().len());
     }
 }
 
@@ -174,26 +174,26 @@ fn a_name_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
     let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap();
     let found = sandbox.truth().next().unwrap();
     for (user, code) in [(clean, 3), (found, 4)] {
-        let desk = Desk::at(&sandbox);
-        let ran = desk.audit(&sandbox, &["--user", &user.id, "--user", "nobody@example.com"]);
+        let env = TestEnv::at(&sandbox);
+        let ran = env.audit(&sandbox, &["--user", &user.id, "--user", "nobody@example.com"]);
         assert_eq!(ran.code, code, "{ran:?}");
-        let rows = desk.rows();
+        let rows = env.rows();
         let nobody: Vec<_> = rows.iter().filter(|row| row["username"] == "nobody@example.com").collect();
         assert_eq!(nobody.len(), 1);
         let row = nobody[0];
         assert_eq!((row["read_status"].as_str(), row["http_status"].as_str()), ("not-found", "404"));
         assert_eq!((row["error_code"].as_str(), row["user_id"].as_str()), ("USERNAME_NOT_FOUND", ""));
-        assert!(desk.markdown().contains("nobody@example.com"));
+        assert!(env.markdown().contains("nobody@example.com"));
     }
 }
 
 #[test]
 fn an_id_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    let ran = desk.audit(&sandbox, &["--user", "ffffffffffffffffffffffff"]);
+    let env = TestEnv::at(&sandbox);
+    let ran = env.audit(&sandbox, &["--user", "ffffffffffffffffffffffff"]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    let rows = desk.rows();
+    let rows = env.rows();
     assert_eq!((rows.len(), rows[0]["read_status"].as_str()), (1, "not-found"));
     assert_eq!(
         (rows[0]["user_id"].as_str(), rows[0]["error_code"].as_str()),
@@ -205,11 +205,11 @@ fn an_id_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
 fn an_organization_that_does_not_exist_makes_the_run_incomplete() {
     let sandbox = ops_manager(20);
     let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap();
-    let desk = Desk::at(&sandbox);
-    let ran = desk.audit(&sandbox, &["--user", &clean.id, "--org", "ffffffffffffffffffffffff"]);
+    let env = TestEnv::at(&sandbox);
+    let ran = env.audit(&sandbox, &["--user", &clean.id, "--org", "ffffffffffffffffffffffff"]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(desk.markdown().contains("INCOMPLETE"));
-    assert!(desk.markdown().contains("ffffffffffffffffffffffff"));
+    assert!(env.markdown().contains("INCOMPLETE"));
+    assert!(env.markdown().contains("ffffffffffffffffffffffff"));
 }
 
 #[test]
@@ -224,11 +224,11 @@ fn a_user_known_by_id_and_by_name_has_the_name_whichever_came_first() {
         ["--org", org, "--user", name],
     ]
     .map(|sources| {
-        let desk = Desk::at(&sandbox);
-        desk.audit(&sandbox, &sources);
-        let rows = desk.rows();
+        let env = TestEnv::at(&sandbox);
+        env.audit(&sandbox, &sources);
+        let rows = env.rows();
         assert_eq!(of_user(&rows, id)[0]["username"], name, "{sources:?}");
-        desk.text("reports/keys.csv")
+        env.text("reports/keys.csv")
     });
     assert!(files.iter().all(|file| *file == files[0]), "the same evidence gives the same bytes");
 }
@@ -236,8 +236,8 @@ fn a_user_known_by_id_and_by_name_has_the_name_whichever_came_first() {
 #[test]
 fn a_name_that_nobody_has_is_one_row_however_often_it_is_asked_for() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    desk.put("list.txt", "nobody@example.com\nnobody@example.com\n");
-    let ran = desk.audit(&sandbox, &["--users", "list.txt", "--user", "nobody@example.com"]);
-    assert_eq!((ran.code, desk.rows().len()), (3, 1), "{ran:?}");
+    let env = TestEnv::at(&sandbox);
+    env.put("list.txt", "nobody@example.com\nnobody@example.com\n");
+    let ran = env.audit(&sandbox, &["--users", "list.txt", "--user", "nobody@example.com"]);
+    assert_eq!((ran.code, env.rows().len()), (3, 1), "{ran:?}");
 }

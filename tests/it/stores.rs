@@ -3,73 +3,73 @@
 
 use std::process::Command;
 
-use crate::support::{Desk, Ran, ops_manager};
+use crate::support::{CliOutput, TestEnv, ops_manager};
 
 #[test]
 fn a_store_of_a_newer_version_is_left_as_it_is() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     store.pragma_update(None, "user_version", 99).unwrap();
     store.pragma_update(None, "journal_mode", "delete").unwrap();
     drop(store);
-    let before = desk.files();
-    for ran in [desk.audit(&sandbox, &["--all-orgs"]), desk.run(&["report"])] {
+    let before = env.files();
+    for ran in [env.audit(&sandbox, &["--all-orgs"]), env.run(&["report"])] {
         assert_eq!(ran.code, 5, "{ran:?}");
         assert!(ran.stderr.contains("newer") && ran.stderr.contains("keysunset.db"), "{ran:?}");
     }
-    assert_eq!(desk.files(), before);
+    assert_eq!(env.files(), before);
 }
 
 #[test]
 fn a_damaged_store_is_told_and_takes_no_report_with_it() {
     let sandbox = ops_manager(200);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let (csv, page) = (desk.bytes("reports/keys.csv"), desk.markdown());
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let (csv, page) = (env.bytes("reports/keys.csv"), env.markdown());
     // The header stays, so that it is recognized as ours.
-    let mut bytes = desk.bytes("reports/keysunset.db");
+    let mut bytes = env.bytes("reports/keysunset.db");
     bytes[4096..].fill(0xa5);
-    desk.put("reports/keysunset.db", bytes);
-    let ran = desk.run(&["report"]);
+    env.put("reports/keysunset.db", bytes);
+    let ran = env.run(&["report"]);
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(ran.stderr.contains("keysunset.db"), "{ran:?}");
-    assert_eq!((desk.bytes("reports/keys.csv"), desk.markdown()), (csv, page));
+    assert_eq!((env.bytes("reports/keys.csv"), env.markdown()), (csv, page));
 }
 
 /// Runs the program where no file may grow past so many blocks: what a full disk does to it, without one.
-fn on_a_full_disk(desk: &Desk, url: &str, blocks: u32) -> Ran {
+fn on_a_full_disk(env: &TestEnv, url: &str, blocks: u32) -> CliOutput {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" audit --all-orgs --url \"$1\"");
     let mut shell = Command::new("sh");
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_keysunset"), url]);
-    Ran::of(desk.start(&mut shell))
+    CliOutput::of(env.start(&mut shell))
 }
 
 #[test]
 fn a_full_disk_ends_with_6_and_what_was_there_stays() {
     let sandbox = ops_manager(3000);
-    let desk = Desk::at(&sandbox);
-    desk.put("reports/keys.csv", "what was there before");
+    let env = TestEnv::at(&sandbox);
+    env.put("reports/keys.csv", "what was there before");
     let url = &sandbox.announcement().url;
     // In the making of the store, in the middle of the run, and in the reports.
     for blocks in [8, 300, 1400] {
-        let ran = on_a_full_disk(&desk, url, blocks);
+        let ran = on_a_full_disk(&env, url, blocks);
         assert_eq!(ran.code, 6, "{blocks}: {ran:?}");
         assert!(ran.stderr.contains("can't be"), "{blocks}: {ran:?}");
-        assert_eq!(desk.text("reports/keys.csv"), "what was there before");
+        assert_eq!(env.text("reports/keys.csv"), "what was there before");
     }
-    let ran = desk.audit(&sandbox, &["--all-orgs", "--resume"]);
+    let ran = env.audit(&sandbox, &["--all-orgs", "--resume"]);
     assert_eq!(ran.code, 1, "with room again it goes on: {ran:?}");
 }
 
 #[test]
 fn numbers_that_contradict_each_other_stop_with_70_and_leave_the_reports() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let (csv, page) = (desk.bytes("reports/keys.csv"), desk.markdown());
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let (csv, page) = (env.bytes("reports/keys.csv"), env.markdown());
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     // A user entered twice, which the store itself never allows.
     store
         .execute_batch(
@@ -79,25 +79,25 @@ fn numbers_that_contradict_each_other_stop_with_70_and_leave_the_reports() {
         )
         .unwrap();
     drop(store);
-    let ran = desk.run(&["report", "--cutoff", "2022-02-02"]);
+    let ran = env.run(&["report", "--cutoff", "2022-02-02"]);
     assert_eq!(ran.code, 70, "{ran:?}");
     assert!(ran.stderr.contains("do not add up: 6 users requested"), "{ran:?}");
-    assert_eq!((desk.bytes("reports/keys.csv"), desk.markdown()), (csv, page));
+    assert_eq!((env.bytes("reports/keys.csv"), env.markdown()), (csv, page));
 }
 
 /// An empty file that somebody made, named where a store is only to be read.
 #[test]
 fn whoever_only_reads_replaces_nothing() {
-    let desk = crate::stub::desk();
+    let env = crate::stub::env();
     for arguments in
         [&["report"][..], &["history"], &["diff"], &["export"], &["explain", "x"], &["prune", "--keep", "1"]]
     {
-        desk.put("empty.db", "");
-        let ran = desk.run(&[arguments, &["--store", "empty.db"]].concat());
-        assert_eq!((ran.code, desk.bytes("empty.db").len()), (5, 0), "{arguments:?}: {ran:?}");
+        env.put("empty.db", "");
+        let ran = env.run(&[arguments, &["--store", "empty.db"]].concat());
+        assert_eq!((ran.code, env.bytes("empty.db").len()), (5, 0), "{arguments:?}: {ran:?}");
     }
-    let ran = desk.run(&["merge", "empty.db"]);
-    assert_eq!((ran.code, desk.bytes("empty.db").len()), (5, 0), "{ran:?}");
+    let ran = env.run(&["merge", "empty.db"]);
+    assert_eq!((ran.code, env.bytes("empty.db").len()), (5, 0), "{ran:?}");
 }
 
 /// A pipe is no file that an audit could make its own, nor one to wait for.
@@ -107,33 +107,33 @@ fn what_is_no_file_is_left_as_it_is() {
     use std::os::unix::fs::FileTypeExt as _;
 
     let stub = crate::stub::Stub::of_keys(Vec::new());
-    let desk = crate::stub::desk();
-    assert!(std::process::Command::new("mkfifo").arg(desk.path("pipe")).status().unwrap().success());
+    let env = crate::stub::env();
+    assert!(std::process::Command::new("mkfifo").arg(env.path("pipe")).status().unwrap().success());
     for ran in [
-        desk.run(&["report", "--store", "pipe"]),
-        desk.audit_at(&stub.url(), &["--user", crate::stub::USER, "--store", "pipe"]),
+        env.run(&["report", "--store", "pipe"]),
+        env.audit_at(&stub.url(), &["--user", crate::stub::USER, "--store", "pipe"]),
     ] {
         assert_eq!((ran.code, ran.stderr.contains("it is no file")), (5, true), "{ran:?}");
     }
-    assert!(desk.path("pipe").metadata().unwrap().file_type().is_fifo());
+    assert!(env.path("pipe").metadata().unwrap().file_type().is_fifo());
 }
 
 /// A report records its manifest while a run is being written, between any two of its batches.
 #[test]
 fn what_is_recorded_while_a_run_is_written_does_not_stop_it() {
-    let desk = crate::stub::desk();
+    let env = crate::stub::env();
     for number in 0..3_000 {
         let user = crate::stub::id(number);
         let answer = format!(
             r#"{{"results":[{{"id":"{}","usedCount":0,"userId":"{user}"}}],"totalCount":1,"links":[]}}"#,
             crate::stub::id(10_000 + number)
         );
-        desk.put(&format!("answers/{user}.json"), answer);
+        env.put(&format!("answers/{user}.json"), answer);
     }
-    desk.put("one/5af9a1d29cc0cdb6ac0bf3f8.json", r#"{"results":[],"totalCount":0,"links":[]}"#);
-    assert!(desk.run(&["import", "one", "--name", "x"]).code < 5);
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
-    let mut import = desk.spawn(&["import", "answers", "--name", "x"]);
+    env.put("one/5af9a1d29cc0cdb6ac0bf3f8.json", r#"{"results":[],"totalCount":0,"links":[]}"#);
+    assert!(env.run(&["import", "one", "--name", "x"]).code < 5);
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
+    let mut import = env.spawn(&["import", "answers", "--name", "x"]);
     let (mut recorded, mut written) = (0, 0);
     while import.try_wait().unwrap().is_none() {
         // After each batch, so that the run comes on.
@@ -144,7 +144,7 @@ fn what_is_recorded_while_a_run_is_written_does_not_stop_it() {
             store.execute(entry, [format!("of the test, {recorded}")]).unwrap();
         }
     }
-    let ran = crate::support::Ran::of(import);
+    let ran = crate::support::CliOutput::of(import);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(recorded > 0);
 }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use digest_auth::{AuthContext, AuthorizationHeader};
 use serde_json::{Value, json};
 
-use crate::support::Desk;
+use crate::support::TestEnv;
 
 /// The credential that every stub knows.
 pub(crate) const PUBLIC: &str = "abcdwxyz";
@@ -237,8 +237,8 @@ impl Silent {
 }
 
 /// A desk with the credential of every stub.
-pub(crate) fn desk() -> Desk {
-    Desk::of((PUBLIC.to_owned(), PRIVATE.to_owned()))
+pub(crate) fn env() -> TestEnv {
+    TestEnv::of((PUBLIC.to_owned(), PRIVATE.to_owned()))
 }
 
 /// An id of 24 digits.

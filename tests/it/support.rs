@@ -44,13 +44,13 @@ pub(crate) fn sandbox(options: Options) -> Sandbox {
 
 /// How the program ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Ran {
+pub(crate) struct CliOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ran {
+impl CliOutput {
     /// Waits for the end.
     pub(crate) fn of(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();
@@ -60,16 +60,16 @@ impl Ran {
 }
 
 /// A folder of its own and the environment in which the program runs there.
-pub(crate) struct Desk {
+pub(crate) struct TestEnv {
     folder: TempDir,
     environment: BTreeMap<String, String>,
 }
 
-impl Desk {
+impl TestEnv {
     /// Without credentials.
     pub(crate) fn empty() -> Self {
-        let desk = Self { folder: TempDir::new().unwrap(), environment: BTreeMap::new() };
-        desk.with("SOURCE_DATE_EPOCH", &NOW.to_string())
+        let env = Self { folder: TempDir::new().unwrap(), environment: BTreeMap::new() };
+        env.with("SOURCE_DATE_EPOCH", &NOW.to_string())
     }
 
     /// With the two parts of a credential where the program looks first.
@@ -120,16 +120,16 @@ impl Desk {
     }
 
     /// Runs the program to its end.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> CliOutput {
         self.fed(arguments, b"")
     }
 
     /// Runs the program to its end with this on its standard input.
-    pub(crate) fn fed(&self, arguments: &[&str], input: &[u8]) -> Ran {
+    pub(crate) fn fed(&self, arguments: &[&str], input: &[u8]) -> CliOutput {
         let mut child = self.spawn(arguments);
         // Whoever ends without reading it does not want it.
         let _ = child.stdin.take().unwrap().write_all(input);
-        Ran::of(child)
+        CliOutput::of(child)
     }
 
     /// Starts the program.
@@ -152,12 +152,12 @@ impl Desk {
     }
 
     /// `audit` of the sandbox.
-    pub(crate) fn audit(&self, sandbox: &Sandbox, arguments: &[&str]) -> Ran {
+    pub(crate) fn audit(&self, sandbox: &Sandbox, arguments: &[&str]) -> CliOutput {
         self.audit_at(&sandbox.announcement().url, arguments)
     }
 
     /// `audit` of what listens at this URL. Nothing is asked for twice, so that no test waits.
-    pub(crate) fn audit_at(&self, url: &str, arguments: &[&str]) -> Ran {
+    pub(crate) fn audit_at(&self, url: &str, arguments: &[&str]) -> CliOutput {
         self.run(&[&["audit", "--url", url, "--retries", "0"], arguments].concat())
     }
 

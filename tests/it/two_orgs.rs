@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use keysunset::policy::{FailOn, Policy};
-use keysunset::report::{self, Evidence, Format, Output, Rules};
+use keysunset::report::{self, Format, GatePolicy, Output, ReportInput};
 use keysunset::store::Store;
 use keysunset::waivers::Waivers;
 use serde_json::{Value, json};
 
-use crate::stub::{Digest, Reply, Stub, desk, id, key, list};
-use crate::support::{Desk, NOW, at, rfc3339};
+use crate::stub::{Digest, Reply, Stub, env, id, key, list};
+use crate::support::{NOW, TestEnv, at, rfc3339};
 
 pub(crate) const ORGS: [&str; 2] = ["5980000000000000000000aa", "5980000000000000000000bb"];
 /// Its list of users is refused.
@@ -136,32 +136,32 @@ pub(crate) fn waivers() -> String {
 }
 
 /// A run over all of it.
-pub(crate) fn audited(more: &[&str]) -> (Desk, i32) {
-    let (desk, stub) = (desk(), deployment());
-    desk.put("list.txt", format!("# two\n{}\n{}\n", id(300), id(301)));
-    desk.put("waivers.toml", waivers());
+pub(crate) fn audited(more: &[&str]) -> (TestEnv, i32) {
+    let (env, stub) = (env(), deployment());
+    env.put("list.txt", format!("# two\n{}\n{}\n", id(300), id(301)));
+    env.put("waivers.toml", waivers());
     let orgs = [ORGS[0], ORGS[1], CLOSED].map(|org| ["--org", org]).concat();
     let rest = ["--users", "list.txt", "--waivers", "waivers.toml", "--name", "east <1>"];
-    let ran = desk.audit_at(&stub.url(), &[&orgs, &rest[..], more].concat());
+    let ran = env.audit_at(&stub.url(), &[&orgs, &rest[..], more].concat());
     assert!(!ran.stdout.contains('\0'), "{ran:?}");
-    (desk, ran.code)
+    (env, ran.code)
 }
 
 /// Writes one report over runs of two deployments, `east` and `west`, into `reports` of the desk; hands back what is said.
-pub(crate) fn over_two_deployments(formats: &[Format], step_summary: Option<&Path>) -> (Desk, String) {
-    let (desk, stub) = (desk(), deployment());
+pub(crate) fn over_two_deployments(formats: &[Format], step_summary: Option<&Path>) -> (TestEnv, String) {
+    let (env, stub) = (env(), deployment());
     for name in ["west", "east"] {
         let run = ["--org", ORGS[0], "--user", &id(300), "--name", name, "--format", "csv", "--out", name];
-        assert_eq!(desk.audit_at(&stub.url(), &run).code, 4);
+        assert_eq!(env.audit_at(&stub.url(), &run).code, 4);
     }
-    let stores = ["west", "east"].map(|name| Store::open(&desk.path(name).join("keysunset.db")).unwrap());
+    let stores = ["west", "east"].map(|name| Store::open(&env.path(name).join("keysunset.db")).unwrap());
     let runs = stores.each_ref().map(|store| store.run(None).unwrap());
     let evidence: Vec<_> = stores
         .iter()
         .zip(&runs)
         .map(|(store, run)| {
             let (cutoff, active_within) = (run.settings.cutoff, run.settings.active_within);
-            Evidence {
+            ReportInput {
                 store,
                 run,
                 policy: Policy { now: run.started_at, cutoff, active_within },
@@ -170,13 +170,13 @@ pub(crate) fn over_two_deployments(formats: &[Format], step_summary: Option<&Pat
         })
         .collect();
     let output = Output {
-        out: desk.path("reports"),
+        out: env.path("reports"),
         formats: formats.to_vec(),
         templates: None,
-        step_summary: step_summary.map(|path| desk.path("").join(path)),
+        step_summary: step_summary.map(|path| env.path("").join(path)),
         csv_raw: false,
     };
-    let rules = Rules { fail_on: FailOn::Any, waivers: &Waivers::default() };
+    let rules = GatePolicy { fail_on: FailOn::Any, waivers: &Waivers::default() };
     let said = report::write(&evidence, rules, &output).unwrap().said;
-    (desk, said)
+    (env, said)
 }

@@ -7,16 +7,16 @@ use std::process::{Command, Stdio};
 use keysunset_sandbox::Options;
 
 use crate::stub::{Stub, USER, key};
-use crate::support::{Desk, sandbox};
+use crate::support::{TestEnv, sandbox};
 
 /// What a terminal shows of a command line, and how it ended; `None` where there is no `script`.
-fn screen(desk: &Desk, environment: &[(&str, &str)], arguments: &str) -> Option<(i32, String)> {
+fn screen(env: &TestEnv, environment: &[(&str, &str)], arguments: &str) -> Option<(i32, String)> {
     let program = env!("CARGO_BIN_EXE_keysunset");
     let child = Command::new("script")
         .args(["-qec", &format!("'{program}' {arguments}"), "/dev/null"])
-        .current_dir(desk.path(""))
+        .current_dir(env.path(""))
         .env_clear()
-        .env("HOME", desk.path(""))
+        .env("HOME", env.path(""))
         .env("PATH", "/usr/bin:/bin")
         .env("TERM", "xterm-256color")
         .envs(environment.iter().copied())
@@ -52,14 +52,14 @@ fn the_progress_is_a_bar_on_a_terminal_and_never_on_a_ci_server() {
     let faults = vec!["latency=700@1:keys".parse().unwrap()];
     let sandbox = sandbox(Options { users: 2, faults, ..Options::default() });
     let announced = sandbox.announcement();
-    let desk = Desk::empty();
+    let env = TestEnv::empty();
     let credentials =
         [("KEYSUNSET_PUBLIC_KEY", &announced.public_key), ("KEYSUNSET_PRIVATE_KEY", &announced.private_key)];
     let credentials = credentials.map(|(name, value)| (name, value.as_str()));
     let arguments = format!("audit --url {} --all-orgs --retries 0 --fail-on never", announced.url);
     for (ci, has_bar) in [(None, true), (Some("false"), true), (Some("true"), false), (Some("1"), false)] {
         let environment: Vec<_> = credentials.into_iter().chain(ci.map(|ci| ("CI", ci))).collect();
-        let Some((code, screen)) = screen(&desk, &environment, &arguments) else { return };
+        let Some((code, screen)) = screen(&env, &environment, &arguments) else { return };
         assert_eq!(code, 0, "{screen}");
         assert_eq!(screen.contains("flagged"), has_bar, "{ci:?}: {screen:?}");
         assert_eq!(screen.contains(ESCAPE), has_bar, "{ci:?}: {screen:?}");
@@ -69,9 +69,9 @@ fn the_progress_is_a_bar_on_a_terminal_and_never_on_a_ci_server() {
 #[test]
 fn nobody_is_asked_for_credentials_on_a_ci_server() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
-    let desk = Desk::empty();
+    let env = TestEnv::empty();
     let arguments = format!("audit --url {} --user {USER} --retries 0", stub.url());
-    let Some((code, screen)) = screen(&desk, &[("CI", "true")], &arguments) else { return };
+    let Some((code, screen)) = screen(&env, &[("CI", "true")], &arguments) else { return };
     assert_eq!(code, 5, "{screen}");
     assert!(!screen.contains("Public key (or username)"), "{screen}");
     for told in
@@ -84,7 +84,7 @@ fn nobody_is_asked_for_credentials_on_a_ci_server() {
 
 #[test]
 fn help_and_errors_are_coloured_for_a_terminal_that_somebody_reads() {
-    let desk = Desk::empty();
+    let env = TestEnv::empty();
     for (environment, coloured) in [
         (&[][..], true),
         (&[("CI", "true")], false),
@@ -93,7 +93,7 @@ fn help_and_errors_are_coloured_for_a_terminal_that_somebody_reads() {
         (&[("CI", "true"), ("CLICOLOR_FORCE", "1")], true),
     ] {
         for arguments in ["audit --help", "audit --no-such-flag"] {
-            let Some((_, screen)) = screen(&desk, environment, arguments) else { return };
+            let Some((_, screen)) = screen(&env, environment, arguments) else { return };
             assert!(screen.contains("Usage"), "{screen}");
             assert_eq!(screen.contains(ESCAPE), coloured, "{environment:?} {arguments}: {screen:?}");
         }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
-use crate::stub::{self, Digest, Reply, Stub, desk, id, list};
-use crate::support::{Desk, Ran, list_of_ids, ops_manager, sandbox};
+use crate::stub::{self, Digest, Reply, Stub, env, id, list};
+use crate::support::{CliOutput, TestEnv, list_of_ids, ops_manager, sandbox};
 
 const ORG: &str = "5980000000000000000000aa";
 const OTHER: &str = "5980000000000000000000bb";
@@ -36,53 +36,53 @@ fn wait_for(sandbox: &Sandbox, exchanges: u64) {
     }
 }
 
-fn interrupt(child: Child) -> Ran {
+fn interrupt(child: Child) -> CliOutput {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    Ran::of(child)
+    CliOutput::of(child)
 }
 
 #[test]
 fn a_list_rewritten_while_it_is_read_is_read_as_it_was() {
     let sandbox = ops_manager(300);
-    let desk = Desk::at(&sandbox);
-    desk.put("users.txt", list_of_ids(&sandbox));
+    let env = TestEnv::at(&sandbox);
+    env.put("users.txt", list_of_ids(&sandbox));
     let url = &sandbox.announcement().url;
-    let child = desk.spawn(&["audit", "--url", url, "--users", "users.txt", "--rate", "200"]);
+    let child = env.spawn(&["audit", "--url", url, "--users", "users.txt", "--rate", "200"]);
     wait_for(&sandbox, 20);
-    desk.put("users.txt", "5af9a1d29cc0cdb6ac0bf3f8\n");
-    let ran = Ran::of(child);
+    env.put("users.txt", "5af9a1d29cc0cdb6ac0bf3f8\n");
+    let ran = CliOutput::of(child);
     assert!(ran.stdout.contains("300 requested = 300 read"), "{ran:?}");
 }
 
 #[test]
 fn another_list_of_the_same_name_is_not_resumed() {
     let sandbox = ops_manager(300);
-    let desk = Desk::at(&sandbox);
-    desk.put("users.txt", list_of_ids(&sandbox));
+    let env = TestEnv::at(&sandbox);
+    env.put("users.txt", list_of_ids(&sandbox));
     let arguments = ["audit", "--url", &sandbox.announcement().url, "--users", "users.txt", "--resume"];
-    let child = desk.spawn(&[&arguments[..], &["--rate", "200"]].concat());
+    let child = env.spawn(&[&arguments[..], &["--rate", "200"]].concat());
     wait_for(&sandbox, 20);
     assert_eq!(interrupt(child).code, 130);
     for other in ["", "5af9a1d29cc0cdb6ac0bf3f8\n"] {
-        desk.put("users.txt", other);
-        let ran = desk.run(&arguments);
+        env.put("users.txt", other);
+        let ran = env.run(&arguments);
         assert_eq!(ran.code, 5, "{ran:?}");
     }
-    desk.put("users.txt", list_of_ids(&sandbox));
-    assert_eq!(desk.run(&arguments).code, 1, "the same bytes are the same list");
+    env.put("users.txt", list_of_ids(&sandbox));
+    assert_eq!(env.run(&arguments).code, 1, "the same bytes are the same list");
 }
 
 #[test]
 fn a_run_cut_short_before_a_whole_one_is_history() {
     let sandbox = ops_manager(300);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let arguments = ["audit", "--url", &sandbox.announcement().url, "--all-orgs"];
-    let child = desk.spawn(&[&arguments[..], &["--rate", "200"]].concat());
+    let child = env.spawn(&[&arguments[..], &["--rate", "200"]].concat());
     wait_for(&sandbox, 20);
     assert_eq!(interrupt(child).code, 130);
-    assert_eq!(desk.run(&arguments).code, 1);
-    assert_eq!(desk.run(&[&arguments[..], &["--resume"]].concat()).code, 1);
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    assert_eq!(env.run(&arguments).code, 1);
+    assert_eq!(env.run(&[&arguments[..], &["--resume"]].concat()).code, 1);
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     let count = |query| store.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(count("SELECT count(*) FROM runs"), 3, "a new run");
     assert_eq!(count("SELECT count(*) FROM runs WHERE finished_at IS NULL"), 1, "and the first is as it was");
@@ -93,7 +93,7 @@ fn repeats_in_a_list_of_users_do_not_make_up_for_who_is_missing() {
     let stub = lists(
         |_, _| json!({"results": [user(1), user(2), user(1)], "totalCount": 3, "links": [{"rel": "self"}]}),
     );
-    assert_eq!(desk().audit_at(&stub.url(), &["--org", ORG]).code, 3);
+    assert_eq!(env().audit_at(&stub.url(), &["--org", ORG]).code, 3);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_list_that_changes_while_it_is_read_is_not_known_to_its_end() {
         let rows: Vec<_> = (from..from + 501 - page).map(user).collect();
         json!({"results": rows, "totalCount": 1001 - page, "links": [{"rel": rel}]})
     });
-    assert_eq!(desk().audit_at(&stub.url(), &["--org", ORG]).code, 3);
+    assert_eq!(env().audit_at(&stub.url(), &["--org", ORG]).code, 3);
 }
 
 #[test]
@@ -112,15 +112,15 @@ fn without_totals_and_links_only_an_empty_page_is_the_end() {
         let rows: Vec<_> = (1..=7).map(user).collect();
         json!({"results": rows.chunks(2).nth(page - 1).unwrap_or_default()})
     });
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--org", ORG]);
-    assert_eq!((ran.code, desk.rows().len()), (0, 7), "{ran:?}");
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--org", ORG]);
+    assert_eq!((ran.code, env.rows().len()), (0, 7), "{ran:?}");
 }
 
 #[test]
 fn an_empty_source_beside_a_full_one_is_told() {
     let stub = lists(|path, _| if path.contains(OTHER) { list(&[]) } else { list(&[user(1)]) });
-    let at = desk();
+    let at = env();
     assert_eq!(at.audit_at(&stub.url(), &["--org", ORG, "--org", OTHER]).code, 3);
     assert!(at.text("reports/keys.csv").contains(OTHER));
     at.put("one.txt", id(1));
@@ -141,7 +141,7 @@ fn a_list_that_is_gone_is_not_keys_that_are_gone() {
         answer.header("X-MongoDB-Service-Version", "gitHash=0; versionString=5.0.3")
     });
     for source in [["--org", OTHER], ["--user", "nobody@example.com"]] {
-        let ran = desk().audit_at(&stub.url(), &[&["--org", ORG], &source[..]].concat());
+        let ran = env().audit_at(&stub.url(), &[&["--org", ORG], &source[..]].concat());
         assert_eq!(ran.code, 3, "{source:?}: {ran:?}");
     }
 }
@@ -149,18 +149,18 @@ fn a_list_that_is_gone_is_not_keys_that_are_gone() {
 #[test]
 fn another_users_account_is_not_the_one_asked_for() {
     let stub = lists(|_, _| user(999));
-    let desk = desk();
-    let ran = desk.audit_at(&stub.url(), &["--user", "ann@example.com"]);
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--user", "ann@example.com"]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    let row = &desk.rows()[0];
+    let row = &env.rows()[0];
     assert_eq!((&row["username"][..], &row["read_status"][..]), ("ann@example.com", "malformed"));
 }
 
 #[test]
 fn a_saved_page_that_another_follows_is_no_list() {
-    let desk = desk();
-    desk.put("page.json", json!({"results": [user(1)], "links": [{"rel": "next", "href": "x"}]}).to_string());
-    let ran = desk.audit_at("http://127.0.0.1:1", &["--users", "page.json"]);
+    let env = env();
+    env.put("page.json", json!({"results": [user(1)], "links": [{"rel": "next", "href": "x"}]}).to_string());
+    let ran = env.audit_at("http://127.0.0.1:1", &["--users", "page.json"]);
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(ran.stderr.contains("part of a list"), "{ran:?}");
 }
@@ -168,33 +168,33 @@ fn a_saved_page_that_another_follows_is_no_list() {
 #[test]
 fn a_report_of_a_run_under_way_adds_up_and_is_incomplete() {
     let sandbox = ops_manager(3000);
-    let desk = Desk::at(&sandbox);
-    let mut child = desk.spawn(&["audit", "--url", &sandbox.announcement().url, "--all-orgs"]);
+    let env = TestEnv::at(&sandbox);
+    let mut child = env.spawn(&["audit", "--url", &sandbox.announcement().url, "--all-orgs"]);
     wait_for(&sandbox, 300);
     while child.try_wait().unwrap().is_none() {
-        let ran = desk.run(&["report", "--store", "reports/keysunset.db", "--out", "meanwhile"]);
+        let ran = env.run(&["report", "--store", "reports/keysunset.db", "--out", "meanwhile"]);
         assert!(matches!(ran.code, 1 | 3 | 4), "{ran:?}");
     }
-    assert_eq!(Ran::of(child).code, 1);
+    assert_eq!(CliOutput::of(child).code, 1);
 }
 
 #[test]
 fn a_slow_pace_does_not_let_nonces_grow_old_on_the_way() {
     let sandbox =
         sandbox(Options { users: 10, nonce_life: Duration::from_millis(300), ..Options::default() });
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     let url = &sandbox.announcement().url;
-    let ran = desk.run(&["audit", "--url", url, "--all-orgs", "--rate", "6"]);
+    let ran = env.run(&["audit", "--url", url, "--all-orgs", "--rate", "6"]);
     assert!(ran.stdout.contains("10 requested = 10 read"), "{ran:?}");
 }
 
 #[test]
 fn what_stays_on_this_machine_needs_no_certificates_and_no_proxy() {
-    let desk = stub::desk()
+    let env = stub::env()
         .with("SSL_CERT_FILE", "/nonexistent")
         .with("SSL_CERT_DIR", "/nonexistent")
         .with("http_proxy", "http://127.0.0.1:9");
-    let ran = desk.run(&["demo", "--users", "5"]);
+    let ran = env.run(&["demo", "--users", "5"]);
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
@@ -202,8 +202,8 @@ fn what_stays_on_this_machine_needs_no_certificates_and_no_proxy() {
 fn a_broken_url_with_a_password_is_not_repeated() {
     for url in ["https://u:s3cretpw@", "u:s3cretpw@host", "https://u:s3cretpw@host:port"] {
         for ran in [
-            desk().run(&["audit", "--all-orgs", "--url", url]),
-            desk().with("KEYSUNSET_URL", url).run(&["audit", "--all-orgs"]),
+            env().run(&["audit", "--all-orgs", "--url", url]),
+            env().with("KEYSUNSET_URL", url).run(&["audit", "--all-orgs"]),
         ] {
             assert!(ran.code == 2 && !ran.stderr.contains("s3cretpw"), "{ran:?}");
         }

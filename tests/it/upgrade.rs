@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{CUTOFF, Desk, NOW, ops_manager, rows};
+use crate::support::{CUTOFF, NOW, TestEnv, ops_manager, rows};
 
 /// The tables of schema version 1, as they were written down when it was in use, and one run of two users in them.
 const VERSION_1: &str = "
@@ -70,20 +70,19 @@ const OLD: &str = "SELECT id, deployment, address, product, service_version, cre
     SELECT id, run, user_id, username, status, http_status, attempts, read_at FROM readings WHERE run = 1 ORDER BY id;
     SELECT keys.* FROM keys JOIN readings ON id = reading WHERE run = 1";
 
-fn sqlite3(desk: &Desk, queries: &str) -> String {
-    let output =
-        Command::new("sqlite3").arg(desk.path("reports/keysunset.db")).arg(queries).output().unwrap();
+fn sqlite3(env: &TestEnv, queries: &str) -> String {
+    let output = Command::new("sqlite3").arg(env.path("reports/keysunset.db")).arg(queries).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// A store of version 1, in a folder with the credential of a sandbox.
-fn old(desk: &Desk) {
-    std::fs::create_dir_all(desk.path("reports")).unwrap();
+fn old(env: &TestEnv) {
+    std::fs::create_dir_all(env.path("reports")).unwrap();
     let script = VERSION_1
         .replace("STARTED", &(NOW - 86_400).to_string())
         .replace("LAST", &(CUTOFF + 86_400).to_string());
-    sqlite3(desk, &script);
+    sqlite3(env, &script);
 }
 
 #[test]
@@ -92,22 +91,22 @@ fn a_store_of_version_1_opens_is_of_version_2_then_and_its_run_is_as_it_was() {
     for command in
         [&["report"][..], &["audit", "--all-orgs"], &["history"], &["prune", "--keep", "1", "--dry-run"]]
     {
-        let desk = Desk::at(&sandbox);
-        old(&desk);
-        let before = sqlite3(&desk, OLD);
+        let env = TestEnv::at(&sandbox);
+        old(&env);
+        let before = sqlite3(&env, OLD);
         assert_eq!(before.lines().count(), 4, "{before}");
         let ran = match command {
-            ["audit", arguments @ ..] => desk.audit(&sandbox, arguments),
-            _ => desk.run(command),
+            ["audit", arguments @ ..] => env.audit(&sandbox, arguments),
+            _ => env.run(command),
         };
         assert!(matches!(ran.code, 0 | 1), "{command:?}: {ran:?}");
-        assert_eq!(sqlite3(&desk, "PRAGMA user_version; PRAGMA integrity_check"), "2\nok\n", "{command:?}");
-        assert_eq!(sqlite3(&desk, OLD), before, "{command:?}");
+        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "2\nok\n", "{command:?}");
+        assert_eq!(sqlite3(&env, OLD), before, "{command:?}");
         let columns = "SELECT clock_skew FROM runs; SELECT organization, list, line FROM readings; SELECT * FROM manifests";
-        sqlite3(&desk, columns);
-        let ran = desk.run(&["report", "--run", "1", "--out", "old", "--store", "reports/keysunset.db"]);
+        sqlite3(&env, columns);
+        let ran = env.run(&["report", "--run", "1", "--out", "old", "--store", "reports/keysunset.db"]);
         assert_eq!(ran.code, 1, "{ran:?}");
-        let rows = rows(&desk.bytes("old/keys.csv"));
+        let rows = rows(&env.bytes("old/keys.csv"));
         let told: Vec<_> =
             rows.iter().map(|row| [&row["username"][..], &row["verdict"], &row["org_id"]]).collect();
         assert_eq!(told, [["ann", "used-after-cutoff", ""], ["boris", "", ""]]);
@@ -116,11 +115,11 @@ fn a_store_of_version_1_opens_is_of_version_2_then_and_its_run_is_as_it_was() {
 
 #[test]
 fn two_who_open_an_old_store_at_once_upgrade_it_once() {
-    let desk = Desk::at(&ops_manager(1));
-    old(&desk);
-    let children: Vec<_> = (0..4).map(|_| desk.spawn(&["history"])).collect();
+    let env = TestEnv::at(&ops_manager(1));
+    old(&env);
+    let children: Vec<_> = (0..4).map(|_| env.spawn(&["history"])).collect();
     for child in children {
-        assert_eq!(crate::support::Ran::of(child).code, 0);
+        assert_eq!(crate::support::CliOutput::of(child).code, 0);
     }
-    assert_eq!(sqlite3(&desk, "PRAGMA user_version; PRAGMA integrity_check"), "2\nok\n");
+    assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "2\nok\n");
 }

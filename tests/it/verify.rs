@@ -7,23 +7,23 @@ use keysunset::config::{ACTIVE_WITHIN, CUTOFF};
 use keysunset::evidence::Manifest;
 use keysunset::evidence::manifest::{Gate, sha256};
 use keysunset::policy::{FailOn, Policy};
-use keysunset::report::{Evidence, Output};
+use keysunset::report::{Output, ReportInput};
 use keysunset::store::Store;
 use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use crate::evidence::{manifest, sha256sum};
-use crate::support::{Desk, Ran, ops_manager};
+use crate::support::{CliOutput, TestEnv, ops_manager};
 
-fn audited() -> (Sandbox, Desk) {
+fn audited() -> (Sandbox, TestEnv) {
     let sandbox = ops_manager(20);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    (sandbox, desk)
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    (sandbox, env)
 }
 
 /// The lines that are not `ok`, as status and check; and the verdict.
-fn faults(ran: &Ran) -> Vec<(String, String)> {
+fn faults(ran: &CliOutput) -> Vec<(String, String)> {
     let lines = ran.stdout.lines().take_while(|line| !line.is_empty());
     let words = lines.map(|line| {
         let mut words = line.split_whitespace().map(str::to_owned);
@@ -33,8 +33,8 @@ fn faults(ran: &Ran) -> Vec<(String, String)> {
 }
 
 /// Verifies, and holds the exit code and which lines are not well; one of them has to say each of `told`.
-fn verified(desk: &Desk, arguments: &[&str], code: i32, expected: &[(&str, &str)], told: &[&str]) {
-    let ran = desk.run(&[&["verify"], arguments].concat());
+fn verified(env: &TestEnv, arguments: &[&str], code: i32, expected: &[(&str, &str)], told: &[&str]) {
+    let ran = env.run(&[&["verify"], arguments].concat());
     let expected: Vec<_> =
         expected.iter().map(|(status, check)| ((*status).to_owned(), (*check).to_owned())).collect();
     assert_eq!((faults(&ran), ran.code), (expected, code), "{}", ran.stdout);
@@ -45,46 +45,46 @@ fn verified(desk: &Desk, arguments: &[&str], code: i32, expected: &[(&str, &str)
 }
 
 /// The sqlite3 of the machine.
-fn sqlite3(desk: &Desk, sql: &str) {
-    let ran = Ran::of(desk.start(Command::new("sqlite3").args(["reports/keysunset.db", sql])));
+fn sqlite3(env: &TestEnv, sql: &str) {
+    let ran = CliOutput::of(env.start(Command::new("sqlite3").args(["reports/keysunset.db", sql])));
     assert_eq!(ran.code, 0, "{sql}: {ran:?}");
 }
 
 /// Changes the manifest as somebody who knows how it is written.
-fn rewritten(desk: &Desk, change: impl FnOnce(&mut Manifest)) -> String {
-    let mut manifest: Manifest = serde_json::from_slice(&desk.bytes("reports/manifest.json")).unwrap();
+fn rewritten(env: &TestEnv, change: impl FnOnce(&mut Manifest)) -> String {
+    let mut manifest: Manifest = serde_json::from_slice(&env.bytes("reports/manifest.json")).unwrap();
     change(&mut manifest);
     let text = manifest.text().unwrap();
-    desk.put("reports/manifest.json", &text);
+    env.put("reports/manifest.json", &text);
     text
 }
 
 /// The same with a replacement in the text.
-fn edited(desk: &Desk, from: &str, to: &str) {
-    let text = desk.text("reports/manifest.json");
+fn edited(env: &TestEnv, from: &str, to: &str) {
+    let text = env.text("reports/manifest.json");
     assert!(text.contains(from), "{from}");
-    desk.put("reports/manifest.json", text.replacen(from, to, 1));
+    env.put("reports/manifest.json", text.replacen(from, to, 1));
 }
 
 #[test]
 fn what_was_not_touched_is_as_the_manifest_says() {
-    let (_sandbox, desk) = audited();
+    let (_sandbox, env) = audited();
     verified(
-        &desk,
+        &env,
         &[],
         0,
         &[],
         &["all is as the manifest says", "keys.csv", "migration-report.md", ": this one"],
     );
-    let quiet = desk.run(&["verify", "--quiet"]);
+    let quiet = env.run(&["verify", "--quiet"]);
     assert_eq!((quiet.code, &*quiet.stdout), (0, ""));
     // From elsewhere, and of a copy.
-    std::fs::create_dir(desk.path("copy")).unwrap();
+    std::fs::create_dir(env.path("copy")).unwrap();
     for name in ["keys.csv", "migration-report.md", "manifest.json"] {
-        desk.put(&format!("copy/{name}"), desk.bytes(&format!("reports/{name}")));
+        env.put(&format!("copy/{name}"), env.bytes(&format!("reports/{name}")));
     }
-    verified(&desk, &["copy", "--store", "reports/keysunset.db"], 0, &[], &[]);
-    let ran = desk.run(&["verify", "--json"]);
+    verified(&env, &["copy", "--store", "reports/keysunset.db"], 0, &[], &[]);
+    let ran = env.run(&["verify", "--json"]);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&document["schema"], &document["exit"]), (&json!("keysunset-verify/1"), &json!(0)));
     let lines = document["lines"].as_array().unwrap();
@@ -97,25 +97,25 @@ fn what_was_not_touched_is_as_the_manifest_says() {
 
 #[test]
 fn a_file_that_was_changed_or_is_gone_is_named() {
-    let (_sandbox, desk) = audited();
-    let csv = desk.bytes("reports/keys.csv");
+    let (_sandbox, env) = audited();
+    let csv = env.bytes("reports/keys.csv");
     let mut changed = csv.clone();
     let last = changed.len() - 2;
     changed[last] ^= 1;
-    desk.put("reports/keys.csv", &changed);
+    env.put("reports/keys.csv", &changed);
     let file = [("DIFFERS", "file")];
-    verified(&desk, &[], 1, &file, &["keys.csv: SHA-256", &sha256sum(&changed), &sha256sum(&csv)]);
-    desk.put("reports/keys.csv", &csv[..last]);
+    verified(&env, &[], 1, &file, &["keys.csv: SHA-256", &sha256sum(&changed), &sha256sum(&csv)]);
+    env.put("reports/keys.csv", &csv[..last]);
     verified(
-        &desk,
+        &env,
         &[],
         1,
         &file,
         &["keys.csv", &format!("{last} bytes, where the manifest has {}", csv.len())],
     );
-    std::fs::remove_file(desk.path("reports/keys.csv")).unwrap();
-    verified(&desk, &[], 1, &file, &["keys.csv: missing"]);
-    let quiet = desk.run(&["verify", "--quiet"]);
+    std::fs::remove_file(env.path("reports/keys.csv")).unwrap();
+    verified(&env, &[], 1, &file, &["keys.csv: missing"]);
+    let quiet = env.run(&["verify", "--quiet"]);
     assert!(quiet.code == 1 && quiet.stdout.lines().count() == 1, "{quiet:?}");
 }
 
@@ -150,21 +150,21 @@ fn whatever_was_changed_in_the_store_is_named() {
         ("DELETE FROM manifests", &["record"], "no such manifest"),
         ("UPDATE manifests SET sha256 = 'x'", &["record"], "no such manifest"),
     ] {
-        let (_sandbox, desk) = audited();
-        sqlite3(&desk, sql);
+        let (_sandbox, env) = audited();
+        sqlite3(&env, sql);
         let expected: Vec<_> = expected.iter().map(|check| ("DIFFERS", *check)).collect();
-        verified(&desk, &[], 1, &expected, &[told]);
+        verified(&env, &[], 1, &expected, &[told]);
     }
 }
 
 #[test]
 fn a_damaged_store_is_named() {
-    let (_sandbox, desk) = audited();
-    let mut bytes = desk.bytes("reports/keysunset.db");
+    let (_sandbox, env) = audited();
+    let mut bytes = env.bytes("reports/keysunset.db");
     // The header stays, so that it is recognized as ours.
     bytes[4096..].fill(0xa5);
-    desk.put("reports/keysunset.db", bytes);
-    let ran = desk.run(&["verify"]);
+    env.put("reports/keysunset.db", bytes);
+    let ran = env.run(&["verify"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(faults(&ran).contains(&("DIFFERS".to_owned(), "store".to_owned())), "{ran:?}");
 }
@@ -194,39 +194,39 @@ fn a_manifest_that_was_changed_is_named() {
             "of run 0",
         ),
     ] {
-        let (_sandbox, desk) = audited();
-        edited(&desk, from, to);
+        let (_sandbox, env) = audited();
+        edited(&env, from, to);
         let mut expected: Vec<_> = expected.iter().map(|check| ("DIFFERS", *check)).collect();
         let at = expected.iter().position(|(_, check)| *check == "chain").unwrap_or(expected.len());
         expected.insert(at, record);
-        verified(&desk, &[], 1, &expected, &[told]);
+        verified(&env, &[], 1, &expected, &[told]);
     }
     // The same content in other bytes.
-    let (_sandbox, desk) = audited();
-    let text = desk.text("reports/manifest.json");
-    desk.put("reports/manifest.json", text.clone() + "\n");
-    verified(&desk, &[], 1, &[("DIFFERS", "manifest"), record], &["other bytes"]);
-    desk.put(
+    let (_sandbox, env) = audited();
+    let text = env.text("reports/manifest.json");
+    env.put("reports/manifest.json", text.clone() + "\n");
+    verified(&env, &[], 1, &[("DIFFERS", "manifest"), record], &["other bytes"]);
+    env.put(
         "reports/manifest.json",
         text.replacen("  \"version\": 1,", "  \"version\": 1,\n  \"version\": 1,", 1),
     );
-    assert_eq!(desk.run(&["verify"]).code, 5, "a field that stands twice");
+    assert_eq!(env.run(&["verify"]).code, 5, "a field that stands twice");
 }
 
 #[test]
 fn a_forgery_that_is_consistent_in_itself_is_not_what_the_store_knows() {
-    let (_sandbox, desk) = audited();
-    let csv = desk.text("reports/keys.csv").replace("critical", "info");
-    let before = manifest(&desk, "reports");
+    let (_sandbox, env) = audited();
+    let csv = env.text("reports/keys.csv").replace("critical", "info");
+    let before = manifest(&env, "reports");
     let named = &before["files"][0];
-    desk.put("reports/keys.csv", &csv);
-    edited(&desk, &named["bytes"].to_string(), &csv.len().to_string());
-    edited(&desk, named["sha256"].as_str().unwrap(), &sha256sum(csv.as_bytes()));
-    rewritten(&desk, |_| ());
-    verified(&desk, &[], 1, &[("DIFFERS", "record")], &["no such manifest of run 1 of "]);
+    env.put("reports/keys.csv", &csv);
+    edited(&env, &named["bytes"].to_string(), &csv.len().to_string());
+    edited(&env, named["sha256"].as_str().unwrap(), &sha256sum(csv.as_bytes()));
+    rewritten(&env, |_| ());
+    verified(&env, &[], 1, &[("DIFFERS", "record")], &["no such manifest of run 1 of "]);
     // Without the store nobody can tell.
     verified(
-        &desk,
+        &env,
         &["--store", "none.db"],
         3,
         &[("unknown", "store"), ("unknown", "run")],
@@ -236,20 +236,20 @@ fn a_forgery_that_is_consistent_in_itself_is_not_what_the_store_knows() {
 
 #[test]
 fn runs_are_a_chain_and_a_link_that_is_missing_is_named() {
-    let (sandbox, desk) = audited();
-    let mut hashes = vec![sha256sum(&desk.bytes("reports/manifest.json"))];
+    let (sandbox, env) = audited();
+    let mut hashes = vec![sha256sum(&env.bytes("reports/manifest.json"))];
     for before in 1..=3 {
-        assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--name", &format!("run {before}")]).code, 1);
+        assert_eq!(env.audit(&sandbox, &["--all-orgs", "--name", &format!("run {before}")]).code, 1);
         let previous = json!({"run": before, "sha256": hashes.last().unwrap()});
-        assert_eq!(manifest(&desk, "reports")["runs"][0]["previous"], previous);
-        hashes.push(sha256sum(&desk.bytes("reports/manifest.json")));
+        assert_eq!(manifest(&env, "reports")["runs"][0]["previous"], previous);
+        hashes.push(sha256sum(&env.bytes("reports/manifest.json")));
     }
-    verified(&desk, &[], 0, &[], &["3 manifests before, back to run 1"]);
+    verified(&env, &[], 0, &[], &["3 manifests before, back to run 1"]);
     // The runs may go, as they do when the store is pruned; their manifests stay.
-    sqlite3(&desk, "PRAGMA foreign_keys = on; DELETE FROM runs WHERE id < 3");
-    verified(&desk, &[], 0, &[], &["3 manifests before, back to run 1"]);
+    sqlite3(&env, "PRAGMA foreign_keys = on; DELETE FROM runs WHERE id < 3");
+    verified(&env, &[], 0, &[], &["3 manifests before, back to run 1"]);
     let chain = [("DIFFERS", "chain")];
-    let whole = desk.bytes("reports/keysunset.db");
+    let whole = env.bytes("reports/keysunset.db");
     for (sql, told) in [
         ("DELETE FROM manifests WHERE run = 3", "of run 4 names as the one before it that of run 3"),
         ("DELETE FROM manifests WHERE run = 2", "of run 3 names as the one before it that of run 2"),
@@ -259,41 +259,41 @@ fn runs_are_a_chain_and_a_link_that_is_missing_is_named() {
             "the manifest of run 2 in the store is not the one of its hash",
         ),
     ] {
-        sqlite3(&desk, sql);
-        verified(&desk, &[], 1, &chain, &[told]);
+        sqlite3(&env, sql);
+        verified(&env, &[], 1, &chain, &[told]);
         for more in ["-wal", "-shm"] {
-            let _ = std::fs::remove_file(desk.path(&format!("reports/keysunset.db{more}")));
+            let _ = std::fs::remove_file(env.path(&format!("reports/keysunset.db{more}")));
         }
-        desk.put("reports/keysunset.db", &whole);
+        env.put("reports/keysunset.db", &whole);
     }
     // A run that is gone can't be checked itself.
-    sqlite3(&desk, "PRAGMA foreign_keys = on; DELETE FROM runs WHERE id = 4");
-    verified(&desk, &[], 3, &[("unknown", "run")], &["no longer in the store"]);
+    sqlite3(&env, "PRAGMA foreign_keys = on; DELETE FROM runs WHERE id = 4");
+    verified(&env, &[], 3, &[("unknown", "run")], &["no longer in the store"]);
 }
 
 #[test]
 fn what_the_manifest_does_not_name_is_not_called_well() {
-    let (_sandbox, desk) = audited();
-    desk.put("reports/notes.txt", "nobody's business");
-    verified(&desk, &[], 0, &[], &[]);
-    desk.put("reports/findings.sarif", "{}");
-    verified(&desk, &[], 3, &[("unknown", "file")], &["findings.sarif: the manifest does not name it"]);
+    let (_sandbox, env) = audited();
+    env.put("reports/notes.txt", "nobody's business");
+    verified(&env, &[], 0, &[], &[]);
+    env.put("reports/findings.sarif", "{}");
+    verified(&env, &[], 3, &[("unknown", "file")], &["findings.sarif: the manifest does not name it"]);
 }
 
 #[test]
 fn what_is_no_manifest_ends_with_5() {
-    let fails = |desk: &Desk, told: &[&str]| {
-        let ran = desk.run(&["verify"]);
+    let fails = |env: &TestEnv, told: &[&str]| {
+        let ran = env.run(&["verify"]);
         assert_eq!((ran.code, &*ran.stdout), (5, ""), "{ran:?}");
         assert!(ran.stderr.starts_with("error: "), "{ran:?}");
         for text in told {
             assert!(ran.stderr.contains(text), "{text} in {ran:?}");
         }
     };
-    fails(&Desk::empty(), &["there is no reports/manifest.json", "help: "]);
-    let (_sandbox, desk) = audited();
-    let whole = desk.text("reports/manifest.json");
-    desk.put("outside.txt", "a secret");
+    fails(&TestEnv::empty(), &["there is no reports/manifest.json", "help: "]);
+    let (_sandbox, env) = audited();
+    let whole = env.text("reports/manifest.json");
+    env.put("outside.txt", "a secret");
     for name in [
         "../outside.txt",
         "/etc/passwd",
@@ -306,76 +306,73 @@ fn what_is_no_manifest_ends_with_5() {
         "x\\u0000",
         "C:x",
     ] {
-        desk.put("reports/manifest.json", whole.replacen("keys.csv", &name.replace("a\\b", "a\\\\b"), 1));
-        fails(&desk, &["can't be trusted"]);
+        env.put("reports/manifest.json", whole.replacen("keys.csv", &name.replace("a\\b", "a\\\\b"), 1));
+        fails(&env, &["can't be trusted"]);
     }
-    desk.put("reports/manifest.json", whole.replacen("\"version\": 1", "\"version\": 2", 1));
-    fails(&desk, &["newer keysunset (version 2; this one knows 1)", "help: "]);
+    env.put("reports/manifest.json", whole.replacen("\"version\": 1", "\"version\": 2", 1));
+    fails(&env, &["newer keysunset (version 2; this one knows 1)", "help: "]);
     for other in
         ["", "{}", "[]", "null", "{\"format\": \"other\", \"version\": 1}", &whole[..whole.len() / 2]]
     {
-        desk.put("reports/manifest.json", other);
-        fails(&desk, &["is not a manifest of keysunset"]);
+        env.put("reports/manifest.json", other);
+        fails(&env, &["is not a manifest of keysunset"]);
     }
-    desk.put("reports/manifest.json", [0xff, 0xfe]);
-    fails(&desk, &["can't be read"]);
-    std::fs::remove_file(desk.path("reports/manifest.json")).unwrap();
-    std::fs::create_dir(desk.path("reports/manifest.json")).unwrap();
-    fails(&desk, &["no regular file"]);
+    env.put("reports/manifest.json", [0xff, 0xfe]);
+    fails(&env, &["can't be read"]);
+    std::fs::remove_file(env.path("reports/manifest.json")).unwrap();
+    std::fs::create_dir(env.path("reports/manifest.json")).unwrap();
+    fails(&env, &["no regular file"]);
 }
 
 #[test]
 fn a_manifest_that_can_not_be_recorded_is_a_warning_and_is_not_known_later() {
-    let (_sandbox, desk) = audited();
-    sqlite3(
-        &desk,
-        "CREATE TRIGGER full BEFORE INSERT ON manifests BEGIN SELECT RAISE(ABORT, 'no room'); END",
-    );
-    let ran = desk.run(&["report", "--cutoff", "2019-02-03"]);
+    let (_sandbox, env) = audited();
+    sqlite3(&env, "CREATE TRIGGER full BEFORE INSERT ON manifests BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    let ran = env.run(&["report", "--cutoff", "2019-02-03"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(
         ran.stderr.contains("warning: manifest.json can't be recorded") && ran.stderr.contains("no room"),
         "{ran:?}"
     );
     assert!(ran.stdout.contains("reports/manifest.json"));
-    verified(&desk, &[], 1, &[("DIFFERS", "record")], &["could not be recorded"]);
-    sqlite3(&desk, "DROP TRIGGER full");
-    assert_eq!(desk.run(&["report", "--cutoff", "2019-02-03"]).code, 1);
-    verified(&desk, &[], 0, &[], &[]);
+    verified(&env, &[], 1, &[("DIFFERS", "record")], &["could not be recorded"]);
+    sqlite3(&env, "DROP TRIGGER full");
+    assert_eq!(env.run(&["report", "--cutoff", "2019-02-03"]).code, 1);
+    verified(&env, &[], 0, &[], &[]);
 }
 
 #[test]
 fn a_run_that_came_to_nothing_leaves_no_link() {
-    let (sandbox, desk) = audited();
+    let (sandbox, env) = audited();
     let (public, _) = sandbox.credential_of(0);
-    let wrong = Desk::of((public, "00000000-0000-0000-0000-000000000000".to_owned()));
-    let store = desk.path("reports/keysunset.db").display().to_string();
+    let wrong = TestEnv::of((public, "00000000-0000-0000-0000-000000000000".to_owned()));
+    let store = env.path("reports/keysunset.db").display().to_string();
     assert_eq!(wrong.audit(&sandbox, &["--all-orgs", "--store", &store]).code, 5);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    assert_eq!(manifest(&desk, "reports")["runs"][0]["run"], 2);
-    verified(&desk, &[], 0, &[], &["1 manifest before, of run 1"]);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    assert_eq!(manifest(&env, "reports")["runs"][0]["run"], 2);
+    verified(&env, &[], 0, &[], &["1 manifest before, of run 1"]);
 }
 
 #[test]
 fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
     let sandbox = ops_manager(10);
-    let desk = Desk::at(&sandbox);
+    let env = TestEnv::at(&sandbox);
     for name in ["east", "west", "west"] {
         let store = format!("{name}.db");
-        assert_eq!(desk.audit(&sandbox, &["--all-orgs", "--name", name, "--store", &store]).code, 1);
+        assert_eq!(env.audit(&sandbox, &["--all-orgs", "--name", name, "--store", &store]).code, 1);
     }
-    let stores = ["west.db", "east.db"].map(|name| Store::open(&desk.path(name)).unwrap());
+    let stores = ["west.db", "east.db"].map(|name| Store::open(&env.path(name)).unwrap());
     let runs = stores.each_ref().map(|store| store.run(Some(1)).unwrap());
     let evidence: Vec<_> = stores
         .iter()
         .zip(&runs)
         .map(|(store, run)| {
             let policy = Policy { now: run.started_at, cutoff: CUTOFF, active_within: ACTIVE_WITHIN };
-            Evidence { store, run, policy, ratchet: None }
+            ReportInput { store, run, policy, ratchet: None }
         })
         .collect();
     let output = Output {
-        out: desk.path("both"),
+        out: env.path("both"),
         formats: Vec::new(),
         templates: None,
         step_summary: None,
@@ -384,13 +381,13 @@ fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
     let gate =
         Gate { fail_on: FailOn::Any, strict_waivers: false, exit_zero: false, waivers: None, baseline: None };
     let text = Manifest::of(&evidence, gate, &output, &[]).unwrap().text().unwrap();
-    for Evidence { store, run, .. } in &evidence {
+    for ReportInput { store, run, .. } in &evidence {
         store.record_manifest(run.id, &sha256(&text), &text).unwrap();
     }
     drop(evidence);
     drop(stores);
-    desk.put("both/manifest.json", &text);
-    let names = manifest(&desk, "both");
+    env.put("both/manifest.json", &text);
+    let names = manifest(&env, "both");
     assert_eq!(
         (&names["runs"][0]["deployment"], &names["runs"][1]["deployment"]),
         (&json!("east"), &json!("west"))
@@ -398,9 +395,9 @@ fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
     // It was this test that made it.
     let made = ("note", "tool");
     let (east, west) = (["--store", "east.db"], ["--store", "west.db"]);
-    verified(&desk, &[&["both"][..], &east, &west].concat(), 0, &[made], &["run 1 of east", "run 1 of west"]);
+    verified(&env, &[&["both"][..], &east, &west].concat(), 0, &[made], &["run 1 of east", "run 1 of west"]);
     verified(
-        &desk,
+        &env,
         &[&["both"][..], &east].concat(),
         3,
         &[("unknown", "run"), made],
@@ -411,13 +408,13 @@ fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
 #[test]
 fn a_store_that_was_changed_and_reported_anew_is_named() {
     let sandbox = crate::support::ops_manager(5);
-    let desk = crate::support::Desk::at(&sandbox);
-    desk.audit(&sandbox, &["--all-orgs"]);
-    assert_eq!(desk.run(&["verify"]).code, 0);
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    let env = crate::support::TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs"]);
+    assert_eq!(env.run(&["verify"]).code, 0);
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     assert!(store.execute("UPDATE keys SET used_count = 4711", []).unwrap() > 0);
     drop(store);
-    assert!(desk.run(&["report"]).code < 5);
-    let ran = desk.run(&["verify"]);
+    assert!(env.run(&["report"]).code < 5);
+    let ran = env.run(&["verify"]);
     assert_eq!((ran.code, ran.stdout.contains("names other readings")), (1, true), "{ran:?}");
 }

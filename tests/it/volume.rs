@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::foreign;
-use crate::support::{Desk, ops_manager};
+use crate::support::{TestEnv, ops_manager};
 
 /// MiB, for 200,000 keys.
 const MOST: u64 = 64;
@@ -48,10 +48,10 @@ print(ended.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 #[test]
 fn a_report_in_all_formats_needs_no_more_memory_than_it_may() {
     let sandbox = ops_manager(1);
-    let desk = Desk::at(&sandbox);
-    desk.audit(&sandbox, &["--all-orgs"]);
-    fill(&desk.path("reports/keysunset.db"), keys());
-    let (program, out) = (env!("CARGO_BIN_EXE_keysunset"), desk.path("reports"));
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs"]);
+    fill(&env.path("reports/keysunset.db"), keys());
+    let (program, out) = (env!("CARGO_BIN_EXE_keysunset"), env.path("reports"));
     let arguments = ["report", "--out", out.to_str().unwrap(), "--format", FORMATS].map(Path::new);
     let Some(told) = foreign::python(&["resource"], PEAK, &[&[Path::new(program)], &arguments[..]].concat())
     else {
@@ -62,7 +62,7 @@ fn a_report_in_all_formats_needs_no_more_memory_than_it_may() {
     // What the system counts is KiB on Linux and bytes on macOS.
     let peak = if cfg!(target_os = "macos") { told[1] >> 20 } else { told[1] >> 10 };
     assert!(peak <= MOST, "{peak} MiB for {} keys", keys());
-    let lines = desk.text("reports/keys.ndjson").lines().count() as u64;
+    let lines = env.text("reports/keys.ndjson").lines().count() as u64;
     assert_eq!(lines, keys() + keys() / 2 / 4, "a line a key, and one for whoever could not be read");
     println!("{} keys in all formats: {peak} MiB at most", keys());
 }

@@ -1,8 +1,8 @@
 //! Accepted exceptions: they stay in every report, marked, and no longer count; and they end.
 
 use crate::page::parse;
-use crate::stub::{Stub, desk, id};
-use crate::support::{Desk, NOW, Ran, of_user};
+use crate::stub::{Stub, env, id};
+use crate::support::{CliOutput, NOW, TestEnv, of_user};
 use crate::world::{Keys, World, audited, key, name};
 
 /// An entry of the file; the now of every test is the first day of 2025.
@@ -12,11 +12,11 @@ fn waiver(what: &str, whom: &str, expires: &str) -> String {
     )
 }
 
-fn run(stub: &Stub, waivers: &str, more: &[&str]) -> (Desk, Ran) {
-    let desk = desk();
-    desk.put("waivers.toml", waivers);
-    let ran = audited(&desk, stub, &[&["--waivers", "waivers.toml"], more].concat());
-    (desk, ran)
+fn run(stub: &Stub, waivers: &str, more: &[&str]) -> (TestEnv, CliOutput) {
+    let env = env();
+    env.put("waivers.toml", waivers);
+    let ran = audited(&env, stub, &[&["--waivers", "waivers.toml"], more].concat());
+    (env, ran)
 }
 
 /// One user with two keys in use, and one without.
@@ -28,7 +28,7 @@ fn two_keys() -> Stub {
 #[test]
 fn a_waived_key_stays_in_the_reports_marked_and_does_not_count() {
     let stub = two_keys();
-    let (desk, ran) = run(&stub, &waiver("key", &id(10), "2025-06-30"), &[]);
+    let (env, ran) = run(&stub, &waiver("key", &id(10), "2025-06-30"), &[]);
     assert_eq!(ran.code, 1, "the other key is a finding: {ran:?}");
     let (desk_of_both, ran) = run(
         &stub,
@@ -37,7 +37,7 @@ fn a_waived_key_stays_in_the_reports_marked_and_does_not_count() {
     );
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.contains("2 of 2 keys"), "{ran:?}");
-    let rows = desk.rows();
+    let rows = env.rows();
     let marks = ["waiver", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket"];
     let marked = |key: &str| {
         let row = rows.iter().find(|row| row["key_id"] == key).unwrap();
@@ -63,9 +63,9 @@ fn it_counts_to_the_end_of_its_last_day_and_warns_for_14_days() {
         ("2025-01-16", "active", 0, 0),
     ] {
         let file = waiver("key", &id(10), expires) + &other;
-        let (desk, ran) = run(&stub, &file, &[]);
+        let (env, ran) = run(&stub, &file, &[]);
         assert_eq!(ran.code, code, "{expires}: {ran:?}");
-        let rows = desk.rows();
+        let rows = env.rows();
         let row = rows.iter().find(|row| row["key_id"] == id(10)).unwrap();
         assert_eq!(row["waiver"], standing, "{expires}");
         let told = ran.stdout.contains(&format!("the waiver of key {} (line 1)", id(10)));
@@ -101,15 +101,15 @@ fn whom_nobody_can_read_may_be_waived_and_the_run_is_green_and_honest() {
     let one = waiver("user", &name(2).to_uppercase(), "2025-06-30");
     assert_eq!(run(&stub, &one, &[]).1.code, 3, "the other one counts");
     let both = one + &waiver("user", &id(3), "2025-06-30");
-    let (desk, ran) = run(&stub, &both, &[]);
+    let (env, ran) = run(&stub, &both, &[]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.contains("3 requested = 1 read + 2 not read (2 forbidden)"), "{ran:?}");
-    let rows = desk.rows();
+    let rows = env.rows();
     for user in [2, 3] {
         let row = of_user(&rows, &id(user))[0].clone();
         assert_eq!((row["read_status"].as_str(), row["waiver"].as_str()), ("forbidden", "active"));
     }
-    assert!(desk.markdown().contains("INCOMPLETE"), "unread is not read, waived or not");
+    assert!(env.markdown().contains("INCOMPLETE"), "unread is not read, waived or not");
     let expired = both.replace("2025-06-30", "2024-06-30");
     assert_eq!(run(&stub, &expired, &[]).1.code, 3);
 }
@@ -118,37 +118,37 @@ fn whom_nobody_can_read_may_be_waived_and_the_run_is_green_and_honest() {
 fn a_waiver_of_a_user_waives_no_key() {
     let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
     let file = waiver("user", &id(1), "2025-06-30");
-    let (desk, ran) = run(&stub, &file, &[]);
+    let (env, ran) = run(&stub, &file, &[]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_eq!(desk.rows()[0]["waiver"], "");
+    assert_eq!(env.rows()[0]["waiver"], "");
 }
 
 #[test]
 fn all_mistakes_are_told_with_their_lines_before_the_first_request() {
     let stub = two_keys();
     let file = "[[waiver]]\nkey = \"x\"\nreason = \"\"\nowner = \"o\"\nexpires = 2024-06-30\n\n[[waiver]]\nuser = \"u\"\nexpires = 2026-06-30\n";
-    let (desk, ran) = run(&stub, file, &[]);
+    let (env, ran) = run(&stub, file, &[]);
     assert_eq!(ran.code, 5, "{ran:?}");
     for line in ["waivers.toml:2:", "waivers.toml:3:", "waivers.toml:9:"] {
         assert!(ran.stderr.contains(line), "{line}: {ran:?}");
     }
     assert!(stub.asked().is_empty());
-    assert!(!desk.path("reports").exists(), "nothing is left behind");
-    let ran = audited(&desk, &stub, &["--waivers", "nowhere.toml"]);
+    assert!(!env.path("reports").exists(), "nothing is left behind");
+    let ran = audited(&env, &stub, &["--waivers", "nowhere.toml"]);
     assert_eq!((ran.code, ran.stderr.contains("nowhere.toml")), (5, true), "{ran:?}");
 }
 
 #[test]
 fn a_run_is_rendered_again_with_other_waivers() {
     let stub = two_keys();
-    let (desk, ran) = run(&stub, "", &[]);
+    let (env, ran) = run(&stub, "", &[]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let both = waiver("key", &id(10), "2025-06-30") + &waiver("key", &id(11), "2025-06-30");
-    desk.put("waivers.toml", both);
-    assert_eq!(desk.run(&["report", "--waivers", "waivers.toml"]).code, 0);
-    let first = desk.files();
+    env.put("waivers.toml", both);
+    assert_eq!(env.run(&["report", "--waivers", "waivers.toml"]).code, 0);
+    let first = env.files();
     // A later day on which it is read changes nothing.
-    let later = desk.with("SOURCE_DATE_EPOCH", &(NOW + 30 * 86_400).to_string());
+    let later = env.with("SOURCE_DATE_EPOCH", &(NOW + 30 * 86_400).to_string());
     assert_eq!(later.run(&["report", "--waivers", "waivers.toml"]).code, 0);
     assert_eq!(later.bytes("reports/keys.csv"), first[std::path::Path::new("reports/keys.csv")]);
 }
@@ -156,23 +156,23 @@ fn a_run_is_rendered_again_with_other_waivers() {
 #[test]
 fn the_settings_file_may_name_them() {
     let stub = two_keys();
-    let desk = desk();
+    let env = env();
     let both = waiver("key", &id(10), "2025-06-30") + &waiver("key", &id(11), "2025-01-02");
-    desk.put("w.toml", both);
-    desk.put("keysunset.toml", "waivers = \"w.toml\"\n");
-    assert_eq!(audited(&desk, &stub, &[]).code, 0);
-    desk.put("keysunset.toml", "waivers = \"w.toml\"\nstrict-waivers = true\n");
-    assert_eq!(audited(&desk, &stub, &[]).code, 1);
+    env.put("w.toml", both);
+    env.put("keysunset.toml", "waivers = \"w.toml\"\n");
+    assert_eq!(audited(&env, &stub, &[]).code, 0);
+    env.put("keysunset.toml", "waivers = \"w.toml\"\nstrict-waivers = true\n");
+    assert_eq!(audited(&env, &stub, &[]).code, 1);
 }
 
 #[test]
 fn the_end_of_a_waiver_counts_under_the_ratchet_too() {
     let stub = two_keys();
     let both = waiver("key", &id(10), "2025-01-10") + &waiver("key", &id(11), "2025-06-30");
-    let (desk, ran) = run(&stub, &both, &[]);
+    let (env, ran) = run(&stub, &both, &[]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + 20 * 86_400).to_string());
-    let again = audited(&desk, &stub, &["--waivers", "waivers.toml", "--ratchet"]);
+    let env = env.with("SOURCE_DATE_EPOCH", &(NOW + 20 * 86_400).to_string());
+    let again = audited(&env, &stub, &["--waivers", "waivers.toml", "--ratchet"]);
     assert_eq!(again.code, 1, "what it covered is a finding again: {again:?}");
 }
 
@@ -208,14 +208,14 @@ fn two_on_one_line_are_two() {
 #[test]
 fn one_that_names_a_deployment_counts_there_alone_and_one_that_names_none_is_told_where_there_are_several() {
     let stub = two_keys();
-    let desk = desk();
+    let env = env();
     for name in ["east", "west"] {
         let out = ["--out", name, "--name", name, "--fail-on", "never"];
-        assert_eq!(desk.audit_at(&stub.url(), &[&["--org", crate::world::ORG], &out[..]].concat()).code, 0);
+        assert_eq!(env.audit_at(&stub.url(), &[&["--org", crate::world::ORG], &out[..]].concat()).code, 0);
     }
     let merged = |file: &str, more: &[&str]| {
-        desk.put("waivers.toml", file);
-        desk.run(&[&["merge", "east", "west", "--out", "both", "--waivers", "waivers.toml"], more].concat())
+        env.put("waivers.toml", file);
+        env.run(&[&["merge", "east", "west", "--out", "both", "--waivers", "waivers.toml"], more].concat())
     };
     let anywhere = waiver("key", &id(10), "2025-06-30") + &waiver("key", &id(11), "2025-06-30");
     let ran = merged(&anywhere, &[]);
@@ -230,15 +230,15 @@ fn one_that_names_a_deployment_counts_there_alone_and_one_that_names_none_is_tol
 #[test]
 fn in_a_merge_all_count_by_the_latest_run() {
     let stub = two_keys();
-    let desk = desk();
-    let audit = |desk: &Desk, name: &str, more: &[&str]| {
+    let env = env();
+    let audit = |env: &TestEnv, name: &str, more: &[&str]| {
         let out = ["--out", name, "--name", name, "--fail-on", "never"];
-        assert_eq!(desk.audit_at(&stub.url(), &[&out[..], more].concat()).code, 0);
+        assert_eq!(env.audit_at(&stub.url(), &[&out[..], more].concat()).code, 0);
     };
-    audit(&desk, "old", &["--org", crate::world::ORG]);
-    let desk = desk.with("SOURCE_DATE_EPOCH", &(NOW + 60 * 86_400).to_string());
-    audit(&desk, "new", &["--user", &id(2)]);
-    desk.put("waivers.toml", waiver("key", &id(10), "2025-01-20") + &waiver("key", &id(11), "2025-01-20"));
-    let ran = desk.run(&["merge", "old", "new", "--out", "both", "--waivers", "waivers.toml"]);
+    audit(&env, "old", &["--org", crate::world::ORG]);
+    let env = env.with("SOURCE_DATE_EPOCH", &(NOW + 60 * 86_400).to_string());
+    audit(&env, "new", &["--user", &id(2)]);
+    env.put("waivers.toml", waiver("key", &id(10), "2025-01-20") + &waiver("key", &id(11), "2025-01-20"));
+    let ran = env.run(&["merge", "old", "new", "--out", "both", "--waivers", "waivers.toml"]);
     assert_eq!(ran.code, 1, "what has ended counts for none: {ran:?}");
 }

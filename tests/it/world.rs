@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::stub::{Digest, Reply, Stub, desk, id, list};
-use crate::support::{Desk, Ran, rfc3339};
+use crate::stub::{Digest, Reply, Stub, env, id, list};
+use crate::support::{CliOutput, TestEnv, rfc3339};
 
 pub(crate) const ORG: &str = "5980000000000000000000aa";
 
@@ -70,13 +70,13 @@ pub(crate) fn disabled(mut key: Value) -> Value {
 }
 
 /// The desk at which every world is audited.
-pub(crate) fn audited(desk: &Desk, stub: &Stub, more: &[&str]) -> Ran {
-    desk.audit_at(&stub.url(), &[&["--org", ORG, "--name", "east"], more].concat())
+pub(crate) fn audited(env: &TestEnv, stub: &Stub, more: &[&str]) -> CliOutput {
+    env.audit_at(&stub.url(), &[&["--org", ORG, "--name", "east"], more].concat())
 }
 
 /// A desk of its own, and what the first audit there came to.
-pub(crate) fn first(stub: &Stub, more: &[&str]) -> (Desk, Ran) {
-    let desk = desk();
-    let ran = audited(&desk, stub, more);
-    (desk, ran)
+pub(crate) fn first(stub: &Stub, more: &[&str]) -> (TestEnv, CliOutput) {
+    let env = env();
+    let ran = audited(&env, stub, more);
+    (env, ran)
 }

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use self::sections::Sections;
 use super::history::deployments;
-use crate::config::View;
+use crate::config::ReportSettings;
 use crate::exit::{Error, Exit};
 use crate::history::diff::{Change, Entry, Frame};
 use crate::history::{Form, point};
@@ -30,7 +30,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// No store, no such runs, two that can't be compared, or standard output that can't be written.
-pub fn run(view: &View, wanted: &Wanted, form: Form) -> Result<Exit, Error> {
+pub fn run(view: &ReportSettings, wanted: &Wanted, form: Form) -> Result<Exit, Error> {
     let store = Store::open(&view.store)?;
     if let Some(deployment) = &wanted.deployment {
         deployments(&store, Some(deployment))?;

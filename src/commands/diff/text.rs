@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{Sections, heading};
 use crate::exit::Error;
-use crate::history::Point;
+use crate::history::RunSummary;
 use crate::history::diff::{Change, Entry, Frame};
 use crate::model::{User, rfc3339};
 use crate::report::text::{printable, shortened};
@@ -55,7 +55,7 @@ pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) 
     Ok(())
 }
 
-fn run(point: &Point) -> String {
+fn run(point: &RunSummary) -> String {
     let tally = &point.tally;
     format!(
         "run {} of {}: {} users, {} not read, {} keys, {} of them enabled",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::line::{Check, Line};
-use crate::api::{Client, Unusable};
+use crate::api::{Client, ClientError};
 use crate::model::User;
 use crate::source::Checked;
 
@@ -23,7 +23,7 @@ enum Users {
 
 /// How hard the audit may ask.
 pub(super) struct Pace {
-    pub(super) at_once: usize,
+    pub(super) concurrency: usize,
     pub(super) rate: Option<f64>,
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn lines(
     pace: &Pace,
     sources: &[Checked],
     user: Option<&User>,
-) -> Result<Vec<Line>, Unusable> {
+) -> Result<Vec<Line>, ClientError> {
     let mut taken = match client.latencies(user, MEASURED).await {
         Ok(taken) => taken,
         Err(why) => {
@@ -63,7 +63,7 @@ pub(super) async fn lines(
     Ok(vec![latency, forecast(users, median, pace)])
 }
 
-async fn count(client: &Client, sources: &[Checked]) -> Result<Users, Unusable> {
+async fn count(client: &Client, sources: &[Checked]) -> Result<Users, ClientError> {
     let mut users = 0;
     for source in sources {
         let size = match source {
@@ -81,7 +81,7 @@ async fn count(client: &Client, sources: &[Checked]) -> Result<Users, Unusable> 
     Ok(if sources.is_empty() { Users::Unknown } else { Users::Counted(users) })
 }
 
-async fn everybody(client: &Client) -> Result<Option<u64>, Unusable> {
+async fn everybody(client: &Client) -> Result<Option<u64>, ClientError> {
     let (ids, outcome) = client.organizations().await?;
     if !outcome.status.is_complete() {
         return Ok(None);
@@ -108,14 +108,14 @@ fn forecast(users: Users, latency: Duration, pace: &Pace) -> Line {
         Users::Counted(count) => (count, format!("for {count} users at most")),
         Users::Unknown => (1000, "per 1,000 users".to_owned()),
     };
-    let at_once = pace.at_once;
-    let [least, most] = bounds(count, latency, at_once, pace.rate).map(time);
+    let concurrency = pace.concurrency;
+    let [least, most] = bounds(count, latency, concurrency, pace.rate).map(time);
     let pace = pace.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
     let found = if least == most {
         format!("{most} {told}{pace}, at the measured latency")
     } else {
         format!(
-            "{least} to {most} {told}{pace}: the least if {at_once} requests at once are answered as fast as one, \
+            "{least} to {most} {told}{pace}: the least if {concurrency} requests at once are answered as fast as one, \
              the most if one after the other"
         )
     };
@@ -123,12 +123,12 @@ fn forecast(users: Users, latency: Duration, pace: &Pace) -> Line {
 }
 
 /// One request a user; the lists themselves are one for each 500 users.
-fn bounds(users: u64, latency: Duration, at_once: usize, rate: Option<f64>) -> [Duration; 2] {
+fn bounds(users: u64, latency: Duration, concurrency: usize, rate: Option<f64>) -> [Duration; 2] {
     #[expect(clippy::cast_precision_loss, reason = "a forecast")]
-    let (requests, at_once) = ((users + users.div_ceil(500)) as f64, at_once as f64);
+    let (requests, concurrency) = ((users + users.div_ceil(500)) as f64, concurrency as f64);
     let by_rate = rate.map_or(0.0, |rate| requests / rate);
     let one_by_one = requests * latency.as_secs_f64();
-    [one_by_one / at_once, one_by_one]
+    [one_by_one / concurrency, one_by_one]
         .map(|seconds| Duration::try_from_secs_f64(seconds.max(by_rate)).unwrap_or(Duration::MAX))
 }
 
@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn the_rate_bounds_what_concurrency_promises() {
-        let bounds = |users, at_once, rate| {
-            bounds(users, Duration::from_millis(100), at_once, rate).map(|time| time.as_secs())
+        let bounds = |users, concurrency, rate| {
+            bounds(users, Duration::from_millis(100), concurrency, rate).map(|time| time.as_secs())
         };
         assert_eq!(bounds(10_000, 10, None), [100, 1002]);
         assert_eq!(bounds(10_000, 10, Some(20.0)), [501, 1002]);

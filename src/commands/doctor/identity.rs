@@ -1,7 +1,7 @@
 //! Who the credentials are, whose keys they may read, and whether there are any left to read.
 
 use super::line::{Check, Line};
-use crate::api::{Account, Client, Unusable, product};
+use crate::api::{Account, Client, ClientError, product};
 use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::source::Checked;
 
@@ -56,7 +56,7 @@ pub(super) async fn lines(
     client: &Client,
     sources: &[Checked],
     lines: &mut Vec<Line>,
-) -> Result<Who, Unusable> {
+) -> Result<Who, ClientError> {
     let me = match client.account().await? {
         Ok(Account { user, roles }) => {
             let name = user.username.as_deref().unwrap_or_default();
@@ -81,7 +81,7 @@ pub(super) async fn lines(
 
 /// Reads somebody else's keys. Who the maker of a programmatic key is can't be asked, so that one reads two users: at
 /// least one of them is somebody else.
-async fn reach(client: &Client, sources: &[Checked], me: Option<User>) -> Result<(Line, Who), Unusable> {
+async fn reach(client: &Client, sources: &[Checked], me: Option<User>) -> Result<(Line, Who), ClientError> {
     let users = match some_users(client, sources).await? {
         Ok(users) => users,
         Err(found) => {
@@ -158,7 +158,7 @@ fn self_alone(product: Product, outcome: &Outcome) -> Line {
 }
 
 /// Users of the first organization that is asked for, or else seen; or why there are none.
-async fn some_users(client: &Client, sources: &[Checked]) -> Result<Result<Vec<User>, String>, Unusable> {
+async fn some_users(client: &Client, sources: &[Checked]) -> Result<Result<Vec<User>, String>, ClientError> {
     let asked = sources.iter().find_map(|source| match source {
         Checked::Organization(id) => Some(id.clone()),
         Checked::List(_) | Checked::One(_) | Checked::Project(_) | Checked::AllOrganizations => None,

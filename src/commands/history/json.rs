@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Deployment;
 use crate::exit::Error;
-use crate::history::{Forecast, Point, forecast};
+use crate::history::{Forecast, RunSummary, forecast};
 use crate::model::rfc3339;
 
 /// Goes up when a field changes its meaning or goes; new ones may come at any time.
@@ -48,7 +48,7 @@ pub(in crate::commands) struct RunFacts<'a> {
 }
 
 impl<'a> RunFacts<'a> {
-    pub(in crate::commands) fn of(point: &'a Point) -> Self {
+    pub(in crate::commands) fn of(point: &'a RunSummary) -> Self {
         let (run, tally) = (&point.run, &point.tally);
         Self {
             run: run.id,

@@ -7,9 +7,9 @@ mod text;
 use chrono::{DateTime, Utc};
 
 use super::say;
-use crate::config::View;
+use crate::config::ReportSettings;
 use crate::exit::{Error, Exit};
-use crate::history::{Form, Point, points};
+use crate::history::{Form, RunSummary, points};
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
 use crate::store::Store;
@@ -19,7 +19,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// No store, no run in it, no such deployment, or standard output that can't be written.
-pub fn run(view: &View, deployment: Option<&str>, form: Form) -> Result<Exit, Error> {
+pub fn run(view: &ReportSettings, deployment: Option<&str>, form: Form) -> Result<Exit, Error> {
     let store = Store::open(&view.store)?;
     let all = deployments(&store, deployment)?
         .iter()
@@ -57,10 +57,10 @@ pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<Str
 }
 
 /// The runs of one deployment, oldest first; at least one.
-struct Deployment(Vec<Point>);
+struct Deployment(Vec<RunSummary>);
 
 impl Deployment {
-    fn newest(&self) -> Option<&Point> {
+    fn newest(&self) -> Option<&RunSummary> {
         self.0.last()
     }
 
@@ -110,7 +110,7 @@ impl Deployment {
 }
 
 /// The runs by number.
-fn numbered(points: &[&Point]) -> String {
+fn numbered(points: &[&RunSummary]) -> String {
     let ids: Vec<_> = points.iter().map(|point| point.run.id.to_string()).collect();
     format!("{} {}", if ids.len() == 1 { "run" } else { "runs" }, ids.join(", "))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Deployment, signed};
-use crate::history::{Point, forecast, sparkline};
+use crate::history::{RunSummary, forecast, sparkline};
 use crate::model::rfc3339;
 use crate::report::text::printable;
 
@@ -57,7 +57,7 @@ fn block(deployment: &Deployment) -> String {
     page
 }
 
-fn cells(point: &Point) -> [String; COLUMNS.len()] {
+fn cells(point: &RunSummary) -> [String; COLUMNS.len()] {
     let tally = &point.tally;
     [
         point.run.id.to_string(),

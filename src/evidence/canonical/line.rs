@@ -7,21 +7,23 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Head, Totals};
-use crate::model::{Gap, Line as ListLine, Origin, Outcome, PersonalKey, ReadStatus, Reading, Suffix, User};
+use crate::model::{
+    IncompleteList, Line as ListLine, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, UserResult,
+};
 
 /// One line. The first field says which kind.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "keysunset", rename_all = "lowercase")]
 pub(super) enum Line<'a> {
     Run(Box<Head>),
-    Gap(GapLine<'a>),
-    Reading(ReadingLine<'a>),
+    IncompleteList(IncompleteListLine<'a>),
+    UserResult(UserResultLine<'a>),
     End(Totals),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct GapLine<'a> {
+pub(super) struct IncompleteListLine<'a> {
     source: Cow<'a, str>,
     status: ReadStatus,
     http_status: Option<u16>,
@@ -31,7 +33,7 @@ pub(super) struct GapLine<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReadingLine<'a> {
+pub(super) struct UserResultLine<'a> {
     user_id: Cow<'a, str>,
     username: Option<Cow<'a, str>>,
     organization: Option<Cow<'a, str>>,
@@ -59,8 +61,8 @@ struct KeyLine<'a> {
     auditing: bool,
 }
 
-impl<'a> From<&'a Gap> for GapLine<'a> {
-    fn from(Gap { source, outcome }: &'a Gap) -> Self {
+impl<'a> From<&'a IncompleteList> for IncompleteListLine<'a> {
+    fn from(IncompleteList { source, outcome }: &'a IncompleteList) -> Self {
         let Outcome { status, http_status, error_code, detail } = outcome;
         Self {
             source: source.into(),
@@ -72,17 +74,17 @@ impl<'a> From<&'a Gap> for GapLine<'a> {
     }
 }
 
-impl From<GapLine<'_>> for Gap {
-    fn from(line: GapLine<'_>) -> Self {
-        let GapLine { source, status, http_status, error_code, detail } = line;
+impl From<IncompleteListLine<'_>> for IncompleteList {
+    fn from(line: IncompleteListLine<'_>) -> Self {
+        let IncompleteListLine { source, status, http_status, error_code, detail } = line;
         let (error_code, detail) = (error_code.map(Cow::into_owned), detail.map(Cow::into_owned));
         Self { source: source.into_owned(), outcome: Outcome { status, http_status, error_code, detail } }
     }
 }
 
-impl<'a> From<&'a Reading> for ReadingLine<'a> {
-    fn from(reading: &'a Reading) -> Self {
-        let Reading { user, keys, outcome, attempts, read_at } = reading;
+impl<'a> From<&'a UserResult> for UserResultLine<'a> {
+    fn from(reading: &'a UserResult) -> Self {
+        let UserResult { user, keys, outcome, attempts, read_at } = reading;
         let User { id, username, origin: Origin { organization, line } } = user;
         let Outcome { status, http_status, error_code, detail } = outcome;
         Self {
@@ -102,11 +104,11 @@ impl<'a> From<&'a Reading> for ReadingLine<'a> {
     }
 }
 
-impl TryFrom<ReadingLine<'_>> for Reading {
+impl TryFrom<UserResultLine<'_>> for UserResult {
     type Error = String;
 
-    fn try_from(reading: ReadingLine<'_>) -> Result<Self, String> {
-        let ReadingLine {
+    fn try_from(reading: UserResultLine<'_>) -> Result<Self, String> {
+        let UserResultLine {
             user_id,
             username,
             organization,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::line::Line;
 use super::{Head, Totals, VERSION};
-use crate::model::{Gap, Reading};
+use crate::model::{IncompleteList, UserResult};
 
 /// In bytes: the keys of one user on one line.
 const LONGEST: u64 = 64 << 20;
@@ -16,9 +16,9 @@ const LONGEST: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A list that could not be read to its end.
-    Gap(Gap),
+    IncompleteList(IncompleteList),
     /// What came of one user.
-    Reading(Reading),
+    UserResult(UserResult),
 }
 
 /// Why it can't be read: the line, from 1, and what is wrong with it.
@@ -44,7 +44,7 @@ pub fn read<R: BufRead>(input: R) -> Result<(Head, Entries<R>), Broken> {
     };
     match line {
         Line::Run(head) => Ok((*head, entries)),
-        Line::Gap(_) | Line::Reading(_) | Line::End(_) => {
+        Line::IncompleteList(_) | Line::UserResult(_) | Line::End(_) => {
             Err(broken("it does not begin with a run\nhelp: `keysunset export` writes such a file"))
         }
     }
@@ -82,7 +82,7 @@ pub struct Entries<R> {
 
 #[derive(PartialEq, PartialOrd)]
 enum Place {
-    Gap(String),
+    IncompleteList(String),
     User(String, String),
 }
 
@@ -115,9 +115,9 @@ impl<R: BufRead> Entries<R> {
         let at = self.at;
         let broken = |why: &str| Broken { line: at, why: why.to_owned() };
         let entry = match line {
-            Some(Line::Gap(gap)) => Entry::Gap(gap.into()),
-            Some(Line::Reading(reading)) => {
-                Entry::Reading(Reading::try_from(reading).map_err(|why| broken(&why))?)
+            Some(Line::IncompleteList(gap)) => Entry::IncompleteList(gap.into()),
+            Some(Line::UserResult(reading)) => {
+                Entry::UserResult(UserResult::try_from(reading).map_err(|why| broken(&why))?)
             }
             Some(Line::Run(_)) => return Err(broken("a second run begins here; a file holds one")),
             None => {
@@ -136,8 +136,8 @@ impl<R: BufRead> Entries<R> {
             }
         };
         let place = match &entry {
-            Entry::Gap(gap) => Place::Gap(gap.source.clone()),
-            Entry::Reading(Reading { user, .. }) => {
+            Entry::IncompleteList(gap) => Place::IncompleteList(gap.source.clone()),
+            Entry::UserResult(UserResult { user, .. }) => {
                 Place::User(user.username.clone().unwrap_or_default(), user.id.clone())
             }
         };
@@ -146,8 +146,8 @@ impl<R: BufRead> Entries<R> {
         }
         self.last = Some(place);
         match &entry {
-            Entry::Gap(_) => self.totals.gaps += 1,
-            Entry::Reading(reading) => self.totals.count(reading),
+            Entry::IncompleteList(_) => self.totals.gaps += 1,
+            Entry::UserResult(reading) => self.totals.count(reading),
         }
         Ok(Some(entry))
     }
@@ -175,7 +175,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::strategy::ValueTree as _;
 
-    use super::super::line::{GapLine, ReadingLine};
+    use super::super::line::{IncompleteListLine, UserResultLine};
     use super::super::{Settings, Sheet};
     use super::*;
     use crate::model::{Line as ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User};
@@ -215,7 +215,7 @@ mod tests {
         })
     }
 
-    fn reading() -> impl Strategy<Value = Reading> {
+    fn reading() -> impl Strategy<Value = UserResult> {
         let line = option::of((text(), any::<u64>()));
         let origin = (option::of(text()), line).prop_map(|(organization, line)| Origin {
             organization: organization.map(Arc::from),
@@ -228,7 +228,7 @@ mod tests {
         });
         let keys = proptest::collection::vec(key(), 0..4);
         (user, keys, outcome(), any::<u32>(), option::of(time())).prop_map(
-            |(user, keys, outcome, attempts, read_at)| Reading { user, keys, outcome, attempts, read_at },
+            |(user, keys, outcome, attempts, read_at)| UserResult { user, keys, outcome, attempts, read_at },
         )
     }
 
@@ -263,15 +263,17 @@ mod tests {
     }
 
     /// In order and without repeats, as a store hands them out.
-    fn sorted(gaps: Vec<Outcome>, mut readings: Vec<Reading>) -> Vec<Entry> {
-        let name =
-            |reading: &Reading| (reading.user.username.clone().unwrap_or_default(), reading.user.id.clone());
+    fn sorted(gaps: Vec<Outcome>, mut readings: Vec<UserResult>) -> Vec<Entry> {
+        let name = |reading: &UserResult| {
+            (reading.user.username.clone().unwrap_or_default(), reading.user.id.clone())
+        };
         readings.sort_by_key(name);
         readings.dedup_by_key(|reading| name(reading));
         let gaps = gaps.into_iter().enumerate();
-        let gaps =
-            gaps.map(|(at, outcome)| Entry::Gap(Gap { source: format!("organization {at}"), outcome }));
-        gaps.chain(readings.into_iter().map(Entry::Reading)).collect()
+        let gaps = gaps.map(|(at, outcome)| {
+            Entry::IncompleteList(IncompleteList { source: format!("organization {at}"), outcome })
+        });
+        gaps.chain(readings.into_iter().map(Entry::UserResult)).collect()
     }
 
     fn written(head: &Head, entries: &[Entry]) -> Vec<u8> {
@@ -280,13 +282,13 @@ mod tests {
         sheet.put(&Line::Run(Box::new(head.clone()))).unwrap();
         for entry in entries {
             match entry {
-                Entry::Gap(gap) => {
+                Entry::IncompleteList(gap) => {
                     totals.gaps += 1;
-                    sheet.put(&Line::Gap(GapLine::from(gap))).unwrap();
+                    sheet.put(&Line::IncompleteList(IncompleteListLine::from(gap))).unwrap();
                 }
-                Entry::Reading(reading) => {
+                Entry::UserResult(reading) => {
                     totals.count(reading);
-                    sheet.put(&Line::Reading(ReadingLine::from(reading))).unwrap();
+                    sheet.put(&Line::UserResult(UserResultLine::from(reading))).unwrap();
                 }
             }
         }
@@ -335,7 +337,7 @@ mod tests {
 
     #[test]
     fn another_spelling_of_the_same_is_refused_by_its_line() {
-        let reading = Reading {
+        let reading = UserResult {
             user: User { id: "5b".to_owned(), username: None, origin: Origin::default() },
             keys: Vec::new(),
             outcome: Outcome::read(200),
@@ -344,7 +346,7 @@ mod tests {
         };
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         let head = head().new_tree(&mut runner).unwrap().current();
-        let whole = String::from_utf8(written(&head, &[Entry::Reading(reading)])).unwrap();
+        let whole = String::from_utf8(written(&head, &[Entry::UserResult(reading)])).unwrap();
         assert!(read_all(whole.as_bytes()).is_ok());
         let broken = |from: &str, to: &str| {
             assert!(whole.contains(from), "{from}");

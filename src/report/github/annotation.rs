@@ -9,7 +9,7 @@ use std::fmt::{self, Write as _};
 
 use chrono::{DateTime, Utc};
 
-use super::super::place::Place;
+use super::super::place::SourceLocation;
 use super::super::text::{printable, shortened};
 use super::worst::Worst;
 use crate::model::User;
@@ -56,7 +56,7 @@ pub(super) struct Annotation {
     pub(super) created_at: Option<DateTime<Utc>>,
     pub(super) title: String,
     pub(super) message: String,
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<SourceLocation>,
 }
 
 /// All of one kind.

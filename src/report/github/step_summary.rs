@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::record::Record;
 use super::super::text::{code, shortened};
-use super::super::{Deployment, Facts, Report, Row, Summary, terminal};
+use super::super::{Deployment, Report, Row, RunContext, Summary, terminal};
 use super::worst::Worst;
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
 
@@ -58,7 +58,7 @@ impl StepSummary {
     }
 
     /// Takes what hides users of whom nobody knows.
-    pub(super) fn begin(&mut self, facts: &Facts) {
+    pub(super) fn begin(&mut self, facts: &RunContext) {
         let run = facts.run.finished_at.is_none().then_some("the whole run");
         let names = run.into_iter().chain(facts.gaps.iter().map(|gap| gap.source.as_str()));
         for (name, record) in names.zip(Record::of_nobody(facts)) {
@@ -67,7 +67,7 @@ impl StepSummary {
     }
 
     /// Takes a row.
-    pub(super) fn row(&mut self, facts: &Facts, row: &Row) {
+    pub(super) fn row(&mut self, facts: &RunContext, row: &Row) {
         let user = &row.reading.user;
         match &row.key {
             Some((key, judged)) if row.is_finding => self.keys.push(Key {

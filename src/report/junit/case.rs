@@ -8,10 +8,10 @@ use quick_xml::events::{BytesText, Event};
 
 use super::super::record::Record;
 use super::super::text::printable;
-use super::super::{Facts, Row};
-use crate::model::{PersonalKey, Reading, User};
+use super::super::{Row, RunContext};
+use crate::model::{PersonalKey, User, UserResult};
 use crate::policy::{Judgement, Severity, Verdict};
-use crate::waivers::{Standing, Waiver};
+use crate::waivers::{Waiver, WaiverStatus};
 
 /// A user under way.
 pub(super) struct Case {
@@ -54,7 +54,7 @@ pub(super) struct Told<'a> {
 
 impl Case {
     /// `previous` is the user before this one in the order of the deployment.
-    pub(super) fn of(facts: &Facts, reading: &Reading, previous: Option<&User>) -> Self {
+    pub(super) fn of(facts: &RunContext, reading: &UserResult, previous: Option<&User>) -> Self {
         let user = reading.user.clone();
         let deployment = printable(&facts.run.deployment);
         let classname = match &user.origin.organization {
@@ -85,7 +85,7 @@ impl Case {
     }
 
     /// Takes a row of the user.
-    pub(super) fn add(&mut self, facts: &Facts, row: &Row) {
+    pub(super) fn add(&mut self, facts: &RunContext, row: &Row) {
         match &row.key {
             Some((key, judged)) => self.add_key(key, judged, row),
             None if row.reading.outcome.status.is_complete() => {}
@@ -121,8 +121,8 @@ impl Case {
     fn line(&mut self, line: &str, row: &Row) {
         self.lines.push_str(line);
         let standing = match row.waiver {
-            Some((waiver, Standing::Expired)) => format!(" [its waiver expired on {}]", waiver.expires),
-            Some((waiver, Standing::Active | Standing::Ending)) => format!(" [{}]", waived(waiver)),
+            Some((waiver, WaiverStatus::Expired)) => format!(" [its waiver expired on {}]", waiver.expires),
+            Some((waiver, WaiverStatus::Active | WaiverStatus::Ending)) => format!(" [{}]", waived(waiver)),
             None if row.key.is_some() && !row.is_finding => " [no finding by --fail-on]".to_owned(),
             None => String::new(),
         };

@@ -15,7 +15,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use tempfile::NamedTempFile;
 
 use self::page::{DESCRIPTION, Key, Owner, Page, Unread, Waived, Year};
-use super::{Ended, Error, Facts, Report, Row, Writer, text};
+use super::{Ended, Error, Report, Row, RunContext, Writer, text};
 use crate::policy::Severity;
 
 const NAME: &str = "migration-report.md.j2";
@@ -83,11 +83,11 @@ fn template_error(error: &minijinja::Error) -> Error {
 }
 
 impl Writer for Markdown {
-    fn begin(&mut self, _: &Facts) -> io::Result<()> {
+    fn begin(&mut self, _: &RunContext) -> io::Result<()> {
         Ok(())
     }
 
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
         let Some((key, judged)) = &row.key else {
             if !row.reading.outcome.status.is_complete() && self.unread.len() < SHOWN {
                 self.unread.push(Unread::of(facts, row));

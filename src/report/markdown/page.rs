@@ -3,12 +3,12 @@
 use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 
-use super::super::{Facts, Lapse, LapseKind, Report, Row, Summary, text};
+use super::super::{Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, text};
 use crate::history::BurnDown;
-use crate::model::{Gap, Outcome, Product, ReadStatus, rfc3339};
+use crate::model::{IncompleteList, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::store::Run;
-use crate::waivers::{Standing, Waiver};
+use crate::waivers::{Waiver, WaiverStatus};
 
 /// Characters of a description.
 pub(super) const DESCRIPTION: usize = 100;
@@ -33,7 +33,7 @@ pub(super) struct Key {
 /// The waiver of a key or of a user, as the template sees it. Foreign text is not yet escaped.
 #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Waived {
-    pub(super) standing: Standing,
+    pub(super) standing: WaiverStatus,
     pub(super) expires: String,
     pub(super) reason: String,
     pub(super) owner: String,
@@ -41,7 +41,7 @@ pub(super) struct Waived {
 }
 
 impl Waived {
-    pub(super) fn of((waiver, standing): (&Waiver, Standing)) -> Self {
+    pub(super) fn of((waiver, standing): (&Waiver, WaiverStatus)) -> Self {
         Self {
             standing,
             expires: waiver.expires.to_string(),
@@ -57,13 +57,13 @@ impl Waived {
 pub(super) struct Lapsed {
     pub(super) target: String,
     pub(super) line: u64,
-    pub(super) kind: LapseKind,
+    pub(super) kind: WaiverIssueKind,
     pub(super) expires: String,
     pub(super) owner: String,
 }
 
 impl Lapsed {
-    pub(super) fn of(lapse: &Lapse) -> Self {
+    pub(super) fn of(lapse: &WaiverIssue) -> Self {
         let waiver = lapse.waiver;
         Self {
             target: waiver.target.to_string(),
@@ -225,7 +225,7 @@ pub(super) struct Guide {
 }
 
 impl Unread {
-    pub(super) fn new(facts: &Facts, username: String, id: String, outcome: &Outcome) -> Self {
+    pub(super) fn new(facts: &RunContext, username: String, id: String, outcome: &Outcome) -> Self {
         Self {
             deployment: facts.run.deployment.clone(),
             username,
@@ -238,7 +238,7 @@ impl Unread {
         }
     }
 
-    pub(super) fn of(facts: &Facts, row: &Row) -> Self {
+    pub(super) fn of(facts: &RunContext, row: &Row) -> Self {
         let user = &row.reading.user;
         let who = Self::new(
             facts,
@@ -249,7 +249,7 @@ impl Unread {
         Self { waiver: row.waiver.map(Waived::of), ..who }
     }
 
-    pub(super) fn of_gap(facts: &Facts, gap: &Gap) -> Self {
+    pub(super) fn of_gap(facts: &RunContext, gap: &IncompleteList) -> Self {
         Self::new(facts, gap.source.clone(), String::new(), &gap.outcome)
     }
 }

@@ -8,10 +8,10 @@ use super::rules::{Notice, reference};
 use super::spool::Spool;
 use crate::model::rfc3339;
 use crate::policy::day_or_instant;
-use crate::report::place::Place;
+use crate::report::place::SourceLocation;
 use crate::report::record::Record;
 use crate::report::sentence::{self, Unknown};
-use crate::report::{Deployment, Facts, Report, Row, terminal};
+use crate::report::{Deployment, Report, Row, RunContext, terminal};
 
 /// How many are told one by one; the rest of a deployment's are summed up in one more.
 const TOLD: usize = 1_000;
@@ -55,7 +55,7 @@ impl Notification {
 }
 
 impl Invocations {
-    pub(super) fn begin(&mut self, facts: &Facts) {
+    pub(super) fn begin(&mut self, facts: &RunContext) {
         self.all.push(Troubles::default());
         for (unknown, _, record) in sentence::nobodies(facts) {
             self.note(|| {
@@ -69,7 +69,7 @@ impl Invocations {
     }
 
     /// Takes a row without a key.
-    pub(super) fn row(&mut self, row: &Row, record: &Record, place: impl FnOnce() -> Place) {
+    pub(super) fn row(&mut self, row: &Row, record: &Record, place: impl FnOnce() -> SourceLocation) {
         if sentence::is_unread(row) {
             let level = if row.is_waived() { "note" } else { "error" };
             self.note(|| Notification {

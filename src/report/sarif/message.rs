@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::place::Place;
+use crate::report::place::SourceLocation;
 use crate::report::record::Record;
 use crate::report::text::printable;
 
@@ -56,7 +56,7 @@ struct LogicalLocation {
 
 impl Location {
     /// Of a key, or of a user without one.
-    pub(super) fn of(record: &Record, place: &Place) -> Self {
+    pub(super) fn of(record: &Record, place: &SourceLocation) -> Self {
         let user = record.user_id.or(record.username).unwrap_or_default();
         let (name, kind) = match record.key_id {
             Some(key) => (key, "personalApiKey"),

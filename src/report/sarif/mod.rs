@@ -17,9 +17,9 @@ use tempfile::NamedTempFile;
 use self::invocation::Invocations;
 use self::result::Found;
 use self::spool::Spool;
-use super::place::Places;
+use super::place::Locator;
 use super::record::Record;
-use super::{Ended, Error, Facts, Report, Row, Writer};
+use super::{Ended, Error, Report, Row, RunContext, Writer};
 
 /// Of the standard with its first errata, which is the one in force.
 const SCHEMA: &str =
@@ -30,23 +30,23 @@ const MOST: u64 = 25_000;
 
 struct Sarif {
     file: BufWriter<NamedTempFile>,
-    places: Places,
+    places: Locator,
     found: Spool,
     invocations: Invocations,
 }
 
 pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
     let found = Spool::beside(file.get_ref().path(), MOST);
-    Sarif { file, places: Places::here(), found, invocations: Invocations::default() }
+    Sarif { file, places: Locator::here(), found, invocations: Invocations::default() }
 }
 
 impl Writer for Sarif {
-    fn begin(&mut self, facts: &Facts) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         self.invocations.begin(facts);
         Ok(())
     }
 
-    fn row(&mut self, facts: &Facts, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
         let record = Record::of(facts, row);
         let place = || self.places.of(&row.reading.user);
         let Some((_, judged)) = &row.key else {
@@ -101,7 +101,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::model::{Origin, Outcome, PersonalKey, Product, Reading, User};
+    use crate::model::{Origin, Outcome, PersonalKey, Product, User, UserResult};
     use crate::policy::Policy;
     use crate::report::{Deployment, Summary};
     use crate::store::{Run, RunSettings};
@@ -134,7 +134,7 @@ mod tests {
     }
 
     /// One user with one key.
-    fn reading() -> Reading {
+    fn reading() -> UserResult {
         let key = PersonalKey {
             id: "5af9a1d29cc0cdb6acdca6d5".to_owned(),
             suffix: None,
@@ -147,7 +147,7 @@ mod tests {
         };
         let user =
             User { id: "5af9a1d29cc0cdb6ac0bf3f8".to_owned(), username: None, origin: Origin::default() };
-        Reading { user, keys: vec![key], outcome: Outcome::read(200), attempts: 1, read_at: None }
+        UserResult { user, keys: vec![key], outcome: Outcome::read(200), attempts: 1, read_at: None }
     }
 
     #[test]
@@ -158,8 +158,14 @@ mod tests {
         let mut writer: Box<dyn Writer> = Box::new(start(BufWriter::new(NamedTempFile::new().unwrap())));
         let mut deployments = Vec::new();
         for run in &runs {
-            let facts =
-                Facts { run, policy, gaps: Vec::new(), ratchet: None, last_complete: None, burn_down: None };
+            let facts = RunContext {
+                run,
+                policy,
+                gaps: Vec::new(),
+                ratchet: None,
+                last_complete: None,
+                burn_down: None,
+            };
             writer.begin(&facts).unwrap();
             let key = &reading.keys[0];
             let row = Row {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::message::{Location, Message};
 use crate::policy::{Judgement, Severity, Verdict};
-use crate::report::place::{Place, identity};
+use crate::report::place::{SourceLocation, identity};
 use crate::report::record::Record;
 use crate::report::text::printable;
 use crate::report::{Row, sentence};
@@ -54,7 +54,7 @@ struct Properties<'a> {
 }
 
 impl<'a> Found<'a> {
-    pub(super) fn of(record: &'a Record<'a>, row: &Row, judged: &Judgement, place: &Place) -> Self {
+    pub(super) fn of(record: &'a Record<'a>, row: &Row, judged: &Judgement, place: &SourceLocation) -> Self {
         let identity = identity(record, judged.verdict.as_str());
         let (line_hash, _) = identity.split_at(16);
         let waiver = row.waiver.filter(|_| row.is_waived());

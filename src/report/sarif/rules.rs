@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::policy::Verdict;
-use crate::report::LapseKind;
+use crate::report::WaiverIssueKind;
 use crate::report::sentence::Unknown;
 
 /// A rule's texts, in plain words and without a brace or a link.
@@ -82,7 +82,7 @@ pub(super) enum Notice {
     /// Results are missing from the file.
     LeftOut,
     /// A waiver that does not do what it was written for, or soon will not.
-    Waiver(LapseKind),
+    Waiver(WaiverIssueKind),
 }
 
 impl Notice {
@@ -92,10 +92,10 @@ impl Notice {
         Self::Unknown(Unknown::Run),
         Self::More,
         Self::LeftOut,
-        Self::Waiver(LapseKind::Expired),
-        Self::Waiver(LapseKind::Ending),
-        Self::Waiver(LapseKind::Unmatched),
-        Self::Waiver(LapseKind::SeveralDeployments),
+        Self::Waiver(WaiverIssueKind::Expired),
+        Self::Waiver(WaiverIssueKind::Ending),
+        Self::Waiver(WaiverIssueKind::Unmatched),
+        Self::Waiver(WaiverIssueKind::SeveralDeployments),
     ];
 
     const fn texts(self) -> Texts {
@@ -138,25 +138,25 @@ impl Notice {
                 "The least severe results are left out",
                 "Code scanning takes no more. The other reports, such as keys.csv, tell all.",
             ),
-            Self::Waiver(LapseKind::Expired) => texts(
+            Self::Waiver(WaiverIssueKind::Expired) => texts(
                 "waiver-expired",
                 "WaiverExpired",
                 "A waiver has expired, and no longer counts",
                 "Delete the key, or agree on the waiver anew.",
             ),
-            Self::Waiver(LapseKind::Ending) => texts(
+            Self::Waiver(WaiverIssueKind::Ending) => texts(
                 "waiver-ending",
                 "WaiverEnding",
                 "A waiver ends within 14 days",
                 "Delete the key before, or agree on the waiver anew.",
             ),
-            Self::Waiver(LapseKind::Unmatched) => texts(
+            Self::Waiver(WaiverIssueKind::Unmatched) => texts(
                 "waiver-unmatched",
                 "WaiverUnmatched",
                 "A waiver matches no key, and no user who could not be read",
                 "Take it out of the file, or correct what it names.",
             ),
-            Self::Waiver(LapseKind::SeveralDeployments) => texts(
+            Self::Waiver(WaiverIssueKind::SeveralDeployments) => texts(
                 "waiver-several-deployments",
                 "WaiverSeveralDeployments",
                 "A waiver counts in several deployments",

@@ -90,7 +90,7 @@ fn the_names_of_columns_are_taken_and_so_is_any_spelling_of_a_list() {
 fn the_file_that_the_docs_show_is_one() {
     let docs = include_str!("../../../docs/waivers.md");
     let shown = docs.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let all = super::waivers(shown, "2025-12-31".parse().unwrap(), &mut Mistakes::of("FILE"));
+    let all = super::waivers(shown, "2025-12-31".parse().unwrap(), &mut Problems::of("FILE"));
     let targets: Vec<_> = all.into_iter().map(|waiver| waiver.target).collect();
     assert_eq!(targets, [Target::Key(KEY.to_owned()), Target::User("ann@example.com".to_owned())]);
 }
@@ -113,7 +113,7 @@ fn the_last_day_is_at_most_a_year_after_the_day_of_reading() {
         assert!(told[0].starts_with("FILE:5: expires: ") && told[0].contains("2026-01-15"), "{told:?}");
     }
     // The last day of a February that the next year does not have.
-    let mut mistakes = Mistakes::of("FILE");
+    let mut mistakes = Problems::of("FILE");
     let last =
         |today: &str| today.parse::<NaiveDate>().unwrap().checked_add_months(LONGEST).unwrap().to_string();
     assert_eq!(last("2024-02-29"), "2025-02-28");

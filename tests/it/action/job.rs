@@ -6,7 +6,7 @@ use std::process::Command;
 
 use keysunset_sandbox::Sandbox;
 
-use crate::support::{Desk, Ran};
+use crate::support::{CliOutput, TestEnv};
 
 pub(super) const ACTION: &str = include_str!("../../../action.yml");
 pub(super) const AUDIT: &str = "Audit";
@@ -45,13 +45,13 @@ pub(super) fn defaults() -> BTreeMap<String, String> {
 
 /// A job that uses the action.
 pub(super) struct Job {
-    pub(super) desk: Desk,
+    pub(super) env: TestEnv,
     pub(super) inputs: BTreeMap<String, String>,
 }
 
 /// What came of it.
 pub(super) struct Done {
-    pub(super) audit: Ran,
+    pub(super) audit: CliOutput,
     pub(super) outputs: BTreeMap<String, String>,
     /// What the action ends with.
     pub(super) code: i32,
@@ -62,10 +62,10 @@ impl Job {
     pub(super) fn new() -> Self {
         let binaries = Path::new(env!("CARGO_BIN_EXE_keysunset")).parent().unwrap();
         let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
-        let desk = Desk::empty().with("PATH", &path).with("GITHUB_OUTPUT", "output");
+        let env = TestEnv::empty().with("PATH", &path).with("GITHUB_OUTPUT", "output");
         let inputs = defaults();
         assert!(inputs.len() > 15, "{inputs:?}");
-        Self { desk, inputs }.input("formats", "csv,markdown")
+        Self { env, inputs }.input("formats", "csv,markdown")
     }
 
     /// An audit of everybody there.
@@ -82,11 +82,11 @@ impl Job {
     /// A program in the place of keysunset that writes down its words and variables, and ends with this code.
     pub(super) fn recorded(code: i32) -> Self {
         let job = Self::new().input("binary", "./recorder");
-        job.desk.put(
+        job.env.put(
             "recorder",
             format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >words\nenv >variables\nexit {code}\n"),
         );
-        let made = Command::new("chmod").arg("+x").arg(job.desk.path("recorder")).status();
+        let made = Command::new("chmod").arg("+x").arg(job.env.path("recorder")).status();
         assert!(made.unwrap().success());
         job
     }
@@ -97,11 +97,11 @@ impl Job {
     }
 
     pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
-        self.desk = self.desk.with(name, value);
+        self.env = self.env.with(name, value);
         self
     }
 
-    pub(super) fn bash(&self, step: &str, variables: &[(String, String)]) -> Ran {
+    pub(super) fn bash(&self, step: &str, variables: &[(String, String)]) -> CliOutput {
         // As GitHub has it: `shell: bash`.
         let mut bash = Command::new("bash");
         bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script(step)]);
@@ -109,11 +109,11 @@ impl Job {
         let mut env = Command::new("env");
         env.args(variables.iter().map(|(name, value)| format!("{name}={value}")));
         env.arg(bash.get_program()).args(bash.get_args());
-        Ran::of(self.desk.start(&mut env))
+        CliOutput::of(self.env.start(&mut env))
     }
 
     pub(super) fn run(&self) -> Done {
-        self.desk.put("output", "");
+        self.env.put("output", "");
         let audit = step(AUDIT);
         let (_, wired) = audit.split_once("      env:\n").unwrap();
         let wired =
@@ -123,7 +123,7 @@ impl Job {
             .collect();
         let audit = self.bash(audit, &variables);
         assert_eq!(audit.code, 0, "the last step ends with the code: {audit:?}");
-        let text = self.desk.text("output");
+        let text = self.env.text("output");
         let pair = |line: &str| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
         let outputs: BTreeMap<_, _> = text.lines().map(|line| pair(line).unwrap()).collect();
         let end = self.bash(step(END), &[("EXIT_CODE".to_owned(), outputs["exit-code"].clone())]);
@@ -133,6 +133,6 @@ impl Job {
     /// The words that the program got.
     pub(super) fn words(&self) -> Vec<String> {
         self.run();
-        self.desk.text("words").lines().map(str::to_owned).collect()
+        self.env.text("words").lines().map(str::to_owned).collect()
     }
 }

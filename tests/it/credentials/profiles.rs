@@ -2,7 +2,7 @@
 
 use super::{atlas, put_private, root};
 use crate::stub::{Digest, PRIVATE, PUBLIC, Reply, Stub, USER, key, list};
-use crate::support::{Desk, list_of_ids};
+use crate::support::{TestEnv, list_of_ids};
 
 fn profile(url: &str) -> String {
     format!(
@@ -24,31 +24,31 @@ fn a_profile_says_where_the_deployment_is_and_whom_to_audit_and_has_the_key() {
         ("xdg/mongocli/config.toml", Some("xdg")),
         ("xdg/mongocli.toml", Some("xdg")),
     ] {
-        let mut desk = Desk::empty();
-        put_private(&desk, place, &content);
+        let mut env = TestEnv::empty();
+        put_private(&env, place, &content);
         if let Some(folder) = folder {
-            let folder = desk.path(folder).to_str().unwrap().to_owned();
-            desk = desk.with("XDG_CONFIG_HOME", &folder);
+            let folder = env.path(folder).to_str().unwrap().to_owned();
+            env = env.with("XDG_CONFIG_HOME", &folder);
         }
-        let ran = desk.run(&["audit", "--profile", "prod"]);
+        let ran = env.run(&["audit", "--profile", "prod"]);
         assert_eq!(ran.code, 1, "{place}: {ran:?}");
-        assert!(desk.markdown().contains(org) && desk.rows()[0]["deployment"] == root(&stub), "{place}");
-        desk.put("keysunset.toml", "profile = \"prod\"\nname = \"by the file\"\n");
-        assert_eq!(desk.run(&["audit", "--retries", "0"]).code, 1);
-        assert_eq!(desk.rows()[0]["deployment"], "by the file");
+        assert!(env.markdown().contains(org) && env.rows()[0]["deployment"] == root(&stub), "{place}");
+        env.put("keysunset.toml", "profile = \"prod\"\nname = \"by the file\"\n");
+        assert_eq!(env.run(&["audit", "--retries", "0"]).code, 1);
+        assert_eq!(env.rows()[0]["deployment"], "by the file");
     }
 }
 
 #[test]
 fn flags_come_before_the_variables_of_the_tools_and_these_before_the_profile() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
-    let desk = Desk::empty().with("MCLI_OPS_MANAGER_URL", &root(&stub));
-    put_private(&desk, ".config/mongocli/config.toml", &profile("http://127.0.0.1:1"));
-    assert_eq!(desk.run(&["audit", "--profile", "prod", "--user", USER]).code, 1);
-    let desk = desk.with("MCLI_OPS_MANAGER_URL", "http://127.0.0.1:1");
-    assert_eq!(desk.audit_at(&stub.url(), &["--profile", "prod", "--user", USER]).code, 1);
-    let desk = desk.with("MCLI_OPS_MANAGER_URL", "https://u:s3cr3t@");
-    let ran = desk.run(&["audit", "--profile", "prod", "--user", USER]);
+    let env = TestEnv::empty().with("MCLI_OPS_MANAGER_URL", &root(&stub));
+    put_private(&env, ".config/mongocli/config.toml", &profile("http://127.0.0.1:1"));
+    assert_eq!(env.run(&["audit", "--profile", "prod", "--user", USER]).code, 1);
+    let env = env.with("MCLI_OPS_MANAGER_URL", "http://127.0.0.1:1");
+    assert_eq!(env.audit_at(&stub.url(), &["--profile", "prod", "--user", USER]).code, 1);
+    let env = env.with("MCLI_OPS_MANAGER_URL", "https://u:s3cr3t@");
+    let ran = env.run(&["audit", "--profile", "prod", "--user", USER]);
     assert!(ran.code == 5 && !ran.stderr.contains("s3cr3t"), "{ran:?}");
 }
 
@@ -56,32 +56,32 @@ fn flags_come_before_the_variables_of_the_tools_and_these_before_the_profile() {
 fn a_profile_of_the_atlas_cli_is_found_after_mongoclis() {
     let sandbox = atlas();
     let (public, private) = sandbox.credential_of(0);
-    let desk = Desk::empty().with("MONGODB_ATLAS_BASE_URL", &sandbox.announcement().url);
+    let env = TestEnv::empty().with("MONGODB_ATLAS_BASE_URL", &sandbox.announcement().url);
     put_private(
-        &desk,
+        &env,
         ".config/atlascli/config.toml",
         &format!("version = 2\n[mine]\npublic_api_key = \"{public}\"\nprivate_api_key = \"{private}\"\n"),
     );
-    desk.put("list.txt", list_of_ids(&sandbox));
+    env.put("list.txt", list_of_ids(&sandbox));
     let user = sandbox.true_user(0).unwrap().id;
-    let ran = desk.run(&["audit", "--profile", "mine", "--user", &user]);
+    let ran = env.run(&["audit", "--profile", "mine", "--user", &user]);
     assert!([0, 1].contains(&ran.code), "{ran:?}");
-    assert!(desk.markdown().contains("Atlas"));
+    assert!(env.markdown().contains("Atlas"));
 }
 
 #[test]
 fn a_profile_that_is_not_there_lists_those_that_are() {
-    let desk = Desk::empty();
-    let ran = desk.run(&["audit", "--profile", "nope", "--all-orgs"]);
+    let env = TestEnv::empty();
+    let ran = env.run(&["audit", "--profile", "nope", "--all-orgs"]);
     assert!(ran.code == 5 && ran.stderr.contains("mongocli/config.toml"), "{ran:?}");
-    put_private(&desk, ".config/mongocli/config.toml", &profile("http://127.0.0.1:1"));
-    put_private(&desk, ".config/atlascli/config.toml", "[cloud]\n");
-    let ran = desk.run(&["audit", "--profile", "nope", "--all-orgs"]);
+    put_private(&env, ".config/mongocli/config.toml", &profile("http://127.0.0.1:1"));
+    put_private(&env, ".config/atlascli/config.toml", "[cloud]\n");
+    let ran = env.run(&["audit", "--profile", "nope", "--all-orgs"]);
     assert!(ran.code == 5, "{ran:?}");
     for told in ["nope", "Prod", "cloud", "help:"] {
         assert!(ran.stderr.contains(told), "{told}: {ran:?}");
     }
-    put_private(&desk, ".config/mongocli/config.toml", "[a]\nprivate_api_key = s3cr3t\n");
-    let ran = desk.run(&["audit", "--profile", "nope", "--all-orgs"]);
+    put_private(&env, ".config/mongocli/config.toml", "[a]\nprivate_api_key = s3cr3t\n");
+    let ran = env.run(&["audit", "--profile", "nope", "--all-orgs"]);
     assert!(ran.code == 5 && ran.stderr.contains("line 2") && !ran.stderr.contains("s3cr3t"), "{ran:?}");
 }

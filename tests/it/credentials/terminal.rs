@@ -1,19 +1,19 @@
 //! The prompt, on a pseudo-terminal.
 
 use crate::stub::{PRIVATE, PUBLIC, Stub, USER, key};
-use crate::support::Desk;
+use crate::support::TestEnv;
 
 /// Types into the program on a pseudo-terminal of its own, a line after each of these prompts; hands back all of the screen.
-fn typed(desk: &Desk, command: &str, answers: &[(&str, &str)]) -> Option<(Option<i32>, String)> {
+fn typed(env: &TestEnv, command: &str, answers: &[(&str, &str)]) -> Option<(Option<i32>, String)> {
     use std::io::{Read as _, Write as _};
     use std::process::{Command, Stdio};
 
     let program = env!("CARGO_BIN_EXE_keysunset");
     let child = Command::new("script")
         .args(["-qec", &format!("'{program}' {command}"), "/dev/null"])
-        .current_dir(desk.path(""))
+        .current_dir(env.path(""))
         .env_clear()
-        .env("HOME", desk.path(""))
+        .env("HOME", env.path(""))
         .env("PATH", "/usr/bin:/bin")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -43,10 +43,10 @@ fn typed(desk: &Desk, command: &str, answers: &[(&str, &str)]) -> Option<(Option
 #[test]
 fn the_prompt_asks_on_a_terminal_and_shows_no_secret() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
-    let desk = Desk::empty();
+    let env = TestEnv::empty();
     let command = format!("audit --url {} --user {USER} --retries 0", stub.url());
     let answers = [("Public key", PUBLIC), ("Private key", PRIVATE)];
-    let Some((code, screen)) = typed(&desk, &command, &answers) else {
+    let Some((code, screen)) = typed(&env, &command, &answers) else {
         eprintln!("skipped: there is no `script` here");
         return;
     };
@@ -55,7 +55,7 @@ fn the_prompt_asks_on_a_terminal_and_shows_no_secret() {
         screen.contains(PUBLIC) && !screen.contains(PRIVATE) && !screen.contains(&PRIVATE[..18]),
         "{screen}"
     );
-    assert!(desk.files().values().all(|bytes| !String::from_utf8_lossy(bytes).contains(PRIVATE)));
-    let (code, screen) = typed(&desk, &command, &[("Public key", "")]).unwrap();
+    assert!(env.files().values().all(|bytes| !String::from_utf8_lossy(bytes).contains(PRIVATE)));
+    let (code, screen) = typed(&env, &command, &[("Public key", "")]).unwrap();
     assert!(code == Some(5) && screen.contains("no credentials"), "{screen}");
 }

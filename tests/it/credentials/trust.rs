@@ -5,41 +5,40 @@ use super::put_private;
 use super::root;
 use crate::stub::{Stub, USER, key};
 #[cfg(target_os = "linux")]
-use crate::support::Desk;
+use crate::support::TestEnv;
 
 #[test]
 fn certificates_that_were_not_verified_are_told_loudly_and_stand_in_the_report() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
-    let desk = crate::stub::desk();
-    let ran = desk.audit_at(&stub.url(), &["--user", USER]);
-    assert!(!ran.stderr.contains("warning") && !desk.markdown().contains("WARNING"), "{ran:?}");
-    let ran = desk.audit_at(&stub.url(), &["--user", USER, "--insecure-skip-verify", "--quiet"]);
+    let env = crate::stub::env();
+    let ran = env.audit_at(&stub.url(), &["--user", USER]);
+    assert!(!ran.stderr.contains("warning") && !env.markdown().contains("WARNING"), "{ran:?}");
+    let ran = env.audit_at(&stub.url(), &["--user", USER, "--insecure-skip-verify", "--quiet"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.starts_with("warning: certificates are NOT verified"), "{ran:?}");
     let told = |page: &str| page.contains("[!WARNING]") && page.contains("Certificates were not verified");
-    assert!(told(&desk.markdown()), "{}", desk.markdown());
-    let ran = desk.run(&["report"]);
-    assert!(told(&desk.markdown()) && ran.stdout.contains("NOT verified"), "it stays with the run: {ran:?}");
+    assert!(told(&env.markdown()), "{}", env.markdown());
+    let ran = env.run(&["report"]);
+    assert!(told(&env.markdown()) && ran.stdout.contains("NOT verified"), "it stays with the run: {ran:?}");
 }
 
 #[test]
 fn plain_http_to_another_host_is_told_loudly_and_to_this_one_is_not() {
     // Reserved for documentation: nobody answers there.
-    let ran =
-        crate::stub::desk().audit_at("http://192.0.2.1", &["--user", USER, "--timeout", "1", "--quiet"]);
+    let ran = crate::stub::env().audit_at("http://192.0.2.1", &["--user", USER, "--timeout", "1", "--quiet"]);
     assert!(ran.code == 5 && ran.stderr.starts_with("warning: plain http to 192.0.2.1"), "{ran:?}");
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let port = root(&stub).rsplit(':').next().unwrap().to_owned();
-    let ran = crate::stub::desk().audit_at(&format!("http://localhost:{port}"), &["--user", USER]);
+    let ran = crate::stub::env().audit_at(&format!("http://localhost:{port}"), &["--user", USER]);
     assert!(ran.code == 1 && !ran.stderr.contains("warning"), "{ran:?}");
 }
 
 #[test]
 fn a_file_of_certificates_that_holds_none_ends_with_5() {
-    let desk = crate::stub::desk();
-    desk.put("ca.pem", "no certificate");
+    let env = crate::stub::env();
+    env.put("ca.pem", "no certificate");
     for file in ["ca.pem", "nothing.pem"] {
-        let ran = desk.audit_at("https://127.0.0.1:1", &["--user", USER, "--ca-cert", file]);
+        let ran = env.audit_at("https://127.0.0.1:1", &["--user", USER, "--ca-cert", file]);
         assert_eq!(ran.code, 5, "{ran:?}");
     }
 }
@@ -59,18 +58,18 @@ impl Drop for Tls {
 #[cfg(target_os = "linux")]
 impl Tls {
     /// Leaves `ca.pem` on the desk. `None` where there is no openssl.
-    fn start(desk: &Desk) -> Option<Self> {
+    fn start(env: &TestEnv) -> Option<Self> {
         use std::process::{Command, Stdio};
         let openssl = |arguments: &str| {
             let mut command = Command::new("openssl");
             command
                 .args(arguments.split(' '))
-                .current_dir(desk.path(""))
+                .current_dir(env.path(""))
                 .stdout(Stdio::null())
                 .stderr(Stdio::null());
             command
         };
-        desk.put("server.ext", "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n");
+        env.put("server.ext", "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n");
         for step in [
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem",
             "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=om -keyout server.key -out server.csr",
@@ -96,28 +95,28 @@ impl Tls {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_private_authority_is_trusted_by_its_certificate_or_not_at_all() {
-    let desk = crate::stub::desk();
-    let Some(server) = Tls::start(&desk) else {
+    let env = crate::stub::env();
+    let Some(server) = Tls::start(&env) else {
         eprintln!("skipped: there is no `openssl` here");
         return;
     };
     let url = format!("https://127.0.0.1:{}", server.1);
-    let stranger = desk.audit_at(&url, &["--user", USER]);
+    let stranger = env.audit_at(&url, &["--user", USER]);
     assert!(stranger.code == 5 && stranger.stderr.contains("no connection"), "{stranger:?}");
     for trusted in [&["--ca-cert", "ca.pem"][..], &["--insecure-skip-verify"]] {
-        let ran = desk.audit_at(&url, &[&["--user", USER], trusted].concat());
+        let ran = env.audit_at(&url, &[&["--user", USER], trusted].concat());
         assert!(ran.code == 5 && ran.stderr.contains("not the API"), "{trusted:?}: {ran:?}");
     }
     for (field, value) in [("ops_manager_ca_certificate", "ca.pem"), ("ops_manager_skip_verify", "yes")] {
         let content =
             format!("[p]\nservice = \"ops-manager\"\nops_manager_url = \"{url}\"\n{field} = \"{value}\"\n");
-        put_private(&desk, ".config/mongocli/config.toml", &content);
-        let ran = desk.run(&["audit", "--retries", "0", "--profile", "p", "--user", USER]);
+        put_private(&env, ".config/mongocli/config.toml", &content);
+        let ran = env.run(&["audit", "--retries", "0", "--profile", "p", "--user", USER]);
         assert!(ran.code == 5 && ran.stderr.contains("not the API"), "{field}: {ran:?}");
         assert_eq!(ran.stderr.contains("NOT verified"), field.ends_with("verify"), "{ran:?}");
         let elsewhere = content.replace("https://127.0.0.1", "https://om.example");
-        put_private(&desk, ".config/mongocli/config.toml", &elsewhere);
-        let ran = desk.audit_at(&url, &["--profile", "p", "--user", USER]);
+        put_private(&env, ".config/mongocli/config.toml", &elsewhere);
+        let ran = env.audit_at(&url, &["--profile", "p", "--user", USER]);
         assert!(
             ran.stderr.contains("no connection"),
             "trust is for the deployment it was given for: {ran:?}"

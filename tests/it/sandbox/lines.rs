@@ -33,7 +33,7 @@ async fn send(client: &Client, stream: &mut TcpStream, path: &str, headers: &str
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    Closed,
+    WriterStopped,
     Reset,
 }
 
@@ -42,7 +42,7 @@ fn all(mut stream: TcpStream) -> (Vec<u8>, End) {
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
     loop {
         match stream.read(&mut piece) {
-            Ok(0) => return (bytes, End::Closed),
+            Ok(0) => return (bytes, End::WriterStopped),
             Ok(count) => bytes.extend_from_slice(&piece[..count]),
             Err(why) if why.kind() == ErrorKind::ConnectionReset => return (bytes, End::Reset),
             Err(why) => panic!("{why}"),
@@ -60,7 +60,7 @@ fn missing(answer: &[u8]) -> Option<usize> {
 
 #[tokio::test]
 async fn a_connection_is_reset_or_closed_before_the_first_byte() {
-    for (kind, end) in [("reset", End::Reset), ("close", End::Closed)] {
+    for (kind, end) in [("reset", End::Reset), ("close", End::WriterStopped)] {
         let (_sandbox, client) = broken(&format!("{kind}@1"));
         assert_eq!(all(ask(&client, "/orgs", "").await), (Vec::new(), end), "{kind}");
     }

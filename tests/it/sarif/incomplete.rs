@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{SARIF, changed, notices, results, run_of, text};
-use crate::stub::{Digest, Reply, Stub, desk, id, key, list};
-use crate::support::{Desk, ops_manager};
+use crate::stub::{Digest, Reply, Stub, env, id, key, list};
+use crate::support::{TestEnv, ops_manager};
 
 #[test]
 fn what_could_not_be_read_is_a_notification_and_no_success() {
@@ -14,11 +14,11 @@ fn what_could_not_be_read_is_a_notification_and_no_success() {
         path if path.starts_with("/orgs") => Reply::error(404, "RESOURCE_NOT_FOUND"),
         _ => Reply::ok(&list(&[])),
     });
-    let desk = desk();
-    desk.put("users.txt", format!("{}\n{}\n{}\n", id(1), id(2), id(3)));
+    let env = env();
+    env.put("users.txt", format!("{}\n{}\n{}\n", id(1), id(2), id(3)));
     let org = ["--users", "users.txt", "--org", "5980000000000000000000aa"];
-    assert_eq!(desk.audit_at(&stub.url(), &[&org[..], &SARIF].concat()).code, 4);
-    let run = run_of(&desk);
+    assert_eq!(env.audit_at(&stub.url(), &[&org[..], &SARIF].concat()).code, 4);
+    let run = run_of(&env);
     assert_eq!(run["invocations"][0]["executionSuccessful"], false);
     assert_eq!(results(&run).len(), 1, "a key once seen is never lost");
     let unknown = notices(&run, "toolExecutionNotifications");
@@ -42,12 +42,12 @@ fn what_could_not_be_read_is_a_notification_and_no_success() {
     );
 
     // Waived, the same user is told all the same, and the run is what its exit code says.
-    desk.put("two.txt", format!("{}\n{}\n", id(1), id(3)));
+    env.put("two.txt", format!("{}\n{}\n", id(1), id(3)));
     let waiver = format!("user = \"{}\"\nreason = \"r\"\nowner = \"ann\"\nexpires = 2025-06-01\n", id(1));
-    desk.put("waivers.toml", format!("[[waiver]]\n{waiver}"));
+    env.put("waivers.toml", format!("[[waiver]]\n{waiver}"));
     let arguments = [&["--users", "two.txt", "--waivers", "waivers.toml"][..], &SARIF].concat();
-    assert_eq!(desk.audit_at(&stub.url(), &arguments).code, 0);
-    let run = run_of(&desk);
+    assert_eq!(env.audit_at(&stub.url(), &arguments).code, 0);
+    let run = run_of(&env);
     let told = notices(&run, "toolExecutionNotifications");
     assert_eq!((told.len(), text(told[0], "/level")), (1, "note"));
     assert!(text(told[0], "/message/text").starts_with("waived until 2025-06-01"), "{told:?}");
@@ -57,10 +57,10 @@ fn what_could_not_be_read_is_a_notification_and_no_success() {
 #[test]
 fn of_thousands_who_could_not_be_read_the_rest_is_summed_up() {
     let sandbox = ops_manager(3);
-    let desk = Desk::at(&sandbox);
-    desk.put("users.txt", (1..=1_203).map(|number| id(number) + "\n").collect::<String>());
-    assert_eq!(desk.audit(&sandbox, &[&["--users", "users.txt"][..], &SARIF].concat()).code, 3);
-    let run = run_of(&desk);
+    let env = TestEnv::at(&sandbox);
+    env.put("users.txt", (1..=1_203).map(|number| id(number) + "\n").collect::<String>());
+    assert_eq!(env.audit(&sandbox, &[&["--users", "users.txt"][..], &SARIF].concat()).code, 3);
+    let run = run_of(&env);
     let notices = notices(&run, "toolExecutionNotifications");
     assert_eq!(notices.len(), 1_001);
     let last = notices[1_000];
@@ -71,14 +71,14 @@ fn of_thousands_who_could_not_be_read_the_rest_is_summed_up() {
 #[test]
 fn a_run_cut_short_is_told() {
     let sandbox = ops_manager(5);
-    let desk = Desk::at(&sandbox);
-    assert_eq!(desk.audit(&sandbox, &["--all-orgs"]).code, 1);
-    let store = rusqlite::Connection::open(desk.path("reports/keysunset.db")).unwrap();
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
     store.execute("UPDATE runs SET finished_at = NULL", []).unwrap();
     drop(store);
-    let ran = desk.run(&["report", "--format", "sarif"]);
+    let ran = env.run(&["report", "--format", "sarif"]);
     assert_eq!(ran.code, 4, "{ran:?}");
-    let run = run_of(&desk);
+    let run = run_of(&env);
     let notices = notices(&run, "toolExecutionNotifications");
     assert_eq!(notices.iter().map(|it| text(it, "/descriptor/id")).collect::<Vec<_>>(), ["run-cut-short"]);
     assert_eq!(run["invocations"][0]["executionSuccessful"], false);
@@ -103,11 +103,11 @@ fn more_than_code_scanning_takes_leaves_the_least_severe_out_and_says_so() {
         let rel = if to < EACH { "next" } else { "self" };
         Reply::ok(&json!({"results": keys, "totalCount": EACH, "links": [{"rel": rel, "href": "x"}]}))
     });
-    let desk = desk();
-    desk.put("users.txt", (1..=USERS).map(|user| id(user) + "\n").collect::<String>());
-    let ran = desk.audit_at(&stub.url(), &["--users", "users.txt", "--format", "sarif"]);
+    let env = env();
+    env.put("users.txt", (1..=USERS).map(|user| id(user) + "\n").collect::<String>());
+    let ran = env.audit_at(&stub.url(), &["--users", "users.txt", "--format", "sarif"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let run: Value = serde_json::from_slice(&desk.bytes("reports/findings.sarif")).unwrap();
+    let run: Value = serde_json::from_slice(&env.bytes("reports/findings.sarif")).unwrap();
     let run = &run["runs"][0];
     assert_eq!(results(run).len(), 25_000);
     let in_use = results(run).iter().take_while(|result| result["ruleId"] == "used-after-cutoff").count();
@@ -117,7 +117,7 @@ fn more_than_code_scanning_takes_leaves_the_least_severe_out_and_says_so() {
     assert_eq!(text(notices[0], "/descriptor/id"), "results-left-out");
     assert!(text(notices[0], "/message/text").starts_with("50 of 25050 keys are left out"), "{notices:?}");
     assert_eq!(run["invocations"][0]["executionSuccessful"], true, "all were read");
-    let left: Vec<_> = desk.files().into_keys().filter(|path| !path.starts_with("users.txt")).collect();
+    let left: Vec<_> = env.files().into_keys().filter(|path| !path.starts_with("users.txt")).collect();
     let is_known =
         |name: &str| ["findings.sarif", "manifest.json"].contains(&name) || name.starts_with("keysunset.db");
     let known = left.iter().all(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_known));

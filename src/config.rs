@@ -18,7 +18,7 @@ use crate::exit::Error;
 use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::{Format, Output};
-use crate::source::Source;
+use crate::sources::Source;
 use keysunset_sandbox::Options;
 
 /// What holds for an audit.

@@ -13,7 +13,7 @@ use crate::model::{User, rfc3339};
 use crate::policy::{Policy, day_or_instant};
 use crate::progress::Progress;
 use crate::report::text::printable;
-use crate::source::{Checked, Source};
+use crate::sources::{Checked, Source};
 use crate::store::{Journal, Run, RunSettings, Store};
 
 /// Runs the command. `address` is what the reports say about where the deployment is.

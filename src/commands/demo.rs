@@ -5,7 +5,7 @@ use crate::api::{Credential, Credentials};
 use crate::config::{CONCURRENCY, Clock, RETRIES, ReportSettings, Settings, TIMEOUT};
 use crate::exit::{Error, Exit};
 use crate::model::Product;
-use crate::source::Source;
+use crate::sources::Source;
 use keysunset_sandbox::{Options, Sandbox};
 
 /// Runs the command; `ci` is whether a CI server does. It ends with 0 when the audit went through, whatever it found: its world is meant to have findings.

@@ -16,7 +16,7 @@ use crate::api::{Asks, Certificate, Client, Connection, Contact, Unreached};
 use crate::config::{Clock, Settings};
 use crate::exit::{Error, Exit};
 use crate::model::rfc3339;
-use crate::source::Source;
+use crate::sources::Source;
 
 /// A certificate that ends within these days is likely to end while somebody relies on it.
 const ENDING: TimeDelta = TimeDelta::days(30);

@@ -16,7 +16,7 @@ use crate::exit::{Error, Exit};
 use crate::model::{User, UserResult};
 use crate::policy::{Policy, Severity};
 use crate::progress::{Done, Progress};
-use crate::source::{self, Checked, DiscoveryEvent};
+use crate::sources::{self, Checked, DiscoveryEvent};
 use crate::store::{Journal, JournalHandle, WriterStopped};
 
 /// Users admitted to the journal at once.
@@ -83,7 +83,7 @@ pub(super) async fn gather(
     let mut going_on = Some(going_on);
 
     let pen = journal.pen();
-    let found = source::discover(Arc::clone(&client), sources, concurrency.get(), Arc::clone(&expected))
+    let found = sources::discover(Arc::clone(&client), sources, concurrency.get(), Arc::clone(&expected))
         .ready_chunks(CHUNK);
     let missing = stream::once(readmitted(journal.pen(), missing)).try_flatten();
     let users = missing.chain(admitted(found, journal.pen(), now, &idle)).chain(stream::poll_fn(|_| {

@@ -29,7 +29,7 @@ use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
 use crate::report::{Format, GatePolicy, Report, ReportInput, WaiverIssue, Written, terminal};
-use crate::source::BrokenList;
+use crate::sources::BrokenList;
 use crate::store::{self, Run, Store};
 use crate::waivers::Waivers;
 

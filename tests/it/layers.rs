@@ -14,7 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("policy", &["model"]),
     ("api", &["model"]),
     ("store", &["model"]),
-    ("source", &["model", "api"]),
+    ("sources", &["model", "api"]),
     ("collect", &["model", "api"]),
     ("saved", &["model", "api"]),
     ("waivers", &["model", "policy", "lines"]),
@@ -30,14 +30,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ("cli", ABOVE_SETTINGS),
     (
         "config",
-        &["cli", "model", "exit", "policy", "api", "store", "source", "report", "gate", "credentials"],
+        &["cli", "model", "exit", "policy", "api", "store", "sources", "report", "gate", "credentials"],
     ),
     ("commands", ALL_BUT_CLI),
 ];
 const ABOVE_SETTINGS: &[&str] =
-    &["model", "exit", "policy", "api", "store", "source", "report", "history", "gate"];
+    &["model", "exit", "policy", "api", "store", "sources", "report", "history", "gate"];
 const ALL_BUT_CLI: &[&str] = &[
-    "model", "exit", "progress", "policy", "api", "store", "source", "collect", "saved", "waivers",
+    "model", "exit", "progress", "policy", "api", "store", "sources", "collect", "saved", "waivers",
     "history", "ratchet", "report", "evidence", "plan", "gate", "config",
 ];
 

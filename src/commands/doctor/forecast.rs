@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::line::{Check, Line};
 use crate::api::{Client, ClientError};
 use crate::model::User;
-use crate::source::Checked;
+use crate::sources::Checked;
 
 /// Requests that are measured.
 const MEASURED: usize = 10;

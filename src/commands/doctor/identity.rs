@@ -3,7 +3,7 @@
 use super::line::{Check, Line};
 use crate::api::{Account, Client, ClientError, product};
 use crate::model::{Outcome, Product, ReadStatus, User};
-use crate::source::Checked;
+use crate::sources::Checked;
 
 /// What the rest needs to know.
 pub(super) struct Who {

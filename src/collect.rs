@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
 
-use crate::api::{Client, ClientError};
+use crate::client::{Client, ClientError};
 use crate::model::{User, UserResult};
 
 /// Reads the keys of every user, `concurrency` in flight, in the order in which the answers come.

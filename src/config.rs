@@ -11,8 +11,8 @@ use clap::{ColorChoice, CommandFactory as _};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::api::{Credentials, is_loopback, product};
 use crate::cli::{self, AuditArgs, Cli, ReportArgs, StoreArgs};
+use crate::client::{Credentials, is_loopback, product};
 use crate::credentials::{self, Env, Profile};
 use crate::exit::Error;
 use crate::model::Product;

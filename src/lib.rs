@@ -9,7 +9,7 @@
 //! ```text
 //!  lists, organizations        the deployment                keysunset.db            keys.csv, migration-report.md, …
 //!         │                          │                            │                               ▲
-//!     sources ──── User ────►  collect + api ──── Reading ────►  store  ──── Reading ────►  policy + report ──► gate ──► exit
+//!     sources ──── User ────►  collect + client ─ Reading ────►  store  ──── Reading ────►  policy + report ──► gate ──► exit
 //!     (discovers)            (reads, N at once)             (journals at once)          (judges, in one pass)
 //!                                                                │  ▲                            ▲  │
 //!      saved answers ────────────────── Reading ─────────────────┼──┘        waivers, ratchet ───┘  └──► evidence (manifest)
@@ -17,7 +17,7 @@
 //! ```
 //!
 //! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
-//! - [`sources`]: where users come from. [`api`]: one request done right. [`collect`]: the fan-out.
+//! - [`sources`]: where users come from. [`client`]: one request done right. [`collect`]: the fan-out.
 //! - [`saved`]: answers out of files, in the place of discovery and deployment.
 //! - [`store`]: every run, with all that was read. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
 //! - [`ratchet`]: what got worse than in an earlier run. [`report`]: one file a format. [`gate`]: the exit code.
@@ -33,8 +33,8 @@ mod named;
 
 mod lines;
 
-pub mod api;
 pub mod cli;
+pub mod client;
 pub mod collect;
 pub mod commands;
 pub mod config;

@@ -6,7 +6,7 @@ use super::compared;
 use super::gather::{End, Plan, gather};
 use super::interrupt::Interrupt;
 use super::reported;
-use crate::api::{Client, Connection};
+use crate::client::{Client, Connection};
 use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings};
 use crate::exit::{Error, Exit};
 use crate::model::{User, rfc3339};

@@ -1,7 +1,7 @@
 //! `keysunset demo`: the whole audit against a sandbox started for it.
 
 use super::{audit, say};
-use crate::api::{Credential, Credentials};
+use crate::client::{Credential, Credentials};
 use crate::config::{CONCURRENCY, Clock, RETRIES, ReportSettings, Settings, TIMEOUT};
 use crate::exit::{Error, Exit};
 use crate::model::Product;

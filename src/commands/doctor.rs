@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use self::forecast::{Pace, time};
 use self::line::{Check, Line, Status};
 use super::say;
-use crate::api::{Asks, Certificate, Client, Connection, Contact, Unreached};
+use crate::client::{Asks, Certificate, Client, Connection, Contact, Unreached};
 use crate::config::{Clock, Settings};
 use crate::exit::{Error, Exit};
 use crate::model::rfc3339;
@@ -64,7 +64,7 @@ fn or_tell<T, E: ToString>(result: Result<T, E>, check: Check, lines: &mut Vec<L
     result.map_err(|why| lines.push(Line::error(check, &why))).ok()
 }
 
-fn client(settings: Settings) -> Result<Client, crate::api::ClientError> {
+fn client(settings: Settings) -> Result<Client, crate::client::ClientError> {
     Client::new(Connection {
         url: settings.url,
         product: settings.product,

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 use super::interrupt::Interrupt;
-use crate::api::{Client, ClientError};
+use crate::client::{Client, ClientError};
 use crate::collect;
 use crate::exit::{Error, Exit};
 use crate::model::{User, UserResult};

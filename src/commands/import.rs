@@ -5,7 +5,7 @@ use url::Url;
 use super::compared;
 use super::interrupt::Interrupt;
 use super::reported;
-use crate::api::product;
+use crate::client::product;
 use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Import};
 use crate::exit::{Error, Exit};
 use crate::model::Product;

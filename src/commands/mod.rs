@@ -23,7 +23,7 @@ pub mod verify;
 use std::io::Write as _;
 
 use self::interrupt::Interrupt;
-use crate::api::ClientError;
+use crate::client::ClientError;
 use crate::config::{Clock, ReportSettings};
 use crate::exit::{Error, Exit};
 use crate::gate;

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{Env, Error, pair};
-use crate::api::Credential;
+use crate::client::Credential;
 
 /// Where credentials may stand, best first: our own, mongocli's, the Atlas CLI's two spellings.
 pub(super) const PAIRS: [(&str, &str); 4] = [

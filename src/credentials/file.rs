@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::mistakes::Problems;
 use super::secret_file::{self, Unreadable};
 use super::{Env, Error, pair, rows, tables};
-use crate::api::{Credential, Credentials};
+use crate::client::{Credential, Credentials};
 
 /// The credentials of the file; its default only if that is wanted.
 pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Credentials, Error> {

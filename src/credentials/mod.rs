@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 pub use profile::{Deployment, Profile, deployment};
 
-use crate::api::{Credential, Credentials};
+use crate::client::{Credential, Credentials};
 
 /// How a variable of the environment is looked up.
 pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;

@@ -11,7 +11,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::secret_file::{quoted, shared};
 use super::{Env, Error, env, pair};
-use crate::api::Credential;
+use crate::client::Credential;
 use crate::model::Product;
 
 /// Whose configuration it is.

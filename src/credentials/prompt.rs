@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use zeroize::Zeroizing;
 
 use super::{Error, pair};
-use crate::api::Credential;
+use crate::client::Credential;
 
 /// Asks on the terminal; `None` where standard input is none, or nothing was typed.
 pub(super) fn ask() -> Result<Option<Credential>, Error> {

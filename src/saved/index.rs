@@ -13,7 +13,7 @@ use super::head::Head;
 use super::name::Named;
 use super::split::{Answers, Body};
 use super::text::Decoded;
-use crate::api::{SavedAnswer, Told, read_saved, user_id, version_told};
+use crate::client::{SavedAnswer, Told, read_saved, user_id, version_told};
 use crate::model::{Outcome, Product, ReadStatus};
 
 /// One file.

@@ -21,7 +21,7 @@ use url::Url;
 
 pub use files::Missing;
 
-use crate::api::{Told, product};
+use crate::client::{Told, product};
 use crate::model::{IncompleteList, Outcome, Product, ReadStatus, UserResult};
 use files::Found;
 use index::Index;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use percent_encoding::percent_decode_str;
 
-use crate::api::user_id;
+use crate::client::user_id;
 
 /// What a file's name and its folder's name say.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::api::{Extent, KeyList, MOST_KEYS, PAGE};
+use crate::client::{Extent, KeyList, MOST_KEYS, PAGE};
 use crate::model::PersonalKey;
 
 /// One answer with keys.

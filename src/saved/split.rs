@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use serde::de::IgnoredAny;
 
 use super::head::Head;
-use crate::api::BODY_LIMIT;
+use crate::client::BODY_LIMIT;
 
 /// Headers of one answer; more are none.
 const HEAD_LIMIT: usize = 256 << 10;

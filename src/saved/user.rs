@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::index::Index;
 use super::pages::{self, Joined, Page};
 use super::whose::{Shelf, Who};
-use crate::api::{Extent, KeyList, MOST_KEYS, Told};
+use crate::client::{Extent, KeyList, MOST_KEYS, Told};
 use crate::model::{Origin, Outcome, Product, ReadStatus, User, UserResult};
 
 /// Rows of one user that are looked at; a list of 10 keys that was saved every hour of a year has fewer.

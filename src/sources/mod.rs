@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 pub use file::{BrokenList, List};
 
-use crate::api::{Client, ClientError};
+use crate::client::{Client, ClientError};
 use crate::model::{IncompleteList, Origin, Outcome, User, UserResult};
 
 /// One thing that was asked for on the command line.

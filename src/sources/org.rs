@@ -3,7 +3,7 @@
 use futures::{Stream, StreamExt as _};
 
 use super::{DiscoveryEvent, Sink, Stop};
-use crate::api::{Client, ClientError, UserListEvent};
+use crate::client::{Client, ClientError, UserListEvent};
 use crate::model::{IncompleteList, Origin, Outcome, ReadStatus, User};
 
 /// Everybody of one organization, which was named and so has somebody.

@@ -12,11 +12,11 @@ const TABLE: &[(&str, &[&str])] = &[
     // From places in a text to line numbers.
     ("lines", &[]),
     ("policy", &["model"]),
-    ("api", &["model"]),
+    ("client", &["model"]),
     ("store", &["model"]),
-    ("sources", &["model", "api"]),
-    ("collect", &["model", "api"]),
-    ("saved", &["model", "api"]),
+    ("sources", &["model", "client"]),
+    ("collect", &["model", "client"]),
+    ("saved", &["model", "client"]),
     ("waivers", &["model", "policy", "lines"]),
     ("history", &["model", "policy", "store"]),
     ("ratchet", &["model", "policy", "store"]),
@@ -26,18 +26,18 @@ const TABLE: &[(&str, &[&str])] = &[
     ("evidence", &["model", "policy", "store", "report"]),
     ("gate", &["report", "exit"]),
     // It tells its errors itself: config gives them their exit code.
-    ("credentials", &["model", "api", "lines"]),
+    ("credentials", &["model", "client", "lines"]),
     ("cli", ABOVE_SETTINGS),
     (
         "config",
-        &["cli", "model", "exit", "policy", "api", "store", "sources", "report", "gate", "credentials"],
+        &["cli", "model", "exit", "policy", "client", "store", "sources", "report", "gate", "credentials"],
     ),
     ("commands", ALL_BUT_CLI),
 ];
 const ABOVE_SETTINGS: &[&str] =
-    &["model", "exit", "policy", "api", "store", "sources", "report", "history", "gate"];
+    &["model", "exit", "policy", "client", "store", "sources", "report", "history", "gate"];
 const ALL_BUT_CLI: &[&str] = &[
-    "model", "exit", "progress", "policy", "api", "store", "sources", "collect", "saved", "waivers",
+    "model", "exit", "progress", "policy", "client", "store", "sources", "collect", "saved", "waivers",
     "history", "ratchet", "report", "evidence", "plan", "gate", "config",
 ];
 
@@ -210,7 +210,7 @@ fn a_forbidden_use_is_seen_in_every_spelling() {
         ("policy.rs", "mod tests { use super::super::store::Store; }"),
         ("policy.rs", "const A: &str = \"{\"; const B: char = '{'; /* } */ // }\nuse crate::store::Store;"),
         ("policy.rs", "const A: &str = r#\"\"{\"#; use super::store::Store;"),
-        ("report/csv.rs", "use super::super::api::Client;"),
+        ("report/csv.rs", "use super::super::client::Client;"),
         ("report/mod.rs", "pub use crate::gate;"),
         ("commands/audit.rs", "use crate::cli::Audit;"),
         ("store/mod.rs", "use crate::*;"),

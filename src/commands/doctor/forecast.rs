@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::line::{Check, Line};
-use crate::api::{Client, ClientError};
+use crate::client::{Client, ClientError};
 use crate::model::User;
 use crate::sources::Checked;
 

@@ -1,7 +1,7 @@
 //! Who the credentials are, whose keys they may read, and whether there are any left to read.
 
 use super::line::{Check, Line};
-use crate::api::{Account, Client, ClientError, product};
+use crate::client::{Account, Client, ClientError, product};
 use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::sources::Checked;
 

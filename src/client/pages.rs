@@ -7,8 +7,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::auth::Session;
-use super::client::{Answer, Client};
 use super::failure::ClientError;
+use super::http::{Answer, Client};
 use super::wire::{self, Identified, Page};
 use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, User};
 

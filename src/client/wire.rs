@@ -1,4 +1,4 @@
-//! The server's spelling. Nothing of this leaves `api`: each document becomes a model type at once.
+//! The server's spelling. Nothing of this leaves `client`: each document becomes a model type at once.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::de::{DeserializeOwned, Error as _};

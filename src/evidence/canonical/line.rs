@@ -11,13 +11,17 @@ use crate::model::{
     IncompleteList, Line as ListLine, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, UserResult,
 };
 
-/// One line. The first field says which kind.
+/// One line. The first field says which kind, in words that `docs/evidence.md` promises, whatever the variants are called.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "keysunset", rename_all = "lowercase")]
+#[serde(tag = "keysunset")]
 pub(super) enum Line<'a> {
+    #[serde(rename = "run")]
     Run(Box<Head>),
+    #[serde(rename = "gap")]
     IncompleteList(IncompleteListLine<'a>),
+    #[serde(rename = "reading")]
     UserResult(UserResultLine<'a>),
+    #[serde(rename = "end")]
     End(Totals),
 }
 

@@ -23,6 +23,7 @@ mod explain;
 mod foreign;
 mod github;
 mod gitlab;
+mod golden;
 mod history;
 mod import;
 mod inputs;

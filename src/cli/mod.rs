@@ -82,7 +82,7 @@ pub enum Command {
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
     /// Serve the API as the vendor documents it, with a made-up world, for trying and testing
-    #[command(after_help = sandbox::FAULTS)]
+    #[command(after_help = sandbox::FAULT_HELP)]
     Sandbox(Sandbox),
     /// Write what a shell needs to complete this program's command line, to standard output
     #[command(after_help = COMPLETIONS_EXAMPLES)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use keysunset_sandbox::{Options, TrueKey, TrueUser};
+use keysunset_sandbox::{ExpectedKey, ExpectedUser, Options};
 
 use crate::support::{
     COLUMNS, CUTOFF, NOW, Row, TestEnv, at, count, guarded, list_of_ids, of_user, ops_manager, rfc3339, rows,
@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// Verdict, severity and action by the two tables.
-fn judged(key: &TrueKey, cutoff: DateTime<Utc>, active_days: i64) -> [&'static str; 3] {
+fn judged(key: &ExpectedKey, cutoff: DateTime<Utc>, active_days: i64) -> [&'static str; 3] {
     let verdict = match (key.last_used, key.used_count) {
         (Some(last), _) if last >= cutoff => "used-after-cutoff",
         (Some(_), _) => "not-used-since-cutoff",
@@ -33,7 +33,7 @@ fn days_since(time: Option<DateTime<Utc>>) -> String {
 }
 
 /// The row of a key, but for the reason, which is checked apart.
-fn expected(deployment: &str, user: &TrueUser, key: &TrueKey, judged: [&str; 3], cutoff: i64) -> Row {
+fn expected(deployment: &str, user: &ExpectedUser, key: &ExpectedKey, judged: [&str; 3], cutoff: i64) -> Row {
     let or_empty = |time: Option<_>| time.map_or_else(String::new, rfc3339);
     let [verdict, severity, action] = judged.map(str::to_owned);
     let fields = [
@@ -70,7 +70,7 @@ fn expected(deployment: &str, user: &TrueUser, key: &TrueKey, judged: [&str; 3],
 }
 
 /// The reason shows its arithmetic: the use, the days between it and the cutoff, and the cutoff.
-fn assert_reason(reason: &str, key: &TrueKey, cutoff: i64, day: &str) {
+fn assert_reason(reason: &str, key: &ExpectedKey, cutoff: i64, day: &str) {
     assert!(!reason.is_empty(), "{key:?}");
     let Some(last) = key.last_used else { return };
     let days = (last - at(cutoff)).num_days().abs();
@@ -81,7 +81,14 @@ fn assert_reason(reason: &str, key: &TrueKey, cutoff: i64, day: &str) {
 }
 
 /// Holds all rows against the truth.
-fn assert_true(rows: &[Row], deployment: &str, truth: &[TrueUser], cutoff: i64, day: &str, active_days: i64) {
+fn assert_true(
+    rows: &[Row],
+    deployment: &str,
+    truth: &[ExpectedUser],
+    cutoff: i64,
+    day: &str,
+    active_days: i64,
+) {
     let mut by_key: BTreeMap<(String, String), Row> = BTreeMap::new();
     for row in rows {
         let place = (row["user_id"].clone(), row["key_id"].clone());
@@ -123,7 +130,7 @@ fn every_key_is_in_the_csv_once_with_all_its_fields() {
         let ran = env.audit(&sandbox, &["--all-orgs"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         let origin = sandbox.announcement().url.replace("/api/public/v1.0", "");
-        let truth: Vec<_> = sandbox.truth().collect();
+        let truth: Vec<_> = sandbox.ground_truth().collect();
         assert!(truth.iter().any(|user| user.keys.is_empty()));
         assert_true(&env.rows(), &origin, &truth, CUTOFF, "2021-03-01", 90);
         assert_sorted(&env.rows());
@@ -139,7 +146,7 @@ fn another_cutoff_and_window_judge_anew() {
         &["--all-orgs", "--name", "east", "--cutoff", "2019-02-03", "--active-within", "1000"],
     );
     assert_eq!(ran.code, 1, "{ran:?}");
-    let truth: Vec<_> = sandbox.truth().collect();
+    let truth: Vec<_> = sandbox.ground_truth().collect();
     assert_true(&env.rows(), "east", &truth, 1_549_152_000, "2019-02-03", 1000);
 }
 
@@ -185,7 +192,7 @@ fn totals_in_the_markdown_are_those_of_the_truth() {
     env.put("list.txt", list_of_ids(&sandbox) + "nobody@example.com\n");
     let ran = env.audit(&sandbox, &["--users", "list.txt"]);
     assert_eq!(ran.code, 4, "{ran:?}");
-    let keys: Vec<_> = sandbox.truth().flat_map(|user| user.keys).collect();
+    let keys: Vec<_> = sandbox.ground_truth().flat_map(|user| user.keys).collect();
     let page = env.markdown();
     let mut sum = 0;
     for verdict in ["used-after-cutoff", "not-used-since-cutoff", "never-used", "usage-unknown"] {
@@ -235,7 +242,7 @@ fn reruns_append_runs_and_an_old_one_is_rendered_anew_without_a_request() {
     let env = TestEnv::at(&sandbox);
     env.audit(&sandbox, &["--all-orgs", "--name", "all"]);
     let first = (env.bytes("reports/keys.csv"), env.bytes("reports/migration-report.md"));
-    let truth: Vec<_> = sandbox.truth().collect();
+    let truth: Vec<_> = sandbox.ground_truth().collect();
     let one = truth.iter().find(|user| user.keys.is_empty()).unwrap();
     let ran = env.audit(&sandbox, &["--user", &one.id, "--name", "one"]);
     assert_eq!((ran.code, env.rows().len()), (0, 1), "{ran:?}");
@@ -275,7 +282,7 @@ fn a_user_in_two_organizations_is_read_once() {
     let all = env.rows();
     let users: BTreeSet<_> = all.iter().map(|row| row["user_id"].clone()).collect();
     assert_eq!(users.len(), 50);
-    for user in sandbox.truth() {
+    for user in sandbox.ground_truth() {
         assert_eq!(of_user(&all, &user.id).len(), user.keys.len().max(1));
     }
 }

@@ -40,8 +40,8 @@ fn mode(_: &TestEnv, _: &str, _: u32) {}
 /// Everybody's own pair, inline, by id and by name in turn. The wrong ones have another private key.
 fn own_pairs(sandbox: &Sandbox, is_wrong: impl Fn(usize) -> bool) -> String {
     let mut file = String::new();
-    for (at, user) in sandbox.truth().enumerate() {
-        let (public, private) = sandbox.credential_of(at as u64);
+    for (at, user) in sandbox.ground_truth().enumerate() {
+        let (public, private) = sandbox.credential_for(at as u64);
         let private = if is_wrong(at) { WRONG } else { &private };
         let name = if at % 2 == 0 { user.id } else { user.username.to_uppercase() };
         writeln!(file, "[users.\"{name}\"]\npublic-key = \"{public}\"\nprivate-key = \"{private}\"").unwrap();
@@ -52,7 +52,7 @@ fn own_pairs(sandbox: &Sandbox, is_wrong: impl Fn(usize) -> bool) -> String {
 /// A desk with a list of all users, and without a credential in the environment.
 fn listed(sandbox: &Sandbox) -> TestEnv {
     let env = TestEnv::empty();
-    let rows = sandbox.truth().map(|user| format!("{},{}\n", user.id, user.username));
+    let rows = sandbox.ground_truth().map(|user| format!("{},{}\n", user.id, user.username));
     env.put("list.csv", format!("user_id,username\n{}", rows.collect::<String>()));
     env
 }
@@ -72,7 +72,7 @@ fn on_atlas_everybody_is_read_with_their_own_credential() {
     assert_eq!(ran.code, 1, "{ran:?}");
     let rows = env.rows();
     assert_eq!(count(&rows, "read_status", "read"), rows.len());
-    assert!(sandbox.truth().all(|user| !of_user(&rows, &user.id).is_empty()));
+    assert!(sandbox.ground_truth().all(|user| !of_user(&rows, &user.id).is_empty()));
     assert!(env.markdown().contains("8 users' own"), "who asked stands in the report");
 }
 
@@ -95,7 +95,7 @@ fn a_wrong_credential_makes_just_its_users_forbidden() {
     let ran = env.audit(&sandbox, &LISTED);
     assert!([3, 4].contains(&ran.code), "{ran:?}");
     let rows = env.rows();
-    for (at, user) in sandbox.truth().enumerate() {
+    for (at, user) in sandbox.ground_truth().enumerate() {
         let expected = if at == 0 || at == 3 { "forbidden" } else { "read" };
         let rows = of_user(&rows, &user.id);
         assert!(!rows.is_empty() && rows.iter().all(|row| row["read_status"] == expected), "{at}: {rows:?}");

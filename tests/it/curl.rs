@@ -198,7 +198,7 @@ fn the_pages_find_the_users_id_by_its_name() {
 #[test]
 fn a_personal_key_logs_in_by_the_pages_line() {
     let sandbox = example(|_| {});
-    let (user, key) = sandbox.personal_credential_of(0).unwrap();
+    let (user, key) = sandbox.personal_credential_for(0).unwrap();
     let line = OPS_MANAGER_LINE.replace("{PUBLIC-KEY}", &user).replace("{PRIVATE-KEY}", &key);
     let Some(mut answers) = run(&sandbox, &line) else { return };
     let body: Value = serde_json::from_str(&answers.pop().unwrap().body).unwrap();

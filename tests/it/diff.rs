@@ -190,7 +190,7 @@ fn half_read(faults: &[&str]) -> Sandbox {
 /// Ids of who is hit, and of the keys of those.
 fn hit(sandbox: &Sandbox) -> (BTreeSet<String>, BTreeSet<String>) {
     let is_hit = |id: &str| !sandbox.faults_for(&format!("/users/{id}/keys?pageNum=1")).is_empty();
-    let users: Vec<_> = sandbox.truth().filter(|user| is_hit(&user.id)).collect();
+    let users: Vec<_> = sandbox.ground_truth().filter(|user| is_hit(&user.id)).collect();
     let keys = users.iter().flat_map(|user| user.keys.iter().map(|key| key.id.clone())).collect();
     (users.into_iter().map(|user| user.id).collect(), keys)
 }
@@ -240,7 +240,7 @@ fn nobody_went_from_a_run_that_did_not_know_everybody_or_asked_for_others() {
     let whole = half_read(&[]);
     // No list of an organization can be read, so that one user is all that is known.
     let gap = half_read(&["403=NOT_ALLOWED@100%:users"]);
-    let everybody = ["--user", &whole.truth().next().unwrap().id, "--all-orgs", "--name", "gap"];
+    let everybody = ["--user", &whole.ground_truth().next().unwrap().id, "--all-orgs", "--name", "gap"];
     let (env, _) = audited_as(TestEnv::at(&whole), &whole, 0, &everybody);
     let (env, ran) = audited_as(env, &gap, 7, &everybody);
     assert_eq!(ran.code, 4, "{ran:?}");
@@ -256,7 +256,7 @@ fn nobody_went_from_a_run_that_did_not_know_everybody_or_asked_for_others() {
 #[test]
 fn a_name_that_could_not_be_looked_up_is_the_user_it_was() {
     let world = half_read(&[]);
-    let name = world.truth().find(|user| user.keys.len() > 1).unwrap().username;
+    let name = world.ground_truth().find(|user| user.keys.len() > 1).unwrap().username;
     let lost = half_read(&["503@100%:byname"]);
     let asked = ["--user", &name, "--name", "prod"];
     let (env, _) = audited_as(TestEnv::at(&world), &world, 0, &asked);

@@ -12,7 +12,7 @@ fn read_by_id(sandbox: &Sandbox, more: &[&str]) -> (Counts, Vec<Row>) {
     assert_eq!(ran.code, 1, "{ran:?}");
     let rows = env.rows();
     assert_eq!(count(&rows, "read_status", "read"), rows.len());
-    let expected: usize = sandbox.truth().map(|user| user.keys.len().max(1)).sum();
+    let expected: usize = sandbox.ground_truth().map(|user| user.keys.len().max(1)).sum();
     assert_eq!(rows.len(), expected);
     (sandbox.counts(), rows)
 }
@@ -84,10 +84,10 @@ fn one_credential_reads_its_own_user_alone_on_atlas_and_cloud_manager() {
         // Before the end of personal keys on either.
         let clock = Some(at(1_612_137_600));
         let sandbox = sandbox(Options { product, users: 30, clock, ..Options::default() });
-        let truth: Vec<_> = sandbox.truth().collect();
+        let truth: Vec<_> = sandbox.ground_truth().collect();
         let clean = truth.iter().position(|user| user.keys.is_empty()).unwrap();
         for (me, code) in [(0, 4), (clean, 3)] {
-            let env = TestEnv::of(sandbox.credential_of(me as u64));
+            let env = TestEnv::of(sandbox.credential_for(me as u64));
             env.put("list.txt", list_of_ids(&sandbox));
             let ran = env.audit(&sandbox, &["--users", "list.txt", "--product", product.name()]);
             assert_eq!(ran.code, code, "{product:?}: {ran:?}");
@@ -148,8 +148,8 @@ fn where_personal_keys_are_gone_everybody_is_removed_and_that_is_complete() {
 #[test]
 fn the_personal_key_that_does_the_audit_is_marked_and_no_other() {
     let sandbox = ops_manager(30);
-    let owner = sandbox.true_user(0).unwrap();
-    let (username, secret) = sandbox.personal_credential_of(0).unwrap();
+    let owner = sandbox.expected_user(0).unwrap();
+    let (username, secret) = sandbox.personal_credential_for(0).unwrap();
     let env = TestEnv::of((username, secret.clone()));
     let ran = env.audit(&sandbox, &["--all-orgs"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -166,5 +166,5 @@ fn the_personal_key_that_does_the_audit_is_marked_and_no_other() {
         ("0", "used-after-cutoff")
     );
     let others = rows.iter().filter(|row| !row["key_id"].is_empty() && row["auditing_key"] == "false");
-    assert_eq!(others.count() + 1, sandbox.truth().map(|user| user.keys.len()).sum::<usize>());
+    assert_eq!(others.count() + 1, sandbox.ground_truth().map(|user| user.keys.len()).sum::<usize>());
 }

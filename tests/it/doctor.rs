@@ -78,7 +78,7 @@ fn user_with_a_key(sandbox: &Sandbox, is_owner: bool) -> (String, String) {
         let env = TestEnv::of((public.to_owned(), private.to_owned()));
         seen(&env, &sandbox.announcement().url, &[]).told("identity").contains("GLOBAL_OWNER")
     };
-    let credentials = (0..40).filter_map(|user| sandbox.personal_credential_of(user));
+    let credentials = (0..40).filter_map(|user| sandbox.personal_credential_for(user));
     credentials.into_iter().find(|(public, private)| owner(public, private) == is_owner).unwrap()
 }
 

@@ -148,7 +148,7 @@ fn the_manifest_names_what_was_run_and_the_hash_of_all_that_came_of_it() {
     }
     assert_eq!(run["settings"]["rate"], json!(98765.4321));
     assert_eq!(run["settings"]["sources"], json!(["users from list.txt"]));
-    let keys: usize = sandbox.truth().map(|user| user.keys.len()).sum();
+    let keys: usize = sandbox.ground_truth().map(|user| user.keys.len()).sum();
     assert_eq!(run["totals"], json!({"gaps": 0, "users": 30, "read": 30, "not_read": 0, "keys": keys}));
 }
 

@@ -87,8 +87,8 @@ fn a_complete_run_ends_with_0_or_1_by_what_fail_on_says() {
 fn an_incomplete_run_ends_with_3_or_4_and_exit_zero_forgives_both_and_findings() {
     let sandbox = ops_manager(30);
     let env = TestEnv::at(&sandbox);
-    let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap().id;
-    let found = sandbox.truth().next().unwrap().id;
+    let clean = sandbox.ground_truth().find(|user| user.keys.is_empty()).unwrap().id;
+    let found = sandbox.ground_truth().next().unwrap().id;
     let nobody = ["--user", "nobody@example.com"];
     for (arguments, code) in [
         (vec!["--user", &clean], 0),
@@ -209,7 +209,7 @@ fn no_credential_or_half_of_one_ends_with_5_and_names_what_is_missing() {
 #[test]
 fn refused_credentials_end_with_5_after_one_try() {
     let sandbox = ops_manager(20);
-    let (public, private) = sandbox.credential_of(0);
+    let (public, private) = sandbox.credential_for(0);
     let wrong = "00000000-0000-0000-0000-000000000000".to_owned();
     for (credential, tried) in
         [((public.clone(), wrong), public), (("zzzzzzzz".to_owned(), private), "zzzzzzzz".to_owned())]

@@ -132,7 +132,7 @@ fn an_incomplete_run() {
     let faults = faults.split_whitespace().map(|fault| fault.parse().unwrap()).collect();
     let sandbox = sandbox(Options { users: 12, seed: 52, faults, ..Options::default() });
     let env = asking(env(), &sandbox);
-    let named = sandbox.truth().map(|user| user.id).nth(5).unwrap();
+    let named = sandbox.ground_truth().map(|user| user.id).nth(5).unwrap();
     env.put("list.txt", format!("# three users\n{named}\nffffffffffffffffffffffff\nnobody@example.com\n"));
     let run = ["--users", "list.txt", "--all-orgs", "--name", "west", "--format", FORMATS];
     Outputs::of("audit", &env.audit_at(URL, &run), &env, "reports").compare("incomplete");

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use keysunset_sandbox::{Options, Product, Sandbox, TrueUser};
+use keysunset_sandbox::{ExpectedUser, Options, Product, Sandbox};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -35,7 +35,7 @@ fn curl(sandbox: &Sandbox, options: &[&str], path: &str) -> Option<Vec<u8>> {
 }
 
 /// All pages of a user's keys, two keys each, as curl prints them.
-fn pages(sandbox: &Sandbox, user: &TrueUser, options: &[&str], query: &str) -> Option<Vec<Vec<u8>>> {
+fn pages(sandbox: &Sandbox, user: &ExpectedUser, options: &[&str], query: &str) -> Option<Vec<Vec<u8>>> {
     let count = user.keys.len().div_ceil(2).max(1);
     let path = |number| format!("users/{}/keys?{query}itemsPerPage=2&pageNum={number}", user.id);
     (1..=count).map(|number| curl(sandbox, options, &path(number))).collect()
@@ -48,7 +48,7 @@ fn utf16(text: &[u8]) -> Vec<u8> {
 }
 
 /// One user's answers in the folder `answers`, each time in another way; the names are ids or names in turn.
-fn save(env: &TestEnv, sandbox: &Sandbox, at: usize, user: &TrueUser) -> Option<()> {
+fn save(env: &TestEnv, sandbox: &Sandbox, at: usize, user: &ExpectedUser) -> Option<()> {
     let name = if at.is_multiple_of(2) { &user.id } else { &user.username };
     let each = |pages: Vec<Vec<u8>>, ending: &str| {
         for (number, page) in pages.iter().enumerate() {
@@ -84,12 +84,12 @@ fn what_curl_saved_comes_to_what_an_audit_reads() {
     let sandbox = ops_manager(24);
     let (audit, import) = (TestEnv::at(&sandbox), TestEnv::empty());
     let mut users = "user_id,username\n".to_owned();
-    for (at, user) in sandbox.truth().enumerate() {
+    for (at, user) in sandbox.ground_truth().enumerate() {
         let Some(()) = save(&import, &sandbox, at, &user) else { return };
         let username = if at % 2 == 0 { "" } else { &user.username };
         users.extend([&user.id, ",", username, "\n"]);
     }
-    assert!(sandbox.truth().any(|user| user.keys.len() > 2), "somebody has several pages");
+    assert!(sandbox.ground_truth().any(|user| user.keys.len() > 2), "somebody has several pages");
     audit.put("users.csv", users);
     assert_eq!(audit.audit(&sandbox, &["--users", "users.csv"]).code, 1);
 
@@ -97,7 +97,7 @@ fn what_curl_saved_comes_to_what_an_audit_reads() {
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{}", ran.stdout);
     assert_eq!(evidence(import.rows()), evidence(audit.rows()));
     // With headers there is a time, and without them none.
-    for (at, user) in sandbox.truth().enumerate() {
+    for (at, user) in sandbox.ground_truth().enumerate() {
         let dated = [1, 4].contains(&(at % 6));
         assert!(
             of_user(&import.rows(), &user.id).iter().all(|row| row["read_at"].is_empty() != dated),
@@ -127,7 +127,7 @@ fn digest(bytes: &[u8]) -> String {
 fn the_same_answers_give_the_same_bytes_whatever_the_order() {
     let sandbox = ops_manager(12);
     let env = TestEnv::empty();
-    for (at, user) in sandbox.truth().enumerate() {
+    for (at, user) in sandbox.ground_truth().enumerate() {
         let Some(()) = save(&env, &sandbox, at, &user) else { return };
     }
     let mut files: Vec<_> = env.files().into_keys().map(|path| path.display().to_string()).collect();
@@ -169,7 +169,7 @@ fn the_lines_of_the_docs_save_everybody_whole_and_tell_the_same_hash() {
     let saved = shell(&fence("mkdir").replace("itemsPerPage=500", "itemsPerPage=2"));
     assert_eq!((saved.code, saved.stderr.as_str()), (0, ""));
     assert_eq!(env.run(&["import", "answers"]).code, 1);
-    let keys: usize = sandbox.truth().map(|user| user.keys.len()).sum();
+    let keys: usize = sandbox.ground_truth().map(|user| user.keys.len()).sum();
     assert_eq!(env.rows().iter().filter(|row| !row["key_id"].is_empty()).count(), keys);
     assert_eq!(count(&env.rows(), "read_status", "read"), env.rows().len());
     if Command::new("sha256sum").arg("--version").output().is_ok() {
@@ -186,7 +186,7 @@ fn a_refusal_is_its_users_outcome_as_in_an_audit() {
     let sandbox = sandbox(Options { product: Product::Atlas, users: 8, clock, ..Options::default() });
     let (audit, import) = (TestEnv::at(&sandbox), TestEnv::empty());
     let mut ids = String::new();
-    for (index, user) in sandbox.truth().enumerate() {
+    for (index, user) in sandbox.ground_truth().enumerate() {
         let options: &[&str] = if index % 2 == 0 { &["--include"] } else { &[] };
         let Some(answer) = curl(&sandbox, options, &format!("users/{}/keys", user.id)) else { return };
         import.put(&format!("{}.json", user.id), answer);
@@ -203,7 +203,7 @@ fn a_refusal_is_its_users_outcome_as_in_an_audit() {
 #[test]
 fn removed_is_believed_only_with_the_version_beside_it() {
     let sandbox = sandbox(Options { service_version: "5.0.3".to_owned(), users: 1, ..Options::default() });
-    let id = sandbox.true_user(0).unwrap().id;
+    let id = sandbox.expected_user(0).unwrap().id;
     let path = format!("users/{id}/keys");
     let (Some(with), Some(without)) = (curl(&sandbox, &["--include"], &path), curl(&sandbox, &[], &path))
     else {
@@ -220,7 +220,7 @@ fn removed_is_believed_only_with_the_version_beside_it() {
 #[test]
 fn what_cannot_be_understood_is_told_by_file_and_makes_the_run_incomplete() {
     let sandbox = ops_manager(3);
-    let user = sandbox.truth().find(|user| !user.keys.is_empty()).unwrap();
+    let user = sandbox.ground_truth().find(|user| !user.keys.is_empty()).unwrap();
     let Some(answer) = curl(&sandbox, &[], &format!("users/{}/keys", user.id)) else { return };
     let Some(list) = curl(&sandbox, &[], &format!("orgs/{}/users", sandbox.announcement().org_id)) else {
         return;
@@ -249,7 +249,7 @@ fn what_cannot_be_understood_is_told_by_file_and_makes_the_run_incomplete() {
 #[test]
 fn a_page_that_was_not_saved_is_missed() {
     let sandbox = ops_manager(24);
-    let user = sandbox.truth().find(|user| user.keys.len() > 4).unwrap();
+    let user = sandbox.ground_truth().find(|user| user.keys.len() > 4).unwrap();
     let Some(pages) = pages(&sandbox, &user, &[], "") else { return };
     for (missing, why) in
         [(1, "page 1 was not saved"), (2, "page 2 was not saved"), (pages.len(), "another follows")]
@@ -335,7 +335,7 @@ fn names_and_products_come_from_flags_then_settings_then_links() {
 #[test]
 fn an_import_is_a_run_that_can_be_reported_again() {
     let sandbox = ops_manager(2);
-    let user = sandbox.truth().find(|user| !user.keys.is_empty()).unwrap();
+    let user = sandbox.ground_truth().find(|user| !user.keys.is_empty()).unwrap();
     let Some(answer) = curl(&sandbox, &[], &format!("users/{}/keys", user.id)) else { return };
     let env = TestEnv::empty();
     env.put("a.json", answer);

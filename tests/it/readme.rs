@@ -46,7 +46,7 @@ impl Terminal {
     fn new() -> Self {
         let sandbox = sandbox(Options { clock: Some(at(EXAMPLE)), ..Options::default() });
         let env = TestEnv::empty();
-        let names: String = sandbox.truth().map(|user| user.username + "\n").collect();
+        let names: String = sandbox.ground_truth().map(|user| user.username + "\n").collect();
         env.put("users.csv", format!("username\n{names}"));
         Self { sandbox, env, exported: String::new() }
     }
@@ -59,7 +59,7 @@ impl Terminal {
             .replace(URL, origin)
             .replace(PUBLIC, &announced.public_key)
             .replace(PRIVATE, &announced.private_key);
-        let somebody = self.sandbox.truth().next().unwrap().id;
+        let somebody = self.sandbox.ground_truth().next().unwrap().id;
         let mut before = "";
         let words = line.split(' ').map(|word| {
             let flag = std::mem::replace(&mut before, word);

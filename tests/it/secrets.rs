@@ -60,7 +60,7 @@ fn base64_is_base64() {
 #[test]
 fn a_programmatic_key_stands_nowhere_after_a_run_that_tells_everything() {
     let sandbox = ops_manager(30);
-    let (public, private) = sandbox.credential_of(0);
+    let (public, private) = sandbox.credential_for(0);
     let env = TestEnv::of((public.clone(), private.clone()));
     let secrets = disguises(&public, &private);
     let ran = env.audit(&sandbox, &["--all-orgs", "--user", "nobody@example.com", "-vvv"]);
@@ -77,7 +77,7 @@ fn a_programmatic_key_stands_nowhere_after_a_run_that_tells_everything() {
 #[test]
 fn a_personal_key_stands_nowhere_but_for_its_last_digits() {
     let sandbox = ops_manager(10);
-    let (public, private) = sandbox.personal_credential_of(0).unwrap();
+    let (public, private) = sandbox.personal_credential_for(0).unwrap();
     let env = TestEnv::of((public.clone(), private.clone()));
     let ran = env.audit(&sandbox, &["--all-orgs", "-vvv"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -113,7 +113,7 @@ fn failures_tell_no_secret() {
 #[test]
 fn a_secret_stands_nowhere_in_whatever_way_it_is_given() {
     let sandbox = ops_manager(10);
-    let (public, private) = sandbox.credential_of(0);
+    let (public, private) = sandbox.credential_for(0);
     let secrets = disguises(&public, &private);
     let default = |part: &str| format!("[default]\npublic-key = \"{public}\"\n{part}\n");
     let profile = format!("[p]\npublic_api_key = \"{public}\"\nprivate_api_key = \"{private}\"\n");
@@ -211,7 +211,7 @@ fn a_list_of_users_is_all_that_the_store_needs_to_say_who_was_asked_for() {
     env.put("list.txt", list_of_ids(&sandbox));
     assert_eq!(env.audit(&sandbox, &["--users", "list.txt"]).code, 1);
     let store = env.bytes("reports/keysunset.db");
-    assert!(sandbox.truth().all(|user| holds(&store, &user.id)));
+    assert!(sandbox.ground_truth().all(|user| holds(&store, &user.id)));
     assert!(holds(&store, &sandbox.announcement().public_key), "the public part tells whose evidence it is");
 }
 

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keysunset_sandbox::{Bent, Carried, Denied, Fault, Instead, Kind, Options, Sandbox, TrueUser};
+use keysunset_sandbox::{
+    AuthFault, ExpectedUser, Fault, FaultKind, Options, Replacement, Sandbox, Transport, WrongData,
+};
 
 use crate::stub::Silent;
 use crate::support::{Row, TestEnv, rfc3339, sandbox};
@@ -64,30 +66,38 @@ fn users() -> u64 {
 }
 
 /// The read statuses that a lasting fault may end in; `None` where the keys are read all the same.
-fn ends_in(kind: &Kind) -> Option<&'static [&'static str]> {
+fn ends_in(kind: &FaultKind) -> Option<&'static [&'static str]> {
     match kind {
-        Kind::Denied(Denied::Refused) | Kind::Instead(Instead::Status(401 | 403, _)) => Some(&["forbidden"]),
-        Kind::Instead(Instead::Status(404, _)) => Some(&["not-found"]),
-        Kind::Instead(Instead::Redirect(_))
-        | Kind::Carried(Carried::ContentType(_) | Carried::Latency(_)) => None,
+        FaultKind::Auth(AuthFault::Refused) | FaultKind::Replacement(Replacement::Status(401 | 403, _)) => {
+            Some(&["forbidden"])
+        }
+        FaultKind::Replacement(Replacement::Status(404, _)) => Some(&["not-found"]),
+        FaultKind::Replacement(Replacement::Redirect(_))
+        | FaultKind::Transport(Transport::ContentType(_) | Transport::Latency(_)) => None,
         // Pages that are only there because of the lie may be hit by another fault.
-        Kind::Bent(Bent::Total(_) | Bent::Repeats | Bent::NeverEnds(_)) => {
+        FaultKind::WrongData(WrongData::Total(_) | WrongData::Repeats | WrongData::NeverEnds(_)) => {
             Some(&["partial", "malformed", "error", "forbidden", "not-found"])
         }
-        Kind::Bent(Bent::AnotherUser | Bent::PathIds)
-        | Kind::Instead(
-            Instead::Html
-            | Instead::Empty
-            | Instead::Garbage
-            | Instead::Deep(_)
-            | Instead::Gigabytes(_)
-            | Instead::Endless,
+        FaultKind::WrongData(WrongData::AnotherUser | WrongData::PathIds)
+        | FaultKind::Replacement(
+            Replacement::Html
+            | Replacement::Empty
+            | Replacement::Garbage
+            | Replacement::Deep(_)
+            | Replacement::Gigabytes(_)
+            | Replacement::Endless,
         )
-        | Kind::Carried(Carried::Truncated) => Some(&["malformed"]),
-        Kind::Denied(Denied::Basic | Denied::Stale)
-        | Kind::Instead(Instead::RedirectLoop | Instead::RedirectAway(_) | Instead::Status(..))
-        | Kind::Carried(
-            Carried::Reset | Carried::Close | Carried::Cut(_) | Carried::Hang | Carried::SlowDrip(_),
+        | FaultKind::Transport(Transport::Truncated) => Some(&["malformed"]),
+        FaultKind::Auth(AuthFault::Basic | AuthFault::Stale)
+        | FaultKind::Replacement(
+            Replacement::RedirectLoop | Replacement::RedirectAway(_) | Replacement::Status(..),
+        )
+        | FaultKind::Transport(
+            Transport::Reset
+            | Transport::Close
+            | Transport::Cut(_)
+            | Transport::Hang
+            | Transport::SlowDrip(_),
         ) => Some(&["error"]),
     }
 }
@@ -117,7 +127,7 @@ fn a_half_broken_deployment_is_told_as_it_is_or_the_row_says_why_not() {
         by_user.entry(row["user_id"].clone()).or_default().push(row);
     }
     let mut told = Told::default();
-    for user in sandbox.truth() {
+    for user in sandbox.ground_truth() {
         let rows = by_user.remove(&user.id).unwrap_or_else(|| panic!("{} is missing", user.id));
         told.check(&sandbox, &user, &rows);
     }
@@ -139,7 +149,7 @@ struct Told {
 }
 
 impl Told {
-    fn check(&mut self, sandbox: &Sandbox, user: &TrueUser, rows: &[Row]) {
+    fn check(&mut self, sandbox: &Sandbox, user: &ExpectedUser, rows: &[Row]) {
         let path = format!("/users/{}/keys?pageNum=1&itemsPerPage=500", user.id);
         let faults = sandbox.faults_for(&path);
         let passing: u32 = faults.iter().filter_map(|fault| fault.first()).sum();
@@ -169,7 +179,7 @@ impl Told {
 }
 
 /// Every key of a user who was read, field by field.
-fn truth(user: &TrueUser, rows: &[Row]) {
+fn truth(user: &ExpectedUser, rows: &[Row]) {
     let found: BTreeSet<_> = rows
         .iter()
         .filter(|row| !row["key_id"].is_empty())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 
 use digest_auth::AuthContext;
-use keysunset_sandbox::{Sandbox, TrueUser};
+use keysunset_sandbox::{ExpectedUser, Sandbox};
 use serde_json::{Value, json};
 
 use crate::support::{TestEnv, count, list_of_ids, of_user, ops_manager};
@@ -51,14 +51,14 @@ fn audited(sandbox: &Sandbox, list: &str) -> BTreeSet<String> {
     read_users(&env)
 }
 
-fn ids(users: &[TrueUser]) -> BTreeSet<String> {
+fn ids(users: &[ExpectedUser]) -> BTreeSet<String> {
     users.iter().map(|user| user.id.clone()).collect()
 }
 
 #[test]
 fn a_list_is_text_csv_json_or_the_apis_own_answer() {
     let sandbox = ops_manager(30);
-    let users: Vec<_> = sandbox.truth().skip(3).take(4).collect();
+    let users: Vec<_> = sandbox.ground_truth().skip(3).take(4).collect();
     let [a, b, c, d] = &users[..] else { panic!() };
     for list in [
         format!("# everybody\n\n{}\n  {}  \r\n{} # the third\n{}", a.id, b.username, c.id, d.username),
@@ -125,7 +125,7 @@ fn a_project_and_an_organization_are_all_their_users() {
 #[test]
 fn all_sources_together_and_repeated_read_each_user_once() {
     let sandbox = ops_manager(40);
-    let truth: Vec<_> = sandbox.truth().collect();
+    let truth: Vec<_> = sandbox.ground_truth().collect();
     let projects = get(&sandbox, "/groups");
     let project = projects["results"][0]["id"].as_str().unwrap();
     let org = sandbox.announcement().org_id.clone();
@@ -158,8 +158,8 @@ fn all_sources_together_and_repeated_read_each_user_once() {
 #[test]
 fn a_name_is_resolved_to_its_id_whatever_it_is_made_of() {
     let sandbox = ops_manager(60);
-    let tagged = sandbox.truth().find(|user| user.username.contains('+')).unwrap();
-    let quoted = sandbox.truth().find(|user| user.username.contains('\'')).unwrap();
+    let tagged = sandbox.ground_truth().find(|user| user.username.contains('+')).unwrap();
+    let quoted = sandbox.ground_truth().find(|user| user.username.contains('\'')).unwrap();
     for user in [tagged, quoted] {
         let env = TestEnv::at(&sandbox);
         env.audit(&sandbox, &["--user", &user.username]);
@@ -171,8 +171,8 @@ fn a_name_is_resolved_to_its_id_whatever_it_is_made_of() {
 #[test]
 fn a_name_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
     let sandbox = ops_manager(40);
-    let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap();
-    let found = sandbox.truth().next().unwrap();
+    let clean = sandbox.ground_truth().find(|user| user.keys.is_empty()).unwrap();
+    let found = sandbox.ground_truth().next().unwrap();
     for (user, code) in [(clean, 3), (found, 4)] {
         let env = TestEnv::at(&sandbox);
         let ran = env.audit(&sandbox, &["--user", &user.id, "--user", "nobody@example.com"]);
@@ -204,7 +204,7 @@ fn an_id_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
 #[test]
 fn an_organization_that_does_not_exist_makes_the_run_incomplete() {
     let sandbox = ops_manager(20);
-    let clean = sandbox.truth().find(|user| user.keys.is_empty()).unwrap();
+    let clean = sandbox.ground_truth().find(|user| user.keys.is_empty()).unwrap();
     let env = TestEnv::at(&sandbox);
     let ran = env.audit(&sandbox, &["--user", &clean.id, "--org", "ffffffffffffffffffffffff"]);
     assert_eq!(ran.code, 3, "{ran:?}");
@@ -215,7 +215,7 @@ fn an_organization_that_does_not_exist_makes_the_run_incomplete() {
 #[test]
 fn a_user_known_by_id_and_by_name_has_the_name_whichever_came_first() {
     let sandbox = ops_manager(30);
-    let user = sandbox.true_user(5).unwrap();
+    let user = sandbox.expected_user(5).unwrap();
     let (id, name, org) = (user.id.as_str(), user.username.as_str(), sandbox.announcement().org_id.as_str());
     let files = [
         ["--user", name, "--org", org],

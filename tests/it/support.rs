@@ -201,7 +201,7 @@ pub(crate) fn count(rows: &[Row], column: &str, value: &str) -> usize {
 
 /// Ids of everybody in the sandbox, one a line.
 pub(crate) fn list_of_ids(sandbox: &Sandbox) -> String {
-    sandbox.truth().map(|user| user.id + "\n").collect()
+    sandbox.ground_truth().map(|user| user.id + "\n").collect()
 }
 
 /// What a spreadsheet must be told not to run, as the contract has it.

@@ -344,7 +344,7 @@ fn a_manifest_that_can_not_be_recorded_is_a_warning_and_is_not_known_later() {
 #[test]
 fn a_run_that_came_to_nothing_leaves_no_link() {
     let (sandbox, env) = audited();
-    let (public, _) = sandbox.credential_of(0);
+    let (public, _) = sandbox.credential_for(0);
     let wrong = TestEnv::of((public, "00000000-0000-0000-0000-000000000000".to_owned()));
     let store = env.path("reports/keysunset.db").display().to_string();
     assert_eq!(wrong.audit(&sandbox, &["--all-orgs", "--store", &store]).code, 5);

@@ -55,10 +55,13 @@ use tokio::sync::oneshot;
 pub use self::announcement::Announcement;
 pub use self::counts::Counts;
 pub use self::digest::Challenge;
-pub use self::faults::{Bent, Carried, Denied, Fault, FaultError, Instead, Kind, Lie, Resource, Said};
+pub use self::faults::{
+    AuthFault, Fault, FaultError, FaultKind, Replacement, Resource, StatusDetail, Transport, WrongData,
+    WrongTotal,
+};
 pub use self::nonces::NonceRule;
 pub use self::product::Product;
-pub use self::truth::{TrueKey, TrueUser};
+pub use self::truth::{ExpectedKey, ExpectedUser};
 
 use self::announcement::announce;
 use self::counts::Counters;
@@ -71,7 +74,7 @@ use self::service::Service;
 use self::world::World;
 
 /// What [`Fault`] reads, for those who type it.
-pub const FAULTS: &str = faults::HELP;
+pub const FAULT_HELP: &str = faults::HELP;
 
 /// The most users that a computed world may have: beyond, public keys of 8 letters would run out of room.
 const MOST_USERS: u64 = 1_000_000_000;

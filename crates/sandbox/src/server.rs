@@ -23,7 +23,7 @@ use super::answer::Answer;
 use super::call::{Call, Caller, Method};
 use super::counts::Counters;
 use super::digest::{self, Challenge, Denial, judge};
-use super::faults::{Asked, Denied, Faults, Hit, Peer};
+use super::faults::{Asked, AuthFault, Faults, Hit, Peer};
 use super::nonces::Nonces;
 use super::query::Query;
 use super::refusal::{NOT_AUTHORIZED, Refusal};
@@ -127,9 +127,9 @@ impl Server {
 
     fn denied(&self, hit: Hit) -> Option<Response<Body>> {
         Some(match hit.denied()? {
-            Denied::Basic => self.refuse(Challenge::BasicOnly, Denial::Unanswered),
-            Denied::Stale => self.challenge(Denial::Stale),
-            Denied::Refused => self.challenge(Denial::Wrong),
+            AuthFault::Basic => self.refuse(Challenge::BasicOnly, Denial::Unanswered),
+            AuthFault::Stale => self.challenge(Denial::Stale),
+            AuthFault::Refused => self.challenge(Denial::Wrong),
         })
     }
 

@@ -10,18 +10,18 @@ use super::service::Service;
 
 /// A user and its personal keys, as they are now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrueUser {
+pub struct ExpectedUser {
     /// 24 hexadecimal digits.
     pub id: String,
     /// The digest user of its personal keys.
     pub username: String,
     /// In the order in which the service lists them.
-    pub keys: Vec<TrueKey>,
+    pub keys: Vec<ExpectedKey>,
 }
 
 /// A personal key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrueKey {
+pub struct ExpectedKey {
     /// 24 hexadecimal digits.
     pub id: String,
     /// The last 12 digits of the key, which its mask leaves visible.
@@ -40,19 +40,19 @@ pub struct TrueKey {
 
 impl Sandbox {
     /// All users in order of their index, each made as it is asked for.
-    pub fn truth(&self) -> impl Iterator<Item = TrueUser> + '_ {
-        (0..self.server.service.world.users()).filter_map(|index| self.true_user(index))
+    pub fn ground_truth(&self) -> impl Iterator<Item = ExpectedUser> + '_ {
+        (0..self.server.service.world.users()).filter_map(|index| self.expected_user(index))
     }
 
     /// The user with this index; `None` beyond the last.
     #[must_use]
-    pub fn true_user(&self, index: u64) -> Option<TrueUser> {
+    pub fn expected_user(&self, index: u64) -> Option<ExpectedUser> {
         let service = &self.server.service;
         if index >= service.world.users() {
             return None;
         }
         let user = service.world.user(index);
-        let keys = service.personal_keys(index).into_iter().map(|key| TrueKey {
+        let keys = service.personal_keys(index).into_iter().map(|key| ExpectedKey {
             suffix: suffix(&key.secret).to_owned(),
             id: key.id,
             description: key.description,
@@ -61,13 +61,13 @@ impl Sandbox {
             last_used: key.last_used,
             used_count: key.used_count,
         });
-        Some(TrueUser { id: user.id, username: user.username, keys: keys.collect() })
+        Some(ExpectedUser { id: user.id, username: user.username, keys: keys.collect() })
     }
 
     /// The public and private part of a programmatic key that counts as this user. Every user of a computed world has one;
     /// where a file's world has none, one is made, with the user's roles. Beyond the last user it is the last one's.
     #[must_use]
-    pub fn credential_of(&self, user: u64) -> (String, String) {
+    pub fn credential_for(&self, user: u64) -> (String, String) {
         let service = &self.server.service;
         let user = user.min(service.world.users().saturating_sub(1));
         let key = match service.world.key_made_by(user) {
@@ -83,7 +83,7 @@ impl Sandbox {
 
     /// The username and the whole UUID of the user's first enabled personal key, whether or not it may log in.
     #[must_use]
-    pub fn personal_credential_of(&self, user: u64) -> Option<(String, String)> {
+    pub fn personal_credential_for(&self, user: u64) -> Option<(String, String)> {
         personal(&self.server.service, user)
     }
 }

@@ -55,7 +55,7 @@ fn flags_come_before_the_variables_of_the_tools_and_these_before_the_profile() {
 #[test]
 fn a_profile_of_the_atlas_cli_is_found_after_mongoclis() {
     let sandbox = atlas();
-    let (public, private) = sandbox.credential_of(0);
+    let (public, private) = sandbox.credential_for(0);
     let env = TestEnv::empty().with("MONGODB_ATLAS_BASE_URL", &sandbox.announcement().url);
     put_private(
         &env,
@@ -63,7 +63,7 @@ fn a_profile_of_the_atlas_cli_is_found_after_mongoclis() {
         &format!("version = 2\n[mine]\npublic_api_key = \"{public}\"\nprivate_api_key = \"{private}\"\n"),
     );
     env.put("list.txt", list_of_ids(&sandbox));
-    let user = sandbox.true_user(0).unwrap().id;
+    let user = sandbox.expected_user(0).unwrap().id;
     let ran = env.run(&["audit", "--profile", "mine", "--user", &user]);
     assert!([0, 1].contains(&ran.code), "{ran:?}");
     assert!(env.markdown().contains("Atlas"));

@@ -20,13 +20,13 @@ fn broken(spec: &str) -> (Sandbox, Client) {
 
 /// The list of keys of the first user who has some.
 fn some_keys(sandbox: &Sandbox) -> String {
-    let user = sandbox.truth().find(|user| !user.keys.is_empty()).unwrap();
+    let user = sandbox.ground_truth().find(|user| !user.keys.is_empty()).unwrap();
     format!("/users/{}/keys", user.id)
 }
 
 /// The list of keys of the first user who has none.
 fn no_keys(sandbox: &Sandbox) -> String {
-    let user = sandbox.truth().find(|user| user.keys.is_empty()).unwrap();
+    let user = sandbox.ground_truth().find(|user| user.keys.is_empty()).unwrap();
     format!("/users/{}/keys", user.id)
 }
 
@@ -93,7 +93,7 @@ async fn what_is_no_document_comes_with_status_200() {
 async fn a_truncated_document_is_a_beginning_with_a_length_that_fits() {
     let (sandbox, client) = broken("truncated@1:keys");
     let mut lengths = BTreeSet::new();
-    for user in sandbox.truth() {
+    for user in sandbox.ground_truth() {
         let reply = client.get(&format!("/users/{}/keys", user.id)).await;
         assert_eq!(reply.headers["content-length"], reply.text.len().to_string().as_str());
         assert!(serde_json::from_str::<Value>(&reply.text).is_err(), "{}", reply.text);
@@ -181,7 +181,7 @@ async fn ids_that_are_paths_are_in_lists_and_in_users() {
     for part in ["../../", "/etc/passwd", "%2e%2e", "..\\", "http://", "\r\n"] {
         assert!(seen.iter().any(|id| id.contains(part)), "{part}");
     }
-    let name = sandbox.true_user(0).unwrap().username;
+    let name = sandbox.expected_user(0).unwrap().username;
     let user = client.read(&format!("/users/byName/{}", name.replace('@', "%40"))).await;
     assert!(user["id"].as_str().unwrap().len() > 24, "{user}");
 }

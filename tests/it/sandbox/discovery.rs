@@ -15,7 +15,7 @@ fn ids(list: &Value) -> Vec<String> {
 async fn the_first_organization_has_every_user_once_and_others_repeat_some() {
     let sandbox = start(|options| options.users = 250);
     let client = announced(&sandbox);
-    let all: BTreeSet<String> = sandbox.truth().map(|user| user.id).collect();
+    let all: BTreeSet<String> = sandbox.ground_truth().map(|user| user.id).collect();
     let orgs = ids(&client.read("/orgs").await);
     assert_eq!(orgs[0], sandbox.announcement().org_id);
     assert!(orgs.len() > 1);
@@ -57,7 +57,7 @@ async fn a_user_is_found_by_id_and_by_encoded_name() {
 async fn every_computed_user_is_found_by_name() {
     let sandbox = start(|options| options.users = 60);
     let client = announced(&sandbox);
-    for user in sandbox.truth() {
+    for user in sandbox.ground_truth() {
         let name = user.username.replace('@', "%40").replace('+', "%2B").replace('\'', "%27");
         assert_eq!(client.read(&format!("/users/byName/{name}")).await["id"], user.id);
     }
@@ -135,7 +135,7 @@ async fn on_atlas_an_organization_owner_lists_users_and_a_member_sees_its_own_pl
     let (sandbox, owner) = start_product(Product::Atlas);
     let org = &sandbox.announcement().org_id;
     assert_eq!(owner.read(&format!("/orgs/{org}/users")).await["totalCount"], 100);
-    let member = Client::new(&sandbox, sandbox.credential_of(2));
+    let member = Client::new(&sandbox, sandbox.credential_for(2));
     assert_eq!(ids(&member.read("/orgs").await), [org.as_str()]);
     assert_eq!(ids(&member.read(&format!("/orgs/{org}/groups")).await).len(), 1);
     let global = start(|_| {});

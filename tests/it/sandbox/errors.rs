@@ -27,7 +27,7 @@ async fn an_error_is_a_document_with_its_code() {
 async fn what_is_not_there_is_told_apart() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
-    let user = sandbox.true_user(0).unwrap().id;
+    let user = sandbox.expected_user(0).unwrap().id;
     let org = &sandbox.announcement().org_id;
     for (path, code) in [
         ("/users/ffffffffffffffffffffffff/keys".to_owned(), "USER_NOT_FOUND"),
@@ -71,7 +71,7 @@ async fn each_product_has_a_base_path_of_its_own() {
 async fn a_method_that_a_resource_does_not_take_is_405() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
-    let user = sandbox.true_user(0).unwrap().id;
+    let user = sandbox.expected_user(0).unwrap().id;
     for (method, path) in [
         ("PUT", format!("/users/{user}/keys")),
         ("OPTIONS", "/orgs".to_owned()),
@@ -101,7 +101,7 @@ async fn a_body_that_is_not_json_or_too_large_is_malformed() {
 async fn whatever_comes_is_answered_with_a_document() {
     for product in PRODUCTS {
         let (sandbox, client) = start_product(product);
-        let (user, org) = (sandbox.true_user(0).unwrap().id, sandbox.announcement().org_id.clone());
+        let (user, org) = (sandbox.expected_user(0).unwrap().id, sandbox.announcement().org_id.clone());
         let words =
             ["users", "byName", "keys", "orgs", "groups", "apiKeys", "admin", "whitelist", "accessList"];
         let parts: Vec<&str> =

@@ -1,7 +1,8 @@
 //! `--fault`: what it takes, and whom it hits.
 
 use keysunset_sandbox::{
-    Bent, Carried, Denied, Fault, FaultError, Instead, Kind, Lie, Options, Product, Said, Sandbox,
+    AuthFault, Fault, FaultError, FaultKind, Options, Product, Replacement, Sandbox, StatusDetail, Transport,
+    WrongData, WrongTotal,
 };
 
 use super::{announced, start};
@@ -23,7 +24,7 @@ fn broken(specs: &[&str], change: impl FnOnce(&mut Options)) -> Sandbox {
 
 /// Below the base path, for each user.
 fn key_lists(sandbox: &Sandbox) -> Vec<String> {
-    sandbox.truth().map(|user| format!("/users/{}/keys", user.id)).collect()
+    sandbox.ground_truth().map(|user| format!("/users/{}/keys", user.id)).collect()
 }
 
 /// What lies in wait there, as it was typed.
@@ -33,20 +34,20 @@ fn waiting(sandbox: &Sandbox, path: &str) -> Vec<String> {
 
 #[test]
 fn a_fault_is_a_kind_times_an_argument_a_share_and_a_place() {
-    let status = |status, said| Kind::Instead(Instead::Status(status, said));
+    let status = |status, said| FaultKind::Replacement(Replacement::Status(status, said));
     for (spec, kind, first) in [
-        ("429@0.05", status(429, Said::Document), None),
-        ("500x2@10%", status(500, Said::Document), Some(2)),
-        ("429x1=3@1", status(429, Said::RetryAfter(3)), Some(1)),
-        ("503=date@1:keys", status(503, Said::RetryDate), None),
-        ("403=GROUP_RATE_LIMITED@1", status(403, Said::Code("GROUP_RATE_LIMITED".to_owned())), None),
-        ("cut=17@0.02:keys+users", Kind::Carried(Carried::Cut(Some(17))), None),
-        ("total=-2@1:orgs", Kind::Bent(Bent::Total(Lie::Off(-2))), None),
-        ("total=7@1", Kind::Bent(Bent::Total(Lie::Says(7))), None),
-        ("stalex3@0.5%", Kind::Denied(Denied::Stale), Some(3)),
+        ("429@0.05", status(429, StatusDetail::Document), None),
+        ("500x2@10%", status(500, StatusDetail::Document), Some(2)),
+        ("429x1=3@1", status(429, StatusDetail::RetryAfter(3)), Some(1)),
+        ("503=date@1:keys", status(503, StatusDetail::RetryDate), None),
+        ("403=GROUP_RATE_LIMITED@1", status(403, StatusDetail::Code("GROUP_RATE_LIMITED".to_owned())), None),
+        ("cut=17@0.02:keys+users", FaultKind::Transport(Transport::Cut(Some(17))), None),
+        ("total=-2@1:orgs", FaultKind::WrongData(WrongData::Total(WrongTotal::Offset(-2))), None),
+        ("total=7@1", FaultKind::WrongData(WrongData::Total(WrongTotal::Exactly(7))), None),
+        ("stalex3@0.5%", FaultKind::Auth(AuthFault::Stale), Some(3)),
         (
             "redirect-away=http://a@127.0.0.1:81/x@1:byname+digest",
-            Kind::Instead(Instead::RedirectAway("http://127.0.0.1:81".to_owned())),
+            FaultKind::Replacement(Replacement::RedirectAway("http://127.0.0.1:81".to_owned())),
             None,
         ),
     ] {
@@ -94,7 +95,7 @@ fn what_is_no_fault_is_refused_with_what_would_be_one() {
 #[test]
 fn every_kind_that_the_help_lists_is_read_and_explained_in_the_manual() {
     let manual = include_str!("../../../docs/sandbox.md");
-    let kinds = keysunset_sandbox::FAULTS.lines().filter_map(|line| {
+    let kinds = keysunset_sandbox::FAULT_HELP.lines().filter_map(|line| {
         let word = line.strip_prefix("  ")?;
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         (word.starts_with(is_name) && !word.starts_with("xN")).then_some(word)
@@ -206,7 +207,7 @@ async fn what_is_foretold_is_what_happens_in_any_order() {
     for _ in 0..2 {
         for path in &paths {
             let expected = match sandbox.faults_for(path).first().map(|fault| fault.kind()) {
-                Some(Kind::Instead(Instead::Status(status, _))) => *status,
+                Some(FaultKind::Replacement(Replacement::Status(status, _))) => *status,
                 None => 200,
                 other => panic!("{other:?}"),
             };
@@ -237,7 +238,7 @@ async fn a_fault_that_passes_fails_so_often_for_each_request() {
 async fn the_first_fault_wins_and_those_in_front_come_first() {
     let sandbox = broken(&["404@1:keys", "500@1:keys", "502@1:users+digest"], |_| {});
     let client = announced(&sandbox);
-    let user = sandbox.true_user(0).unwrap().id;
+    let user = sandbox.expected_user(0).unwrap().id;
     assert_eq!(client.get(&format!("/users/{user}/keys")).await.status, 404);
     let target = format!("{}/users/{user}", client.base);
     assert_eq!(client.send("GET", &target, &[], None).await.status, 502);

@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 use super::{Client, PRODUCTS, announced, example, start, start_product, time};
 
 /// The first user for whom this holds.
-fn user_with(sandbox: &Sandbox, wanted: impl Fn(&keysunset_sandbox::TrueUser) -> bool) -> (u64, String) {
-    let (index, user) = (0..).zip(sandbox.truth()).skip(1).find(|(_, user)| wanted(user)).unwrap();
+fn user_with(sandbox: &Sandbox, wanted: impl Fn(&keysunset_sandbox::ExpectedUser) -> bool) -> (u64, String) {
+    let (index, user) = (0..).zip(sandbox.ground_truth()).skip(1).find(|(_, user)| wanted(user)).unwrap();
     (index, user.id)
 }
 
 fn as_user(sandbox: &Sandbox, index: u64) -> Client {
-    Client::new(sandbox, sandbox.credential_of(index))
+    Client::new(sandbox, sandbox.credential_for(index))
 }
 
 fn as_person(sandbox: &Sandbox, index: u64) -> Client {
-    Client::new(sandbox, sandbox.personal_credential_of(index).unwrap())
+    Client::new(sandbox, sandbox.personal_credential_for(index).unwrap())
 }
 
 #[tokio::test]
 async fn all_keys_of_all_users_are_what_the_world_holds() {
     let sandbox = start(|options| options.users = 40);
     let client = announced(&sandbox);
-    for user in sandbox.truth() {
+    for user in sandbox.ground_truth() {
         let list = client.read(&format!("/users/{}/keys", user.id)).await;
         assert_eq!(list["totalCount"], user.keys.len());
         let rows = list["results"].as_array().unwrap();
@@ -191,7 +191,7 @@ async fn on_atlas_and_cloud_manager_keys_are_the_users_own() {
         let path = format!("/users/{id}/keys");
         as_user(&sandbox, index).read(&path).await;
         assert_eq!(owner.get(&path).await.refusal(), (401, "NOT_SELF".to_owned()), "{product:?}");
-        let own = sandbox.true_user(0).unwrap().id;
+        let own = sandbox.expected_user(0).unwrap().id;
         owner.read(&format!("/users/{own}/keys")).await;
     }
 }
@@ -199,14 +199,14 @@ async fn on_atlas_and_cloud_manager_keys_are_the_users_own() {
 #[tokio::test]
 async fn use_of_a_personal_key_moves_its_use() {
     let sandbox = start(|options| options.clock = Some(time("2020-02-03T04:05:06Z")));
-    let wanted = |user: &keysunset_sandbox::TrueUser| {
+    let wanted = |user: &keysunset_sandbox::ExpectedUser| {
         user.keys
             .iter()
             .find(|key| key.enabled)
             .is_some_and(|key| key.used_count.is_some_and(|count| count > 0))
     };
     let (index, id) = user_with(&sandbox, wanted);
-    let before = sandbox.true_user(index).unwrap();
+    let before = sandbox.expected_user(index).unwrap();
     let client = as_person(&sandbox, index);
     client.read("/orgs").await;
     let list = client.read(&format!("/users/{id}/keys")).await;
@@ -214,9 +214,9 @@ async fn use_of_a_personal_key_moves_its_use() {
     assert_eq!(list["results"][at]["usedCount"], before.keys[at].used_count.unwrap() + 2);
     assert_eq!(list["results"][at]["lastUsed"], "2020-02-03T04:05:06Z");
     announced(&sandbox).read(&format!("/users/{id}/keys")).await;
-    let after = sandbox.true_user(index).unwrap();
+    let after = sandbox.expected_user(index).unwrap();
     assert_eq!(after.keys[at].used_count, before.keys[at].used_count.map(|count| count + 2));
-    let others = |user: &keysunset_sandbox::TrueUser| {
+    let others = |user: &keysunset_sandbox::ExpectedUser| {
         user.keys.iter().filter(|key| key.id != before.keys[at].id).cloned().collect::<Vec<_>>()
     };
     assert_eq!(others(&after), others(&before));
@@ -236,7 +236,7 @@ async fn atlas_refuses_personal_keys_from_the_cutoff_on() {
 async fn ops_manager_5_has_no_personal_keys_at_all() {
     for version in ["5.0.0", "6.0.3", "8.0.1"] {
         let sandbox = start(|options| version.clone_into(&mut options.service_version));
-        let id = sandbox.true_user(0).unwrap().id;
+        let id = sandbox.expected_user(0).unwrap().id;
         let reply = announced(&sandbox).get(&format!("/users/{id}/keys")).await;
         assert_eq!(reply.refusal(), (404, "RESOURCE_NOT_FOUND".to_owned()), "{version}");
         let header = reply.headers["x-mongodb-service-version"].to_str().unwrap();
@@ -258,7 +258,7 @@ async fn atlas_and_cloud_manager_remove_the_resource_by_a_clock_that_was_set() {
         (Product::OpsManager, "2026-01-01T00:00:00Z", false),
     ] {
         let sandbox = start(|options| (options.product, options.clock) = (product, Some(time(clock))));
-        let path = format!("/users/{}/keys", sandbox.true_user(0).unwrap().id);
+        let path = format!("/users/{}/keys", sandbox.expected_user(0).unwrap().id);
         let reply = announced(&sandbox).get(&path).await;
         if gone {
             assert_eq!(
@@ -276,7 +276,7 @@ async fn atlas_and_cloud_manager_remove_the_resource_by_a_clock_that_was_set() {
 async fn ops_manager_4_0_shows_a_new_key_whole_once() {
     let sandbox = start(|options| "4.0.19".clone_into(&mut options.service_version));
     let client = announced(&sandbox);
-    let path = format!("/users/{}/keys", sandbox.true_user(0).unwrap().id);
+    let path = format!("/users/{}/keys", sandbox.expected_user(0).unwrap().id);
     let reply = client.call("POST", &path, Some(r#"{"description":"ci"}"#)).await;
     assert_eq!(reply.status, 201);
     let created = reply.json();
@@ -296,7 +296,7 @@ async fn ops_manager_4_0_shows_a_new_key_whole_once() {
 async fn a_user_has_at_most_10_keys() {
     let sandbox = start(|options| "4.0.0".clone_into(&mut options.service_version));
     let client = announced(&sandbox);
-    let user = sandbox.true_user(0).unwrap();
+    let user = sandbox.expected_user(0).unwrap();
     let path = format!("/users/{}/keys", user.id);
     for _ in user.keys.len()..10 {
         assert_eq!(client.call("POST", &path, Some("{}")).await.status, 201);
@@ -313,7 +313,7 @@ async fn only_the_user_makes_a_key_and_only_on_ops_manager_4_0() {
     assert_eq!(reply.refusal(), (401, "NOT_SELF".to_owned()));
     for product in PRODUCTS {
         let (sandbox, client) = start_product(product);
-        let path = format!("/users/{}/keys", sandbox.true_user(0).unwrap().id);
+        let path = format!("/users/{}/keys", sandbox.expected_user(0).unwrap().id);
         let reply = client.call("POST", &path, Some(r#"{"description":"ci"}"#)).await;
         assert_eq!(reply.refusal(), (410, "PERSONAL_API_KEYS_DEPRECATED".to_owned()), "{product:?}");
     }
@@ -323,7 +323,7 @@ async fn only_the_user_makes_a_key_and_only_on_ops_manager_4_0() {
 async fn a_key_is_disabled_by_its_user_or_a_global_owner_and_then_logs_in_no_more() {
     let (sandbox, owner) = start_product(Product::OpsManager);
     let (index, id) = user_with(&sandbox, |user| user.keys.iter().filter(|key| key.enabled).count() == 1);
-    let key = sandbox.true_user(index).unwrap().keys.into_iter().find(|key| key.enabled).unwrap();
+    let key = sandbox.expected_user(index).unwrap().keys.into_iter().find(|key| key.enabled).unwrap();
     let path = format!("/users/{id}/keys/{}", key.id);
     let person = as_person(&sandbox, index);
     for (body, enabled) in [(r#"{"enabled":false}"#, false), (r#"{"enabled":"true"}"#, true), ("{}", true)] {
@@ -343,7 +343,7 @@ async fn a_key_is_deleted_by_its_user_alone() {
     for product in PRODUCTS {
         let (sandbox, owner) = start_product(product);
         let (index, id) = user_with(&sandbox, |user| user.keys.len() == 2);
-        let keys = sandbox.true_user(index).unwrap().keys;
+        let keys = sandbox.expected_user(index).unwrap().keys;
         let path = format!("/users/{id}/keys/{}", keys[0].id);
         assert_eq!(owner.call("DELETE", &path, None).await.refusal(), (401, "NOT_SELF".to_owned()));
         let client = as_user(&sandbox, index);
@@ -351,14 +351,14 @@ async fn a_key_is_deleted_by_its_user_alone() {
         let expected = if product == Product::Atlas { (200, "{}") } else { (204, "") };
         assert_eq!((reply.status.as_u16(), reply.text.as_str()), expected, "{product:?}");
         assert_eq!(client.call("DELETE", &path, None).await.refusal(), (404, "INVALID_KEY_ID".to_owned()));
-        assert_eq!(sandbox.true_user(index).unwrap().keys, keys[1..]);
+        assert_eq!(sandbox.expected_user(index).unwrap().keys, keys[1..]);
     }
 }
 
 #[tokio::test]
 async fn ops_manager_4_0_deletes_no_keys_yet() {
     let sandbox = start(|options| "4.0.0".clone_into(&mut options.service_version));
-    let user = sandbox.true_user(0).unwrap();
+    let user = sandbox.expected_user(0).unwrap();
     let path = format!("/users/{}/keys/{}", user.id, user.keys[1].id);
     assert_eq!(
         announced(&sandbox).call("DELETE", &path, None).await.refusal(),

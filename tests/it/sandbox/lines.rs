@@ -83,7 +83,7 @@ async fn a_cut_leaves_as_many_bytes_as_it_is_told_to() {
 async fn a_cut_of_the_seed_falls_anywhere_within_head_and_body_and_again_at_the_same_byte() {
     let (sandbox, client) = broken("cut@1:keys");
     let (mut in_head, mut in_body, mut resets) = (0, 0, 0);
-    for user in sandbox.truth() {
+    for user in sandbox.ground_truth() {
         let path = format!("/users/{}/keys", user.id);
         let (bytes, end) = all(ask(&client, &path, "").await);
         match missing(&bytes) {

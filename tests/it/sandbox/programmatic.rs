@@ -37,7 +37,7 @@ async fn a_new_key_shows_its_private_part_once_and_logs_in_at_once() {
 
         let user = Client::new(&sandbox, (public, private));
         assert_eq!(user.read("/orgs").await["totalCount"], 1);
-        let own = sandbox.true_user(0).unwrap().id;
+        let own = sandbox.expected_user(0).unwrap().id;
         user.read(&format!("/users/{own}/keys")).await;
     }
 }
@@ -50,7 +50,7 @@ async fn a_deleted_key_logs_in_no_more_and_leaves_the_list() {
     let list = client.read(&path).await;
     let ids: Vec<&Value> = list["results"].as_array().unwrap().iter().map(|key| &key["id"]).collect();
     assert_eq!(ids.len(), 4);
-    let gone = Client::new(&sandbox, sandbox.credential_of(2));
+    let gone = Client::new(&sandbox, sandbox.credential_for(2));
     gone.read("/orgs").await;
     assert_eq!(client.call("DELETE", &format!("{path}/{}", text(ids[1])), None).await.status, 204);
     assert_eq!(gone.get("/orgs").await.stale(), Some(false));
@@ -184,7 +184,7 @@ async fn only_owners_change_the_keys_of_an_organization() {
     };
     let users = user.read(&format!("/orgs/{org}/users")).await;
     let member = users["results"].as_array().unwrap().iter().position(|one| !owner(&one["roles"])).unwrap();
-    let member = Client::new(&sandbox, sandbox.credential_of(member as u64));
+    let member = Client::new(&sandbox, sandbox.credential_for(member as u64));
     let path = format!("/orgs/{org}/apiKeys");
     member.read(&path).await;
     let reply = member.call("POST", &path, Some(r#"{"desc":"x","roles":["ORG_OWNER"]}"#)).await;
@@ -214,10 +214,10 @@ async fn global_keys_are_ops_managers_alone() {
 async fn ops_manager_4_0_has_no_programmatic_keys_and_announces_a_personal_one() {
     let sandbox = start(|options| "4.0.19".clone_into(&mut options.service_version));
     let client = announced(&sandbox);
-    assert_eq!(Some((client.user.clone(), client.password.clone())), sandbox.personal_credential_of(0));
+    assert_eq!(Some((client.user.clone(), client.password.clone())), sandbox.personal_credential_for(0));
     let path = format!("/orgs/{}/apiKeys", sandbox.announcement().org_id);
     assert_eq!(client.get(&path).await.refusal(), (404, "RESOURCE_NOT_FOUND".to_owned()));
-    let programmatic = Client::new(&sandbox, sandbox.credential_of(0));
+    let programmatic = Client::new(&sandbox, sandbox.credential_for(0));
     assert_eq!(programmatic.get("/orgs").await.stale(), Some(false));
 }
 
@@ -235,7 +235,7 @@ async fn lists_are_spelt_as_the_version_spells_them() {
             version.clone_into(&mut options.service_version);
         });
         let client = announced(&sandbox);
-        let user = format!("/users/{}", sandbox.true_user(0).unwrap().id);
+        let user = format!("/users/{}", sandbox.expected_user(0).unwrap().id);
         let org = format!("/orgs/{}/apiKeys", sandbox.announcement().org_id);
         let key = format!("{org}/{}", text(&client.read(&org).await["results"][0]["id"]));
         for place in [user.as_str(), &key, "/admin"] {
@@ -284,7 +284,7 @@ async fn a_users_list_is_that_users_alone() {
     let path = "/users/5af9a1d29cc0cdb6ac0bf3f8/whitelist";
     let ann = announced(&sandbox);
     assert_eq!(ann.read(path).await["results"][0]["cidrBlock"], "203.0.113.7/32");
-    let boris = Client::new(&sandbox, sandbox.personal_credential_of(1).unwrap());
+    let boris = Client::new(&sandbox, sandbox.personal_credential_for(1).unwrap());
     assert_eq!(boris.get(path).await.refusal(), (401, "WHITELIST_ACCESS_DENIED".to_owned()));
     ann.call("POST", path, Some(r#"[{"ipAddress":"127.0.0.1"}]"#)).await;
     let own = ann.call("DELETE", &format!("{path}/127.0.0.1"), None).await;

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use keysunset_sandbox::{Options, Product, Sandbox, TrueKey, TrueUser};
+use keysunset_sandbox::{ExpectedKey, ExpectedUser, Options, Product, Sandbox};
 
 use super::{Client, announced, example, start, time};
 
 #[test]
 fn a_seed_and_a_day_give_the_same_world_for_ever() {
-    let world = |seed, clock| -> Vec<TrueUser> {
-        start(|options| (options.seed, options.clock) = (seed, Some(time(clock)))).truth().collect()
+    let world = |seed, clock| -> Vec<ExpectedUser> {
+        start(|options| (options.seed, options.clock) = (seed, Some(time(clock)))).ground_truth().collect()
     };
     let one = world(1, "2026-06-01T12:00:00Z");
     assert_eq!(one, world(1, "2026-06-01T23:59:59Z"));
@@ -22,10 +22,11 @@ fn a_seed_and_a_day_give_the_same_world_for_ever() {
 fn the_world_has_every_state_that_an_audit_tells_apart() {
     let sandbox = start(|options| options.users = 2_000);
     let (now, cutoff) = (time("2026-06-01T12:00:00Z"), time("2021-03-01T00:00:00Z"));
-    let keys: Vec<TrueKey> = sandbox.truth().flat_map(|user| user.keys).collect();
-    let share =
-        |wanted: &dyn Fn(&TrueKey) -> bool| keys.iter().filter(|key| wanted(key)).count() * 100 / keys.len();
-    let days = |key: &TrueKey| key.last_used.map(|used| (now - used).num_days());
+    let keys: Vec<ExpectedKey> = sandbox.ground_truth().flat_map(|user| user.keys).collect();
+    let share = |wanted: &dyn Fn(&ExpectedKey) -> bool| {
+        keys.iter().filter(|key| wanted(key)).count() * 100 / keys.len()
+    };
+    let days = |key: &ExpectedKey| key.last_used.map(|used| (now - used).num_days());
     assert!((10..40).contains(&share(&|key| !key.enabled)));
     assert!((10..40).contains(&share(&|key| key.used_count == Some(0) && key.last_used.is_none())));
     assert!((10..40).contains(&share(&|key| key.last_used.is_some_and(|used| used < cutoff))));
@@ -43,14 +44,14 @@ fn the_world_has_every_state_that_an_audit_tells_apart() {
         assert!(keys.iter().any(|key| key.description.contains(awkward)), "{awkward}");
     }
     assert!(keys.iter().any(|key| key.description.is_empty()));
-    let counts: BTreeSet<usize> = sandbox.truth().map(|user| user.keys.len()).collect();
+    let counts: BTreeSet<usize> = sandbox.ground_truth().map(|user| user.keys.len()).collect();
     assert!(counts.contains(&0) && counts.contains(&10) && counts.iter().all(|count| *count <= 10));
 }
 
 #[test]
 fn ids_names_and_suffixes_are_there_once() {
     let sandbox = start(|options| options.users = 5_000);
-    let users: Vec<TrueUser> = sandbox.truth().collect();
+    let users: Vec<ExpectedUser> = sandbox.ground_truth().collect();
     let mut seen = BTreeSet::new();
     for user in &users {
         assert!(seen.insert(user.id.clone()) && seen.insert(user.username.clone()), "{user:?}");
@@ -66,7 +67,7 @@ fn ids_names_and_suffixes_are_there_once() {
 fn no_time_lies_after_a_clock_that_was_set_early() {
     let clock = time("2018-01-01T00:00:00Z");
     let sandbox = start(|options| options.clock = Some(clock));
-    for key in sandbox.truth().flat_map(|user| user.keys) {
+    for key in sandbox.ground_truth().flat_map(|user| user.keys) {
         assert!(key.created < clock && key.last_used.is_none_or(|used| used < clock), "{key:?}");
     }
 }
@@ -78,24 +79,24 @@ async fn a_million_users_are_there_at_once() {
     let org = &sandbox.announcement().org_id;
     let last = client.read(&format!("/orgs/{org}/users?pageNum=10000")).await;
     assert_eq!(last["totalCount"], 1_000_000);
-    let user = sandbox.true_user(999_999).unwrap();
+    let user = sandbox.expected_user(999_999).unwrap();
     assert_eq!(last["results"][99]["id"], user.id);
     let name = user.username.replace('+', "%2B");
     assert_eq!(client.read(&format!("/users/byName/{name}")).await["id"], user.id);
     assert_eq!(client.read(&format!("/users/{}/keys", user.id)).await["totalCount"], user.keys.len());
-    Client::new(&sandbox, sandbox.credential_of(999_999)).read(&format!("/users/{}/keys", user.id)).await;
+    Client::new(&sandbox, sandbox.credential_for(999_999)).read(&format!("/users/{}/keys", user.id)).await;
 }
 
 #[tokio::test]
 async fn changes_stand_over_the_world_and_leave_the_rest() {
     let sandbox = start(|_| {});
-    let before: Vec<TrueUser> = sandbox.truth().collect();
+    let before: Vec<ExpectedUser> = sandbox.ground_truth().collect();
     let (index, user) = (0..).zip(&before).find(|(_, user)| !user.keys.is_empty()).unwrap();
-    let client = Client::new(&sandbox, sandbox.credential_of(index));
+    let client = Client::new(&sandbox, sandbox.credential_for(index));
     client.call("DELETE", &format!("/users/{}/keys/{}", user.id, user.keys[0].id), None).await;
     let mut expected = before.clone();
     expected[usize::try_from(index).unwrap()].keys.remove(0);
-    assert_eq!(sandbox.truth().collect::<Vec<_>>(), expected);
+    assert_eq!(sandbox.ground_truth().collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]

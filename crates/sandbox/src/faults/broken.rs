@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::super::scramble::Dice;
 use super::hits::{Hit, LANDED};
-use super::kind::{Carried, Denied, Instead, Kind, Said};
+use super::kind::{AuthFault, FaultKind, Replacement, StatusDetail, Transport};
 use super::line::{Fate, Peer};
 
 const JSON: &str = "application/json";
@@ -36,59 +36,59 @@ impl Hit<'_> {
     /// The answer that takes the place of the service's, if one does. `target` is the request's.
     pub(crate) fn instead(&self, target: &str) -> Option<Response<Body>> {
         let ok = |kind, body: Body| Some(answer(200, kind, body));
-        let Kind::Instead(instead) = self.kind else { return None };
+        let FaultKind::Replacement(instead) = self.kind else { return None };
         match instead {
-            Instead::Status(status, said) => Some(refusal(*status, said)),
-            Instead::Html => ok(HTML, proxy_page("Sign in").into()),
-            Instead::Empty => ok(JSON, Body::empty()),
-            Instead::Garbage => ok(JSON, self.garbage().into()),
-            Instead::Deep(levels) => ok(JSON, deep(*levels).into()),
-            Instead::Gigabytes(count) => {
+            Replacement::Status(status, said) => Some(refusal(*status, said)),
+            Replacement::Html => ok(HTML, proxy_page("Sign in").into()),
+            Replacement::Empty => ok(JSON, Body::empty()),
+            Replacement::Garbage => ok(JSON, self.garbage().into()),
+            Replacement::Deep(levels) => ok(JSON, deep(*levels).into()),
+            Replacement::Gigabytes(count) => {
                 let bytes = u64::from(*count) << 30;
                 let mut response = answer(200, JSON, long(bytes));
                 response.headers_mut().insert(CONTENT_LENGTH, bytes.into());
                 Some(response)
             }
-            Instead::Endless => ok(JSON, long(u64::MAX)),
-            Instead::Redirect(status) => {
+            Replacement::Endless => ok(JSON, long(u64::MAX)),
+            Replacement::Redirect(status) => {
                 let mark = if target.contains('?') { '&' } else { '?' };
                 Some(redirect(*status, &format!("{target}{mark}{LANDED}")))
             }
-            Instead::RedirectLoop => Some(redirect(302, target)),
-            Instead::RedirectAway(origin) => Some(redirect(302, &format!("{origin}{target}"))),
+            Replacement::RedirectLoop => Some(redirect(302, target)),
+            Replacement::RedirectAway(origin) => Some(redirect(302, &format!("{origin}{target}"))),
         }
     }
 
     /// How the digest layer denies the request, if it does.
-    pub(crate) fn denied(&self) -> Option<Denied> {
+    pub(crate) fn denied(&self) -> Option<AuthFault> {
         match self.kind {
-            Kind::Denied(denied) => Some(*denied),
-            Kind::Instead(_) | Kind::Bent(_) | Kind::Carried(_) => None,
+            FaultKind::Auth(denied) => Some(*denied),
+            FaultKind::Replacement(_) | FaultKind::WrongData(_) | FaultKind::Transport(_) => None,
         }
     }
 
     /// What becomes of an answer before and while it is sent.
     pub(crate) async fn carry(&self, mut response: Response<Body>, peer: &Peer) -> Response<Body> {
         let reset = self.chance & 1 == 1;
-        let Kind::Carried(how) = self.kind else { return response };
+        let FaultKind::Transport(how) = self.kind else { return response };
         match how {
-            Carried::Reset => peer.decide(Fate::EndsAfter { bytes: 0, reset: true }),
-            Carried::Close => peer.decide(Fate::EndsAfter { bytes: 0, reset: false }),
-            Carried::Cut(Some(byte)) => peer.decide(Fate::EndsAfter { bytes: *byte, reset }),
-            Carried::Cut(None) => {
+            Transport::Reset => peer.decide(Fate::EndsAfter { bytes: 0, reset: true }),
+            Transport::Close => peer.decide(Fate::EndsAfter { bytes: 0, reset: false }),
+            Transport::Cut(Some(byte)) => peer.decide(Fate::EndsAfter { bytes: *byte, reset }),
+            Transport::Cut(None) => {
                 let share = u32::try_from(self.chance >> 32).unwrap_or_default();
                 let body = response.body().size_hint().exact().unwrap_or_default();
                 peer.decide(Fate::EndsWithin { share, body, reset });
             }
-            Carried::Hang => std::future::pending().await,
-            Carried::Latency(time) => tokio::time::sleep(*time).await,
-            Carried::SlowDrip(every) => peer.decide(Fate::Drips(*every)),
-            Carried::ContentType(name) => {
+            Transport::Hang => std::future::pending().await,
+            Transport::Latency(time) => tokio::time::sleep(*time).await,
+            Transport::SlowDrip(every) => peer.decide(Fate::Drips(*every)),
+            Transport::ContentType(name) => {
                 if let Ok(name) = HeaderValue::try_from(name) {
                     response.headers_mut().insert(CONTENT_TYPE, name);
                 }
             }
-            Carried::Truncated => return self.truncated(response).await,
+            Transport::Truncated => return self.truncated(response).await,
         }
         response
     }
@@ -116,18 +116,18 @@ fn answer(status: u16, kind: &'static str, body: Body) -> Response<Body> {
     response
 }
 
-fn refusal(status: u16, said: &Said) -> Response<Body> {
+fn refusal(status: u16, said: &StatusDetail) -> Response<Body> {
     let (code, header) = match said {
-        Said::Nothing => return answer(status, JSON, Body::empty()),
-        Said::Html => return answer(status, HTML, proxy_page("The server is not available").into()),
-        Said::Code(code) => (code.as_str(), None),
-        Said::Document => (code(status), None),
-        Said::RetryAfter(seconds) => (code(status), Some((RETRY_AFTER, HeaderValue::from(*seconds)))),
-        Said::RetryDate => {
+        StatusDetail::Empty => return answer(status, JSON, Body::empty()),
+        StatusDetail::Html => return answer(status, HTML, proxy_page("The server is not available").into()),
+        StatusDetail::Code(code) => (code.as_str(), None),
+        StatusDetail::Document => (code(status), None),
+        StatusDetail::RetryAfter(seconds) => (code(status), Some((RETRY_AFTER, HeaderValue::from(*seconds)))),
+        StatusDetail::RetryDate => {
             let date = httpdate::fmt_http_date(SystemTime::now() + AHEAD);
             (code(status), HeaderValue::try_from(date).ok().map(|date| (RETRY_AFTER, date)))
         }
-        Said::Remaining => {
+        StatusDetail::Remaining => {
             let name = HeaderName::from_static("ratelimit-remaining");
             (code(status), Some((name, HeaderValue::from(0))))
         }
@@ -141,7 +141,7 @@ fn refusal(status: u16, said: &Said) -> Response<Body> {
         "reason": reason,
     });
     let mut response = answer(status, JSON, document.to_string().into());
-    if matches!(said, Said::Remaining) {
+    if matches!(said, StatusDetail::Remaining) {
         response.headers_mut().insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(100));
     }
     response.headers_mut().extend(header);

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use super::super::scramble::Dice;
-use super::kind::{Denied, Kind};
+use super::kind::{AuthFault, FaultKind};
 use super::spec::{Fault, Resource};
 
 /// Salt of the first fault; the next one's is one more.
@@ -55,7 +55,7 @@ impl Asked {
     }
 
     /// What decides about a fault, and about its details.
-    fn dice(&self, seed: u64, at: usize, kind: &Kind) -> Dice {
+    fn dice(&self, seed: u64, at: usize, kind: &FaultKind) -> Dice {
         let number = if kind.bends_lists() { self.list_number } else { self.page_number };
         Dice::new(seed, FIRST + at as u64, number)
     }
@@ -92,7 +92,7 @@ pub(crate) struct Faults {
 /// A fault that strikes.
 #[derive(Clone, Copy)]
 pub(crate) struct Hit<'a> {
-    pub(super) kind: &'a Kind,
+    pub(super) kind: &'a FaultKind,
     /// What is left to the seed, such as where a connection is cut.
     pub(super) chance: u64,
 }
@@ -117,7 +117,8 @@ impl Faults {
     pub(crate) fn strike(&self, asked: &Asked, front: bool) -> Option<Hit<'_>> {
         let due = |fault: &Fault| {
             fault.is_in_front() == front
-                && (asked.answers || !matches!(fault.kind(), Kind::Denied(Denied::Stale | Denied::Refused)))
+                && (asked.answers
+                    || !matches!(fault.kind(), FaultKind::Auth(AuthFault::Stale | AuthFault::Refused)))
         };
         let mut hits = self.hitting(asked).filter(|(_, fault, _)| due(fault));
         hits.find(|(at, fault, _)| {

@@ -9,20 +9,20 @@ const STATUSES: [u16; 11] = [400, 401, 403, 404, 408, 410, 429, 500, 502, 503, 5
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FaultKind {
     /// The digest layer denies what is right.
-    Denied(Denied),
+    Auth(AuthFault),
     /// Another answer takes the place of the service's, which is not asked.
-    Instead(Instead),
+    Replacement(Replacement),
     /// The service answers, and what it says is not the truth.
-    Bent(Bent),
+    WrongData(WrongData),
     /// The service answers, and its answer suffers on its way.
-    Carried(Carried),
+    Transport(Transport),
 }
 
 /// How the digest layer denies what is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum AuthFault {
     /// It asks for Basic, whatever comes.
     Basic,
     /// It calls every nonce stale, and hands out a new one.
@@ -33,9 +33,9 @@ pub enum Denied {
 
 /// An answer in place of the service's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Instead {
+pub enum Replacement {
     /// An answer with this status.
-    Status(u16, Said),
+    Status(u16, StatusDetail),
     /// A proxy's page with status 200.
     Html,
     /// Status 200 and no byte.
@@ -58,13 +58,13 @@ pub enum Instead {
 
 /// What an answer with a bad status says besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum StatusDetail {
     /// An error document with the code that fits the status.
     Document,
     /// An error document with this code.
     Code(String),
     /// No body.
-    Nothing,
+    Empty,
     /// A proxy's page.
     Html,
     /// `Retry-After` in seconds.
@@ -77,9 +77,9 @@ pub enum Said {
 
 /// What is not the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bent {
+pub enum WrongData {
     /// A list's `totalCount`.
-    Total(Lie),
+    Total(WrongTotal),
     /// Every page of the list holds what the first holds, and links to the next.
     Repeats,
     /// Every page of the list holds so many rows that no other has, and links to the next.
@@ -92,16 +92,16 @@ pub enum Bent {
 
 /// A `totalCount` that is not the truth. One that would be by chance is one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lie {
+pub enum WrongTotal {
     /// So much more or, below 0, less.
-    Off(i64),
+    Offset(i64),
     /// This number.
-    Says(u64),
+    Exactly(u64),
 }
 
 /// What an answer suffers on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Carried {
+pub enum Transport {
     /// The connection is reset before the first byte.
     Reset,
     /// The connection is closed before the first byte.
@@ -121,31 +121,31 @@ pub enum Carried {
     ContentType(String),
 }
 
-impl Kind {
+impl FaultKind {
     /// Whether it is one and the same for all pages of a list.
     pub(super) fn bends_lists(&self) -> bool {
-        matches!(self, Self::Bent(bent) if *bent != Bent::PathIds)
+        matches!(self, Self::WrongData(bent) if *bent != WrongData::PathIds)
     }
 
     /// Whether this kind of thing can suffer from it.
     pub(super) fn lives_in(&self, resource: Resource) -> bool {
         match resource {
             Resource::Keys => true,
-            Resource::Users | Resource::Orgs => *self != Self::Bent(Bent::AnotherUser),
+            Resource::Users | Resource::Orgs => *self != Self::WrongData(WrongData::AnotherUser),
             Resource::ByName => !self.bends_lists(),
         }
     }
 
     /// `None` for a name that no kind has, an error for an argument that is not the kind's.
     pub(super) fn parse(name: &str, argument: Option<&str>) -> Option<Result<Self, &'static str>> {
-        let parsed = Denied::parse(name).map(Self::Denied).map(|kind| bare(argument, kind));
-        let parsed = parsed.or_else(|| Some(Instead::parse(name, argument)?.map(Self::Instead)));
-        let parsed = parsed.or_else(|| Some(Bent::parse(name, argument)?.map(Self::Bent)));
-        parsed.or_else(|| Some(Carried::parse(name, argument)?.map(Self::Carried)))
+        let parsed = AuthFault::parse(name).map(Self::Auth).map(|kind| bare(argument, kind));
+        let parsed = parsed.or_else(|| Some(Replacement::parse(name, argument)?.map(Self::Replacement)));
+        let parsed = parsed.or_else(|| Some(WrongData::parse(name, argument)?.map(Self::WrongData)));
+        parsed.or_else(|| Some(Transport::parse(name, argument)?.map(Self::Transport)))
     }
 }
 
-impl Denied {
+impl AuthFault {
     fn parse(name: &str) -> Option<Self> {
         match name {
             "basic" => Some(Self::Basic),
@@ -156,10 +156,10 @@ impl Denied {
     }
 }
 
-impl Instead {
+impl Replacement {
     fn parse(name: &str, argument: Option<&str>) -> Option<Result<Self, &'static str>> {
         if let Some(status) = name.parse().ok().filter(|status| STATUSES.contains(status)) {
-            return Some(Said::parse(argument).map(|said| Self::Status(status, said)));
+            return Some(StatusDetail::parse(argument).map(|said| Self::Status(status, said)));
         }
         Some(match name {
             "html" => bare(argument, Self::Html),
@@ -179,12 +179,12 @@ impl Instead {
     }
 }
 
-impl Said {
+impl StatusDetail {
     fn parse(argument: Option<&str>) -> Result<Self, &'static str> {
         let is_code = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
         Ok(match argument {
             None => Self::Document,
-            Some("empty") => Self::Nothing,
+            Some("empty") => Self::Empty,
             Some("html") => Self::Html,
             Some("date") => Self::RetryDate,
             Some("remaining") => Self::Remaining,
@@ -196,10 +196,10 @@ impl Said {
     }
 }
 
-impl Bent {
+impl WrongData {
     fn parse(name: &str, argument: Option<&str>) -> Option<Result<Self, &'static str>> {
         Some(match name {
-            "total" => Lie::parse(argument.unwrap_or("+1")).map(Self::Total),
+            "total" => WrongTotal::parse(argument.unwrap_or("+1")).map(Self::Total),
             "repeats" => bare(argument, Self::Repeats),
             "never-ends" => number(argument, 10, 500).map(Self::NeverEnds),
             "another-user" => bare(argument, Self::AnotherUser),
@@ -209,16 +209,16 @@ impl Bent {
     }
 }
 
-impl Lie {
+impl WrongTotal {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let off = text.starts_with(['+', '-']);
-        let lie = if off { text.parse().map(Self::Off) } else { text.parse().map(Self::Says) };
-        let lie = lie.ok().filter(|lie| *lie != Self::Off(0));
+        let lie = if off { text.parse().map(Self::Offset) } else { text.parse().map(Self::Exactly) };
+        let lie = lie.ok().filter(|lie| *lie != Self::Offset(0));
         lie.ok_or("the argument is a number, +1 and more or -1 and less")
     }
 }
 
-impl Carried {
+impl Transport {
     fn parse(name: &str, argument: Option<&str>) -> Option<Result<Self, &'static str>> {
         Some(match name {
             "reset" => bare(argument, Self::Reset),

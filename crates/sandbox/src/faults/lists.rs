@@ -6,7 +6,7 @@ use super::super::answer::{Answer, Page, links};
 use super::super::call::Call;
 use super::super::scramble::Dice;
 use super::hits::Hit;
-use super::kind::{Bent, Kind, Lie};
+use super::kind::{FaultKind, WrongData, WrongTotal};
 
 /// When the keys were made that nobody made.
 const MADE: &str = "2018-05-14T14:45:22Z";
@@ -14,16 +14,16 @@ const MADE: &str = "2018-05-14T14:45:22Z";
 impl Hit<'_> {
     /// The page to look up in place of the one that was asked for.
     pub(crate) fn page(&self, asked: u64) -> u64 {
-        if *self.kind == Kind::Bent(Bent::Repeats) { 1 } else { asked }
+        if *self.kind == FaultKind::WrongData(WrongData::Repeats) { 1 } else { asked }
     }
 
     /// What becomes of a good answer. `page` is the one that was asked for.
     pub(crate) fn bend(&self, answer: Answer, call: &Call, page: u64) -> Answer {
-        let Kind::Bent(bent) = *self.kind else { return answer };
+        let FaultKind::WrongData(bent) = *self.kind else { return answer };
         match answer {
             Answer::Page(status, rows) => Answer::Page(status, self.bend_page(bent, rows, call, page)),
             Answer::One(status, mut document) => {
-                if bent == Bent::PathIds {
+                if bent == WrongData::PathIds {
                     self.make_path(0, &mut document);
                 }
                 Answer::One(status, document)
@@ -32,24 +32,24 @@ impl Hit<'_> {
         }
     }
 
-    fn bend_page(&self, bent: Bent, mut list: Page, call: &Call, page: u64) -> Page {
+    fn bend_page(&self, bent: WrongData, mut list: Page, call: &Call, page: u64) -> Page {
         let another_follows = || links(&call.href(call.path), &call.query.clone().on(page), u64::MAX);
         match bent {
-            Bent::Total(lie) => list.total = Some(lie.about(list.total.unwrap_or_default())),
-            Bent::Repeats => list.links = another_follows(),
-            Bent::NeverEnds(rows) => {
+            WrongData::Total(lie) => list.total = Some(lie.about(list.total.unwrap_or_default())),
+            WrongData::Repeats => list.links = another_follows(),
+            WrongData::NeverEnds(rows) => {
                 let rows = u64::from(rows);
                 let numbers = (page - 1) * rows..page * rows;
                 list.rows = numbers.map(|number| self.invented(number, call.path)).collect();
                 list.links = another_follows();
                 list.total = Some((page + 1) * rows);
             }
-            Bent::PathIds => {
+            WrongData::PathIds => {
                 for (at, row) in list.rows.iter_mut().enumerate() {
                     self.make_path(at, row);
                 }
             }
-            Bent::AnotherUser => {
+            WrongData::AnotherUser => {
                 if list.rows.is_empty() {
                     list.rows.push(self.invented(0, call.path));
                     list.total = list.total.map(|total| total + 1);
@@ -96,11 +96,11 @@ impl Hit<'_> {
     }
 }
 
-impl Lie {
+impl WrongTotal {
     fn about(self, truth: u64) -> u64 {
         let told = match self {
-            Self::Off(by) => truth.saturating_add_signed(by),
-            Self::Says(number) => number,
+            Self::Offset(by) => truth.saturating_add_signed(by),
+            Self::Exactly(number) => number,
         };
         if told == truth { truth + 1 } else { told }
     }

@@ -16,7 +16,7 @@ mod line;
 mod lists;
 mod spec;
 
-pub use self::kind::{Bent, Carried, Denied, Instead, Kind, Lie, Said};
+pub use self::kind::{AuthFault, FaultKind, Replacement, StatusDetail, Transport, WrongData, WrongTotal};
 pub use self::spec::{Fault, FaultError, Resource};
 
 pub(super) use self::hits::{Asked, Faults, Hit};

@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
 use super::hits::Asked;
-use super::kind::Kind;
+use super::kind::FaultKind;
 
 /// The grammar and all kinds, for `--help` and for whoever mistypes one. `docs/sandbox.md` tells more of each.
 pub(crate) const HELP: &str = "\
@@ -45,7 +45,7 @@ Faults: KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     spec: String,
-    kind: Kind,
+    kind: FaultKind,
     first: Option<u32>,
     share: f64,
     resources: Vec<Resource>,
@@ -84,7 +84,7 @@ pub enum FaultError {
 impl Fault {
     /// What goes wrong.
     #[must_use]
-    pub fn kind(&self) -> &Kind {
+    pub fn kind(&self) -> &FaultKind {
         &self.kind
     }
 
@@ -102,7 +102,7 @@ impl Fault {
 
     /// Whether it strikes before the digest is looked at.
     pub(super) fn is_in_front(&self) -> bool {
-        self.front || matches!(self.kind, Kind::Denied(_))
+        self.front || matches!(self.kind, FaultKind::Auth(_))
     }
 
     pub(super) fn share(&self) -> f64 {
@@ -116,7 +116,7 @@ impl Fault {
             let resource = asked.resource.is_some_and(|resource| self.kind.lives_in(resource));
             resource && asked.reads && (asked.is_list || !self.kind.bends_lists())
         };
-        here && (!matches!(self.kind, Kind::Bent(_)) || suits())
+        here && (!matches!(self.kind, FaultKind::WrongData(_)) || suits())
     }
 }
 
@@ -146,7 +146,7 @@ impl FromStr for Fault {
             }
             None => (name, None),
         };
-        let kind = Kind::parse(name, argument).ok_or_else(unknown)?.map_err(wrong)?;
+        let kind = FaultKind::parse(name, argument).ok_or_else(unknown)?.map_err(wrong)?;
         let share = share(share_text).ok_or_else(|| wrong("the share is 0 to 1 or 0% to 100%"))?;
         let (mut resources, mut front) = (Vec::new(), false);
         for word in place.iter().flat_map(|place| place.split('+')) {

@@ -1,7 +1,5 @@
 //! What the audit asks the service for: a user's keys, a user by name, and lists of users, all of their pages.
 
-use std::collections::HashSet;
-
 use futures::Stream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
@@ -9,15 +7,10 @@ use serde::de::DeserializeOwned;
 use super::auth::Session;
 use super::failure::ClientError;
 use super::http::{Answer, Client};
+use super::list::{PAGE, PageSequence, UserKeys};
 use super::wire::{self, Identified, Page};
-use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, User};
+use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
 
-/// Rows of one page: the most that is documented.
-pub const PAGE: usize = 500;
-/// The service allows 10 keys a user; whoever has more pages than this has a list that never ends.
-const KEY_PAGES: u32 = 100;
-/// More keys of one user than these are not taken.
-pub const MOST_KEYS: usize = 10_000;
 /// Five million users; fewer where the service gives smaller pages.
 const LIST_PAGES: u32 = 10_000;
 /// Their ids are held at once.
@@ -32,38 +25,23 @@ impl Client {
     /// What makes the whole run pointless; a user's own failure is the outcome.
     pub async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), ClientError> {
         let Some(segment) = segment(&user.id) else { return Ok((Vec::new(), impossible(&user.id), 0)) };
-        let session = self.keyring().of(user);
-        let mut pages = Pages::<wire::Key>::new(self, session, format!("users/{segment}/keys"), KEY_PAGES);
-        let mut keys: Vec<PersonalKey> = Vec::new();
-        let mut ids = HashSet::new();
-        let mut strange = None;
+        let (session, path) = (self.keyring().of(user), format!("users/{segment}/keys"));
+        let mut keys = UserKeys::new(&user.id);
+        let mut attempts = 1;
         let end = loop {
-            let rows = match pages.next().await? {
-                Turn::Rows(rows) => rows,
-                Turn::End(outcome) => break outcome,
+            let number = match keys.pages.next_page() {
+                Ok(number) => number,
+                Err(end) => break end,
             };
-            if keys.len() + rows.len() > MOST_KEYS {
-                let why = format!("more than {MOST_KEYS} keys, where the service allows 10");
-                break Outcome::unread(ReadStatus::Partial, pages.status, why);
-            }
-            for row in rows {
-                if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&user.id)) {
-                    strange = Some("the list holds a key of another user".to_owned());
-                }
-                if !row.has_sound_id() {
-                    strange = Some("the list holds a key whose id is none".to_owned());
-                }
-                let key = row.into_model(|suffix| self.keyring().holds(suffix));
-                if ids.insert(key.id.clone()) {
-                    keys.push(key);
-                }
+            let (page, retries) = self.page(session, &path, "", number).await?;
+            attempts += retries;
+            let is_own = |suffix: Option<&Suffix>| self.keyring().holds(suffix);
+            if let Err(end) = page.and_then(|(status, page)| keys.take(status, page, is_own)) {
+                break end;
             }
         };
-        let outcome = match strange {
-            Some(why) => Outcome::unread(ReadStatus::Malformed, pages.status, why),
-            None => pages.reconcile(keys.len() as u64, end, "keys"),
-        };
-        Ok((keys, outcome, 1 + pages.retries))
+        let (keys, outcome) = keys.finish(end);
+        Ok((keys, outcome, attempts))
     }
 
     /// The user of a name, or why there is none and how often he was asked for.
@@ -83,6 +61,29 @@ impl Client {
                 .map_err(|why| Outcome::unread(ReadStatus::Malformed, Some(status), why)),
         };
         Ok(user.map_err(|outcome| (outcome, 1 + retries)))
+    }
+
+    /// One page of a list, or why there is none; and how often it was asked for again. `query` is empty or ends in `&`.
+    async fn page<T: DeserializeOwned>(
+        &self,
+        session: Option<&Session>,
+        path: &str,
+        query: &str,
+        number: u32,
+    ) -> Result<(Result<(u16, Page<T>), Outcome>, u32), ClientError> {
+        let path = format!("{path}?{query}pageNum={number}&itemsPerPage={PAGE}");
+        let (answer, retries) = self.get(session, &path).await?;
+        let page = match answer {
+            Answer::Refusal(outcome) => Err(outcome),
+            Answer::Document { status, body } => match Page::read(&body) {
+                Ok(page) => Ok((status, page)),
+                Err(why) => {
+                    let why = format!("the answer is not the documented one: {why}");
+                    Err(Outcome::unread(ReadStatus::Malformed, Some(status), why))
+                }
+            },
+        };
+        Ok((page, retries))
     }
 
     /// The users of an organization, page by page.
@@ -106,8 +107,7 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless.
     pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), ClientError> {
-        let mut pages =
-            Pages::<wire::Scope>::new(self, self.keyring().default(), "orgs".to_owned(), ORGANIZATION_PAGES);
+        let mut pages = Pages::<wire::Scope>::new(self, "orgs".to_owned(), "", ORGANIZATION_PAGES);
         let mut ids = Vec::new();
         let end = loop {
             match pages.next().await? {
@@ -115,22 +115,18 @@ impl Client {
                 Turn::End(outcome) => break outcome,
             }
         };
-        let outcome = pages.reconcile(pages.different, end, "organizations");
-        Ok((ids, of_a_list(outcome)))
+        Ok((ids, pages.reconcile(end, "organizations")))
     }
 
     fn listed(
         &self,
         kind: &str,
         id: &str,
-        query: &str,
+        query: &'static str,
     ) -> impl Stream<Item = Result<UserListEvent, ClientError>> + use<'_> {
         let path = segment(id).map(|segment| format!("{kind}/{segment}/users"));
         let start = match path {
-            Some(path) => State::Pages(
-                Pages::<wire::Account>::new(self, self.keyring().default(), path, LIST_PAGES)
-                    .with_query(query),
-            ),
+            Some(path) => State::Pages(Pages::new(self, path, query, LIST_PAGES)),
             None => State::Over(Some(impossible(id))),
         };
         futures::stream::try_unfold(start, |state| async {
@@ -143,12 +139,9 @@ impl Client {
             Ok(Some(match pages.next().await? {
                 Turn::Rows(rows) => {
                     let users = rows.into_iter().map(User::from).collect();
-                    (UserListEvent::Users(users, pages.total), State::Pages(pages))
+                    (UserListEvent::Users(users, pages.sequence.total()), State::Pages(pages))
                 }
-                Turn::End(end) => {
-                    let outcome = of_a_list(pages.reconcile(pages.different, end, "users"));
-                    (UserListEvent::End(outcome), State::Over(None))
-                }
+                Turn::End(end) => (UserListEvent::End(pages.reconcile(end, "users")), State::Over(None)),
             }))
         })
     }
@@ -172,155 +165,37 @@ enum Turn<T> {
     End(Outcome),
 }
 
-/// Walks the pages of a list by number; the addresses in its links are never used.
+/// Reads the pages of a list by number; the addresses in its links are never used.
 struct Pages<'a, T> {
     client: &'a Client,
-    session: Option<&'a Session>,
     path: String,
-    query: String,
-    number: u32,
-    limit: u32,
-    /// Rows so far, repeats included.
-    seen: u64,
-    /// Rows so far, without repeats.
-    different: u64,
-    page_before: HashSet<String>,
-    total: Option<u64>,
-    /// Whether the service's own count changed: then rows may have moved from a page to be read to one that was.
-    moved: bool,
-    /// Requests that had to be sent again.
-    retries: u32,
-    /// Of the last page.
-    status: Option<u16>,
-    more: bool,
-    /// The first id of each page: a list that turns in a circle comes back to one.
-    begun_with: HashSet<String>,
-    empty_before: bool,
-    unreadable_row: Option<String>,
+    query: &'static str,
+    sequence: PageSequence,
     rows: std::marker::PhantomData<T>,
 }
 
 impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
-    fn new(client: &'a Client, session: Option<&'a Session>, path: String, limit: u32) -> Self {
-        Self {
-            client,
-            session,
-            path,
-            query: String::new(),
-            number: 0,
-            limit,
-            seen: 0,
-            different: 0,
-            page_before: HashSet::new(),
-            total: None,
-            moved: false,
-            retries: 0,
-            status: None,
-            more: true,
-            begun_with: HashSet::new(),
-            empty_before: false,
-            unreadable_row: None,
-            rows: std::marker::PhantomData,
-        }
-    }
-
-    /// `query` ends in `&`.
-    fn with_query(self, query: &str) -> Self {
-        Self { query: query.to_owned(), ..self }
+    /// `query` is empty or ends in `&`.
+    fn new(client: &'a Client, path: String, query: &'static str, limit: u32) -> Self {
+        Self { client, path, query, sequence: PageSequence::new(limit), rows: std::marker::PhantomData }
     }
 
     async fn next(&mut self) -> Result<Turn<T>, ClientError> {
-        if !self.more {
-            return Ok(Turn::End(Outcome::read(self.status.unwrap_or(200))));
-        }
-        if self.number == self.limit {
-            let why = format!("the list does not end: {} pages were read", self.limit);
-            return Ok(Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why)));
-        }
-        self.number += 1;
-        let path = format!("{}?{}pageNum={}&itemsPerPage={PAGE}", self.path, self.query, self.number);
-        let (answer, retries) = self.client.get(self.session, &path).await?;
-        self.retries += retries;
-        let (status, body) = match answer {
-            Answer::Refusal(outcome) => return Ok(Turn::End(outcome)),
-            Answer::Document { status, body } => (status, body),
+        let number = match self.sequence.next_page() {
+            Ok(number) => number,
+            Err(end) => return Ok(Turn::End(end)),
         };
-        self.status = Some(status);
-        Ok(match Page::<T>::read(&body) {
-            Err(why) => {
-                let why = format!("the answer is not the documented one: {why}");
-                Turn::End(Outcome::unread(ReadStatus::Malformed, Some(status), why))
-            }
-            Ok(page) => self.take(page),
+        let session = self.client.keyring().default();
+        let (page, _) = self.client.page(session, &self.path, self.query, number).await?;
+        Ok(match page.and_then(|(status, page)| self.sequence.take(status, page)) {
+            Ok(rows) => Turn::Rows(rows),
+            Err(end) => Turn::End(end),
         })
     }
 
-    fn take(&mut self, page: Page<T>) -> Turn<T> {
-        let rows = page.rows;
-        self.seen += rows.len() as u64;
-        if page.total.is_some() {
-            self.moved |= self.total.is_some() && page.total != self.total;
-            self.total = page.total;
-        }
-        if self.unreadable_row.is_none() {
-            self.unreadable_row = page.unreadable_row;
-        }
-        let unfinished = match self.total {
-            Some(total) => self.seen < total,
-            // Nothing says where such a list ends but an empty page.
-            None => rows.len() >= PAGE || !page.has_links,
-        };
-        self.more = page.has_next || !rows.is_empty() && unfinished;
-        self.count_different(&rows);
-        let alone = self.number == 1 && !self.more;
-        let partial = |why: String| Turn::End(Outcome::unread(ReadStatus::Partial, self.status, why));
-        let counted = self.total.unwrap_or(u64::MAX);
-        if self.more && self.seen > counted.saturating_add(PAGE as u64) {
-            return partial(format!(
-                "the list does not end: it says {counted}, and goes on after {}",
-                self.seen
-            ));
-        }
-        match rows.first() {
-            Some(first) if !alone && !self.begun_with.insert(first.id().to_owned()) => {
-                partial("the list does not end: a page repeats one before it".to_owned())
-            }
-            None if self.more && std::mem::replace(&mut self.empty_before, true) => {
-                partial("the list does not end: empty pages say that more follows".to_owned())
-            }
-            Some(_) | None => Turn::Rows(rows),
-        }
-    }
-
-    /// Repeats within a page and across two pages are seen; further apart they would cost memory for every row.
-    fn count_different(&mut self, rows: &[T]) {
-        let here: HashSet<&str> = rows.iter().map(T::id).collect();
-        self.different += here.iter().filter(|id| !self.page_before.contains(**id)).count() as u64;
-        self.page_before =
-            if self.more { here.into_iter().map(str::to_owned).collect() } else { HashSet::new() };
-    }
-
-    /// The outcome of a list of which `got` different rows were taken: complete only if nothing at all speaks against it.
-    fn reconcile(&self, got: u64, end: Outcome, what: &str) -> Outcome {
-        if !end.status.is_complete() || end.status == ReadStatus::Removed {
-            return end;
-        }
-        if let Some(why) = &self.unreadable_row {
-            return Outcome::unread(ReadStatus::Malformed, self.status, why);
-        }
-        match self.total {
-            Some(total) if self.moved => {
-                let why = format!(
-                    "the list changed while it was read: the service now counts {total} {what}; read it again"
-                );
-                Outcome::unread(ReadStatus::Partial, self.status, why)
-            }
-            Some(total) if total != got => {
-                let why = format!("the service counts {total} {what}, but its pages hold {got}");
-                Outcome::unread(ReadStatus::Partial, self.status, why)
-            }
-            Some(_) | None => end,
-        }
+    /// Whether the rows that were read are all that the service counts.
+    fn reconcile(&self, end: Outcome, what: &str) -> Outcome {
+        of_a_list(self.sequence.reconcile(self.sequence.different(), end, what))
     }
 }
 

@@ -1,0 +1,282 @@
+//! The pages of a list, one after the other: whether another follows, and whether those were all. No requests in here: an
+//! audit hands over the answers as they come, an import those that somebody saved, and both get the same read status.
+
+use std::collections::{HashMap, HashSet};
+
+use super::wire::{Identified, Key, Page};
+use crate::model::{Outcome, PersonalKey, ReadStatus, Suffix};
+
+/// Rows of one page: the most that is documented.
+pub const PAGE: usize = 500;
+/// The service allows 10 keys a user; a list of more pages than this never ends.
+const KEY_PAGES: u32 = 100;
+/// More keys of one user than these are not taken.
+pub const MOST_KEYS: usize = 10_000;
+
+/// What the pages of a list so far say of the whole.
+pub(super) struct PageSequence {
+    /// Of the last page, from 1.
+    number: u32,
+    limit: u32,
+    /// Rows so far, repeats included.
+    seen: u64,
+    /// Rows so far, without repeats.
+    different: u64,
+    page_before: HashSet<String>,
+    total: Option<u64>,
+    /// Whether the service's own count changed: then rows may have moved from a page to be read to one that was.
+    moved: bool,
+    /// Of the last page.
+    status: Option<u16>,
+    more: bool,
+    /// The first id of each page: a list that turns in a circle comes back to one.
+    begun_with: HashSet<String>,
+    empty_before: bool,
+    unreadable_row: Option<String>,
+}
+
+impl PageSequence {
+    /// `limit` is how many pages are read of a list that does not end.
+    pub(super) fn new(limit: u32) -> Self {
+        Self {
+            number: 0,
+            limit,
+            seen: 0,
+            different: 0,
+            page_before: HashSet::new(),
+            total: None,
+            moved: false,
+            status: None,
+            more: true,
+            begun_with: HashSet::new(),
+            empty_before: false,
+            unreadable_row: None,
+        }
+    }
+
+    /// The number of the page to read next.
+    ///
+    /// # Errors
+    /// The end of the list: complete as far as its last page says, or too many pages.
+    pub(super) fn next_page(&self) -> Result<u32, Outcome> {
+        if !self.more {
+            return Err(Outcome::read(self.status.unwrap_or(200)));
+        }
+        if self.number == self.limit {
+            return Err(self.partial(format!("the list does not end: {} pages were read", self.limit)));
+        }
+        Ok(self.number + 1)
+    }
+
+    /// Takes the next page, and gives its rows.
+    ///
+    /// # Errors
+    /// The end of a list that goes on without bringing anything new.
+    pub(super) fn take<T: Identified>(&mut self, status: u16, page: Page<T>) -> Result<Vec<T>, Outcome> {
+        let rows = page.rows;
+        self.number += 1;
+        self.status = Some(status);
+        self.seen += rows.len() as u64;
+        if page.total.is_some() {
+            self.moved |= self.total.is_some() && page.total != self.total;
+            self.total = page.total;
+        }
+        if self.unreadable_row.is_none() {
+            self.unreadable_row = page.unreadable_row;
+        }
+        let unfinished = match self.total {
+            Some(total) => self.seen < total,
+            // Nothing says where such a list ends but an empty page.
+            None => rows.len() >= PAGE || !page.has_links,
+        };
+        self.more = page.has_next || !rows.is_empty() && unfinished;
+        self.count_different(&rows);
+        let alone = self.number == 1 && !self.more;
+        let counted = self.total.unwrap_or(u64::MAX);
+        if self.more && self.seen > counted.saturating_add(PAGE as u64) {
+            let why = format!("the list does not end: it says {counted}, and goes on after {}", self.seen);
+            return Err(self.partial(why));
+        }
+        match rows.first() {
+            Some(first) if !alone && !self.begun_with.insert(first.id().to_owned()) => {
+                Err(self.partial("the list does not end: a page repeats one before it".to_owned()))
+            }
+            None if self.more && std::mem::replace(&mut self.empty_before, true) => {
+                Err(self.partial("the list does not end: empty pages say that more follows".to_owned()))
+            }
+            Some(_) | None => Ok(rows),
+        }
+    }
+
+    /// Repeats within a page and across two pages are seen; further apart they would cost memory for every row.
+    fn count_different<T: Identified>(&mut self, rows: &[T]) {
+        let here: HashSet<&str> = rows.iter().map(T::id).collect();
+        self.different += here.iter().filter(|id| !self.page_before.contains(**id)).count() as u64;
+        self.page_before =
+            if self.more { here.into_iter().map(str::to_owned).collect() } else { HashSet::new() };
+    }
+
+    /// The service's own count of the whole list, by the last page that has one.
+    pub(super) fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// Rows so far, without those that repeat.
+    pub(super) fn different(&self) -> u64 {
+        self.different
+    }
+
+    fn partial(&self, why: String) -> Outcome {
+        Outcome::unread(ReadStatus::Partial, self.status, why)
+    }
+
+    /// The outcome of a list of which `got` different rows were taken: complete only if nothing at all speaks against it.
+    pub(super) fn reconcile(&self, got: u64, end: Outcome, what: &str) -> Outcome {
+        if !end.status.is_complete() || end.status == ReadStatus::Removed {
+            return end;
+        }
+        if let Some(why) = &self.unreadable_row {
+            return Outcome::unread(ReadStatus::Malformed, self.status, why);
+        }
+        match self.total {
+            Some(total) if self.moved => self.partial(format!(
+                "the list changed while it was read: the service now counts {total} {what}; read it again"
+            )),
+            Some(total) if total != got => {
+                self.partial(format!("the service counts {total} {what}, but its pages hold {got}"))
+            }
+            Some(_) | None => end,
+        }
+    }
+}
+
+/// The keys of one user, page by page.
+pub(super) struct UserKeys {
+    user_id: String,
+    pub(super) pages: PageSequence,
+    keys: Vec<PersonalKey>,
+    /// Where each id stands in `keys`.
+    places: HashMap<String, usize>,
+    /// What can't be in this user's list.
+    foreign: Option<String>,
+    /// A key of which there are two readings.
+    contradiction: Option<String>,
+}
+
+impl UserKeys {
+    /// Before the first page.
+    pub(super) fn new(user_id: &str) -> Self {
+        Self {
+            user_id: user_id.to_owned(),
+            pages: PageSequence::new(KEY_PAGES),
+            keys: Vec::new(),
+            places: HashMap::new(),
+            foreign: None,
+            contradiction: None,
+        }
+    }
+
+    /// Takes the next page. `is_own` tells of a suffix whether it is that of a credential in use.
+    ///
+    /// # Errors
+    /// The end of a list that is not to be read on.
+    pub(super) fn take(
+        &mut self,
+        status: u16,
+        page: Page<Key>,
+        is_own: impl Fn(Option<&Suffix>) -> bool,
+    ) -> Result<(), Outcome> {
+        let rows = self.pages.take(status, page)?;
+        self.add(rows, is_own)
+    }
+
+    /// Takes rows, whatever page they are of. Of two readings of a key the one that says more of its use stays.
+    ///
+    /// # Errors
+    /// More keys than a user can have.
+    pub(super) fn add(
+        &mut self,
+        rows: Vec<Key>,
+        is_own: impl Fn(Option<&Suffix>) -> bool,
+    ) -> Result<(), Outcome> {
+        if self.keys.len() + rows.len() > MOST_KEYS {
+            return Err(self
+                .pages
+                .partial(format!("more than {MOST_KEYS} keys, where the service allows 10")));
+        }
+        for row in rows {
+            if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&self.user_id)) {
+                self.foreign = Some("the list holds a key of another user".to_owned());
+            }
+            if !row.has_sound_id() {
+                self.foreign = Some("the list holds a key whose id is none".to_owned());
+            }
+            let key = row.into_model(&is_own);
+            let Some(place) = self.places.get(&key.id) else {
+                self.places.insert(key.id.clone(), self.keys.len());
+                self.keys.push(key);
+                continue;
+            };
+            let known = &mut self.keys[*place];
+            if *known != key {
+                self.contradiction = Some(format!("key {} is there twice, and not the same", key.id));
+                if (known.last_used, known.used_count) < (key.last_used, key.used_count) {
+                    *known = key;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys, each once, and whether those are all: `end` is why no further page was read.
+    pub(super) fn finish(self, end: Outcome) -> (Vec<PersonalKey>, Outcome) {
+        let outcome = match self.foreign {
+            Some(why) => Outcome::unread(ReadStatus::Malformed, self.pages.status, why),
+            None => self.pages.reconcile(self.keys.len() as u64, end, "keys"),
+        };
+        let outcome = match self.contradiction {
+            Some(why) if outcome.status == ReadStatus::Read => self.pages.partial(why),
+            Some(_) | None => outcome,
+        };
+        (self.keys, outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: &str = "5af9a1d29cc0cdb6ac0bf3f8";
+
+    /// What the pages of Ann's list give, read to the last of them.
+    fn read(pages: &[&str]) -> (Vec<PersonalKey>, Outcome) {
+        let mut keys = UserKeys::new(ANN);
+        for page in pages {
+            if let Err(end) = keys.take(200, Page::read(page.as_bytes()).unwrap(), |_| false) {
+                return keys.finish(end);
+            }
+        }
+        let end = keys.pages.next_page().expect_err("the last page says that it is the last");
+        keys.finish(end)
+    }
+
+    #[test]
+    fn two_readings_of_one_key_are_never_a_whole_list() {
+        let first = |count: u64| {
+            format!(
+                r#"{{"results":[{{"id":"c"}},{{"id":"a","usedCount":{count}}}],"links":[{{"rel":"next"}}]}}"#
+            )
+        };
+        let last = r#"{"results":[{"id":"a","usedCount":7},{"id":"b"}],"links":[{"rel":"self"}]}"#;
+        for (count, used, status) in
+            [(7, 7, ReadStatus::Read), (9, 9, ReadStatus::Partial), (3, 7, ReadStatus::Partial)]
+        {
+            let (keys, outcome) = read(&[&first(count), last]);
+            assert_eq!(
+                (keys.len(), keys[1].used_count, outcome.status),
+                (3, Some(used), status),
+                "{outcome:?}"
+            );
+        }
+    }
+}

@@ -1,20 +1,11 @@
 //! From the evidence to what people read: each run is read back in order, every key judged, and every format written
 //! in one pass. A file is written beside its name and renamed once all of them are whole and the numbers add up.
 
-mod csv;
 mod file;
-mod format;
-mod github;
-mod gitlab;
-mod json;
+mod formats;
 mod judge;
-mod junit;
-mod markdown;
-mod ndjson;
 mod place;
-mod prometheus;
 mod record;
-mod sarif;
 mod sentence;
 mod summary;
 pub mod terminal;
@@ -28,7 +19,7 @@ use tempfile::NamedTempFile;
 
 pub(crate) use file::beside;
 pub use file::{File, MANIFEST, put_beside};
-pub use format::{Format, Output};
+pub use formats::{Format, Output};
 pub use judge::{WaiverIssue, WaiverIssueKind};
 pub use summary::Summary;
 
@@ -201,7 +192,7 @@ pub fn prepare(output: &Output) -> Result<(), Error> {
     if let Some(summary) = output.step_summary.as_ref().filter(|_| output.formats.contains(&Format::Github)) {
         append(summary, "").map_err(|why| wrong(summary, why))?;
     }
-    output.formats.iter().try_for_each(|format| start(*format, output).map(drop))
+    output.formats.iter().try_for_each(|format| format.start(output).map(drop))
 }
 
 /// Writes one report of all the evidence, deployment by deployment.
@@ -216,7 +207,7 @@ pub fn write<'a>(
     std::fs::create_dir_all(&output.out).map_err(|why| wrong(&output.out, why))?;
     let mut writers = Vec::new();
     for format in &output.formats {
-        writers.push((output.path(*format), start(*format, output)?));
+        writers.push((output.path(*format), format.start(output)?));
     }
     let mut by_name: Vec<_> = evidence.iter().collect();
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
@@ -298,22 +289,4 @@ fn put_all(whole: Vec<(BufWriter<NamedTempFile>, PathBuf)>, output: &Output) -> 
 
 fn wrong(path: &Path, why: io::Error) -> Error {
     Error::Write(path.display().to_string(), why)
-}
-
-fn start(format: Format, output: &Output) -> Result<Box<dyn Writer>, Error> {
-    let file = || {
-        let path = output.path(format);
-        beside(&output.out).map(BufWriter::new).map_err(|why| wrong(&path, why))
-    };
-    Ok(match format {
-        Format::Csv => Box::new(csv::start(file()?, output.csv_raw)?),
-        Format::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),
-        Format::Json => Box::new(json::start(file()?)?),
-        Format::Ndjson => Box::new(ndjson::start(file()?)),
-        Format::Sarif => Box::new(sarif::start(file()?)),
-        Format::Junit => Box::new(junit::start(file()?, &output.out)?),
-        Format::Gitlab => Box::new(gitlab::start(file()?)),
-        Format::Github => Box::new(github::start()),
-        Format::Prometheus => Box::new(prometheus::start(file()?)),
-    })
 }

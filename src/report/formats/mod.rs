@@ -1,6 +1,20 @@
-//! What a report may be written as, and where it goes.
+//! What a report may be written as, and where it goes: the list of the formats, each a file of this folder.
 
+mod csv;
+mod github;
+mod gitlab;
+mod json;
+mod junit;
+mod markdown;
+mod ndjson;
+mod prometheus;
+mod sarif;
+
+use std::io::BufWriter;
 use std::path::PathBuf;
+
+use super::file::beside;
+use super::{Error, Writer, wrong};
 
 named! {
     /// What a report may be written as.
@@ -41,6 +55,25 @@ impl Format {
             Self::Github => None,
             Self::Prometheus => Some("keysunset.prom"),
         }
+    }
+
+    /// Begins a file of this format in the folder of the output.
+    pub(super) fn start(self, output: &Output) -> Result<Box<dyn Writer>, Error> {
+        let file = || {
+            let path = output.path(self);
+            beside(&output.out).map(BufWriter::new).map_err(|why| wrong(&path, why))
+        };
+        Ok(match self {
+            Self::Csv => Box::new(csv::start(file()?, output.csv_raw)?),
+            Self::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),
+            Self::Json => Box::new(json::start(file()?)?),
+            Self::Ndjson => Box::new(ndjson::start(file()?)),
+            Self::Sarif => Box::new(sarif::start(file()?)),
+            Self::Junit => Box::new(junit::start(file()?, &output.out)?),
+            Self::Gitlab => Box::new(gitlab::start(file()?)),
+            Self::Github => Box::new(github::start()),
+            Self::Prometheus => Box::new(prometheus::start(file()?)),
+        })
     }
 }
 

@@ -17,9 +17,9 @@ use tempfile::NamedTempFile;
 use self::invocation::Invocations;
 use self::result::Found;
 use self::spool::Spool;
-use super::place::Locator;
-use super::record::Record;
-use super::{Ended, Error, Report, Row, RunContext, Writer};
+use crate::report::place::Locator;
+use crate::report::record::Record;
+use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
 
 /// Of the standard with its first errata, which is the one in force.
 const SCHEMA: &str =

@@ -4,8 +4,8 @@ use std::io::{self, BufWriter};
 
 use tempfile::NamedTempFile;
 
-use super::record::Record;
-use super::{Ended, Error, Report, Row, RunContext, Writer};
+use crate::report::record::Record;
+use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
 
 /// Promised outward; later ones are only ever appended.
 const COLUMNS: [&str; 29] = [

@@ -10,9 +10,9 @@ use std::io::{self, BufWriter, Write as _};
 use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
-use super::{Ended, Error, Report, Row, RunContext, Summary, Writer};
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict};
+use crate::report::{Ended, Error, Report, Row, RunContext, Summary, Writer};
 
 /// Keys by verdict and severity, which the totals have apart.
 type Matrix = [[u64; Severity::ALL.len()]; Verdict::ALL.len()];
@@ -54,7 +54,7 @@ impl Writer for Prometheus {
     }
 }
 
-fn name<'a>(deployment: &'a super::Deployment) -> &'a str {
+fn name<'a>(deployment: &'a crate::report::Deployment) -> &'a str {
     &deployment.facts.run.deployment
 }
 
@@ -70,7 +70,7 @@ struct Deployment<'a> {
 }
 
 impl<'a> Deployment<'a> {
-    fn of(runs: &'a [super::Deployment], keys: &'a Matrix) -> Self {
+    fn of(runs: &'a [crate::report::Deployment], keys: &'a Matrix) -> Self {
         let facts = || runs.iter().map(|run| &run.facts);
         let summary = Summary::over(runs.iter().map(|run| &run.summary));
         let finished: Option<Vec<_>> = facts().map(|facts| facts.run.finished_at).collect();

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 
-use super::super::{Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, text};
 use crate::history::BurnDown;
 use crate::model::{IncompleteList, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
+use crate::report::{Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, text};
 use crate::store::Run;
 use crate::waivers::{Waiver, WaiverStatus};
 

@@ -20,11 +20,11 @@ use tempfile::NamedTempFile;
 
 use self::case::{Case, Ending, Told, not_read};
 use self::spool::Spool;
-use super::record::Record;
-use super::text::printable;
-use super::{Deployment, Ended, Error, Report, Row, RunContext, Writer, terminal};
 use crate::model::User;
 use crate::policy::day_or_instant;
+use crate::report::record::Record;
+use crate::report::text::printable;
+use crate::report::{Deployment, Ended, Error, Report, Row, RunContext, Writer, terminal};
 
 /// The file under way.
 struct Junit {

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use quick_xml::Writer as Xml;
 use quick_xml::events::{BytesText, Event};
 
-use super::super::record::Record;
-use super::super::text::printable;
-use super::super::{Row, RunContext};
 use crate::model::{PersonalKey, User, UserResult};
 use crate::policy::{Judgement, Severity, Verdict};
+use crate::report::record::Record;
+use crate::report::text::printable;
+use crate::report::{Row, RunContext};
 use crate::waivers::{Waiver, WaiverStatus};
 
 /// A user under way.

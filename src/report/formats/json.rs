@@ -8,10 +8,10 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::record::Record;
-use super::{Ended, Error, Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, Writer};
 use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
+use crate::report::record::Record;
+use crate::report::{Ended, Error, Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, Writer};
 use crate::store::RunSettings;
 use crate::waivers::Target;
 
@@ -130,8 +130,8 @@ struct Deployment<'a> {
 }
 
 impl<'a> Deployment<'a> {
-    fn of(deployment: &'a super::Deployment<'a>) -> Self {
-        let super::Deployment { facts, summary } = deployment;
+    fn of(deployment: &'a crate::report::Deployment<'a>) -> Self {
+        let crate::report::Deployment { facts, summary } = deployment;
         let run = facts.run;
         Self {
             name: &run.deployment,

@@ -10,12 +10,12 @@ use std::io;
 
 use self::annotation::{About, Annotation, Annotations, Kind, named};
 use self::step_summary::StepSummary;
-use super::place::Locator;
-use super::record::Record;
-use super::text::{printable, shortened};
-use super::{Ended, Error, Report, Row, RunContext, Writer, terminal};
 use crate::model::{PersonalKey, User};
 use crate::policy::{Judgement, Severity};
+use crate::report::place::Locator;
+use crate::report::record::Record;
+use crate::report::text::{printable, shortened};
+use crate::report::{Ended, Error, Report, Row, RunContext, Writer, terminal};
 
 /// Characters of a description or a reason.
 const TEXT: usize = 200;

@@ -9,11 +9,11 @@ use std::fmt::{self, Write as _};
 
 use chrono::{DateTime, Utc};
 
-use super::super::place::SourceLocation;
-use super::super::text::{printable, shortened};
 use super::worst::Worst;
 use crate::model::User;
 use crate::policy::Severity;
+use crate::report::place::SourceLocation;
+use crate::report::text::{printable, shortened};
 
 /// What GitHub shows of a kind in a step is ten; the tenth sums up.
 const SHOWN: usize = 9;

@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use super::super::record::Record;
-use super::super::text::{code, shortened};
-use super::super::{Deployment, Report, Row, RunContext, Summary, terminal};
 use super::worst::Worst;
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
+use crate::report::record::Record;
+use crate::report::text::{code, shortened};
+use crate::report::{Deployment, Report, Row, RunContext, Summary, terminal};
 
 /// Rows of a table.
 const ROWS: usize = 100;

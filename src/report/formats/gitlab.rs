@@ -6,11 +6,11 @@ use std::io::{self, BufWriter, Write as _};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::place::{Locator, SourceLocation, fingerprint, identity};
-use super::record::Record;
-use super::sentence::{self, Unknown};
-use super::{Ended, Error, Report, Row, RunContext, Writer};
 use crate::policy::Severity;
+use crate::report::place::{Locator, SourceLocation, fingerprint, identity};
+use crate::report::record::Record;
+use crate::report::sentence::{self, Unknown};
+use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
 
 /// What nobody knows weighs as much as a key of unknown use.
 const UNKNOWN: &str = "major";

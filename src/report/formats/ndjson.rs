@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write as _};
 
 use tempfile::NamedTempFile;
 
-use super::record::Record;
-use super::{Ended, Error, Report, Row, RunContext, Writer};
+use crate::report::record::Record;
+use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
 
 /// The file under way.
 struct Ndjson {

@@ -15,11 +15,11 @@ use minijinja::{Environment, UndefinedBehavior};
 use tempfile::NamedTempFile;
 
 use self::page::{DESCRIPTION, Key, Owner, Page, Unread, Waived, Year};
-use super::{Ended, Error, Report, Row, RunContext, Writer, text};
 use crate::policy::Severity;
+use crate::report::{Ended, Error, Report, Row, RunContext, Writer, text};
 
 const NAME: &str = "migration-report.md.j2";
-const BUILT_IN: &str = include_str!("../../../templates/migration-report.md.j2");
+const BUILT_IN: &str = include_str!("../../../../templates/migration-report.md.j2");
 /// Keys shown; all of them are in the CSV. Users not read likewise.
 const SHOWN: usize = 500;
 

@@ -146,7 +146,7 @@ impl Settings {
         let mut lower = credentials::deployment(profile.as_ref(), env);
         let url = match &asked.url {
             Some(text) => typed_url(text)?,
-            None => lower_url(&lower)?,
+            None => lower_url(lower.url.take())?,
         };
         without_credentials(&url)?;
         let mut sources = asked_sources(asked.users, asked.user, asked.project, asked.org, asked.all_orgs);
@@ -220,12 +220,6 @@ pub fn color(env: &Env) -> ColorChoice {
     if is_ci(env) && !forced { ColorChoice::Never } else { ColorChoice::Auto }
 }
 
-impl From<credentials::Error> for Error {
-    fn from(why: credentials::Error) -> Self {
-        Self::input(why)
-    }
-}
-
 fn typed_url(text: &str) -> Result<Url, Error> {
     cli::url(text).map_err(|why| Error::usage(format!("the URL can't be used (--url): {why}")))
 }
@@ -238,12 +232,8 @@ fn without_credentials(url: &Url) -> Result<(), Error> {
         .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"))
 }
 
-fn lower_url(lower: &credentials::Deployment) -> Result<Url, Error> {
-    match &lower.url {
-        None => Err(missing("which deployment to audit", "--url https://om.example:8080")),
-        Some(Ok(url)) => Ok(url.clone()),
-        Some(Err(why)) => Err(Error::input(why)),
-    }
+fn lower_url(url: Option<Result<Url, Error>>) -> Result<Url, Error> {
+    url.unwrap_or_else(|| Err(missing("which deployment to audit", "--url https://om.example:8080")))
 }
 
 impl ReportSettings {

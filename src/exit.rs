@@ -34,55 +34,114 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// What ends the run: what happened, to what, and what to do next.
+/// A signal that ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+/// Whose doing an error is; the exit code follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ErrorKind {
+    Usage,
+    Input,
+    Output,
+    Signal(Signal),
+    Bug,
+}
+
+/// What ends the run: what happened, to what, and what to do next. Its parts are put together when it is printed.
 #[derive(Debug)]
 pub struct Error {
-    /// The code to end with.
-    pub exit: Exit,
-    /// The first line says what happened; further lines (`help:`, `tried:`) what to do.
-    message: String,
+    kind: ErrorKind,
+    /// What happened, to what.
+    pub message: String,
+    /// A line each, such as `tried: …` or `FILE:3: …`.
+    pub details: Vec<String>,
+    /// What to do next.
+    pub help: Option<String>,
+    /// Whether `keysunset doctor` finds out more.
+    see_doctor: bool,
 }
 
 impl Error {
+    fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
+        Self { kind, message: message.to_string(), details: Vec::new(), help: None, see_doctor: false }
+    }
+
     /// Something is missing on the command line.
     pub fn usage(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Usage, message: message.to_string() }
+        Self::new(ErrorKind::Usage, message)
     }
 
     /// Something the caller gave can't be used.
     pub fn input(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::BadInput, message: message.to_string() }
+        Self::new(ErrorKind::Input, message)
     }
 
     /// Something could not be written.
     pub fn output(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::NotWritten, message: message.to_string() }
+        Self::new(ErrorKind::Output, message)
     }
 
-    /// Somebody ended it; `exit` says how.
-    pub fn interrupted(exit: Exit, message: impl fmt::Display) -> Self {
-        Self { exit, message: message.to_string() }
+    /// A signal ended it.
+    pub fn interrupted(signal: Signal, message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Signal(signal), message)
     }
 
     /// Something that can't be, whatever the input.
     pub fn bug(message: impl fmt::Display) -> Self {
-        Self {
-            exit: Exit::Bug,
-            message: format!("{message}\nhelp: this is a bug of keysunset; nothing was reported"),
-        }
+        Self::new(ErrorKind::Bug, message).help("this is a bug of keysunset; nothing was reported")
     }
 
-    /// Adds what to do next.
+    /// Adds lines below the first.
+    #[must_use]
+    pub fn details(mut self, details: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(details);
+        self
+    }
+
+    /// Says what to do next.
     #[must_use]
     pub fn help(mut self, help: impl fmt::Display) -> Self {
-        self.message = format!("{}\nhelp: {help}", self.message);
+        self.help = Some(help.to_string());
         self
+    }
+
+    /// Adds to the help that `keysunset doctor` finds out more.
+    #[must_use]
+    pub fn see_doctor(mut self) -> Self {
+        self.see_doctor = true;
+        self
+    }
+
+    /// The code to end with.
+    #[must_use]
+    pub fn exit_code(&self) -> Exit {
+        match self.kind {
+            ErrorKind::Usage => Exit::Usage,
+            ErrorKind::Input => Exit::BadInput,
+            ErrorKind::Output => Exit::NotWritten,
+            ErrorKind::Signal(Signal::Interrupt) => Exit::Interrupted,
+            ErrorKind::Signal(Signal::Terminate) => Exit::Terminated,
+            ErrorKind::Bug => Exit::Bug,
+        }
     }
 }
 
+/// All of it; every line after the first is indented.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message.replace('\n', "\n  "))
+        let mut lines = vec![self.message.clone()];
+        lines.extend_from_slice(&self.details);
+        if let Some(help) = &self.help {
+            let doctor = if self.see_doctor { "; see `keysunset doctor`" } else { "" };
+            lines.push(format!("help: {help}{doctor}"));
+        }
+        f.write_str(&lines.join("\n").replace('\n', "\n  "))
     }
 }
 

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(error)) => {
             eprintln!("error: {error}");
-            error.exit.into()
+            error.exit_code().into()
         }
         // The panic has told itself.
         Err(_) => Exit::Bug.into(),

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
 
 /// A page of 500 keys is some 150 KB; whoever sends more than this sends no page.
@@ -11,9 +12,7 @@ pub const BODY_LIMIT: usize = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody answers.
-    #[error(
-        "no connection to {origin}: {why}\nhelp: check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY); see `keysunset doctor`"
-    )]
+    #[error("no connection to {origin}: {why}")]
     NoConnection {
         /// Scheme, host and port.
         origin: String,
@@ -21,12 +20,7 @@ pub enum ClientError {
         why: String,
     },
     /// The digest layer refuses the answer to its own challenge.
-    #[error(
-        "the deployment refused the credentials (401 from {origin})\n\
-         tried: {public}\n\
-         help: check both parts of the key; a programmatic key also needs this machine's address on its access list; \
-         see `keysunset doctor`"
-    )]
+    #[error("the deployment refused the credentials (401 from {origin})")]
     RefusedCredentials {
         /// Scheme, host and port.
         origin: String,
@@ -34,10 +28,7 @@ pub enum ClientError {
         public: String,
     },
     /// An authentication other than the API's.
-    #[error(
-        "can't authenticate with {origin}: {why}\n\
-         help: keysunset answers HTTP Digest; is this the API itself, not a proxy?"
-    )]
+    #[error("can't authenticate with {origin}: {why}")]
     Challenge {
         /// Scheme, host and port.
         origin: String,
@@ -45,10 +36,7 @@ pub enum ClientError {
         why: String,
     },
     /// Something else listens there.
-    #[error(
-        "what answers at {url} is not the API: {why}\n\
-         help: --url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0"
-    )]
+    #[error("what answers at {url} is not the API: {why}")]
     NotTheApi {
         /// What was asked for.
         url: String,
@@ -56,8 +44,32 @@ pub enum ClientError {
         why: String,
     },
     /// The certificate file or the TLS set-up.
-    #[error("can't set up the connection: {0}\nhelp: --ca-cert takes a file of PEM certificates")]
+    #[error("can't set up the connection: {0}")]
     Setup(String),
+}
+
+impl From<ClientError> for Error {
+    fn from(error: ClientError) -> Self {
+        let told = Self::input(&error);
+        match error {
+            ClientError::NoConnection { .. } => {
+                told.help("check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)").see_doctor()
+            }
+            ClientError::RefusedCredentials { public, .. } => told
+                .details([format!("tried: {public}")])
+                .help(
+                    "check both parts of the key; a programmatic key also needs this machine's address on its access list",
+                )
+                .see_doctor(),
+            ClientError::Challenge { .. } => {
+                told.help("keysunset answers HTTP Digest; is this the API itself, not a proxy?")
+            }
+            ClientError::NotTheApi { .. } => told.help(
+                "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0",
+            ),
+            ClientError::Setup(_) => told.help("--ca-cert takes a file of PEM certificates"),
+        }
+    }
 }
 
 /// Why no response could be had.

@@ -8,7 +8,7 @@ use super::interrupt::Interrupt;
 use super::reported;
 use crate::client::{Client, Connection};
 use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings};
-use crate::exit::{Error, Exit};
+use crate::exit::{Error, Exit, Signal};
 use crate::model::{User, rfc3339};
 use crate::policy::{Policy, day_or_instant};
 use crate::progress::Progress;
@@ -79,8 +79,8 @@ pub async fn run(
                     store.note_version(run, client.service_version())?;
                     // A fixed clock says nothing about the deployment's.
                     store.note_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
-                    if let End::Interrupted(exit) = end {
-                        return Err(interrupted(&store, run, exit));
+                    if let End::Interrupted(signal) = end {
+                        return Err(interrupted(&store, run, signal));
                     }
                 }
             }
@@ -120,7 +120,8 @@ fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Error> {
         }
     } else if let Some((newest, _)) = runs.iter().find(|(_, reported)| !reported) {
         let changed = changes(newest, asked);
-        return Err(Error::input(format!("run {} can't be resumed with other settings{changed}", newest.id))
+        return Err(Error::input(format!("run {} can't be resumed with other settings", newest.id))
+            .details(changed)
             .help("resume it with its own settings, or leave out --resume for a new run"));
     }
     tracing::info!("nothing to resume: this is a new run");
@@ -128,7 +129,7 @@ fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Error> {
 }
 
 /// Which settings of those that shape the result differ. How hard to ask may change between the two halves of a run.
-fn changes(run: &Run, asked: &Run) -> String {
+fn changes(run: &Run, asked: &Run) -> Vec<String> {
     let rules = |run: &Run| {
         format!("{} and {} days", day_or_instant(run.settings.cutoff), run.settings.active_within)
     };
@@ -146,8 +147,7 @@ fn changes(run: &Run, asked: &Run) -> String {
         ("cutoff and activity", rules(run), rules(asked)),
     ];
     let differs = pairs.into_iter().filter(|(_, was, is)| was != is);
-    let lines = differs.map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}")));
-    lines.fold(String::new(), |lines, line| format!("{lines}\n{line}"))
+    differs.map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}"))).collect()
 }
 
 /// What is known of the run before its first request.
@@ -178,7 +178,7 @@ fn facts(settings: &Settings, checked: &[Checked], address: String, policy: &Pol
     }
 }
 
-fn interrupted(store: &Store, run: i64, exit: Exit) -> Error {
+fn interrupted(store: &Store, run: i64, signal: Signal) -> Error {
     let counted = store.run(Some(run)).and_then(|run| store.progress(&run));
     let so_far = match counted {
         Ok((requested, read)) => {
@@ -186,7 +186,7 @@ fn interrupted(store: &Store, run: i64, exit: Exit) -> Error {
         }
         Err(why) => why.to_string(),
     };
-    Error::interrupted(exit, format!("interrupted: {so_far}; no report was written")).help(
+    Error::interrupted(signal, format!("interrupted: {so_far}; no report was written")).help(
         "the same command with --resume goes on; `keysunset report` shows what there is, marked INCOMPLETE",
     )
 }
@@ -204,16 +204,13 @@ fn somebody(store: &Store, run: i64, end: &End) -> Result<(), Error> {
         return Ok(());
     }
     let gaps = store.gaps(&run)?;
-    let why: Vec<_> = gaps
-        .iter()
-        .map(|gap| {
-            let code = gap.outcome.error_code.as_deref().map_or_else(String::new, |code| format!(" {code}"));
-            let detail = gap.outcome.detail.as_deref().unwrap_or_default();
-            let told = printable(&format!("{}: {}{code}: {detail}", gap.source, gap.outcome.status));
-            format!("\n{told}")
-        })
-        .collect();
+    let why = gaps.iter().map(|gap| {
+        let code = gap.outcome.error_code.as_deref().map_or_else(String::new, |code| format!(" {code}"));
+        let detail = gap.outcome.detail.as_deref().unwrap_or_default();
+        printable(&format!("{}: {}{code}: {detail}", gap.source, gap.outcome.status))
+    });
     let sources = run.settings.sources.join(", ");
-    Err(Error::input(format!("nobody to audit: {sources} gave no user{}", why.join("")))
+    Err(Error::input(format!("nobody to audit: {sources} gave no user"))
+        .details(why)
         .help("an audit of nobody would look clean and prove nothing; check the list, the ids and what the key may see"))
 }

@@ -77,7 +77,9 @@ fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
 }
 
 fn broken(path: &Path, why: &Broken) -> Error {
-    unusable(path, format!("{}:{}", path.display(), why.to_string().trim_start_matches("line ")))
+    let mut error = unusable(path, format!("{}:{}: {}", path.display(), why.line, why.why));
+    error.help = why.help.map(str::to_owned);
+    error
 }
 
 /// The baseline's first line, and what follows it.

@@ -60,8 +60,8 @@ async fn examine(settings: Settings, clock: Clock, lines: &mut Vec<Line>) -> Opt
 }
 
 /// The value, or nothing and a line that says why.
-fn or_tell<T, E: ToString>(result: Result<T, E>, check: Check, lines: &mut Vec<Line>) -> Option<T> {
-    result.map_err(|why| lines.push(Line::error(check, &why))).ok()
+fn or_tell<T, E: Into<Error>>(result: Result<T, E>, check: Check, lines: &mut Vec<Line>) -> Option<T> {
+    result.map_err(|why| lines.push(Line::error(check, why.into()))).ok()
 }
 
 fn client(settings: Settings) -> Result<Client, crate::client::ClientError> {

@@ -12,7 +12,7 @@ use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use super::interrupt::Interrupt;
 use crate::client::{Client, ClientError};
 use crate::collect;
-use crate::exit::{Error, Exit};
+use crate::exit::{Error, Signal};
 use crate::model::{User, UserResult};
 use crate::policy::{Policy, Severity};
 use crate::progress::{Done, Progress};
@@ -41,7 +41,7 @@ pub(super) enum End {
     /// Everybody was asked for.
     Complete,
     /// A signal came.
-    Interrupted(Exit),
+    Interrupted(Signal),
     /// The journal ended before; closing it tells why.
     WriterStopped,
 }
@@ -105,8 +105,8 @@ pub(super) async fn gather(
                 done.all_known = all_known.load(Ordering::Relaxed);
                 progress.show(done);
             }
-            exit = interrupt.next() => {
-                if signal.replace(exit).is_some() {
+            next = interrupt.next() => {
+                if signal.replace(next).is_some() {
                     break Ok(());
                 }
                 drop(going_on.take());

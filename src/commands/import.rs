@@ -10,22 +10,13 @@ use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Import};
 use crate::exit::{Error, Exit};
 use crate::model::Product;
 use crate::report::text::printable;
-use crate::saved::{self, Saved};
+use crate::saved::Saved;
 use crate::store::{JournalHandle, Run, RunSettings, Store, WriterStopped};
 
 /// What the reports call a deployment that nothing names.
 const UNNAMED: &str = "saved answers";
 /// Files that are told at once when nobody was found in any; the rest are counted.
 const TOLD: usize = 20;
-
-impl From<saved::Error> for Error {
-    fn from(why: saved::Error) -> Self {
-        match why {
-            saved::Error::Missing(_) => Self::input(why),
-            saved::Error::Copy(_) => Self::output(why),
-        }
-    }
-}
 
 /// Runs the command.
 ///
@@ -48,10 +39,10 @@ pub async fn run(import: Import, clock: Clock, quiet: bool) -> Result<Exit, Erro
         _ = enter(saved, asked.product, pen) => None,
     };
     let store = journal.close()?;
-    if let Some(exit) = end {
+    if let Some(signal) = end {
         store.discard(run)?;
         return Err(
-            Error::interrupted(exit, "interrupted: nothing was kept").help("the same command begins anew")
+            Error::interrupted(signal, "interrupted: nothing was kept").help("the same command begins anew")
         );
     }
     if let Err(why) = somebody(&store, run) {
@@ -155,8 +146,7 @@ fn somebody(store: &Store, run: i64) -> Result<(), Error> {
     if gaps.len() > TOLD {
         why.push(format!("and {} more", gaps.len() - TOLD));
     }
-    let lines = why.into_iter().fold(String::new(), |lines, line| format!("{lines}\n{line}"));
-    Err(Error::input(format!("there is nobody in {}{lines}", run.settings.sources.join(", "))).help(
+    Err(Error::input(format!("there is nobody in {}", run.settings.sources.join(", "))).details(why).help(
         "save answers of GET /users/{id}/keys as they are, in files named by the user's id or e-mail address",
     ))
 }

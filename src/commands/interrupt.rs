@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM, as something to wait for.
 
-use crate::exit::{Error, Exit};
+use crate::exit::{Error, Signal};
 
 /// The signals that end a run. From its making on they no longer end the process by themselves.
 pub(super) struct Interrupt {
@@ -26,12 +26,12 @@ impl Interrupt {
         Ok(Self {})
     }
 
-    /// The next one, as the exit code it asks for.
-    pub(super) async fn next(&mut self) -> Exit {
+    /// The next one.
+    pub(super) async fn next(&mut self) -> Signal {
         #[cfg(unix)]
         tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
         }
         #[cfg(not(unix))]
         {
@@ -39,7 +39,7 @@ impl Interrupt {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
-            Exit::Interrupted
+            Signal::Interrupt
         }
     }
 }

@@ -23,55 +23,13 @@ pub mod verify;
 use std::io::Write as _;
 
 use self::interrupt::Interrupt;
-use crate::client::ClientError;
 use crate::config::{Clock, ReportSettings};
 use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
 use crate::report::{Format, GatePolicy, Report, ReportInput, WaiverIssue, Written, terminal};
-use crate::sources::BrokenList;
-use crate::store::{self, Run, Store};
+use crate::store::{Run, Store};
 use crate::waivers::Waivers;
-
-impl From<ClientError> for Error {
-    fn from(unusable: ClientError) -> Self {
-        Self::input(unusable)
-    }
-}
-
-impl From<BrokenList> for Error {
-    fn from(broken: BrokenList) -> Self {
-        Self::input(broken)
-    }
-}
-
-impl From<store::Error> for Error {
-    fn from(error: store::Error) -> Self {
-        if error.is_bad_input() { Self::input(error) } else { Self::output(error) }
-    }
-}
-
-impl From<crate::report::Error> for Error {
-    fn from(error: crate::report::Error) -> Self {
-        use crate::report::Error::{DoesNotAddUp, Store, Template, Write};
-        match error {
-            Store(error) => error.into(),
-            Write(..) => Self::output(error),
-            Template(_) => Self::input(error),
-            DoesNotAddUp(_) => Self::bug(error),
-        }
-    }
-}
-
-impl From<crate::evidence::canonical::Error> for Error {
-    fn from(error: crate::evidence::canonical::Error) -> Self {
-        use crate::evidence::canonical::Error::{Store, Write};
-        match error {
-            Store(error) => error.into(),
-            Write(_) => Self::output(error),
-        }
-    }
-}
 
 /// The rules by which a run is judged: the view's, or else its own.
 fn judged_by(run: &Run, view: &ReportSettings) -> Policy {
@@ -131,7 +89,7 @@ async fn reported(
     });
     tokio::select! {
         rendered = rendered => rendered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())),
-        exit = interrupt.next() => Err(Error::interrupted(exit, cut_short.0).help(cut_short.1)),
+        signal = interrupt.next() => Err(Error::interrupted(signal, cut_short.0).help(cut_short.1)),
     }
 }
 
@@ -146,7 +104,7 @@ fn warn(lapses: &[WaiverIssue]) {
 /// The waivers of the view, if it has any; by the day of `clock` they may end at most a year ahead.
 fn waivers(view: &ReportSettings, clock: Clock) -> Result<Waivers, Error> {
     let Some(path) = &view.waivers else { return Ok(Waivers::default()) };
-    Waivers::read(path, clock.now().date_naive()).map_err(Error::input)
+    Waivers::read(path, clock.now().date_naive())
 }
 
 /// What to do now that the report is there.

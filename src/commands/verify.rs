@@ -6,14 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::say;
-use crate::evidence::verify::{Line, Status, UnusableManifest, verify};
+use crate::evidence::verify::{Line, Status, verify};
 use crate::exit::{Error, Exit};
-
-impl From<UnusableManifest> for Error {
-    fn from(unusable: UnusableManifest) -> Self {
-        Self::input(unusable)
-    }
-}
 
 /// Runs the command. It ends with 0 if all was looked at and is equal, with 1 if something differs, and with 3 if nothing does
 /// but not all could be looked at.

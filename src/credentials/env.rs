@@ -2,8 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{Env, Error, pair};
+use super::{Env, pair};
 use crate::client::Credential;
+use crate::exit::Error;
 
 /// Where credentials may stand, best first: our own, mongocli's, the Atlas CLI's two spellings.
 pub(super) const PAIRS: [(&str, &str); 4] = [
@@ -26,9 +27,8 @@ pub(super) fn credential(env: &Env) -> Result<Option<(Credential, &'static str)>
         match (given(env, public_name), given(env, private_name)) {
             (Some(public), Some(private)) => {
                 let credential = pair(&public, &private).map_err(|why| {
-                    Error(format!(
-                        "{public_name} can't be used: {why}\nhelp: set it to the public part alone"
-                    ))
+                    Error::input(format!("{public_name} can't be used: {why}"))
+                        .help("set it to the public part alone")
                 })?;
                 return Ok(Some((credential, public_name)));
             }
@@ -41,7 +41,8 @@ pub(super) fn credential(env: &Env) -> Result<Option<(Credential, &'static str)>
 }
 
 fn half(there: &str, missing: &str) -> Error {
-    Error(format!("half a credential: {there} is set, {missing} is not\nhelp: set {missing} too"))
+    Error::input(format!("half a credential: {there} is set, {missing} is not"))
+        .help(format!("set {missing} too"))
 }
 
 #[cfg(test)]

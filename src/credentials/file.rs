@@ -7,16 +7,21 @@ use std::path::Path;
 use super::entry::Entry;
 use super::mistakes::Problems;
 use super::secret_file::{self, Unreadable};
-use super::{Env, Error, pair, rows, tables};
+use super::{Env, pair, rows, tables};
 use crate::client::{Credential, Credentials};
+use crate::exit::Error;
 
 /// The credentials of the file; its default only if that is wanted.
 pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Credentials, Error> {
     let name = path.display().to_string();
     let text = secret_file::read(path).map_err(|why| match why {
-        Unreadable::Open(why) => Error(format!("can't read the file of credentials {name}: {why}")),
-        Unreadable::Shared(why) => Error(format!("the file of credentials {name} is refused: {why}")),
-        Unreadable::Content(why) => Error(format!("the file of credentials {name} can't be used: {why}")),
+        Unreadable::Open(why) => Error::input(format!("can't read the file of credentials {name}: {why}")),
+        Unreadable::Shared { why, help } => {
+            Error::input(format!("the file of credentials {name} is refused: {why}")).help(help)
+        }
+        Unreadable::Content(why) => {
+            Error::input(format!("the file of credentials {name} can't be used: {why}"))
+        }
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut mistakes = Problems::of(&name);

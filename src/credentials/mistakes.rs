@@ -1,8 +1,6 @@
 //! What is wrong with a file of credentials: all of it at once, by line, and never with a word of what stands there.
 
-use std::fmt::Write as _;
-
-use super::Error;
+use crate::exit::Error;
 
 /// Mistakes that are told; the rest are counted.
 const TOLD: usize = 20;
@@ -34,16 +32,13 @@ impl Problems {
             return Ok(());
         }
         self.told.sort_by_key(|(line, _)| *line);
-        let mut page = "the file of credentials can't be used".to_owned();
-        for (line, why) in &self.told {
-            let place = if *line == 0 { self.file.clone() } else { format!("{}:{line}", self.file) };
-            // Writing to a string can't fail.
-            let _ = write!(page, "\n{place}: {why}");
-        }
-        if self.more > 0 {
-            let _ = write!(page, "\nand {} more", self.more);
-        }
-        page.push_str("\nhelp: docs/configuration.md shows what such a file looks like");
-        Err(Error(page))
+        let lines = self.told.iter().map(|(line, why)| match line {
+            0 => format!("{}: {why}", self.file),
+            line => format!("{}:{line}: {why}", self.file),
+        });
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        Err(Error::input("the file of credentials can't be used")
+            .details(lines.chain(more))
+            .help("docs/configuration.md shows what such a file looks like"))
     }
 }

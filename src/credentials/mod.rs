@@ -34,14 +34,10 @@ use zeroize::Zeroizing;
 pub use profile::{Deployment, Profile, deployment};
 
 use crate::client::{Credential, Credentials};
+use crate::exit::Error;
 
 /// How a variable of the environment is looked up.
 pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
-
-/// Why there is no credential, or none that can be used. Holds no secret.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(String);
 
 /// All credentials of a run, by the order of the module. `may_ask` is whether there is somebody to answer a prompt.
 ///
@@ -100,14 +96,14 @@ fn nothing(file: Option<&Path>, profile: Option<&Profile>, may_ask: bool) -> Err
     } else {
         "nobody is asked where CI is set"
     };
-    Error(format!(
-        "no credentials\n\
-         tried: the environment: {tried}: not set\n\
-         tried: {file}\n\
-         tried: {profile}\n\
-         tried: a prompt: {prompt}\n\
-         help: set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to the two parts of an API key"
-    ))
+    Error::input("no credentials")
+        .details([
+            format!("tried: the environment: {tried}: not set"),
+            format!("tried: {file}"),
+            format!("tried: {profile}"),
+            format!("tried: a prompt: {prompt}"),
+        ])
+        .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to the two parts of an API key")
 }
 
 /// A credential of two parts, or what is wrong with the public one.

@@ -53,9 +53,10 @@ impl SecretSource {
 fn of_file(path: &Path, whose: &str) -> Result<Zeroizing<String>, String> {
     let text = secret_file::read(path).map_err(|why| match why {
         Unreadable::Open(why) => format!("the file named here for {whose} can't be opened: {why}"),
-        Unreadable::Shared(why) | Unreadable::Content(why) => {
-            format!("the file named here for {whose} can't be used: {why}")
+        Unreadable::Shared { why, help } => {
+            format!("the file named here for {whose} can't be used: {why}\nhelp: {help}")
         }
+        Unreadable::Content(why) => format!("the file named here for {whose} can't be used: {why}"),
     })?;
     first_line(&text).ok_or_else(|| format!("the first line of the file named here for {whose} is empty"))
 }

@@ -10,8 +10,9 @@ use url::Url;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::secret_file::{quoted, shared};
-use super::{Env, Error, env, pair};
+use super::{Env, env, pair};
 use crate::client::Credential;
+use crate::exit::Error;
 use crate::model::Product;
 
 /// Whose configuration it is.
@@ -149,11 +150,10 @@ impl Raw {
 fn address_of(text: &str) -> Result<Url, Error> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| {
-        Error(
-            "the address of the deployment in the profile, MCLI_OPS_MANAGER_URL or MONGODB_ATLAS_BASE_URL is no URL\n\
-             help: write it like https://om.example:8080, or say --url"
-                .to_owned(),
+        Error::input(
+            "the address of the deployment in the profile, MCLI_OPS_MANAGER_URL or MONGODB_ATLAS_BASE_URL is no URL",
         )
+        .help("write it like https://om.example:8080, or say --url")
     })
 }
 
@@ -182,17 +182,16 @@ impl Profile {
             if let Some(profile) = profile {
                 return Ok(profile);
             }
-            known.extend(names.into_iter().map(|name| format!("\nprofile: {name} ({})", path.display())));
+            known.extend(names.into_iter().map(|name| format!("profile: {name} ({})", path.display())));
         }
         if known.is_empty() {
             let looked: Vec<_> =
-                places.iter().map(|(_, path)| format!("\ntried: {}", path.display())).collect();
-            return Err(Error(format!("there is no profile {name:?}, nor any other{}", looked.concat())));
+                places.iter().map(|(_, path)| format!("tried: {}", path.display())).collect();
+            return Err(Error::input(format!("there is no profile {name:?}, nor any other")).details(looked));
         }
-        Err(Error(format!(
-            "there is no profile {name:?}{}\nhelp: name one of these with --profile",
-            known.concat()
-        )))
+        Err(Error::input(format!("there is no profile {name:?}"))
+            .details(known)
+            .help("name one of these with --profile"))
     }
 
     fn of(tool: Tool, name: &str, path: &Path, table: &mut Table) -> Self {
@@ -218,10 +217,8 @@ impl Profile {
     /// The API key of the profile, if it holds one.
     pub(super) fn credential(&self) -> Result<Option<Credential>, Error> {
         let half = |there: &str, missing: &str, why: &str| {
-            Error(format!(
-                "half a credential: {self} has {there} and no {missing}{why}\n\
-                 help: set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY, or use --credentials"
-            ))
+            Error::input(format!("half a credential: {self} has {there} and no {missing}{why}"))
+                .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY, or use --credentials")
         };
         match (&self.public, &self.private) {
             (None, None) => Ok(None),
@@ -236,7 +233,7 @@ impl Profile {
                     tracing::warn!("others can read or change {path} (mode {mode:04o}): chmod 600 {path}");
                 }
                 let pair = pair(public, private.expose_secret());
-                pair.map(Some).map_err(|why| Error(format!("{self} can't be used: {why}")))
+                pair.map(Some).map_err(|why| Error::input(format!("{self} can't be used: {why}")))
             }
         }
     }
@@ -268,7 +265,7 @@ fn places(env: &Env) -> Vec<(Tool, PathBuf)> {
 
 /// `None` where there is no such file.
 fn read(path: &Path) -> Result<Option<Table>, Error> {
-    let cannot = |why: String| Error(format!("{} can't be used: {why}", path.display()));
+    let cannot = |why: String| Error::input(format!("{} can't be used: {why}", path.display()));
     let text = match std::fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -4,15 +4,16 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use zeroize::Zeroizing;
 
-use super::{Error, pair};
+use super::pair;
 use crate::client::Credential;
+use crate::exit::Error;
 
 /// Asks on the terminal; `None` where standard input is none, or nothing was typed.
 pub(super) fn ask() -> Result<Option<Credential>, Error> {
     if !io::stdin().is_terminal() {
         return Ok(None);
     }
-    let cannot = |why: io::Error| Error(format!("can't ask for credentials: {why}"));
+    let cannot = |why: io::Error| Error::input(format!("can't ask for credentials: {why}"));
     let mut screen = io::stderr();
     write!(screen, "Public key (or username): ").and_then(|()| screen.flush()).map_err(cannot)?;
     let mut public = String::new();
@@ -27,5 +28,5 @@ pub(super) fn ask() -> Result<Option<Credential>, Error> {
     if private.is_empty() {
         return Ok(None);
     }
-    pair(public, private).map(Some).map_err(|why| Error(format!("this can't be used: {why}")))
+    pair(public, private).map(Some).map_err(|why| Error::input(format!("this can't be used: {why}")))
 }

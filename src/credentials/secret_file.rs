@@ -13,8 +13,8 @@ const LIMIT: u64 = 64 << 20;
 pub(super) enum Unreadable {
     /// It is not there, or not ours to read; its name may be no name.
     Open(std::io::Error),
-    /// Others may read it, and what to type against that.
-    Shared(String),
+    /// Others may read it: how, and what to type against that.
+    Shared { why: String, help: String },
     /// What it holds.
     Content(String),
 }
@@ -27,10 +27,10 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
         return Err(Unreadable::Content("it is a folder".to_owned()));
     }
     if let Some(mode) = shared(&about) {
-        return Err(Unreadable::Shared(format!(
-            "others can read or change it (mode {mode:04o})\nhelp: chmod 600 {}",
-            quoted(path)
-        )));
+        return Err(Unreadable::Shared {
+            why: format!("others can read or change it (mode {mode:04o})"),
+            help: format!("chmod 600 {}", quoted(path)),
+        });
     }
     // Room for all of it at once, so that no growing buffer leaves copies behind.
     let room = usize::try_from(about.len().min(LIMIT)).unwrap_or_default();

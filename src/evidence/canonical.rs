@@ -101,6 +101,15 @@ pub enum Error {
     Write(#[from] io::Error),
 }
 
+impl From<Error> for crate::exit::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Write(_) => Self::output(error),
+        }
+    }
+}
+
 impl From<&Run> for Head {
     fn from(run: &Run) -> Self {
         // Neither the number nor whether it was reported: the same run elsewhere is the same bytes.

@@ -3,6 +3,7 @@
 
 mod kept;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use super::digest;
 use super::manifest::{FORMAT, Manifest, NAME, Named, Tool, VERSION, settings_sha256};
+use crate::exit::Error;
 use crate::report::Format;
 use crate::report::text::printable;
 
@@ -68,22 +70,17 @@ impl Line {
     }
 }
 
-/// There is nothing to verify: no manifest, another program's file, or a newer version's.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UnusableManifest(String);
-
 /// In bytes. A manifest is some kilobytes long.
 const LONGEST: u64 = 16 << 20;
 
 /// Checks the manifest in `dir` and all that it names. Each of its runs is looked for in `stores`.
 ///
 /// # Errors
-/// A manifest that can't be used. Everything else is a line.
-pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<Line>, UnusableManifest> {
+/// There is nothing to verify: no manifest, another program's file, or a newer version's. Everything else is a line.
+pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<Line>, Error> {
     let path = dir.join(NAME);
     let text = read(&path)?;
-    let manifest = parse(&text).map_err(|why| UnusableManifest(format!("{} {why}", path.display())))?;
+    let manifest = parse(&text, &path.display().to_string())?;
     let sha256 = super::manifest::sha256(&text);
     let mut lines = vec![itself(&manifest, &text, &sha256)];
     lines.extend(manifest.files.iter().map(|file| beside(dir, file)));
@@ -103,7 +100,7 @@ pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<Line>, UnusableManif
     Ok(lines)
 }
 
-fn read(path: &Path) -> Result<String, UnusableManifest> {
+fn read(path: &Path) -> Result<String, Error> {
     let name = path.display();
     let text = regular(path).and_then(|file| {
         let mut text = String::new();
@@ -111,12 +108,11 @@ fn read(path: &Path) -> Result<String, UnusableManifest> {
         Ok(text)
     });
     match text {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Err(UnusableManifest(format!(
-            "there is no {name}\nhelp: every run writes one into --out; name that folder: `keysunset verify DIR`"
-        ))),
-        Err(why) => Err(UnusableManifest(format!("{name} can't be read: {why}"))),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Err(Error::input(format!("there is no {name}"))
+            .help("every run writes one into --out; name that folder: `keysunset verify DIR`")),
+        Err(why) => Err(Error::input(format!("{name} can't be read: {why}"))),
         Ok(text) if text.len() as u64 == LONGEST => {
-            Err(UnusableManifest(format!("{name} is no manifest: it is longer than {} MiB", LONGEST >> 20)))
+            Err(Error::input(format!("{name} is no manifest: it is longer than {} MiB", LONGEST >> 20)))
         }
         Ok(text) => Ok(text),
     }
@@ -130,34 +126,35 @@ fn regular(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Reads a manifest of this version or an earlier one. What is wrong with another goes on from its name.
-pub(super) fn parse(text: &str) -> Result<Manifest, String> {
+/// Reads a manifest of this version or an earlier one. `name` is what an error calls it.
+pub(super) fn parse(text: &str, name: &str) -> Result<Manifest, Error> {
     #[derive(Deserialize)]
     struct Probe {
         format: String,
         version: u64,
     }
+    let wrong = |why: &dyn Display| Error::input(format!("{name} is not a manifest of keysunset: {why}"));
     match serde_json::from_str(text) {
         Ok(Probe { format, version }) if format == FORMAT && version > VERSION => {
-            return Err(format!(
-                "was written by a newer keysunset (version {version}; this one knows {VERSION})\nhelp: use that version"
-            ));
+            let why =
+                format!("was written by a newer keysunset (version {version}; this one knows {VERSION})");
+            return Err(Error::input(format!("{name} {why}")).help("use that version"));
         }
         Ok(Probe { format, version: VERSION }) if format == FORMAT => {}
-        Ok(_) => return Err("is not a manifest of keysunset: its `format` is another".to_owned()),
-        Err(why) => return Err(format!("is not a manifest of keysunset: {why}")),
+        Ok(_) => return Err(wrong(&"its `format` is another")),
+        Err(why) => return Err(wrong(&why)),
     }
-    let manifest: Manifest =
-        serde_json::from_str(text).map_err(|why| format!("is not a manifest of keysunset: {why}"))?;
+    let manifest: Manifest = serde_json::from_str(text).map_err(|why| wrong(&why))?;
     if manifest.runs.is_empty() {
-        return Err("is not a manifest of keysunset: it is of no run".to_owned());
+        return Err(wrong(&"it is of no run"));
     }
     match manifest.files.iter().find(|file| !is_name(&file.name)) {
         None => Ok(manifest),
-        Some(file) => Err(format!(
-            "can't be trusted: it names {:?}, and keysunset writes no such file\nhelp: nothing was read outside its folder",
-            file.name
-        )),
+        Some(file) => {
+            let why = format!("it names {:?}, and keysunset writes no such file", file.name);
+            Err(Error::input(format!("{name} can't be trusted: {why}"))
+                .help("nothing was read outside its folder"))
+        }
     }
 }
 

@@ -160,9 +160,7 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// A file can't be written.
-    #[error(
-        "{0} can't be written: {1}\nhelp: what stood there before is untouched; `keysunset report` writes the reports of a stored run"
-    )]
+    #[error("{0} can't be written: {1}")]
     Write(String, #[source] io::Error),
     /// A template is wrong.
     #[error("the template can't be used: {0}")]
@@ -170,6 +168,19 @@ pub enum Error {
     /// The totals contradict each other.
     #[error("the numbers do not add up: {0}")]
     DoesNotAddUp(String),
+}
+
+impl From<Error> for crate::exit::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Write(..) => Self::output(error).help(
+                "what stood there before is untouched; `keysunset report` writes the reports of a stored run",
+            ),
+            Error::Template(_) => Self::input(error),
+            Error::DoesNotAddUp(_) => Self::bug(error),
+        }
+    }
 }
 
 /// What was written.

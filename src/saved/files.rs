@@ -5,17 +5,24 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::exit::Error;
+
 /// Inputs that can't be read as they were named, all of them.
 #[derive(Debug, thiserror::Error)]
 pub struct Missing(Vec<(PathBuf, String)>);
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is nothing to import")?;
-        for (path, why) in &self.0 {
-            write!(f, "\n{}: {why}", path.display())?;
-        }
-        write!(f, "\nhelp: name files with saved answers of GET /users/{{id}}/keys, or folders of them")
+        f.write_str("there is nothing to import")
+    }
+}
+
+impl From<Missing> for Error {
+    fn from(missing: Missing) -> Self {
+        let lines = missing.0.iter().map(|(path, why)| format!("{}: {why}", path.display()));
+        Self::input(&missing)
+            .details(lines)
+            .help("name files with saved answers of GET /users/{id}/keys, or folders of them")
     }
 }
 
@@ -182,7 +189,8 @@ mod tests {
     fn everything_that_is_missing_is_told_at_once() {
         let folder = folder(&["a/.DS_Store", "b/1.json"]);
         let path = |name: &str| folder.path().join(name);
-        let told = Found::of(&[path("a"), path("b"), path("c"), path("d")]).unwrap_err().to_string();
+        let missing = Found::of(&[path("a"), path("b"), path("c"), path("d")]).unwrap_err();
+        let told = Error::from(missing).to_string();
         for name in ["a: a folder without files", "c: ", "d: "] {
             assert!(told.contains(&path(name).display().to_string()), "{name}: {told}");
         }

@@ -34,10 +34,19 @@ pub enum Error {
     #[error(transparent)]
     Missing(#[from] Missing),
     /// No place to work in.
-    #[error(
-        "can't copy the answers to a temporary file: {0}\nhelp: make room in the folder for temporary files, or set TMPDIR"
-    )]
+    #[error("can't copy the answers to a temporary file: {0}")]
     Copy(#[source] std::io::Error),
+}
+
+impl From<Error> for crate::exit::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Missing(missing) => missing.into(),
+            Error::Copy(_) => {
+                Self::output(error).help("make room in the folder for temporary files, or set TMPDIR")
+            }
+        }
+    }
 }
 
 /// Saved answers, looked through once.

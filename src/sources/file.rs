@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::UserRef;
 use super::rows::{Format, detect, read};
+use crate::exit::Error;
 use crate::model::{IncompleteList, Line, Origin, Outcome, ReadStatus};
 
 /// Broken lines that are told at once; the rest are counted.
@@ -44,19 +45,19 @@ impl BrokenList {
 
 impl fmt::Display for BrokenList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the list of users can't be used")?;
-        for (line, why) in &self.lines {
-            match line {
-                0 => write!(f, "\n{}: {why}", self.name)?,
-                line => write!(f, "\n{}:{line}: {why}", self.name)?,
-            }
-        }
-        if self.more > 0 {
-            write!(f, "\nand {} more", self.more)?;
-        }
-        write!(
-            f,
-            "\nhelp: one id (24 hexadecimal digits) or name a line, CSV with a column `user_id` or `username`, or JSON"
+        f.write_str("the list of users can't be used")
+    }
+}
+
+impl From<BrokenList> for Error {
+    fn from(broken: BrokenList) -> Self {
+        let lines = broken.lines.iter().map(|(line, why)| match line {
+            0 => format!("{}: {why}", broken.name),
+            line => format!("{}:{line}: {why}", broken.name),
+        });
+        let more = (broken.more > 0).then(|| format!("and {} more", broken.more));
+        Self::input(&broken).details(lines.chain(more)).help(
+            "one id (24 hexadecimal digits) or name a line, CSV with a column `user_id` or `username`, or JSON",
         )
     }
 }

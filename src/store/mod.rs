@@ -32,32 +32,45 @@ use crate::model::{IncompleteList, Product, User, UserResult};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another program's database, or no database at all.
-    #[error(
-        "{0} is not a keysunset store: {1}\nhelp: name another file with --store; this one was left as it is"
-    )]
+    #[error("{0} is not a keysunset store: {1}")]
     NotOurs(String, String),
     /// Written by a newer version.
-    #[error(
-        "{0} was written by a newer keysunset (schema {1}; this one knows {2})\nhelp: use that version; the file was left as it is"
-    )]
+    #[error("{0} was written by a newer keysunset (schema {1}; this one knows {2})")]
     Newer(String, i64, i64),
     /// There is no such file, and nothing was to be created.
-    #[error("there is no store at {0}\nhelp: `keysunset audit` makes one; --store or --out say where")]
+    #[error("there is no store at {0}")]
     Missing(String),
     /// Another run is going on in it.
-    #[error(
-        "another audit is writing to {0}\nhelp: wait for it, or give this one a store of its own with --store or --out"
-    )]
+    #[error("another audit is writing to {0}")]
     Busy(String),
+    /// There is no run in it.
+    #[error("{0} holds no run yet")]
+    Empty(String),
     /// There is no such run in it.
-    #[error("{0}")]
-    NoRun(String),
+    #[error("{0} holds no run {1}")]
+    NoRun(String, i64),
     /// It can't be made.
     #[error("the store {0} can't be written: {1}")]
     Unwritable(String, #[source] std::io::Error),
     /// It can't be read or written.
     #[error("the store {0} can't be used: {1}")]
     Sqlite(String, #[source] rusqlite::Error),
+}
+
+impl From<Error> for crate::exit::Error {
+    fn from(error: Error) -> Self {
+        let told = if error.is_bad_input() { Self::input(&error) } else { Self::output(&error) };
+        match error {
+            Error::NotOurs(..) => told.help("name another file with --store; this one was left as it is"),
+            Error::Newer(..) => told.help("use that version; the file was left as it is"),
+            Error::Missing(_) => told.help("`keysunset audit` makes one; --store or --out say where"),
+            Error::Busy(_) => {
+                told.help("wait for it, or give this one a store of its own with --store or --out")
+            }
+            Error::Empty(_) => told.help("`keysunset audit` makes one"),
+            Error::NoRun(..) | Error::Unwritable(..) | Error::Sqlite(..) => told,
+        }
+    }
 }
 
 /// Whether SQLite says that the file is not what it wrote.
@@ -143,10 +156,14 @@ pub struct Store {
 
 impl Error {
     /// Whether it is the file that is wrong, rather than the disk or the right to write.
-    #[must_use]
-    pub fn is_bad_input(&self) -> bool {
+    fn is_bad_input(&self) -> bool {
         match self {
-            Self::NotOurs(..) | Self::Newer(..) | Self::Missing(_) | Self::Busy(_) | Self::NoRun(_) => true,
+            Self::NotOurs(..)
+            | Self::Newer(..)
+            | Self::Missing(_)
+            | Self::Busy(_)
+            | Self::Empty(_)
+            | Self::NoRun(..) => true,
             Self::Unwritable(..) => false,
             Self::Sqlite(_, error) => matches!(
                 error.sqlite_error_code(),
@@ -271,10 +288,8 @@ impl Store {
             .optional()
             .map_err(|error| self.sqlite(error))?;
         found.ok_or_else(|| match id {
-            Some(id) => Error::NoRun(format!("{} holds no run {id}", self.path)),
-            None => {
-                Error::NoRun(format!("{} holds no run yet\nhelp: `keysunset audit` makes one", self.path))
-            }
+            Some(id) => Error::NoRun(self.path.clone(), id),
+            None => Error::Empty(self.path.clone()),
         })
     }
 

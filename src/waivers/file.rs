@@ -10,9 +10,10 @@ use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Waiver;
 use super::entry::Draft;
 use super::mistakes::{Problems, quoted};
-use super::{Broken, Waiver};
+use crate::exit::Error;
 use crate::lines::LineIndex;
 
 /// In bytes: some 30,000 waivers. What is no TOML costs its parser up to 200 times as much memory.
@@ -22,17 +23,18 @@ const LIMIT: u64 = 1 << 20;
 const LONGEST: Months = Months::new(12);
 
 /// The waivers of the file, in its order, and the SHA-256 of its bytes.
-pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, String), Broken> {
+pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, String), Error> {
     let name = path.display().to_string();
-    let bytes = bytes(path).map_err(|why| Broken(format!("can't read the file of waivers {name}: {why}")))?;
-    let refused = |why: &str| Broken(format!("the file of waivers can't be used\n{name}{why}"));
+    let bytes =
+        bytes(path).map_err(|why| Error::input(format!("can't read the file of waivers {name}: {why}")))?;
+    let refused = |why| Error::input("the file of waivers can't be used").details([why]);
     if bytes.len() as u64 > LIMIT {
-        return Err(refused(&format!(": it is longer than {} MiB", LIMIT >> 20)));
+        return Err(refused(format!("{name}: it is longer than {} MiB", LIMIT >> 20)));
     }
     let text = std::str::from_utf8(&bytes).map_err(|why| {
         let end = why.valid_up_to();
         let line = LineIndex::of(&String::from_utf8_lossy(&bytes[..end])).at(end);
-        refused(&format!(":{line}: this is not UTF-8\nhelp: save the file as UTF-8"))
+        refused(format!("{name}:{line}: this is not UTF-8")).help("save the file as UTF-8")
     })?;
     let mut mistakes = Problems::of(&name);
     let last = today.checked_add_months(LONGEST).unwrap_or(NaiveDate::MAX);

@@ -1,8 +1,6 @@
 //! What is wrong with a file of waivers: all of it at once, by line.
 
-use std::fmt::Write as _;
-
-use super::Broken;
+use crate::exit::Error;
 
 /// Mistakes that are told; the rest are counted.
 const TOLD: usize = 20;
@@ -27,22 +25,17 @@ impl Problems {
     }
 
     /// An error of all of them, where there are any.
-    pub(super) fn end(mut self) -> Result<(), Broken> {
+    pub(super) fn end(mut self) -> Result<(), Error> {
         if self.found.is_empty() {
             return Ok(());
         }
         // Stable: what was found in the same line stays in order.
         self.found.sort_by_key(|(line, _)| *line);
-        let mut page = "the file of waivers can't be used".to_owned();
-        for (line, why) in self.found.iter().take(TOLD) {
-            // Writing to a string can't fail.
-            let _ = write!(page, "\n{}:{line}: {why}", self.file);
-        }
-        if let Some(more @ 1..) = self.found.len().checked_sub(TOLD) {
-            let _ = write!(page, "\nand {more} more");
-        }
-        page.push_str("\nhelp: docs/waivers.md shows what such a file looks like");
-        Err(Broken(page))
+        let lines = self.found.iter().take(TOLD).map(|(line, why)| format!("{}:{line}: {why}", self.file));
+        let more = self.found.len().checked_sub(TOLD).filter(|more| *more > 0);
+        Err(Error::input("the file of waivers can't be used")
+            .details(lines.chain(more.map(|more| format!("and {more} more"))))
+            .help("docs/waivers.md shows what such a file looks like"))
     }
 }
 

@@ -13,17 +13,13 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::exit::Error;
 use crate::model::User;
 
 pub use paste::entry_to_paste;
 
 /// In days: a waiver that ends so soon is to be told.
 const SOON: i64 = 14;
-
-/// Why a file of waivers can't be used: all that is wrong with it, over several lines, as it is to be shown.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Broken(String);
 
 /// What a waiver is of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,7 +111,7 @@ impl Waivers {
     ///
     /// # Errors
     /// A file that can't be read, is too long or not UTF-8; or all mistakes in it, with their lines.
-    pub fn read(path: &Path, today: NaiveDate) -> Result<Self, Broken> {
+    pub fn read(path: &Path, today: NaiveDate) -> Result<Self, Error> {
         let (all, sha256) = file::read(path, today)?;
         Ok(Self { sha256: Some(sha256), ..Self::of(all) })
     }

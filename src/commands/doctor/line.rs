@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::exit::Error;
 use crate::report::text::{printable, shortened};
 
 named! {
@@ -77,12 +78,11 @@ impl Line {
         Self::new(check, Status::Failed, found.as_ref(), Some(advice.as_ref()))
     }
 
-    /// From an error of several lines, of which those after `help: ` are the advice.
-    pub(super) fn error(check: Check, why: &impl ToString) -> Self {
-        let why = why.to_string();
-        let why = why.replace("; see `keysunset doctor`", "");
-        let (found, advice) = why.split_once("\nhelp: ").unwrap_or((&why, "run it again with -vv"));
-        Self::failed(check, found.replace('\n', "; "), advice)
+    /// From what would end an audit.
+    pub(super) fn error(check: Check, why: Error) -> Self {
+        let lines = [vec![why.message], why.details].concat();
+        let advice = why.help.as_deref().unwrap_or("run it again with -vv");
+        Self::failed(check, lines.join("; ").replace('\n', "; "), advice)
     }
 }
 

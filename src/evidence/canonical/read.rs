@@ -27,8 +27,25 @@ pub enum Entry {
 pub struct Broken {
     /// From 1.
     pub line: u64,
-    why: String,
+    /// What is wrong with it.
+    pub why: String,
+    /// What to do next.
+    pub help: Option<&'static str>,
 }
+
+impl Broken {
+    fn new(line: u64, why: impl Into<String>) -> Self {
+        Self { line, why: why.into(), help: None }
+    }
+
+    fn help(self, help: &'static str) -> Self {
+        Self { help: Some(help), ..self }
+    }
+}
+
+/// What to do where a file is none that was exported.
+const NOT_EXPORTED: &str = "`keysunset export` writes such a file";
+const CUT: &str = "export the run again";
 
 /// Reads what [`write`](super::write) wrote: the first line at once, the others as they are asked for. Whoever uses it has to go to the end,
 /// since only there it is known whether something is missing; after a [`Broken`] nothing comes any more.
@@ -38,34 +55,31 @@ pub struct Broken {
 pub fn read<R: BufRead>(input: R) -> Result<(Head, Entries<R>), Broken> {
     let mut entries =
         Entries { input, at: 0, text: Vec::new(), last: None, totals: Totals::default(), over: false };
-    let broken = |why: &str| Broken { line: 1, why: why.to_owned() };
     let Some(line) = entries.line(newer)? else {
-        return Err(broken("there is nothing here\nhelp: `keysunset export` writes such a file"));
+        return Err(Broken::new(1, "there is nothing here").help(NOT_EXPORTED));
     };
     match line {
         Line::Run(head) => Ok((*head, entries)),
         Line::IncompleteList(_) | Line::UserResult(_) | Line::End(_) => {
-            Err(broken("it does not begin with a run\nhelp: `keysunset export` writes such a file"))
+            Err(Broken::new(1, "it does not begin with a run").help(NOT_EXPORTED))
         }
     }
 }
 
 /// What the first line says before it is looked at any closer.
-fn newer(text: &[u8]) -> Result<(), String> {
+fn newer(text: &[u8]) -> Result<(), Broken> {
     #[derive(Deserialize)]
     struct Probe {
         keysunset: String,
         version: u64,
     }
     match serde_json::from_slice(text) {
-        Ok(Probe { keysunset, version }) if keysunset == "run" && version > VERSION => Err(format!(
-            "it was written by a newer keysunset (version {version} of this form; this one knows {VERSION})\nhelp: use that version"
-        )),
-        Ok(Probe { keysunset, version: VERSION }) if keysunset == "run" => Ok(()),
-        Ok(_) | Err(_) => {
-            Err("this is no run that keysunset exported\nhelp: `keysunset export` writes such a file"
-                .to_owned())
+        Ok(Probe { keysunset, version }) if keysunset == "run" && version > VERSION => {
+            let why = format!("(version {version} of this form; this one knows {VERSION})");
+            Err(Broken::new(1, format!("it was written by a newer keysunset {why}")).help("use that version"))
         }
+        Ok(Probe { keysunset, version: VERSION }) if keysunset == "run" => Ok(()),
+        Ok(_) | Err(_) => Err(Broken::new(1, "this is no run that keysunset exported").help(NOT_EXPORTED)),
     }
 }
 
@@ -88,9 +102,9 @@ enum Place {
 
 impl<R: BufRead> Entries<R> {
     /// The next line, having passed `probe`; `None` at the end of the input.
-    fn line(&mut self, probe: fn(&[u8]) -> Result<(), String>) -> Result<Option<Line<'static>>, Broken> {
+    fn line(&mut self, probe: fn(&[u8]) -> Result<(), Broken>) -> Result<Option<Line<'static>>, Broken> {
         self.at += 1;
-        let broken = |why: String| Broken { line: self.at, why };
+        let broken = |why: String| Broken::new(self.at, why);
         self.text.clear();
         let read = (&mut self.input).take(LONGEST).read_until(b'\n', &mut self.text);
         if read.map_err(|why| broken(why.to_string()))? == 0 {
@@ -99,7 +113,7 @@ impl<R: BufRead> Entries<R> {
         if self.text.len() as u64 == LONGEST {
             return Err(broken(format!("it is longer than {} MiB", LONGEST >> 20)));
         }
-        probe(&self.text).map_err(broken)?;
+        probe(&self.text)?;
         let line: Line = serde_json::from_slice(&self.text).map_err(|why| broken(why.to_string()))?;
         let mut canonical = Vec::with_capacity(self.text.len());
         serde_json::to_writer(&mut canonical, &line).map_err(|why| broken(why.to_string()))?;
@@ -113,7 +127,7 @@ impl<R: BufRead> Entries<R> {
     fn entry(&mut self) -> Result<Option<Entry>, Broken> {
         let line = self.line(|_| Ok(()))?;
         let at = self.at;
-        let broken = |why: &str| Broken { line: at, why: why.to_owned() };
+        let broken = |why: &str| Broken::new(at, why);
         let entry = match line {
             Some(Line::IncompleteList(gap)) => Entry::IncompleteList(gap.into()),
             Some(Line::UserResult(reading)) => {
@@ -121,17 +135,15 @@ impl<R: BufRead> Entries<R> {
             }
             Some(Line::Run(_)) => return Err(broken("a second run begins here; a file holds one")),
             None => {
-                return Err(broken("the end is missing: the file was cut short\nhelp: export the run again"));
+                return Err(broken("the end is missing: the file was cut short").help(CUT));
             }
             Some(Line::End(totals)) if totals != self.totals => {
-                return Err(broken("it counts other lines than there are\nhelp: export the run again"));
+                return Err(broken("it counts other lines than there are").help(CUT));
             }
             Some(Line::End(_)) => {
                 return match self.line(|_| Ok(())) {
                     Ok(None) => Ok(None),
-                    Ok(Some(_)) | Err(_) => {
-                        Err(Broken { line: self.at, why: "something follows the end".to_owned() })
-                    }
+                    Ok(Some(_)) | Err(_) => Err(Broken::new(self.at, "something follows the end")),
                 };
             }
         };
@@ -365,11 +377,9 @@ mod tests {
             assert_eq!(broken(from, to).line, 2, "{to}");
         }
         assert_eq!(broken("\"users\":1", "\"users\":2").line, 3);
-        let newer = broken("\"version\":1", "\"version\":2").to_string();
-        assert!(
-            newer.starts_with("line 1: it was written by a newer keysunset") && newer.contains("help: "),
-            "{newer}"
-        );
+        let newer = broken("\"version\":1", "\"version\":2");
+        assert_eq!((newer.line, newer.help), (1, Some("use that version")));
+        assert!(newer.why.starts_with("it was written by a newer keysunset"), "{newer}");
         for other in ["", "{}\n", "{\"keysunset\":\"run\"}\n", "deployment,user_id\n", "[1]\n"] {
             assert_eq!(read_all(other.as_bytes()).unwrap_err().line, 1, "{other}");
         }

@@ -79,7 +79,7 @@ fn sound(store: &Store, name: &str) -> Line {
 fn run_and_readings(store: &Store, facts: &Facts) -> Vec<Line> {
     let unreadable = |check, why: &dyn std::fmt::Display| Line::new(check, Status::Differs, first_line(why));
     match store.run(Some(facts.run)) {
-        Err(store::Error::NoRun(_)) => {
+        Err(store::Error::NoRun(..)) => {
             let found = format!(
                 "{} is no longer in the store, so its facts and readings can't be checked",
                 facts.told()
@@ -160,7 +160,7 @@ fn record(store: &Store, facts: &Facts, sha256: &str) -> Line {
 /// The hash of the readings by a manifest of the same ended run that does not agree. What has ended never changes.
 fn other_readings(store: &Store, facts: &Facts) -> Result<Option<String>, store::Error> {
     let documents = store.manifests(facts.run)?;
-    let of_run = documents.iter().filter_map(|text| parse(text).ok());
+    let of_run = documents.iter().filter_map(|text| parse(text, "").ok());
     let mut others = of_run.flat_map(|manifest| manifest.runs).filter(|other| {
         other.run == facts.run && other.is_ended_as(facts) && other.readings_sha256 != facts.readings_sha256
     });
@@ -204,15 +204,9 @@ fn walk(store: &Store, facts: &Facts) -> Result<Result<String, String>, store::E
                 previous.run
             )));
         }
-        let manifest = match parse(&text) {
+        let manifest = match parse(&text, &format!("the manifest of run {} in the store", previous.run)) {
             Ok(manifest) => manifest,
-            Err(why) => {
-                return Ok(Err(format!(
-                    "the manifest of run {} in the store {}",
-                    previous.run,
-                    first_line(&why)
-                )));
-            }
+            Err(why) => return Ok(Err(why.message)),
         };
         run = previous.run;
         before += 1;

@@ -12,26 +12,29 @@ const KEY: &str = "5af9a1d29cc0cdb6acdca6d5";
 /// All that an entry needs besides its target.
 const REST: &str = "reason = \"r\"\nowner = \"o\"\nexpires = 2025-03-31\n";
 
-fn read_bytes(bytes: &[u8]) -> Result<Waivers, String> {
+fn read_bytes(bytes: &[u8]) -> Result<Waivers, Error> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let name = file.path().display().to_string();
     let read = Waivers::read(file.path(), TODAY.parse().unwrap());
-    read.map_err(|why| why.to_string().replace(&name, "FILE"))
+    read.map_err(|mut why| {
+        for line in &mut why.details {
+            *line = line.replace(&name, "FILE");
+        }
+        why
+    })
 }
 
-fn read(text: &str) -> Result<Waivers, String> {
+fn read(text: &str) -> Result<Waivers, Error> {
     read_bytes(text.as_bytes())
 }
 
-/// The lines that tell mistakes, without the first and the help.
+/// The lines that tell mistakes.
 fn mistakes(text: &str) -> Vec<String> {
     let why = read(text).map(|waivers| panic!("{text}: {waivers:?}")).unwrap_err();
-    let lines: Vec<_> = why.lines().collect();
-    let [first, told @ .., help] = &lines[..] else { panic!("{why}") };
-    assert_eq!(*first, "the file of waivers can't be used");
-    assert_eq!(*help, "help: docs/waivers.md shows what such a file looks like");
-    told.iter().map(|line| (*line).to_owned()).collect()
+    assert_eq!(why.message, "the file of waivers can't be used");
+    assert_eq!(why.help.as_deref(), Some("docs/waivers.md shows what such a file looks like"));
+    why.details
 }
 
 #[test]
@@ -247,11 +250,12 @@ fn a_file_that_is_no_text_is_told_by_name() {
     let why = Waivers::read(folder.path(), TODAY.parse().unwrap()).unwrap_err().to_string();
     assert!(why.contains(&folder.path().display().to_string()), "{why}");
     let why = read_bytes(b"# a\n# \xff\n").unwrap_err();
-    assert!(why.contains("\nFILE:2: this is not UTF-8\nhelp: "), "{why}");
+    assert_eq!(why.details, ["FILE:2: this is not UTF-8"]);
+    assert!(why.help.is_some());
     let limit = usize::try_from(LIMIT).unwrap();
     assert!(read(&"#\n".repeat(limit / 2)).unwrap().iter().next().is_none());
     let why = read(&"#\n".repeat(limit / 2 + 1)).unwrap_err();
-    assert!(why.contains("\nFILE: it is longer than "), "{why}");
+    assert!(why.details[0].starts_with("FILE: it is longer than "), "{why}");
 }
 
 /// Text that is often nearly a file of waivers, and sometimes one.
@@ -298,7 +302,8 @@ proptest! {
                 }
             }
             Err(why) => {
-                let told = why.lines().filter(|line| line.starts_with("FILE:")).count();
+                let told = why.details.iter().filter(|line| line.starts_with("FILE:")).count();
+                let why = why.to_string();
                 prop_assert!((1..=20).contains(&told), "{}", why);
                 prop_assert!(!why.contains(|c: char| c.is_control() && c != '\n'), "{:?}", why);
             }

@@ -18,7 +18,7 @@
 //!
 //! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
 //! - [`sources`]: where users come from. [`client`]: one request done right. [`collect`]: the fan-out.
-//! - [`saved`]: answers out of files, in the place of discovery and deployment.
+//! - [`import`]: answers out of files, in the place of discovery and deployment.
 //! - [`store`]: every run, with all that was read. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
 //! - [`ratchet`]: what got worse than in an earlier run. [`report`]: one file a format. [`gate`]: the exit code.
 //! - [`evidence`]: what proves a run afterwards: its canonical form, the manifest, and the check of both.
@@ -43,12 +43,12 @@ pub mod evidence;
 pub mod exit;
 pub mod gate;
 pub mod history;
+pub mod import;
 pub mod model;
 pub mod policy;
 pub mod progress;
 pub mod ratchet;
 pub mod report;
-pub mod saved;
 pub mod sources;
 pub mod store;
 pub mod waivers;

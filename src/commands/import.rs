@@ -8,9 +8,9 @@ use super::reported;
 use crate::client::product;
 use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Import};
 use crate::exit::{Error, Exit};
+use crate::import::Saved;
 use crate::model::Product;
 use crate::report::text::printable;
-use crate::saved::Saved;
 use crate::store::{JournalHandle, Run, RunSettings, Store, WriterStopped};
 
 /// What the reports call a deployment that nothing names.

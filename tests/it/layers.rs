@@ -16,7 +16,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["model", "exit"]),
     ("sources", &["model", "exit", "client"]),
     ("collect", &["model", "client"]),
-    ("saved", &["model", "exit", "client"]),
+    ("import", &["model", "exit", "client"]),
     ("waivers", &["model", "exit", "policy", "lines"]),
     ("history", &["model", "policy", "store"]),
     ("ratchet", &["model", "policy", "store"]),
@@ -36,7 +36,7 @@ const TABLE: &[(&str, &[&str])] = &[
 const ABOVE_SETTINGS: &[&str] =
     &["model", "exit", "policy", "client", "store", "sources", "report", "history", "gate"];
 const ALL_BUT_CLI: &[&str] = &[
-    "model", "exit", "progress", "policy", "client", "store", "sources", "collect", "saved", "waivers",
+    "model", "exit", "progress", "policy", "client", "store", "sources", "collect", "import", "waivers",
     "history", "ratchet", "report", "evidence", "plan", "gate", "config",
 ];
 

@@ -9,7 +9,7 @@
 //! ```text
 //!  lists, organizations        the deployment                keysunset.db            keys.csv, migration-report.md, …
 //!         │                          │                            │                               ▲
-//!     sources ──── User ────►  collect + client ─ Reading ────►  store  ──── Reading ────►  policy + report ──► gate ──► exit
+//!     sources ──── User ────►  pipeline+client ── Reading ────►  store  ──── Reading ────►  policy + report ──► gate ──► exit
 //!     (discovers)            (reads, N at once)             (journals at once)          (judges, in one pass)
 //!                                                                │  ▲                            ▲  │
 //!      saved answers ────────────────── Reading ─────────────────┼──┘        waivers, ratchet ───┘  └──► evidence (manifest)
@@ -17,13 +17,14 @@
 //! ```
 //!
 //! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
-//! - [`sources`]: where users come from. [`client`]: one request done right. [`collect`]: the fan-out.
+//! - [`sources`]: where users come from. [`client`]: one request done right. [`pipeline`]: from the ones through the other into the store.
 //! - [`import`]: answers out of files, in the place of discovery and deployment.
 //! - [`store`]: every run, with all that was read. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
 //! - [`ratchet`]: what got worse than in an earlier run. [`report`]: one file a format. [`gate`]: the exit code.
 //! - [`evidence`]: what proves a run afterwards: its canonical form, the manifest, and the check of both.
 //! - [`history`]: the memory between runs: points, forecast, what changed.
 //! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.
+//!   [`signals`]: what ends it early.
 //! - [`commands`]: one file a command, which calls the stages in order.
 //!
 //! The sandbox is a crate of its own, which depends on nothing of this one, so that client and server can't share a mistake.
@@ -35,7 +36,6 @@ mod lines;
 
 pub mod cli;
 pub mod client;
-pub mod collect;
 pub mod commands;
 pub mod config;
 pub mod credentials;
@@ -45,10 +45,12 @@ pub mod gate;
 pub mod history;
 pub mod import;
 pub mod model;
+pub mod pipeline;
 pub mod policy;
 pub mod progress;
 pub mod ratchet;
 pub mod report;
+pub mod signals;
 pub mod sources;
 pub mod store;
 pub mod waivers;

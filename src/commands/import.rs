@@ -3,7 +3,6 @@
 use url::Url;
 
 use super::compared;
-use super::interrupt::Interrupt;
 use super::reported;
 use crate::client::product;
 use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Import};
@@ -11,6 +10,7 @@ use crate::exit::{Error, Exit};
 use crate::import::Saved;
 use crate::model::Product;
 use crate::report::text::printable;
+use crate::signals::Signals;
 use crate::store::{JournalHandle, Run, RunSettings, Store, WriterStopped};
 
 /// What the reports call a deployment that nothing names.
@@ -28,13 +28,13 @@ pub async fn run(import: Import, clock: Clock, quiet: bool) -> Result<Exit, Erro
     crate::report::prepare(&import.view.output)?;
     let asked = facts(&import, &saved, clock);
     compared::check(&import.view, &asked.deployment)?;
-    let mut interrupt = Interrupt::listen()?;
+    let mut signals = Signals::listen()?;
     let journal = Store::open_for_run(&import.view.store)?.begin(&asked)?;
     let (run, pen) = (journal.run(), journal.pen());
     let version = saved.service_version().map(str::to_owned);
     let end = tokio::select! {
         biased;
-        exit = interrupt.next() => Some(exit),
+        exit = signals.next() => Some(exit),
         // Whoever closed the journal tells why when it is closed.
         _ = enter(saved, asked.product, pen) => None,
     };
@@ -54,7 +54,7 @@ pub async fn run(import: Import, clock: Clock, quiet: bool) -> Result<Exit, Erro
         "interrupted while the reports were written; all answers were read, and are kept",
         "`keysunset report` writes them",
     );
-    reported(store, run, import.view, waivers, quiet, &mut interrupt, cut_short).await
+    reported(store, run, import.view, waivers, quiet, &mut signals, cut_short).await
 }
 
 /// Enters what could not be understood, and then user by user.

@@ -8,26 +8,25 @@ pub mod diff;
 pub mod doctor;
 pub mod explain;
 pub mod export;
-mod gather;
 pub mod history;
 pub mod import;
-mod interrupt;
 pub mod man;
 mod manifest;
 pub mod merge;
 pub mod prune;
 pub mod report;
+mod resume;
 pub mod sandbox;
 pub mod verify;
 
 use std::io::Write as _;
 
-use self::interrupt::Interrupt;
 use crate::config::{Clock, ReportSettings};
 use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
 use crate::report::{Format, GatePolicy, Report, ReportInput, WaiverIssue, Written, terminal};
+use crate::signals::Signals;
 use crate::store::{Run, Store};
 use crate::waivers::Waivers;
 
@@ -78,7 +77,7 @@ async fn reported(
     view: ReportSettings,
     waivers: Waivers,
     quiet: bool,
-    interrupt: &mut Interrupt,
+    signals: &mut Signals,
     cut_short: (&str, &str),
 ) -> Result<Exit, Error> {
     let rendered = tokio::task::spawn_blocking(move || {
@@ -89,7 +88,7 @@ async fn reported(
     });
     tokio::select! {
         rendered = rendered => rendered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())),
-        signal = interrupt.next() => Err(Error::interrupted(signal, cut_short.0).help(cut_short.1)),
+        signal = signals.next() => Err(Error::interrupted(signal, cut_short.0).help(cut_short.1)),
     }
 }
 

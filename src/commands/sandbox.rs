@@ -1,8 +1,8 @@
 //! `keysunset sandbox`: the service itself, until it is interrupted.
 
-use super::interrupt::Interrupt;
 use super::say;
 use crate::exit::{Error, Exit};
+use crate::signals::Signals;
 use keysunset_sandbox::{Options, Sandbox};
 
 /// Runs the command.
@@ -12,10 +12,10 @@ use keysunset_sandbox::{Options, Sandbox};
 pub async fn run(options: Options) -> Result<Exit, Error> {
     let sandbox = Sandbox::start(options).map_err(Error::input)?;
     let announcement = serde_json::to_string(sandbox.announcement()).map_err(Error::bug)?;
-    let mut interrupt = Interrupt::listen()?;
+    let mut signals = Signals::listen()?;
     say(&format!("{announcement}\n"))?;
     // Ending it is how it is meant to end.
-    interrupt.next().await;
+    signals.next().await;
     sandbox.stop();
     Ok(Exit::Clean)
 }

@@ -15,7 +15,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("client", &["model", "exit"]),
     ("store", &["model", "exit"]),
     ("sources", &["model", "exit", "client"]),
-    ("collect", &["model", "client"]),
+    ("signals", &["exit"]),
+    ("pipeline", &["model", "exit", "progress", "policy", "signals", "sources", "client", "store"]),
     ("import", &["model", "exit", "client"]),
     ("waivers", &["model", "exit", "policy", "lines"]),
     ("history", &["model", "policy", "store"]),
@@ -36,8 +37,8 @@ const TABLE: &[(&str, &[&str])] = &[
 const ABOVE_SETTINGS: &[&str] =
     &["model", "exit", "policy", "client", "store", "sources", "report", "history", "gate"];
 const ALL_BUT_CLI: &[&str] = &[
-    "model", "exit", "progress", "policy", "client", "store", "sources", "collect", "import", "waivers",
-    "history", "ratchet", "report", "evidence", "plan", "gate", "config",
+    "model", "exit", "progress", "policy", "client", "store", "signals", "sources", "pipeline", "import",
+    "waivers", "history", "ratchet", "report", "evidence", "plan", "gate", "config",
 ];
 
 /// The rooms that are macros, crate-wide by nature.

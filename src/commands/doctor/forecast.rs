@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::line::{Check, Line};
 use crate::client::{Client, ClientError};
 use crate::model::User;
-use crate::sources::Checked;
+use crate::sources::CheckedSource;
 
 /// Requests that are measured.
 const MEASURED: usize = 10;
@@ -31,7 +31,7 @@ pub(super) struct Pace {
 pub(super) async fn lines(
     client: &Client,
     pace: &Pace,
-    sources: &[Checked],
+    sources: &[CheckedSource],
     user: Option<&User>,
 ) -> Result<Vec<Line>, ClientError> {
     let mut taken = match client.latencies(user, MEASURED).await {
@@ -63,15 +63,15 @@ pub(super) async fn lines(
     Ok(vec![latency, forecast(users, median, pace)])
 }
 
-async fn count(client: &Client, sources: &[Checked]) -> Result<Users, ClientError> {
+async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Users, ClientError> {
     let mut users = 0;
     for source in sources {
         let size = match source {
-            Checked::List(list) => Some(list.count()),
-            Checked::One(_) => Some(1),
-            Checked::Project(id) => client.project_size(id).await?,
-            Checked::Organization(id) => client.organization_size(id).await?,
-            Checked::AllOrganizations => everybody(client).await?,
+            CheckedSource::List(list) => Some(list.count()),
+            CheckedSource::User(_) => Some(1),
+            CheckedSource::Project(id) => client.project_size(id).await?,
+            CheckedSource::Organization(id) => client.organization_size(id).await?,
+            CheckedSource::AllOrganizations => everybody(client).await?,
         };
         match size {
             Some(size) => users += size,

@@ -3,7 +3,7 @@
 use super::line::{Check, Line};
 use crate::client::{Account, Client, ClientError, product};
 use crate::model::{Outcome, Product, ReadStatus, User};
-use crate::sources::Checked;
+use crate::sources::CheckedSource;
 
 /// What the rest needs to know.
 pub(super) struct Who {
@@ -54,7 +54,7 @@ pub(super) fn credentials(outcome: &Outcome, lines: &mut Vec<Line>) -> Option<()
 /// Tells who they are and what they may read.
 pub(super) async fn lines(
     client: &Client,
-    sources: &[Checked],
+    sources: &[CheckedSource],
     lines: &mut Vec<Line>,
 ) -> Result<Who, ClientError> {
     let me = match client.account().await? {
@@ -81,12 +81,21 @@ pub(super) async fn lines(
 
 /// Reads somebody else's keys. Who the maker of a programmatic key is can't be asked, so that one reads two users: at
 /// least one of them is somebody else.
-async fn reach(client: &Client, sources: &[Checked], me: Option<User>) -> Result<(Line, Who), ClientError> {
+async fn reach(
+    client: &Client,
+    sources: &[CheckedSource],
+    me: Option<User>,
+) -> Result<(Line, Who), ClientError> {
     let users = match some_users(client, sources).await? {
         Ok(users) => users,
         Err(found) => {
-            let listed = |source: &Checked| {
-                matches!(source, Checked::AllOrganizations | Checked::Organization(_) | Checked::Project(_))
+            let listed = |source: &CheckedSource| {
+                matches!(
+                    source,
+                    CheckedSource::AllOrganizations
+                        | CheckedSource::Organization(_)
+                        | CheckedSource::Project(_)
+                )
             };
             let line = if sources.iter().any(listed) {
                 Line::failed(
@@ -158,10 +167,16 @@ fn self_alone(product: Product, outcome: &Outcome) -> Line {
 }
 
 /// Users of the first organization that is asked for, or else seen; or why there are none.
-async fn some_users(client: &Client, sources: &[Checked]) -> Result<Result<Vec<User>, String>, ClientError> {
+async fn some_users(
+    client: &Client,
+    sources: &[CheckedSource],
+) -> Result<Result<Vec<User>, String>, ClientError> {
     let asked = sources.iter().find_map(|source| match source {
-        Checked::Organization(id) => Some(id.clone()),
-        Checked::List(_) | Checked::One(_) | Checked::Project(_) | Checked::AllOrganizations => None,
+        CheckedSource::Organization(id) => Some(id.clone()),
+        CheckedSource::List(_)
+        | CheckedSource::User(_)
+        | CheckedSource::Project(_)
+        | CheckedSource::AllOrganizations => None,
     });
     let id = match asked {
         Some(id) => id,

@@ -2,17 +2,20 @@
 
 use crate::exit::{Error, Signal};
 
-/// The signals that end a run. From its making on they no longer end the process by themselves.
-pub(super) struct Interrupt {
+/// The signals that end a run. Once it listens they no longer end the process.
+pub struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
-impl Interrupt {
+impl Signals {
     /// Begins to listen.
-    pub(super) fn listen() -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// A system that does not let it.
+    pub fn listen() -> Result<Self, Error> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
@@ -27,7 +30,7 @@ impl Interrupt {
     }
 
     /// The next one.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub async fn next(&mut self) -> Signal {
         #[cfg(unix)]
         tokio::select! {
             _ = self.interrupt.recv() => Signal::Interrupt,

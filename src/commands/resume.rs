@@ -1,0 +1,84 @@
+//! A run that was cut short, and the run that goes on with it.
+
+use crate::exit::{Error, Signal};
+use crate::model::{User, rfc3339};
+use crate::policy::day_or_instant;
+use crate::report::text::printable;
+use crate::store::{Journal, Run, Store};
+
+/// Where a run stands when it begins.
+pub(super) enum Begun {
+    /// Users have yet to be read.
+    Open { journal: Journal, missing: Vec<User>, resumed: bool },
+    /// A run that was cut short after everybody was read: only its reports are missing.
+    AllRead(Store, i64),
+}
+
+/// Begins a run in the store, or goes on with the newest one of the same settings that has no reports yet.
+///
+/// # Errors
+/// Only runs of other settings to go on with, or what the store says.
+pub(super) fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Error> {
+    if !resume {
+        return new_run(store, asked);
+    }
+    let runs = store.runs()?;
+    // A run that was cut short before a later one of the same settings was whole is history.
+    if let Some((run, reported)) = runs.iter().find(|(run, _)| changes(run, asked).is_empty()) {
+        if !reported {
+            tracing::info!("resuming run {} of {}", run.id, rfc3339(run.started_at));
+            if run.finished_at.is_some() {
+                return Ok(Begun::AllRead(store, run.id));
+            }
+            let (journal, missing) = store.resume(run)?;
+            return Ok(Begun::Open { journal, missing, resumed: true });
+        }
+    } else if let Some((newest, _)) = runs.iter().find(|(_, reported)| !reported) {
+        let changed = changes(newest, asked);
+        return Err(Error::input(format!("run {} can't be resumed with other settings", newest.id))
+            .details(changed)
+            .help("resume it with its own settings, or leave out --resume for a new run"));
+    }
+    tracing::info!("nothing to resume: this is a new run");
+    new_run(store, asked)
+}
+
+fn new_run(store: Store, asked: &Run) -> Result<Begun, Error> {
+    Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false })
+}
+
+/// Which settings of those that shape the result differ. The rate limits may change between the two halves of a run.
+fn changes(run: &Run, asked: &Run) -> Vec<String> {
+    let rules = |run: &Run| {
+        format!("{} and {} days", day_or_instant(run.settings.cutoff), run.settings.active_within)
+    };
+    let trust = |run: &Run| {
+        if run.settings.certificates_not_verified { "not verified" } else { "verified" }.to_owned()
+    };
+    let pairs = [
+        ("deployment", run.deployment.clone(), asked.deployment.clone()),
+        ("url", run.address.clone(), asked.address.clone()),
+        ("product", run.product.to_string(), asked.product.to_string()),
+        ("credential", run.credential.clone(), asked.credential.clone()),
+        ("whom to audit", run.settings.sources.join(", "), asked.settings.sources.join(", ")),
+        ("lists of users", run.settings.lists.join("; "), asked.settings.lists.join("; ")),
+        ("certificates", trust(run), trust(asked)),
+        ("cutoff and activity", rules(run), rules(asked)),
+    ];
+    let differs = pairs.into_iter().filter(|(_, was, is)| was != is);
+    differs.map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}"))).collect()
+}
+
+/// What a signal leaves.
+pub(super) fn interrupted(store: &Store, run: i64, signal: Signal) -> Error {
+    let counted = store.run(Some(run)).and_then(|run| store.progress(&run));
+    let so_far = match counted {
+        Ok((requested, read)) => {
+            format!("{read} of the {requested} users known so far were read, and are kept")
+        }
+        Err(why) => why.to_string(),
+    };
+    Error::interrupted(signal, format!("interrupted: {so_far}; no report was written")).help(
+        "the same command with --resume goes on; `keysunset report` shows what there is, marked INCOMPLETE",
+    )
+}

@@ -1,0 +1,189 @@
+//! The middle of an audit. Users go one way: discovery finds them, the journal tells the new ones from repeats, the client
+//! reads their keys, and the journal takes the results.
+//!
+//! All of it runs in one task, which also listens to signals and shows the progress, so that there is one place that
+//! decides when a run ends.
+
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::client::{Client, ClientError};
+use crate::exit::Signal;
+use crate::model::{User, UserResult};
+use crate::policy::{Policy, Severity};
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::sources::{self, CheckedSource, DiscoveryEvent, Events};
+use crate::store::{Journal, JournalHandle, WriterStopped};
+
+/// How far discovery may run ahead of reading, in users.
+const AHEAD: usize = 2048;
+/// Users entered into the journal at once.
+const BATCH: usize = 512;
+/// How long requests in flight may take to end after a signal.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Whose keys to read, and how many users at a time.
+pub struct Work {
+    /// Users of a run that was cut short, requested and not read.
+    pub missing: Vec<User>,
+    /// Where to find all others.
+    pub sources: Vec<CheckedSource>,
+    /// Users in flight.
+    pub concurrency: NonZeroUsize,
+}
+
+/// How it ended.
+pub enum End {
+    /// All users were asked for.
+    Complete,
+    /// A signal came.
+    Interrupted(Signal),
+    /// The journal ended before; closing it says why.
+    WriterStopped,
+}
+
+/// Why it ends before all users were asked for, other than by a signal.
+enum Halt {
+    Client(ClientError),
+    WriterStopped,
+}
+
+impl From<ClientError> for Halt {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<WriterStopped> for Halt {
+    fn from(WriterStopped: WriterStopped) -> Self {
+        Self::WriterStopped
+    }
+}
+
+/// Reads all users into the journal. `policy` is for the keys that the progress counts as flagged.
+///
+/// # Errors
+/// What makes the whole run pointless.
+pub async fn run(
+    client: &Client,
+    work: Work,
+    journal: &Journal,
+    policy: &Policy,
+    now: impl Fn() -> DateTime<Utc> + Copy,
+    progress: &Progress,
+    signals: &mut Signals,
+) -> Result<End, ClientError> {
+    let Work { missing, sources, concurrency } = work;
+    let (events, found) = Events::channel(AHEAD);
+    let mut discovery = pin!(async {
+        events.send(DiscoveryEvent::Expected(missing.len() as u64)).await;
+        for user in missing {
+            events.send(DiscoveryEvent::User(user)).await;
+        }
+        sources::discover(client, sources, concurrency, events).await
+    });
+    let mut discovering = true;
+    // No new users once it is dropped.
+    let (going_on, stopped) = oneshot::channel::<()>();
+    let mut going_on = Some(going_on);
+    let users = new_users(found, journal.pen(), now, progress).take_until(stopped);
+    let mut results = pin!(user_results(client, users, concurrency, now));
+    let journal = journal.pen();
+
+    let mut ticks = tokio::time::interval(progress.interval());
+    ticks.tick().await;
+    let mut grace = pin!(tokio::time::sleep(Duration::MAX));
+    let mut signal = None;
+    let end = loop {
+        tokio::select! {
+            _ = ticks.tick() => progress.show(),
+            next = signals.next() => {
+                if signal.replace(next).is_some() {
+                    break Ok(());
+                }
+                drop(going_on.take());
+                grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
+            }
+            () = &mut grace => break Ok(()),
+            found = &mut discovery, if discovering => match found {
+                Ok(()) => discovering = false,
+                Err(error) => break Err(error.into()),
+            },
+            result = results.next() => match result {
+                None => break Ok(()),
+                Some(Err(halt)) => break Err(halt),
+                Some(Ok(result)) => {
+                    let flagged = result.keys.iter().filter(|key| policy.severity(key) <= Severity::High);
+                    progress.user_done(result.keys.len() as u64, flagged.count() as u64);
+                    if let Err(stopped) = journal.record(result).await {
+                        break Err(stopped.into());
+                    }
+                }
+            },
+        }
+    };
+    progress.end();
+    match (end, signal) {
+        (Err(Halt::Client(error)), _) => Err(error),
+        (Err(Halt::WriterStopped), _) => Ok(End::WriterStopped),
+        (Ok(()), Some(signal)) => Ok(End::Interrupted(signal)),
+        (Ok(()), None) => Ok(End::Complete),
+    }
+}
+
+/// Enters what discovery finds into the journal. The users that are new to the run go on.
+fn new_users<'a>(
+    found: mpsc::Receiver<DiscoveryEvent>,
+    journal: JournalHandle,
+    now: impl Fn() -> DateTime<Utc> + Copy + 'a,
+    progress: &'a Progress,
+) -> impl Stream<Item = Result<User, Halt>> + 'a {
+    let batches = stream::try_unfold((found, journal), move |(mut found, journal)| async move {
+        let mut batch = Vec::with_capacity(BATCH);
+        if found.recv_many(&mut batch, BATCH).await == 0 {
+            progress.all_expected();
+            return Ok(None);
+        }
+        let mut users = Vec::with_capacity(batch.len());
+        for event in batch {
+            match event {
+                DiscoveryEvent::Expected(more) => progress.expect(more),
+                DiscoveryEvent::User(user) => users.push(user),
+                DiscoveryEvent::Unresolved(result) => {
+                    journal.record(UserResult { read_at: Some(now()), ..result }).await?;
+                    progress.skip(1);
+                }
+                DiscoveryEvent::IncompleteList(list) => journal.gap(list).await?,
+            }
+        }
+        let all = users.len();
+        let users = journal.admit(users).await?;
+        progress.skip((all - users.len()) as u64);
+        Ok::<_, Halt>(Some((stream::iter(users.into_iter().map(Ok)), (found, journal))))
+    });
+    batches.try_flatten()
+}
+
+/// Reads the keys of all users, `concurrency` in flight; the results come in the order of the answers.
+///
+/// `now` is the clock for when a result was had. An `Err` is the run's failure; a user's own is in his result.
+fn user_results<'a, E: From<ClientError> + 'a>(
+    client: &'a Client,
+    users: impl Stream<Item = Result<User, E>> + 'a,
+    concurrency: NonZeroUsize,
+    now: impl Fn() -> DateTime<Utc> + Copy + 'a,
+) -> impl Stream<Item = Result<UserResult, E>> + 'a {
+    users
+        .map(move |user| async move {
+            let user = user?;
+            let (keys, outcome, attempts) = client.personal_keys(&user).await?;
+            Ok(UserResult { user, keys, outcome, attempts, read_at: Some(now()) })
+        })
+        .buffer_unordered(concurrency.get())
+}

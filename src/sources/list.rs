@@ -1,0 +1,164 @@
+//! Lists of users that somebody wrote. A list is read once, before the first request, so that every broken line of it is
+//! reported then; its users wait in a temporary file, so that neither pass holds more than one user at a time.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::UserRef;
+use super::formats;
+use crate::exit::Error;
+use crate::model::{IncompleteList, Line, Origin, Outcome, ReadStatus};
+
+/// Broken lines that are reported at once; the rest are counted.
+const REPORTED: usize = 20;
+
+/// What is wrong with a list, for the error that refuses it.
+struct Problems<'a> {
+    list: &'a str,
+    found: Vec<String>,
+    more: usize,
+}
+
+impl Problems<'_> {
+    /// `line` is 0 where it is the list as a whole.
+    fn push(&mut self, line: u64, why: &str) {
+        if self.found.len() == REPORTED {
+            self.more += 1;
+        } else if line == 0 {
+            self.found.push(format!("{}: {why}", self.list));
+        } else {
+            self.found.push(format!("{}:{line}: {why}", self.list));
+        }
+    }
+
+    fn into_error(self) -> Error {
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        invalid(self.found.into_iter().chain(more))
+    }
+}
+
+/// The error for a list that can't be used.
+pub(super) fn invalid(problems: impl IntoIterator<Item = String>) -> Error {
+    Error::input("the list of users can't be used").details(problems).help(
+        "one id (24 hexadecimal digits) or name a line, CSV with a column `user_id` or `username`, or JSON",
+    )
+}
+
+/// A list that was read through and holds no broken line.
+pub struct UserList {
+    name: String,
+    /// Its users, each with its line number, as JSON lines.
+    entries: File,
+    users: u64,
+    /// SHA-256 of the list as it was given, in hexadecimal digits.
+    digest: String,
+}
+
+impl UserList {
+    /// Reads the list at `path` (`-`: standard input) through.
+    ///
+    /// # Errors
+    /// Every broken line, or why it can't be read at all.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let name =
+            if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
+        let unreadable = |why: io::Error| invalid([format!("{name}: {why}")]);
+        let mut input = HashingReader::new(open(path).map_err(unreadable)?);
+        let mut entries = BufWriter::new(tempfile::tempfile().map_err(unreadable)?);
+        let mut problems = Problems { list: &name, found: Vec::new(), more: 0 };
+        let (mut users, mut written) = (0, Ok(()));
+        formats::read(&mut input, &mut |line, user| match user {
+            Err(why) => problems.push(line, &why),
+            Ok(user) => {
+                users += 1;
+                if written.is_ok() {
+                    written = write_entry(&mut entries, &(line, user));
+                }
+            }
+        })
+        .map_err(unreadable)?;
+        if problems.found.is_empty() && users == 0 {
+            problems.push(0, "it names nobody");
+        }
+        if !problems.found.is_empty() {
+            return Err(problems.into_error());
+        }
+        let rewound = |mut entries: File| entries.rewind().map(|()| entries);
+        let entries = written
+            .and_then(|()| entries.into_inner().map_err(io::IntoInnerError::into_error))
+            .and_then(rewound)
+            .map_err(unreadable)?;
+        Ok(Self { entries, users, digest: format!("{:x}", input.hasher.finalize()), name })
+    }
+
+    /// What tells this list from another of the same name: how many users, and the SHA-256 of its bytes.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        format!("{} users, SHA-256 {}", self.users, self.digest)
+    }
+
+    /// How many users it names, repeats included.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.users
+    }
+
+    /// The users, each with the line that names him.
+    pub(super) fn users(self) -> impl Iterator<Item = Result<(UserRef, Origin), IncompleteList>> {
+        let list: Arc<str> = self.name.as_str().into();
+        let origin =
+            move |number| Origin { organization: None, line: Some(Line { list: Arc::clone(&list), number }) };
+        let incomplete = move |why: io::Error| IncompleteList {
+            source: format!("users from {}", self.name),
+            outcome: Outcome::unread(ReadStatus::Error, None, format!("it can't be read again: {why}")),
+        };
+        let lines = BufReader::new(self.entries).lines();
+        // After an error nothing more is to be had of the file.
+        let until_error = lines.scan(false, |failed, line| {
+            (!*failed).then(|| {
+                *failed = line.is_err();
+                line
+            })
+        });
+        until_error.map(move |line| {
+            let entry = line.and_then(|line| Ok(serde_json::from_str::<Entry>(&line)?));
+            entry.map(|(number, user)| (user, origin(number))).map_err(&incomplete)
+        })
+    }
+}
+
+/// A user and the line that names him.
+type Entry = (u64, UserRef);
+
+fn write_entry(entries: &mut impl io::Write, entry: &Entry) -> io::Result<()> {
+    serde_json::to_writer(&mut *entries, entry)?;
+    entries.write_all(b"\n")
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    Ok(if path.as_os_str() == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) })
+}
+
+/// Hashes all that is read through it.
+struct HashingReader<R> {
+    input: R,
+    hasher: Sha256,
+}
+
+impl<R> HashingReader<R> {
+    fn new(input: R) -> Self {
+        Self { input, hasher: Sha256::new() }
+    }
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}

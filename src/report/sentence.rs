@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::Row;
 use super::record::Record;
 use super::text::{printable, shortened};
-use super::{Row, RunContext};
 use crate::model::ReadStatus;
 use crate::policy::Action;
 use crate::waivers::WaiverStatus;
@@ -34,15 +34,6 @@ impl Unknown {
     }
 }
 
-/// What hides users of whom not even the name is known, and of which list; the run itself has no name.
-pub(super) fn nobodies<'a>(facts: &'a RunContext) -> impl Iterator<Item = (Unknown, &'a str, Record<'a>)> {
-    let run = facts.run.finished_at.is_none().then_some((Unknown::Run, ""));
-    let lists = facts.gaps.iter().map(|gap| (Unknown::List, gap.source.as_str()));
-    // In the order of the records.
-    let which = run.into_iter().chain(lists);
-    which.zip(Record::of_nobody(facts)).map(|((unknown, list), record)| (unknown, list, record))
-}
-
 /// Whether a row says that something of its user is unknown.
 pub(super) fn is_unread(row: &Row) -> bool {
     row.key.is_none() && !row.reading.outcome.status.is_complete()
@@ -52,7 +43,7 @@ pub(super) fn is_unread(row: &Row) -> bool {
 pub(super) fn of(record: &Record) -> String {
     let said = match (record.key_id, record.user_id, record.username) {
         (Some(key), ..) => of_key(key, record),
-        (None, None, None) => format!("{}: {}", record.deployment, shortened(&record.reason, 2 * QUOTED)),
+        (None, None, None) => format!("{}: {}", record.deployment, shortened(record.reason, 2 * QUOTED)),
         (None, ..) => of_user(record),
     };
     printable(&(waived(record) + &said))
@@ -87,7 +78,7 @@ fn of_user(record: &Record) -> String {
     if let Some(code) = record.error_code {
         let _ = write!(why, ", {}", shortened(code, QUOTED));
     }
-    let reason = shortened(&record.reason, 2 * QUOTED);
+    let reason = shortened(record.reason, 2 * QUOTED);
     format!(
         "{} on {} could not be {wholly} ({why}): {reason}. What personal API keys this user has is unknown.",
         owner(record),

@@ -13,7 +13,7 @@ use self::step_summary::StepSummary;
 use crate::model::{PersonalKey, User};
 use crate::policy::{Judgement, Severity};
 use crate::report::place::Locator;
-use crate::report::record::Record;
+use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{printable, shortened};
 use crate::report::{Ended, Error, Report, Row, RunContext, Writer, terminal};
 
@@ -42,7 +42,7 @@ pub(super) fn start() -> impl Writer {
 impl Writer for Github {
     fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
         self.summary.begin(facts);
-        for record in Record::of_nobody(facts) {
+        for missing in MissingUsers::of_run(facts) {
             let deployment = printable(&facts.run.deployment);
             self.errors.push(Annotation {
                 about: About::Nobody,
@@ -51,7 +51,7 @@ impl Writer for Github {
                 user_id: String::new(),
                 created_at: None,
                 title: "incomplete: there may be users of whom nobody knows".to_owned(),
-                message: format!("{deployment}: {}", not_read(&record)),
+                message: format!("{deployment}: {}", not_read(&missing.record())),
                 deployment,
                 place: None,
             });
@@ -73,7 +73,7 @@ impl Writer for Github {
             };
             self.of(kind(row.is_finding, judged.severity)).push(annotation);
         } else if !row.reading.outcome.status.is_complete() {
-            let record = Record::of(facts, row);
+            let record = Record::new(facts, row);
             let kind = if row.is_waived() { Kind::Warning } else { Kind::Error };
             let annotation = Annotation {
                 title: format!("not read: {}", named(user)),

@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use crate::policy::Severity;
 use crate::report::place::{Locator, SourceLocation, fingerprint, identity};
-use crate::report::record::Record;
+use crate::report::record::{MissingUsers, Record};
 use crate::report::sentence::{self, Unknown};
 use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
 
@@ -67,11 +67,13 @@ impl Gitlab {
 
 impl Writer for Gitlab {
     fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
-        for (unknown, list, record) in sentence::nobodies(facts) {
+        for missing in MissingUsers::of_run(facts) {
+            let (record, check_name) = (missing.record(), missing.unknown().name());
+            let list = missing.list.map_or("", |list| &list.source);
             self.write(&Entry {
                 description: sentence::of(&record),
-                check_name: unknown.name(),
-                fingerprint: fingerprint(&[record.deployment, list, unknown.name()]),
+                check_name,
+                fingerprint: fingerprint(&[record.deployment, list, check_name]),
                 severity: UNKNOWN,
                 location: Location::of(&SourceLocation::elsewhere()),
             })?;
@@ -85,7 +87,7 @@ impl Writer for Gitlab {
             None if sentence::is_unread(row) => (Unknown::User.name(), UNKNOWN),
             None => return Ok(()),
         };
-        let record = Record::of(facts, row);
+        let record = Record::new(facts, row);
         self.write(&Entry {
             description: sentence::of(&record),
             check_name,

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
-use crate::report::record::Record;
+use crate::report::record::{MissingUsers, Record};
 use crate::report::{Ended, Error, Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, Writer};
 use crate::store::RunSettings;
 use crate::waivers::Target;
@@ -79,11 +79,11 @@ impl Json {
 
 impl Writer for Json {
     fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
-        Record::of_nobody(facts).try_for_each(|record| self.write(record, None))
+        MissingUsers::of_run(facts).try_for_each(|missing| self.write(missing.record(), None))
     }
 
     fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
-        self.write(Record::of(facts, row), row.key.is_some().then_some(row.is_finding))
+        self.write(Record::new(facts, row), row.key.is_some().then_some(row.is_finding))
     }
 
     fn end(mut self: Box<Self>, report: &Report) -> Result<Ended, Error> {

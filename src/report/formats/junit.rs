@@ -22,7 +22,7 @@ use self::case::{Case, Ending, Told, not_read};
 use self::spool::Spool;
 use crate::model::User;
 use crate::policy::day_or_instant;
-use crate::report::record::Record;
+use crate::report::record::MissingUsers;
 use crate::report::text::printable;
 use crate::report::{Deployment, Ended, Error, Report, Row, RunContext, Writer, terminal};
 
@@ -83,12 +83,11 @@ impl Writer for Junit {
         self.previous = None;
         let place = SourceLocation { deployment: facts.run.deployment.clone(), part: Part::Incomplete };
         let classname = printable(&place.deployment);
-        let run = facts.run.finished_at.is_none().then_some("the whole run");
-        let names = run.into_iter().chain(facts.gaps.iter().map(|gap| gap.source.as_str()));
-        for (name, record) in names.zip(Record::of_nobody(facts)) {
+        for missing in MissingUsers::of_run(facts) {
+            let record = missing.record();
             let why = not_read(&record);
             let told = Told {
-                name: &printable(name),
+                name: &printable(missing.source()),
                 classname: &classname,
                 ending: Ending::Error,
                 kind: record.read_status.map_or("error", |status| status.as_str()),

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 
 use tempfile::NamedTempFile;
 
-use crate::report::record::Record;
+use crate::report::record::{MissingUsers, Record};
 use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
 
 /// The file under way.
@@ -26,11 +26,11 @@ impl Ndjson {
 
 impl Writer for Ndjson {
     fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
-        Record::of_nobody(facts).try_for_each(|record| self.write(&record))
+        MissingUsers::of_run(facts).try_for_each(|missing| self.write(&missing.record()))
     }
 
     fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
-        self.write(&Record::of(facts, row))
+        self.write(&Record::new(facts, row))
     }
 
     fn end(self: Box<Self>, _: &Report) -> Result<Ended, Error> {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::worst::Worst;
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
-use crate::report::record::Record;
+use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{code, shortened};
 use crate::report::{Deployment, Report, Row, RunContext, Summary, terminal};
 
@@ -59,10 +59,8 @@ impl StepSummary {
 
     /// Takes what hides users of whom nobody knows.
     pub(super) fn begin(&mut self, facts: &RunContext) {
-        let run = facts.run.finished_at.is_none().then_some("the whole run");
-        let names = run.into_iter().chain(facts.gaps.iter().map(|gap| gap.source.as_str()));
-        for (name, record) in names.zip(Record::of_nobody(facts)) {
-            self.add_unread(&record, name, false);
+        for missing in MissingUsers::of_run(facts) {
+            self.add_unread(&missing.record(), missing.source(), false);
         }
     }
 
@@ -85,7 +83,7 @@ impl StepSummary {
             None if row.reading.outcome.status.is_complete() => {}
             None => {
                 let who = user.username.as_deref().unwrap_or(&user.id);
-                self.add_unread(&Record::of(facts, row), who, row.is_waived());
+                self.add_unread(&Record::new(facts, row), who, row.is_waived());
             }
         }
     }
@@ -100,7 +98,7 @@ impl StepSummary {
                 who: shortened(who, NAME),
                 status: record.read_status.map_or("", |status| status.as_str()),
                 answer: shortened(&answer.join(" "), NAME),
-                why: shortened(&record.reason, TEXT),
+                why: shortened(record.reason, TEXT),
                 waived,
             });
         }

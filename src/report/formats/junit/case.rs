@@ -90,7 +90,7 @@ impl Case {
             Some((key, judged)) => self.add_key(key, judged, row),
             None if row.reading.outcome.status.is_complete() => {}
             None => {
-                let why = not_read(&Record::of(facts, row));
+                let why = not_read(&Record::new(facts, row));
                 self.line(&why, row);
                 if !row.is_waived() {
                     self.unread = Some((row.reading.outcome.status.as_str(), why));
@@ -217,7 +217,7 @@ pub(super) fn not_read(record: &Record) -> String {
         // Writing to a string can't fail.
         let _ = write!(line, " ({})", answer.join(" "));
     }
-    format!("{line}: {}", printable(&record.reason))
+    format!("{line}: {}", printable(record.reason))
 }
 
 /// `waived until 2025-06-30 by ann: why (ticket)`.

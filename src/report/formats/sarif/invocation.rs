@@ -9,7 +9,7 @@ use super::spool::Spool;
 use crate::model::rfc3339;
 use crate::policy::day_or_instant;
 use crate::report::place::SourceLocation;
-use crate::report::record::Record;
+use crate::report::record::{MissingUsers, Record};
 use crate::report::sentence::{self, Unknown};
 use crate::report::{Deployment, Report, Row, RunContext, terminal};
 
@@ -57,9 +57,9 @@ impl Notification {
 impl Invocations {
     pub(super) fn begin(&mut self, facts: &RunContext) {
         self.all.push(Troubles::default());
-        for (unknown, _, record) in sentence::nobodies(facts) {
+        for missing in MissingUsers::of_run(facts) {
             self.note(|| {
-                let notice = Notice::Unknown(unknown);
+                let (notice, record) = (Notice::Unknown(missing.unknown()), missing.record());
                 Notification {
                     properties: fields(&record),
                     ..Notification::new(notice, "error", &sentence::of(&record))

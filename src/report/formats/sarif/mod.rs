@@ -47,7 +47,7 @@ impl Writer for Sarif {
     }
 
     fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
-        let record = Record::of(facts, row);
+        let record = Record::new(facts, row);
         let place = || self.places.of(&row.reading.user);
         let Some((_, judged)) = &row.key else {
             self.invocations.row(row, &record, place);

@@ -1,7 +1,7 @@
 //! `keysunset audit`: check what was asked, read all users into the journal, and report.
 
 use super::resume::{self, Begun};
-use super::{compared, reported};
+use super::{baseline, reported};
 use crate::client::{Client, Connection};
 use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings};
 use crate::exit::{Error, Exit};
@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::report::text::printable;
 use crate::signals::Signals;
 use crate::sources::{CheckedSource, Source};
-use crate::store::{Run, RunSettings, Store};
+use crate::store::{NewRun, RunSettings, Store};
 
 /// Runs the command. `address` is what the reports say about where the deployment is.
 ///
@@ -25,7 +25,7 @@ pub async fn run(
     quiet: bool,
 ) -> Result<Exit, Error> {
     let waivers = super::waivers(&settings.view, clock)?;
-    compared::check(&settings.view, &settings.name)?;
+    baseline::check(&settings.view, &settings.name)?;
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>()?;
     crate::report::prepare(&settings.view.output)?;
     let policy = Policy {
@@ -67,9 +67,9 @@ pub async fn run(
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
                 Err(why) => return Err(why),
                 Ok(end) => {
-                    store.note_version(run, client.service_version())?;
+                    store.set_service_version(run, client.service_version())?;
                     // A fixed clock says nothing about the deployment's.
-                    store.note_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
+                    store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
                     if let End::Interrupted(signal) = end {
                         return Err(resume::interrupted(&store, run, signal));
                     }
@@ -87,18 +87,13 @@ pub async fn run(
 }
 
 /// What is known of the run before its first request.
-fn facts(settings: &Settings, checked: &[CheckedSource], address: String, policy: &Policy) -> Run {
-    Run {
-        id: 0,
+fn facts(settings: &Settings, checked: &[CheckedSource], address: String, policy: &Policy) -> NewRun {
+    NewRun {
         deployment: settings.name.clone(),
         address,
         product: settings.product,
-        service_version: None,
         credential: settings.credentials.told(),
-        clock_skew: None,
         started_at: policy.now,
-        finished_at: None,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: RunSettings {
             sources: settings.sources.iter().map(Source::to_string).collect(),
             lists: checked.iter().filter_map(CheckedSource::fingerprint).collect(),
@@ -123,10 +118,10 @@ fn all_refused() -> Error {
 /// An empty list of users is a mistake, never a clean result; unless the run ended before the list came.
 fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
     let run = store.run(Some(run))?;
-    if !matches!(end, End::Complete) || store.counts(&run)?.0 > 0 {
+    if !matches!(end, End::Complete) || store.user_counts(&run)?.requested > 0 {
         return Ok(());
     }
-    let gaps = store.gaps(&run)?;
+    let gaps = store.incomplete_lists(&run)?;
     let why = gaps.iter().map(|gap| {
         let code = gap.outcome.error_code.as_deref().map_or_else(String::new, |code| format!(" {code}"));
         let detail = gap.outcome.detail.as_deref().unwrap_or_default();

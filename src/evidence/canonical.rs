@@ -175,11 +175,11 @@ pub fn write(store: &Store, run: &Run, out: &mut impl Write) -> Result<Totals, E
     let mut sheet = Sheet { out, line: Vec::new() };
     let mut totals = Totals::default();
     sheet.put(&Line::Run(Box::new(Head::from(run))))?;
-    for gap in &store.gaps(run)? {
+    for gap in &store.incomplete_lists(run)? {
         totals.gaps += 1;
         sheet.put(&Line::IncompleteList(IncompleteListLine::from(gap)))?;
     }
-    store.readings(run, |reading| {
+    store.results(run, |reading| {
         totals.count(&reading);
         sheet.put(&Line::UserResult(UserResultLine::from(&reading))).map_err(Error::from)
     })?;

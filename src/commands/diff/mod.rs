@@ -13,7 +13,7 @@ use super::history::deployments;
 use crate::config::ReportSettings;
 use crate::exit::{Error, Exit};
 use crate::history::diff::{Change, Entry, Frame};
-use crate::history::{Form, point};
+use crate::history::{Form, RunSummary};
 use crate::store::Store;
 
 /// What was asked for: the numbers of two runs, of one, or of none.
@@ -36,10 +36,13 @@ pub fn run(view: &ReportSettings, wanted: &Wanted, form: Form) -> Result<Exit, E
         deployments(&store, Some(deployment))?;
     }
     let (before, after) = choice::choose(&store, wanted)?;
-    let frame = Frame { before: point(&store, before, None)?, after: point(&store, after, None)? };
+    let frame = Frame {
+        before: RunSummary::new(&store, before, None)?,
+        after: RunSummary::new(&store, after, None)?,
+    };
     let shape = Shape::of(form);
     let mut sections = Sections::default();
-    store.side_by_side(&frame.before.run, &frame.after.run, |before, after| {
+    store.pairs(&frame.before.run, &frame.after.run, |before, after| {
         for entry in frame.changes(before.as_ref(), after.as_ref()) {
             let line = (shape.line)(&entry)?;
             sections.push(entry.change, &line, shape.between).map_err(|why| no_room(&why))?;

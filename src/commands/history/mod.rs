@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::say;
 use crate::config::ReportSettings;
 use crate::exit::{Error, Exit};
-use crate::history::{Form, RunSummary, points};
+use crate::history::{Form, RunSummary, summaries};
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
 use crate::store::Store;
@@ -23,7 +23,7 @@ pub fn run(view: &ReportSettings, deployment: Option<&str>, form: Form) -> Resul
     let store = Store::open(&view.store)?;
     let all = deployments(&store, deployment)?
         .iter()
-        .map(|name| points(&store, name, view.cutoff).map(Deployment))
+        .map(|name| summaries(&store, name, view.cutoff).map(Deployment))
         .collect::<Result<Vec<_>, _>>()?;
     say(&match form {
         Form::Text => text::page(&all),
@@ -38,7 +38,7 @@ pub fn run(view: &ReportSettings, deployment: Option<&str>, form: Form) -> Resul
 /// # Errors
 /// No run, or none of that name.
 pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<String>, Error> {
-    let mut names: Vec<_> = store.runs()?.into_iter().map(|(run, _)| run.deployment).collect();
+    let mut names: Vec<_> = store.runs()?.into_iter().map(|run| run.deployment).collect();
     names.sort_unstable();
     names.dedup();
     if names.is_empty() {
@@ -65,24 +65,24 @@ impl Deployment {
     }
 
     fn name(&self) -> &str {
-        self.newest().map_or("", |point| &point.run.deployment)
+        self.newest().map_or("", |summary| &summary.run.deployment)
     }
 
     /// Keys left, where all of them are known.
     fn keys(&self) -> Vec<Option<u64>> {
-        self.0.iter().map(|point| point.is_complete().then_some(point.tally.keys)).collect()
+        self.0.iter().map(|summary| summary.is_complete().then_some(summary.stats.keys)).collect()
     }
 
     /// Users not read, where all of them are known.
     fn unread(&self) -> Vec<Option<u64>> {
-        self.0.iter().map(|point| point.is_whole().then_some(point.tally.unread)).collect()
+        self.0.iter().map(|summary| summary.is_whole().then_some(summary.stats.unread)).collect()
     }
 
     /// What has to be known to read the table, in sentences.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(newest) = self.newest() {
-            let others: Vec<_> = self.0.iter().filter(|point| !point.asks_as(newest)).collect();
+            let others: Vec<_> = self.0.iter().filter(|summary| !summary.run.asks_as(&newest.run)).collect();
             if !others.is_empty() {
                 let asked: Vec<_> =
                     newest.run.settings.sources.iter().map(|source| printable(source)).collect();
@@ -94,7 +94,7 @@ impl Deployment {
                 ));
             }
         }
-        let mut cutoffs: Vec<DateTime<Utc>> = self.0.iter().map(|point| point.cutoff).collect();
+        let mut cutoffs: Vec<DateTime<Utc>> = self.0.iter().map(|summary| summary.cutoff).collect();
         cutoffs.sort_unstable();
         cutoffs.dedup();
         let days: Vec<_> = cutoffs.into_iter().map(day_or_instant).collect();
@@ -110,8 +110,8 @@ impl Deployment {
 }
 
 /// The runs by number.
-fn numbered(points: &[&RunSummary]) -> String {
-    let ids: Vec<_> = points.iter().map(|point| point.run.id.to_string()).collect();
+fn numbered(summaries: &[&RunSummary]) -> String {
+    let ids: Vec<_> = summaries.iter().map(|summary| summary.run.id.to_string()).collect();
     format!("{} {}", if ids.len() == 1 { "run" } else { "runs" }, ids.join(", "))
 }
 

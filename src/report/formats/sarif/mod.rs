@@ -117,6 +117,7 @@ mod tests {
             clock_skew: None,
             started_at: DateTime::UNIX_EPOCH,
             finished_at,
+            reported: false,
             tool_version: "0.1.0".to_owned(),
             settings: RunSettings {
                 sources: Vec::new(),

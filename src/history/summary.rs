@@ -1,10 +1,11 @@
-//! What each run came to, in the order of the runs.
+//! What came of each run, in the order of the runs.
 
 use chrono::{DateTime, Utc};
 
-use crate::store::{Error, Run, RunStats, Store};
+use crate::policy::{Policy, Verdict};
+use crate::store::{Error, Run, Store};
 
-/// A run, and what it came to.
+/// A run, and what came of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunSummary {
     /// What was asked.
@@ -12,35 +13,64 @@ pub struct RunSummary {
     /// The cutoff by which uses were counted.
     pub cutoff: DateTime<Utc>,
     /// What came of it.
-    pub tally: RunStats,
+    pub stats: RunStats,
     /// Keys more (or fewer) than in the last complete run before it that asked for the same users; `None` where this one is
     /// incomplete or there is no such run.
     pub change: Option<i64>,
 }
 
+/// The numbers of a run, as far as it came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunStats {
+    /// Everybody who was to be read.
+    pub users: u64,
+    /// Users of whom something is unknown, those among them who were never asked for.
+    pub unread: u64,
+    /// Lists of users that were not read to their end.
+    pub incomplete_lists: u64,
+    /// All keys that were seen.
+    pub keys: u64,
+    /// Those that may still be in force.
+    pub enabled: u64,
+    /// Those of the verdict `used-after-cutoff`.
+    pub used_after_cutoff: u64,
+    /// Those of the verdict `usage-unknown`.
+    pub usage_unknown: u64,
+}
+
 impl RunSummary {
+    /// Of one run alone, so that its change is `None`. Uses count by `cutoff`, or by the run's own.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn new(store: &Store, run: Run, cutoff: Option<DateTime<Utc>>) -> Result<Self, Error> {
+        let cutoff = cutoff.unwrap_or(run.settings.cutoff);
+        let stats = RunStats::new(store, &run, cutoff)?;
+        Ok(Self { run, cutoff, stats, change: None })
+    }
+
     /// Whether nothing is known to be missing, apart from users who could not be read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.run.finished_at.is_some() && self.tally.gaps == 0
+        self.run.finished_at.is_some() && self.stats.incomplete_lists == 0
     }
 
     /// Whether nobody can have been missed. A run of nobody proves nothing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.is_whole() && self.tally.unread == 0 && self.tally.users > 0
+        self.is_whole() && self.stats.unread == 0 && self.stats.users > 0
     }
 
     /// What is missing, in a few words; `None` where nothing is.
     #[must_use]
     pub fn missing(&self) -> Option<String> {
-        let RunStats { users, unread, gaps, .. } = self.tally;
+        let RunStats { users, unread, incomplete_lists, .. } = self.stats;
         let mut what = Vec::new();
         if self.run.finished_at.is_none() {
             what.push("not finished".to_owned());
         }
-        if gaps > 0 {
-            what.push(format!("{} not listed to the end", counted(gaps, "list")));
+        if incomplete_lists > 0 {
+            what.push(format!("{} not listed to the end", counted(incomplete_lists, "list")));
         }
         if unread > 0 {
             what.push(format!("{} not read", counted(unread, "user")));
@@ -50,12 +80,28 @@ impl RunSummary {
         }
         (!what.is_empty()).then(|| what.join(", "))
     }
+}
 
-    /// Whether both asked for the same: the same organizations, projects, lists and users. What a list of users held is not
-    /// looked at, since people come and go.
-    #[must_use]
-    pub fn asks_as(&self, other: &Self) -> bool {
-        self.run.settings.sources == other.run.settings.sources
+impl RunStats {
+    fn new(store: &Store, run: &Run, cutoff: DateTime<Utc>) -> Result<Self, Error> {
+        let policy = Policy { now: run.started_at, cutoff, active_within: run.settings.active_within };
+        let counts = store.user_counts(run)?;
+        let mut stats = Self {
+            users: counts.requested,
+            unread: counts.requested - counts.complete,
+            incomplete_lists: store.incomplete_lists(run)?.len() as u64,
+            ..Self::default()
+        };
+        store.key_usages(run, |key| {
+            stats.keys += 1;
+            stats.enabled += u64::from(key.is_enabled());
+            match policy.verdict(key) {
+                Verdict::UsedAfterCutoff => stats.used_after_cutoff += 1,
+                Verdict::UsageUnknown => stats.usage_unknown += 1,
+                Verdict::NotUsedSinceCutoff | Verdict::NeverUsed => {}
+            }
+        })?;
+        Ok(stats)
     }
 }
 
@@ -64,38 +110,27 @@ pub(super) fn counted(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// One run by itself: nothing is said of its change. Uses count by `cutoff`, or by the run's own.
-///
-/// # Errors
-/// What SQLite says.
-pub fn point(store: &Store, run: Run, cutoff: Option<DateTime<Utc>>) -> Result<RunSummary, Error> {
-    let cutoff = cutoff.unwrap_or(run.settings.cutoff);
-    let tally = store.tally(&run, cutoff)?;
-    Ok(RunSummary { run, cutoff, tally, change: None })
-}
-
 /// Every run of a deployment, oldest first.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn points(
+pub fn summaries(
     store: &Store,
     deployment: &str,
     cutoff: Option<DateTime<Utc>>,
 ) -> Result<Vec<RunSummary>, Error> {
-    let runs = store.runs()?.into_iter().rev().map(|(run, _)| run);
-    let of_it = runs.filter(|run| run.deployment == deployment);
-    let mut points = of_it.map(|run| point(store, run, cutoff)).collect::<Result<Vec<_>, _>>()?;
-    for at in 0..points.len() {
-        let (before, rest) = points.split_at_mut(at);
-        rest[0].change = change(before, &rest[0]);
+    let mut summaries: Vec<RunSummary> = Vec::new();
+    for run in store.runs()?.into_iter().rev().filter(|run| run.deployment == deployment) {
+        let summary = RunSummary::new(store, run, cutoff)?;
+        let change = change(&summaries, &summary);
+        summaries.push(RunSummary { change, ..summary });
     }
-    Ok(points)
+    Ok(summaries)
 }
 
-fn change(before: &[RunSummary], point: &RunSummary) -> Option<i64> {
-    let last = before.iter().rfind(|earlier| earlier.is_complete() && earlier.asks_as(point))?;
-    point.is_complete().then(|| point.tally.keys.cast_signed() - last.tally.keys.cast_signed())
+fn change(earlier: &[RunSummary], summary: &RunSummary) -> Option<i64> {
+    let last = earlier.iter().rfind(|earlier| earlier.is_complete() && earlier.run.asks_as(&summary.run))?;
+    summary.is_complete().then(|| summary.stats.keys.cast_signed() - last.stats.keys.cast_signed())
 }
 
 #[cfg(test)]
@@ -129,11 +164,12 @@ pub(super) mod tests {
             clock_skew: None,
             started_at,
             finished_at: Some(started_at),
+            reported: true,
             tool_version: String::new(),
             settings,
         };
-        let tally = RunStats { users: 1, keys, ..RunStats::default() };
-        RunSummary { run, cutoff: DateTime::UNIX_EPOCH, tally, change: None }
+        let stats = RunStats { users: 1, keys, ..RunStats::default() };
+        RunSummary { run, cutoff: DateTime::UNIX_EPOCH, stats, change: None }
     }
 
     #[test]
@@ -141,15 +177,15 @@ pub(super) mod tests {
         let whole = complete(1, "2025-01-01T00:00:00Z", 3);
         assert_eq!((whole.is_complete(), whole.missing()), (true, None));
         let without = |change: fn(&mut RunSummary)| {
-            let mut point = whole.clone();
-            change(&mut point);
-            (point.is_complete(), point.missing().unwrap())
+            let mut summary = whole.clone();
+            change(&mut summary);
+            (summary.is_complete(), summary.missing().unwrap())
         };
         let told = |what: &str| (false, what.to_owned());
         assert_eq!(without(|it| it.run.finished_at = None), told("not finished"));
-        assert_eq!(without(|it| it.tally.gaps = 1), told("1 list not listed to the end"));
-        assert_eq!(without(|it| it.tally.unread = 2), told("2 users not read"));
-        assert_eq!(without(|it| it.tally.users = 0), told("nobody asked for"));
+        assert_eq!(without(|it| it.stats.incomplete_lists = 1), told("1 list not listed to the end"));
+        assert_eq!(without(|it| it.stats.unread = 2), told("2 users not read"));
+        assert_eq!(without(|it| it.stats.users = 0), told("nobody asked for"));
     }
 
     #[test]

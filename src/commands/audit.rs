@@ -11,7 +11,8 @@ use crate::progress::Progress;
 use crate::report::text::printable;
 use crate::signals::Signals;
 use crate::sources::{CheckedSource, Source};
-use crate::store::{NewRun, RunSettings, Store};
+use crate::store::{NewRun, Store};
+use crate::v1::{RequestSettings, RunSettings};
 
 /// Runs the command. `address` is what the reports say about where the deployment is.
 ///
@@ -99,12 +100,14 @@ fn facts(settings: &Settings, checked: &[CheckedSource], address: String, policy
             lists: checked.iter().filter_map(CheckedSource::fingerprint).collect(),
             cutoff: policy.cutoff,
             active_within: policy.active_within,
-            concurrency: settings.concurrency.get(),
-            rate: settings.rate,
-            timeout: settings.timeout.as_secs(),
-            retries: settings.retries,
-            certificates_not_verified: settings.insecure_skip_verify,
-            in_the_clear: settings.is_in_the_clear(),
+            requests: RequestSettings {
+                concurrency: settings.concurrency.get(),
+                rate: settings.rate,
+                timeout: settings.timeout.as_secs(),
+                retries: settings.retries,
+                certificates_not_verified: settings.insecure_skip_verify,
+                in_the_clear: settings.is_in_the_clear(),
+            },
         },
     }
 }

@@ -11,7 +11,8 @@ use crate::import::Saved;
 use crate::model::Product;
 use crate::report::text::printable;
 use crate::signals::Signals;
-use crate::store::{JournalHandle, NewRun, RunSettings, Store, WriterStopped};
+use crate::store::{JournalHandle, NewRun, Store, WriterStopped};
+use crate::v1::{RequestSettings, RunSettings};
 
 /// What the reports call a deployment that nothing names.
 const UNNAMED: &str = "saved answers";
@@ -96,13 +97,7 @@ fn facts(import: &Import, saved: &Saved, clock: Clock) -> NewRun {
             lists: vec![saved.fingerprint()],
             cutoff: view.cutoff.unwrap_or(CUTOFF),
             active_within: view.active_within.unwrap_or(ACTIVE_WITHIN),
-            // Nobody is asked.
-            concurrency: 0,
-            rate: None,
-            timeout: 0,
-            retries: 0,
-            certificates_not_verified: false,
-            in_the_clear: false,
+            requests: RequestSettings::none(),
         },
     }
 }

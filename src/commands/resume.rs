@@ -4,7 +4,8 @@ use crate::exit::{Error, Signal};
 use crate::model::{User, rfc3339};
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
-use crate::store::{Journal, NewRun, Run, RunSettings, Store, UserCounts};
+use crate::store::{Journal, NewRun, Run, Store, UserCounts};
+use crate::v1::RunSettings;
 
 /// Where a run stands when it begins.
 pub(super) enum Begun {
@@ -53,7 +54,7 @@ fn changes(run: &Run, asked: &NewRun) -> Vec<String> {
         format!("{} and {} days", day_or_instant(settings.cutoff), settings.active_within)
     };
     let trust = |settings: &RunSettings| {
-        if settings.certificates_not_verified { "not verified" } else { "verified" }.to_owned()
+        if settings.requests.certificates_not_verified { "not verified" } else { "verified" }.to_owned()
     };
     let pairs = [
         ("deployment", run.deployment.clone(), asked.deployment.clone()),

@@ -137,7 +137,7 @@ fn change(earlier: &[RunSummary], summary: &RunSummary) -> Option<i64> {
 pub(super) mod tests {
     use super::*;
     use crate::model::Product;
-    use crate::store::RunSettings;
+    use crate::v1::{RequestSettings, RunSettings};
 
     /// A complete run of one user with so many keys.
     pub(in crate::history) fn complete(id: i64, started_at: &str, keys: u64) -> RunSummary {
@@ -147,12 +147,7 @@ pub(super) mod tests {
             lists: Vec::new(),
             cutoff: DateTime::UNIX_EPOCH,
             active_within: 90,
-            concurrency: 1,
-            rate: None,
-            timeout: 30,
-            retries: 0,
-            certificates_not_verified: false,
-            in_the_clear: false,
+            requests: RequestSettings::none(),
         };
         let run = Run {
             id,

@@ -19,7 +19,7 @@ use rusqlite::{Connection, ErrorCode};
 pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use prune::Removed;
 pub use results::KeyOccurrence;
-pub use runs::{NewRun, Run, RunSettings};
+pub use runs::{NewRun, Run};
 pub use stats::UserCounts;
 
 /// Why the store can't be used.

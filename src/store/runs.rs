@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, Row, params};
-use serde::{Deserialize, Serialize};
 
 use super::rows::{invalid, time_at, user_from, word_at};
 use super::{Error, Journal, Store};
 use crate::model::{Product, User};
+use crate::v1::RunSettings;
 
 /// A run before its first request.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,34 +52,6 @@ pub struct Run {
     pub tool_version: String,
     /// How it was to be done.
     pub settings: RunSettings,
-}
-
-/// The settings that shape a run's result, as they are kept with it. No secrets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunSettings {
-    /// What was to be audited, such as `organization 5980…` or `users from list.csv`.
-    pub sources: Vec<String>,
-    /// What tells the lists among them from others of the same names.
-    #[serde(default)]
-    pub lists: Vec<String>,
-    /// A use at or after it counts.
-    pub cutoff: DateTime<Utc>,
-    /// In days.
-    pub active_within: u32,
-    /// Requests in flight.
-    pub concurrency: usize,
-    /// Requests a second.
-    pub rate: Option<f64>,
-    /// In seconds.
-    pub timeout: u64,
-    /// Of one request.
-    pub retries: u32,
-    /// Whether any certificate was taken, so that somebody else may have answered.
-    #[serde(default)]
-    pub certificates_not_verified: bool,
-    /// Whether it went over plain http to another host.
-    #[serde(default)]
-    pub in_the_clear: bool,
 }
 
 impl Run {

@@ -33,11 +33,13 @@
 mod named;
 
 mod lines;
+mod warnings;
 
 pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod config;
+pub mod context;
 pub mod credentials;
 pub mod evidence;
 pub mod exit;
@@ -53,12 +55,10 @@ pub mod report;
 pub mod signals;
 pub mod sources;
 pub mod store;
-pub mod v1;
 pub mod waivers;
 
-use clap::CommandFactory as _;
-use cli::{Cli, Command, Explain, ReportArgs};
-use config::{Clock, ReportSettings, Settings};
+use cli::{Cli, Command};
+use context::Context;
 use exit::{Error, Exit};
 
 /// Does what was typed.
@@ -67,72 +67,22 @@ use exit::{Error, Exit};
 /// Whatever ends the run, with its exit code.
 pub async fn run(cli: Cli) -> Result<Exit, Error> {
     let env = |name: &str| std::env::var(name).ok();
-    let clock = Clock::from_env(&env)?;
+    let context = Context::new(&env, cli.quiet)?;
     match cli.command {
-        Command::Demo(demo) => {
-            let (options, view) = config::demo(demo, clock);
-            commands::demo::run(options, view, config::is_ci(&env), clock, cli.quiet).await
-        }
-        Command::Sandbox(sandbox) => commands::sandbox::run(config::sandbox(sandbox, clock)).await,
-        Command::Audit(audit) => {
-            let settings = Settings::resolve(audit.asked, audit.shown, audit.config.as_deref(), &env)?;
-            let address = settings.url.to_string();
-            commands::audit::run(settings, address, audit.resume, clock, cli.quiet).await
-        }
-        Command::Doctor(doctor) => {
-            let settings = Settings::resolve_for_doctor(doctor.asked, doctor.config.as_deref(), &env)?;
-            commands::doctor::run(settings, doctor.json, clock, cli.quiet).await
-        }
-        Command::Explain(explain) => {
-            let Explain { key, cutoff, active_within, waivers, kept } = explain;
-            let judged = ReportArgs { cutoff, active_within, waivers, ..ReportArgs::default() };
-            let view = ReportSettings::of_store(kept, judged, &env)?;
-            commands::explain::run(&view, &key, clock)
-        }
-        Command::Merge(merge) => {
-            let view = ReportSettings::resolve(merge.shown, merge.config.as_deref(), &env)?;
-            commands::merge::run(merge.stores, &view, clock, cli.quiet)
-        }
-        Command::Import(import) => {
-            commands::import::run(config::import(*import, &env)?, clock, cli.quiet).await
-        }
-        Command::Report(report) => {
-            let view = ReportSettings::resolve(report.shown, report.config.as_deref(), &env)?;
-            commands::report::run(&view, report.run, clock, cli.quiet)
-        }
-        Command::Completions(asked) => commands::completions::run(&mut Cli::command(), asked.shell),
-        Command::Man(man) => commands::man::run(Cli::command(), &man.dir, clock, cli.quiet),
-        Command::Export(export) => {
-            let view = ReportSettings::of_store(export.kept, ReportArgs::default(), &env)?;
-            commands::export::run(&view.store, export.run)
-        }
-        Command::Verify(verify) => {
-            let shown = ReportArgs { out: verify.dir, ..ReportArgs::default() };
-            let view = ReportSettings::resolve(shown, verify.config.as_deref(), &env)?;
-            let stores = if verify.store.is_empty() { vec![view.store] } else { verify.store };
-            commands::verify::run(&view.output.out, &stores, verify.json, cli.quiet)
-        }
-        Command::History(history) => {
-            let form = history.shape.form();
-            let view = ReportSettings::of_store(
-                history.kept,
-                ReportArgs { cutoff: history.cutoff, ..ReportArgs::default() },
-                &env,
-            )?;
-            commands::history::run(&view, history.deployment.as_deref(), form)
-        }
-        Command::Diff(diff) => {
-            let view = ReportSettings::of_store(diff.kept, ReportArgs::default(), &env)?;
-            let wanted = commands::diff::Wanted {
-                before: diff.before,
-                after: diff.after,
-                deployment: diff.deployment,
-            };
-            commands::diff::run(&view, &wanted, diff.shape.form())
-        }
-        Command::Prune(prune) => {
-            let view = ReportSettings::of_store(prune.kept, ReportArgs::default(), &env)?;
-            commands::prune::run(&view.store, prune.keep, prune.dry_run, cli.quiet)
-        }
+        Command::Demo(args) => commands::demo::run(args, &context).await,
+        Command::Sandbox(args) => commands::sandbox::run(args, &context).await,
+        Command::Audit(args) => commands::audit::run(*args, &context).await,
+        Command::Doctor(args) => commands::doctor::run(*args, &context).await,
+        Command::Import(args) => commands::import::run(*args, &context).await,
+        Command::Report(args) => commands::report::run(args, &context),
+        Command::Merge(args) => commands::merge::run(args, &context),
+        Command::Explain(args) => commands::explain::run(args, &context),
+        Command::History(args) => commands::history::run(args, &context),
+        Command::Diff(args) => commands::diff::run(args, &context),
+        Command::Prune(args) => commands::prune::run(args, &context),
+        Command::Export(args) => commands::export::run(args, &context),
+        Command::Verify(args) => commands::verify::run(args, &context),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args, &context),
     }
 }

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use keysunset::cli::Cli;
-use keysunset::config;
+use keysunset::context::color;
 use keysunset::exit::{Error, Exit};
+use tracing_subscriber::filter::LevelFilter;
 
-#[expect(clippy::print_stderr, reason = "the one place that tells the error")]
+#[expect(clippy::print_stderr, reason = "the one place that prints the error")]
 fn main() -> ExitCode {
     let cli = parse();
     log(cli.verbose);
@@ -25,24 +26,24 @@ fn main() -> ExitCode {
             eprintln!("error: {error}");
             error.exit_code().into()
         }
-        // The panic has told itself.
+        // The panic has printed its message.
         Err(_) => Exit::Bug.into(),
     }
 }
 
-/// Ends the process by itself where there is nothing to run, as after `--help`.
+/// Ends the process where there is nothing to run, as after `--help`.
 fn parse() -> Cli {
-    let color = config::color(&|name| std::env::var(name).ok());
+    let color = color(&|name| std::env::var(name).ok());
     let matches = Cli::command().color(color).get_matches();
     Cli::from_arg_matches(&matches).unwrap_or_else(|why| why.format(&mut Cli::command()).exit())
 }
 
 fn log(verbose: u8) {
     let level = match verbose {
-        0 => tracing::Level::WARN,
-        1 => tracing::Level::INFO,
-        2 => tracing::Level::DEBUG,
-        _ => tracing::Level::TRACE,
+        0 => LevelFilter::OFF,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
 }

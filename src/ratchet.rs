@@ -1,12 +1,11 @@
 //! The ratchet: what got worse than in an earlier run fails the gate, what stayed or got better does not. So an organization
 //! with hundreds of keys gets to none, and never back.
 
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use chrono::{DateTime, Utc};
 
-use crate::model::UserResult;
-use crate::policy::{Policy, Severity};
-use crate::store;
+use crate::model::{PersonalKey, UserResult};
+use crate::policy::{Judgement, Policy, Severity};
+use crate::store::{self, Baseline};
 
 /// How a key is worse than it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,66 +22,36 @@ pub struct Ratchet {
     pub name: String,
     /// How many keys it had.
     pub count: u64,
-    /// The severity of each of them, in a database without a name: it costs no memory however many there are, and is gone with
-    /// the connection.
-    severities: Connection,
+    started_at: DateTime<Utc>,
+    keys: Baseline,
 }
 
 impl Ratchet {
-    /// Of a run whose keys are judged by `policy`; `fill` is given what takes each of its results.
+    /// Of the run that started then; `fill` is given what takes each of its readings.
     ///
     /// # Errors
     /// What `fill` says, or a table that can't be written.
-    pub fn new<E: From<store::Error>>(
+    pub fn of<E: From<store::Error>>(
         name: String,
-        policy: &Policy,
+        started_at: DateTime<Utc>,
         fill: impl FnOnce(&mut dyn FnMut(&UserResult) -> Result<(), store::Error>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let severities = create().map_err(wrong)?;
-        let insert = |result: &UserResult| {
-            let mut insert = severities.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?, ?)")?;
-            for key in &result.keys {
-                insert.execute(params![key.id, policy.severity(key).as_str()])?;
-            }
-            Ok(())
-        };
-        fill(&mut |result| insert(result).map_err(wrong))?;
-        severities.execute_batch("COMMIT").map_err(wrong)?;
-        let count = severities.query_row("SELECT count(*) FROM keys", [], |row| row.get::<_, i64>(0));
-        let count = count.map_err(wrong)?.cast_unsigned();
-        Ok(Self { name, count, severities })
+        let keys = Baseline::of(fill)?;
+        Ok(Self { name, count: keys.count()?, started_at, keys })
     }
 
-    /// How a key of this severity is worse than it was; `None` where it is not.
+    /// Whether a key is worse than it was, both judged by the same rules, each at the start of its own run.
     ///
     /// # Errors
     /// A table that can't be read.
-    pub fn regression(&self, key_id: &str, severity: Severity) -> Result<Option<Regression>, store::Error> {
-        let Some(before) = self.severity(key_id).map_err(wrong)? else { return Ok(Some(Regression::New)) };
-        Ok((severity < before).then_some(Regression::Than(before)))
+    pub fn worse(
+        &self,
+        key: &PersonalKey,
+        judged: &Judgement,
+        policy: &Policy,
+    ) -> Result<Option<Regression>, store::Error> {
+        let Some(before) = self.keys.key(&key.id)? else { return Ok(Some(Regression::New)) };
+        let then = Policy { now: self.started_at, ..*policy }.severity(&before);
+        Ok((judged.severity < then).then_some(Regression::Than(then)))
     }
-
-    fn severity(&self, key_id: &str) -> rusqlite::Result<Option<Severity>> {
-        let mut query = self.severities.prepare_cached("SELECT severity FROM keys WHERE key_id = ?")?;
-        let severity = |row: &rusqlite::Row| {
-            let parsed = row.get_ref(0)?.as_str()?.parse();
-            parsed.map_err(|why: String| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, why.into()))
-        };
-        query.query_row([key_id], severity).optional()
-    }
-}
-
-fn create() -> rusqlite::Result<Connection> {
-    let connection = Connection::open("")?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = off;
-         PRAGMA cache_size = -2048;
-         CREATE TABLE keys (key_id TEXT PRIMARY KEY, severity TEXT NOT NULL) STRICT, WITHOUT ROWID;
-         BEGIN",
-    )?;
-    Ok(connection)
-}
-
-fn wrong(error: rusqlite::Error) -> store::Error {
-    store::Error::Sqlite("of the earlier run's keys".to_owned(), error)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::settings::{AuditArgs, ReportArgs, Shape, StoreArgs};
+use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
 use super::values::{instant, seconds};
 use crate::model::Product;
 use keysunset_sandbox as sandbox;
@@ -71,15 +71,12 @@ pub struct Audit {
     /// Go on with the newest run, if it was cut short, and read only what is missing
     #[arg(long)]
     pub resume: bool,
-    /// What to ask.
+    /// What to audit.
     #[command(flatten)]
-    pub asked: AuditArgs,
-    /// What to show.
+    pub audit: AuditArgs,
+    /// What to report.
     #[command(flatten)]
-    pub shown: ReportArgs,
-    /// A file of settings [default: keysunset.toml, where it is]
-    #[arg(long, value_name = "FILE", help_heading = "Settings")]
-    pub config: Option<PathBuf>,
+    pub report: ReportArgs,
 }
 
 /// `keysunset doctor`
@@ -88,9 +85,9 @@ pub struct Doctor {
     /// One JSON document in place of lines
     #[arg(long)]
     pub json: bool,
-    /// What the audit is to ask.
+    /// What to audit.
     #[command(flatten)]
-    pub asked: AuditArgs,
+    pub audit: AuditArgs,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
@@ -103,23 +100,17 @@ pub struct Explain {
     #[arg(value_name = "KEY_ID")]
     pub key: String,
     /// A use at or after it counts: a day or a time [default: the run's own]
-    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant, help_heading = "Judgement")]
+    #[arg(long, value_name = "DATE", env, value_parser = instant, help_heading = "Judgement")]
     pub cutoff: Option<DateTime<Utc>>,
     /// A key used in the last so many days is in use now [default: the run's own]
-    #[arg(
-        long,
-        value_name = "DAYS",
-        env = "KEYSUNSET_ACTIVE_WITHIN",
-        hide_env = true,
-        help_heading = "Judgement"
-    )]
+    #[arg(long, value_name = "DAYS", env, help_heading = "Judgement")]
     pub active_within: Option<u32>,
     /// Accepted exceptions (docs/waivers.md)
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_WAIVERS", hide_env = true, help_heading = "Judgement")]
+    #[arg(long, value_name = "FILE", env, help_heading = "Judgement")]
     pub waivers: Option<PathBuf>,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: StoreArgs,
+    pub store: StoreArgs,
 }
 
 /// `keysunset merge`
@@ -128,12 +119,9 @@ pub struct Merge {
     /// The stores of several audits, or their folders
     #[arg(value_name = "STORE", required = true)]
     pub stores: Vec<PathBuf>,
-    /// What to show.
+    /// What to report.
     #[command(flatten)]
-    pub shown: ReportArgs,
-    /// A file of settings [default: keysunset.toml, where it is]
-    #[arg(long, value_name = "FILE", help_heading = "Settings")]
-    pub config: Option<PathBuf>,
+    pub report: ReportArgs,
 }
 
 /// `keysunset import`
@@ -143,20 +131,17 @@ pub struct Import {
     #[arg(value_name = "FILE|DIR", required = true)]
     pub inputs: Vec<PathBuf>,
     /// Where the deployment is [default: as the answers' links say]
-    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", hide_env = true, help_heading = "Deployment")]
+    #[arg(long, value_name = "URL", env, help_heading = "Deployment")]
     pub url: Option<String>,
     /// What the reports call it [default: the URL's origin]
-    #[arg(long, value_name = "NAME", env = "KEYSUNSET_NAME", hide_env = true, help_heading = "Deployment")]
+    #[arg(long, value_name = "NAME", env, help_heading = "Deployment")]
     pub name: Option<String>,
     /// Which product answered [default: guessed from the URL, else atlas]
-    #[arg(long, value_enum, env = "KEYSUNSET_PRODUCT", hide_env = true, help_heading = "Deployment")]
+    #[arg(long, value_enum, env, help_heading = "Deployment")]
     pub product: Option<Product>,
-    /// What to show.
+    /// What to report.
     #[command(flatten)]
-    pub shown: ReportArgs,
-    /// A file of settings [default: keysunset.toml, where it is]
-    #[arg(long, value_name = "FILE", help_heading = "Settings")]
-    pub config: Option<PathBuf>,
+    pub report: ReportArgs,
 }
 
 /// `keysunset report`
@@ -165,12 +150,9 @@ pub struct Report {
     /// The run's number [default: the newest]
     #[arg(long, value_name = "ID")]
     pub run: Option<i64>,
-    /// What to show.
+    /// What to report.
     #[command(flatten)]
-    pub shown: ReportArgs,
-    /// A file of settings [default: keysunset.toml, where it is]
-    #[arg(long, value_name = "FILE", help_heading = "Settings")]
-    pub config: Option<PathBuf>,
+    pub report: ReportArgs,
 }
 
 /// `keysunset completions`
@@ -197,17 +179,17 @@ pub struct Export {
     pub run: Option<i64>,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: StoreArgs,
+    pub store: StoreArgs,
 }
 
 /// `keysunset verify`
 #[derive(Args, Debug)]
 pub struct Verify {
     /// Where the reports and their manifest are [default: reports]
-    #[arg(value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true)]
+    #[arg(value_name = "DIR", env = "OUT")]
     pub dir: Option<PathBuf>,
     /// The evidence; repeatable, for a report over several [default: keysunset.db in DIR]
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true)]
+    #[arg(long, value_name = "FILE", env)]
     pub store: Vec<PathBuf>,
     /// One JSON document in place of lines
     #[arg(long)]
@@ -224,14 +206,14 @@ pub struct History {
     #[arg(long, value_name = "NAME")]
     pub deployment: Option<String>,
     /// A use at or after it counts, in every run [default: each run's own]
-    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant)]
+    #[arg(long, value_name = "DATE", env, value_parser = instant)]
     pub cutoff: Option<DateTime<Utc>>,
     /// How to show it.
-    #[command(flatten)]
-    pub shape: Shape,
+    #[command(flatten, next_help_heading = "Output")]
+    pub form: FormArgs,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: StoreArgs,
+    pub store: StoreArgs,
 }
 
 /// `keysunset diff`
@@ -247,11 +229,11 @@ pub struct Diff {
     #[arg(long, value_name = "NAME", conflicts_with = "before")]
     pub deployment: Option<String>,
     /// How to show it.
-    #[command(flatten)]
-    pub shape: Shape,
+    #[command(flatten, next_help_heading = "Output")]
+    pub form: FormArgs,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: StoreArgs,
+    pub store: StoreArgs,
 }
 
 /// `keysunset prune`
@@ -265,5 +247,5 @@ pub struct Prune {
     pub dry_run: bool,
     /// Where the runs are.
     #[command(flatten)]
-    pub kept: StoreArgs,
+    pub store: StoreArgs,
 }

@@ -5,13 +5,18 @@ mod examples;
 mod settings;
 mod values;
 
-use clap::{Parser, Subcommand};
+use std::any::TypeId;
+
+use clap::{Arg, ArgAction, Parser, Subcommand};
 
 pub use commands::{
     Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Man, Merge, Prune, Report,
     Sandbox, Verify,
 };
-pub use settings::{AuditArgs, ReportArgs, Shape, StoreArgs};
+pub use settings::{
+    AuditArgs, CredentialArgs, DeploymentArgs, FormArgs, OutputArgs, PaceArgs, PolicyArgs, ReportArgs,
+    ScopeArgs, StoreArgs,
+};
 pub use values::url;
 
 use self::examples::{
@@ -25,6 +30,7 @@ use keysunset_sandbox as sandbox;
 /// are still in use after the cutoff.
 #[derive(Parser, Debug)]
 #[command(name = "keysunset", version, after_help = EXAMPLES, disable_help_flag = true)]
+#[command(mut_subcommands(|command| command.mut_args(completed)))]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -90,6 +96,25 @@ pub enum Command {
     /// Write man pages: keysunset.1, and one a command
     #[command(after_help = MAN_EXAMPLES)]
     Man(Man),
+}
+
+/// What flags have in common: the variable of the environment of a setting bears the name of its flag, and a switch may be
+/// given a value, so that what the environment or keysunset.toml turns on can be turned off again.
+fn completed(flag: Arg) -> Arg {
+    let variable = flag.get_env().map(|name| format!("KEYSUNSET_{}", name.display()));
+    let flag = match variable {
+        Some(variable) => flag.env(variable).hide_env(true),
+        None => flag,
+    };
+    let takes_bool = flag.get_value_parser().type_id() == TypeId::of::<bool>();
+    if !takes_bool || !matches!(flag.get_action(), ArgAction::Set) {
+        return flag;
+    }
+    flag.num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .value_name("BOOL")
+        .hide_possible_values(true)
 }
 
 #[cfg(test)]

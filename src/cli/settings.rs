@@ -1,4 +1,4 @@
-//! Settings that several commands share. They stand in keysunset.toml by the same names.
+//! Settings that several commands share. Those of `AuditArgs` and `ReportArgs` have the same names in keysunset.toml.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,27 +9,27 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::values::{
-    at_once_of, concurrency, instant, instant_of, one_or_more, rate, rate_of, retries, retries_of, seconds,
-    seconds_of,
+    concurrency, concurrency_of, instant, instant_of, one_or_more, rate, rate_of, retries, retries_of,
+    seconds, seconds_of,
 };
 use crate::history::Form;
 use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::Format;
 
-/// What the memory between runs is shown as.
+/// How to show what the store remembers of its runs.
 #[derive(Args, Debug)]
-pub struct Shape {
+pub struct FormArgs {
     /// What to show it as, on standard output [default: text]
-    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Form>,
     /// The same as --format json
-    #[arg(long, conflicts_with = "format", help_heading = "Output")]
+    #[arg(long, conflicts_with = "format")]
     pub json: bool,
 }
 
-impl Shape {
-    /// What was asked for.
+impl FormArgs {
+    /// The form that was asked for.
     #[must_use]
     pub fn form(&self) -> Form {
         self.format.unwrap_or(if self.json { Form::Json } else { Form::Text })
@@ -40,171 +40,177 @@ impl Shape {
 #[derive(Args, Debug)]
 pub struct StoreArgs {
     /// Where the evidence is kept [default: keysunset.db in --out]
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true, help_heading = "Output")]
+    #[arg(long, value_name = "FILE", env, help_heading = "Output")]
     pub store: Option<PathBuf>,
     /// Where the reports are [default: reports]
-    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true, help_heading = "Output")]
+    #[arg(long, value_name = "DIR", env, help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
 }
 
-/// What to ask which deployment for: on the command line, and by the same names in keysunset.toml.
-#[derive(Args, Deserialize, Debug, Default)]
-#[serde(rename_all = "kebab-case")]
+/// Which deployment to audit, whom of it, and how fast.
+#[derive(Args, Debug, Default)]
 pub struct AuditArgs {
+    /// Where it is.
+    #[command(flatten, next_help_heading = "Deployment")]
+    pub deployment: DeploymentArgs,
+    /// With whose keys.
+    #[command(flatten, next_help_heading = "Credentials")]
+    pub credentials: CredentialArgs,
+    /// Whose keys.
+    #[command(flatten, next_help_heading = "Whom to audit")]
+    pub scope: ScopeArgs,
+    /// How many requests.
+    #[command(flatten, next_help_heading = "Pace")]
+    pub pace: PaceArgs,
+}
+
+/// How to judge a run, and what to write of it.
+#[derive(Args, Debug, Default)]
+pub struct ReportArgs {
+    /// How to judge.
+    #[command(flatten, next_help_heading = "Judgement")]
+    pub policy: PolicyArgs,
+    /// What to write.
+    #[command(flatten, next_help_heading = "Output")]
+    pub output: OutputArgs,
+    /// A file of settings [default: keysunset.toml, where it is]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+}
+
+/// Where a deployment is, and what to trust on the way.
+#[derive(Args, Deserialize, Debug, Default)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct DeploymentArgs {
     /// The deployment: a host's root or a whole base path
     // As text, since clap repeats a value that it can't parse, and people put passwords there.
-    #[arg(long, value_name = "URL", env = "KEYSUNSET_URL", hide_env = true, help_heading = "Deployment")]
+    #[arg(long, value_name = "URL", env)]
     pub url: Option<String>,
     /// What the reports call it [default: the URL's origin]
-    #[arg(long, value_name = "NAME", env = "KEYSUNSET_NAME", hide_env = true, help_heading = "Deployment")]
+    #[arg(long, value_name = "NAME", env)]
     pub name: Option<String>,
     /// Which product answers there [default: guessed from the URL]
-    #[arg(long, value_enum, env = "KEYSUNSET_PRODUCT", hide_env = true, help_heading = "Deployment")]
+    #[arg(long, value_enum, env)]
     pub product: Option<Product>,
     /// Certificates (PEM) of a private authority to trust
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "KEYSUNSET_CA_CERT",
-        hide_env = true,
-        help_heading = "Deployment"
-    )]
+    #[arg(long, value_name = "FILE", env)]
     pub ca_cert: Option<PathBuf>,
     /// Do not verify certificates: whoever is in between can then answer in the deployment's place
-    #[arg(long, env = "KEYSUNSET_INSECURE_SKIP_VERIFY", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Deployment")]
+    #[arg(long, env)]
     pub insecure_skip_verify: Option<bool>,
+}
 
+/// Where credentials are, besides the environment.
+#[derive(Args, Deserialize, Debug, Default)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct CredentialArgs {
     /// Users and their own credentials: TOML or CSV, readable by nobody else
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "KEYSUNSET_CREDENTIALS",
-        hide_env = true,
-        help_heading = "Credentials"
-    )]
+    #[arg(long, value_name = "FILE", env)]
     pub credentials: Option<PathBuf>,
     /// A profile of mongocli or of the Atlas CLI: where the deployment is, and its API key
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "KEYSUNSET_PROFILE",
-        hide_env = true,
-        help_heading = "Credentials"
-    )]
+    #[arg(long, value_name = "NAME", env)]
     pub profile: Option<String>,
+}
 
+/// Whose keys to audit.
+#[derive(Args, Deserialize, Debug, Default)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct ScopeArgs {
     /// Users from a file: text, CSV or JSON; - is standard input (repeatable, like all of these)
-    #[arg(long, value_name = "FILE|-", help_heading = "Whom to audit")]
-    #[serde(default, deserialize_with = "one_or_more")]
+    #[arg(long, value_name = "FILE|-")]
+    #[serde(deserialize_with = "one_or_more")]
     pub users: Vec<PathBuf>,
     /// One user, by id or name
-    #[arg(long, value_name = "ID", help_heading = "Whom to audit")]
-    #[serde(default, deserialize_with = "one_or_more")]
+    #[arg(long, value_name = "ID")]
+    #[serde(deserialize_with = "one_or_more")]
     pub user: Vec<String>,
     /// Everybody of an organization
-    #[arg(long, value_name = "ID", help_heading = "Whom to audit")]
-    #[serde(default, deserialize_with = "one_or_more")]
+    #[arg(long, value_name = "ID")]
+    #[serde(deserialize_with = "one_or_more")]
     pub org: Vec<String>,
     /// Everybody of a project
-    #[arg(long, value_name = "ID", help_heading = "Whom to audit")]
-    #[serde(default, deserialize_with = "one_or_more")]
+    #[arg(long, value_name = "ID")]
+    #[serde(deserialize_with = "one_or_more")]
     pub project: Vec<String>,
     /// Everybody of every organization that the credentials see
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Whom to audit")]
+    #[arg(long)]
     pub all_orgs: Option<bool>,
+}
 
+/// How many requests at once, how fast, and how patiently.
+#[derive(Args, Deserialize, Debug, Clone, Copy, Default)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct PaceArgs {
     /// Requests in flight [default: 16]
-    #[arg(long, value_name = "N", env = "KEYSUNSET_CONCURRENCY", hide_env = true, value_parser = concurrency, help_heading = "Pace")]
-    #[serde(default, deserialize_with = "at_once_of")]
+    #[arg(long, value_name = "N", env, value_parser = concurrency)]
+    #[serde(deserialize_with = "concurrency_of")]
     pub concurrency: Option<NonZeroUsize>,
     /// At most so many requests a second [default: no limit]
-    #[arg(long, value_name = "PER_SECOND", env = "KEYSUNSET_RATE", hide_env = true, value_parser = rate, help_heading = "Pace")]
-    #[serde(default, deserialize_with = "rate_of")]
+    #[arg(long, value_name = "PER_SECOND", env, value_parser = rate)]
+    #[serde(deserialize_with = "rate_of")]
     pub rate: Option<f64>,
     /// Seconds for one request, from its start to its last byte [default: 30]
-    #[arg(long, value_name = "S", env = "KEYSUNSET_TIMEOUT", hide_env = true, value_parser = seconds, help_heading = "Pace")]
-    #[serde(default, deserialize_with = "seconds_of")]
+    #[arg(long, value_name = "S", env, value_parser = seconds)]
+    #[serde(deserialize_with = "seconds_of")]
     pub timeout: Option<Duration>,
     /// Send a request that failed again, so often at most [default: 4]
-    #[arg(long, value_name = "N", env = "KEYSUNSET_RETRIES", hide_env = true, value_parser = retries, help_heading = "Pace")]
-    #[serde(default, deserialize_with = "retries_of")]
+    #[arg(long, value_name = "N", env, value_parser = retries)]
+    #[serde(deserialize_with = "retries_of")]
     pub retries: Option<u32>,
 }
 
-/// What to show of a run, and how to judge it: on the command line, and by the same names in keysunset.toml.
+/// What a key is worth, and what fails a run.
 #[derive(Args, Deserialize, Debug, Default)]
-#[serde(rename_all = "kebab-case")]
-pub struct ReportArgs {
+#[serde(rename_all = "kebab-case", default)]
+pub struct PolicyArgs {
     /// A use at or after it counts: a day or a time [default: 2021-03-01]
-    #[arg(long, value_name = "DATE", env = "KEYSUNSET_CUTOFF", hide_env = true, value_parser = instant, help_heading = "Judgement")]
-    #[serde(default, deserialize_with = "instant_of")]
+    #[arg(long, value_name = "DATE", env, value_parser = instant)]
+    #[serde(deserialize_with = "instant_of")]
     pub cutoff: Option<DateTime<Utc>>,
     /// A key used in the last so many days is in use now [default: 90]
-    #[arg(
-        long,
-        value_name = "DAYS",
-        env = "KEYSUNSET_ACTIVE_WITHIN",
-        hide_env = true,
-        help_heading = "Judgement"
-    )]
+    #[arg(long, value_name = "DAYS", env)]
     pub active_within: Option<u32>,
     /// Which keys fail the run [default: any]
-    #[arg(
-        long,
-        value_enum,
-        value_name = "WHICH",
-        env = "KEYSUNSET_FAIL_ON",
-        hide_env = true,
-        help_heading = "Judgement"
-    )]
+    #[arg(long, value_enum, value_name = "WHICH", env)]
     pub fail_on: Option<FailOn>,
     /// Accepted exceptions: keys and users nobody can read, each with a reason, an owner and an end (docs/waivers.md)
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_WAIVERS", hide_env = true, help_heading = "Judgement")]
+    #[arg(long, value_name = "FILE", env)]
     pub waivers: Option<PathBuf>,
     /// A waiver that ends within 14 days, or that matches nothing, fails the run too
-    #[arg(long, env = "KEYSUNSET_STRICT_WAIVERS", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
+    #[arg(long, env)]
     pub strict_waivers: Option<bool>,
     /// Only what got worse than in the last complete run fails the run: new keys, and keys more severe than they were
-    #[arg(long, env = "KEYSUNSET_RATCHET", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
+    #[arg(long, env)]
     pub ratchet: Option<bool>,
     /// The same against a run that `keysunset export` wrote to a file
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "KEYSUNSET_BASELINE",
-        hide_env = true,
-        help_heading = "Judgement"
-    )]
+    #[arg(long, value_name = "FILE", env)]
     pub baseline: Option<PathBuf>,
     /// End with 0 whatever was found or not read (errors still count)
-    #[arg(long, env = "KEYSUNSET_EXIT_ZERO", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Judgement")]
+    #[arg(long, env)]
     pub exit_zero: Option<bool>,
+}
 
+/// Which files to write, and where.
+#[derive(Args, Deserialize, Debug, Default)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct OutputArgs {
     /// Where the reports go [default: reports]
-    #[arg(long, value_name = "DIR", env = "KEYSUNSET_OUT", hide_env = true, help_heading = "Output")]
+    #[arg(long, value_name = "DIR", env)]
     pub out: Option<PathBuf>,
     /// Where the evidence is kept [default: keysunset.db in --out]
-    #[arg(long, value_name = "FILE", env = "KEYSUNSET_STORE", hide_env = true, help_heading = "Output")]
+    #[arg(long, value_name = "FILE", env)]
     pub store: Option<PathBuf>,
     /// What to write, separated by commas [default: csv,markdown]
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        value_name = "FORMATS",
-        env = "KEYSUNSET_FORMAT",
-        hide_env = true,
-        help_heading = "Output"
-    )]
-    #[serde(default, deserialize_with = "one_or_more")]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMATS", env)]
+    #[serde(deserialize_with = "one_or_more")]
     pub format: Vec<Format>,
     /// Templates of one's own, in place of the built-in ones of the same names
-    #[arg(long, value_name = "DIR", env = "KEYSUNSET_TEMPLATES", hide_env = true, help_heading = "Output")]
+    #[arg(long, value_name = "DIR", env)]
     pub templates: Option<PathBuf>,
     /// Leave CSV fields as they are, even where a spreadsheet would run them
-    #[arg(long, env = "KEYSUNSET_CSV_RAW", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Output")]
+    #[arg(long, env)]
     pub csv_raw: Option<bool>,
 }

@@ -62,7 +62,7 @@ pub(super) fn typed<'de, D: Deserializer<'de>, T>(
         .map_err(|expected| serde::de::Error::custom(format!("{text}: expected {expected}")))
 }
 
-pub(super) fn at_once_of<'de, D: Deserializer<'de>>(
+pub(super) fn concurrency_of<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<NonZeroUsize>, D::Error> {
     typed(deserializer, concurrency)

@@ -1,6 +1,7 @@
 //! One request done right: paced, authenticated, redirected only at home, bounded, and asked again while what went wrong
 //! may pass.
 
+use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -32,7 +33,7 @@ pub struct Connection {
     /// Whom the digest is made for.
     pub credentials: Credentials,
     /// A ceiling in requests in flight.
-    pub concurrency: usize,
+    pub concurrency: NonZeroUsize,
     /// A ceiling in requests a second.
     pub rate: Option<f64>,
     /// For one request, from its start to its last byte.
@@ -111,7 +112,7 @@ impl Client {
             base: product::base(&connection.url, connection.product),
             product: connection.product,
             keyring: CredentialStore::new(connection.credentials),
-            pace: Pace::new(connection.concurrency, connection.rate),
+            pace: Pace::new(connection.concurrency.get(), connection.rate),
             retries: connection.retries,
             service_version: OnceLock::new(),
             clock_skew: OnceLock::new(),

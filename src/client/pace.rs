@@ -8,6 +8,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use crate::warnings::warn;
+
 /// So many requests at first; more, once it is seen how the deployment takes them.
 const FIRST: usize = 4;
 /// Beyond this a pause asked for is a mistake, or the audit's end.
@@ -97,11 +99,8 @@ impl Pace {
         let Some(asked) = pause_asked(headers, now) else { return };
         let pause = asked.min(LONGEST_PAUSE);
         if asked > pause {
-            tracing::warn!(
-                "the deployment asks for a pause of {} s; going on after {} s",
-                asked.as_secs(),
-                pause.as_secs()
-            );
+            let (asked, pause) = (asked.as_secs(), pause.as_secs());
+            warn(&format!("the deployment asks for a pause of {asked} s; going on after {pause} s"), None);
         }
         let until = Instant::now() + pause;
         let mut paused_until = lock(&self.paused_until);

@@ -1,9 +1,11 @@
 //! `keysunset audit`: check what was asked, read all users into the journal, and report.
 
 use super::resume::{self, Begun};
-use super::{baseline, reported};
-use crate::client::{Client, Connection};
-use crate::config::{ACTIVE_WITHIN, CUTOFF, Clock, Settings};
+use super::{compared, reported};
+use crate::cli;
+use crate::client::Client;
+use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
+use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::pipeline::{self, End, Work};
 use crate::policy::Policy;
@@ -11,49 +13,49 @@ use crate::progress::Progress;
 use crate::report::text::printable;
 use crate::signals::Signals;
 use crate::sources::{CheckedSource, Source};
-use crate::store::{NewRun, Store};
-use crate::v1::{RequestSettings, RunSettings};
+use crate::store::{Run, RunSettings, Store};
 
-/// Runs the command. `address` is what the reports say about where the deployment is.
+/// Runs the command.
+///
+/// # Errors
+/// What is missing on the command line, and those of [`audit`].
+pub async fn run(args: cli::Audit, context: &Context<'_>) -> Result<Exit, Error> {
+    let file = SettingsFile::read(args.report.config.as_deref())?;
+    let settings = AuditSettings::resolve(args.audit, file.audit, Scope::Required, context)?;
+    let report = ReportSettings::with_defaults(args.report.with_fallback(file.report), context.env);
+    audit(settings, report, args.resume, context).await
+}
+
+/// Audits a deployment, and reports.
 ///
 /// # Errors
 /// What makes the whole run pointless, what can't be written, or the signal that ended it.
-pub async fn run(
-    settings: Settings,
-    address: String,
+pub(super) async fn audit(
+    settings: AuditSettings,
+    report: ReportSettings,
     resume: bool,
-    clock: Clock,
-    quiet: bool,
+    context: &Context<'_>,
 ) -> Result<Exit, Error> {
-    let waivers = super::waivers(&settings.view, clock)?;
-    baseline::check(&settings.view, &settings.name)?;
+    let clock = context.clock;
+    let waivers = super::waivers(&report, clock)?;
+    compared::check(&report, &settings.name)?;
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>()?;
-    crate::report::prepare(&settings.view.output)?;
+    crate::report::prepare(&report.output)?;
     let policy = Policy {
         now: clock.now(),
-        cutoff: settings.view.cutoff.unwrap_or(CUTOFF),
-        active_within: settings.view.active_within.unwrap_or(ACTIVE_WITHIN),
+        cutoff: report.cutoff.unwrap_or(CUTOFF),
+        active_within: report.active_within.unwrap_or(ACTIVE_WITHIN),
     };
-    let asked = facts(&settings, &sources, address, &policy);
-    let (view, concurrency, ci) = (settings.view, settings.concurrency, settings.ci);
-    let client = Client::new(Connection {
-        url: settings.url,
-        product: settings.product,
-        credentials: settings.credentials,
-        concurrency: concurrency.get(),
-        rate: settings.rate,
-        timeout: settings.timeout,
-        retries: settings.retries,
-        ca_cert: settings.ca_cert,
-        insecure_skip_verify: settings.insecure_skip_verify,
-    })?;
+    let asked = facts(&settings, &sources, &policy);
+    let concurrency = settings.connection.concurrency;
+    let client = Client::new(settings.connection)?;
 
     let mut signals = Signals::listen()?;
-    let (store, run) = match resume::begin(Store::open_for_run(&view.store)?, &asked, resume)? {
+    let (store, run) = match resume::begin(Store::open_for_run(&report.store)?, &asked, resume)? {
         Begun::AllRead(store, run) => (store, run),
         Begun::Open { journal, missing, resumed } => {
             let run = journal.run();
-            let progress = Progress::new(quiet, ci);
+            let progress = Progress::new(context.quiet, context.is_ci());
             let work = Work { missing, sources, concurrency };
             let now = move || clock.now();
             let end = pipeline::run(&client, work, &journal, &policy, now, &progress, &mut signals).await;
@@ -68,9 +70,9 @@ pub async fn run(
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
                 Err(why) => return Err(why),
                 Ok(end) => {
-                    store.set_service_version(run, client.service_version())?;
+                    store.note_version(run, client.service_version())?;
                     // A fixed clock says nothing about the deployment's.
-                    store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
+                    store.note_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
                     if let End::Interrupted(signal) = end {
                         return Err(resume::interrupted(&store, run, signal));
                     }
@@ -84,30 +86,34 @@ pub async fn run(
         "interrupted while the reports were written; everybody was read, and is kept",
         "the same command with --resume writes them",
     );
-    reported(store, run, view, waivers, quiet, &mut signals, cut_short).await
+    reported(store, run, report, waivers, context.quiet, &mut signals, cut_short).await
 }
 
 /// What is known of the run before its first request.
-fn facts(settings: &Settings, checked: &[CheckedSource], address: String, policy: &Policy) -> NewRun {
-    NewRun {
+fn facts(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy) -> Run {
+    let connection = &settings.connection;
+    Run {
+        id: 0,
         deployment: settings.name.clone(),
-        address,
-        product: settings.product,
-        credential: settings.credentials.told(),
+        address: settings.address.clone(),
+        product: connection.product,
+        service_version: None,
+        credential: connection.credentials.told(),
+        clock_skew: None,
         started_at: policy.now,
+        finished_at: None,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: RunSettings {
             sources: settings.sources.iter().map(Source::to_string).collect(),
             lists: checked.iter().filter_map(CheckedSource::fingerprint).collect(),
             cutoff: policy.cutoff,
             active_within: policy.active_within,
-            requests: RequestSettings {
-                concurrency: settings.concurrency.get(),
-                rate: settings.rate,
-                timeout: settings.timeout.as_secs(),
-                retries: settings.retries,
-                certificates_not_verified: settings.insecure_skip_verify,
-                in_the_clear: settings.is_in_the_clear(),
-            },
+            concurrency: connection.concurrency.get(),
+            rate: connection.rate,
+            timeout: connection.timeout.as_secs(),
+            retries: connection.retries,
+            certificates_not_verified: connection.insecure_skip_verify,
+            in_the_clear: settings.is_in_the_clear(),
         },
     }
 }
@@ -121,10 +127,10 @@ fn all_refused() -> Error {
 /// An empty list of users is a mistake, never a clean result; unless the run ended before the list came.
 fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
     let run = store.run(Some(run))?;
-    if !matches!(end, End::Complete) || store.user_counts(&run)?.requested > 0 {
+    if !matches!(end, End::Complete) || store.counts(&run)?.0 > 0 {
         return Ok(());
     }
-    let gaps = store.incomplete_lists(&run)?;
+    let gaps = store.gaps(&run)?;
     let why = gaps.iter().map(|gap| {
         let code = gap.outcome.error_code.as_deref().map_or_else(String::new, |code| format!(" {code}"));
         let detail = gap.outcome.detail.as_deref().unwrap_or_default();

@@ -1,18 +1,19 @@
 //! `keysunset completions`: what a shell needs to complete the command line.
 
-use clap_complete::Shell;
+use clap::CommandFactory as _;
 
 use super::say;
+use crate::cli::{self, Cli};
 use crate::exit::{Error, Exit};
 
-/// Runs the command; `typed` is all that can be typed.
+/// Runs the command.
 ///
 /// # Errors
 /// A standard output that can't be written.
-pub fn run(typed: &mut clap::Command, shell: Shell) -> Result<Exit, Error> {
+pub fn run(args: &cli::Completions) -> Result<Exit, Error> {
     // By way of memory: written straight to a pipe that somebody closed, it would panic.
     let mut script = Vec::new();
-    clap_complete::generate(shell, typed, "keysunset", &mut script);
+    clap_complete::generate(args.shell, &mut Cli::command(), "keysunset", &mut script);
     say(&String::from_utf8(script).map_err(Error::bug)?)?;
     Ok(Exit::Clean)
 }

@@ -12,8 +12,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use self::forecast::{Pace, time};
 use self::line::{Check, Line, Status};
 use super::say;
-use crate::client::{Asks, Certificate, Client, Connection, Contact, Unreached};
-use crate::config::{Clock, Settings};
+use crate::cli;
+use crate::client::{Asks, Certificate, Client, Contact, Unreached};
+use crate::config::{AuditSettings, Scope, SettingsFile};
+use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::rfc3339;
 use crate::sources::Source;
@@ -27,22 +29,26 @@ const SKEW: TimeDelta = TimeDelta::seconds(30);
 ///
 /// # Errors
 /// A standard output that can't be written.
-pub async fn run(settings: Settings, json: bool, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+pub async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error> {
+    let file = SettingsFile::read(args.config.as_deref())?;
+    let settings = AuditSettings::resolve(args.audit, file.audit, Scope::Optional, context)?;
     let mut lines = Vec::new();
     // What ended it early is the last line.
-    let _ = examine(settings, clock, &mut lines).await;
-    say(&if json { line::json(&lines) } else { line::page(&lines, quiet) })?;
+    let _ = examine(settings, context.clock, &mut lines).await;
+    say(&if args.json { line::json(&lines) } else { line::page(&lines, context.quiet) })?;
     let failed = lines.iter().any(|line| line.status == Status::Failed);
     Ok(if failed { Exit::BadInput } else { Exit::Clean })
 }
 
-async fn examine(settings: Settings, clock: Clock, lines: &mut Vec<Line>) -> Option<()> {
+async fn examine(settings: AuditSettings, clock: Clock, lines: &mut Vec<Line>) -> Option<()> {
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>();
     let sources = or_tell(sources, Check::Settings, lines)?;
-    let credentials = settings.credentials.told();
-    let pace = Pace { concurrency: settings.concurrency.get(), rate: settings.rate };
-    let trust = Trust { verified: !settings.insecure_skip_verify, in_the_clear: settings.is_in_the_clear() };
-    let client = or_tell(client(settings), Check::Settings, lines)?;
+    let in_the_clear = settings.is_in_the_clear();
+    let to = &settings.connection;
+    let credentials = to.credentials.told();
+    let pace = Pace { concurrency: to.concurrency, rate: to.rate };
+    let trust = Trust { verified: !to.insecure_skip_verify, in_the_clear };
+    let client = or_tell(Client::new(settings.connection), Check::Settings, lines)?;
     let found = format!("{} ({}), as {credentials}", client.base(), client.product().title());
     lines.push(Line::ok(Check::Settings, found));
     name(&client, lines).await?;
@@ -62,20 +68,6 @@ async fn examine(settings: Settings, clock: Clock, lines: &mut Vec<Line>) -> Opt
 /// The value, or nothing and a line that says why.
 fn or_tell<T, E: Into<Error>>(result: Result<T, E>, check: Check, lines: &mut Vec<Line>) -> Option<T> {
     result.map_err(|why| lines.push(Line::error(check, why.into()))).ok()
-}
-
-fn client(settings: Settings) -> Result<Client, crate::client::ClientError> {
-    Client::new(Connection {
-        url: settings.url,
-        product: settings.product,
-        credentials: settings.credentials,
-        concurrency: settings.concurrency.get(),
-        rate: settings.rate,
-        timeout: settings.timeout,
-        retries: settings.retries,
-        ca_cert: settings.ca_cert,
-        insecure_skip_verify: settings.insecure_skip_verify,
-    })
 }
 
 async fn name(client: &Client, lines: &mut Vec<Line>) -> Option<()> {

@@ -1,8 +1,10 @@
 //! `keysunset export`: a stored run in its canonical form, on standard output.
 
 use std::io::{BufWriter, ErrorKind, Write as _};
-use std::path::Path;
 
+use crate::cli::{self, PolicyArgs};
+use crate::config::ReportSettings;
+use crate::context::Context;
 use crate::evidence::canonical;
 use crate::exit::{Error, Exit};
 use crate::store::Store;
@@ -11,9 +13,10 @@ use crate::store::Store;
 ///
 /// # Errors
 /// No store, no such run, or a standard output that can't be written.
-pub fn run(store: &Path, run: Option<i64>) -> Result<Exit, Error> {
-    let store = Store::open(store)?;
-    let run = store.run(run)?;
+pub fn run(args: cli::Export, context: &Context) -> Result<Exit, Error> {
+    let settings = ReportSettings::for_store(args.store, PolicyArgs::default(), context.env)?;
+    let store = Store::open(&settings.store)?;
+    let run = store.run(args.run)?;
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     let written = canonical::write(&store, &run, &mut stdout).map(drop);
     match written.and_then(|()| stdout.flush().map_err(canonical::Error::from)) {

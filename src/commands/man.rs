@@ -3,35 +3,37 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use clap::Command;
 use clap::builder::Resettable;
+use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::say;
-use crate::config::Clock;
+use crate::cli::{self, Cli};
+use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::report::beside;
 
 /// Where the paragraphs that stand below a help go, by their first word; all others are notes.
 const SECTIONS: [(&str, &str); 2] = [("Examples:", "EXAMPLES"), ("Exit codes:", "EXIT STATUS")];
 
-/// Runs the command; `typed` is all that can be typed. A page is written beside its name and renamed.
+/// Runs the command. A page is written beside its name and renamed.
 ///
 /// # Errors
 /// A folder or a page that can't be written.
-pub fn run(typed: Command, dir: &Path, clock: Clock, quiet: bool) -> Result<Exit, Error> {
+pub fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {
+    let dir = &args.dir;
     std::fs::create_dir_all(dir).map_err(|why| not_written(dir, &why))?;
     // The day of the packager's clock, never ours: the same program makes the same pages.
     // Without one the quotes have to be ours: an empty word is none to roff, and what follows would take its place.
-    let date = clock.fixed().map_or_else(|| r#""""#.to_owned(), |now| now.format("%F").to_string());
+    let date = context.clock.fixed().map_or_else(|| r#""""#.to_owned(), |now| now.format("%F").to_string());
     let mut written = Vec::new();
-    for (name, page) in pages(typed, &date)? {
+    for (name, page) in pages(Cli::command(), &date)? {
         let path = dir.join(name);
         put(dir, &path, &page).map_err(|why| not_written(&path, &why))?;
         written.push(format!("{}\n", path.display()));
     }
-    if !quiet {
+    if !context.quiet {
         say(&written.concat())?;
     }
     Ok(Exit::Clean)

@@ -1,6 +1,5 @@
 //! What every report ends with: the manifest beside the files, recorded in the store of each run.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use crate::config::ReportSettings;
@@ -8,6 +7,7 @@ use crate::evidence::manifest::{self, Gate, GateFile, Manifest};
 use crate::exit::Error;
 use crate::report::{File, ReportInput, put_beside};
 use crate::waivers::Waivers;
+use crate::warnings::warn;
 
 /// Writes the manifest of a report that was written.
 ///
@@ -48,13 +48,13 @@ fn baseline(path: &Path) -> Result<GateFile, Error> {
     }
 }
 
-/// The reports are whole all the same. Who can't be told can't be helped.
+/// The reports are whole all the same.
 fn unrecorded(why: &crate::store::Error) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = writeln!(
-        stderr,
-        "warning: {} can't be recorded: {why}\n  help: `keysunset verify` will say that the store does not know it; \
-         `keysunset report` records it once the store can be written",
-        manifest::NAME
+    warn(
+        &format!("{} can't be recorded: {why}", manifest::NAME),
+        Some(
+            "`keysunset verify` will say that the store does not know it; `keysunset report` records it once the store can \
+             be written",
+        ),
     );
 }

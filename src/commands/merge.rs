@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{render, waivers};
-use crate::config::{Clock, ReportSettings, STORE};
+use crate::cli;
+use crate::config::{ReportSettings, STORE};
+use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::report::text::printable;
 use crate::store::{Run, Store};
@@ -13,10 +15,11 @@ use crate::store::{Run, Store};
 ///
 /// # Errors
 /// A store that can't be used, two runs of one deployment, or a report that can't be written.
-pub fn run(stores: Vec<PathBuf>, view: &ReportSettings, clock: Clock, quiet: bool) -> Result<Exit, Error> {
-    let waivers = waivers(view, clock)?;
+pub fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
+    let settings = ReportSettings::resolve(args.report, context.env)?;
+    let waivers = waivers(&settings, context.clock)?;
     let mut opened = Vec::new();
-    for path in stores {
+    for path in args.stores {
         let path = if path.is_dir() { path.join(STORE) } else { path };
         opened.push((Store::open(&path)?, path));
     }
@@ -31,17 +34,17 @@ pub fn run(stores: Vec<PathBuf>, view: &ReportSettings, clock: Clock, quiet: boo
         }
     }
     let runs: Vec<_> = newest.values().map(|(store, _, run)| (*store, run)).collect();
-    if view.baseline.is_some() && runs.len() > 1 {
+    if settings.baseline.is_some() && runs.len() > 1 {
         return Err(Error::input("a baseline is of one deployment, and this report has several")
             .help("use --ratchet, which finds the earlier run of each in its own store"));
     }
-    render(&runs, view, &waivers, quiet)
+    render(&runs, &settings, &waivers, context.quiet)
 }
 
 /// The newest run of each deployment of a store.
 fn newest_runs(store: &Store) -> Result<Vec<Run>, Error> {
     let mut newest: Vec<Run> = Vec::new();
-    for run in store.runs()? {
+    for (run, _) in store.runs()? {
         if newest.iter().all(|other| other.deployment != run.deployment) {
             newest.push(run);
         }

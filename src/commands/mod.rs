@@ -1,7 +1,7 @@
 //! One file a command. Each calls the stages in order; nobody else knows them all.
 
 pub mod audit;
-mod baseline;
+mod compared;
 pub mod completions;
 pub mod demo;
 pub mod diff;
@@ -21,14 +21,16 @@ pub mod verify;
 
 use std::io::Write as _;
 
-use crate::config::{Clock, ReportSettings};
+use crate::config::ReportSettings;
+use crate::context::Clock;
 use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
-use crate::report::{Format, GatePolicy, Report, ReportInput, WaiverIssue, Written, terminal};
+use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal};
 use crate::signals::Signals;
 use crate::store::{Run, Store};
 use crate::waivers::Waivers;
+use crate::warnings::warn;
 
 /// The rules by which a run is judged: the view's, or else its own.
 fn judged_by(run: &Run, view: &ReportSettings) -> Policy {
@@ -46,7 +48,7 @@ fn render(
     waivers: &Waivers,
     quiet: bool,
 ) -> Result<Exit, Error> {
-    let ratchets = runs.iter().map(|(store, run)| baseline::ratchet(store, run, view, waivers));
+    let ratchets = runs.iter().map(|(store, run)| compared::ratchet(store, run, view, waivers));
     let ratchets = ratchets.collect::<Result<Vec<_>, _>>()?;
     let evidence = runs.iter().zip(&ratchets).map(|((store, run), ratchet)| ReportInput {
         store,
@@ -62,7 +64,8 @@ fn render(
     let exit = gate::exit(&report, lapsed);
     say(&said)?;
     if quiet {
-        warn(&report.lapses);
+        // The summary has them, too.
+        report.lapses.iter().for_each(|lapse| warn(&terminal::told(lapse), None));
     } else {
         say(&terminal::summary(&report, &files, &next(exit, &report, view)))?;
     }
@@ -83,20 +86,12 @@ async fn reported(
     let rendered = tokio::task::spawn_blocking(move || {
         let read = store.run(Some(run))?;
         let exit = render(&[(&store, &read)], &view, &waivers, quiet)?;
-        store.mark_reported(run)?;
+        store.reported(run)?;
         Ok(exit)
     });
     tokio::select! {
         rendered = rendered => rendered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())),
         signal = signals.next() => Err(Error::interrupted(signal, cut_short.0).help(cut_short.1)),
-    }
-}
-
-/// Tells on stderr what nobody was told on stdout. Who can't be told can't be helped.
-fn warn(lapses: &[WaiverIssue]) {
-    let mut stderr = std::io::stderr().lock();
-    for lapse in lapses {
-        let _ = writeln!(stderr, "warning: {}", terminal::told(lapse));
     }
 }
 

@@ -1,7 +1,9 @@
 //! `keysunset report`: a stored run, rendered again without a request.
 
 use super::render;
-use crate::config::{Clock, ReportSettings};
+use crate::cli;
+use crate::config::ReportSettings;
+use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::store::Store;
 
@@ -9,9 +11,10 @@ use crate::store::Store;
 ///
 /// # Errors
 /// Waivers that can't be used, no store, no such run, or a report that can't be written.
-pub fn run(view: &ReportSettings, run: Option<i64>, clock: Clock, quiet: bool) -> Result<Exit, Error> {
-    let waivers = super::waivers(view, clock)?;
-    let store = Store::open(&view.store)?;
-    let run = store.run(run)?;
-    render(&[(&store, &run)], view, &waivers, quiet)
+pub fn run(args: cli::Report, context: &Context) -> Result<Exit, Error> {
+    let settings = ReportSettings::resolve(args.report, context.env)?;
+    let waivers = super::waivers(&settings, context.clock)?;
+    let store = Store::open(&settings.store)?;
+    let run = store.run(args.run)?;
+    render(&[(&store, &run)], &settings, &waivers, context.quiet)
 }

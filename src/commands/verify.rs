@@ -1,11 +1,13 @@
 //! `keysunset verify`: the manifest of a folder, held against its files and the store.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::say;
+use crate::cli::{self, OutputArgs, ReportArgs};
+use crate::config::ReportSettings;
+use crate::context::Context;
 use crate::evidence::verify::{Line, Status, verify};
 use crate::exit::{Error, Exit};
 
@@ -14,9 +16,13 @@ use crate::exit::{Error, Exit};
 ///
 /// # Errors
 /// No manifest, or a standard output that can't be written.
-pub fn run(dir: &Path, stores: &[PathBuf], as_json: bool, quiet: bool) -> Result<Exit, Error> {
-    let lines = verify(dir, stores)?;
-    say(&if as_json { json(&lines)? } else { page(&lines, quiet) })?;
+pub fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
+    let output = OutputArgs { out: args.dir, ..OutputArgs::default() };
+    let report = ReportArgs { output, config: args.config, ..ReportArgs::default() };
+    let settings = ReportSettings::resolve(report, context.env)?;
+    let stores = if args.store.is_empty() { vec![settings.store] } else { args.store };
+    let lines = verify(&settings.output.out, &stores)?;
+    say(&if args.json { json(&lines)? } else { page(&lines, context.quiet) })?;
     Ok(exit(&lines))
 }
 

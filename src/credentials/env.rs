@@ -2,8 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{Env, pair};
+use super::pair;
 use crate::client::Credential;
+use crate::context::Env;
 use crate::exit::Error;
 
 /// Where credentials may stand, best first: our own, mongocli's, the Atlas CLI's two spellings.

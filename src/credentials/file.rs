@@ -7,8 +7,9 @@ use std::path::Path;
 use super::entry::Entry;
 use super::mistakes::Problems;
 use super::secret_file::{self, Unreadable};
-use super::{Env, pair, rows, tables};
+use super::{pair, rows, tables};
 use crate::client::{Credential, Credentials};
+use crate::context::Env;
 use crate::exit::Error;
 
 /// The credentials of the file; its default only if that is wanted.

@@ -34,24 +34,19 @@ use zeroize::Zeroizing;
 pub use profile::{Deployment, Profile, deployment};
 
 use crate::client::{Credential, Credentials};
+use crate::context::Context;
 use crate::exit::Error;
 
-/// How a variable of the environment is looked up.
-pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
-
-/// All credentials of a run, by the order of the module. `may_ask` is whether there is somebody to answer a prompt.
+/// All credentials of a run, by the order of the module.
 ///
 /// # Errors
 /// Half a credential, a file that can't be used, or nothing at all: then with all that was tried.
-pub fn gather(
-    file: Option<&Path>,
-    profile: Option<&Profile>,
-    env: &Env,
-    may_ask: bool,
-) -> Result<Credentials, Error> {
-    let of_environment = env::credential(env)?;
+pub fn find(file: Option<&Path>, profile: Option<&Profile>, context: &Context) -> Result<Credentials, Error> {
+    // There is nobody to answer a CI server's prompt.
+    let may_ask = !context.is_ci();
+    let of_environment = env::credential(context.env)?;
     let mut all = match file {
-        Some(path) => file::read(path, env, of_environment.is_none())?,
+        Some(path) => file::read(path, context.env, of_environment.is_none())?,
         None => Credentials::default(),
     };
     let mut place = "--credentials".to_owned();
@@ -139,7 +134,8 @@ mod tests {
 
     #[test]
     fn nothing_lists_all_that_was_tried() {
-        let why = gather(None, None, &|_| None, false).map(|_| ()).unwrap_err().to_string();
+        let context = Context::new(&|_| None, false).unwrap();
+        let why = find(None, None, &context).map(|_| ()).unwrap_err().to_string();
         for tried in [
             "KEYSUNSET_PRIVATE_KEY",
             "MONGODB_ATLAS_PUBLIC_KEY",

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::entry::How;
 use super::secret_file::{self, Unreadable};
-use super::{Env, command, env, first_line};
+use super::{command, env, first_line};
+use crate::context::Env;
 
 /// For one command; a person may have to unlock a password manager.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);

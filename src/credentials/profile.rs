@@ -10,10 +10,12 @@ use url::Url;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::secret_file::{quoted, shared};
-use super::{Env, env, pair};
+use super::{env, pair};
 use crate::client::Credential;
+use crate::context::Env;
 use crate::exit::Error;
 use crate::model::Product;
+use crate::warnings::warn;
 
 /// Whose configuration it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -230,7 +232,8 @@ impl Profile {
             (Some(public), Some(private)) => {
                 if let Some(mode) = std::fs::metadata(&self.path).ok().as_ref().and_then(shared) {
                     let path = quoted(&self.path);
-                    tracing::warn!("others can read or change {path} (mode {mode:04o}): chmod 600 {path}");
+                    let why = format!("others can read or change {path} (mode {mode:04o})");
+                    warn(&why, Some(&format!("chmod 600 {path}")));
                 }
                 let pair = pair(public, private.expose_secret());
                 pair.map(Some).map_err(|why| Error::input(format!("{self} can't be used: {why}")))

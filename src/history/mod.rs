@@ -1,19 +1,19 @@
-//! The memory between runs: what came of each, where that leads, what changed from one to another, and which may be deleted.
+//! The memory between runs: what each came to, where that leads, what changed from one to another, and which may go.
 //! Computed here; `commands` shows it.
 
 pub mod burn_down;
 pub mod diff;
 pub mod forecast;
-mod retention;
+mod keeping;
+mod points;
 mod sparkline;
-mod summary;
 mod usage;
 
 pub use burn_down::{BurnDown, burn_down};
 pub use forecast::{Forecast, forecast};
-pub use retention::prunable;
+pub use keeping::surplus;
+pub use points::{RunSummary, point, points};
 pub use sparkline::sparkline;
-pub use summary::{RunStats, RunSummary, summaries};
 pub use usage::Usage;
 
 named! {

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::Error;
+use crate::warnings::warn;
 
 /// What stands beside every report and names its files; written last, by whoever knows the evidence.
 pub const MANIFEST: &str = "manifest.json";
@@ -52,7 +53,7 @@ const STEP_SUMMARY: u64 = 1 << 20;
 pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
     let mut summary = std::fs::File::options().create(true).append(true).open(path)?;
     if summary.metadata()?.len() + text.len() as u64 > STEP_SUMMARY {
-        tracing::warn!("{} is full: the summary of this run is left out", path.display());
+        warn(&format!("{} is full: the summary of this run is left out", path.display()), None);
         return Ok(());
     }
     summary.write_all(text.as_bytes())

@@ -74,7 +74,7 @@ impl<'a> Judge<'a> {
         let keys = reading.keys.iter().map(move |key| {
             let judged = policy.judge(key);
             let worse = match ratchet {
-                Some(ratchet) => ratchet.regression(&key.id, judged.severity)?,
+                Some(ratchet) => ratchet.worse(key, &judged, &policy)?,
                 None => None,
             };
             let waiver = self.meet(self.rules.waivers.of_key(&key.id, deployment), deployment);

@@ -1,17 +1,21 @@
 //! Which two runs.
 
-use super::Wanted;
 use crate::exit::Error;
 use crate::report::text::printable;
 use crate::store::{Run, Store};
 
-/// The earlier and the later run. Of none given, the newest and the last complete one before it; of one, that and the newest
+/// The earlier and the later run, given by number; `deployment` is whose where no number says so. Of none given, the newest and the last complete one before it; of one, that and the newest
 /// of its deployment.
 ///
 /// # Errors
 /// No such run, none to compare with, or two that can't be compared.
-pub(super) fn choose(store: &Store, wanted: &Wanted) -> Result<(Run, Run), Error> {
-    let (before, after) = match (wanted.before, wanted.after) {
+pub(super) fn choose(
+    store: &Store,
+    before: Option<i64>,
+    after: Option<i64>,
+    deployment: Option<&str>,
+) -> Result<(Run, Run), Error> {
+    let (before, after) = match (before, after) {
         (Some(before), Some(after)) => (store.run(Some(before))?, store.run(Some(after))?),
         (Some(before), None) => {
             let before = store.run(Some(before))?;
@@ -29,7 +33,7 @@ pub(super) fn choose(store: &Store, wanted: &Wanted) -> Result<(Run, Run), Error
         (None, after) => {
             let after = match after {
                 Some(after) => store.run(Some(after))?,
-                None => newest(store, wanted.deployment.as_deref())?,
+                None => newest(store, deployment)?,
             };
             (last_complete(store, &after)?, after)
         }
@@ -55,8 +59,8 @@ pub(super) fn choose(store: &Store, wanted: &Wanted) -> Result<(Run, Run), Error
 }
 
 fn newest(store: &Store, deployment: Option<&str>) -> Result<Run, Error> {
-    let mut of_it =
-        store.runs()?.into_iter().filter(|run| deployment.is_none_or(|name| run.deployment == name));
+    let runs = store.runs()?.into_iter().map(|(run, _)| run);
+    let mut of_it = runs.filter(|run| deployment.is_none_or(|name| run.deployment == name));
     match of_it.next() {
         Some(run) => Ok(run),
         // It tells that there is none.
@@ -65,9 +69,13 @@ fn newest(store: &Store, deployment: Option<&str>) -> Result<Run, Error> {
 }
 
 fn last_complete(store: &Store, after: &Run) -> Result<Run, Error> {
-    let is_earlier = |run: &Run| run.deployment == after.deployment && run.id < after.id;
-    if let Some(run) = store.newest_complete(is_earlier, |_, _| false)? {
-        return Ok(run);
+    for (run, _) in store.runs()? {
+        if run.deployment == after.deployment
+            && run.id < after.id
+            && store.is_complete_but_for(&run, |_| false)?
+        {
+            return Ok(run);
+        }
     }
     Err(Error::input(format!(
         "there is no complete run of {} before run {} to compare it with",

@@ -10,39 +10,31 @@ use std::io::{self, Write};
 
 use self::sections::Sections;
 use super::history::deployments;
+use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
+use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::diff::{Change, Entry, Frame};
-use crate::history::{Form, RunSummary};
+use crate::history::{Form, point};
 use crate::store::Store;
-
-/// What was asked for: the numbers of two runs, of one, or of none.
-pub struct Wanted {
-    /// The earlier run.
-    pub before: Option<i64>,
-    /// The later run.
-    pub after: Option<i64>,
-    /// Of which deployment, where no run says so.
-    pub deployment: Option<String>,
-}
 
 /// Runs the command.
 ///
 /// # Errors
 /// No store, no such runs, two that can't be compared, or standard output that can't be written.
-pub fn run(view: &ReportSettings, wanted: &Wanted, form: Form) -> Result<Exit, Error> {
-    let store = Store::open(&view.store)?;
-    if let Some(deployment) = &wanted.deployment {
-        deployments(&store, Some(deployment))?;
+pub fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
+    let cli::Diff { before, after, deployment, form, store } = args;
+    let settings = ReportSettings::for_store(store, PolicyArgs::default(), context.env)?;
+    let store = Store::open(&settings.store)?;
+    let deployment = deployment.as_deref();
+    if deployment.is_some() {
+        deployments(&store, deployment)?;
     }
-    let (before, after) = choice::choose(&store, wanted)?;
-    let frame = Frame {
-        before: RunSummary::new(&store, before, None)?,
-        after: RunSummary::new(&store, after, None)?,
-    };
-    let shape = Shape::of(form);
+    let (before, after) = choice::choose(&store, before, after, deployment)?;
+    let frame = Frame { before: point(&store, before, None)?, after: point(&store, after, None)? };
+    let shape = Shape::of(form.form());
     let mut sections = Sections::default();
-    store.pairs(&frame.before.run, &frame.after.run, |before, after| {
+    store.side_by_side(&frame.before.run, &frame.after.run, |before, after| {
         for entry in frame.changes(before.as_ref(), after.as_ref()) {
             let line = (shape.line)(&entry)?;
             sections.push(entry.change, &line, shape.between).map_err(|why| no_room(&why))?;

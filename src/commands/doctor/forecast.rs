@@ -1,5 +1,6 @@
 //! How long an audit takes: from how long one answer takes, how many users there are, and how hard it may ask.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::line::{Check, Line};
@@ -23,7 +24,7 @@ enum Users {
 
 /// How hard the audit may ask.
 pub(super) struct Pace {
-    pub(super) concurrency: usize,
+    pub(super) concurrency: NonZeroUsize,
     pub(super) rate: Option<f64>,
 }
 
@@ -108,7 +109,7 @@ fn forecast(users: Users, latency: Duration, pace: &Pace) -> Line {
         Users::Counted(count) => (count, format!("for {count} users at most")),
         Users::Unknown => (1000, "per 1,000 users".to_owned()),
     };
-    let concurrency = pace.concurrency;
+    let concurrency = pace.concurrency.get();
     let [least, most] = bounds(count, latency, concurrency, pace.rate).map(time);
     let pace = pace.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
     let found = if least == most {

@@ -1,0 +1,125 @@
+//! What holds for an audit.
+
+use url::Url;
+
+use super::file::NAME as FILE;
+use super::{CONCURRENCY, RETRIES, TIMEOUT, read, typed_url, without_credentials};
+use crate::cli::{AuditArgs, ScopeArgs};
+use crate::client::{Connection, is_loopback, product};
+use crate::context::Context;
+use crate::credentials::{self, Profile};
+use crate::exit::Error;
+use crate::sources::Source;
+use crate::warnings::warn;
+
+/// What holds for an audit.
+pub struct AuditSettings {
+    /// What the reports call the deployment.
+    pub name: String,
+    /// What they say about where it is.
+    pub address: String,
+    /// How to reach it, and with whose keys.
+    pub connection: Connection,
+    /// Whom to audit.
+    pub sources: Vec<Source>,
+}
+
+/// Whether a command has to know whom to audit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// An audit.
+    Required,
+    /// What looks whether an audit would do.
+    Optional,
+}
+
+impl AuditSettings {
+    /// From what was typed and what stands in the file.
+    ///
+    /// # Errors
+    /// What is missing on the command line (usage), or what can't be used of the rest (bad input).
+    pub fn resolve(
+        typed: AuditArgs,
+        file: AuditArgs,
+        scope: Scope,
+        context: &Context,
+    ) -> Result<Self, Error> {
+        let AuditArgs { deployment, credentials, scope: users, pace } = typed.with_fallback(file);
+        let profile =
+            credentials.profile.as_deref().map(|name| Profile::find(name, context.env)).transpose()?;
+        let mut fallback = credentials::deployment(profile.as_ref(), context.env);
+        let url = match &deployment.url {
+            Some(text) => typed_url(text)?,
+            None => fallback.url.take().unwrap_or_else(no_deployment).and_then(without_credentials)?,
+        };
+        let mut sources = sources(users);
+        if sources.is_empty() {
+            sources.extend(fallback.org.take().map(Source::Organization));
+        }
+        if sources.is_empty() && scope == Scope::Required {
+            return Err(missing(
+                "whom to audit",
+                "--all-orgs, --org ID, --project ID, --users FILE or --user ID",
+            ));
+        }
+        let (product, ca_cert, skip_verify) = fallback.at(&url);
+        let file = credentials.credentials.as_deref();
+        let settings = Self {
+            name: deployment.name.unwrap_or_else(|| url.origin().ascii_serialization()),
+            address: url.to_string(),
+            connection: Connection {
+                product: deployment.product.or(product).unwrap_or_else(|| product::guess(&url)),
+                ca_cert: deployment.ca_cert.as_deref().or(ca_cert).map(read).transpose()?,
+                insecure_skip_verify: deployment.insecure_skip_verify.unwrap_or(skip_verify),
+                credentials: credentials::find(file, profile.as_ref(), context)?,
+                concurrency: pace.concurrency.unwrap_or(CONCURRENCY),
+                rate: pace.rate,
+                timeout: pace.timeout.unwrap_or(TIMEOUT),
+                retries: pace.retries.unwrap_or(RETRIES),
+                url,
+            },
+            sources,
+        };
+        settings.warn();
+        Ok(settings)
+    }
+
+    /// Whether what is read passes the network in the clear: plain http to another host than this one.
+    #[must_use]
+    pub fn is_in_the_clear(&self) -> bool {
+        self.connection.url.scheme() == "http" && !is_loopback(&self.connection.url)
+    }
+
+    /// Warns of what makes the evidence doubtful.
+    fn warn(&self) {
+        if self.connection.insecure_skip_verify {
+            warn(
+                "certificates are NOT verified (--insecure-skip-verify): whoever is in between can answer in the \
+                 deployment's place",
+                Some("--ca-cert FILE trusts a private authority"),
+            );
+        }
+        if self.is_in_the_clear() {
+            let host = self.connection.url.host_str().unwrap_or_default();
+            let why = format!("plain http to {host}: whoever is in between can read and change every answer");
+            warn(&why, Some("use https"));
+        }
+    }
+}
+
+fn no_deployment() -> Result<Url, Error> {
+    Err(missing("which deployment to audit", "--url https://om.example:8080"))
+}
+
+fn missing(what: &str, flag: &str) -> Error {
+    Error::usage(format!("nothing says {what}")).help(format!("add {flag}, or write it in {FILE}"))
+}
+
+fn sources(scope: ScopeArgs) -> Vec<Source> {
+    let mut sources: Vec<_> = scope.users.into_iter().map(Source::File).collect();
+    sources.extend(scope.user.into_iter().map(Source::User));
+    sources.extend(scope.project.into_iter().map(Source::Project));
+    sources.extend(scope.org.into_iter().map(Source::Organization));
+    sources.extend((scope.all_orgs == Some(true)).then_some(Source::AllOrganizations));
+    sources
+}

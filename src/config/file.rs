@@ -1,0 +1,97 @@
+//! keysunset.toml: settings by the names of audit's flags.
+
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use serde::de::DeserializeOwned;
+
+use super::read;
+use crate::cli::{self, AuditArgs, Cli, ReportArgs};
+use crate::exit::Error;
+
+/// The file that counts without being named.
+pub(super) const NAME: &str = "keysunset.toml";
+
+/// What a file of settings says: the layer below flags and environment, and apart from them until it is merged.
+#[derive(Default)]
+pub struct SettingsFile {
+    /// What to audit.
+    pub audit: AuditArgs,
+    /// What to report.
+    pub report: ReportArgs,
+}
+
+impl SettingsFile {
+    /// The file at `path`, or keysunset.toml; nothing where that is not there.
+    ///
+    /// # Errors
+    /// A file that can't be read, is no TOML, or holds what is no setting or no value of one.
+    pub fn read(path: Option<&Path>) -> Result<Self, Error> {
+        let is_named = path.is_some();
+        let path = path.unwrap_or(Path::new(NAME));
+        if !is_named && !path.exists() {
+            return Ok(Self::default());
+        }
+        let wrong = |why: String| Error::input(format!("{} can't be used: {why}", path.display()));
+        let text = String::from_utf8(read(path)?).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+        let table: toml::Table = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
+        let unknown: Vec<_> =
+            table.keys().filter(|key| !is_setting(key)).map(|key| format!("`{key}`")).collect();
+        if !unknown.is_empty() {
+            return Err(wrong(format!("no such setting: {}", unknown.join(", "))).help(
+                "settings have the names of audit's flags, without `--`; credentials never stand here",
+            ));
+        }
+        let file = Self::from_toml(&text).map_err(wrong)?;
+        if let Some(Err(why)) = file.audit.deployment.url.as_deref().map(cli::url) {
+            return Err(wrong(format!("url: {why}")));
+        }
+        Ok(file)
+    }
+
+    fn from_toml(text: &str) -> Result<Self, String> {
+        let audit = AuditArgs {
+            deployment: group(text)?,
+            credentials: group(text)?,
+            scope: group(text)?,
+            pace: group(text)?,
+        };
+        Ok(Self { audit, report: ReportArgs { policy: group(text)?, output: group(text)?, config: None } })
+    }
+}
+
+/// Those settings of the text that belong to one group.
+fn group<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|why| why.to_string())
+}
+
+/// Every flag of `audit` but those that only make sense typed.
+fn is_setting(key: &str) -> bool {
+    let cli = Cli::command();
+    let audit = cli.find_subcommand("audit");
+    !matches!(key, "config" | "help")
+        && audit.is_some_and(|audit| audit.get_arguments().any(|argument| argument.get_long() == Some(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_of_the_file_has_the_name_of_its_flag() {
+        for setting in ["url", "all-orgs", "active-within", "csv-raw", "ca-cert", "format", "profile"] {
+            assert!(is_setting(setting), "{setting}");
+        }
+        for other in ["config", "help", "private-key", "all_orgs", ""] {
+            assert!(!is_setting(other), "{other}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Foreign bytes: any file of settings is taken or refused.
+        #[test]
+        fn any_file_of_settings_is_taken_or_refused(text in "([a-z-]{1,14} ?= ?[^\n]{0,20}\n){0,4}|\\PC*") {
+            let _ = SettingsFile::from_toml(&text);
+        }
+    }
+}

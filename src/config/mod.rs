@@ -1,0 +1,64 @@
+//! Settings: from what was typed to what holds. Flags come first, then the environment (clap reads both), then
+//! keysunset.toml, then a profile of mongocli or the Atlas CLI (see [`crate::credentials`]), then the defaults.
+
+mod audit;
+mod file;
+mod import;
+mod layers;
+mod report;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use url::Url;
+
+pub use audit::{AuditSettings, Scope};
+pub use file::SettingsFile;
+pub use import::ImportSettings;
+pub use report::ReportSettings;
+
+use crate::cli;
+use crate::exit::Error;
+
+/// 2021-03-01T00:00:00Z, when Atlas stopped taking personal keys.
+pub const CUTOFF: DateTime<Utc> = DateTime::from_timestamp(1_614_556_800, 0).expect("a time");
+/// Days.
+pub const ACTIVE_WITHIN: u32 = 90;
+/// Requests in flight.
+pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
+/// For one request.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// Of one request, before its user counts as not read.
+pub const RETRIES: u32 = 4;
+/// The evidence in `--out`.
+pub const STORE: &str = "keysunset.db";
+
+/// A URL as it was typed. One with credentials in it is not taken, lest they end up in every report.
+fn typed_url(text: &str) -> Result<Url, Error> {
+    let url = cli::url(text).map_err(|why| Error::usage(format!("the URL can't be used (--url): {why}")))?;
+    without_credentials(url)
+}
+
+fn without_credentials(url: Url) -> Result<Url, Error> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(url);
+    }
+    Err(Error::usage("the URL holds credentials, which do not belong there")
+        .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|why| Error::input(format!("can't read {}: {why}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cutoff_is_the_day_of_the_contract() {
+        assert_eq!(crate::model::rfc3339(CUTOFF), "2021-03-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,90 @@
+//! What holds for a report: how to judge, and what to write.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+
+use super::{STORE, SettingsFile};
+use crate::cli::{OutputArgs, PolicyArgs, ReportArgs, StoreArgs};
+use crate::context::Env;
+use crate::exit::Error;
+use crate::policy::FailOn;
+use crate::report::{Format, Output};
+
+const OUT: &str = "reports";
+
+/// What holds for a report: how to judge, and what to write.
+pub struct ReportSettings {
+    /// `None`: the run's own, or the default.
+    pub cutoff: Option<DateTime<Utc>>,
+    /// In days; `None` likewise.
+    pub active_within: Option<u32>,
+    /// Which keys fail.
+    pub fail_on: FailOn,
+    /// A file of accepted exceptions.
+    pub waivers: Option<PathBuf>,
+    /// Whether waivers that end soon or match nothing are findings.
+    pub strict_waivers: bool,
+    /// Whether only what got worse than in an earlier run is a finding.
+    pub ratchet: bool,
+    /// That run, where it is not in the store.
+    pub baseline: Option<PathBuf>,
+    /// Whether findings and gaps end with 0.
+    pub exit_zero: bool,
+    /// The evidence.
+    pub store: PathBuf,
+    /// The reports.
+    pub output: Output,
+}
+
+impl ReportSettings {
+    /// From what was typed and what stands in the file that it names.
+    ///
+    /// # Errors
+    /// What can't be used of the file.
+    pub fn resolve(typed: ReportArgs, env: &Env) -> Result<Self, Error> {
+        let file = SettingsFile::read(typed.config.as_deref())?;
+        Ok(Self::with_defaults(typed.with_fallback(file.report), env))
+    }
+
+    /// The same for the commands that need the store and nothing of the reports.
+    ///
+    /// # Errors
+    /// What can't be used of the file.
+    pub fn for_store(typed: StoreArgs, policy: PolicyArgs, env: &Env) -> Result<Self, Error> {
+        let StoreArgs { store, out, config } = typed;
+        let output = OutputArgs { out, store, ..OutputArgs::default() };
+        Self::resolve(ReportArgs { policy, output, config }, env)
+    }
+
+    /// What was set, and the defaults where nothing was.
+    #[must_use]
+    pub fn with_defaults(set: ReportArgs, env: &Env) -> Self {
+        let ReportArgs { policy, output, config: _ } = set;
+        let out = output.out.unwrap_or_else(|| PathBuf::from(OUT));
+        let mut formats = output.format;
+        if formats.is_empty() {
+            formats = vec![Format::Csv, Format::Markdown];
+        }
+        formats.sort_unstable();
+        formats.dedup();
+        Self {
+            cutoff: policy.cutoff,
+            active_within: policy.active_within,
+            fail_on: policy.fail_on.unwrap_or(FailOn::Any),
+            waivers: policy.waivers,
+            strict_waivers: policy.strict_waivers.unwrap_or(false),
+            ratchet: policy.ratchet.unwrap_or(policy.baseline.is_some()),
+            baseline: policy.baseline.filter(|_| policy.ratchet != Some(false)),
+            exit_zero: policy.exit_zero.unwrap_or(false),
+            store: output.store.unwrap_or_else(|| out.join(STORE)),
+            output: Output {
+                out,
+                formats,
+                templates: output.templates,
+                step_summary: env("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from),
+                csv_raw: output.csv_raw.unwrap_or(false),
+            },
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a command finds around it: the environment, the clock, and whether somebody looks on.
+
+use chrono::{DateTime, Utc};
+use clap::ColorChoice;
+
+use crate::exit::Error;
+
+/// How a variable of the environment is looked up.
+pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// What every command gets besides its arguments.
+pub struct Context<'a> {
+    /// The environment.
+    pub env: &'a Env<'a>,
+    /// What "now" is.
+    pub clock: Clock,
+    /// Whether only reports, warnings and errors are wanted.
+    pub quiet: bool,
+}
+
+impl<'a> Context<'a> {
+    /// In this environment.
+    ///
+    /// # Errors
+    /// A `SOURCE_DATE_EPOCH` that is no number of seconds.
+    pub fn new(env: &'a Env<'a>, quiet: bool) -> Result<Self, Error> {
+        Ok(Self { env, clock: Clock::from_env(env)?, quiet })
+    }
+
+    /// Whether a CI server runs this. Then nobody looks on or answers.
+    #[must_use]
+    pub fn is_ci(&self) -> bool {
+        is_ci(self.env)
+    }
+}
+
+/// Whether `CI` is set, and not to `false` or `0`.
+fn is_ci(env: &Env) -> bool {
+    env("CI").is_some_and(|ci| !matches!(ci.trim().to_lowercase().as_str(), "" | "false" | "0"))
+}
+
+/// Whether a command may colour its help and errors: elsewhere it is for the terminal and `NO_COLOR` to say, but the
+/// terminal of a CI server is a log. `CLICOLOR_FORCE` asks for colours there too.
+#[must_use]
+pub fn color(env: &Env) -> ColorChoice {
+    let forced = env("CLICOLOR_FORCE").is_some_and(|force| force != "0");
+    if is_ci(env) && !forced { ColorChoice::Never } else { ColorChoice::Auto }
+}
+
+/// What every "now" is: fixed by `SOURCE_DATE_EPOCH`, so that the same evidence gives the same bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock(Option<DateTime<Utc>>);
+
+impl Clock {
+    fn from_env(env: &Env) -> Result<Self, Error> {
+        let Some(text) = env("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
+            return Ok(Self(None));
+        };
+        let time = text.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        match time {
+            Some(time) => Ok(Self(Some(time))),
+            None => Err(Error::input(format!(
+                "SOURCE_DATE_EPOCH is {text:?}, which is no number of seconds since 1970"
+            ))),
+        }
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(self) -> DateTime<Utc> {
+        self.0.unwrap_or_else(Utc::now)
+    }
+
+    /// The fixed now, if it is fixed.
+    #[must_use]
+    pub fn fixed(self) -> Option<DateTime<Utc>> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ci_server_is_where_ci_is_set_to_anything_but_no() {
+        for (value, is) in
+            [("true", true), ("1", true), ("woodpecker", true), ("false", false), ("0", false), ("", false)]
+        {
+            assert_eq!(is_ci(&|_| Some(value.to_owned())), is, "{value}");
+        }
+        assert!(!is_ci(&|_| None));
+        let env = |force: Option<&'static str>| {
+            move |name: &str| if name == "CI" { Some("1".to_owned()) } else { force.map(str::to_owned) }
+        };
+        assert_eq!(color(&env(None)), ColorChoice::Never);
+        assert_eq!(color(&env(Some("0"))), ColorChoice::Never);
+        assert_eq!(color(&env(Some("1"))), ColorChoice::Auto);
+        assert_eq!(color(&|_| None), ColorChoice::Auto);
+    }
+}

@@ -55,6 +55,7 @@ pub mod report;
 pub mod signals;
 pub mod sources;
 pub mod store;
+pub mod v1;
 pub mod waivers;
 
 use cli::{Cli, Command};

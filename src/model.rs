@@ -80,7 +80,7 @@ impl Suffix {
 }
 
 /// A personal API key, as far as the service tells. Any field but the id may be missing on an old server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PersonalKey {
     /// 24 hexadecimal digits.
     pub id: String,

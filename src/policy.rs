@@ -114,7 +114,9 @@ impl Policy {
         self.consequence(key, self.verdict(key)).0
     }
 
-    fn verdict(&self, key: &PersonalKey) -> Verdict {
+    /// What is known of a key's use.
+    #[must_use]
+    pub fn verdict(&self, key: &PersonalKey) -> Verdict {
         match (key.last_used, key.used_count) {
             (Some(last), _) if last >= self.cutoff => Verdict::UsedAfterCutoff,
             (Some(_), _) => Verdict::NotUsedSinceCutoff,

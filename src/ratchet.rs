@@ -1,11 +1,12 @@
 //! The ratchet: what got worse than in an earlier run fails the gate, what stayed or got better does not. So an organization
 //! with hundreds of keys gets to none, and never back.
 
-use chrono::{DateTime, Utc};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::model::{PersonalKey, UserResult};
-use crate::policy::{Judgement, Policy, Severity};
-use crate::store::{self, Baseline};
+use crate::model::UserResult;
+use crate::policy::{Policy, Severity};
+use crate::store;
 
 /// How a key is worse than it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,36 +23,66 @@ pub struct Ratchet {
     pub name: String,
     /// How many keys it had.
     pub count: u64,
-    started_at: DateTime<Utc>,
-    keys: Baseline,
+    /// The severity of each of them, in a database without a name: it costs no memory however many there are, and is gone with
+    /// the connection.
+    severities: Connection,
 }
 
 impl Ratchet {
-    /// Of the run that started then; `fill` is given what takes each of its readings.
+    /// Of a run whose keys are judged by `policy`; `fill` is given what takes each of its results.
     ///
     /// # Errors
     /// What `fill` says, or a table that can't be written.
-    pub fn of<E: From<store::Error>>(
+    pub fn new<E: From<store::Error>>(
         name: String,
-        started_at: DateTime<Utc>,
+        policy: &Policy,
         fill: impl FnOnce(&mut dyn FnMut(&UserResult) -> Result<(), store::Error>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let keys = Baseline::of(fill)?;
-        Ok(Self { name, count: keys.count()?, started_at, keys })
+        let severities = create().map_err(wrong)?;
+        let insert = |result: &UserResult| {
+            let mut insert = severities.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?, ?)")?;
+            for key in &result.keys {
+                insert.execute(params![key.id, policy.severity(key).as_str()])?;
+            }
+            Ok(())
+        };
+        fill(&mut |result| insert(result).map_err(wrong))?;
+        severities.execute_batch("COMMIT").map_err(wrong)?;
+        let count = severities.query_row("SELECT count(*) FROM keys", [], |row| row.get::<_, i64>(0));
+        let count = count.map_err(wrong)?.cast_unsigned();
+        Ok(Self { name, count, severities })
     }
 
-    /// Whether a key is worse than it was, both judged by the same rules, each at the start of its own run.
+    /// How a key of this severity is worse than it was; `None` where it is not.
     ///
     /// # Errors
     /// A table that can't be read.
-    pub fn worse(
-        &self,
-        key: &PersonalKey,
-        judged: &Judgement,
-        policy: &Policy,
-    ) -> Result<Option<Regression>, store::Error> {
-        let Some(before) = self.keys.key(&key.id)? else { return Ok(Some(Regression::New)) };
-        let then = Policy { now: self.started_at, ..*policy }.severity(&before);
-        Ok((judged.severity < then).then_some(Regression::Than(then)))
+    pub fn regression(&self, key_id: &str, severity: Severity) -> Result<Option<Regression>, store::Error> {
+        let Some(before) = self.severity(key_id).map_err(wrong)? else { return Ok(Some(Regression::New)) };
+        Ok((severity < before).then_some(Regression::Than(before)))
     }
+
+    fn severity(&self, key_id: &str) -> rusqlite::Result<Option<Severity>> {
+        let mut query = self.severities.prepare_cached("SELECT severity FROM keys WHERE key_id = ?")?;
+        let severity = |row: &rusqlite::Row| {
+            let parsed = row.get_ref(0)?.as_str()?.parse();
+            parsed.map_err(|why: String| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, why.into()))
+        };
+        query.query_row([key_id], severity).optional()
+    }
+}
+
+fn create() -> rusqlite::Result<Connection> {
+    let connection = Connection::open("")?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = off;
+         PRAGMA cache_size = -2048;
+         CREATE TABLE keys (key_id TEXT PRIMARY KEY, severity TEXT NOT NULL) STRICT, WITHOUT ROWID;
+         BEGIN",
+    )?;
+    Ok(connection)
+}
+
+fn wrong(error: rusqlite::Error) -> store::Error {
+    store::Error::Sqlite("of the earlier run's keys".to_owned(), error)
 }

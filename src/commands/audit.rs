@@ -1,7 +1,7 @@
 //! `keysunset audit`: check what was asked, read all users into the journal, and report.
 
 use super::resume::{self, Begun};
-use super::{compared, reported};
+use super::{baseline, reported};
 use crate::cli;
 use crate::client::Client;
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
@@ -13,7 +13,8 @@ use crate::progress::Progress;
 use crate::report::text::printable;
 use crate::signals::Signals;
 use crate::sources::{CheckedSource, Source};
-use crate::store::{Run, RunSettings, Store};
+use crate::store::{NewRun, Store};
+use crate::v1::{RequestSettings, RunSettings};
 
 /// Runs the command.
 ///
@@ -38,7 +39,7 @@ pub(super) async fn audit(
 ) -> Result<Exit, Error> {
     let clock = context.clock;
     let waivers = super::waivers(&report, clock)?;
-    compared::check(&report, &settings.name)?;
+    baseline::check(&report, &settings.name)?;
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>()?;
     crate::report::prepare(&report.output)?;
     let policy = Policy {
@@ -70,9 +71,9 @@ pub(super) async fn audit(
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
                 Err(why) => return Err(why),
                 Ok(end) => {
-                    store.note_version(run, client.service_version())?;
+                    store.set_service_version(run, client.service_version())?;
                     // A fixed clock says nothing about the deployment's.
-                    store.note_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
+                    store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
                     if let End::Interrupted(signal) = end {
                         return Err(resume::interrupted(&store, run, signal));
                     }
@@ -90,30 +91,27 @@ pub(super) async fn audit(
 }
 
 /// What is known of the run before its first request.
-fn facts(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy) -> Run {
+fn facts(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy) -> NewRun {
     let connection = &settings.connection;
-    Run {
-        id: 0,
+    NewRun {
         deployment: settings.name.clone(),
         address: settings.address.clone(),
         product: connection.product,
-        service_version: None,
         credential: connection.credentials.told(),
-        clock_skew: None,
         started_at: policy.now,
-        finished_at: None,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: RunSettings {
             sources: settings.sources.iter().map(Source::to_string).collect(),
             lists: checked.iter().filter_map(CheckedSource::fingerprint).collect(),
             cutoff: policy.cutoff,
             active_within: policy.active_within,
-            concurrency: connection.concurrency.get(),
-            rate: connection.rate,
-            timeout: connection.timeout.as_secs(),
-            retries: connection.retries,
-            certificates_not_verified: connection.insecure_skip_verify,
-            in_the_clear: settings.is_in_the_clear(),
+            requests: RequestSettings {
+                concurrency: connection.concurrency.get(),
+                rate: connection.rate,
+                timeout: connection.timeout.as_secs(),
+                retries: connection.retries,
+                certificates_not_verified: connection.insecure_skip_verify,
+                in_the_clear: settings.is_in_the_clear(),
+            },
         },
     }
 }
@@ -127,10 +125,10 @@ fn all_refused() -> Error {
 /// An empty list of users is a mistake, never a clean result; unless the run ended before the list came.
 fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
     let run = store.run(Some(run))?;
-    if !matches!(end, End::Complete) || store.counts(&run)?.0 > 0 {
+    if !matches!(end, End::Complete) || store.user_counts(&run)?.requested > 0 {
         return Ok(());
     }
-    let gaps = store.gaps(&run)?;
+    let gaps = store.incomplete_lists(&run)?;
     let why = gaps.iter().map(|gap| {
         let code = gap.outcome.error_code.as_deref().map_or_else(String::new, |code| format!(" {code}"));
         let detail = gap.outcome.detail.as_deref().unwrap_or_default();

@@ -30,8 +30,8 @@ pub fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
     let key_id = key.as_str();
     let waivers = super::waivers(view, context.clock)?;
     let store = Store::open(&view.store)?;
-    let sightings = store.sightings(key_id)?;
-    if sightings.is_empty() {
+    let occurrences = store.occurrences(key_id)?;
+    if occurrences.is_empty() {
         return Err(Error::input(format!(
             "no run in {} has seen a key {}",
             view.store.display(),
@@ -41,12 +41,12 @@ pub fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
     }
     let mut page = Page(String::new());
     // Newest first, one deployment after the other: two may have keys of the same id.
-    let deployments: BTreeSet<_> = sightings.iter().map(|seen| seen.run.deployment.as_str()).collect();
+    let deployments: BTreeSet<_> = occurrences.iter().map(|seen| seen.run.deployment.as_str()).collect();
     for deployment in deployments {
-        let seen: Vec<_> = sightings.iter().filter(|seen| seen.run.deployment == deployment).collect();
+        let seen: Vec<_> = occurrences.iter().filter(|seen| seen.run.deployment == deployment).collect();
         page.explain(&store, &seen, view, &waivers)?;
     }
-    let newest = &sightings[0];
+    let newest = &occurrences[0];
     let is_waived = waivers.of_key(&newest.key.id, &newest.run.deployment).is_some();
     if let Some(entry) = entry(newest, context.clock).filter(|_| !is_waived) {
         page.0.push_str("\nTo waive it, paste this into the file of --waivers, and fill it in:\n\n");
@@ -60,7 +60,7 @@ pub fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
 fn entry(seen: &KeyOccurrence, clock: Clock) -> Option<String> {
     let expires = clock.now().date_naive().checked_add_days(TO_PASTE)?;
     let is_id = seen.key.id.len() == 24 && seen.key.id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let comment = format!("{}, {}", owner(&seen.reading), printable(&seen.key.description));
+    let comment = format!("{}, {}", owner(&seen.result), printable(&seen.key.description));
     is_id.then(|| entry_to_paste(&Target::Key(seen.key.id.to_ascii_lowercase()), expires, &comment))
 }
 
@@ -80,13 +80,13 @@ impl Page {
         view: &ReportSettings,
         waivers: &Waivers,
     ) -> Result<(), Error> {
-        let KeyOccurrence { run, reading, key } = seen[0];
+        let KeyOccurrence { run, result, key } = seen[0];
         let policy = judged_by(run, view);
         let judged = policy.judge(key);
         self.line("key", printable(&key.id));
-        self.fields(run, reading, key, &policy);
+        self.fields(run, result, key, &policy);
         self.line("seen", format!("in {}", called(run)));
-        self.line("now", still_there(store, run, reading, &key.id)?);
+        self.line("now", still_there(store, run, result, &key.id)?);
         self.line("verdict", judged.verdict);
         self.line("severity", format!("{}, so {}", judged.severity, judged.action));
         self.line("rule", rule(&policy, &judged));
@@ -105,13 +105,13 @@ impl Page {
         Ok(())
     }
 
-    fn fields(&mut self, run: &Run, reading: &UserResult, key: &PersonalKey, policy: &Policy) {
+    fn fields(&mut self, run: &Run, result: &UserResult, key: &PersonalKey, policy: &Policy) {
         let unknown = || "the service does not say".to_owned();
         let ago = |time| format!("{}, {} days before the run", rfc3339(time), policy.days_since(time));
         self.line("ends in", key.suffix.as_ref().map_or("unknown", Suffix::as_str));
         self.line("deployment", format!("{} ({})", printable(&run.deployment), run.product.title()));
-        self.line("owner", owner(reading));
-        if let Some(organization) = &reading.user.origin.organization {
+        self.line("owner", owner(result));
+        if let Some(organization) = &result.user.origin.organization {
             self.line("org", printable(organization));
         }
         self.line("description", printable(&key.description));
@@ -125,10 +125,10 @@ impl Page {
     }
 }
 
-fn owner(reading: &UserResult) -> String {
-    match &reading.user.username {
-        Some(name) => format!("{} ({})", printable(name), printable(&reading.user.id)),
-        None => printable(&reading.user.id),
+fn owner(result: &UserResult) -> String {
+    match &result.user.username {
+        Some(name) => format!("{} ({})", printable(name), printable(&result.user.id)),
+        None => printable(&result.user.id),
     }
 }
 
@@ -164,13 +164,13 @@ fn told(waiver: Option<&Waiver>, policy: &Policy) -> String {
 }
 
 /// Whether the newest run of the deployment still has it; absence proves something only where the user was read.
-fn still_there(store: &Store, seen: &Run, reading: &UserResult, key_id: &str) -> Result<String, Error> {
+fn still_there(store: &Store, seen: &Run, result: &UserResult, key_id: &str) -> Result<String, Error> {
     let runs = store.runs()?;
-    let newest = runs.iter().map(|(run, _)| run).find(|run| run.deployment == seen.deployment);
+    let newest = runs.iter().find(|run| run.deployment == seen.deployment);
     let Some(newest) = newest.filter(|newest| newest.id != seen.id) else {
         return Ok("that is the newest run".to_owned());
     };
-    let read = store.reading(newest, &reading.user)?;
+    let read = store.result_of(newest, &result.user)?;
     let run = called(newest);
     Ok(match read {
         Some(read) if read.keys.iter().any(|key| key.id == key_id) => format!("it is in {run}"),

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::compared;
+use super::baseline;
 use super::reported;
 use crate::cli;
 use crate::client::product;
@@ -13,7 +13,8 @@ use crate::import::Saved;
 use crate::model::Product;
 use crate::report::text::printable;
 use crate::signals::Signals;
-use crate::store::{JournalHandle, Run, RunSettings, Store, WriterStopped};
+use crate::store::{JournalHandle, NewRun, Store, WriterStopped};
+use crate::v1::{RequestSettings, RunSettings};
 use crate::warnings::warn;
 
 /// What the reports call a deployment that nothing names.
@@ -32,10 +33,10 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
     let saved = Saved::find(&import.inputs)?;
     crate::report::prepare(&import.report.output)?;
     let asked = facts(&import, &saved, clock);
-    compared::check(&import.report, &asked.deployment)?;
+    baseline::check(&import.report, &asked.deployment)?;
     let mut signals = Signals::listen()?;
     let journal = Store::open_for_run(&import.report.store)?.begin(&asked)?;
-    let (run, pen) = (journal.run(), journal.pen());
+    let (run, pen) = (journal.run(), journal.handle());
     let version = saved.service_version().map(str::to_owned);
     let end = tokio::select! {
         biased;
@@ -53,7 +54,7 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
     if let Err(why) = somebody(&store, run) {
         return store.discard(run).map_err(Error::from).and(Err(why));
     }
-    store.note_version(run, version.as_deref())?;
+    store.set_service_version(run, version.as_deref())?;
     store.finish(run, clock.now())?;
     let cut_short = (
         "interrupted while the reports were written; all answers were read, and are kept",
@@ -65,7 +66,7 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
 /// Enters what could not be understood, and then user by user.
 async fn enter(saved: Saved, product: Product, pen: JournalHandle) -> Result<(), WriterStopped> {
     for gap in saved.gaps() {
-        pen.gap(gap.clone()).await?;
+        pen.record_list(gap.clone()).await?;
     }
     for reading in saved.readings(product) {
         pen.record(reading).await?;
@@ -74,7 +75,7 @@ async fn enter(saved: Saved, product: Product, pen: JournalHandle) -> Result<(),
 }
 
 /// What is known of the run.
-fn facts(import: &ImportSettings, saved: &Saved, clock: Clock) -> Run {
+fn facts(import: &ImportSettings, saved: &Saved, clock: Clock) -> NewRun {
     let bases = saved.bases();
     let address = match (&import.url, bases) {
         (Some(url), _) | (None, [url]) => Some(url),
@@ -85,18 +86,13 @@ fn facts(import: &ImportSettings, saved: &Saved, clock: Clock) -> Run {
         import.product.or_else(|| import.url.as_ref().map(product::guess)).or_else(|| saved.product());
     let name = import.name.clone().or_else(|| address.map(|url| url.origin().ascii_serialization()));
     let view = &import.report;
-    Run {
-        id: 0,
+    NewRun {
         deployment: name.unwrap_or_else(|| UNNAMED.to_owned()),
         address: address.map_or_else(|| UNNAMED.to_owned(), Url::to_string),
         // What the cloud said before it removed them is left as saved answers alone.
         product: product.unwrap_or(Product::Atlas),
-        service_version: None,
         credential: String::new(),
-        clock_skew: None,
         started_at: clock.now(),
-        finished_at: None,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: RunSettings {
             sources: import
                 .inputs
@@ -106,13 +102,7 @@ fn facts(import: &ImportSettings, saved: &Saved, clock: Clock) -> Run {
             lists: vec![saved.fingerprint()],
             cutoff: view.cutoff.unwrap_or(CUTOFF),
             active_within: view.active_within.unwrap_or(ACTIVE_WITHIN),
-            // Nobody is asked.
-            concurrency: 0,
-            rate: None,
-            timeout: 0,
-            retries: 0,
-            certificates_not_verified: false,
-            in_the_clear: false,
+            requests: RequestSettings::none(),
         },
     }
 }
@@ -134,10 +124,10 @@ fn warn_of_others(url: Option<&Url>, bases: &[Url]) {
 /// Answers of nobody would look clean and prove nothing.
 fn somebody(store: &Store, run: i64) -> Result<(), Error> {
     let run = store.run(Some(run))?;
-    if store.counts(&run)?.0 > 0 {
+    if store.user_counts(&run)?.requested > 0 {
         return Ok(());
     }
-    let gaps = store.gaps(&run)?;
+    let gaps = store.incomplete_lists(&run)?;
     let mut why: Vec<_> = gaps
         .iter()
         .take(TOLD)

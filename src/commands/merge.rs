@@ -44,7 +44,7 @@ pub fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
 /// The newest run of each deployment of a store.
 fn newest_runs(store: &Store) -> Result<Vec<Run>, Error> {
     let mut newest: Vec<Run> = Vec::new();
-    for (run, _) in store.runs()? {
+    for run in store.runs()? {
         if newest.iter().all(|other| other.deployment != run.deployment) {
             newest.push(run);
         }

@@ -1,7 +1,7 @@
 //! One file a command. Each calls the stages in order; nobody else knows them all.
 
 pub mod audit;
-mod compared;
+mod baseline;
 pub mod completions;
 pub mod demo;
 pub mod diff;
@@ -48,7 +48,7 @@ fn render(
     waivers: &Waivers,
     quiet: bool,
 ) -> Result<Exit, Error> {
-    let ratchets = runs.iter().map(|(store, run)| compared::ratchet(store, run, view, waivers));
+    let ratchets = runs.iter().map(|(store, run)| baseline::ratchet(store, run, view, waivers));
     let ratchets = ratchets.collect::<Result<Vec<_>, _>>()?;
     let evidence = runs.iter().zip(&ratchets).map(|((store, run), ratchet)| ReportInput {
         store,
@@ -86,7 +86,7 @@ async fn reported(
     let rendered = tokio::task::spawn_blocking(move || {
         let read = store.run(Some(run))?;
         let exit = render(&[(&store, &read)], &view, &waivers, quiet)?;
-        store.reported(run)?;
+        store.mark_reported(run)?;
         Ok(exit)
     });
     tokio::select! {

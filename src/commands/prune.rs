@@ -10,7 +10,7 @@ use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
-use crate::history::surplus;
+use crate::history::prunable;
 use crate::model::rfc3339;
 use crate::report::text::printable;
 use crate::store::{self, Removed, Run, Store};
@@ -28,16 +28,15 @@ pub fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     } else {
         Store::open_to_prune(path).map_err(|why| busy(why, path))?
     };
-    let surplus = surplus(&store, keep)?;
-    let mut told = list(&store, &surplus, keep)?;
+    let prunable = prunable(&store, keep)?;
+    let mut told = list(&store, &prunable, keep)?;
     if dry_run {
         // Writing to a string can't fail.
         let _ = writeln!(told, "  nothing was removed: --dry-run");
         return say(&told).map(|()| Exit::Clean);
     }
-    let ids: Vec<_> = surplus.iter().map(|run| run.id).collect();
     let before = size(path);
-    let Removed { readings, keys } = store.remove(&ids)?;
+    let Removed { users, keys } = store.remove(&prunable)?;
     // Even where nothing went: the room of an earlier time may still be there.
     let shrunk = store.shrink().map_err(|why| {
         Error::output(format!("old runs are removed, but the file did not get smaller: {why}"))
@@ -45,7 +44,7 @@ pub fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     })?;
     drop(store);
     let later = if shrunk { "" } else { "; it gets smaller once nobody reads it" };
-    let _ = writeln!(told, "  removed     {readings} users and {keys} keys of {} runs", ids.len());
+    let _ = writeln!(told, "  removed     {users} users and {keys} keys of {} runs", prunable.len());
     let _ = writeln!(told, "  store       {}: {} bytes, before {before}{later}", path.display(), size(path));
     if !context.quiet {
         say(&told)?;
@@ -64,11 +63,11 @@ fn busy(why: store::Error, path: &Path) -> Error {
 }
 
 /// What stays and what goes, deployment by deployment.
-fn list(store: &Store, surplus: &[Run], keep: NonZeroUsize) -> Result<String, Error> {
+fn list(store: &Store, prunable: &[Run], keep: NonZeroUsize) -> Result<String, Error> {
     let mut sides: BTreeMap<String, (Vec<Run>, Vec<Run>)> = BTreeMap::new();
-    for (run, _) in store.runs()?.into_iter().rev() {
+    for run in store.runs()?.into_iter().rev() {
         let (stays, goes) = sides.entry(run.deployment.clone()).or_default();
-        if surplus.iter().any(|it| it.id == run.id) { goes.push(run) } else { stays.push(run) }
+        if prunable.iter().any(|it| it.id == run.id) { goes.push(run) } else { stays.push(run) }
     }
     let mut told = String::new();
     for (deployment, (stays, goes)) in sides {

@@ -4,7 +4,8 @@ use crate::exit::{Error, Signal};
 use crate::model::{User, rfc3339};
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
-use crate::store::{Journal, Run, Store};
+use crate::store::{Journal, NewRun, Run, Store, UserCounts};
+use crate::v1::RunSettings;
 
 /// Where a run stands when it begins.
 pub(super) enum Begun {
@@ -18,14 +19,14 @@ pub(super) enum Begun {
 ///
 /// # Errors
 /// Only runs of other settings to go on with, or what the store says.
-pub(super) fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Error> {
+pub(super) fn begin(store: Store, asked: &NewRun, resume: bool) -> Result<Begun, Error> {
     if !resume {
         return new_run(store, asked);
     }
     let runs = store.runs()?;
     // A run that was cut short before a later one of the same settings was whole is history.
-    if let Some((run, reported)) = runs.iter().find(|(run, _)| changes(run, asked).is_empty()) {
-        if !reported {
+    if let Some(run) = runs.iter().find(|run| changes(run, asked).is_empty()) {
+        if !run.reported {
             tracing::info!("resuming run {} of {}", run.id, rfc3339(run.started_at));
             if run.finished_at.is_some() {
                 return Ok(Begun::AllRead(store, run.id));
@@ -33,7 +34,7 @@ pub(super) fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Er
             let (journal, missing) = store.resume(run)?;
             return Ok(Begun::Open { journal, missing, resumed: true });
         }
-    } else if let Some((newest, _)) = runs.iter().find(|(_, reported)| !reported) {
+    } else if let Some(newest) = runs.iter().find(|run| !run.reported) {
         let changed = changes(newest, asked);
         return Err(Error::input(format!("run {} can't be resumed with other settings", newest.id))
             .details(changed)
@@ -43,17 +44,17 @@ pub(super) fn begin(store: Store, asked: &Run, resume: bool) -> Result<Begun, Er
     new_run(store, asked)
 }
 
-fn new_run(store: Store, asked: &Run) -> Result<Begun, Error> {
+fn new_run(store: Store, asked: &NewRun) -> Result<Begun, Error> {
     Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false })
 }
 
 /// Which settings of those that shape the result differ. The rate limits may change between the two halves of a run.
-fn changes(run: &Run, asked: &Run) -> Vec<String> {
-    let rules = |run: &Run| {
-        format!("{} and {} days", day_or_instant(run.settings.cutoff), run.settings.active_within)
+fn changes(run: &Run, asked: &NewRun) -> Vec<String> {
+    let rules = |settings: &RunSettings| {
+        format!("{} and {} days", day_or_instant(settings.cutoff), settings.active_within)
     };
-    let trust = |run: &Run| {
-        if run.settings.certificates_not_verified { "not verified" } else { "verified" }.to_owned()
+    let trust = |settings: &RunSettings| {
+        if settings.requests.certificates_not_verified { "not verified" } else { "verified" }.to_owned()
     };
     let pairs = [
         ("deployment", run.deployment.clone(), asked.deployment.clone()),
@@ -62,8 +63,8 @@ fn changes(run: &Run, asked: &Run) -> Vec<String> {
         ("credential", run.credential.clone(), asked.credential.clone()),
         ("whom to audit", run.settings.sources.join(", "), asked.settings.sources.join(", ")),
         ("lists of users", run.settings.lists.join("; "), asked.settings.lists.join("; ")),
-        ("certificates", trust(run), trust(asked)),
-        ("cutoff and activity", rules(run), rules(asked)),
+        ("certificates", trust(&run.settings), trust(&asked.settings)),
+        ("cutoff and activity", rules(&run.settings), rules(&asked.settings)),
     ];
     let differs = pairs.into_iter().filter(|(_, was, is)| was != is);
     differs.map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}"))).collect()
@@ -71,10 +72,10 @@ fn changes(run: &Run, asked: &Run) -> Vec<String> {
 
 /// What a signal leaves.
 pub(super) fn interrupted(store: &Store, run: i64, signal: Signal) -> Error {
-    let counted = store.run(Some(run)).and_then(|run| store.progress(&run));
+    let counted = store.run(Some(run)).and_then(|run| store.user_counts(&run));
     let so_far = match counted {
-        Ok((requested, read)) => {
-            format!("{read} of the {requested} users known so far were read, and are kept")
+        Ok(UserCounts { requested, asked, .. }) => {
+            format!("{asked} of the {requested} users known so far were read, and are kept")
         }
         Err(why) => why.to_string(),
     };

@@ -16,7 +16,8 @@ pub use read::{Broken, Entries, Entry, read};
 
 use self::line::{IncompleteListLine, Line, UserResultLine};
 use crate::model::{Product, UserResult};
-use crate::store::{self, Run, RunSettings, Store};
+use crate::store::{self, Run, Store};
+use crate::v1::RunSettings;
 
 /// Of the form. It goes up with every change of a field.
 pub const VERSION: u64 = 1;
@@ -45,33 +46,7 @@ pub struct Head {
     /// Of keysunset.
     pub tool_version: String,
     /// How it was to be done.
-    pub settings: Settings,
-}
-
-/// The settings that shape a run's result, as evidence has them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// What was to be audited, such as `organization 5980…` or `users from list.csv`.
-    pub sources: Vec<String>,
-    /// What tells the lists among them from others of the same names.
-    pub lists: Vec<String>,
-    /// A use at or after it counts.
-    pub cutoff: DateTime<Utc>,
-    /// In days.
-    pub active_within: u32,
-    /// Requests in flight.
-    pub concurrency: u64,
-    /// Requests a second.
-    pub rate: Option<f64>,
-    /// In seconds.
-    pub timeout: u64,
-    /// Of one request.
-    pub retries: u32,
-    /// Whether any certificate was taken.
-    pub certificates_not_verified: bool,
-    /// Whether it went over plain http to another host.
-    pub in_the_clear: bool,
+    pub settings: RunSettings,
 }
 
 /// The last line: how much there is before it.
@@ -124,37 +99,7 @@ impl From<&Run> for Head {
             started_at: run.started_at,
             finished_at: run.finished_at,
             tool_version: run.tool_version.clone(),
-            settings: Settings::from(&run.settings),
-        }
-    }
-}
-
-impl From<&RunSettings> for Settings {
-    fn from(settings: &RunSettings) -> Self {
-        let RunSettings {
-            sources,
-            lists,
-            cutoff,
-            active_within,
-            concurrency,
-            rate,
-            timeout,
-            retries,
-            certificates_not_verified,
-            in_the_clear,
-        } = settings.clone();
-        let concurrency = concurrency as u64;
-        Self {
-            sources,
-            lists,
-            cutoff,
-            active_within,
-            concurrency,
-            rate,
-            timeout,
-            retries,
-            certificates_not_verified,
-            in_the_clear,
+            settings: run.settings.clone(),
         }
     }
 }
@@ -175,11 +120,11 @@ pub fn write(store: &Store, run: &Run, out: &mut impl Write) -> Result<Totals, E
     let mut sheet = Sheet { out, line: Vec::new() };
     let mut totals = Totals::default();
     sheet.put(&Line::Run(Box::new(Head::from(run))))?;
-    for gap in &store.gaps(run)? {
+    for gap in &store.incomplete_lists(run)? {
         totals.gaps += 1;
         sheet.put(&Line::IncompleteList(IncompleteListLine::from(gap)))?;
     }
-    store.readings(run, |reading| {
+    store.results(run, |reading| {
         totals.count(&reading);
         sheet.put(&Line::UserResult(UserResultLine::from(&reading))).map_err(Error::from)
     })?;

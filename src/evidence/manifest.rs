@@ -7,12 +7,13 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::canonical::{self, Settings, Totals};
+use super::canonical::{self, Totals};
 use super::digest::{self, Hashing};
 use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::{self, Format, Output, ReportInput};
 use crate::store::{self, Run, Store};
+use crate::v1::RunSettings;
 
 /// Its name beside the reports.
 pub const NAME: &str = report::MANIFEST;
@@ -67,7 +68,7 @@ pub(super) struct Facts {
     clock_skew_seconds: Option<i64>,
     /// Of the keysunset that made the run.
     tool_version: String,
-    pub(super) settings: Settings,
+    pub(super) settings: RunSettings,
     pub(super) settings_sha256: String,
     totals: Totals,
     /// Of the canonical form.
@@ -226,7 +227,7 @@ impl Facts {
         let mut hashing = Hashing::default();
         let totals = canonical::write(store, run, &mut hashing)?;
         let (readings_sha256, canonical_bytes) = hashing.end();
-        let settings = Settings::from(&run.settings);
+        let settings = &run.settings;
         Ok(Self {
             run: run.id,
             deployment: run.deployment.clone(),
@@ -240,8 +241,8 @@ impl Facts {
             complete: run.finished_at.is_some() && totals.gaps + totals.not_read == 0,
             clock_skew_seconds: run.clock_skew,
             tool_version: run.tool_version.clone(),
-            settings_sha256: settings_sha256(&settings)?,
-            settings,
+            settings_sha256: settings_sha256(settings)?,
+            settings: settings.clone(),
             totals,
             readings_sha256,
             canonical_bytes,
@@ -252,7 +253,7 @@ impl Facts {
 }
 
 /// Of the settings on one line, as the canonical form has them.
-pub(super) fn settings_sha256(settings: &Settings) -> io::Result<String> {
+pub(super) fn settings_sha256(settings: &RunSettings) -> io::Result<String> {
     Ok(digest::of_bytes(&serde_json::to_vec(settings)?))
 }
 

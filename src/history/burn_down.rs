@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{RunSummary, forecast, point};
+use super::{RunSummary, forecast};
 use crate::store::{Error, Run, Store};
 
-/// Runs in the picture.
+/// Days in it.
 const SHOWN: usize = 30;
-/// Runs that are counted anew for it, since each costs a look at all of its keys.
+/// Runs that are counted again for it, since each costs a look at all of its keys.
 const COUNTED: usize = 60;
 
 /// What a template needs to draw it: three lists of the same length, oldest first, one place a day with a complete run: of
@@ -32,27 +32,27 @@ pub struct BurnDown {
 }
 
 impl BurnDown {
-    /// From the points of one deployment, oldest first. The last one says whom the picture is of.
+    /// From the runs of one deployment, oldest first. The last one says which users it is of.
     #[must_use]
-    pub fn of(points: &[RunSummary]) -> Self {
-        let same: Vec<&RunSummary> = match points.last() {
-            Some(last) => points.iter().filter(|point| point.asks_as(last)).collect(),
+    pub fn new(summaries: &[RunSummary]) -> Self {
+        let same: Vec<&RunSummary> = match summaries.last() {
+            Some(last) => summaries.iter().filter(|summary| summary.run.asks_as(&last.run)).collect(),
             None => Vec::new(),
         };
         let complete: Vec<RunSummary> =
-            same.iter().copied().filter(|point| point.is_complete()).cloned().collect();
-        let day = |point: &RunSummary| point.run.started_at.date_naive();
+            same.iter().copied().filter(|summary| summary.is_complete()).cloned().collect();
+        let day = |summary: &RunSummary| summary.run.started_at.date_naive();
         let by_day: Vec<&RunSummary> =
             complete.chunk_by(|one, next| day(one) == day(next)).filter_map(<[_]>::last).collect();
         let shown = &by_day[by_day.len().saturating_sub(SHOWN)..];
         Self {
-            runs: shown.iter().map(|point| point.run.id).collect(),
-            days: shown.iter().map(|point| day(point).to_string()).collect(),
-            keys: shown.iter().map(|point| point.tally.keys).collect(),
-            used_after_cutoff: shown.iter().map(|point| point.tally.used_after_cutoff).collect(),
+            runs: shown.iter().map(|summary| summary.run.id).collect(),
+            days: shown.iter().map(|summary| day(summary).to_string()).collect(),
+            keys: shown.iter().map(|summary| summary.stats.keys).collect(),
+            used_after_cutoff: shown.iter().map(|summary| summary.stats.used_after_cutoff).collect(),
             forecast: forecast(&complete).to_string(),
             incomplete: same.len() - complete.len(),
-            of_others: points.len() - same.len(),
+            of_others: summaries.len() - same.len(),
         }
     }
 }
@@ -63,17 +63,17 @@ impl BurnDown {
 /// # Errors
 /// What SQLite says.
 pub fn burn_down(store: &Store, run: &Run, cutoff: DateTime<Utc>) -> Result<BurnDown, Error> {
-    let runs = store.runs()?.into_iter().map(|(run, _)| run);
+    let runs = store.runs()?.into_iter();
     let up_to = runs.filter(|it| it.deployment == run.deployment && it.id <= run.id);
-    let newest = up_to.take(COUNTED).map(|it| point(store, it, Some(cutoff)));
-    let mut points = newest.collect::<Result<Vec<_>, _>>()?;
-    points.reverse();
-    Ok(BurnDown::of(&points))
+    let newest = up_to.take(COUNTED).map(|it| RunSummary::new(store, it, Some(cutoff)));
+    let mut summaries = newest.collect::<Result<Vec<_>, _>>()?;
+    summaries.reverse();
+    Ok(BurnDown::new(&summaries))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::points::tests::complete;
+    use super::super::summary::tests::complete;
     use super::*;
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
         cut_short.run.finished_at = None;
         let mut of_others = complete(4, "2025-01-04T00:00:00Z", 2);
         of_others.run.settings.sources.clear();
-        let drawn = BurnDown::of(&[
+        let drawn = BurnDown::new(&[
             complete(1, "2025-01-01T08:00:00Z", 9),
             complete(2, "2025-01-01T09:00:00Z", 8),
             cut_short,

@@ -99,7 +99,7 @@ impl Frame {
     /// Whether both asked for the same users.
     #[must_use]
     pub fn asks_the_same(&self) -> bool {
-        self.before.asks_as(&self.after)
+        self.before.run.asks_as(&self.after.run)
     }
 
     /// What has to be known to read the rest, in sentences.
@@ -107,14 +107,14 @@ impl Frame {
     pub fn caveats(&self) -> Vec<String> {
         let (before, after) = (&self.before, &self.after);
         let mut caveats = Vec::new();
-        for point in [before, after] {
-            if let Some(missing) = point.missing() {
-                caveats.push(format!("run {} is incomplete: {missing}", point.run.id));
+        for summary in [before, after] {
+            if let Some(missing) = summary.missing() {
+                caveats.push(format!("run {} is incomplete: {missing}", summary.run.id));
             }
         }
         if !self.asks_the_same() {
-            let asked = |point: &RunSummary| {
-                format!("run {} {}", point.run.id, point.run.settings.sources.join(", "))
+            let asked = |summary: &RunSummary| {
+                format!("run {} {}", summary.run.id, summary.run.settings.sources.join(", "))
             };
             caveats.push(format!("they asked for different users: {}; {}", asked(before), asked(after)));
         } else if before.run.settings.lists != after.run.settings.lists {
@@ -174,9 +174,9 @@ impl<'a> Both<'a, '_> {
     }
 
     /// Whether a run knew everybody whom the other asked for, and if not, why.
-    fn knew_everybody(&self, point: &RunSummary) -> Result<(), String> {
-        let run = point.run.id;
-        match (self.frame.asks_the_same(), point.is_whole()) {
+    fn knew_everybody(&self, summary: &RunSummary) -> Result<(), String> {
+        let run = summary.run.id;
+        match (self.frame.asks_the_same(), summary.is_whole()) {
             (true, true) => Ok(()),
             (true, false) => Err(format!("not in run {run}, which did not come to know everybody")),
             (false, _) => Err(format!("not in run {run}, which asked for other users")),
@@ -285,8 +285,8 @@ impl<'a> Both<'a, '_> {
 }
 
 /// When a user was read; where nobody noted it, when the run started.
-fn read_at(reading: Option<&UserResult>, point: &RunSummary) -> DateTime<Utc> {
-    reading.and_then(|reading| reading.read_at).unwrap_or(point.run.started_at)
+fn read_at(reading: Option<&UserResult>, summary: &RunSummary) -> DateTime<Utc> {
+    reading.and_then(|reading| reading.read_at).unwrap_or(summary.run.started_at)
 }
 
 #[cfg(test)]

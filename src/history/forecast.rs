@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::RunSummary;
-use super::points::counted;
+use super::summary::counted;
 
 /// Runs of which the slope is taken.
 const RUNS: usize = 5;
@@ -95,23 +95,23 @@ impl fmt::Display for Forecast {
 ///
 /// A straight line is laid through them by least squares; its slope, from the keys of the newest on, leads to zero.
 #[must_use]
-pub fn forecast(points: &[RunSummary]) -> Forecast {
-    let mut all: Vec<&RunSummary> = points.iter().collect();
-    all.sort_by_key(|point| (point.run.started_at, point.run.id));
+pub fn forecast(summaries: &[RunSummary]) -> Forecast {
+    let mut all: Vec<&RunSummary> = summaries.iter().collect();
+    all.sort_by_key(|summary| (summary.run.started_at, summary.run.id));
     // Of those that asked for the same users as the newest: a run of one user says nothing about the others.
     let Some(asked) = all.last().copied() else {
         return Forecast::None("there is no complete run".to_owned());
     };
     let mut complete: Vec<&RunSummary> =
-        all.into_iter().filter(|point| point.is_complete() && point.asks_as(asked)).collect();
+        all.into_iter().filter(|summary| summary.is_complete() && summary.run.asks_as(&asked.run)).collect();
     let Some(newest) = complete.last().copied() else {
         return Forecast::None("there is no complete run".to_owned());
     };
-    if newest.tally.keys == 0 {
+    if newest.stats.keys == 0 {
         return Forecast::Reached { run: newest.run.id, on: day(newest) };
     }
     complete.reverse();
-    complete.dedup_by_key(|point| day(point));
+    complete.dedup_by_key(|summary| day(summary));
     complete.truncate(RUNS);
     complete.reverse();
     if complete.len() < 2 {
@@ -124,44 +124,44 @@ pub fn forecast(points: &[RunSummary]) -> Forecast {
         return Forecast::None(format!(
             "keys do not get fewer over the last {} complete runs: {} on {}, {} on {}",
             complete.len(),
-            first.tally.keys,
+            first.stats.keys,
             day(first),
-            newest.tally.keys,
+            newest.stats.keys,
             day(newest),
         ));
     };
-    let runs = complete.iter().map(|point| point.run.id).collect();
-    let slope = Slope { runs, left: newest.tally.keys, on: day(newest), fall };
+    let runs = complete.iter().map(|summary| summary.run.id).collect();
+    let slope = Slope { runs, left: newest.stats.keys, on: day(newest), fall };
     match zero(newest, fall) {
         Some(day) => Forecast::Day(day, slope),
         None => Forecast::Beyond(slope),
     }
 }
 
-fn day(point: &RunSummary) -> NaiveDate {
-    point.run.started_at.date_naive()
+fn day(summary: &RunSummary) -> NaiveDate {
+    summary.run.started_at.date_naive()
 }
 
 /// Keys fewer a second by least squares, as a fraction; `None` where they get no fewer.
-fn fall(points: &[&RunSummary]) -> Option<(i128, i128)> {
-    let start = points.first()?.run.started_at;
+fn fall(summaries: &[&RunSummary]) -> Option<(i128, i128)> {
+    let start = summaries.first()?.run.started_at;
     let (mut times, mut keys, mut products, mut squares) = (0, 0, 0, 0);
-    for point in points {
-        let time = i128::from((point.run.started_at - start).num_seconds());
-        let left = i128::from(point.tally.keys);
+    for summary in summaries {
+        let time = i128::from((summary.run.started_at - start).num_seconds());
+        let left = i128::from(summary.stats.keys);
         times += time;
         keys += left;
         products += time * left;
         squares += time * time;
     }
-    let number = i128::try_from(points.len()).ok()?;
+    let number = i128::try_from(summaries.len()).ok()?;
     let (rise, run) = (number * products - times * keys, number * squares - times * times);
     (rise < 0 && run > 0).then_some((-rise, run))
 }
 
 /// The first day at whose start nothing is left.
 fn zero(newest: &RunSummary, (fewer, seconds): (i128, i128)) -> Option<NaiveDate> {
-    let keys = i128::from(newest.tally.keys);
+    let keys = i128::from(newest.stats.keys);
     let lasts = div_ceil(keys * seconds, fewer);
     if lasts > HORIZON {
         return None;
@@ -178,7 +178,7 @@ fn div_ceil(number: i128, by: i128) -> i128 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::points::tests::complete;
+    use super::super::summary::tests::complete;
     use super::*;
 
     fn runs(all: &[(&str, u64)]) -> Vec<RunSummary> {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_slope_leads_from_the_last_run_to_zero() {
-        let points = runs(&[
+        let summaries = runs(&[
             ("2025-07-13", 108),
             ("2025-07-20", 96),
             ("2025-07-27", 84),
@@ -197,7 +197,7 @@ mod tests {
         ]);
         // 60 keys at 12 a week are five weeks.
         assert_eq!(
-            forecast(&points).to_string(),
+            forecast(&summaries).to_string(),
             "60 keys left on 2025-08-10, 12 fewer a week over the last 5 complete runs (1 to 5): none left about 2025-09-14"
         );
     }
@@ -205,30 +205,34 @@ mod tests {
     #[test]
     fn the_day_is_rounded_up() {
         // 3 keys in 2 days: the last of 10 goes after 6.67 days.
-        let points = runs(&[("2025-01-01", 13), ("2025-01-03", 10)]);
-        let Forecast::Day(day, slope) = forecast(&points) else { panic!("{}", forecast(&points)) };
+        let summaries = runs(&[("2025-01-01", 13), ("2025-01-03", 10)]);
+        let Forecast::Day(day, slope) = forecast(&summaries) else { panic!("{}", forecast(&summaries)) };
         assert_eq!((day.to_string().as_str(), slope.a_week().to_string()), ("2025-01-10", "10.5".to_owned()));
         // To the day: no more is added.
-        let points = runs(&[("2025-01-01", 10), ("2025-01-06", 5)]);
+        let summaries = runs(&[("2025-01-01", 10), ("2025-01-06", 5)]);
         assert!(
-            forecast(&points).to_string().ends_with("none left about 2025-01-11"),
+            forecast(&summaries).to_string().ends_with("none left about 2025-01-11"),
             "{}",
-            forecast(&points)
+            forecast(&summaries)
         );
     }
 
     #[test]
     fn a_slow_fall_is_told_by_the_year_and_not_past_ten() {
-        let points = runs(&[("2024-01-01", 12), ("2024-12-31", 10)]);
-        let told = forecast(&points).to_string();
+        let summaries = runs(&[("2024-01-01", 12), ("2024-12-31", 10)]);
+        let told = forecast(&summaries).to_string();
         assert!(told.contains("2 fewer a year") && told.ends_with("none left about 2029-12-30"), "{told}");
-        let points = runs(&[("2024-01-01", 30), ("2024-12-31", 28)]);
-        assert!(forecast(&points).to_string().ends_with("not within ten years"), "{}", forecast(&points));
+        let summaries = runs(&[("2024-01-01", 30), ("2024-12-31", 28)]);
+        assert!(
+            forecast(&summaries).to_string().ends_with("not within ten years"),
+            "{}",
+            forecast(&summaries)
+        );
     }
 
     #[test]
     fn only_the_last_five_complete_runs_of_the_same_users_count() {
-        let mut points = runs(&[
+        let mut summaries = runs(&[
             ("2025-01-01", 900),
             ("2025-01-08", 50),
             ("2025-01-15", 40),
@@ -236,23 +240,23 @@ mod tests {
             ("2025-01-29", 20),
             ("2025-02-05", 10),
         ]);
-        let alone = forecast(&points);
+        let alone = forecast(&summaries);
         assert!(alone.to_string().ends_with("(2 to 6): none left about 2025-02-12"), "{alone}");
         let mut cut_short = complete(7, "2025-02-12T00:00:00Z", 0);
-        cut_short.tally.unread = 1;
+        cut_short.stats.unread = 1;
         let mut of_others = complete(8, "2025-02-01T00:00:00Z", 1);
         of_others.run.settings.sources.clear();
         let of_another_day = complete(9, "2025-02-04T23:59:59Z", 20);
         let same_day = complete(5, "2025-01-29T00:00:00Z", 20);
-        points.extend([cut_short, of_others, same_day]);
-        assert_eq!(forecast(&points), alone);
-        points.push(of_another_day);
-        assert_ne!(forecast(&points), alone, "and a complete run of another day does");
+        summaries.extend([cut_short, of_others, same_day]);
+        assert_eq!(forecast(&summaries), alone);
+        summaries.push(of_another_day);
+        assert_ne!(forecast(&summaries), alone, "and a complete run of another day does");
     }
 
     #[test]
     fn where_there_is_no_slope_the_reason_is_told() {
-        for (points, why) in [
+        for (summaries, why) in [
             (runs(&[]), "no forecast: there is no complete run"),
             (
                 runs(&[("2025-01-01", 5)]),
@@ -268,7 +272,7 @@ mod tests {
             ),
             (runs(&[("2025-01-01", 5), ("2025-01-02", 0)]), "none left: run 2 of 2025-01-02 found no key"),
         ] {
-            assert_eq!(forecast(&points).to_string(), why);
+            assert_eq!(forecast(&summaries).to_string(), why);
         }
     }
 

@@ -1,19 +1,19 @@
-//! The memory between runs: what each came to, where that leads, what changed from one to another, and which may go.
+//! The memory between runs: what came of each, where that leads, what changed from one to another, and which may be deleted.
 //! Computed here; `commands` shows it.
 
 pub mod burn_down;
 pub mod diff;
 pub mod forecast;
-mod keeping;
-mod points;
+mod retention;
 mod sparkline;
+mod summary;
 mod usage;
 
 pub use burn_down::{BurnDown, burn_down};
 pub use forecast::{Forecast, forecast};
-pub use keeping::surplus;
-pub use points::{RunSummary, point, points};
+pub use retention::prunable;
 pub use sparkline::sparkline;
+pub use summary::{RunStats, RunSummary, summaries};
 pub use usage::Usage;
 
 named! {

@@ -92,9 +92,9 @@ pub async fn run(
     // No new users once it is dropped.
     let (going_on, stopped) = oneshot::channel::<()>();
     let mut going_on = Some(going_on);
-    let users = new_users(found, journal.pen(), now, progress).take_until(stopped);
+    let users = new_users(found, journal.handle(), now, progress).take_until(stopped);
     let mut results = pin!(user_results(client, users, concurrency, now));
-    let journal = journal.pen();
+    let journal = journal.handle();
 
     let mut ticks = tokio::time::interval(progress.interval());
     ticks.tick().await;
@@ -159,7 +159,7 @@ fn new_users<'a>(
                     journal.record(UserResult { read_at: Some(now()), ..result }).await?;
                     progress.skip(1);
                 }
-                DiscoveryEvent::IncompleteList(list) => journal.gap(list).await?,
+                DiscoveryEvent::IncompleteList(list) => journal.record_list(list).await?,
             }
         }
         let all = users.len();

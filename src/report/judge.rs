@@ -74,7 +74,7 @@ impl<'a> Judge<'a> {
         let keys = reading.keys.iter().map(move |key| {
             let judged = policy.judge(key);
             let worse = match ratchet {
-                Some(ratchet) => ratchet.worse(key, &judged, &policy)?,
+                Some(ratchet) => ratchet.regression(&key.id, judged.severity)?,
                 None => None,
             };
             let waiver = self.meet(self.rules.waivers.of_key(&key.id, deployment), deployment);

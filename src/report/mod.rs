@@ -261,7 +261,7 @@ fn pass<'a>(
     let facts = RunContext {
         run,
         policy,
-        gaps: store.gaps(run)?,
+        gaps: store.incomplete_lists(run)?,
         ratchet,
         last_complete: if wants(Format::Prometheus) { store.last_complete(run)? } else { None },
         burn_down: wants(Format::Markdown)
@@ -272,7 +272,7 @@ fn pass<'a>(
         writer.begin(&facts).map_err(|why| wrong(path, why))?;
     }
     let mut summary = Summary::new(facts.gaps.len() as u64);
-    store.readings(run, |reading| {
+    store.results(run, |reading| {
         for row in judge.rows(&reading, &facts) {
             let row = row?;
             summary.add(&row);
@@ -282,7 +282,9 @@ fn pass<'a>(
         }
         Ok::<_, Error>(())
     })?;
-    summary.reconcile(store.counts(run)?).map_err(Error::DoesNotAddUp)?;
+    summary
+        .reconcile((store.user_counts(run)?.requested, store.key_count(run)?))
+        .map_err(Error::DoesNotAddUp)?;
     Ok(Deployment { facts, summary })
 }
 

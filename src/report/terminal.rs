@@ -17,10 +17,10 @@ pub fn summary(report: &Report, files: &[File], next: &str) -> String {
             run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
         let name = text::printable(&run.deployment);
         page.line("deployment", format!("{name} ({}{})", run.product.title(), text::printable(&version)));
-        if run.settings.certificates_not_verified {
+        if run.settings.requests.certificates_not_verified {
             page.line("warning", "certificates were NOT verified: somebody else may have answered");
         }
-        if run.settings.in_the_clear {
+        if run.settings.requests.in_the_clear {
             page.line("warning", "plain http to another host: answers may have been read and changed");
         }
         page.line("users", users(summary));

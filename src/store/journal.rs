@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::thread::JoinHandle;
 
-use chrono::{DateTime, Utc};
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior, params,
 };
 use tokio::sync::{mpsc, oneshot};
 
+use super::rows::{INSERT_KEY, insert_key};
 use super::{Error, Store};
-use crate::model::{IncompleteList, Outcome, PersonalKey, User, UserResult};
+use crate::model::{IncompleteList, Outcome, User, UserResult};
 
 /// Entries that may wait for the writer; more, and the fan-out waits.
 const QUEUE: usize = 1024;
@@ -21,8 +21,8 @@ const BATCH: usize = 4096;
 enum Entry {
     /// Users who are to be read; those who are new to the run are sent back.
     Admit(Vec<User>, oneshot::Sender<Vec<User>>),
-    Record(Box<UserResult>),
-    IncompleteList(IncompleteList),
+    Result(Box<UserResult>),
+    List(IncompleteList),
 }
 
 /// The journal of the run under way. Cheap to clone; [`Journal::close`] ends it.
@@ -32,7 +32,7 @@ pub struct Journal {
     run: i64,
 }
 
-/// The writer has ended early; [`Journal::close`] tells why.
+/// The writer has ended early; [`Journal::close`] says why.
 #[derive(Debug)]
 pub struct WriterStopped;
 
@@ -53,13 +53,13 @@ impl Journal {
         self.run
     }
 
-    /// A pen for one stage.
+    /// A handle for one stage.
     #[must_use]
-    pub fn pen(&self) -> JournalHandle {
+    pub fn handle(&self) -> JournalHandle {
         JournalHandle(self.entries.clone())
     }
 
-    /// Waits until all is written; every pen must be gone. Gives the store back.
+    /// Waits until all is written; every handle must be gone. Gives the store back.
     ///
     /// # Errors
     /// What stopped the writer.
@@ -70,7 +70,7 @@ impl Journal {
 }
 
 impl JournalHandle {
-    /// Requests users; gives back those who are new to the run, in order. For one known already a better name is noted.
+    /// Requests users; gives back those who are new to the run, in order. One known already may get a better name.
     ///
     /// # Errors
     /// [`WriterStopped`].
@@ -80,20 +80,20 @@ impl JournalHandle {
         new.await.map_err(|_| WriterStopped)
     }
 
-    /// Enters what came of one user.
+    /// Records the result of one user.
     ///
     /// # Errors
     /// [`WriterStopped`].
-    pub async fn record(&self, reading: UserResult) -> Result<(), WriterStopped> {
-        self.send(Entry::Record(Box::new(reading))).await
+    pub async fn record(&self, result: UserResult) -> Result<(), WriterStopped> {
+        self.send(Entry::Result(Box::new(result))).await
     }
 
-    /// Enters a list that could not be read to its end.
+    /// Records a list that could not be read to its end.
     ///
     /// # Errors
     /// [`WriterStopped`].
-    pub async fn gap(&self, gap: IncompleteList) -> Result<(), WriterStopped> {
-        self.send(Entry::IncompleteList(gap)).await
+    pub async fn record_list(&self, list: IncompleteList) -> Result<(), WriterStopped> {
+        self.send(Entry::List(list)).await
     }
 
     async fn send(&self, entry: Entry) -> Result<(), WriterStopped> {
@@ -101,61 +101,8 @@ impl JournalHandle {
     }
 }
 
-impl Store {
-    /// Notes the version of the deployment, if it told one.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn note_version(&self, run: i64, version: Option<&str>) -> Result<(), Error> {
-        self.update(
-            "UPDATE runs SET service_version = coalesce(?2, service_version) WHERE id = ?1",
-            params![run, version],
-        )
-    }
-
-    /// Notes how far the deployment's clock was ahead, in seconds, if that was seen.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn note_clock_skew(&self, run: i64, seconds: Option<i64>) -> Result<(), Error> {
-        self.update(
-            "UPDATE runs SET clock_skew = coalesce(clock_skew, ?2) WHERE id = ?1",
-            params![run, seconds],
-        )
-    }
-
-    /// Marks a run as finished: all that was requested has been asked for.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn finish(&self, run: i64, at: DateTime<Utc>) -> Result<(), Error> {
-        self.update("UPDATE runs SET finished_at = ?2 WHERE id = ?1", params![run, at.timestamp()])
-    }
-
-    /// Marks a run as reported: nothing is left to resume.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn reported(&self, run: i64) -> Result<(), Error> {
-        self.update("UPDATE runs SET reported = 1 WHERE id = ?1", [run])
-    }
-
-    /// Forgets a run that came to nothing, and what was reported of it meanwhile: the next run takes its number.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn discard(&self, run: i64) -> Result<(), Error> {
-        self.update("DELETE FROM manifests WHERE run = ?", [run])?;
-        self.update("DELETE FROM runs WHERE id = ?", [run])
-    }
-
-    fn update(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<(), Error> {
-        self.connection.execute(statement, parameters).map(drop).map_err(|error| self.sqlite(error))
-    }
-}
-
-/// Readings that were admitted and not yet recorded, by user id: at most what discovery is ahead, and it saves a lookup
-/// in an index without order.
+/// The rows of users who were admitted and not yet recorded, by user id: at most what discovery is ahead, and it saves a
+/// lookup in an index without order.
 type Open = HashMap<String, i64>;
 
 fn write(mut store: Store, run: i64, mut inbox: mpsc::Receiver<Entry>) -> Result<Store, Error> {
@@ -180,12 +127,12 @@ fn write_batch(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut answers = Vec::new();
     {
-        let mut desk = BatchWriter::open(&transaction, run, open)?;
+        let mut writer = BatchWriter::new(&transaction, run, open)?;
         for entry in batch {
             match entry {
-                Entry::Admit(users, answer) => answers.push((answer, desk.admit(users)?)),
-                Entry::Record(reading) => desk.record(&reading)?,
-                Entry::IncompleteList(gap) => desk.gap(&gap)?,
+                Entry::Admit(users, answer) => answers.push((answer, writer.admit(users)?)),
+                Entry::Result(result) => writer.record(&result)?,
+                Entry::List(list) => writer.record_list(&list)?,
             }
         }
     }
@@ -216,11 +163,11 @@ struct BatchWriter<'a> {
     again: CachedStatement<'a>,
     record: CachedStatement<'a>,
     key: CachedStatement<'a>,
-    gap: CachedStatement<'a>,
+    list: CachedStatement<'a>,
 }
 
 impl<'a> BatchWriter<'a> {
-    fn open(transaction: &'a Transaction, run: i64, open: &'a mut Open) -> rusqlite::Result<Self> {
+    fn new(transaction: &'a Transaction, run: i64, open: &'a mut Open) -> rusqlite::Result<Self> {
         Ok(Self {
             run,
             open,
@@ -242,11 +189,8 @@ impl<'a> BatchWriter<'a> {
                 "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5, attempts = ?6, read_at = ?7
                  WHERE id = ?1",
             )?,
-            key: transaction.prepare_cached(
-                "INSERT INTO keys (reading, key_id, suffix, description, enabled, created_at, last_used, used_count, auditing)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?,
-            gap: transaction.prepare_cached(
+            key: transaction.prepare_cached(INSERT_KEY)?,
+            list: transaction.prepare_cached(
                 "INSERT INTO gaps (run, source, status, http_status, error_code, detail) VALUES (?, ?, ?, ?, ?, ?)
                  ON CONFLICT DO NOTHING",
             )?,
@@ -284,49 +228,33 @@ impl<'a> BatchWriter<'a> {
         self.request.insert(params![self.run, user.id, user.username, organization, list, line])
     }
 
-    fn record(&mut self, reading: &UserResult) -> rusqlite::Result<()> {
-        let id = match self.open.remove(&reading.user.id) {
+    fn record(&mut self, result: &UserResult) -> rusqlite::Result<()> {
+        let id = match self.open.remove(&result.user.id) {
             Some(id) => id,
-            None => match self.find(&reading.user)? {
+            None => match self.find(&result.user)? {
                 Some((id, _)) => id,
-                None => self.request(&reading.user)?,
+                None => self.request(&result.user)?,
             },
         };
-        let Outcome { status, http_status, error_code, detail } = &reading.outcome;
-        let read_at = reading.read_at.map(|time| time.timestamp());
+        let Outcome { status, http_status, error_code, detail } = &result.outcome;
+        let read_at = result.read_at.map(|time| time.timestamp());
+        let attempts = result.attempts;
         self.record.execute(params![
             id,
             status.as_str(),
             http_status,
             error_code,
             detail,
-            reading.attempts,
+            attempts,
             read_at
         ])?;
-        for key in &reading.keys {
-            self.key(id, key)?;
-        }
-        Ok(())
+        result.keys.iter().try_for_each(|key| insert_key(&mut self.key, id, key))
     }
 
-    fn key(&mut self, reading: i64, key: &PersonalKey) -> rusqlite::Result<()> {
-        self.key.execute(params![
-            reading,
-            key.id,
-            key.suffix.as_ref().map(crate::model::Suffix::as_str),
-            key.description,
-            key.enabled,
-            key.created_at.map(|time| time.timestamp()),
-            key.last_used.map(|time| time.timestamp()),
-            key.used_count.map(u64::cast_signed),
-            key.auditing,
-        ])?;
-        Ok(())
-    }
-
-    fn gap(&mut self, gap: &IncompleteList) -> rusqlite::Result<()> {
-        let Outcome { status, http_status, error_code, detail } = &gap.outcome;
-        self.gap.execute(params![self.run, gap.source, status.as_str(), http_status, error_code, detail])?;
+    fn record_list(&mut self, list: &IncompleteList) -> rusqlite::Result<()> {
+        let Outcome { status, http_status, error_code, detail } = &list.outcome;
+        let source = &list.source;
+        self.list.execute(params![self.run, source, status.as_str(), http_status, error_code, detail])?;
         Ok(())
     }
 }

@@ -1,16 +1,16 @@
-//! Letting go of old runs.
+//! Deleting old runs.
 
 use std::path::Path;
 
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::{Error, Store, lock_beside, schema};
+use super::{Error, Run, Store, lock_beside, schema};
 
-/// What went with the runs.
+/// What was deleted with the runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Users of those runs.
-    pub readings: u64,
+    pub users: u64,
     /// Their keys.
     pub keys: u64,
 }
@@ -35,24 +35,18 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove(&self, runs: &[i64]) -> Result<Removed, Error> {
-        let remove = || {
-            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
-            let mut removed = Removed::default();
-            for run in runs {
-                let number = |sql| {
-                    transaction.query_row(sql, [run], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
-                };
-                removed.readings += number("SELECT count(*) FROM readings WHERE run = ?")?;
-                removed.keys += number(
-                    "SELECT count(*) FROM readings CROSS JOIN keys ON keys.reading = readings.id WHERE readings.run = ?",
-                )?;
-                transaction.execute("DELETE FROM runs WHERE id = ?", [run])?;
-            }
-            transaction.commit()?;
-            Ok(removed)
-        };
-        remove().map_err(|error| self.sqlite(error))
+    pub fn remove(&self, runs: &[Run]) -> Result<Removed, Error> {
+        let wrong = |error| self.sqlite(error);
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(wrong)?;
+        let mut removed = Removed::default();
+        for run in runs {
+            removed.users += self.user_counts(run)?.requested;
+            removed.keys += self.key_count(run)?;
+            transaction.execute("DELETE FROM runs WHERE id = ?", [run.id]).map_err(wrong)?;
+        }
+        transaction.commit().map_err(wrong)?;
+        Ok(removed)
     }
 
     /// Gives the room of what was removed back to the disk. Meanwhile it takes as much again as is left. Says whether the

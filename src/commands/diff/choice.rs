@@ -59,8 +59,8 @@ pub(super) fn choose(
 }
 
 fn newest(store: &Store, deployment: Option<&str>) -> Result<Run, Error> {
-    let runs = store.runs()?.into_iter().map(|(run, _)| run);
-    let mut of_it = runs.filter(|run| deployment.is_none_or(|name| run.deployment == name));
+    let mut of_it =
+        store.runs()?.into_iter().filter(|run| deployment.is_none_or(|name| run.deployment == name));
     match of_it.next() {
         Some(run) => Ok(run),
         // It tells that there is none.
@@ -69,13 +69,9 @@ fn newest(store: &Store, deployment: Option<&str>) -> Result<Run, Error> {
 }
 
 fn last_complete(store: &Store, after: &Run) -> Result<Run, Error> {
-    for (run, _) in store.runs()? {
-        if run.deployment == after.deployment
-            && run.id < after.id
-            && store.is_complete_but_for(&run, |_| false)?
-        {
-            return Ok(run);
-        }
+    let is_earlier = |run: &Run| run.deployment == after.deployment && run.id < after.id;
+    if let Some(run) = store.newest_complete(is_earlier, |_, _| false)? {
+        return Ok(run);
     }
     Err(Error::input(format!(
         "there is no complete run of {} before run {} to compare it with",

@@ -34,10 +34,10 @@ pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) 
     writeln!(out, "## What changed in {}\n", code(&after.run.deployment))?;
     writeln!(out, "| | Run | Started | Users | Not read | Keys | Enabled |")?;
     writeln!(out, "|---|--:|---|--:|--:|--:|--:|")?;
-    for (side, point) in [("from", before), ("to", after)] {
-        let (run, tally) = (&point.run, &point.tally);
+    for (side, summary) in [("from", before), ("to", after)] {
+        let (run, stats) = (&summary.run, &summary.stats);
         let started = rfc3339(run.started_at);
-        let (users, unread, keys, enabled) = (tally.users, tally.unread, tally.keys, tally.enabled);
+        let (users, unread, keys, enabled) = (stats.users, stats.unread, stats.keys, stats.enabled);
         writeln!(out, "| {side} | {} | {started} | {users} | {unread} | {keys} | {enabled} |", run.id)?;
     }
     let caveats = frame.caveats();

@@ -15,7 +15,7 @@ use crate::config::ReportSettings;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::diff::{Change, Entry, Frame};
-use crate::history::{Form, point};
+use crate::history::{Form, RunSummary};
 use crate::store::Store;
 
 /// Runs the command.
@@ -31,10 +31,13 @@ pub fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
         deployments(&store, deployment)?;
     }
     let (before, after) = choice::choose(&store, before, after, deployment)?;
-    let frame = Frame { before: point(&store, before, None)?, after: point(&store, after, None)? };
+    let frame = Frame {
+        before: RunSummary::new(&store, before, None)?,
+        after: RunSummary::new(&store, after, None)?,
+    };
     let shape = Shape::of(form.form());
     let mut sections = Sections::default();
-    store.side_by_side(&frame.before.run, &frame.after.run, |before, after| {
+    store.pairs(&frame.before.run, &frame.after.run, |before, after| {
         for entry in frame.changes(before.as_ref(), after.as_ref()) {
             let line = (shape.line)(&entry)?;
             sections.push(entry.change, &line, shape.between).map_err(|why| no_room(&why))?;

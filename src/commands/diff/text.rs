@@ -34,8 +34,8 @@ fn who(user: &User) -> String {
 pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) -> io::Result<()> {
     let Frame { before, after } = frame;
     writeln!(out, "{}", printable(&after.run.deployment))?;
-    for (label, point) in [("from", before), ("to", after)] {
-        writeln!(out, "  {label:<12}{}", run(point))?;
+    for (label, summary) in [("from", before), ("to", after)] {
+        writeln!(out, "  {label:<12}{}", run(summary))?;
     }
     for (at, caveat) in frame.caveats().iter().enumerate() {
         writeln!(out, "  {:<12}{}", if at == 0 { "but" } else { "" }, printable(caveat))?;
@@ -55,15 +55,15 @@ pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) 
     Ok(())
 }
 
-fn run(point: &RunSummary) -> String {
-    let tally = &point.tally;
+fn run(summary: &RunSummary) -> String {
+    let stats = &summary.stats;
     format!(
         "run {} of {}: {} users, {} not read, {} keys, {} of them enabled",
-        point.run.id,
-        rfc3339(point.run.started_at),
-        tally.users,
-        tally.unread,
-        tally.keys,
-        tally.enabled
+        summary.run.id,
+        rfc3339(summary.run.started_at),
+        stats.users,
+        stats.unread,
+        stats.keys,
+        stats.enabled
     )
 }

@@ -48,8 +48,8 @@ pub(in crate::commands) struct RunFacts<'a> {
 }
 
 impl<'a> RunFacts<'a> {
-    pub(in crate::commands) fn of(point: &'a RunSummary) -> Self {
-        let (run, tally) = (&point.run, &point.tally);
+    pub(in crate::commands) fn of(summary: &'a RunSummary) -> Self {
+        let (run, stats) = (&summary.run, &summary.stats);
         Self {
             run: run.id,
             deployment: &run.deployment,
@@ -57,16 +57,16 @@ impl<'a> RunFacts<'a> {
             sources: &run.settings.sources,
             started_at: rfc3339(run.started_at),
             finished_at: run.finished_at.map(rfc3339),
-            complete: point.is_complete(),
-            missing: point.missing(),
-            users: tally.users,
-            users_not_read: tally.unread,
-            gaps: tally.gaps,
-            keys: tally.keys,
-            enabled: tally.enabled,
-            used_after_cutoff: tally.used_after_cutoff,
-            usage_unknown: tally.usage_unknown,
-            cutoff: rfc3339(point.cutoff),
+            complete: summary.is_complete(),
+            missing: summary.missing(),
+            users: stats.users,
+            users_not_read: stats.unread,
+            gaps: stats.incomplete_lists,
+            keys: stats.keys,
+            enabled: stats.enabled,
+            used_after_cutoff: stats.used_after_cutoff,
+            usage_unknown: stats.usage_unknown,
+            cutoff: rfc3339(summary.cutoff),
         }
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn page(deployments: &[Deployment]) -> Result<String, Error> {
         runs: deployment
             .0
             .iter()
-            .map(|point| Step { facts: RunFacts::of(point), change: point.change })
+            .map(|summary| Step { facts: RunFacts::of(summary), change: summary.change })
             .collect(),
         forecast: Outlook::of(&forecast(&deployment.0)),
     });

@@ -19,26 +19,26 @@ fn section(deployment: &Deployment) -> String {
          |--:|---|--:|--:|--:|--:|--:|--:|--:|---|\n",
         code(deployment.name())
     );
-    for point in &deployment.0 {
-        let (run, tally) = (&point.run, &point.tally);
+    for summary in &deployment.0 {
+        let (run, stats) = (&summary.run, &summary.stats);
         let complete =
-            point.missing().map_or_else(|| "yes".to_owned(), |missing| format!("**no**: {missing}"));
+            summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("**no**: {missing}"));
         // Writing to a string can't fail.
         let _ = writeln!(
             page,
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {complete} |",
             run.id,
             rfc3339(run.started_at),
-            tally.users,
-            tally.unread,
-            tally.keys,
-            signed(point.change),
-            tally.enabled,
-            tally.used_after_cutoff,
-            tally.usage_unknown,
+            stats.users,
+            stats.unread,
+            stats.keys,
+            signed(summary.change),
+            stats.enabled,
+            stats.used_after_cutoff,
+            stats.usage_unknown,
         );
     }
-    let burn_down = BurnDown::of(&deployment.0);
+    let burn_down = BurnDown::new(&deployment.0);
     if burn_down.days.len() > 1 {
         let _ = write!(page, "\n{}", chart(&burn_down));
     }

@@ -11,7 +11,7 @@ use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
-use crate::history::{Form, RunSummary, points};
+use crate::history::{Form, RunSummary, summaries};
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
 use crate::store::Store;
@@ -27,7 +27,7 @@ pub fn run(args: cli::History, context: &Context) -> Result<Exit, Error> {
     let store = Store::open(&settings.store)?;
     let all = deployments(&store, args.deployment.as_deref())?
         .iter()
-        .map(|name| points(&store, name, settings.cutoff).map(Deployment))
+        .map(|name| summaries(&store, name, settings.cutoff).map(Deployment))
         .collect::<Result<Vec<_>, _>>()?;
     say(&match args.form.form() {
         Form::Text => text::page(&all),
@@ -42,7 +42,7 @@ pub fn run(args: cli::History, context: &Context) -> Result<Exit, Error> {
 /// # Errors
 /// No run, or none of that name.
 pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<String>, Error> {
-    let mut names: Vec<_> = store.runs()?.into_iter().map(|(run, _)| run.deployment).collect();
+    let mut names: Vec<_> = store.runs()?.into_iter().map(|run| run.deployment).collect();
     names.sort_unstable();
     names.dedup();
     if names.is_empty() {
@@ -69,24 +69,24 @@ impl Deployment {
     }
 
     fn name(&self) -> &str {
-        self.newest().map_or("", |point| &point.run.deployment)
+        self.newest().map_or("", |summary| &summary.run.deployment)
     }
 
     /// Keys left, where all of them are known.
     fn keys(&self) -> Vec<Option<u64>> {
-        self.0.iter().map(|point| point.is_complete().then_some(point.tally.keys)).collect()
+        self.0.iter().map(|summary| summary.is_complete().then_some(summary.stats.keys)).collect()
     }
 
     /// Users not read, where all of them are known.
     fn unread(&self) -> Vec<Option<u64>> {
-        self.0.iter().map(|point| point.is_whole().then_some(point.tally.unread)).collect()
+        self.0.iter().map(|summary| summary.is_whole().then_some(summary.stats.unread)).collect()
     }
 
     /// What has to be known to read the table, in sentences.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(newest) = self.newest() {
-            let others: Vec<_> = self.0.iter().filter(|point| !point.asks_as(newest)).collect();
+            let others: Vec<_> = self.0.iter().filter(|summary| !summary.run.asks_as(&newest.run)).collect();
             if !others.is_empty() {
                 let asked: Vec<_> =
                     newest.run.settings.sources.iter().map(|source| printable(source)).collect();
@@ -98,7 +98,7 @@ impl Deployment {
                 ));
             }
         }
-        let mut cutoffs: Vec<DateTime<Utc>> = self.0.iter().map(|point| point.cutoff).collect();
+        let mut cutoffs: Vec<DateTime<Utc>> = self.0.iter().map(|summary| summary.cutoff).collect();
         cutoffs.sort_unstable();
         cutoffs.dedup();
         let days: Vec<_> = cutoffs.into_iter().map(day_or_instant).collect();
@@ -114,8 +114,8 @@ impl Deployment {
 }
 
 /// The runs by number.
-fn numbered(points: &[&RunSummary]) -> String {
-    let ids: Vec<_> = points.iter().map(|point| point.run.id.to_string()).collect();
+fn numbered(summaries: &[&RunSummary]) -> String {
+    let ids: Vec<_> = summaries.iter().map(|summary| summary.run.id.to_string()).collect();
     format!("{} {}", if ids.len() == 1 { "run" } else { "runs" }, ids.join(", "))
 }
 

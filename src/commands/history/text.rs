@@ -40,8 +40,8 @@ fn block(deployment: &Deployment) -> String {
         page.push('\n');
     };
     line(&COLUMNS.map(|(name, _)| name.to_owned()), "complete");
-    for (point, row) in deployment.0.iter().zip(&rows) {
-        line(row, &point.missing().map_or_else(|| "yes".to_owned(), |missing| format!("no: {missing}")));
+    for (summary, row) in deployment.0.iter().zip(&rows) {
+        line(row, &summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("no: {missing}")));
     }
     page.push('\n');
     let mut line = |label: &str, value: &str| {
@@ -57,17 +57,17 @@ fn block(deployment: &Deployment) -> String {
     page
 }
 
-fn cells(point: &RunSummary) -> [String; COLUMNS.len()] {
-    let tally = &point.tally;
+fn cells(summary: &RunSummary) -> [String; COLUMNS.len()] {
+    let stats = &summary.stats;
     [
-        point.run.id.to_string(),
-        rfc3339(point.run.started_at),
-        tally.users.to_string(),
-        tally.unread.to_string(),
-        tally.keys.to_string(),
-        signed(point.change),
-        tally.enabled.to_string(),
-        tally.used_after_cutoff.to_string(),
-        tally.usage_unknown.to_string(),
+        summary.run.id.to_string(),
+        rfc3339(summary.run.started_at),
+        stats.users.to_string(),
+        stats.unread.to_string(),
+        stats.keys.to_string(),
+        signed(summary.change),
+        stats.enabled.to_string(),
+        stats.used_after_cutoff.to_string(),
+        stats.usage_unknown.to_string(),
     ]
 }

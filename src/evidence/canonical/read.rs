@@ -187,10 +187,11 @@ mod tests {
     use proptest::prelude::*;
     use proptest::strategy::ValueTree as _;
 
+    use super::super::Sheet;
     use super::super::line::{IncompleteListLine, UserResultLine};
-    use super::super::{Settings, Sheet};
     use super::*;
     use crate::model::{Line as ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User};
+    use crate::v1::{RequestSettings, RunSettings};
 
     type Time = DateTime<chrono::Utc>;
 
@@ -258,17 +259,12 @@ mod tests {
                 started_at,
                 finished_at,
                 tool_version: "0.1.0".to_owned(),
-                settings: Settings {
+                settings: RunSettings {
                     sources: texts.clone(),
                     lists: texts,
                     cutoff: started_at,
                     active_within: 90,
-                    concurrency: 16,
-                    rate,
-                    timeout: 30,
-                    retries: 4,
-                    certificates_not_verified: false,
-                    in_the_clear: true,
+                    requests: RequestSettings { concurrency: 16, rate, ..RequestSettings::none() },
                 },
             },
         )

@@ -1,6 +1,6 @@
 //! Every way in which a user can stand in two runs, and a key with them.
 
-use super::super::points::tests::complete;
+use super::super::summary::tests::complete;
 use super::*;
 use crate::model::{Origin, Outcome};
 
@@ -33,8 +33,8 @@ fn frame(before_whole: bool, after_whole: bool, same: bool) -> Frame {
         before: complete(1, "2025-01-01T00:00:00Z", 1),
         after: complete(2, "2025-01-08T00:00:00Z", 1),
     };
-    frame.before.tally.gaps = u64::from(!before_whole);
-    frame.after.tally.gaps = u64::from(!after_whole);
+    frame.before.stats.incomplete_lists = u64::from(!before_whole);
+    frame.after.stats.incomplete_lists = u64::from(!after_whole);
     if !same {
         frame.after.run.settings.sources = vec!["user ann".to_owned()];
     }

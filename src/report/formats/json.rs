@@ -12,7 +12,7 @@ use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{Ended, Error, Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, Writer};
-use crate::store::RunSettings;
+use crate::v1::{RunSettings, SettingsWithUnits};
 use crate::waivers::Target;
 
 /// Goes up when a field goes, or means something else. Fields that come do not count.
@@ -121,7 +121,8 @@ struct Deployment<'a> {
     finished_at: Option<String>,
     clock_skew_seconds: Option<i64>,
     tool_version: &'a str,
-    settings: Settings<'a>,
+    #[serde(serialize_with = "SettingsWithUnits::serialize")]
+    settings: &'a RunSettings,
     policy: Policy,
     compared: Option<Compared<'a>>,
     complete: bool,
@@ -144,7 +145,7 @@ impl<'a> Deployment<'a> {
             finished_at: run.finished_at.map(rfc3339),
             clock_skew_seconds: run.clock_skew,
             tool_version: &run.tool_version,
-            settings: Settings::of(&run.settings),
+            settings: &run.settings,
             policy: Policy::of(facts),
             compared: facts.ratchet.map(|ratchet| Compared {
                 with: &ratchet.name,
@@ -154,38 +155,6 @@ impl<'a> Deployment<'a> {
             complete: facts.is_whole() && summary.is_complete(),
             gaps: facts.gaps.iter().map(IncompleteList::of).collect(),
             totals: Totals::of(summary),
-        }
-    }
-}
-
-/// As the run was made.
-#[derive(Serialize)]
-struct Settings<'a> {
-    sources: &'a [String],
-    lists: &'a [String],
-    cutoff: String,
-    active_within_days: u32,
-    concurrency: usize,
-    rate_per_second: Option<f64>,
-    timeout_seconds: u64,
-    retries: u32,
-    certificates_not_verified: bool,
-    in_the_clear: bool,
-}
-
-impl<'a> Settings<'a> {
-    fn of(settings: &'a RunSettings) -> Self {
-        Self {
-            sources: &settings.sources,
-            lists: &settings.lists,
-            cutoff: rfc3339(settings.cutoff),
-            active_within_days: settings.active_within,
-            concurrency: settings.concurrency,
-            rate_per_second: settings.rate,
-            timeout_seconds: settings.timeout,
-            retries: settings.retries,
-            certificates_not_verified: settings.certificates_not_verified,
-            in_the_clear: settings.in_the_clear,
         }
     }
 }

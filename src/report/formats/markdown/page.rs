@@ -8,6 +8,7 @@ use crate::model::{IncompleteList, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::report::{Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, text};
 use crate::store::Run;
+use crate::v1::RequestSettings;
 use crate::waivers::{Waiver, WaiverStatus};
 
 /// Characters of a description.
@@ -178,12 +179,8 @@ pub(super) struct Deployment<'a> {
     pub(super) cutoff: String,
     pub(super) active_within: u32,
     pub(super) sources: &'a [String],
-    pub(super) concurrency: usize,
-    pub(super) rate: Option<f64>,
-    pub(super) timeout: u64,
-    pub(super) retries: u32,
-    pub(super) certificates_not_verified: bool,
-    pub(super) in_the_clear: bool,
+    #[serde(flatten)]
+    pub(super) requests: &'a RequestSettings,
     pub(super) clock_skew: Option<i64>,
     pub(super) burn_down: Option<&'a BurnDown>,
     /// The earlier run it is compared with.
@@ -306,12 +303,7 @@ impl<'a> Deployment<'a> {
             cutoff: day_or_instant(facts.policy.cutoff),
             active_within: facts.policy.active_within,
             sources: &run.settings.sources,
-            concurrency: run.settings.concurrency,
-            rate: run.settings.rate,
-            timeout: run.settings.timeout,
-            retries: run.settings.retries,
-            certificates_not_verified: run.settings.certificates_not_verified,
-            in_the_clear: run.settings.in_the_clear,
+            requests: &run.settings.requests,
             clock_skew: run.clock_skew,
             burn_down: facts.burn_down.as_ref(),
             unseen: facts

@@ -104,7 +104,8 @@ mod tests {
     use crate::model::{Origin, Outcome, PersonalKey, Product, User, UserResult};
     use crate::policy::Policy;
     use crate::report::{Deployment, Summary};
-    use crate::store::{Run, RunSettings};
+    use crate::store::Run;
+    use crate::v1::{RequestSettings, RunSettings};
 
     fn run(deployment: &str, finished_at: Option<DateTime<Utc>>) -> Run {
         Run {
@@ -117,18 +118,14 @@ mod tests {
             clock_skew: None,
             started_at: DateTime::UNIX_EPOCH,
             finished_at,
+            reported: false,
             tool_version: "0.1.0".to_owned(),
             settings: RunSettings {
                 sources: Vec::new(),
                 lists: Vec::new(),
                 cutoff: DateTime::UNIX_EPOCH,
                 active_within: 90,
-                concurrency: 1,
-                rate: None,
-                timeout: 1,
-                retries: 0,
-                certificates_not_verified: false,
-                in_the_clear: false,
+                requests: RequestSettings::none(),
             },
         }
     }

@@ -6,10 +6,12 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use super::judged_by;
 use crate::config::ReportSettings;
 use crate::evidence::canonical::{self, Broken, Entries, Entry, Head};
 use crate::exit::Error;
 use crate::model::{User, rfc3339};
+use crate::policy::Policy;
 use crate::ratchet::Ratchet;
 use crate::report::text::printable;
 use crate::store::{Run, Store};
@@ -27,13 +29,16 @@ pub(super) fn ratchet(
     view: &ReportSettings,
     waivers: &Waivers,
 ) -> Result<Option<Ratchet>, Error> {
+    let policy = judged_by(run, view);
     if let Some(path) = &view.baseline {
-        return from_file(path, run, waivers).map(Some);
+        return from_file(path, run, policy, waivers).map(Some);
     }
     if !view.ratchet {
         return Ok(None);
     }
-    let Some(before) = last_complete(store, run, waivers)? else {
+    let is_alike = |it: &Run| it.id < run.id && it.deployment == run.deployment && it.asks_as(run);
+    let excused = |it: &Run, user: &User| is_waived(waivers, user, &it.deployment, it.started_at);
+    let Some(before) = store.newest_complete(is_alike, excused)? else {
         warn(
             "there is no earlier complete run of the same users to compare with: judged as without --ratchet",
             None,
@@ -41,7 +46,8 @@ pub(super) fn ratchet(
         return Ok(None);
     };
     let name = format!("run {} of {}", before.id, rfc3339(before.started_at));
-    Ratchet::of(name, before.started_at, |take| store.readings(&before, |reading| take(&reading)))
+    let policy = Policy { now: before.started_at, ..policy };
+    Ratchet::new(name, &policy, |take| store.results(&before, |result| take(&result)))
         .map(Some)
         .map_err(Error::from)
 }
@@ -52,21 +58,6 @@ pub(super) fn ratchet(
 /// A baseline that can't be used.
 pub(super) fn check(view: &ReportSettings, deployment: &str) -> Result<(), Error> {
     view.baseline.as_deref().map_or(Ok(()), |path| open(path, deployment).map(drop))
-}
-
-/// The last run before `run` that asked the same deployment for the same, and of which nothing is unknown: everybody was
-/// read, or waived.
-fn last_complete(store: &Store, run: &Run, waivers: &Waivers) -> Result<Option<Run>, Error> {
-    for (before, _) in store.runs()? {
-        let is_alike = before.id < run.id
-            && before.deployment == run.deployment
-            && before.settings.sources == run.settings.sources;
-        let excused = |user: &_| is_waived(waivers, user, &before.deployment, before.started_at);
-        if is_alike && store.is_complete_but_for(&before, excused)? {
-            return Ok(Some(before));
-        }
-    }
-    Ok(None)
 }
 
 fn is_waived(waivers: &Waivers, user: &User, deployment: &str, at: DateTime<Utc>) -> bool {
@@ -97,7 +88,7 @@ fn open(path: &Path, deployment: &str) -> Result<(Head, Entries<BufReader<File>>
 }
 
 /// Of a run that `keysunset export` wrote. It has to be one of the same deployment, and complete.
-fn from_file(path: &Path, run: &Run, waivers: &Waivers) -> Result<Ratchet, Error> {
+fn from_file(path: &Path, run: &Run, policy: Policy, waivers: &Waivers) -> Result<Ratchet, Error> {
     let (head, entries) = open(path, &run.deployment)?;
     let incomplete = |why: String| {
         unusable(path, format!("its run is not complete: {why}"))
@@ -107,7 +98,8 @@ fn from_file(path: &Path, run: &Run, waivers: &Waivers) -> Result<Ratchet, Error
         return Err(incomplete("it did not finish".to_owned()));
     }
     let called = format!("the run of {} in {}", rfc3339(head.started_at), path.display());
-    Ratchet::of(called, head.started_at, |take| {
+    let policy = Policy { now: head.started_at, ..policy };
+    Ratchet::new(called, &policy, |take| {
         for entry in entries {
             match entry.map_err(|why| broken(path, &why))? {
                 Entry::IncompleteList(gap) => return Err(incomplete(printable(&gap.source))),

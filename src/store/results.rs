@@ -1,0 +1,114 @@
+//! What came of the users of a run, in the order of a report, and of one user or key.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::rows::{KEYS_OF_RESULT, key_from, outcome_from, result_from};
+use super::{Error, Run, Store};
+use crate::model::{IncompleteList, PersonalKey, User, UserResult};
+
+/// A run that has seen a key.
+#[derive(Debug)]
+pub struct KeyOccurrence {
+    /// Which.
+    pub run: Run,
+    /// Of the key's owner.
+    pub result: UserResult,
+    /// As it was then.
+    pub key: PersonalKey,
+}
+
+impl Store {
+    /// Lists that could not be read to their end, by name.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn incomplete_lists(&self, run: &Run) -> Result<Vec<IncompleteList>, Error> {
+        let read = || {
+            let mut query = self.connection.prepare("SELECT * FROM gaps WHERE run = ? ORDER BY source")?;
+            let lists = query.query_map([run.id], |row| {
+                Ok(IncompleteList { source: row.get("source")?, outcome: outcome_from(row)? })
+            })?;
+            lists.collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// Hands over the result of every user of a run, by (username, user id), each with its keys by (creation, id). Who was
+    /// requested and never read is handed over as such.
+    ///
+    /// # Errors
+    /// What SQLite says, or what `each` says.
+    pub fn results<E: From<Error>>(
+        &self,
+        run: &Run,
+        mut each: impl FnMut(UserResult) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let wrong = |error| E::from(self.sqlite(error));
+        let prepare = |sql| self.connection.prepare(sql).map_err(wrong);
+        let mut results = prepare(
+            "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ? ORDER BY coalesce(username, ''), user_id",
+        )?;
+        let mut keys = prepare(KEYS_OF_RESULT)?;
+        let mut rows = results.query([run.id]).map_err(wrong)?;
+        while let Some(row) = rows.next().map_err(wrong)? {
+            let (id, mut result) = result_from(row).map_err(wrong)?;
+            let found = keys.query_map([id], key_from).map_err(wrong)?;
+            result.keys = found.collect::<Result<_, _>>().map_err(wrong)?;
+            each(result)?;
+        }
+        Ok(())
+    }
+
+    /// The result of one user of a run; `None` if the user was not requested.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn result_of(&self, run: &Run, user: &User) -> Result<Option<UserResult>, Error> {
+        // A name that has no id stands for itself.
+        self.result(
+            "SELECT * FROM readings
+             WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
+            params![run.id, user.id, user.username],
+        )
+        .map_err(|error| self.sqlite(error))
+    }
+
+    /// Every run that has seen a key of this id, newest first. Upper and lower case are the same.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn occurrences(&self, key_id: &str) -> Result<Vec<KeyOccurrence>, Error> {
+        let find = || {
+            let mut query = self.connection.prepare(
+                "SELECT readings.run, readings.id FROM keys JOIN readings ON readings.id = keys.reading
+                 WHERE key_id = ? COLLATE NOCASE ORDER BY readings.run DESC, readings.id",
+            )?;
+            let found =
+                query.query_map([key_id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+            found.collect::<Result<Vec<_>, _>>()
+        };
+        let mut occurrences = Vec::new();
+        for (run, id) in find().map_err(|error| self.sqlite(error))? {
+            let run = self.run(Some(run))?;
+            let result = self.result_at(id).map_err(|error| self.sqlite(error))?;
+            let Some(result) = result else { continue };
+            let key = result.keys.iter().find(|key| key.id.eq_ignore_ascii_case(key_id)).cloned();
+            occurrences.extend(key.map(|key| KeyOccurrence { run, result, key }));
+        }
+        Ok(occurrences)
+    }
+
+    pub(super) fn result_at(&self, id: i64) -> rusqlite::Result<Option<UserResult>> {
+        self.result("SELECT * FROM readings WHERE id = ?", [id])
+    }
+
+    fn result(&self, query: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<Option<UserResult>> {
+        let mut query = self.connection.prepare_cached(query)?;
+        let Some((id, mut result)) = query.query_row(parameters, result_from).optional()? else {
+            return Ok(None);
+        };
+        let mut keys = self.connection.prepare_cached(KEYS_OF_RESULT)?;
+        result.keys = keys.query_map([id], key_from)?.collect::<Result<_, _>>()?;
+        Ok(Some(result))
+    }
+}

@@ -1,0 +1,215 @@
+//! Runs: what each was asked for and what it found out about the deployment, from its beginning to its end.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::rows::{invalid, time_at, user_from, word_at};
+use super::{Error, Journal, Store};
+use crate::model::{Product, User};
+use crate::v1::RunSettings;
+
+/// A run before its first request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// What the reports call the deployment.
+    pub deployment: String,
+    /// Where it is, for a person to read.
+    pub address: String,
+    /// Which product.
+    pub product: Product,
+    /// The public part of the credential that asks.
+    pub credential: String,
+    /// What every "ago" counts from.
+    pub started_at: DateTime<Utc>,
+    /// How it is to be done.
+    pub settings: RunSettings,
+}
+
+/// A run in the store: what it was asked for and what it found out about the deployment; all but its results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Counts up from 1.
+    pub id: i64,
+    /// What the reports call the deployment.
+    pub deployment: String,
+    /// Where it was, for a person to read.
+    pub address: String,
+    /// Which product.
+    pub product: Product,
+    /// Its version, as far as it told.
+    pub service_version: Option<String>,
+    /// The public part of the credential that asked.
+    pub credential: String,
+    /// In seconds, how far the deployment's clock was ahead of this machine's; `None` where nobody looked.
+    pub clock_skew: Option<i64>,
+    /// What every "ago" counts from.
+    pub started_at: DateTime<Utc>,
+    /// `None` while it runs, and for ever if it was interrupted.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Whether its reports were written, so that nothing is left to resume.
+    pub reported: bool,
+    /// Of keysunset.
+    pub tool_version: String,
+    /// How it was to be done.
+    pub settings: RunSettings,
+}
+
+impl Run {
+    /// Whether both asked for the same: the same organizations, projects, lists and users. What a list of users held is not
+    /// looked at, since people come and go.
+    #[must_use]
+    pub fn asks_as(&self, other: &Self) -> bool {
+        self.settings.sources == other.settings.sources
+    }
+}
+
+impl Store {
+    /// Inserts a new run and starts its journal.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn begin(self, run: &NewRun) -> Result<Journal, Error> {
+        let NewRun { deployment, address, product, credential, started_at, settings } = run;
+        let insert = || {
+            let settings = serde_json::to_string(settings)
+                .map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))?;
+            self.connection.execute(
+                "INSERT INTO runs (deployment, address, product, credential, started_at, tool_version, settings)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    deployment,
+                    address,
+                    product.as_str(),
+                    credential,
+                    started_at.timestamp(),
+                    env!("CARGO_PKG_VERSION"),
+                    settings,
+                ],
+            )?;
+            Ok(self.connection.last_insert_rowid())
+        };
+        let id = insert().map_err(|error| self.sqlite(error))?;
+        Ok(Journal::start(self, id))
+    }
+
+    /// Goes on with a run: its journal, and the users who were requested and not read. Lists that were incomplete before are
+    /// forgotten, since discovery begins again.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn resume(self, run: &Run) -> Result<(Journal, Vec<User>), Error> {
+        let open = || {
+            self.connection.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
+            // Names are resolved again, and one that was nobody's may be somebody's now.
+            self.connection.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", [run.id])?;
+            let mut query = self
+                .connection
+                .prepare("SELECT * FROM readings WHERE run = ? AND status IS NULL ORDER BY id")?;
+            let users = query.query_map([run.id], user_from)?;
+            users.collect::<Result<Vec<_>, _>>()
+        };
+        let users = open().map_err(|error| self.sqlite(error))?;
+        Ok((Journal::start(self, run.id), users))
+    }
+
+    /// Every run, newest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn runs(&self) -> Result<Vec<Run>, Error> {
+        let read = || {
+            let mut query = self.connection.prepare("SELECT * FROM runs ORDER BY id DESC")?;
+            query.query_map([], run_from)?.collect::<Result<Vec<_>, _>>()
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// The run of that number, or the newest.
+    ///
+    /// # Errors
+    /// No such run, or what SQLite says.
+    pub fn run(&self, id: Option<i64>) -> Result<Run, Error> {
+        let found = self
+            .connection
+            .query_row(
+                "SELECT * FROM runs WHERE id = ?1 OR ?1 IS NULL ORDER BY id DESC LIMIT 1",
+                [id],
+                run_from,
+            )
+            .optional()
+            .map_err(|error| self.sqlite(error))?;
+        found.ok_or_else(|| match id {
+            Some(id) => Error::NoRun(self.path.clone(), id),
+            None => Error::Empty(self.path.clone()),
+        })
+    }
+
+    /// Keeps the version of the deployment, if it told one.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn set_service_version(&self, run: i64, version: Option<&str>) -> Result<(), Error> {
+        self.update(
+            "UPDATE runs SET service_version = coalesce(?2, service_version) WHERE id = ?1",
+            params![run, version],
+        )
+    }
+
+    /// Keeps how far the deployment's clock was ahead, in seconds, if that was seen.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn set_clock_skew(&self, run: i64, seconds: Option<i64>) -> Result<(), Error> {
+        self.update(
+            "UPDATE runs SET clock_skew = coalesce(clock_skew, ?2) WHERE id = ?1",
+            params![run, seconds],
+        )
+    }
+
+    /// Marks a run as finished: all that was requested has been asked for.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn finish(&self, run: i64, at: DateTime<Utc>) -> Result<(), Error> {
+        self.update("UPDATE runs SET finished_at = ?2 WHERE id = ?1", params![run, at.timestamp()])
+    }
+
+    /// Marks a run as reported: nothing is left to resume.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn mark_reported(&self, run: i64) -> Result<(), Error> {
+        self.update("UPDATE runs SET reported = 1 WHERE id = ?1", [run])
+    }
+
+    /// Deletes a run that has no result worth keeping, and its manifests, since the next run takes its number.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn discard(&self, run: i64) -> Result<(), Error> {
+        self.update("DELETE FROM manifests WHERE run = ?", [run])?;
+        self.update("DELETE FROM runs WHERE id = ?", [run])
+    }
+
+    fn update(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<(), Error> {
+        self.connection.execute(statement, parameters).map(drop).map_err(|error| self.sqlite(error))
+    }
+}
+
+fn run_from(row: &Row) -> rusqlite::Result<Run> {
+    let settings: String = row.get("settings")?;
+    Ok(Run {
+        id: row.get("id")?,
+        deployment: row.get("deployment")?,
+        address: row.get("address")?,
+        product: word_at(row, "product")?,
+        service_version: row.get("service_version")?,
+        credential: row.get("credential")?,
+        clock_skew: row.get("clock_skew")?,
+        started_at: time_at(row, "started_at")?.unwrap_or_default(),
+        finished_at: time_at(row, "finished_at")?,
+        reported: row.get("reported")?,
+        tool_version: row.get("tool_version")?,
+        settings: serde_json::from_str(&settings).map_err(|why| invalid(row, "settings", why))?,
+    })
+}

@@ -1,0 +1,130 @@
+//! How much of a run there is, counted by the database, and which runs left nothing unknown.
+
+use chrono::{DateTime, Utc};
+use rusqlite::Row;
+
+use super::rows::{instant, user_from};
+use super::{Error, Run, Store};
+use crate::model::{PersonalKey, ReadStatus, User};
+
+/// The users of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UserCounts {
+    /// All who were to be read.
+    pub requested: u64,
+    /// Those of them who have been asked for, with whatever result.
+    pub asked: u64,
+    /// Those of whom nothing is unknown.
+    pub complete: u64,
+}
+
+impl Store {
+    /// How many users a run has.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn user_counts(&self, run: &Run) -> Result<UserCounts, Error> {
+        let query = format!(
+            "SELECT count(*), count(status), count(*) FILTER (WHERE status IN ({}))
+             FROM readings INDEXED BY readings_of_run WHERE run = ?",
+            complete_statuses()
+        );
+        let number = |row: &Row, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        let counts = |row: &Row| {
+            Ok(UserCounts { requested: number(row, 0)?, asked: number(row, 1)?, complete: number(row, 2)? })
+        };
+        self.connection.query_row(&query, [run.id], counts).map_err(|error| self.sqlite(error))
+    }
+
+    /// How many keys were found in a run.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn key_count(&self, run: &Run) -> Result<u64, Error> {
+        let query =
+            "SELECT count(*) FROM readings CROSS JOIN keys ON keys.reading = readings.id WHERE run = ?";
+        let count = self.connection.query_row(query, [run.id], |row| row.get::<_, i64>(0));
+        count.map(i64::cast_unsigned).map_err(|error| self.sqlite(error))
+    }
+
+    /// Hands over every key of a run, in no order, with nothing in it but what a verdict takes: whether it is enabled, its
+    /// last use and its count. That allocates nothing, and takes 0.5 µs a key: a third more than to count in SQL, where the
+    /// rules of the policy would stand a second time.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn key_usages(&self, run: &Run, mut each: impl FnMut(&PersonalKey)) -> Result<(), Error> {
+        let mut read = || {
+            let mut query = self.connection.prepare(
+                "SELECT enabled, last_used, used_count FROM readings INDEXED BY readings_of_run
+                 CROSS JOIN keys ON keys.reading = readings.id WHERE run = ?",
+            )?;
+            let mut rows = query.query([run.id])?;
+            while let Some(row) = rows.next()? {
+                each(&PersonalKey {
+                    enabled: row.get(0)?,
+                    last_used: row.get::<_, Option<i64>>(1)?.and_then(instant),
+                    used_count: row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned),
+                    ..PersonalKey::default()
+                });
+            }
+            Ok(())
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// When the last complete run of this run's deployment that asked for the same ended, this one included and later ones not.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn last_complete(&self, run: &Run) -> Result<Option<DateTime<Utc>>, Error> {
+        let is_alike = |it: &Run| it.id <= run.id && it.deployment == run.deployment && it.asks_as(run);
+        Ok(self.newest_complete(is_alike, |_, _| false)?.and_then(|run| run.finished_at))
+    }
+
+    /// The newest of the runs that are `wanted` which ended, with all lists read to their end and everybody read but those who
+    /// are `excused` in it.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn newest_complete(
+        &self,
+        wanted: impl Fn(&Run) -> bool,
+        excused: impl Fn(&Run, &User) -> bool,
+    ) -> Result<Option<Run>, Error> {
+        for run in self.runs()? {
+            if wanted(&run)
+                && run.finished_at.is_some()
+                && self.incomplete_lists(&run)?.is_empty()
+                && self.is_everybody_read(&run, |user| excused(&run, user))?
+            {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_everybody_read(&self, run: &Run, excused: impl Fn(&User) -> bool) -> Result<bool, Error> {
+        let read = || {
+            let query = format!(
+                "SELECT * FROM readings WHERE run = ? AND coalesce(status, '') NOT IN ({})",
+                complete_statuses()
+            );
+            let mut query = self.connection.prepare(&query)?;
+            let mut unread = query.query([run.id])?;
+            while let Some(row) = unread.next()? {
+                if !excused(&user_from(row)?) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+}
+
+/// As a list in SQL.
+fn complete_statuses() -> String {
+    let complete = ReadStatus::ALL.iter().filter(|status| status.is_complete());
+    complete.map(|status| format!("'{status}'")).collect::<Vec<_>>().join(", ")
+}

@@ -98,6 +98,9 @@ pub struct DeploymentArgs {
     /// Certificates (PEM) of a private authority to trust
     #[arg(long, value_name = "FILE", env)]
     pub ca_cert: Option<PathBuf>,
+    /// The client's certificate and private key (PEM, one file), for a gateway that requires them
+    #[arg(long, value_name = "FILE", env)]
+    pub client_cert: Option<PathBuf>,
     /// Do not verify certificates: whoever is in between can then answer in the deployment's place
     #[arg(long, env)]
     pub insecure_skip_verify: Option<bool>,

@@ -46,6 +46,9 @@ pub enum ClientError {
     /// The certificate file or the TLS set-up.
     #[error("can't set up the connection: {0}")]
     Setup(String),
+    /// The client's own certificate.
+    #[error("the client certificate can't be used: {0}")]
+    ClientCertificate(String),
 }
 
 impl From<ClientError> for Error {
@@ -68,6 +71,9 @@ impl From<ClientError> for Error {
                 "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0",
             ),
             ClientError::Setup(_) => told.help("--ca-cert takes a file of PEM certificates"),
+            ClientError::ClientCertificate(_) => told.help(
+                "--client-cert takes one PEM file with the certificate and its private key, without a password",
+            ),
         }
     }
 }

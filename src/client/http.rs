@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, LOCATION};
 use url::{Host, Position, Url};
+use zeroize::Zeroizing;
 
 use super::answer::{self, Classification, Received};
 use super::auth::{NextStep, Session};
@@ -17,6 +18,7 @@ use super::keyring::{CredentialStore, Credentials};
 use super::pace::{self, Pace, Signal};
 use super::product;
 use super::saved::version_told;
+use super::tls;
 use super::wire::ErrorDocument;
 use crate::model::{Outcome, Product, ReadStatus};
 
@@ -42,6 +44,8 @@ pub struct Connection {
     pub retries: u32,
     /// Certificates (PEM) of a private authority, trusted besides the system's.
     pub ca_cert: Option<Vec<u8>>,
+    /// The client's own certificate and its private key (PEM), for a gateway that asks for them.
+    pub client_cert: Option<Zeroizing<Vec<u8>>>,
     /// Whether to take whatever certificate is shown.
     pub insecure_skip_verify: bool,
 }
@@ -90,22 +94,24 @@ impl Client {
             // A retry of reqwest's own would be one that nobody counts.
             .retry(reqwest::retry::never())
             .timeout(connection.timeout);
-        if let Some(pem) = &connection.ca_cert {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(setup)?;
-            if certificates.is_empty() {
-                return Err(ClientError::Setup("no certificate in the file".to_owned()));
-            }
-            http = certificates.into_iter().fold(http, reqwest::ClientBuilder::add_root_certificate);
-        }
+        let extra = connection.ca_cert.as_deref().map(tls::certificates).transpose();
+        let extra = extra.map_err(ClientError::Setup)?.unwrap_or_default();
+        let identity = connection.client_cert.as_deref();
         if connection.url.scheme() == "http" {
             // Nothing to verify, and a machine without certificates can do without them.
             http = http.tls_certs_only([]);
+        } else if connection.insecure_skip_verify {
+            http = http.tls_danger_accept_invalid_certs(true);
+            if let Some(pem) = identity {
+                http = http.identity(reqwest::Identity::from_pem(pem).map_err(setup)?);
+            }
+        } else if !extra.is_empty() || identity.is_some() {
+            let identity = identity.map(|pem| tls::Identity::from_pem(pem)).transpose();
+            let identity = identity.map_err(ClientError::ClientCertificate)?;
+            http = http.tls_backend_preconfigured(tls::config(extra, identity)?);
         }
         if is_loopback(&connection.url) {
             http = http.no_proxy();
-        }
-        if connection.insecure_skip_verify {
-            http = http.tls_danger_accept_invalid_certs(true);
         }
         Ok(Self {
             http: http.build().map_err(setup)?,

@@ -13,6 +13,7 @@ mod pages;
 mod probe;
 pub(crate) mod product;
 mod saved;
+mod tls;
 mod wire;
 
 pub use auth::Credential;

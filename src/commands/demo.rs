@@ -34,6 +34,7 @@ pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> 
             timeout: TIMEOUT,
             retries: RETRIES,
             ca_cert: None,
+            client_cert: None,
             insecure_skip_verify: false,
         },
         sources: vec![Source::AllOrganizations],

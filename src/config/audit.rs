@@ -1,6 +1,7 @@
 //! What holds for an audit.
 
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::file::NAME as FILE;
 use super::{CONCURRENCY, RETRIES, TIMEOUT, read, typed_url, without_credentials};
@@ -70,6 +71,7 @@ impl AuditSettings {
             connection: Connection {
                 product: deployment.product.or(product).unwrap_or_else(|| product::guess(&url)),
                 ca_cert: deployment.ca_cert.as_deref().or(ca_cert).map(read).transpose()?,
+                client_cert: deployment.client_cert.as_deref().map(read).transpose()?.map(Zeroizing::new),
                 insecure_skip_verify: deployment.insecure_skip_verify.unwrap_or(skip_verify),
                 credentials: credentials::find(file, profile.as_ref(), context)?,
                 concurrency: pace.concurrency.unwrap_or(CONCURRENCY),

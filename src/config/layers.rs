@@ -23,6 +23,7 @@ impl DeploymentArgs {
             name: self.name.or(fallback.name),
             product: self.product.or(fallback.product),
             ca_cert: self.ca_cert.or(fallback.ca_cert),
+            client_cert: self.client_cert.or(fallback.client_cert),
             insecure_skip_verify: self.insecure_skip_verify.or(fallback.insecure_skip_verify),
         }
     }

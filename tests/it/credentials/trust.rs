@@ -43,7 +43,7 @@ fn a_file_of_certificates_that_holds_none_ends_with_5() {
     }
 }
 
-/// A server of openssl's with a certificate that an authority of its own signed; hands it the only thing it can say.
+/// A server of openssl's, which answers every request with a page of its own.
 #[cfg(target_os = "linux")]
 struct Tls(std::process::Child, u16);
 
@@ -56,39 +56,59 @@ impl Drop for Tls {
 }
 
 #[cfg(target_os = "linux")]
+fn openssl(env: &TestEnv, arguments: &str) -> std::process::Command {
+    use std::process::{Command, Stdio};
+    let mut command = Command::new("openssl");
+    command.args(arguments.split(' ')).current_dir(env.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Makes certificates; `false` where there is no openssl.
+#[cfg(target_os = "linux")]
+fn made(env: &TestEnv, steps: &[&str]) -> bool {
+    let made = steps.iter().all(|step| openssl(env, step).status().is_ok_and(|status| status.success()));
+    if !made {
+        crate::foreign::skipped("openssl");
+    }
+    made
+}
+
+#[cfg(target_os = "linux")]
 impl Tls {
-    /// Leaves `ca.pem` on the desk. `None` where there is no openssl.
-    fn start(env: &TestEnv) -> Option<Self> {
-        use std::process::{Command, Stdio};
-        let openssl = |arguments: &str| {
-            let mut command = Command::new("openssl");
-            command
-                .args(arguments.split(' '))
-                .current_dir(env.path(""))
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            command
-        };
-        env.put("server.ext", "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n");
-        for step in [
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem",
-            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=om -keyout server.key -out server.csr",
-            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.pem",
-        ] {
-            openssl(step).status().ok().filter(std::process::ExitStatus::success)?;
-        }
+    /// With the certificate `server.pem` and its key `server.key`.
+    fn start(env: &TestEnv, more: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = openssl(&format!("s_server -accept {port} -key server.key -cert server.pem -www"));
-        let child = { server }.spawn().ok()?;
-        let server = Self(child, port);
+        let arguments = format!("s_server -accept {port} -key server.key -cert server.pem -www{more}");
+        let server = Self(openssl(env, &arguments).spawn().unwrap(), port);
         for _ in 0..200 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(server);
+                return server;
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         panic!("openssl does not listen");
     }
+
+    fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.1)
+    }
+}
+
+#[cfg(target_os = "linux")]
+const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+
+/// A certificate of an authority, `ca.pem`, and one for the server that it signed.
+#[cfg(target_os = "linux")]
+fn signed_by_an_authority(env: &TestEnv) -> bool {
+    env.put("server.ext", "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n");
+    made(
+        env,
+        &[
+            &format!("req -x509 {NEW_KEY} -days 2 -subj /CN=ca -keyout ca.key -out ca.pem"),
+            &format!("req {NEW_KEY} -subj /CN=om -keyout server.key -out server.csr"),
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.pem",
+        ],
+    )
 }
 
 /// openssl answers with a page, so that who gets through the handshake says that this is not the API.
@@ -96,11 +116,11 @@ impl Tls {
 #[test]
 fn a_private_authority_is_trusted_by_its_certificate_or_not_at_all() {
     let env = crate::stub::env();
-    let Some(server) = Tls::start(&env) else {
-        eprintln!("skipped: there is no `openssl` here");
+    if !signed_by_an_authority(&env) {
         return;
-    };
-    let url = format!("https://127.0.0.1:{}", server.1);
+    }
+    let server = Tls::start(&env, "");
+    let url = server.url();
     let stranger = env.audit_at(&url, &["--user", USER]);
     assert!(stranger.code == 5 && stranger.stderr.contains("no connection"), "{stranger:?}");
     for trusted in [&["--ca-cert", "ca.pem"][..], &["--insecure-skip-verify"]] {
@@ -121,5 +141,65 @@ fn a_private_authority_is_trusted_by_its_certificate_or_not_at_all() {
             ran.stderr.contains("no connection"),
             "trust is for the deployment it was given for: {ran:?}"
         );
+    }
+}
+
+/// seanmonstar/reqwest#2041, rustls/webpki#205: such a certificate says of itself that it is an authority.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_self_signed_certificate_is_trusted_for_itself_and_its_names() {
+    let self_signed = |name: &str, more: &str| {
+        let (subject, out) = ("-subj /CN=om", format!("-keyout {name}.key -out {name}.pem"));
+        format!("req -x509 {NEW_KEY} {subject} {out} -addext subjectAltName={more}")
+    };
+    let here = "IP:127.0.0.1 -days 2";
+    for (own, trusted) in [
+        (here, Some("server.pem")),
+        // The same subject and names, with another key.
+        (here, Some("other.pem")),
+        ("DNS:om.example -days 2", None),
+    ] {
+        let env = crate::stub::env();
+        let own = self_signed("server", own);
+        if !made(&env, &[&self_signed("other", here), &own]) {
+            return;
+        }
+        let server = Tls::start(&env, "");
+        let given = trusted.unwrap_or("server.pem");
+        let ran = env.audit_at(&server.url(), &["--user", USER, "--ca-cert", given]);
+        let through = ran.stderr.contains("not the API");
+        assert!(ran.code == 5 && through == (trusted == Some("server.pem")), "{own}, {given}: {ran:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gateway_that_asks_for_a_certificate_is_shown_the_clients() {
+    let env = crate::stub::env();
+    let client = [
+        format!("req {NEW_KEY} -subj /CN=client -keyout client.key -out client.csr"),
+        "x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile client.ext -out client.crt"
+            .to_owned(),
+    ];
+    env.put("client.ext", "basicConstraints=CA:FALSE\nextendedKeyUsage=clientAuth\n");
+    if !signed_by_an_authority(&env) || !made(&env, &client.each_ref().map(String::as_str)) {
+        return;
+    }
+    env.put("client.pem", env.text("client.key") + &env.text("client.crt"));
+    let server = Tls::start(&env, " -Verify 1 -verify_return_error -CAfile ca.pem");
+    let asked = |more: &[&str]| {
+        let asked = [&["--user", USER, "--ca-cert", "ca.pem"], more].concat();
+        env.audit_at(&server.url(), &asked)
+    };
+    let without = asked(&[]);
+    assert!(without.code == 5 && without.stderr.contains("no connection"), "{without:?}");
+    for verified in [&[][..], &["--insecure-skip-verify"]] {
+        let ran = asked(&[&["--client-cert", "client.pem"], verified].concat());
+        assert!(ran.code == 5 && ran.stderr.contains("not the API"), "{verified:?}: {ran:?}");
+    }
+    for half in ["client.key", "client.crt"] {
+        let ran = asked(&["--client-cert", half]);
+        assert!(ran.code == 5 && ran.stderr.contains("--client-cert takes one PEM file"), "{half}: {ran:?}");
+        assert!(!ran.stderr.contains("PRIVATE KEY"), "{ran:?}");
     }
 }

@@ -58,11 +58,11 @@ fn render(
     });
     let rules = GatePolicy { fail_on: view.fail_on, waivers };
     let evidence: Vec<_> = evidence.collect();
-    let Written { report, mut files, said } = crate::report::write(&evidence, rules, &view.output)?;
+    let Written { report, mut files, stdout } = crate::report::write(&evidence, rules, &view.output)?;
     files.push(manifest::write(&evidence, view, waivers, &files)?);
     let lapsed = if view.strict_waivers { report.lapses.len() as u64 } else { 0 };
     let exit = gate::exit(&report, lapsed);
-    say(&said)?;
+    say(&stdout)?;
     if quiet {
         // The summary has them, too.
         report.lapses.iter().for_each(|lapse| warn(&terminal::told(lapse), None));

@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::Error;
-use crate::warnings::warn;
 
 /// What stands beside every report and names its files; written last, by whoever knows the evidence.
 pub const MANIFEST: &str = "manifest.json";
@@ -44,19 +43,6 @@ pub(crate) fn beside(out: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(out)
-}
-
-/// GitHub shows no summary of a step that is longer, so that what is one too many takes all others with it.
-const STEP_SUMMARY: u64 = 1 << 20;
-
-/// Adds to the summary of a step, to which others write as well; where there is no room left, that is told in its place.
-pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
-    let mut summary = std::fs::File::options().create(true).append(true).open(path)?;
-    if summary.metadata()?.len() + text.len() as u64 > STEP_SUMMARY {
-        warn(&format!("{} is full: the summary of this run is left out", path.display()), None);
-        return Ok(());
-    }
-    summary.write_all(text.as_bytes())
 }
 
 /// Renames it, once it is whole on the disk; its hash is of what the disk gives back.

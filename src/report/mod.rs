@@ -14,7 +14,6 @@ pub mod text;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
 pub(crate) use file::beside;
@@ -23,9 +22,8 @@ pub use formats::{Format, Output};
 pub use judge::{WaiverIssue, WaiverIssueKind};
 pub use summary::Summary;
 
-use self::file::{append, put};
+use self::file::put;
 use self::judge::Judge;
-use crate::history::{self, BurnDown};
 use crate::model::{IncompleteList, PersonalKey, UserResult};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
@@ -53,8 +51,10 @@ pub struct GatePolicy<'a> {
     pub waivers: &'a Waivers,
 }
 
-/// What every row of one deployment shares.
+/// What every row of one deployment shares. A format that shows more of the deployment than its rows asks the store.
 pub struct RunContext<'a> {
+    /// Where the run is kept.
+    pub store: &'a Store,
     /// What was asked of it.
     pub run: &'a Run,
     /// The rules in force.
@@ -63,10 +63,6 @@ pub struct RunContext<'a> {
     pub gaps: Vec<IncompleteList>,
     /// The earlier run that it is compared with.
     pub ratchet: Option<&'a Ratchet>,
-    /// When the last complete run of the deployment ended, up to this one; only where somebody shows it.
-    pub last_complete: Option<DateTime<Utc>>,
-    /// What the runs up to this one came to; only where somebody shows it, since it counts the keys of all of them.
-    pub burn_down: Option<BurnDown>,
 }
 
 impl RunContext<'_> {
@@ -107,9 +103,17 @@ pub struct Deployment<'a> {
     pub summary: Summary,
 }
 
+impl Deployment<'_> {
+    /// Whether the run ended and nobody can have been missed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.facts.is_whole() && self.summary.is_complete()
+    }
+}
+
 /// What all rows came to, and what they share.
 pub struct Report<'a> {
-    /// By name; mostly one.
+    /// By name, no two of the same; mostly one.
     pub deployments: Vec<Deployment<'a>>,
     /// Over all of them.
     pub total: Summary,
@@ -136,21 +140,44 @@ impl Report<'_> {
 /// A format under way. Rows come deployment by deployment, in order.
 trait Writer {
     /// Takes what the rows to come share.
-    fn begin(&mut self, facts: &RunContext) -> io::Result<()>;
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError>;
 
     /// Takes the next row.
-    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()>;
+    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError>;
 
     /// Ends it.
-    fn end(self: Box<Self>, report: &Report) -> Result<Ended, Error>;
+    fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError>;
 }
 
+/// The file of a format, before it has its name.
+type OutputFile = BufWriter<NamedTempFile>;
+
 /// What a format comes to.
-enum Ended {
+enum Rendered {
     /// A file, which is put under its name.
-    File(BufWriter<NamedTempFile>),
-    /// Lines for standard output, and Markdown for the summary of the step.
-    Said { stdout: String, step_summary: String },
+    File(OutputFile),
+    /// Lines for standard output.
+    Stdout(String),
+}
+
+/// Why a format can't go on.
+enum FormatError {
+    Io(io::Error),
+    Store(store::Error),
+    Template(String),
+}
+
+/// Also from the errors of the crates that write JSON and CSV.
+impl<E: Into<io::Error>> From<E> for FormatError {
+    fn from(why: E) -> Self {
+        Self::Io(why.into())
+    }
+}
+
+impl From<store::Error> for FormatError {
+    fn from(why: store::Error) -> Self {
+        Self::Store(why)
+    }
 }
 
 /// Why there is no report.
@@ -189,8 +216,8 @@ pub struct Written<'a> {
     pub report: Report<'a>,
     /// The files, in the order of the formats.
     pub files: Vec<File>,
-    /// What has yet to be said on standard output.
-    pub said: String,
+    /// What has yet to be written to standard output.
+    pub stdout: String,
 }
 
 /// Makes the folder and starts every format, so that a folder that can't be written to or a wrong template is known
@@ -200,13 +227,10 @@ pub struct Written<'a> {
 /// Why it can't.
 pub fn prepare(output: &Output) -> Result<(), Error> {
     std::fs::create_dir_all(&output.out).map_err(|why| wrong(&output.out, why))?;
-    if let Some(summary) = output.step_summary.as_ref().filter(|_| output.formats.contains(&Format::Github)) {
-        append(summary, "").map_err(|why| wrong(summary, why))?;
-    }
     output.formats.iter().try_for_each(|format| format.start(output).map(drop))
 }
 
-/// Writes one report of all the evidence, deployment by deployment.
+/// Writes one report of all the evidence, deployment by deployment. No two are of the same.
 ///
 /// # Errors
 /// As [`Error`] has it; then no file in `out` has changed.
@@ -226,24 +250,19 @@ pub fn write<'a>(
     let mut judge = Judge::new(rules, now);
     let mut deployments = Vec::new();
     for evidence in by_name {
-        deployments.push(pass(evidence, output, &mut judge, &mut writers)?);
+        deployments.push(pass(evidence, &mut judge, &mut writers)?);
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
     let report = Report { deployments, total, lapses: judge.lapses(), fail_on: rules.fail_on };
-    let (mut whole, mut said) = (Vec::new(), String::new());
+    let (mut whole, mut stdout) = (Vec::new(), String::new());
+    // All of them end before the first has its name, since this, too, may fail.
     for (path, writer) in writers {
-        match writer.end(&report)? {
-            Ended::File(file) => whole.push((file, path)),
-            // Before anything has its name: this, too, may fail.
-            Ended::Said { stdout, step_summary } => {
-                said.push_str(&stdout);
-                if output.step_summary.is_some() {
-                    append(&path, &step_summary).map_err(|why| wrong(&path, why))?;
-                }
-            }
+        match writer.end(&report).map_err(|why| wrong(&path, why))? {
+            Rendered::File(file) => whole.push((file, path)),
+            Rendered::Stdout(lines) => stdout.push_str(&lines),
         }
     }
-    Ok(Written { report, files: put_all(whole, output)?, said })
+    Ok(Written { report, files: put_all(whole, output)?, stdout })
 }
 
 /// The formats under way, and where each goes.
@@ -252,22 +271,11 @@ type Writers = Vec<(PathBuf, Box<dyn Writer>)>;
 /// Takes the rows of one deployment past all writers.
 fn pass<'a>(
     evidence: &ReportInput<'a>,
-    output: &Output,
     judge: &mut Judge<'a>,
     writers: &mut Writers,
 ) -> Result<Deployment<'a>, Error> {
     let ReportInput { store, run, policy, ratchet } = *evidence;
-    let wants = |format| output.formats.contains(&format);
-    let facts = RunContext {
-        run,
-        policy,
-        gaps: store.incomplete_lists(run)?,
-        ratchet,
-        last_complete: if wants(Format::Prometheus) { store.last_complete(run)? } else { None },
-        burn_down: wants(Format::Markdown)
-            .then(|| history::burn_down(store, run, policy.cutoff))
-            .transpose()?,
-    };
+    let facts = RunContext { store, run, policy, gaps: store.incomplete_lists(run)?, ratchet };
     for (path, writer) in &mut *writers {
         writer.begin(&facts).map_err(|why| wrong(path, why))?;
     }
@@ -289,7 +297,7 @@ fn pass<'a>(
 }
 
 /// Gives every file its name. What can be known to stand in the way is looked for before the first has it.
-fn put_all(whole: Vec<(BufWriter<NamedTempFile>, PathBuf)>, output: &Output) -> Result<Vec<File>, Error> {
+fn put_all(whole: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<Vec<File>, Error> {
     for path in whole.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join(MANIFEST)]) {
         if path.is_dir() {
             let why = io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name");
@@ -300,6 +308,10 @@ fn put_all(whole: Vec<(BufWriter<NamedTempFile>, PathBuf)>, output: &Output) -> 
     whole.into_iter().map(put).collect()
 }
 
-fn wrong(path: &Path, why: io::Error) -> Error {
-    Error::Write(path.display().to_string(), why)
+fn wrong(path: &Path, why: impl Into<FormatError>) -> Error {
+    match why.into() {
+        FormatError::Io(why) => Error::Write(path.display().to_string(), why),
+        FormatError::Store(why) => Error::Store(why),
+        FormatError::Template(why) => Error::Template(why),
+    }
 }

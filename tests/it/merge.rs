@@ -1,5 +1,9 @@
 //! `keysunset merge`: the runs of several deployments in one report.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::page::parse;
 use crate::stub::id;
 use crate::support::{CliOutput, TestEnv, count, rows};
@@ -51,6 +55,26 @@ fn every_row_has_its_deployment_and_the_totals_are_told_by_deployment() {
     for told in ["3 deployments", "5 requested = 4 read + 1 not read"] {
         assert!(ran.stdout.contains(told), "{told}: {ran:?}");
     }
+}
+
+/// GitHub refuses a file of several runs of one tool.
+#[test]
+fn sarif_is_one_run_with_an_invocation_a_deployment() {
+    let env = audited();
+    assert_eq!(merged(&env, &["west", "east"], &["--format", "sarif"]).code, 4);
+    let document: Value = serde_json::from_slice(&env.bytes("all/findings.sarif")).unwrap();
+    let run = &document["runs"][0];
+    let [runs, results, invocations] = ["/runs", "/runs/0/results", "/runs/0/invocations"]
+        .map(|part| document.pointer(part).unwrap().as_array().unwrap());
+    assert_eq!((runs.len(), results.len(), invocations.len()), (1, 3, 2));
+    let fingerprints: BTreeSet<_> = results.iter().map(|it| it["partialFingerprints"].to_string()).collect();
+    assert_eq!(fingerprints.len(), 3, "one key id is in both deployments: {run}");
+    let of = |part: &str| invocations.iter().map(|it| it.pointer(part).unwrap().clone()).collect::<Vec<_>>();
+    assert_eq!(of("/properties/deployment"), ["east", "west"]);
+    assert_eq!(of("/executionSuccessful"), [false, true]);
+    let notifications = of("/toolExecutionNotifications");
+    let counts: Vec<_> = notifications.iter().map(|it| it.as_array().unwrap().len()).collect();
+    assert_eq!(counts, [1, 0]);
 }
 
 #[test]

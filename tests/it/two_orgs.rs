@@ -147,7 +147,7 @@ pub(crate) fn audited(more: &[&str]) -> (TestEnv, i32) {
     (env, ran.code)
 }
 
-/// Writes one report over runs of two deployments, `east` and `west`, into `reports` of the desk; hands back what is said.
+/// Writes one report over runs of two deployments, `east` and `west`, into `reports` of the environment; returns standard output.
 pub(crate) fn over_two_deployments(formats: &[Format], step_summary: Option<&Path>) -> (TestEnv, String) {
     let (env, stub) = (env(), deployment());
     for name in ["west", "east"] {
@@ -177,6 +177,6 @@ pub(crate) fn over_two_deployments(formats: &[Format], step_summary: Option<&Pat
         csv_raw: false,
     };
     let rules = GatePolicy { fail_on: FailOn::Any, waivers: &Waivers::default() };
-    let said = report::write(&evidence, rules, &output).unwrap().said;
-    (env, said)
+    let stdout = report::write(&evidence, rules, &output).unwrap().stdout;
+    (env, stdout)
 }

@@ -1,23 +1,22 @@
 //! `keys.csv`: RFC 4180, one row a key and one for every user without keys or not read.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 
 use ::csv::{Terminator, WriterBuilder};
 use serde::{Serialize, Serializer};
-use tempfile::NamedTempFile;
 
 use crate::report::record::{MissingUsers, Record};
-use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
 /// The file under way.
 struct Csv {
-    rows: ::csv::Writer<BufWriter<NamedTempFile>>,
+    rows: ::csv::Writer<OutputFile>,
     raw: bool,
 }
 
 /// `raw` leaves text as it is, even where a spreadsheet would run it.
-pub(super) fn start(mut file: BufWriter<NamedTempFile>, raw: bool) -> Result<impl Writer, Error> {
-    columns().and_then(|columns| file.write_all(&columns)).map_err(wrong)?;
+pub(super) fn start(mut file: OutputFile, raw: bool) -> Result<impl Writer, FormatError> {
+    file.write_all(&columns()?)?;
     let rows = WriterBuilder::new().has_headers(false).terminator(Terminator::Any(b'\n')).from_writer(file);
     Ok(Csv { rows, raw })
 }
@@ -33,12 +32,8 @@ fn columns() -> io::Result<Vec<u8>> {
     Ok(columns)
 }
 
-fn wrong(why: io::Error) -> Error {
-    Error::Write("keys.csv".to_owned(), why)
-}
-
 impl Writer for Csv {
-    fn begin(&mut self, context: &RunContext) -> io::Result<()> {
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
         for missing in MissingUsers::of_run(context) {
             if self.raw {
                 self.rows.serialize(missing.record::<&str>())?;
@@ -49,7 +44,7 @@ impl Writer for Csv {
         Ok(())
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> io::Result<()> {
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         if self.raw {
             self.rows.serialize(Record::<&str>::new(context, row))?;
         } else {
@@ -58,9 +53,9 @@ impl Writer for Csv {
         Ok(())
     }
 
-    fn end(self: Box<Self>, _: &Report) -> Result<Ended, Error> {
-        let file = self.rows.into_inner();
-        file.map(Ended::File).map_err(|failed| wrong(io::Error::other(failed.error().to_string())))
+    fn end(self: Box<Self>, _: &Report) -> Result<Rendered, FormatError> {
+        let file = self.rows.into_inner().map_err(::csv::IntoInnerError::into_error)?;
+        Ok(Rendered::File(file))
     }
 }
 

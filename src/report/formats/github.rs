@@ -6,16 +6,16 @@ mod step_summary;
 mod worst;
 
 use std::cmp::Reverse;
-use std::io;
+use std::path::PathBuf;
 
 use self::annotation::{About, Annotation, Annotations, Kind, named};
-use self::step_summary::StepSummary;
+use self::step_summary::{StepSummary, append};
 use crate::model::{PersonalKey, User};
 use crate::policy::{Judgement, Severity};
 use crate::report::place::Locator;
 use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{printable, shortened};
-use crate::report::{Ended, Error, Report, Row, RunContext, Writer, terminal};
+use crate::report::{FormatError, Rendered, Report, Row, RunContext, Writer, terminal};
 
 /// Characters of a description or a reason.
 const TEXT: usize = 200;
@@ -26,21 +26,27 @@ struct Github {
     warnings: Annotations,
     notices: Annotations,
     summary: StepSummary,
+    step_summary: Option<PathBuf>,
     places: Locator,
 }
 
-pub(super) fn start() -> impl Writer {
-    Github {
+/// `step_summary` is the file that GitHub takes the summary of the step from, where there is one.
+pub(super) fn start(step_summary: Option<PathBuf>) -> Result<impl Writer, FormatError> {
+    if let Some(path) = &step_summary {
+        append(path, "")?;
+    }
+    Ok(Github {
         errors: Annotations::new(),
         warnings: Annotations::new(),
         notices: Annotations::new(),
         summary: StepSummary::new(),
+        step_summary,
         places: Locator::here(),
-    }
+    })
 }
 
 impl Writer for Github {
-    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
         self.summary.begin(facts);
         for missing in MissingUsers::of_run(facts) {
             let deployment = printable(&facts.run.deployment);
@@ -59,7 +65,7 @@ impl Writer for Github {
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
         self.summary.row(facts, row);
         let user = &row.reading.user;
         if let Some((key, judged)) = &row.key {
@@ -85,7 +91,7 @@ impl Writer for Github {
         Ok(())
     }
 
-    fn end(mut self: Box<Self>, report: &Report) -> Result<Ended, Error> {
+    fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         for (number, lapse) in report.lapses.iter().enumerate() {
             self.warnings.push(Annotation {
                 about: About::Waiver,
@@ -100,12 +106,15 @@ impl Writer for Github {
                 place: None,
             });
         }
-        let Self { errors, warnings, notices, summary, places: _ } = *self;
+        let Self { errors, warnings, notices, summary, step_summary, places: _ } = *self;
         let mut stdout = String::new();
         errors.lines(Kind::Error, &mut stdout);
         warnings.lines(Kind::Warning, &mut stdout);
         notices.lines(Kind::Notice, &mut stdout);
-        Ok(Ended::Said { stdout, step_summary: summary.page(report) })
+        if let Some(path) = step_summary {
+            append(&path, &summary.page(report))?;
+        }
+        Ok(Rendered::Stdout(stdout))
     }
 }
 

@@ -1,16 +1,15 @@
 //! `gl-code-quality-report.json`: GitLab's Code Quality format, for the widget of a merge request. An array, one entry a key,
 //! and one for whatever is unknown, so that a merge request never looks better than the run was.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use crate::policy::Severity;
 use crate::report::place::{Locator, SourceLocation, fingerprint, identity};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::sentence::{self, Unknown};
-use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
 /// What nobody knows weighs as much as a key of unknown use.
 const UNKNOWN: &str = "major";
@@ -24,7 +23,7 @@ enum Before {
 }
 
 struct Gitlab {
-    file: BufWriter<NamedTempFile>,
+    file: OutputFile,
     places: Locator,
     before: Before,
 }
@@ -50,7 +49,7 @@ struct Lines {
     begin: u64,
 }
 
-pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
+pub(super) fn start(file: OutputFile) -> impl Writer {
     Gitlab { file, places: Locator::here(), before: Before::Nothing }
 }
 
@@ -66,7 +65,7 @@ impl Gitlab {
 }
 
 impl Writer for Gitlab {
-    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
         for missing in MissingUsers::of_run(facts) {
             let (record, check_name) = (missing.record(), missing.unknown().name());
             let list = missing.list.map_or("", |list| &list.source);
@@ -81,7 +80,7 @@ impl Writer for Gitlab {
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
         let (check_name, severity) = match &row.key {
             Some((_, judged)) => (judged.verdict.as_str(), severity(judged.severity)),
             None if sentence::is_unread(row) => (Unknown::User.name(), UNKNOWN),
@@ -94,17 +93,17 @@ impl Writer for Gitlab {
             fingerprint: identity(&record, check_name),
             severity: if row.is_waived() { WAIVED } else { severity },
             location: Location::of(&self.places.of(&row.reading.user)),
-        })
+        })?;
+        Ok(())
     }
 
-    fn end(mut self: Box<Self>, _: &Report) -> Result<Ended, Error> {
+    fn end(mut self: Box<Self>, _: &Report) -> Result<Rendered, FormatError> {
         let rest: &[u8] = match self.before {
             Before::Nothing => b"[]\n",
             Before::Another => b"\n]\n",
         };
-        let wrong = |why| Error::Write("gl-code-quality-report.json".to_owned(), why);
-        self.file.write_all(rest).map_err(wrong)?;
-        Ok(Ended::File(self.file))
+        self.file.write_all(rest)?;
+        Ok(Rendered::File(self.file))
     }
 }
 

@@ -2,16 +2,17 @@
 //! enough. `schemas/findings.schema.json` describes it; the types here are its own, so that a rename inside breaks no reader.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
 use crate::report::record::{MissingUsers, Record};
-use crate::report::{Ended, Error, Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, Writer};
+use crate::report::{
+    FormatError, OutputFile, Rendered, Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, Writer,
+};
 use crate::v1::{RunSettings, SettingsWithUnits};
 use crate::waivers::Target;
 
@@ -23,20 +24,16 @@ const FORMAT: &str = "keysunset-findings";
 
 /// The file under way.
 struct Json {
-    file: BufWriter<NamedTempFile>,
+    file: OutputFile,
     /// What stands before the next field, and before the next row.
     before_field: &'static str,
     before_row: &'static str,
 }
 
-pub(super) fn start(file: BufWriter<NamedTempFile>) -> Result<impl Writer, Error> {
+pub(super) fn start(file: OutputFile) -> Result<impl Writer, FormatError> {
     let mut json = Json { file, before_field: "{\n", before_row: "\n" };
-    json.head().map_err(wrong)?;
+    json.head()?;
     Ok(json)
-}
-
-fn wrong(why: io::Error) -> Error {
-    Error::Write("findings.json".to_owned(), why)
 }
 
 impl Json {
@@ -49,7 +46,7 @@ impl Json {
         self.file.write_all(b"[")
     }
 
-    fn write(&mut self, record: Record, finding: Option<bool>) -> io::Result<()> {
+    fn write(&mut self, record: Record, finding: Option<bool>) -> Result<(), FormatError> {
         self.file.write_all(self.before_row.as_bytes())?;
         self.before_row = ",\n";
         Ok(serde_json::to_writer(&mut self.file, &Line { record, finding })?)
@@ -78,17 +75,17 @@ impl Json {
 }
 
 impl Writer for Json {
-    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
         MissingUsers::of_run(facts).try_for_each(|missing| self.write(missing.record(), None))
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
         self.write(Record::new(facts, row), row.key.is_some().then_some(row.is_finding))
     }
 
-    fn end(mut self: Box<Self>, report: &Report) -> Result<Ended, Error> {
-        self.tail(report).map_err(wrong)?;
-        Ok(Ended::File(self.file))
+    fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
+        self.tail(report)?;
+        Ok(Rendered::File(self.file))
     }
 }
 
@@ -152,7 +149,7 @@ impl<'a> Deployment<'a> {
                 new_keys: summary.new,
                 more_severe_keys: summary.more_severe,
             }),
-            complete: facts.is_whole() && summary.is_complete(),
+            complete: deployment.is_complete(),
             gaps: facts.gaps.iter().map(IncompleteList::of).collect(),
             totals: Totals::of(summary),
         }

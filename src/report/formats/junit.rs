@@ -10,13 +10,12 @@ mod case;
 mod spool;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use quick_xml::Writer as Xml;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
-use tempfile::NamedTempFile;
 
 use self::case::{Case, Ending, Told, not_read};
 use self::spool::Spool;
@@ -24,11 +23,13 @@ use crate::model::User;
 use crate::policy::day_or_instant;
 use crate::report::record::MissingUsers;
 use crate::report::text::printable;
-use crate::report::{Deployment, Ended, Error, Report, Row, RunContext, Writer, terminal};
+use crate::report::{
+    Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer, terminal,
+};
 
 /// The file under way.
 struct Junit {
-    file: BufWriter<NamedTempFile>,
+    file: OutputFile,
     spool: Spool,
     suites: BTreeMap<SourceLocation, Suite>,
     /// The user whose rows are passing.
@@ -68,17 +69,13 @@ struct Suite {
 }
 
 /// `out` is where the cases wait.
-pub(super) fn start(file: BufWriter<NamedTempFile>, out: &Path) -> Result<impl Writer + use<>, Error> {
-    let spool = Spool::beside(out).map_err(wrong)?;
+pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
+    let spool = Spool::beside(out)?;
     Ok(Junit { file, spool, suites: BTreeMap::new(), case: None, previous: None })
 }
 
-fn wrong(why: io::Error) -> Error {
-    Error::Write("junit.xml".to_owned(), why)
-}
-
 impl Writer for Junit {
-    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
         self.close()?;
         self.previous = None;
         let place = SourceLocation { deployment: facts.run.deployment.clone(), part: Part::Incomplete };
@@ -99,7 +96,7 @@ impl Writer for Junit {
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
         let user = &row.reading.user;
         if self.case.as_ref().is_none_or(|(_, case)| !case.is_of(user)) {
             self.close()?;
@@ -114,8 +111,8 @@ impl Writer for Junit {
         Ok(())
     }
 
-    fn end(mut self: Box<Self>, report: &Report) -> Result<Ended, Error> {
-        self.close().and_then(|()| self.lapses(report)).map_err(wrong)?;
+    fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
+        self.close().and_then(|()| self.lapses(report))?;
         let several = report.deployments.len() > 1;
         let mut suites: Vec<_> =
             self.suites.iter().map(|(place, suite)| (place.name(several), place, suite)).collect();
@@ -138,8 +135,8 @@ impl Writer for Junit {
             xml.write_event(Event::End(BytesEnd::new("testsuites")))?;
             xml.get_mut().write_all(b"\n")
         };
-        write().map_err(wrong)?;
-        Ok(Ended::File(self.file))
+        write()?;
+        Ok(Rendered::File(self.file))
     }
 }
 
@@ -271,14 +268,14 @@ fn properties(
     suite: &Suite,
 ) -> Vec<(&'static str, String)> {
     let mut properties = Vec::new();
-    if let Some(Deployment { facts, summary }) = deployment {
-        let run = facts.run;
+    if let Some(deployment) = deployment {
+        let (run, facts) = (deployment.facts.run, &deployment.facts);
         properties.extend([
             ("deployment", run.deployment.clone()),
             ("address", run.address.clone()),
             ("product", run.product.to_string()),
             ("cutoff", day_or_instant(facts.policy.cutoff)),
-            ("complete", (facts.is_whole() && summary.is_complete()).to_string()),
+            ("complete", deployment.is_complete().to_string()),
         ]);
     }
     match &place.part {

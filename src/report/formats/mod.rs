@@ -14,7 +14,7 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 
 use super::file::beside;
-use super::{Error, Writer, wrong};
+use super::{Error, FormatError, Writer, wrong};
 
 named! {
     /// What a report may be written as.
@@ -59,10 +59,11 @@ impl Format {
 
     /// Begins a file of this format in the folder of the output.
     pub(super) fn start(self, output: &Output) -> Result<Box<dyn Writer>, Error> {
-        let file = || {
-            let path = output.path(self);
-            beside(&output.out).map(BufWriter::new).map_err(|why| wrong(&path, why))
-        };
+        self.writer(output).map_err(|why| wrong(&output.path(self), why))
+    }
+
+    fn writer(self, output: &Output) -> Result<Box<dyn Writer>, FormatError> {
+        let file = || beside(&output.out).map(BufWriter::new);
         Ok(match self {
             Self::Csv => Box::new(csv::start(file()?, output.csv_raw)?),
             Self::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),
@@ -71,7 +72,7 @@ impl Format {
             Self::Sarif => Box::new(sarif::start(file()?)),
             Self::Junit => Box::new(junit::start(file()?, &output.out)?),
             Self::Gitlab => Box::new(gitlab::start(file()?)),
-            Self::Github => Box::new(github::start()),
+            Self::Github => Box::new(github::start(output.step_summary.clone())?),
             Self::Prometheus => Box::new(prometheus::start(file()?)),
         })
     }

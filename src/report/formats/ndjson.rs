@@ -1,39 +1,37 @@
 //! `keys.ndjson`: the rows of `keys.csv`, an object a line, for databases and warehouses. Every field stands on every line, so
 //! that a reader who guesses the types from some of them finds all.
 
-use std::io::{self, BufWriter, Write as _};
-
-use tempfile::NamedTempFile;
+use std::io::Write as _;
 
 use crate::report::record::{MissingUsers, Record};
-use crate::report::{Ended, Error, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
 /// The file under way.
 struct Ndjson {
-    file: BufWriter<NamedTempFile>,
+    file: OutputFile,
 }
 
-pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
+pub(super) fn start(file: OutputFile) -> impl Writer {
     Ndjson { file }
 }
 
 impl Ndjson {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
+    fn write(&mut self, record: &Record) -> Result<(), FormatError> {
         serde_json::to_writer(&mut self.file, record)?;
-        self.file.write_all(b"\n")
+        Ok(self.file.write_all(b"\n")?)
     }
 }
 
 impl Writer for Ndjson {
-    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
         MissingUsers::of_run(facts).try_for_each(|missing| self.write(&missing.record()))
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
         self.write(&Record::new(facts, row))
     }
 
-    fn end(self: Box<Self>, _: &Report) -> Result<Ended, Error> {
-        Ok(Ended::File(self.file))
+    fn end(self: Box<Self>, _: &Report) -> Result<Rendered, FormatError> {
+        Ok(Rendered::File(self.file))
     }
 }

@@ -5,94 +5,87 @@
 //! The format: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
 use std::fmt::{Display, Write as _};
-use std::io::{self, BufWriter, Write as _};
+use std::io::Write as _;
 
 use chrono::{DateTime, Utc};
-use tempfile::NamedTempFile;
 
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict};
-use crate::report::{Ended, Error, Report, Row, RunContext, Summary, Writer};
+use crate::report::{
+    Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, Summary, Writer,
+};
+use crate::store::Run;
 
 /// Keys by verdict and severity, which the totals have apart.
 type Matrix = [[u64; Severity::ALL.len()]; Verdict::ALL.len()];
 
 /// The file under way.
 struct Prometheus {
-    file: BufWriter<NamedTempFile>,
-    /// By deployment, in order. Of one name there is one, since no series may come twice.
-    keys: Vec<(String, Matrix)>,
+    file: OutputFile,
+    /// In the order of the report's.
+    counted: Vec<Counted>,
 }
 
-pub(super) fn start(file: BufWriter<NamedTempFile>) -> impl Writer {
-    Prometheus { file, keys: Vec::new() }
-}
-
-impl Writer for Prometheus {
-    fn begin(&mut self, facts: &RunContext) -> io::Result<()> {
-        let name = &facts.run.deployment;
-        if self.keys.last().is_none_or(|(last, _)| last != name) {
-            self.keys.push((name.clone(), Matrix::default()));
-        }
-        Ok(())
-    }
-
-    fn row(&mut self, _: &RunContext, row: &Row) -> io::Result<()> {
-        if let (Some((_, judged)), Some((_, keys))) = (&row.key, self.keys.last_mut()) {
-            keys[judged.verdict as usize][judged.severity as usize] += 1;
-        }
-        Ok(())
-    }
-
-    fn end(self: Box<Self>, report: &Report) -> Result<Ended, Error> {
-        let Self { mut file, keys } = *self;
-        let runs = report.deployments.chunk_by(|one, next| name(one) == name(next));
-        let all: Vec<_> = runs.zip(&keys).map(|(runs, (_, keys))| Deployment::of(runs, keys)).collect();
-        file.write_all(page(&all).as_bytes())
-            .map_err(|why| Error::Write("keysunset.prom".to_owned(), why))?;
-        Ok(Ended::File(file))
-    }
-}
-
-fn name<'a>(deployment: &'a crate::report::Deployment) -> &'a str {
-    &deployment.facts.run.deployment
-}
-
-/// What is told of the deployment of one name. Of several runs of it, counts are summed, and the worse of what can't be.
-struct Deployment<'a> {
-    name: &'a str,
-    keys: &'a Matrix,
-    summary: Summary,
-    is_complete: bool,
-    started: Option<DateTime<Utc>>,
-    finished: Option<DateTime<Utc>>,
+/// What the report does not say of a deployment.
+struct Counted {
+    keys: Matrix,
+    /// When the last complete run ended, up to this one.
     last_complete: Option<DateTime<Utc>>,
 }
 
-impl<'a> Deployment<'a> {
-    fn of(runs: &'a [crate::report::Deployment], keys: &'a Matrix) -> Self {
-        let facts = || runs.iter().map(|run| &run.facts);
-        let summary = Summary::over(runs.iter().map(|run| &run.summary));
-        let finished: Option<Vec<_>> = facts().map(|facts| facts.run.finished_at).collect();
-        Self {
-            name: runs.first().map_or("", name),
-            keys,
-            is_complete: facts().all(RunContext::is_whole) && summary.is_complete(),
-            summary,
-            started: facts().map(|facts| facts.run.started_at).min(),
-            finished: finished.and_then(|all| all.into_iter().max()),
-            // Missing is less than any time.
-            last_complete: facts().map(|facts| facts.last_complete).min().flatten(),
+pub(super) fn start(file: OutputFile) -> impl Writer {
+    Prometheus { file, counted: Vec::new() }
+}
+
+impl Writer for Prometheus {
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
+        let last_complete = facts.store.last_complete(facts.run)?;
+        self.counted.push(Counted { keys: Matrix::default(), last_complete });
+        Ok(())
+    }
+
+    fn row(&mut self, _: &RunContext, row: &Row) -> Result<(), FormatError> {
+        if let (Some((_, judged)), Some(counted)) = (&row.key, self.counted.last_mut()) {
+            counted.keys[judged.verdict as usize][judged.severity as usize] += 1;
         }
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
+        let Self { mut file, counted } = *self;
+        let each = report.deployments.iter().zip(&counted);
+        let all: Vec<_> = each.map(|(deployment, counted)| Metrics { deployment, counted }).collect();
+        file.write_all(page(&all).as_bytes())?;
+        Ok(Rendered::File(file))
+    }
+}
+
+/// All that is known of a deployment.
+struct Metrics<'a> {
+    deployment: &'a Deployment<'a>,
+    counted: &'a Counted,
+}
+
+impl<'a> Metrics<'a> {
+    fn name(&self) -> &'a str {
+        &self.deployment.facts.run.deployment
+    }
+
+    fn run(&self) -> &'a Run {
+        self.deployment.facts.run
+    }
+
+    fn summary(&self) -> &'a Summary {
+        &self.deployment.summary
     }
 
     /// A sample without further labels.
     fn alone<T>(&self, value: T) -> Sample<'a, T> {
-        Sample { deployment: self.name, labels: Vec::new(), value }
+        Sample { deployment: self.name(), labels: Vec::new(), value }
     }
 
     fn by_verdict_and_severity(&self) -> impl Iterator<Item = Sample<'a, u64>> {
-        let (deployment, keys) = (self.name, self.keys);
+        let (deployment, keys) = (self.name(), &self.counted.keys);
         Verdict::ALL.iter().flat_map(move |verdict| {
             Severity::ALL.iter().map(move |severity| Sample {
                 deployment,
@@ -104,15 +97,15 @@ impl<'a> Deployment<'a> {
 
     fn by_read_status(&self) -> impl Iterator<Item = Sample<'a, u64>> {
         ReadStatus::ALL.iter().map(|status| Sample {
-            deployment: self.name,
+            deployment: self.name(),
             labels: vec![("read_status", status.as_str())],
-            value: self.summary.users(*status),
+            value: self.summary().users(*status),
         })
     }
 
     /// From the start to the end; 0 where somebody turned the clock back meanwhile.
     fn seconds(&self) -> Option<i64> {
-        Some((self.finished? - self.started?).num_seconds().max(0))
+        Some((self.run().finished_at? - self.run().started_at).num_seconds().max(0))
     }
 }
 
@@ -124,48 +117,50 @@ struct Sample<'a, T> {
 }
 
 /// What is counted of every deployment: name, what it is, and how to find it.
-type Count = (&'static str, &'static str, fn(&Deployment) -> u64);
+type Count = (&'static str, &'static str, fn(&Metrics) -> u64);
 
 const COUNTS: [Count; 7] = [
-    ("keysunset_keys_enabled", "Personal API keys that may still be in force.", |it| it.summary.enabled),
-    ("keysunset_keys_waived", "Personal API keys for which a waiver counts.", |it| it.summary.waived),
-    ("keysunset_findings", "Personal API keys that fail the gate.", |it| it.summary.findings),
+    ("keysunset_keys_enabled", "Personal API keys that may still be in force.", |it| it.summary().enabled),
+    ("keysunset_keys_waived", "Personal API keys for which a waiver counts.", |it| it.summary().waived),
+    ("keysunset_findings", "Personal API keys that fail the gate.", |it| it.summary().findings),
     ("keysunset_users_without_keys", "Users who were read and have no personal API key.", |it| {
-        it.summary.without_keys
+        it.summary().without_keys
     }),
     ("keysunset_users_waived", "Users who could not be read, and for whom a waiver counts.", |it| {
-        it.summary.waived_users
+        it.summary().waived_users
     }),
-    ("keysunset_gaps", "Lists of users that were not read to their end.", |it| it.summary.gaps),
+    ("keysunset_gaps", "Lists of users that were not read to their end.", |it| it.summary().gaps),
     ("keysunset_complete", "1 where the run ended and nobody can have been missed, else 0.", |it| {
-        u64::from(it.is_complete)
+        u64::from(it.deployment.is_complete())
     }),
 ];
 
 /// What is known of some deployments, in seconds or as seconds since 1970.
-type Time = (&'static str, &'static str, fn(&Deployment) -> Option<i64>);
+type Time = (&'static str, &'static str, fn(&Metrics) -> Option<i64>);
 
 const TIMES: [Time; 4] = [
     ("keysunset_run_duration_seconds", "How long the run took; missing where it did not end.", |it| {
         it.seconds()
     }),
-    ("keysunset_run_started_timestamp_seconds", "When the run started.", |it| Some(it.started?.timestamp())),
+    ("keysunset_run_started_timestamp_seconds", "When the run started.", |it| {
+        Some(it.run().started_at.timestamp())
+    }),
     ("keysunset_run_finished_timestamp_seconds", "When the run ended; missing where it did not.", |it| {
-        Some(it.finished?.timestamp())
+        Some(it.run().finished_at?.timestamp())
     }),
     (
         "keysunset_last_success_timestamp_seconds",
         "When the last complete run ended, up to this one; missing where there was none.",
-        |it| Some(it.last_complete?.timestamp()),
+        |it| Some(it.counted.last_complete?.timestamp()),
     ),
 ];
 
 /// The whole file.
-fn page(all: &[Deployment]) -> String {
+fn page(all: &[Metrics]) -> String {
     let mut page = String::new();
-    let keys = all.iter().flat_map(Deployment::by_verdict_and_severity);
+    let keys = all.iter().flat_map(Metrics::by_verdict_and_severity);
     gauge(&mut page, "keysunset_keys", "Personal API keys, by verdict and severity.", keys);
-    let users = all.iter().flat_map(Deployment::by_read_status);
+    let users = all.iter().flat_map(Metrics::by_read_status);
     gauge(&mut page, "keysunset_users", "Users who were to be read, by how that ended.", users);
     for (name, help, count) in COUNTS {
         gauge(&mut page, name, help, all.iter().map(|it| it.alone(count(it))));

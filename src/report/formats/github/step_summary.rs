@@ -4,6 +4,8 @@
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -12,6 +14,7 @@ use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{code, shortened};
 use crate::report::{Deployment, Report, Row, RunContext, Summary, terminal};
+use crate::warnings::warn;
 
 /// Rows of a table.
 const ROWS: usize = 100;
@@ -20,6 +23,9 @@ const BYTES: usize = 64 << 10;
 /// Characters of a name or an id, and of a description or a reason.
 const NAME: usize = 100;
 const TEXT: usize = 200;
+
+/// GitHub shows no summary of a step that is longer, so that what is one too many takes all others with it.
+const LONGEST: u64 = 1 << 20;
 
 /// What it will hold.
 pub(super) struct StepSummary {
@@ -175,6 +181,16 @@ impl Unread {
         let waived = if waived { "yes" } else { "" }.to_owned();
         beside(several, &deployment, [code(&who), status.to_owned(), code(&answer), code(&why), waived])
     }
+}
+
+/// Adds to the summary of a step, to which others write as well; where there is no room left, that is told in its place.
+pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
+    let mut summary = std::fs::File::options().create(true).append(true).open(path)?;
+    if summary.metadata()?.len() + text.len() as u64 > LONGEST {
+        warn(&format!("{} is full: the summary of this run is left out", path.display()), None);
+        return Ok(());
+    }
+    summary.write_all(text.as_bytes())
 }
 
 fn beside(several: bool, deployment: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {

@@ -5,18 +5,18 @@ mod page;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
-use tempfile::NamedTempFile;
 
 use self::page::{DESCRIPTION, Key, Owner, Page, Unread, Waived, Year};
+use crate::history::{BurnDown, burn_down};
 use crate::policy::Severity;
-use crate::report::{Ended, Error, Report, Row, RunContext, Writer, text};
+use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer, text};
 
 const NAME: &str = "migration-report.md.j2";
 const BUILT_IN: &str = include_str!("../../../../templates/migration-report.md.j2");
@@ -25,12 +25,14 @@ const SHOWN: usize = 500;
 
 /// The file under way: the worst keys so far, and no more.
 struct Markdown {
-    file: BufWriter<NamedTempFile>,
+    file: OutputFile,
     template: Environment<'static>,
     /// The least bad on top.
     worst: BinaryHeap<Ranked>,
     unread: Vec<Unread>,
     by_year: BTreeMap<Year, u64>,
+    /// What the runs up to this one came to, in the order of the report's deployments.
+    burn_downs: Vec<BurnDown>,
 }
 
 /// A key in the order of badness: the smallest is the worst.
@@ -45,26 +47,24 @@ struct Ranked {
 }
 
 /// `templates` is the folder that may hold a template of one's own.
-pub(super) fn start(
-    file: BufWriter<NamedTempFile>,
-    templates: Option<&Path>,
-) -> Result<impl Writer + use<>, Error> {
+pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl Writer + use<>, FormatError> {
     Ok(Markdown {
         file,
         template: environment(templates)?,
         worst: BinaryHeap::new(),
         unread: Vec::new(),
         by_year: BTreeMap::new(),
+        burn_downs: Vec::new(),
     })
 }
 
-fn environment(templates: Option<&Path>) -> Result<Environment<'static>, Error> {
+fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatError> {
     let source = match templates {
         None => BUILT_IN.to_owned(),
         Some(folder) => match std::fs::read_to_string(folder.join(NAME)) {
             Ok(source) => source,
             Err(why) if why.kind() == io::ErrorKind::NotFound && folder.is_dir() => BUILT_IN.to_owned(),
-            Err(why) => return Err(Error::Template(format!("{}: {why}", folder.join(NAME).display()))),
+            Err(why) => return Err(FormatError::Template(format!("{}: {why}", folder.join(NAME).display()))),
         },
     };
     let mut environment = Environment::new();
@@ -77,17 +77,18 @@ fn environment(templates: Option<&Path>) -> Result<Environment<'static>, Error> 
     Ok(environment)
 }
 
-fn template_error(error: &minijinja::Error) -> Error {
+fn template_error(error: &minijinja::Error) -> FormatError {
     let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
-    Error::Template(format!("{}{line}: {error}", error.name().unwrap_or(NAME)))
+    FormatError::Template(format!("{}{line}: {error}", error.name().unwrap_or(NAME)))
 }
 
 impl Writer for Markdown {
-    fn begin(&mut self, _: &RunContext) -> io::Result<()> {
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
+        self.burn_downs.push(burn_down(facts.store, facts.run, facts.policy.cutoff)?);
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> io::Result<()> {
+    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
         let Some((key, judged)) = &row.key else {
             if !row.reading.outcome.status.is_complete() && self.unread.len() < SHOWN {
                 self.unread.push(Unread::of(facts, row));
@@ -120,20 +121,20 @@ impl Writer for Markdown {
         Ok(())
     }
 
-    fn end(self: Box<Self>, report: &Report) -> Result<Ended, Error> {
-        let Self { mut file, template, worst, unread, by_year } = *self;
+    fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
+        let Self { mut file, template, worst, unread, by_year, burn_downs } = *self;
         let shown = worst.len();
         let page = Page {
             owners: owners(worst),
             shown,
             unread: &unread,
             years: by_year.iter().map(|(year, count)| (year.label(), *count)).collect(),
-            ..Page::of(report)
+            ..Page::of(report, &burn_downs)
         };
         let page = template.get_template(NAME).and_then(|template| template.render(Serde(page)));
         let page = page.map_err(|why| template_error(&why))?;
-        file.write_all(page.as_bytes()).map_err(|why| Error::Write("migration-report.md".to_owned(), why))?;
-        Ok(Ended::File(file))
+        file.write_all(page.as_bytes())?;
+        Ok(Rendered::File(file))
     }
 }
 

@@ -182,7 +182,7 @@ pub(super) struct Deployment<'a> {
     #[serde(flatten)]
     pub(super) requests: &'a RequestSettings,
     pub(super) clock_skew: Option<i64>,
-    pub(super) burn_down: Option<&'a BurnDown>,
+    pub(super) burn_down: &'a BurnDown,
     /// The earlier run it is compared with.
     pub(super) compared_with: Option<&'a str>,
     /// Keys of that run that this one has not seen.
@@ -252,9 +252,10 @@ impl Unread {
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn of(report: &'a Report<'a>) -> Self {
+    pub(super) fn of(report: &'a Report<'a>, burn_downs: &'a [BurnDown]) -> Self {
         let total = &report.total;
-        let deployments: Vec<_> = report.deployments.iter().map(Deployment::of).collect();
+        let each = report.deployments.iter().zip(burn_downs);
+        let deployments: Vec<_> = each.map(|(it, burn_down)| Deployment::of(it, burn_down)).collect();
         let mut guides: Vec<_> = report.deployments.iter().map(|it| Guide::of(it.facts.run)).collect();
         guides.sort();
         guides.dedup();
@@ -288,7 +289,7 @@ impl<'a> Page<'a> {
 }
 
 impl<'a> Deployment<'a> {
-    pub(super) fn of(deployment: &'a crate::report::Deployment<'a>) -> Self {
+    pub(super) fn of(deployment: &'a crate::report::Deployment<'a>, burn_down: &'a BurnDown) -> Self {
         let crate::report::Deployment { facts, summary } = deployment;
         let run = facts.run;
         Self {
@@ -305,12 +306,12 @@ impl<'a> Deployment<'a> {
             sources: &run.settings.sources,
             requests: &run.settings.requests,
             clock_skew: run.clock_skew,
-            burn_down: facts.burn_down.as_ref(),
+            burn_down,
             unseen: facts
                 .ratchet
                 .map_or(0, |ratchet| ratchet.count.saturating_sub(summary.keys - summary.new)),
             compared_with: facts.ratchet.map(|ratchet| ratchet.name.as_str()),
-            complete: facts.is_whole() && summary.is_complete(),
+            complete: deployment.is_complete(),
             total: Totals::of(summary),
         }
     }

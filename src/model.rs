@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
+use serde::{Deserialize, Serialize};
 
 named! {
     /// The three products that speak the API v1.0.
@@ -58,7 +59,8 @@ pub struct Line {
 }
 
 /// The last 12 hexadecimal digits of a key, in lower case: all that the service shows of it, and enough to identify it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Suffix(String);
 
 impl Suffix {
@@ -66,7 +68,7 @@ impl Suffix {
 
     /// From a UUID or its mask. The mask has four groups where a UUID has five, so only the end counts, never the shape.
     #[must_use]
-    pub fn of(key: &str) -> Option<Self> {
+    pub fn from_key(key: &str) -> Option<Self> {
         let start = key.len().checked_sub(Self::DIGITS)?;
         let end = key.get(start..)?;
         end.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| Self(end.to_ascii_lowercase()))
@@ -76,6 +78,14 @@ impl Suffix {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for Suffix {
+    type Error = &'static str;
+
+    fn try_from(key: String) -> Result<Self, Self::Error> {
+        Self::from_key(&key).ok_or("a key's suffix is 12 hexadecimal digits")
     }
 }
 
@@ -210,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_key_and_its_mask_have_the_same_suffix() {
-        let uuid = Suffix::of("b5e7b0c4-3a1d-4e0e-8f55-92732876EEAE");
-        assert_eq!(uuid, Suffix::of("********-****-****-92732876eeae"));
+        let uuid = Suffix::from_key("b5e7b0c4-3a1d-4e0e-8f55-92732876EEAE");
+        assert_eq!(uuid, Suffix::from_key("********-****-****-92732876eeae"));
         assert_eq!(uuid.unwrap().as_str(), "92732876eeae");
     }
 
@@ -219,7 +229,7 @@ mod tests {
     fn what_does_not_end_in_twelve_digits_has_no_suffix() {
         for mask in ["", "92732876eea", "********-****-****-************", "x2732876eeaé", "ééééééé"]
         {
-            assert_eq!(Suffix::of(mask), None, "{mask}");
+            assert_eq!(Suffix::from_key(mask), None, "{mask}");
         }
     }
 

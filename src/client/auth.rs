@@ -41,7 +41,7 @@ pub struct Credential {
 impl Credential {
     /// The last 12 digits of the secret, which is how a personal key is recognized in a list.
     pub(super) fn suffix(&self) -> Option<Suffix> {
-        Suffix::of(self.private.expose_secret())
+        Suffix::from_key(self.private.expose_secret())
     }
 }
 

@@ -135,7 +135,7 @@ mod tests {
         let of_users = vec![("aa".to_owned(), credential("same")), ("bb".to_owned(), credential("same"))];
         let keyring = CredentialStore::new(Credentials { default: Some(credential("same")), of_users });
         assert!(keyring.is_one());
-        assert!(keyring.holds(Suffix::of("********-****-****-92732876eeae").as_ref()));
+        assert!(keyring.holds(Suffix::from_key("********-****-****-92732876eeae").as_ref()));
         assert!(!keyring.holds(None));
     }
 }

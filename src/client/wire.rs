@@ -169,7 +169,7 @@ impl Key {
 
     /// `is_own` tells of a suffix whether it is that of a credential in use.
     pub(super) fn into_model(self, is_own: impl Fn(Option<&Suffix>) -> bool) -> PersonalKey {
-        let suffix = self.mask.as_deref().and_then(Suffix::of);
+        let suffix = self.mask.as_deref().and_then(Suffix::from_key);
         let auditing = is_own(suffix.as_ref());
         PersonalKey {
             id: self.id,

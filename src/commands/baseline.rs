@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::judged_by;
 use crate::config::ReportSettings;
-use crate::evidence::canonical::{self, Broken, Entries, Entry, Head};
+use crate::evidence::export::{self, Entries, Entry, ExportedRun, ReadError};
 use crate::exit::Error;
 use crate::model::{User, rfc3339};
 use crate::policy::Policy;
@@ -69,47 +69,47 @@ fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::input(format!("the baseline {} can't be used: {why}", path.display()))
 }
 
-fn broken(path: &Path, why: &Broken) -> Error {
+fn broken(path: &Path, why: &ReadError) -> Error {
     let mut error = unusable(path, format!("{}:{}: {}", path.display(), why.line, why.why));
     error.help = why.help.map(str::to_owned);
     error
 }
 
 /// The baseline's first line, and what follows it.
-fn open(path: &Path, deployment: &str) -> Result<(Head, Entries<BufReader<File>>), Error> {
+fn open(path: &Path, deployment: &str) -> Result<(ExportedRun, Entries<BufReader<File>>), Error> {
     let file = File::open(path).map_err(|why| unusable(path, why))?;
-    let (head, entries) = canonical::read(BufReader::new(file)).map_err(|why| broken(path, &why))?;
-    if head.deployment != deployment {
-        let (theirs, ours) = (printable(&head.deployment), printable(deployment));
+    let (before, entries) = export::read(BufReader::new(file)).map_err(|why| broken(path, &why))?;
+    if before.deployment != deployment {
+        let (theirs, ours) = (printable(&before.deployment), printable(deployment));
         return Err(unusable(path, format!("it is of {theirs}, and this run is of {ours}"))
             .help("--name says what a deployment is called; give it the same name in both runs"));
     }
-    Ok((head, entries))
+    Ok((before, entries))
 }
 
 /// Of a run that `keysunset export` wrote. It has to be one of the same deployment, and complete.
 fn from_file(path: &Path, run: &Run, policy: Policy, waivers: &Waivers) -> Result<Ratchet, Error> {
-    let (head, entries) = open(path, &run.deployment)?;
+    let (before, entries) = open(path, &run.deployment)?;
     let incomplete = |why: String| {
         unusable(path, format!("its run is not complete: {why}"))
             .help("export a run in which everybody was read, or waive whom nobody can read")
     };
-    if head.finished_at.is_none() {
+    if before.finished_at.is_none() {
         return Err(incomplete("it did not finish".to_owned()));
     }
-    let called = format!("the run of {} in {}", rfc3339(head.started_at), path.display());
-    let policy = Policy { now: head.started_at, ..policy };
+    let called = format!("the run of {} in {}", rfc3339(before.started_at), path.display());
+    let policy = Policy { now: before.started_at, ..policy };
     Ratchet::new(called, &policy, |take| {
         for entry in entries {
             match entry.map_err(|why| broken(path, &why))? {
-                Entry::IncompleteList(gap) => return Err(incomplete(printable(&gap.source))),
-                Entry::UserResult(reading) => {
-                    let is_read = reading.outcome.status.is_complete();
-                    if !is_read && !is_waived(waivers, &reading.user, &head.deployment, head.started_at) {
-                        let who = reading.user.username.as_deref().unwrap_or(&reading.user.id);
-                        return Err(incomplete(format!("{} is {}", printable(who), reading.outcome.status)));
+                Entry::IncompleteList(list) => return Err(incomplete(printable(&list.source))),
+                Entry::UserResult(result) => {
+                    let is_read = result.outcome.status.is_complete();
+                    if !is_read && !is_waived(waivers, &result.user, &before.deployment, before.started_at) {
+                        let who = result.user.username.as_deref().unwrap_or(&result.user.id);
+                        return Err(incomplete(format!("{} is {}", printable(who), result.outcome.status)));
                     }
-                    take(&reading)?;
+                    take(&result)?;
                 }
             }
         }

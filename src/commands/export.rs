@@ -5,7 +5,7 @@ use std::io::{BufWriter, ErrorKind, Write as _};
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::context::Context;
-use crate::evidence::canonical;
+use crate::evidence::export;
 use crate::exit::{Error, Exit};
 use crate::store::Store;
 
@@ -18,10 +18,10 @@ pub fn run(args: cli::Export, context: &Context) -> Result<Exit, Error> {
     let store = Store::open(&settings.store)?;
     let run = store.run(args.run)?;
     let mut stdout = BufWriter::new(std::io::stdout().lock());
-    let written = canonical::write(&store, &run, &mut stdout).map(drop);
-    match written.and_then(|()| stdout.flush().map_err(canonical::Error::from)) {
+    let written = export::write(&store, &run, &mut stdout).map(drop);
+    match written.and_then(|()| stdout.flush().map_err(export::Error::from)) {
         // Whoever closed it does not want the rest.
-        Err(canonical::Error::Write(why)) if why.kind() == ErrorKind::BrokenPipe => Ok(Exit::Clean),
+        Err(export::Error::Write(why)) if why.kind() == ErrorKind::BrokenPipe => Ok(Exit::Clean),
         written => written.map(|()| Exit::Clean).map_err(Error::from),
     }
 }

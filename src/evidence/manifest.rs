@@ -7,8 +7,8 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::canonical::{self, Totals};
 use super::digest::{self, Hashing};
+use super::export::{self, ExportCounts};
 use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::{self, Format, Output, ReportInput};
@@ -70,7 +70,7 @@ pub(super) struct Facts {
     tool_version: String,
     pub(super) settings: RunSettings,
     pub(super) settings_sha256: String,
-    totals: Totals,
+    totals: ExportCounts,
     /// Of the canonical form.
     pub(super) readings_sha256: String,
     canonical_bytes: u64,
@@ -162,7 +162,7 @@ impl Manifest {
         gate: Gate,
         output: &Output,
         files: &[report::File],
-    ) -> Result<Self, canonical::Error> {
+    ) -> Result<Self, export::Error> {
         let mut runs = evidence.iter().map(facts).collect::<Result<Vec<_>, _>>()?;
         runs.sort_by(|one, other| one.deployment.cmp(&other.deployment));
         let mut files: Vec<_> = files.iter().map(Named::from).collect();
@@ -178,7 +178,7 @@ impl Manifest {
     ///
     /// # Errors
     /// None that is known: nothing in it has no form in JSON.
-    pub fn text(&self) -> Result<String, canonical::Error> {
+    pub fn text(&self) -> Result<String, export::Error> {
         let mut text = serde_json::to_string_pretty(self).map_err(io::Error::from)?;
         text.push('\n');
         Ok(text)
@@ -199,7 +199,7 @@ pub fn of_file(path: &std::path::Path) -> io::Result<String> {
     Ok(digest::of_file(std::fs::File::open(path)?)?.0)
 }
 
-fn facts(evidence: &ReportInput) -> Result<Facts, canonical::Error> {
+fn facts(evidence: &ReportInput) -> Result<Facts, export::Error> {
     let ReportInput { store, run, policy, ratchet } = evidence;
     let rules = Rules {
         cutoff: policy.cutoff,
@@ -223,9 +223,9 @@ impl Facts {
     }
 
     /// Of a run as the store has it now.
-    pub(super) fn of(store: &Store, run: &Run, judged_by: Rules) -> Result<Self, canonical::Error> {
+    pub(super) fn of(store: &Store, run: &Run, judged_by: Rules) -> Result<Self, export::Error> {
         let mut hashing = Hashing::default();
-        let totals = canonical::write(store, run, &mut hashing)?;
+        let totals = export::write(store, run, &mut hashing)?;
         let (readings_sha256, canonical_bytes) = hashing.end();
         let settings = &run.settings;
         Ok(Self {

@@ -94,7 +94,7 @@ pub(super) fn key_from(row: &Row) -> rusqlite::Result<PersonalKey> {
     let time = |at| row.get::<_, Option<i64>>(at).map(|seconds| seconds.and_then(instant));
     Ok(PersonalKey {
         id: row.get(1)?,
-        suffix: row.get_ref(2)?.as_str_or_null()?.and_then(Suffix::of),
+        suffix: row.get_ref(2)?.as_str_or_null()?.and_then(Suffix::from_key),
         description: row.get(3)?,
         enabled: row.get(4)?,
         created_at: time(5)?,

@@ -114,7 +114,7 @@ fn differences(
     store: &Store,
     run: &Run,
     said: &Facts,
-) -> Result<(Vec<String>, Vec<String>), crate::evidence::canonical::Error> {
+) -> Result<(Vec<String>, Vec<String>), crate::evidence::export::Error> {
     // What is no fact of the store is taken over, so that it can't differ: the chain is looked at by itself.
     let mut kept = Facts::of(store, run, said.judged_by.clone())?;
     kept.previous.clone_from(&said.previous);

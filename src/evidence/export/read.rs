@@ -1,12 +1,12 @@
 //! The canonical form read back, line by line. Nothing but what was written is taken: what somebody has written to, or cut short,
-//! is told by its line.
+//! is refused with its line.
 
 use std::io::{BufRead, Read as _};
 
 use serde::Deserialize;
 
 use super::line::Line;
-use super::{Head, Totals, VERSION};
+use super::{ExportCounts, ExportedRun, VERSION};
 use crate::model::{IncompleteList, UserResult};
 
 /// In bytes: the keys of one user on one line.
@@ -24,7 +24,7 @@ pub enum Entry {
 /// Why it can't be read: the line, from 1, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {why}")]
-pub struct Broken {
+pub struct ReadError {
     /// From 1.
     pub line: u64,
     /// What is wrong with it.
@@ -33,7 +33,7 @@ pub struct Broken {
     pub help: Option<&'static str>,
 }
 
-impl Broken {
+impl ReadError {
     fn new(line: u64, why: impl Into<String>) -> Self {
         Self { line, why: why.into(), help: None }
     }
@@ -48,26 +48,26 @@ const NOT_EXPORTED: &str = "`keysunset export` writes such a file";
 const CUT: &str = "export the run again";
 
 /// Reads what [`write`](super::write) wrote: the first line at once, the others as they are asked for. Whoever uses it has to go to the end,
-/// since only there it is known whether something is missing; after a [`Broken`] nothing comes any more.
+/// since only there it is known whether something is missing; after a [`ReadError`] nothing comes any more.
 ///
 /// # Errors
 /// What is no canonical form, or one of a newer version.
-pub fn read<R: BufRead>(input: R) -> Result<(Head, Entries<R>), Broken> {
+pub fn read<R: BufRead>(input: R) -> Result<(ExportedRun, Entries<R>), ReadError> {
     let mut entries =
-        Entries { input, at: 0, text: Vec::new(), last: None, totals: Totals::default(), over: false };
+        Entries { input, at: 0, text: Vec::new(), last: None, counts: ExportCounts::default(), over: false };
     let Some(line) = entries.line(newer)? else {
-        return Err(Broken::new(1, "there is nothing here").help(NOT_EXPORTED));
+        return Err(ReadError::new(1, "there is nothing here").help(NOT_EXPORTED));
     };
     match line {
-        Line::Run(head) => Ok((*head, entries)),
+        Line::Run(run) => Ok((*run, entries)),
         Line::IncompleteList(_) | Line::UserResult(_) | Line::End(_) => {
-            Err(Broken::new(1, "it does not begin with a run").help(NOT_EXPORTED))
+            Err(ReadError::new(1, "it does not begin with a run").help(NOT_EXPORTED))
         }
     }
 }
 
 /// What the first line says before it is looked at any closer.
-fn newer(text: &[u8]) -> Result<(), Broken> {
+fn newer(text: &[u8]) -> Result<(), ReadError> {
     #[derive(Deserialize)]
     struct Probe {
         keysunset: String,
@@ -76,10 +76,11 @@ fn newer(text: &[u8]) -> Result<(), Broken> {
     match serde_json::from_slice(text) {
         Ok(Probe { keysunset, version }) if keysunset == "run" && version > VERSION => {
             let why = format!("(version {version} of this form; this one knows {VERSION})");
-            Err(Broken::new(1, format!("it was written by a newer keysunset {why}")).help("use that version"))
+            Err(ReadError::new(1, format!("it was written by a newer keysunset {why}"))
+                .help("use that version"))
         }
         Ok(Probe { keysunset, version: VERSION }) if keysunset == "run" => Ok(()),
-        Ok(_) | Err(_) => Err(Broken::new(1, "this is no run that keysunset exported").help(NOT_EXPORTED)),
+        Ok(_) | Err(_) => Err(ReadError::new(1, "this is no run that keysunset exported").help(NOT_EXPORTED)),
     }
 }
 
@@ -88,23 +89,23 @@ pub struct Entries<R> {
     input: R,
     at: u64,
     text: Vec<u8>,
-    /// What the next line has to come after: users by name and id, gaps before all of them.
-    last: Option<Place>,
-    totals: Totals,
+    /// What the next line has to come after: users by name and id, incomplete lists before all of them.
+    last: Option<Position>,
+    counts: ExportCounts,
     over: bool,
 }
 
 #[derive(PartialEq, PartialOrd)]
-enum Place {
+enum Position {
     IncompleteList(String),
     User(String, String),
 }
 
 impl<R: BufRead> Entries<R> {
     /// The next line, having passed `probe`; `None` at the end of the input.
-    fn line(&mut self, probe: fn(&[u8]) -> Result<(), Broken>) -> Result<Option<Line<'static>>, Broken> {
+    fn line(&mut self, probe: fn(&[u8]) -> Result<(), ReadError>) -> Result<Option<Line>, ReadError> {
         self.at += 1;
-        let broken = |why: String| Broken::new(self.at, why);
+        let broken = |why: String| ReadError::new(self.at, why);
         self.text.clear();
         let read = (&mut self.input).take(LONGEST).read_until(b'\n', &mut self.text);
         if read.map_err(|why| broken(why.to_string()))? == 0 {
@@ -124,49 +125,47 @@ impl<R: BufRead> Entries<R> {
         Ok(Some(line))
     }
 
-    fn entry(&mut self) -> Result<Option<Entry>, Broken> {
+    fn entry(&mut self) -> Result<Option<Entry>, ReadError> {
         let line = self.line(|_| Ok(()))?;
         let at = self.at;
-        let broken = |why: &str| Broken::new(at, why);
+        let broken = |why: &str| ReadError::new(at, why);
         let entry = match line {
-            Some(Line::IncompleteList(gap)) => Entry::IncompleteList(gap.into()),
-            Some(Line::UserResult(reading)) => {
-                Entry::UserResult(UserResult::try_from(reading).map_err(|why| broken(&why))?)
-            }
+            Some(Line::IncompleteList(list)) => Entry::IncompleteList(list),
+            Some(Line::UserResult(result)) => Entry::UserResult(result),
             Some(Line::Run(_)) => return Err(broken("a second run begins here; a file holds one")),
             None => {
                 return Err(broken("the end is missing: the file was cut short").help(CUT));
             }
-            Some(Line::End(totals)) if totals != self.totals => {
+            Some(Line::End(counts)) if counts != self.counts => {
                 return Err(broken("it counts other lines than there are").help(CUT));
             }
             Some(Line::End(_)) => {
                 return match self.line(|_| Ok(())) {
                     Ok(None) => Ok(None),
-                    Ok(Some(_)) | Err(_) => Err(Broken::new(self.at, "something follows the end")),
+                    Ok(Some(_)) | Err(_) => Err(ReadError::new(self.at, "something follows the end")),
                 };
             }
         };
-        let place = match &entry {
-            Entry::IncompleteList(gap) => Place::IncompleteList(gap.source.clone()),
+        let position = match &entry {
+            Entry::IncompleteList(list) => Position::IncompleteList(list.source.clone()),
             Entry::UserResult(UserResult { user, .. }) => {
-                Place::User(user.username.clone().unwrap_or_default(), user.id.clone())
+                Position::User(user.username.clone().unwrap_or_default(), user.id.clone())
             }
         };
-        if self.last.as_ref().is_some_and(|last| *last >= place) {
+        if self.last.as_ref().is_some_and(|last| *last >= position) {
             return Err(broken("it stands twice, or not in order"));
         }
-        self.last = Some(place);
+        self.last = Some(position);
         match &entry {
-            Entry::IncompleteList(_) => self.totals.gaps += 1,
-            Entry::UserResult(reading) => self.totals.count(reading),
+            Entry::IncompleteList(_) => self.counts.gaps += 1,
+            Entry::UserResult(result) => self.counts.add(result),
         }
         Ok(Some(entry))
     }
 }
 
 impl<R: BufRead> Iterator for Entries<R> {
-    type Item = Result<Entry, Broken>;
+    type Item = Result<Entry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.over {
@@ -187,8 +186,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::strategy::ValueTree as _;
 
-    use super::super::Sheet;
-    use super::super::line::{IncompleteListLine, UserResultLine};
+    use super::super::LineWriter;
     use super::*;
     use crate::model::{Line as ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User};
     use crate::v1::{RequestSettings, RunSettings};
@@ -213,7 +211,7 @@ mod tests {
     }
 
     fn key() -> impl Strategy<Value = PersonalKey> {
-        let suffix = option::of("[0-9a-f]{12}".prop_map(|digits| Suffix::of(&digits).unwrap()));
+        let suffix = option::of("[0-9a-f]{12}".prop_map(|digits| Suffix::from_key(&digits).unwrap()));
         let times = (option::of(time()), option::of(time()));
         let rest = (any::<Option<bool>>(), any::<Option<u64>>(), any::<bool>());
         (text(), suffix, text(), times, rest).prop_map(|(id, suffix, description, times, rest)| PersonalKey {
@@ -228,7 +226,7 @@ mod tests {
         })
     }
 
-    fn reading() -> impl Strategy<Value = UserResult> {
+    fn result() -> impl Strategy<Value = UserResult> {
         let line = option::of((text(), any::<u64>()));
         let origin = (option::of(text()), line).prop_map(|(organization, line)| Origin {
             organization: organization.map(Arc::from),
@@ -245,10 +243,10 @@ mod tests {
         )
     }
 
-    fn head() -> impl Strategy<Value = Head> {
+    fn run() -> impl Strategy<Value = ExportedRun> {
         let texts = proptest::collection::vec(text(), 4);
         (texts, option::of(any::<i64>()), time(), option::of(time()), option::of(0.001..1e6)).prop_map(
-            |(texts, clock_skew, started_at, finished_at, rate)| Head {
+            |(texts, clock_skew, started_at, finished_at, rate)| ExportedRun {
                 version: VERSION,
                 deployment: texts[0].clone(),
                 address: texts[1].clone(),
@@ -271,63 +269,63 @@ mod tests {
     }
 
     /// In order and without repeats, as a store hands them out.
-    fn sorted(gaps: Vec<Outcome>, mut readings: Vec<UserResult>) -> Vec<Entry> {
-        let name = |reading: &UserResult| {
-            (reading.user.username.clone().unwrap_or_default(), reading.user.id.clone())
-        };
-        readings.sort_by_key(name);
-        readings.dedup_by_key(|reading| name(reading));
-        let gaps = gaps.into_iter().enumerate();
-        let gaps = gaps.map(|(at, outcome)| {
+    fn sorted(lists: Vec<Outcome>, mut results: Vec<UserResult>) -> Vec<Entry> {
+        let name =
+            |result: &UserResult| (result.user.username.clone().unwrap_or_default(), result.user.id.clone());
+        results.sort_by_key(name);
+        results.dedup_by_key(|result| name(result));
+        let lists = lists.into_iter().enumerate();
+        let lists = lists.map(|(at, outcome)| {
             Entry::IncompleteList(IncompleteList { source: format!("organization {at}"), outcome })
         });
-        gaps.chain(readings.into_iter().map(Entry::UserResult)).collect()
+        lists.chain(results.into_iter().map(Entry::UserResult)).collect()
     }
 
-    fn written(head: &Head, entries: &[Entry]) -> Vec<u8> {
-        let (mut bytes, mut totals) = (Vec::new(), Totals::default());
-        let mut sheet = Sheet { out: &mut bytes, line: Vec::new() };
-        sheet.put(&Line::Run(Box::new(head.clone()))).unwrap();
-        for entry in entries {
-            match entry {
-                Entry::IncompleteList(gap) => {
-                    totals.gaps += 1;
-                    sheet.put(&Line::IncompleteList(IncompleteListLine::from(gap))).unwrap();
+    fn written(run: &ExportedRun, entries: &[Entry]) -> Vec<u8> {
+        let (mut bytes, mut counts) = (Vec::new(), ExportCounts::default());
+        let mut lines = LineWriter { out: &mut bytes, line: Vec::new() };
+        lines.write(&Line::Run(Box::new(run.clone()))).unwrap();
+        for entry in entries.iter().cloned() {
+            let line = match entry {
+                Entry::IncompleteList(list) => {
+                    counts.gaps += 1;
+                    Line::IncompleteList(list)
                 }
-                Entry::UserResult(reading) => {
-                    totals.count(reading);
-                    sheet.put(&Line::UserResult(UserResultLine::from(reading))).unwrap();
+                Entry::UserResult(result) => {
+                    counts.add(&result);
+                    Line::UserResult(result)
                 }
-            }
+            };
+            lines.write(&line).unwrap();
         }
-        sheet.put(&Line::End(totals)).unwrap();
+        lines.write(&Line::End(counts)).unwrap();
         bytes
     }
 
-    fn read_all(bytes: &[u8]) -> Result<(Head, Vec<Entry>), Broken> {
-        let (head, entries) = read(bytes)?;
-        Ok((head, entries.collect::<Result<_, _>>()?))
+    fn read_all(bytes: &[u8]) -> Result<(ExportedRun, Vec<Entry>), ReadError> {
+        let (run, entries) = read(bytes)?;
+        Ok((run, entries.collect::<Result<_, _>>()?))
     }
 
-    fn any_run() -> impl Strategy<Value = (Head, Vec<Entry>)> {
-        let gaps = proptest::collection::vec(outcome(), 0..3);
-        let readings = proptest::collection::vec(reading(), 0..6);
-        (head(), (gaps, readings).prop_map(|(gaps, readings)| sorted(gaps, readings)))
+    fn any_run() -> impl Strategy<Value = (ExportedRun, Vec<Entry>)> {
+        let lists = proptest::collection::vec(outcome(), 0..3);
+        let results = proptest::collection::vec(result(), 0..6);
+        (run(), (lists, results).prop_map(|(lists, results)| sorted(lists, results)))
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back_and_written_again_as_the_same_bytes((head, entries) in any_run()) {
-            let bytes = written(&head, &entries);
+        fn what_is_written_is_read_back_and_written_again_as_the_same_bytes((run, entries) in any_run()) {
+            let bytes = written(&run, &entries);
             prop_assert_eq!(bytes.split_inclusive(|byte| *byte == b'\n').count(), entries.len() + 2);
-            let (read_head, read_entries) = read_all(&bytes).unwrap();
-            prop_assert_eq!(written(&read_head, &read_entries), bytes);
-            prop_assert_eq!((read_head, read_entries), (head, entries));
+            let (read_run, read_entries) = read_all(&bytes).unwrap();
+            prop_assert_eq!(written(&read_run, &read_entries), bytes);
+            prop_assert_eq!((read_run, read_entries), (run, entries));
         }
 
         #[test]
-        fn what_was_cut_short_or_repeated_is_refused((head, entries) in any_run(), at in any::<prop::sample::Index>()) {
-            let bytes = written(&head, &entries);
+        fn what_was_cut_short_or_repeated_is_refused((run, entries) in any_run(), at in any::<prop::sample::Index>()) {
+            let bytes = written(&run, &entries);
             prop_assert!(read_all(&bytes[..at.index(bytes.len())]).is_err());
             let lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
             let at = at.index(lines.len());
@@ -345,7 +343,7 @@ mod tests {
 
     #[test]
     fn another_spelling_of_the_same_is_refused_by_its_line() {
-        let reading = UserResult {
+        let result = UserResult {
             user: User { id: "5b".to_owned(), username: None, origin: Origin::default() },
             keys: Vec::new(),
             outcome: Outcome::read(200),
@@ -353,8 +351,8 @@ mod tests {
             read_at: None,
         };
         let mut runner = proptest::test_runner::TestRunner::deterministic();
-        let head = head().new_tree(&mut runner).unwrap().current();
-        let whole = String::from_utf8(written(&head, &[Entry::UserResult(reading)])).unwrap();
+        let run = run().new_tree(&mut runner).unwrap().current();
+        let whole = String::from_utf8(written(&run, &[Entry::UserResult(result)])).unwrap();
         assert!(read_all(whole.as_bytes()).is_ok());
         let broken = |from: &str, to: &str| {
             assert!(whole.contains(from), "{from}");

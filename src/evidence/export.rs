@@ -1,0 +1,74 @@
+//! The canonical form of a run: one JSON document a line, fields in a fixed order, so that the same evidence is the same bytes
+//! wherever it is kept. `keysunset export` writes it, and the manifest has its hash. Nothing in it is judged.
+//!
+//! The first line is the run's facts without its number, then a line an incomplete list, a line a user in the report's order,
+//! and one that counts them, without which the form is cut short. `docs/evidence.md` lists every field.
+
+mod line;
+mod read;
+
+use std::io::{self, Write};
+
+pub use line::{ExportCounts, ExportedRun};
+pub use read::{Entries, Entry, ReadError, read};
+
+use self::line::Line;
+use crate::store::{self, Run, Store};
+
+/// Of the form. It goes up with every change of a field.
+pub const VERSION: u64 = 1;
+
+/// Why it can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The evidence can't be read.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Wherever it was to go.
+    #[error("can't write the canonical form: {0}")]
+    Write(#[from] io::Error),
+}
+
+impl From<Error> for crate::exit::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Write(_) => Self::output(error),
+        }
+    }
+}
+
+/// Writes a run; holds no more than one user of it.
+///
+/// # Errors
+/// What the store or `out` says.
+pub fn write(store: &Store, run: &Run, out: &mut impl Write) -> Result<ExportCounts, Error> {
+    let mut lines = LineWriter { out, line: Vec::new() };
+    let mut counts = ExportCounts::default();
+    lines.write(&Line::Run(Box::new(ExportedRun::from(run))))?;
+    for list in store.incomplete_lists(run)? {
+        counts.gaps += 1;
+        lines.write(&Line::IncompleteList(list))?;
+    }
+    store.results(run, |result| {
+        counts.add(&result);
+        lines.write(&Line::UserResult(result)).map_err(Error::from)
+    })?;
+    lines.write(&Line::End(counts))?;
+    Ok(counts)
+}
+
+struct LineWriter<'a, W> {
+    out: &'a mut W,
+    /// The line under way, so that `out` is handed whole lines.
+    line: Vec<u8>,
+}
+
+impl<W: Write> LineWriter<'_, W> {
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, line)?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
+    }
+}

@@ -102,7 +102,8 @@ pub struct PersonalKey {
     pub enabled: Option<bool>,
     /// To the second.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it was last used, to the second; `None` where the service does not say, which is not "never".
+    /// When it was last used as the service has it, to the second; `None` where the service does not say, which is not
+    /// "never". Evidence alone: [`PersonalKey::last_use`] is what to judge and to show.
     pub last_used: Option<DateTime<Utc>>,
     /// How often it was used; `None` where the service does not say.
     pub used_count: Option<u64>,
@@ -115,6 +116,15 @@ impl PersonalKey {
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.enabled != Some(false)
+    }
+
+    /// When it was last used; `None` where the service does not say, or gives a time that cannot be a use: before the key
+    /// was made, or 1970-01-01 and earlier, which some servers write for "not known".
+    #[must_use]
+    pub fn last_use(&self) -> Option<DateTime<Utc>> {
+        self.last_used.filter(|last| {
+            *last > DateTime::UNIX_EPOCH && self.created_at.is_none_or(|created| *last >= created)
+        })
     }
 }
 

@@ -117,7 +117,7 @@ impl Policy {
     /// What is known of a key's use.
     #[must_use]
     pub fn verdict(&self, key: &PersonalKey) -> Verdict {
-        match (key.last_used, key.used_count) {
+        match (key.last_use(), key.used_count) {
             (Some(last), _) if last >= self.cutoff => Verdict::UsedAfterCutoff,
             (Some(_), _) => Verdict::NotUsedSinceCutoff,
             (None, Some(0)) => Verdict::NeverUsed,
@@ -142,12 +142,12 @@ impl Policy {
             .now
             .checked_sub_days(Days::new(self.active_within.into()))
             .unwrap_or(DateTime::<Utc>::MIN_UTC);
-        key.last_used.is_some_and(|last| last >= since)
+        key.last_use().is_some_and(|last| last >= since)
     }
 
     fn reason(&self, key: &PersonalKey) -> String {
         let cutoff = day_or_instant(self.cutoff);
-        let use_ = match (key.last_used, key.used_count) {
+        let use_ = match (key.last_use(), key.used_count) {
             (Some(last), _) if last >= self.cutoff => {
                 let after = days((last - self.cutoff).num_days());
                 let lately = if self.is_active(key) {
@@ -166,11 +166,21 @@ impl Policy {
             (None, Some(count)) => format!("used {count} times, but the service does not say when"),
             (None, None) => "the service says neither when nor how often it was used".to_owned(),
         };
-        match key.enabled {
-            Some(true) => use_,
-            Some(false) => format!("{use_}; disabled"),
-            None => format!("{use_}; taken as enabled, since the service does not say"),
-        }
+        let impossible = match key.last_used.filter(|_| key.last_use().is_none()) {
+            Some(last) if last <= DateTime::UNIX_EPOCH => {
+                format!("; lastUsed {} counts as missing: it is no time of use", rfc3339(last))
+            }
+            Some(last) => {
+                format!("; lastUsed {} counts as missing: it is before the key was created", rfc3339(last))
+            }
+            None => String::new(),
+        };
+        let enabled = match key.enabled {
+            Some(true) => "",
+            Some(false) => "; disabled",
+            None => "; taken as enabled, since the service does not say",
+        };
+        format!("{use_}{impossible}{enabled}")
     }
 
     /// Whole days from `time` to the run; 0 for what lies in the run's future, as when clocks differ.
@@ -259,6 +269,31 @@ mod tests {
             reason(Some("2018-05-14T14:45:23Z"), Some(7)),
             "last used 2018-05-14T14:45:23Z, 1021 days before the cutoff 2021-03-01"
         );
+    }
+
+    /// mondoohq/mql#9375: the zero time of a server's language, written for "not known".
+    #[test]
+    fn a_last_use_that_cannot_be_one_counts_as_missing() {
+        let made = |created: Option<&str>, last, count| PersonalKey {
+            created_at: created.map(at),
+            ..key(Some(true), Some(last), count)
+        };
+        let created = Some("2018-05-14T14:45:22Z");
+        for (key, verdict) in [
+            (made(created, "0001-01-01T00:00:00Z", Some(7)), Verdict::UsageUnknown),
+            (made(created, "2018-05-14T14:45:21Z", Some(7)), Verdict::UsageUnknown),
+            (made(created, "2018-05-14T14:45:22Z", Some(7)), Verdict::NotUsedSinceCutoff),
+            (made(created, "1970-01-01T00:00:00Z", None), Verdict::UsageUnknown),
+            (made(created, "1970-01-01T00:00:00Z", Some(0)), Verdict::NeverUsed),
+            (made(None, "1970-01-01T00:00:00Z", Some(7)), Verdict::UsageUnknown),
+            (made(None, "1970-01-01T00:00:01Z", Some(7)), Verdict::NotUsedSinceCutoff),
+            (made(Some("2024-01-01T00:00:00Z"), "2023-12-31T00:00:00Z", Some(7)), Verdict::UsageUnknown),
+        ] {
+            let judged = policy().judge(&key);
+            assert_eq!(judged.verdict, verdict, "{key:?}");
+            let explained = judged.reason.contains("counts as missing");
+            assert_eq!(explained, verdict != Verdict::NotUsedSinceCutoff, "{}", judged.reason);
+        }
     }
 
     #[test]

@@ -186,7 +186,7 @@ fn still_there(store: &Store, seen: &Run, result: &UserResult, key_id: &str) -> 
 fn past(seen: &KeyOccurrence, view: &ReportSettings) -> String {
     let KeyOccurrence { run, key, .. } = seen;
     let enabled = if key.is_enabled() { "enabled" } else { "disabled" };
-    let last = key.last_used.map_or_else(|| "at no known time".to_owned(), rfc3339);
+    let last = key.last_use().map_or_else(|| "at no known time".to_owned(), rfc3339);
     let count = key
         .used_count
         .map_or_else(|| "an unknown number of times".to_owned(), |count| format!("{count} times"));

@@ -99,7 +99,7 @@ pub(super) fn usage(
         (Some(_), None) => Err("the later run did not learn how often it was used".to_owned()),
     };
     let last = Last::of(before, after, then);
-    let moved = if last == Last::Moved { after.last_used } else { None };
+    let moved = if last == Last::Moved { after.last_use() } else { None };
     let used = |calls, but| Usage::Used { calls, seconds: (now - then).num_seconds(), last_used: moved, but };
     match (calls, last) {
         (Ok(0), Last::Moved) => used(None, Some("its count did not move".to_owned())),
@@ -134,7 +134,7 @@ enum Last {
 
 impl Last {
     fn of(before: &PersonalKey, after: &PersonalKey, then: DateTime<Utc>) -> Self {
-        match (before.last_used, after.last_used) {
+        match (before.last_use(), after.last_use()) {
             (Some(was), Some(is)) if is > was => Self::Moved,
             (Some(was), Some(is)) if is < was => Self::Back,
             (Some(_), Some(_)) => Self::Same,

@@ -48,7 +48,7 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn of(sides: &Sides<'a>, usage: Option<&Usage>) -> Option<Self> {
         let newest = sides.newest()?;
-        let last = |key: Option<&PersonalKey>| key.and_then(|key| key.last_used).map(rfc3339);
+        let last = |key: Option<&PersonalKey>| key.and_then(PersonalKey::last_use).map(rfc3339);
         Some(Self {
             key_id: &newest.id,
             key_suffix: newest.suffix.as_ref().map(Suffix::as_str),

@@ -71,7 +71,7 @@ impl Writer for Github {
         if let Some((key, judged)) = &row.key {
             let annotation = Annotation {
                 about: About::Key(judged.severity),
-                last_used: Reverse(key.last_used),
+                last_used: Reverse(key.last_use()),
                 created_at: key.created_at,
                 title: format!("{}: {} has a personal API key", judged.severity, named(user)),
                 message: told(facts, row, key, judged),

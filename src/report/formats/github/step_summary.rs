@@ -76,7 +76,7 @@ impl StepSummary {
         match &row.key {
             Some((key, judged)) if row.is_finding => self.keys.push(Key {
                 severity: judged.severity,
-                last_used: Reverse(key.last_used),
+                last_used: Reverse(key.last_use()),
                 deployment: facts.run.deployment.clone(),
                 owner: (user.username.clone().unwrap_or_default(), user.id.clone()),
                 created_at: key.created_at,

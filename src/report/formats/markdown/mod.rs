@@ -95,11 +95,11 @@ impl Writer for Markdown {
             }
             return Ok(());
         };
-        *self.by_year.entry(Year::of(key.last_used, judged.verdict, facts.policy.now)).or_default() += 1;
+        *self.by_year.entry(Year::of(key.last_use(), judged.verdict, facts.policy.now)).or_default() += 1;
         let user = &row.reading.user;
         self.worst.push(Ranked {
             severity: judged.severity,
-            last_used: Reverse(key.last_used),
+            last_used: Reverse(key.last_use()),
             owner: (facts.run.deployment.clone(), user.username.clone().unwrap_or_default(), user.id.clone()),
             created_at: key.created_at,
             key: Key {

@@ -1,168 +1,65 @@
-//! The service itself, in process: for the demo, for the tests, and for anyone who wants to see a client at work.
+//! A simulated deployment, in process: for the demo, for the tests, and to see a client at work.
 //!
-//! It speaks what the reference pages of Ops Manager and Atlas say, and depends on nothing of the product, so that client
-//! and server can't share one wrong field name. `docs/sandbox.md` tells what is documented and what is inferred.
+//! It implements what the reference pages of Ops Manager and Atlas document, and depends on nothing of the product, so that
+//! client and server can't share one wrong field name. `docs/sandbox.md` tells what is documented and what is inferred.
 //!
 //! ```text
-//! connection ── server ── digest + nonces ── route ── users, keys, orgs, groups, programmatic, access_list
-//!                                                          │
-//!                                          service: the world, and the changes over it
-//!                                                          │
-//!                                               generated, or listed in a file
+//! lib, options, announcement: start and stop             ground_truth: what a test may ask
+//! http: requests and answers ── faults: wrong answers    product: what each product serves
+//!   └─ state: the data, and its changes                  rng: numbers that follow from the seed
 //! ```
+//!
+//! What is on the left uses what is below it or to its right, and never the reverse.
+//!
+//! # Where to add a resource
+//! An arm in `http/route.rs`, and a function beside those of its subject (`http/users.rs` and so on) that takes a `Call` and
+//! returns an `Answer` or an `ApiError` (`http/error.rs`: a function an `errorCode`). Data that it needs goes into
+//! `state/model.rs` and the trait in `state/world.rs`; the compiler then asks both worlds for it. Data that requests change
+//! is also a field of `Changes` in `state/mod.rs`. If `--fault …:WHERE` shall find the path: `classify` in
+//! `faults/selection.rs`. Last, the table in `docs/sandbox.md` and a test in `tests/it/sandbox/`.
+//!
+//! # Where to add a kind of fault
+//! A variant, its name in `parse` and its effect, all three in the file of its group: `faults/replacement.rs` (another
+//! answer), `wrong_data.rs` (the answer, altered), `transport.rs` (the answer, lost or damaged), or `AuthFault` in `spec.rs`
+//! with its effect in `http/server.rs`. Then its line in `HELP` in `faults/spec.rs` and in `docs/sandbox.md`; a test holds
+//! that these agree. What decides which requests meet it is in `faults/selection.rs`, and is the same for all kinds.
+//!
+//! # Where to add behaviour of the whole service
+//! What every answer has (a header, a cookie, a limit of requests) is in `http/server.rs`, and its setting in `options.rs`.
+//! What differs by product or version is a question to `ProductRules` in `product.rs`.
 
-mod access_list;
 mod announcement;
-mod answer;
-mod body;
-mod call;
-mod counts;
-mod digest;
 mod faults;
-mod file;
-mod generated;
-mod generated_key;
-mod groups;
-mod keys;
-mod listed;
-mod members;
-mod nonces;
-mod orgs;
+mod ground_truth;
+mod http;
+mod options;
 mod product;
-mod programmatic;
-mod query;
-mod refusal;
-mod roles;
-mod route;
-mod scramble;
-mod server;
-mod service;
-mod truth;
-mod users;
-mod world;
+mod rng;
+mod state;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use axum::http::HeaderValue;
-use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 pub use self::announcement::Announcement;
-pub use self::counts::Counts;
-pub use self::digest::Challenge;
 pub use self::faults::{
     AuthFault, Fault, FaultError, FaultKind, Replacement, Resource, StatusDetail, Transport, WrongData,
     WrongTotal,
 };
-pub use self::nonces::NonceRule;
+pub use self::ground_truth::{ExpectedKey, ExpectedUser};
+pub use self::http::{Challenge, Counts, NonceRule};
+pub use self::options::{Error, Options};
 pub use self::product::Product;
-pub use self::truth::{ExpectedKey, ExpectedUser};
 
-use self::announcement::announce;
-use self::counts::Counters;
-use self::faults::{Asked, Faults, Lines, Peer};
-use self::generated::Generated;
-use self::nonces::Nonces;
-use self::product::Served;
-use self::server::{GIT_HASH, Server, router};
-use self::service::Service;
-use self::world::World;
+use self::faults::{FaultListener, FaultTarget, Peer};
+use self::http::{Server, router};
+use self::options::MAX_USERS;
+use self::product::ProductRules;
+use self::state::{Deployment, FileWorld, RandomWorld, World};
 
-/// What [`Fault`] reads, for those who type it.
+/// The grammar and all kinds of [`Fault`], for `--help`.
 pub const FAULT_HELP: &str = faults::HELP;
-
-/// The most users that a computed world may have: beyond, public keys of 8 letters would run out of room.
-const MOST_USERS: u64 = 1_000_000_000;
-
-/// What to serve, and how strictly.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Whose API to speak.
-    pub product: Product,
-    /// The version in the header, by which Ops Manager decides what it has.
-    pub service_version: String,
-    /// How many users the computed world has, at least 1.
-    pub users: u64,
-    /// What the world is computed from.
-    pub seed: u64,
-    /// A world to read in place of the computed one.
-    pub world: Option<PathBuf>,
-    /// The challenge of the digest layer.
-    pub challenge: Challenge,
-    /// How often one nonce may be answered.
-    pub nonce: NonceRule,
-    /// How long a nonce lives, by a clock that only goes forward.
-    pub nonce_life: Duration,
-    /// The highest nonce count.
-    pub nonce_uses: u32,
-    /// The service's now, standing still; the system's where there is none.
-    pub clock: Option<DateTime<Utc>>,
-    /// What goes wrong, the first of them first.
-    pub faults: Vec<Fault>,
-}
-
-impl Default for Options {
-    /// A strict Ops Manager 4.4.12 of 100 users, on a free port of the loopback.
-    fn default() -> Self {
-        Self {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            product: Product::OpsManager,
-            service_version: "4.4.12".to_owned(),
-            users: 100,
-            seed: 1,
-            world: None,
-            challenge: Challenge::Jetty,
-            nonce: NonceRule::Shared,
-            nonce_life: Duration::from_secs(60),
-            nonce_uses: 1024,
-            clock: None,
-            faults: Vec::new(),
-        }
-    }
-}
-
-/// Why a sandbox did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The address is taken, or not this machine's.
-    #[error("the sandbox can't listen on {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
-    /// No thread or no runtime.
-    #[error("the sandbox can't run: {0}")]
-    Run(std::io::Error),
-    /// An Ops Manager version without major and minor, or one that no header may hold.
-    #[error("`{0}` is no service version: give one like 4.4.12")]
-    Version(String),
-    /// None at all, or too many.
-    #[error("a computed world has 1 to {MOST_USERS} users, not {0}")]
-    Users(u64),
-    /// The file can't be read.
-    #[error("the world {} can't be read: {source}", path.display())]
-    ReadWorld {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not a world.
-    #[error("the world {} is wrong: {what}", path.display())]
-    World {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong, and where: a line and column, or a field.
-        what: String,
-    },
-    /// The world has nobody whom the sandbox could announce.
-    #[error("the world has no key that this product and version accepts as a credential")]
-    NoCredential,
-}
 
 /// A running service on a thread of its own; dropping it stops it.
 pub struct Sandbox {
@@ -189,27 +86,17 @@ impl Sandbox {
         listener.set_nonblocking(true).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
 
-        let rules = Served::new(options.product, &options.service_version, options.clock)?;
-        let version = format!("gitHash={GIT_HASH}; versionString={}", options.service_version);
-        let version =
-            HeaderValue::try_from(version).map_err(|_| Error::Version(options.service_version.clone()))?;
-        let world: Box<dyn World> = match options.world {
-            Some(path) => Box::new(file::read(&path)?),
-            None if (1..=MOST_USERS).contains(&options.users) => {
-                Box::new(Generated::new(options.seed, options.users, options.product, rules.now()))
+        let rules = ProductRules::new(options.product, &options.service_version, options.clock)?;
+        let world: Box<dyn World> = match &options.world {
+            Some(path) => Box::new(FileWorld::read(path)?),
+            None if (1..=MAX_USERS).contains(&options.users) => {
+                Box::new(RandomWorld::new(options.seed, options.users, options.product, rules.now()))
             }
             None => return Err(Error::Users(options.users)),
         };
-        let server = Arc::new(Server {
-            service: Service::new(rules, world, options.seed),
-            challenge: options.challenge,
-            nonces: Mutex::new(Nonces::new(options.nonce_life, options.nonce_uses, options.nonce)),
-            counters: Counters::default(),
-            faults: Faults::new(options.seed, options.faults),
-            address,
-            version,
-        });
-        let announcement = announce(&server.service, address)?;
+        let deployment = Deployment::new(rules, world, options.seed);
+        let announcement = Announcement::new(&deployment, address)?;
+        let server = Arc::new(Server::new(options, deployment, address)?);
         let (stop, stopped) = oneshot::channel();
         let thread = spawn(Arc::clone(&server), listener, stopped).map_err(Error::Run)?;
         Ok(Self { server, announcement, stop: Some(stop), thread: Some(thread) })
@@ -224,22 +111,25 @@ impl Sandbox {
     /// What came in and went out so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.server.counters.read()
+        self.server.counts()
     }
 
-    /// The faults that lie in wait for a `GET`, in the order in which they strike: the first of them that is permanent is
-    /// what remains. Below the base path or with it, and with or without a query, of which only the page matters; a fault
-    /// in the answers themselves needs an answer that it can bend.
+    /// The faults of a `GET`, in the order in which they come: the first of them that is permanent is what remains. Below
+    /// the base path or with it, and with or without a query, of which only the page matters; wrong data needs an answer
+    /// that can hold it.
     #[must_use]
     pub fn faults_for(&self, path_and_query: &str) -> Vec<&Fault> {
-        let base = self.server.service.served.product.base_path();
-        let asked = Asked::new("GET", path_and_query, base, true);
-        asked.map(|asked| self.server.faults.of(&asked)).unwrap_or_default()
+        let target = FaultTarget::new("GET", path_and_query, self.server.base_path(), true);
+        target.map(|target| self.server.faults.matching(&target)).unwrap_or_default()
     }
 
     /// Stops to listen, closes all connections and waits for the thread.
     pub fn stop(self) {
         drop(self);
+    }
+
+    fn deployment(&self) -> &Deployment {
+        &self.server.deployment
     }
 }
 
@@ -254,7 +144,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// Runs the server on a thread until it is told to stop; dropping the runtime closes what is still open.
+/// Runs the server on a thread until `stopped` resolves; dropping the runtime closes what is still open.
 fn spawn(
     server: Arc<Server>,
     listener: std::net::TcpListener,
@@ -265,9 +155,7 @@ fn spawn(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     drop(guard);
     let counting = Arc::clone(&server);
-    let listener = Lines::new(listener, move || {
-        counting.counters.connections.fetch_add(1, Ordering::Relaxed);
-    });
+    let listener = FaultListener::new(listener, move || counting.count(|counts| counts.connections += 1));
     std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
         let service = router(server).into_make_service_with_connect_info::<Peer>();
         runtime.block_on(async {
@@ -277,4 +165,25 @@ fn spawn(
             }
         });
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Handlers use the state, never the reverse; faults know neither.
+    #[test]
+    fn state_and_faults_use_no_handlers() {
+        for (folder, allowed) in [("state", &["Error", "product", "rng"][..]), ("faults", &["rng"])] {
+            let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
+            for file in files.unwrap().map(|file| file.unwrap().path()) {
+                let source = std::fs::read_to_string(&file).unwrap();
+                assert!(!source.contains("super::super"), "{}", file.display());
+                for path in source.split("crate::").skip(1) {
+                    let name = path.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+                    assert!(allowed.contains(&name), "{} uses {name}", file.display());
+                }
+            }
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! What each product serves, by its version and, where it was asked for, by its clock.
+//! What each product serves, by its version and, where one was set, by its clock.
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Error;
+use crate::Error;
 
 /// Whose API the sandbox speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
@@ -28,7 +28,7 @@ impl Product {
         }
     }
 
-    /// The path under which everything stands.
+    /// The path that every resource is below.
     #[must_use]
     pub const fn base_path(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Product {
         }
     }
 
-    pub(super) const fn application(self) -> &'static str {
+    pub(crate) const fn application(self) -> &'static str {
         match self {
             Self::OpsManager => "MongoDB Ops Manager",
             Self::CloudManager => "MongoDB Cloud Manager",
@@ -46,22 +46,22 @@ impl Product {
     }
 }
 
-/// How IP lists are called, in paths and in error codes.
+/// What IP lists are called, in paths and in error codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spelling {
+pub(crate) enum ListName {
     Whitelist,
     AccessList,
 }
 
-impl Spelling {
-    pub(super) const fn path(self) -> &'static str {
+impl ListName {
+    pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Whitelist => "whitelist",
             Self::AccessList => "accessList",
         }
     }
 
-    pub(super) const fn code(self) -> &'static str {
+    pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Whitelist => "WHITELIST",
             Self::AccessList => "ACCESS_LIST",
@@ -71,7 +71,7 @@ impl Spelling {
 
 /// Whether `/users/{id}/keys` is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PersonalKeys {
+pub(crate) enum PersonalKeyResource {
     Served,
     /// No such path: Ops Manager before 4.0, and from 5.0 on.
     Unknown,
@@ -79,9 +79,9 @@ pub(super) enum PersonalKeys {
     Removed,
 }
 
-/// One product at one version and time.
-pub(super) struct Served {
-    pub(super) product: Product,
+/// The rules of one product at one version and time.
+pub(crate) struct ProductRules {
+    pub(crate) product: Product,
     /// Major and minor, which only Ops Manager has rules for.
     version: (u64, u64),
     clock: Option<DateTime<Utc>>,
@@ -91,8 +91,8 @@ const ATLAS_REFUSES: i64 = 1_614_556_800; // 2021-03-01
 const ATLAS_REMOVES: i64 = 1_624_406_400; // 2021-06-23
 const CLOUD_MANAGER_REMOVES: i64 = 1_627_948_800; // 2021-08-03
 
-impl Served {
-    pub(super) fn new(product: Product, version: &str, clock: Option<DateTime<Utc>>) -> Result<Self, Error> {
+impl ProductRules {
+    pub(crate) fn new(product: Product, version: &str, clock: Option<DateTime<Utc>>) -> Result<Self, Error> {
         let mut numbers = version.split('.').map(str::parse::<u64>);
         let version = match (product, numbers.next(), numbers.next()) {
             (_, Some(Ok(major)), Some(Ok(minor))) => (major, minor),
@@ -103,65 +103,65 @@ impl Served {
     }
 
     /// The service's now, to the second.
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         let now = self.clock.unwrap_or_else(|| SystemTime::now().into());
         now - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()))
     }
 
     /// The removal from Atlas and Cloud Manager follows a clock that was set, never the system's: otherwise nothing
     /// would be left there to show.
-    pub(super) fn personal_keys(&self) -> PersonalKeys {
+    pub(crate) fn personal_keys(&self) -> PersonalKeyResource {
         let removed = |from| self.clock.is_some_and(|now| now.timestamp() >= from);
         match self.product {
-            Product::OpsManager if (4..5).contains(&self.version.0) => PersonalKeys::Served,
-            Product::OpsManager => PersonalKeys::Unknown,
-            Product::CloudManager if removed(CLOUD_MANAGER_REMOVES) => PersonalKeys::Removed,
-            Product::Atlas if removed(ATLAS_REMOVES) => PersonalKeys::Removed,
-            Product::CloudManager | Product::Atlas => PersonalKeys::Served,
+            Product::OpsManager if (4..5).contains(&self.version.0) => PersonalKeyResource::Served,
+            Product::OpsManager => PersonalKeyResource::Unknown,
+            Product::CloudManager if removed(CLOUD_MANAGER_REMOVES) => PersonalKeyResource::Removed,
+            Product::Atlas if removed(ATLAS_REMOVES) => PersonalKeyResource::Removed,
+            Product::CloudManager | Product::Atlas => PersonalKeyResource::Served,
         }
     }
 
     /// Whether a personal key may log in.
-    pub(super) fn accepts_personal_keys(&self) -> bool {
+    pub(crate) fn accepts_personal_keys(&self) -> bool {
         match self.product {
             Product::OpsManager => self.version < (5, 0),
-            Product::CloudManager => self.personal_keys() == PersonalKeys::Served,
+            Product::CloudManager => self.personal_keys() == PersonalKeyResource::Served,
             Product::Atlas => self.now().timestamp() < ATLAS_REFUSES,
         }
     }
 
     /// Only Ops Manager 4.0 still makes personal keys.
-    pub(super) fn creates_personal_keys(&self) -> bool {
+    pub(crate) fn creates_personal_keys(&self) -> bool {
         self.product == Product::OpsManager && self.version < (4, 1)
     }
 
     /// Ops Manager 4.0 does not delete them yet.
-    pub(super) fn deletes_personal_keys(&self) -> bool {
+    pub(crate) fn deletes_personal_keys(&self) -> bool {
         !self.creates_personal_keys()
     }
 
     /// Ops Manager has programmatic keys since 4.1.
-    pub(super) fn has_programmatic_keys(&self) -> bool {
+    pub(crate) fn has_programmatic_keys(&self) -> bool {
         self.product != Product::OpsManager || self.version >= (4, 1)
     }
 
-    pub(super) fn has_global_keys(&self) -> bool {
+    pub(crate) fn has_global_keys(&self) -> bool {
         self.product == Product::OpsManager && self.has_programmatic_keys()
     }
 
-    pub(super) fn has_include_count(&self) -> bool {
+    pub(crate) fn has_include_count(&self) -> bool {
         self.product == Product::Atlas
     }
 
     /// A deletion answers 200 with `{}` on Atlas, and 204 elsewhere.
-    pub(super) fn deletes_with_a_body(&self) -> bool {
+    pub(crate) fn deletes_with_a_body(&self) -> bool {
         self.product == Product::Atlas
     }
 
-    pub(super) fn spelling(&self) -> Spelling {
+    pub(crate) fn list_name(&self) -> ListName {
         match self.product {
-            Product::OpsManager if self.version < (5, 0) => Spelling::Whitelist,
-            Product::OpsManager | Product::CloudManager | Product::Atlas => Spelling::AccessList,
+            Product::OpsManager if self.version < (5, 0) => ListName::Whitelist,
+            Product::OpsManager | Product::CloudManager | Product::Atlas => ListName::AccessList,
         }
     }
 }

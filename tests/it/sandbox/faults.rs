@@ -52,7 +52,7 @@ fn a_fault_is_a_kind_times_an_argument_a_share_and_a_place() {
         ),
     ] {
         let fault = fault(spec);
-        assert_eq!((fault.kind(), fault.first()), (&kind, first), "{spec}");
+        assert_eq!((fault.kind(), fault.failures()), (&kind, first), "{spec}");
         assert_eq!(fault.is_permanent(), first.is_none());
         assert_eq!(fault.to_string(), spec);
     }

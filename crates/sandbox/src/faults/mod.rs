@@ -1,24 +1,26 @@
-//! Answers that a well-behaved service never gives: which requests get one, and what it is like.
+//! Answers that a well-behaved service never gives: which requests get one, and what it is like. This module knows neither
+//! the handlers nor the deployment.
 //!
-//! Whom a fault hits follows from the seed and from what is asked for, never from the order or the time of arrival. So a
-//! run against a broken deployment can be repeated, and a test knows beforehand what must come of it.
+//! Which requests meet a fault follows from the seed and from what is requested, never from the order or the time of
+//! arrival. So a run against a broken deployment can be repeated, and a test knows beforehand what must come of it.
 //!
 //! ```text
-//! spec, kind: what `--fault` takes ── hits: who is hit ── broken: answers of its own
-//!                                                      └─ lists: pages that lie
-//!                                                      └─ line: connections that end or crawl
+//! spec: what `--fault` takes ── selection: which requests meet it ── replacement: another answer
+//!                                                                 ├─ wrong_data: the answer, altered
+//!                                                                 └─ transport: the answer, lost or damaged on its way
 //! ```
 
-mod broken;
-mod hits;
-mod kind;
-mod line;
-mod lists;
+mod replacement;
+mod selection;
 mod spec;
+mod transport;
+mod wrong_data;
 
-pub use self::kind::{AuthFault, FaultKind, Replacement, StatusDetail, Transport, WrongData, WrongTotal};
-pub use self::spec::{Fault, FaultError, Resource};
+pub use self::replacement::{Replacement, StatusDetail};
+pub use self::spec::{AuthFault, Fault, FaultError, FaultKind, Resource};
+pub use self::transport::Transport;
+pub use self::wrong_data::{WrongData, WrongTotal};
 
-pub(super) use self::hits::{Asked, Faults, Hit};
-pub(super) use self::line::{Lines, Peer};
-pub(super) use self::spec::HELP;
+pub(crate) use self::selection::{ActiveFault, FaultTarget, Faults, Stage};
+pub(crate) use self::spec::HELP;
+pub(crate) use self::transport::{FaultListener, Peer};

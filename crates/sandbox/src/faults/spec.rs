@@ -2,11 +2,13 @@
 
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
+use std::time::Duration;
 
-use super::hits::Asked;
-use super::kind::FaultKind;
+use super::replacement::Replacement;
+use super::transport::Transport;
+use super::wrong_data::WrongData;
 
-/// The grammar and all kinds, for `--help` and for whoever mistypes one. `docs/sandbox.md` tells more of each.
+/// The grammar and all kinds, for `--help` and for a spec that is no fault. `docs/sandbox.md` explains each.
 pub(crate) const HELP: &str = "\
 Faults: KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
   xN     a request that is hit fails N times and then passes; without it, for ever
@@ -46,13 +48,37 @@ Faults: KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
 pub struct Fault {
     spec: String,
     kind: FaultKind,
-    first: Option<u32>,
+    failures: Option<u32>,
     share: f64,
     resources: Vec<Resource>,
-    front: bool,
+    before_digest: bool,
 }
 
-/// What is asked for.
+/// What goes wrong, sorted by where it happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The digest layer rejects what is right.
+    Auth(AuthFault),
+    /// Another answer takes the place of the service's, which does nothing.
+    Replacement(Replacement),
+    /// The service's answer holds wrong data.
+    WrongData(WrongData),
+    /// The service's answer is lost or damaged on its way.
+    Transport(Transport),
+}
+
+/// How the digest layer rejects what is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthFault {
+    /// Every challenge asks for Basic.
+    Basic,
+    /// Every nonce is called stale, and replaced by a new one.
+    Stale,
+    /// Every response to a challenge is refused.
+    Refused,
+}
+
+/// What a fault is limited to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// `/users/{id}/keys` and below.
@@ -88,35 +114,30 @@ impl Fault {
         &self.kind
     }
 
-    /// How often a request that is hit fails before it passes; `None` for always.
+    /// How often a request fails before it passes; `None` for always.
     #[must_use]
-    pub fn first(&self) -> Option<u32> {
-        self.first
+    pub fn failures(&self) -> Option<u32> {
+        self.failures
     }
 
-    /// Whether asking again is in vain.
+    /// Whether a retry is in vain.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        self.first.is_none()
+        self.failures.is_none()
     }
 
-    /// Whether it strikes before the digest is looked at.
-    pub(super) fn is_in_front(&self) -> bool {
-        self.front || matches!(self.kind, FaultKind::Auth(_))
+    /// Whether it comes before the digest is looked at.
+    pub(super) fn is_before_digest(&self) -> bool {
+        self.before_digest || matches!(self.kind, FaultKind::Auth(_))
     }
 
     pub(super) fn share(&self) -> f64 {
         self.share
     }
 
-    /// Whether it could hit this at all.
-    pub(super) fn concerns(&self, asked: &Asked) -> bool {
-        let here = self.resources.is_empty() || asked.resource.is_some_and(|it| self.resources.contains(&it));
-        let suits = || {
-            let resource = asked.resource.is_some_and(|resource| self.kind.lives_in(resource));
-            resource && asked.reads && (asked.is_list || !self.kind.bends_lists())
-        };
-        here && (!matches!(self.kind, FaultKind::WrongData(_)) || suits())
+    /// The resources that it is limited to; none for no limit.
+    pub(super) fn resources(&self) -> &[Resource] {
+        &self.resources
     }
 }
 
@@ -139,7 +160,7 @@ impl FromStr for Fault {
         let (name, argument) = what.split_once('=').map_or((what, None), |(name, text)| (name, Some(text)));
         let times =
             name.rsplit_once('x').filter(|(_, times)| times.bytes().all(|digit| digit.is_ascii_digit()));
-        let (name, first) = match times {
+        let (name, failures) = match times {
             Some((name, times)) => {
                 let times = times.parse().ok().filter(|times| *times > 0);
                 (name, Some(times.ok_or_else(|| wrong("xN is x1 or more"))?))
@@ -148,21 +169,21 @@ impl FromStr for Fault {
         };
         let kind = FaultKind::parse(name, argument).ok_or_else(unknown)?.map_err(wrong)?;
         let share = share(share_text).ok_or_else(|| wrong("the share is 0 to 1 or 0% to 100%"))?;
-        let (mut resources, mut front) = (Vec::new(), false);
+        let (mut resources, mut before_digest) = (Vec::new(), false);
         for word in place.iter().flat_map(|place| place.split('+')) {
             match word {
                 "keys" => resources.push(Resource::Keys),
                 "users" => resources.push(Resource::Users),
                 "orgs" => resources.push(Resource::Orgs),
                 "byname" => resources.push(Resource::ByName),
-                "digest" => front = true,
+                "digest" => before_digest = true,
                 _ => return Err(wrong("WHERE is keys, users, orgs, byname or digest, joined with +")),
             }
         }
-        if !resources.is_empty() && !resources.iter().any(|resource| kind.lives_in(*resource)) {
+        if !resources.is_empty() && !resources.iter().any(|resource| kind.fits(*resource)) {
             return Err(wrong("the kind does not go with WHERE: it needs a list that is there"));
         }
-        Ok(Self { spec: spec.to_owned(), kind, first, share, resources, front })
+        Ok(Self { spec: spec.to_owned(), kind, failures, share, resources, before_digest })
     }
 }
 
@@ -171,4 +192,57 @@ impl Display for Fault {
     fn fmt(&self, out: &mut Formatter) -> std::fmt::Result {
         out.write_str(&self.spec)
     }
+}
+
+impl FaultKind {
+    /// Whether it is the same for all pages of a list.
+    pub(super) fn alters_lists(&self) -> bool {
+        matches!(self, Self::WrongData(wrong) if *wrong != WrongData::PathIds)
+    }
+
+    /// Whether an answer about this resource can have it.
+    pub(super) fn fits(&self, resource: Resource) -> bool {
+        match resource {
+            Resource::Keys => true,
+            Resource::Users | Resource::Orgs => *self != Self::WrongData(WrongData::AnotherUser),
+            Resource::ByName => !self.alters_lists(),
+        }
+    }
+
+    /// `None` for a name that no kind has, an error for an argument that is not the kind's.
+    fn parse(name: &str, argument: Option<&str>) -> Option<Result<Self, &'static str>> {
+        let auth = || Some(AuthFault::parse(name, argument)?.map(Self::Auth));
+        let replacement = || Some(Replacement::parse(name, argument)?.map(Self::Replacement));
+        let wrong_data = || Some(WrongData::parse(name, argument)?.map(Self::WrongData));
+        let transport = || Some(Transport::parse(name, argument)?.map(Self::Transport));
+        auth().or_else(replacement).or_else(wrong_data).or_else(transport)
+    }
+}
+
+impl AuthFault {
+    fn parse(name: &str, argument: Option<&str>) -> Option<Result<Self, &'static str>> {
+        Some(match name {
+            "basic" => no_argument(argument, Self::Basic),
+            "stale" => no_argument(argument, Self::Stale),
+            "refused" => no_argument(argument, Self::Refused),
+            _ => return None,
+        })
+    }
+}
+
+pub(super) fn no_argument<T>(argument: Option<&str>, kind: T) -> Result<T, &'static str> {
+    if argument.is_none() { Ok(kind) } else { Err("the kind takes no argument") }
+}
+
+pub(super) fn number(argument: Option<&str>, default: u32, most: u32) -> Result<u32, &'static str> {
+    match argument.map(str::parse) {
+        None => Ok(default),
+        Some(Ok(number)) if (1..=most).contains(&number) => Ok(number),
+        Some(_) => Err("the argument is a number from 1, and not too large"),
+    }
+}
+
+/// Milliseconds, of a day at most.
+pub(super) fn milliseconds(argument: Option<&str>, default: u32) -> Result<Duration, &'static str> {
+    number(argument, default, 86_400_000).map(|ms| Duration::from_millis(ms.into()))
 }

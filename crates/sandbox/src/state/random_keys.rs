@@ -1,10 +1,9 @@
-//! The personal keys of the computed world: the whole range of states that an audit has to tell apart.
+//! The personal keys of the random world: the whole range of states that an audit has to tell apart.
 
 use chrono::{DateTime, Utc};
 
-use super::generated::salt;
-use super::keys::PersonalKey;
-use super::scramble::{Dice, id, uuid};
+use super::model::PersonalKey;
+use crate::rng::{Rng, object_id, stream, uuid};
 
 const FIRST_CREATED: i64 = 1_451_606_400; // 2016-01-01
 const LAST_CREATED: i64 = 1_564_444_800; // 2019-07-30
@@ -30,7 +29,7 @@ const DESCRIPTIONS: [&str; 16] = [
     "k8s operator (old)",
 ];
 
-/// What reports must stand: separators, quotes, formulas, markup, line breaks, other scripts, and nothing at all.
+/// What reports must cope with: separators, quotes, formulas, markup, line breaks, other scripts, and nothing at all.
 const AWKWARD: [&str; 12] = [
     r#"ci, nightly ("the old one")"#,
     r#"=HYPERLINK("http://example.com/?x="&A1,"open")"#,
@@ -47,44 +46,43 @@ const AWKWARD: [&str; 12] = [
 ];
 
 /// A user's `nth` key. All times are before `day`, and follow from it, the seed and the numbers alone.
-pub(super) fn personal_key(seed: u64, user: u64, nth: u64, day: DateTime<Utc>) -> PersonalKey {
+pub(crate) fn personal_key(seed: u64, user: u64, nth: u64, day: DateTime<Utc>) -> PersonalKey {
     let number = user * 16 + nth;
-    let mut dice = Dice::new(seed, salt::KEY, number);
+    let mut rng = Rng::new(seed, stream::PERSONAL_KEY, number);
     let now = day.timestamp();
-    let created = dice.between(FIRST_CREATED, LAST_CREATED).min(now - DAY);
-    let (used_count, last_used) = usage(&mut dice, created, now);
-    let description = if dice.below(100) < 88 { dice.pick(&DESCRIPTIONS) } else { dice.pick(&AWKWARD) };
+    let created = rng.between(FIRST_CREATED, LAST_CREATED).min(now - DAY);
+    let (used_count, last_used) = usage(&mut rng, created, now);
+    let description = if rng.below(100) < 88 { rng.pick(&DESCRIPTIONS) } else { rng.pick(&AWKWARD) };
     // The first key of the first user is sure to work, where a deployment has no other credential to announce.
-    let enabled = dice.below(100) < 80 || number == 0;
-    let bits = dice.roll();
+    let enabled = rng.below(100) < 80 || number == 0;
+    let bits = rng.next_u64();
+    // An odd factor keeps the last 12 digits of any two keys apart.
+    let offset = Rng::new(seed, stream::PERSONAL_KEY, u64::MAX).next_u64();
+    let node = number.wrapping_mul(0x5d58_8b65_6c07).wrapping_add(offset);
     PersonalKey {
-        id: id(created, dice.roll()),
+        id: object_id(created, rng.next_u64()),
         description: description.to_owned(),
         enabled,
-        created: at(created),
+        created_at: at(created),
         last_used: last_used.map(|last_used| at(last_used.clamp(created, now - 1))),
         used_count,
-        // An odd factor keeps the last 12 digits of any two keys apart.
-        secret: uuid(
-            bits,
-            number.wrapping_mul(0x5d58_8b65_6c07).wrapping_add(Dice::new(seed, salt::KEY, u64::MAX).roll()),
-        ),
+        secret: uuid(bits, node),
     }
 }
 
 /// How often and when it was last used.
-fn usage(dice: &mut Dice, created: i64, now: i64) -> (Option<u64>, Option<i64>) {
-    let magnitude = dice.pick(&[10, 100, 1_000, 10_000, 100_000]);
-    let count = Some(1 + dice.below(magnitude));
+fn usage(rng: &mut Rng, created: i64, now: i64) -> (Option<u64>, Option<i64>) {
+    let magnitude = rng.pick(&[10, 100, 1_000, 10_000, 100_000]);
+    let count = Some(1 + rng.below(magnitude));
     let recent = now - 90 * DAY;
-    match dice.below(100) {
+    match rng.below(100) {
         0..=21 => (Some(0), None),
-        22..=47 => (count, Some(dice.between(created, CUTOFF))),
-        48..=65 => (count, Some(dice.between(CUTOFF, recent))),
-        66..=85 => (count, Some(dice.between(recent, now))),
+        22..=47 => (count, Some(rng.between(created, CUTOFF))),
+        48..=65 => (count, Some(rng.between(CUTOFF, recent))),
+        66..=85 => (count, Some(rng.between(recent, now))),
         86..=89 => (count, None),
         90 => (None, None),
-        91 => (None, Some(dice.between(created, now))),
+        91 => (None, Some(rng.between(created, now))),
         92..=93 => (count, Some(CUTOFF)),
         94..=95 => (count, Some(CUTOFF - 1)),
         _ => (Some(1), Some(created + 1)),

@@ -1,11 +1,11 @@
-//! The nonces that were handed out: how old each is, and which of its counts were used.
+//! The nonces that were issued: how old each is, and which of its counts were used.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
-/// How many nonces are remembered; the oldest goes first, and counts as unknown from then on.
+/// How many nonces are remembered; the oldest goes first, and is unknown from then on.
 const REMEMBERED: usize = 65_536;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -19,30 +19,30 @@ pub enum NonceRule {
     Once,
 }
 
-/// What came of spending a nonce.
+/// Whether a nonce count may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spent {
-    Fresh,
+pub(super) enum NonceUse {
+    Accepted,
     /// This nonce count was used before, or is 0.
     Repeated,
     /// The nonce is unknown, too old or used up.
     Stale,
 }
 
-/// All that were handed out and still live.
+/// All nonces that were issued and are still valid.
 pub(super) struct Nonces {
     life: Duration,
     uses: u32,
     rule: NonceRule,
-    /// Keyed at random for each run, so that nobody can foretell a nonce.
+    /// Keyed at random for each run, so that a nonce can't be predicted.
     random: RandomState,
     issued: u64,
-    alive: HashMap<String, Nonce>,
+    valid: HashMap<String, Nonce>,
     by_age: VecDeque<(Instant, String)>,
 }
 
 struct Nonce {
-    born: Instant,
+    issued_at: Instant,
     answers: u32,
     /// One bit a count; grows with the highest count seen, which is at most `uses`.
     counts: Vec<u64>,
@@ -56,57 +56,57 @@ impl Nonces {
             rule,
             random: RandomState::new(),
             issued: 0,
-            alive: HashMap::new(),
+            valid: HashMap::new(),
             by_age: VecDeque::new(),
         }
     }
 
     /// A new nonce: 32 characters of base64, as 24 bytes make them.
     pub(super) fn issue(&mut self, now: Instant) -> String {
-        self.forget(now);
+        self.remove_old(now);
         self.issued += 1;
         let words = [0_u8, 1, 2].map(|part| self.random.hash_one((self.issued, part)));
         let bytes: Vec<u8> = words.into_iter().flat_map(u64::to_be_bytes).collect();
         let nonce: String = bytes.chunks_exact(3).flat_map(four_characters).collect();
         self.by_age.push_back((now, nonce.clone()));
-        self.alive.insert(nonce.clone(), Nonce { born: now, answers: 0, counts: Vec::new() });
+        self.valid.insert(nonce.clone(), Nonce { issued_at: now, answers: 0, counts: Vec::new() });
         nonce
     }
 
-    /// Marks a count of a nonce as used; `None` is an answer without a count, as of RFC 2069.
-    pub(super) fn spend(&mut self, text: &str, count: Option<u32>, now: Instant) -> Spent {
+    /// Marks a count of a nonce as used; `None` is a header without a count, as of RFC 2069.
+    pub(super) fn use_count(&mut self, text: &str, count: Option<u32>, now: Instant) -> NonceUse {
         let (life, uses, rule) = (self.life, self.uses, self.rule);
-        let Some(nonce) = self.alive.get_mut(text) else {
-            return Spent::Stale;
+        let Some(nonce) = self.valid.get_mut(text) else {
+            return NonceUse::Stale;
         };
-        if now.duration_since(nonce.born) >= life || (rule == NonceRule::Once && nonce.answers > 0) {
-            return Spent::Stale;
+        if now.duration_since(nonce.issued_at) >= life || (rule == NonceRule::Once && nonce.answers > 0) {
+            return NonceUse::Stale;
         }
         match count {
-            Some(0) => return Spent::Repeated,
-            Some(count) if count > uses => return Spent::Stale,
-            None if nonce.answers >= uses => return Spent::Stale,
-            Some(count) if !nonce.mark(count) => return Spent::Repeated,
+            Some(0) => return NonceUse::Repeated,
+            Some(count) if count > uses => return NonceUse::Stale,
+            None if nonce.answers >= uses => return NonceUse::Stale,
+            Some(count) if !nonce.mark(count) => return NonceUse::Repeated,
             Some(_) | None => {}
         }
         nonce.answers = nonce.answers.saturating_add(1);
-        Spent::Fresh
+        NonceUse::Accepted
     }
 
-    fn forget(&mut self, now: Instant) {
-        while let Some((born, _)) = self.by_age.front() {
-            if now.duration_since(*born) < self.life && self.by_age.len() < REMEMBERED {
+    fn remove_old(&mut self, now: Instant) {
+        while let Some((issued_at, _)) = self.by_age.front() {
+            if now.duration_since(*issued_at) < self.life && self.by_age.len() < REMEMBERED {
                 break;
             }
             if let Some((_, nonce)) = self.by_age.pop_front() {
-                self.alive.remove(&nonce);
+                self.valid.remove(&nonce);
             }
         }
     }
 }
 
 impl Nonce {
-    /// Whether the count was new.
+    /// Marks a count as used, and returns whether it was new.
     fn mark(&mut self, count: u32) -> bool {
         let word = usize::try_from(count / 64).unwrap_or(usize::MAX);
         let bit = 1_u64 << (count % 64);
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn the_number_of_nonces_is_bounded() {
         let mut nonces = Nonces::new(Duration::from_secs(60), 1024, NonceRule::Shared);
         let now = Instant::now();
         let first = nonces.issue(now);
@@ -137,18 +137,21 @@ mod tests {
         for _ in 0..REMEMBERED {
             nonces.issue(now);
         }
-        assert_eq!(nonces.alive.len(), REMEMBERED);
-        assert_eq!(nonces.spend(&first, Some(1), now), Spent::Stale);
+        assert_eq!(nonces.valid.len(), REMEMBERED);
+        assert_eq!(nonces.use_count(&first, Some(1), now), NonceUse::Stale);
     }
 
     #[test]
-    fn a_nonce_dies_at_the_end_of_its_life() {
+    fn a_nonce_is_stale_at_the_end_of_its_life() {
         let mut nonces = Nonces::new(Duration::from_secs(60), 1024, NonceRule::Shared);
         let now = Instant::now();
         let nonce = nonces.issue(now);
-        assert_eq!(nonces.spend(&nonce, Some(9), now + Duration::from_millis(59_999)), Spent::Fresh);
-        assert_eq!(nonces.spend(&nonce, Some(10), now + Duration::from_secs(60)), Spent::Stale);
+        assert_eq!(
+            nonces.use_count(&nonce, Some(9), now + Duration::from_millis(59_999)),
+            NonceUse::Accepted
+        );
+        assert_eq!(nonces.use_count(&nonce, Some(10), now + Duration::from_secs(60)), NonceUse::Stale);
         nonces.issue(now + Duration::from_secs(60));
-        assert_eq!(nonces.alive.len(), 1);
+        assert_eq!(nonces.valid.len(), 1);
     }
 }

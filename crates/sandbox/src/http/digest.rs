@@ -1,4 +1,4 @@
-//! HTTP Digest as the service does it: what it asks for, and what it takes for an answer.
+//! HTTP Digest as the service does it: its challenges, and the check of the `Authorization` header.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use digest_auth::{Algorithm, AlgorithmType};
 
-use super::nonces::{Nonces, Spent};
+use super::nonces::{NonceUse, Nonces};
 
 const REALM: &str = "MMS Public API";
 
@@ -29,14 +29,18 @@ pub enum Challenge {
     BasicOnly,
 }
 
-/// Why a request does not get past the digest layer.
+/// The body of the digest layer's own 401, which has no `errorCode`.
+pub(super) const NOT_AUTHORIZED: &str =
+    r#"{"reason":"Unauthorized","error":401,"detail":"You are not authorized for this resource."}"#;
+
+/// Why a request is not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Denial {
-    /// No answer was attempted.
-    Unanswered,
-    /// The answer is not right, or not well formed, or repeats a nonce count.
+pub(super) enum DigestError {
+    /// There is no `Authorization` header.
+    Missing,
+    /// The header is wrong, or not well formed, or repeats a nonce count.
     Wrong,
-    /// The nonce is unknown, too old or used up; nothing is said about the rest.
+    /// The nonce is unknown, too old or used up; the rest was not looked at.
     Stale,
 }
 
@@ -61,7 +65,7 @@ impl Challenge {
         }
     }
 
-    /// Whether an answer names an algorithm that was offered; one that names none means MD5.
+    /// The algorithm that a header names, if it was offered; a header that names none means MD5.
     fn algorithm(self, named: Option<&str>) -> Option<Algorithm> {
         let (md5, sha256) = match self {
             Self::Jetty | Self::Reference | Self::NoQop | Self::OneHeader => (true, false),
@@ -79,17 +83,17 @@ impl Challenge {
         }
     }
 
-    fn takes_qop(self) -> bool {
+    fn accepts_qop(self) -> bool {
         self != Self::NoQop
     }
 
-    fn takes_no_qop(self) -> bool {
+    fn accepts_no_qop(self) -> bool {
         matches!(self, Self::Reference | Self::NoQop)
     }
 }
 
-/// A request as far as its digest goes.
-pub(super) struct Request<'a> {
+/// The parts of a request that its digest covers.
+pub(super) struct DigestRequest<'a> {
     pub(super) method: &'a str,
     /// The request's target, byte for byte.
     pub(super) target: &'a str,
@@ -97,59 +101,59 @@ pub(super) struct Request<'a> {
     pub(super) authorization: Vec<Option<&'a str>>,
 }
 
-/// Judges a request's answer. `secrets` looks a digest user up: the passwords it may have, each with what it stands for.
+/// Checks a request's digest. `credentials` looks a digest user up: the passwords it may have, each with what it proves.
 ///
-/// The nonce is spent before the password is looked at, so that guessing costs nonce counts.
-pub(super) fn judge<T>(
-    request: &Request,
+/// The nonce count is used before the password is looked at, so that guessing costs nonce counts.
+pub(super) fn authenticate<T>(
+    request: &DigestRequest,
     challenge: Challenge,
     nonces: &mut Nonces,
     now: Instant,
-    secrets: impl FnOnce(&str) -> Vec<(String, T)>,
-) -> Result<T, Denial> {
+    credentials: impl FnOnce(&str) -> Vec<(String, T)>,
+) -> Result<T, DigestError> {
     let header = match request.authorization.as_slice() {
-        [] => return Err(Denial::Unanswered),
+        [] => return Err(DigestError::Missing),
         [Some(header)] => *header,
-        _ => return Err(Denial::Wrong),
+        _ => return Err(DigestError::Wrong),
     };
-    let answer = Answer::parse(header).ok_or(Denial::Wrong)?;
-    let algorithm = challenge.algorithm(answer.get("algorithm")).ok_or(Denial::Wrong)?;
-    let counted = answer.counted(challenge)?;
-    let field = |name| answer.get(name).ok_or(Denial::Wrong);
+    let fields = DigestFields::parse(header).ok_or(DigestError::Wrong)?;
+    let algorithm = challenge.algorithm(fields.get("algorithm")).ok_or(DigestError::Wrong)?;
+    let counted = fields.nonce_count(challenge)?;
+    let field = |name| fields.get(name).ok_or(DigestError::Wrong);
     let (user, nonce, response) = (field("username")?, field("nonce")?, field("response")?);
     if field("realm")? != REALM || field("uri")? != request.target {
-        return Err(Denial::Wrong);
+        return Err(DigestError::Wrong);
     }
-    match nonces.spend(nonce, counted.as_ref().map(|counted| counted.count), now) {
-        Spent::Fresh => {}
-        Spent::Repeated => return Err(Denial::Wrong),
-        Spent::Stale => return Err(Denial::Stale),
+    match nonces.use_count(nonce, counted.as_ref().map(|counted| counted.count), now) {
+        NonceUse::Accepted => {}
+        NonceUse::Repeated => return Err(DigestError::Wrong),
+        NonceUse::Stale => return Err(DigestError::Stale),
     }
     let middle = match &counted {
         Some(counted) => Cow::Owned(format!("{nonce}:{}:{}:auth", counted.text, counted.client_nonce)),
         None => Cow::Borrowed(nonce),
     };
-    let what = algorithm.hash_str(&format!("{}:{}", request.method, request.target));
-    let fits = |password: &str| {
-        let who = algorithm.hash_str(&format!("{user}:{REALM}:{password}"));
-        algorithm.hash_str(&format!("{who}:{middle}:{what}")) == response
+    let request_hash = algorithm.hash_str(&format!("{}:{}", request.method, request.target));
+    let matches = |password: &str| {
+        let user_hash = algorithm.hash_str(&format!("{user}:{REALM}:{password}"));
+        algorithm.hash_str(&format!("{user_hash}:{middle}:{request_hash}")) == response
     };
-    let found = secrets(user).into_iter().find(|(password, _)| fits(password));
-    found.map(|(_, meaning)| meaning).ok_or(Denial::Wrong)
+    let found = credentials(user).into_iter().find(|(password, _)| matches(password));
+    found.map(|(_, proven)| proven).ok_or(DigestError::Wrong)
 }
 
 /// The fields of an `Authorization: Digest` header, by their names in lower case.
-struct Answer(BTreeMap<String, String>);
+struct DigestFields(BTreeMap<String, String>);
 
-/// The part of an answer that only `qop=auth` has.
-struct Counted<'a> {
+/// The fields that only `qop=auth` has.
+struct NonceCount<'a> {
     count: u32,
     text: &'a str,
     client_nonce: &'a str,
 }
 
-impl Answer {
-    /// `None` unless the header is a digest answer, well formed, with no field twice.
+impl DigestFields {
+    /// `None` unless the header is one of Digest, well formed, with no field twice.
     fn parse(header: &str) -> Option<Self> {
         let (scheme, mut rest) = header.trim().split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("digest") {
@@ -174,19 +178,19 @@ impl Answer {
         self.0.get(name).map(String::as_str)
     }
 
-    /// `None` for an answer without qop, where the challenge allows one.
-    fn counted(&self, challenge: Challenge) -> Result<Option<Counted<'_>>, Denial> {
+    /// `None` for a header without qop, where the challenge allows one.
+    fn nonce_count(&self, challenge: Challenge) -> Result<Option<NonceCount<'_>>, DigestError> {
         let Some(qop) = self.get("qop") else {
-            return if challenge.takes_no_qop() { Ok(None) } else { Err(Denial::Wrong) };
+            return if challenge.accepts_no_qop() { Ok(None) } else { Err(DigestError::Wrong) };
         };
-        let text = self.get("nc").ok_or(Denial::Wrong)?;
-        let client_nonce = self.get("cnonce").filter(|text| !text.is_empty()).ok_or(Denial::Wrong)?;
+        let text = self.get("nc").ok_or(DigestError::Wrong)?;
+        let client_nonce = self.get("cnonce").filter(|text| !text.is_empty()).ok_or(DigestError::Wrong)?;
         let hex = text.len() == 8 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-        if !hex || qop != "auth" || !challenge.takes_qop() {
-            return Err(Denial::Wrong);
+        if !hex || qop != "auth" || !challenge.accepts_qop() {
+            return Err(DigestError::Wrong);
         }
-        let count = u32::from_str_radix(text, 16).map_err(|_| Denial::Wrong)?;
-        Ok(Some(Counted { count, text, client_nonce }))
+        let count = u32::from_str_radix(text, 16).map_err(|_| DigestError::Wrong)?;
+        Ok(Some(NonceCount { count, text, client_nonce }))
     }
 }
 
@@ -222,13 +226,14 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_header_makes_it_panic(header in r#"(?i:digest)? ?([a-z]{0,3} ?=? ?["\\,é]{0,3})*"#) {
-            let _ = Answer::parse(&header);
+            let _ = DigestFields::parse(&header);
         }
     }
 
     #[test]
-    fn an_answer_that_is_not_well_formed_is_none() {
-        let good = Answer::parse(r#"digest Username="a\"b",  realm = "x, y" ,nc=00000001,qop=auth"#).unwrap();
+    fn a_header_that_is_not_well_formed_is_refused() {
+        let good =
+            DigestFields::parse(r#"digest Username="a\"b",  realm = "x, y" ,nc=00000001,qop=auth"#).unwrap();
         assert_eq!(good.get("username"), Some(r#"a"b"#));
         assert_eq!(good.get("realm"), Some("x, y"));
         assert_eq!(good.get("qop"), Some("auth"));
@@ -248,7 +253,7 @@ mod tests {
             "Digest =b",
             "Basic dXNlcjpwYXNz",
         ] {
-            assert!(Answer::parse(bad).is_none(), "{bad}");
+            assert!(DigestFields::parse(bad).is_none(), "{bad}");
         }
     }
 }

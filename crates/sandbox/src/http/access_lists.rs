@@ -1,0 +1,138 @@
+//! `…/whitelist` and `…/accessList`: the addresses from which a user or a programmatic key may call.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, time};
+use super::call::Call;
+use super::error::ApiError;
+use super::input::Attributes;
+use super::programmatic_keys::{find_visible, may_change, may_see};
+use crate::state::{AccessEntry, CallerKey, GlobalEntry, ListOwner, Network, Scope};
+
+/// An entry of the list with this path. A single address is the entry's name, and a block is, percent-encoded.
+fn document(call: &Call, entry: &AccessEntry, list: &str) -> Value {
+    let block = entry.network.to_string();
+    let address = entry.network.single().map(|address| address.to_string());
+    let name = address.clone().unwrap_or_else(|| block.replace('/', "%2F"));
+    let mut document = json!({
+        "cidrBlock": block,
+        "count": entry.count,
+        "created": time(entry.created),
+        "links": call.self_link(&format!("{list}/{name}")),
+    });
+    if let Some(address) = address {
+        document["ipAddress"] = address.into();
+    }
+    if let Some((at, from)) = entry.last_used {
+        document["lastUsed"] = time(at).into();
+        document["lastUsedAddress"] = from.to_string().into();
+    }
+    document
+}
+
+fn global_document(entry: &GlobalEntry) -> Value {
+    json!({
+        "cidrBlock": entry.network.to_string(),
+        "created": time(entry.created),
+        "description": entry.description,
+        "id": entry.id,
+        "type": "GLOBAL_ROLE",
+        "updated": time(entry.created),
+    })
+}
+
+/// A user's list, which is that user's alone.
+pub(super) fn user_list(call: &Call, id: &str, entry: Option<&str>) -> Result<Answer, ApiError> {
+    let user = call.user(id)?;
+    if call.caller.user != user {
+        return Err(ApiError::access_list_denied(call.list_name(), id));
+    }
+    serve(call, ListOwner::User(user), &format!("/users/{id}/{}", call.list_name().path()), entry)
+}
+
+/// The list of an organization's key, for that key itself and for the organization's owners.
+pub(super) fn key_list(call: &Call, org: &str, key: &str, entry: Option<&str>) -> Result<Answer, ApiError> {
+    let (index, _) = find_visible(call, Scope::Org(org), key)?;
+    if call.caller.key != CallerKey::Programmatic(index) {
+        may_change(call, Scope::Org(org))?;
+    }
+    let list = format!("/orgs/{org}/apiKeys/{key}/{}", call.list_name().path());
+    serve(call, ListOwner::ProgrammaticKey(index), &list, entry)
+}
+
+fn serve(call: &Call, owner: ListOwner, list: &str, entry: Option<&str>) -> Result<Answer, ApiError> {
+    let show = |entries: &[AccessEntry]| call.list_all(entries, |entry| document(call, entry, list));
+    match (call.method, entry) {
+        (&Method::GET, None) => Ok(show(&call.deployment.access_list(owner))),
+        (&Method::GET, Some(name)) => {
+            let entries = call.deployment.access_list(owner);
+            Ok(Answer::ok(document(call, &entries[find(call, &entries, name)?], list)))
+        }
+        (&Method::POST, None) => {
+            let new = Attributes::parse_list(call.body)?;
+            let new: Vec<_> = new.iter().map(network).collect::<Result<_, _>>()?;
+            call.deployment.edit_access_list(owner, |entries| {
+                for network in new {
+                    if !entries.iter().any(|entry| entry.network == network) {
+                        entries.push(AccessEntry::new(network, call.deployment.rules.now()));
+                    }
+                }
+                Ok(show(entries))
+            })
+        }
+        (&Method::DELETE, Some(name)) => call.deployment.edit_access_list(owner, |entries| {
+            let at = find(call, entries, name)?;
+            if matches!(owner, ListOwner::User(_)) && entries[at].network.contains(call.address) {
+                return Err(ApiError::cannot_remove_caller(call.list_name(), name));
+            }
+            entries.remove(at);
+            Ok(call.deleted())
+        }),
+        _ => Err(call.wrong_method()),
+    }
+}
+
+fn find(call: &Call, entries: &[AccessEntry], name: &str) -> Result<usize, ApiError> {
+    let network: Option<Network> = name.parse().ok();
+    let at = entries.iter().position(|entry| Some(entry.network) == network);
+    at.ok_or_else(|| ApiError::entry_not_found(call.list_name(), name))
+}
+
+/// The address of a body, which is an `ipAddress` or a `cidrBlock`; with both, the block counts.
+///
+/// # Errors
+/// Neither, or what is no address.
+fn network(attributes: &Attributes) -> Result<Network, ApiError> {
+    let text = attributes.text("cidrBlock")?.or(attributes.text("ipAddress")?);
+    Ok(text.ok_or_else(|| ApiError::invalid_attribute("ipAddress"))?.parse::<Network>()?)
+}
+
+/// `/admin/whitelist` and `/admin/accessList`.
+pub(super) fn global_list(call: &Call, id: Option<&str>) -> Result<Answer, ApiError> {
+    may_see(call, Scope::Global)?;
+    let unknown = |id: &str| ApiError::entry_not_found(call.list_name(), id);
+    match (call.method, id) {
+        (&Method::GET, None) => Ok(call.list_all(&call.deployment.global_access_list(), global_document)),
+        (&Method::GET, Some(id)) => {
+            let entries = call.deployment.global_access_list();
+            let found = entries.iter().find(|entry| entry.id == id).ok_or_else(|| unknown(id))?;
+            Ok(Answer::ok(global_document(found)))
+        }
+        (&Method::POST, None) => {
+            let body = Attributes::parse(call.body)?;
+            let (network, description) = (network(&body)?, body.text("description")?.unwrap_or_default());
+            let (id, created) = (call.deployment.new_id(), call.deployment.rules.now());
+            let entry = GlobalEntry { id, network, description, created };
+            let document = global_document(&entry);
+            call.deployment.edit_global_access_list(|entries| entries.push(entry));
+            Ok(Answer::ok(document))
+        }
+        (&Method::DELETE, Some(id)) => call.deployment.edit_global_access_list(|entries| {
+            let at = entries.iter().position(|entry| entry.id == id).ok_or_else(|| unknown(id))?;
+            entries.remove(at);
+            Ok(call.deleted())
+        }),
+        _ => Err(call.wrong_method()),
+    }
+}

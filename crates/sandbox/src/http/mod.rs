@@ -1,0 +1,26 @@
+//! The handlers: a request comes in, an answer goes out. They read and change the [`Deployment`](crate::state::Deployment).
+//!
+//! ```text
+//! server: connection ── digest + nonces ── route ── users, organizations, personal_keys, programmatic_keys, access_lists
+//!         call, input: one authenticated request      answer, error: what comes back
+//! ```
+
+mod access_lists;
+mod answer;
+mod call;
+mod digest;
+mod error;
+mod input;
+mod nonces;
+mod organizations;
+mod personal_keys;
+mod programmatic_keys;
+mod route;
+mod server;
+mod users;
+
+pub use self::digest::Challenge;
+pub use self::nonces::NonceRule;
+pub use self::server::Counts;
+
+pub(crate) use self::server::{Server, router};

@@ -1,0 +1,74 @@
+//! From a path to the resource behind it: the table of contents of the whole service.
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::error::ApiError;
+use super::server::GIT_HASH;
+use super::{access_lists, organizations, personal_keys, programmatic_keys, users};
+use crate::product::PersonalKeyResource;
+use crate::state::Scope;
+
+/// Does what a call asks for. `segments` are those of its path, decoded.
+///
+/// # Errors
+/// What the service refuses; a path that this product and version does not have is not found.
+pub(super) fn route(call: &Call, segments: &[&str]) -> Result<Answer, ApiError> {
+    let rules = &call.deployment.rules;
+    let unknown = || Err(ApiError::resource_not_found(call.path));
+    let (list, programmatic) = (call.list_name().path(), rules.has_programmatic_keys());
+    match *segments {
+        [] => root(call),
+
+        ["users", "byName", name] => users::by_name(call, name),
+        ["users", id] => users::by_id(call, id),
+        ["users", id, "keys", ref key @ ..] if key.len() < 2 => match (rules.personal_keys(), key) {
+            (PersonalKeyResource::Served, []) => personal_keys::all(call, id),
+            (PersonalKeyResource::Served, [key, ..]) => personal_keys::one(call, id, key),
+            (PersonalKeyResource::Removed, _) => Err(ApiError::personal_keys_deprecated()),
+            (PersonalKeyResource::Unknown, _) => unknown(),
+        },
+        ["users", id, name] if name == list => access_lists::user_list(call, id, None),
+        ["users", id, name, entry] if name == list => access_lists::user_list(call, id, Some(entry)),
+
+        ["orgs"] => organizations::orgs(call),
+        ["orgs", id] => organizations::org(call, id),
+        ["orgs", id, "users"] => organizations::org_users(call, id),
+        ["orgs", id, "groups"] => organizations::org_groups(call, id),
+        ["groups"] => organizations::groups(call),
+        ["groups", id] => organizations::group(call, id),
+        ["groups", id, "users"] => organizations::group_users(call, id),
+
+        ["orgs", id, "apiKeys"] if programmatic => programmatic_keys::all(call, Scope::Org(id)),
+        ["orgs", id, "apiKeys", key] if programmatic => programmatic_keys::one(call, Scope::Org(id), key),
+        ["orgs", id, "apiKeys", key, name] if programmatic && name == list => {
+            access_lists::key_list(call, id, key, None)
+        }
+        ["orgs", id, "apiKeys", key, name, entry] if programmatic && name == list => {
+            access_lists::key_list(call, id, key, Some(entry))
+        }
+        ["groups", id, "apiKeys"] if programmatic => programmatic_keys::all(call, Scope::Group(id)),
+        ["groups", id, "apiKeys", key] if programmatic => programmatic_keys::assignment(call, id, key),
+
+        ["admin", ref rest @ ..] if rules.has_global_keys() => match *rest {
+            ["apiKeys"] => programmatic_keys::all(call, Scope::Global),
+            ["apiKeys", key] => programmatic_keys::one(call, Scope::Global, key),
+            [name] if name == list => access_lists::global_list(call, None),
+            [name, entry] if name == list => access_lists::global_list(call, Some(entry)),
+            _ => unknown(),
+        },
+        _ => unknown(),
+    }
+}
+
+/// The base path itself.
+fn root(call: &Call) -> Result<Answer, ApiError> {
+    call.only_get()?;
+    Ok(Answer::ok(json!({
+        "appName": call.deployment.rules.product.application(),
+        "build": GIT_HASH,
+        "links": call.self_link(""),
+        "throttling": false,
+    })))
+}

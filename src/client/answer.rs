@@ -15,7 +15,7 @@ pub(super) struct Received {
     pub(super) body: Vec<u8>,
     /// Whether the digest layer accepted an answer on the way here.
     pub(super) authenticated: bool,
-    /// What the service took for it, challenges included, without what the pace made it wait.
+    /// What the service took for it, challenges included, without the waits of the rate limiter.
     pub(super) took: Duration,
 }
 

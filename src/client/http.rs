@@ -1,4 +1,4 @@
-//! One request done right: paced, authenticated, redirected only at home, bounded, and asked again while what went wrong
+//! One request done right: rate-limited, authenticated, redirected only at home, bounded, and asked again while what went wrong
 //! may pass.
 
 use std::num::NonZeroUsize;
@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 
 use super::answer::{self, Classification, Received};
 use super::auth::{NextStep, Session};
+use super::concurrency::{ConcurrencyLimit, Load};
 use super::failure::{BODY_LIMIT, ClientError, RequestError, cause};
 use super::keyring::{CredentialStore, Credentials};
-use super::pace::{self, Pace, Signal};
 use super::product;
+use super::rate_limiter::{RateLimiter, backoff};
 use super::saved::version_told;
 use super::tls;
 use super::wire::ErrorDocument;
@@ -72,7 +73,8 @@ pub struct Client {
     pub(super) base: Url,
     pub(super) product: Product,
     keyring: CredentialStore,
-    pub(super) pace: Pace,
+    concurrency: ConcurrencyLimit,
+    pub(super) rate_limiter: RateLimiter,
     retries: u32,
     service_version: OnceLock<String>,
     clock_skew: OnceLock<i64>,
@@ -118,7 +120,8 @@ impl Client {
             base: product::base(&connection.url, connection.product),
             product: connection.product,
             keyring: CredentialStore::new(connection.credentials),
-            pace: Pace::new(connection.concurrency.get(), connection.rate),
+            concurrency: ConcurrencyLimit::new(connection.concurrency),
+            rate_limiter: RateLimiter::new(connection.rate),
             retries: connection.retries,
             service_version: OnceLock::new(),
             clock_skew: OnceLock::new(),
@@ -155,20 +158,20 @@ impl Client {
         let url = self.below_base(path);
         let mut retries = 0;
         loop {
-            let permit = self.pace.enter().await;
+            let permit = self.concurrency.acquire().await;
             let started = Instant::now();
             let tried = match self.follow(session, &url).await {
                 Ok(received) => self.told(received),
                 Err(failure) => Tried::Failed(failure),
             };
             if let Some(permit) = permit {
-                permit.finish(tried.signal(started.elapsed()));
+                permit.release(tried.load(started.elapsed()));
             }
             if retries == self.retries || !self.may_pass(&tried) {
                 return Ok((self.settled(session, &url, tried)?, retries));
             }
             retries += 1;
-            tokio::time::sleep(pace::backoff(retries)).await;
+            tokio::time::sleep(backoff(retries)).await;
         }
     }
 
@@ -194,7 +197,7 @@ impl Client {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
             let received = self.exchange(session, &url).await?;
-            self.pace.heed(&received.headers, SystemTime::now());
+            self.rate_limiter.pause_as_asked(&received.headers, SystemTime::now());
             self.note(&received.headers);
             match self.redirected(&url, &received)? {
                 None => return Ok(received),
@@ -207,15 +210,15 @@ impl Client {
     /// Sends, and answers what the digest layer asks.
     async fn exchange(&self, session: &Session, url: &Url) -> Result<Received, RequestError> {
         let path = &url[Position::BeforePath..Position::AfterQuery];
-        // The turn before the nonce, which must not grow old while it waits for a slow pace.
-        self.pace.turn().await;
+        // The slot before the nonce, which must not grow old while it waits for a low rate.
+        self.rate_limiter.wait_for_slot().await;
         let mut pass = session.enter().await;
         let mut took = Duration::ZERO;
         for challenges in 0..CHALLENGES {
             if challenges > 0 {
-                self.pace.turn_at_once();
+                self.rate_limiter.take_slot();
             }
-            self.pace.pause().await;
+            self.rate_limiter.wait_while_paused().await;
             let mut request = self.http.get(url.clone()).header(ACCEPT, "application/json");
             let authorization = session.authorization(&pass, path);
             let authenticated = authorization.is_some();
@@ -353,18 +356,16 @@ impl Client {
 
 impl Tried {
     /// What it says about the deployment's load.
-    fn signal(&self, latency: Duration) -> Signal {
+    fn load(&self, latency: Duration) -> Load {
         match self {
-            Self::Answer(Answer::Document { .. }) => Signal::Fine(latency),
+            Self::Answer(Answer::Document { .. }) => Load::Normal(latency),
             Self::Answer(Answer::Refusal(outcome)) | Self::UnexpectedResponse(outcome)
                 if answer::is_overload(outcome) =>
             {
-                Signal::Overloaded
+                Load::Overloaded
             }
-            Self::Failed(RequestError::Timeout(_)) => Signal::Overloaded,
-            Self::Answer(Answer::Refusal(_)) | Self::UnexpectedResponse(_) | Self::Failed(_) => {
-                Signal::Neither
-            }
+            Self::Failed(RequestError::Timeout(_)) => Load::Overloaded,
+            Self::Answer(Answer::Refusal(_)) | Self::UnexpectedResponse(_) | Self::Failed(_) => Load::Unknown,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What `keysunset doctor` asks before an audit does: the steps of one request one by one, who the credentials are, and
-//! how fast the deployment answers. Only GET, by the audit's own client, at its pace, redirected only at home.
+//! how fast the deployment answers. Only GET, by the audit's own client, within its rate limit, redirected only at home.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -155,7 +155,7 @@ impl Client {
 
     /// Asks without credentials. What the answer asks for is left open.
     async fn first_answer(&self, url: &Url) -> Result<(Contact, Received), Unreached> {
-        self.pace.turn().await;
+        self.rate_limiter.wait_for_slot().await;
         let sent = Instant::now();
         let request = self.http.get(url.clone()).header(ACCEPT, "application/json");
         let response = match request.send().await {
@@ -293,7 +293,7 @@ impl Client {
         })
     }
 
-    /// How long so many requests took, one after the other, without what the pace made them wait: for the keys of
+    /// How long so many requests took, one after the other, without the waits of the rate limiter: for the keys of
     /// `user`, or for a short list.
     ///
     /// # Errors

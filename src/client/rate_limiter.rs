@@ -1,0 +1,184 @@
+//! When the deployment may be asked: so many requests a second, and not at all while it wants a pause.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use tokio::time::Instant;
+
+use crate::warnings::warn;
+
+/// A longer pause is taken for a mistake, or it would be the audit's end.
+const MAX_PAUSE: Duration = Duration::from_secs(120);
+/// When the deployment says that nothing is left, and not until when.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+/// The first backoff is up to this, each further one up to twice as much.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+
+/// The rate limiter of one deployment.
+pub(super) struct RateLimiter {
+    /// Between two requests; `None` where they come as fast as they can.
+    interval: Option<Duration>,
+    next_slot: Mutex<Instant>,
+    paused_until: Mutex<Instant>,
+}
+
+impl RateLimiter {
+    /// At most `rate` requests a second; `None` for as many as there are.
+    pub(super) fn new(rate: Option<f64>) -> Self {
+        let now = Instant::now();
+        Self {
+            interval: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
+            next_slot: Mutex::new(now),
+            paused_until: Mutex::new(now),
+        }
+    }
+
+    /// Returns when it is time for the next request.
+    pub(super) async fn wait_for_slot(&self) {
+        if let Some(slot) = self.next_slot() {
+            tokio::time::sleep_until(slot).await;
+        }
+    }
+
+    /// Takes a slot without waiting for it: for the answer to a challenge, which would be stale by then. Those who come
+    /// later wait the longer.
+    pub(super) fn take_slot(&self) {
+        self.next_slot();
+    }
+
+    fn next_slot(&self) -> Option<Instant> {
+        self.interval.map(|interval| advance(&mut lock(&self.next_slot), Instant::now(), interval))
+    }
+
+    /// Returns when the deployment wants to be asked again. Right before sending: a pause may have come meanwhile.
+    pub(super) async fn wait_while_paused(&self) {
+        loop {
+            let until = *lock(&self.paused_until);
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// Reads what an answer says about when to go on, and pauses all requests until then.
+    pub(super) fn pause_as_asked(&self, headers: &HeaderMap, now: SystemTime) {
+        let Some(asked) = pause_asked(headers, now) else { return };
+        let pause = asked.min(MAX_PAUSE);
+        if asked > pause {
+            let (asked, pause) = (asked.as_secs(), pause.as_secs());
+            warn(&format!("the deployment asks for a pause of {asked} s; going on after {pause} s"), None);
+        }
+        let until = Instant::now() + pause;
+        let mut paused_until = lock(&self.paused_until);
+        if until > *paused_until {
+            *paused_until = until;
+            tracing::info!("paused for {} ms, as the deployment asks", pause.as_millis());
+        }
+    }
+}
+
+/// How long to wait before attempt `attempt + 1`: exponential, with full jitter, so that those who failed together do not
+/// come back together.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    let longest =
+        FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(MAX_BACKOFF);
+    longest.mul_f64(fastrand::f64())
+}
+
+/// The pause that an answer asks for.
+fn pause_asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(after) = text(RETRY_AFTER.as_str()) {
+        return retry_after(after, now);
+    }
+    let nothing_left = text("ratelimit-remaining") == Some("0");
+    let reset = || text("ratelimit-reset").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+    nothing_left.then(|| reset().unwrap_or(DEFAULT_PAUSE))
+}
+
+/// Seconds, or an HTTP date; anything else asks for nothing.
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// The next slot: `interval` after the last, but never in the past, so that lost time is not made up for in a burst.
+fn advance(next: &mut Instant, now: Instant, interval: Duration) -> Instant {
+    let slot = (*next).max(now);
+    *next = slot + interval;
+    slot
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn slots_are_evenly_spaced_and_never_made_up_for() {
+        let start = Instant::now();
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut next = start;
+        for (now, slot) in [(0, 0), (0, 100), (10, 200), (5000, 5000), (5000, 5100)] {
+            assert_eq!(advance(&mut next, after(now), Duration::from_millis(100)), after(slot));
+        }
+    }
+
+    #[test]
+    fn a_pause_asked_for_in_headers_is_understood() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (name, value, seconds) in [
+            ("retry-after", "7", Some(7)),
+            ("retry-after", " 0 ", Some(0)),
+            ("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("retry-after", "Sunday, 06-Nov-94 08:50:07 GMT", Some(30)),
+            ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("retry-after", "soon", None),
+            ("retry-after", "-1", None),
+            ("retry-after", "99999999999999999999", None),
+            ("ratelimit-remaining", "0", Some(1)),
+            ("ratelimit-remaining", "5", None),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            assert_eq!(pause_asked(&headers, now).map(|pause| pause.as_secs()), seconds, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn backoff_grows_and_stays_bounded() {
+        for (attempt, most) in [(1, 250), (2, 500), (3, 1000), (8, 30_000), (u32::MAX, 30_000)] {
+            let longest = (0..1000).map(|_| backoff(attempt)).max().unwrap_or_default();
+            assert!(
+                longest <= Duration::from_millis(most) && longest >= Duration::from_millis(most / 2),
+                "{attempt}"
+            );
+        }
+    }
+
+    proptest::proptest! {
+        /// Foreign bytes: whatever the header says, it asks for a pause or for none.
+        #[test]
+        fn any_retry_after_is_a_pause_or_none(text in "\\PC*") {
+            let _ = retry_after(&text, std::time::UNIX_EPOCH);
+        }
+
+        #[test]
+        fn seconds_and_dates_ask_for_the_same_pause(seconds in 0_u64..1_000_000) {
+            let now = std::time::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+            let date = httpdate::fmt_http_date(now + Duration::from_secs(seconds));
+            proptest::prop_assert_eq!(retry_after(&date, now), retry_after(&seconds.to_string(), now));
+        }
+    }
+}

@@ -22,7 +22,7 @@ pub struct Certificate {
 
 impl Certificate {
     /// Reads one; `None` for what is none.
-    pub(super) fn of_der(der: &[u8]) -> Option<Self> {
+    pub(super) fn from_der(der: &[u8]) -> Option<Self> {
         let certificate = x509_cert::Certificate::from_der(der).ok()?;
         let certificate = certificate.tbs_certificate();
         let (subject, validity) = (certificate.subject(), certificate.validity());
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_certificate_tells_whose_it_is_and_how_long() {
-        let read = Certificate::of_der(&der(include_str!("../../tests/data/tls/signed.pem"))).unwrap();
+        let read = Certificate::from_der(&der(include_str!("../../tests/data/tls/signed.pem"))).unwrap();
         assert_eq!(read.subject, "CN=om.example,O=Example");
         assert_eq!(read.issuer, "CN=Example Authority");
         assert_eq!(rfc3339(read.not_before), "2025-01-01T00:00:00Z");
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn without_a_subject_it_is_named_by_its_first_host() {
-        let read = Certificate::of_der(&der(include_str!("../../tests/data/tls/hosts.pem"))).unwrap();
+        let read = Certificate::from_der(&der(include_str!("../../tests/data/tls/hosts.pem"))).unwrap();
         assert_eq!(read.subject, "om.example");
     }
 
@@ -96,7 +96,7 @@ mod tests {
     fn what_is_no_certificate_is_none() {
         let whole = der(include_str!("../../tests/data/tls/signed.pem"));
         for bytes in [&b""[..], b"\x30", b"certificate", &whole[..whole.len() - 1]] {
-            assert_eq!(Certificate::of_der(bytes), None);
+            assert_eq!(Certificate::from_der(bytes), None);
         }
     }
 }

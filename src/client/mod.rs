@@ -1,28 +1,180 @@
-//! The client of the service: one request done right.
+//! The client of one deployment's API: GET requests alone, authenticated by HTTP Digest, within the limits of rate and
+//! concurrency, answered in the types of [`crate::model`].
 
-mod answer;
-mod auth;
 mod certificate;
 mod challenge;
+mod classify;
 mod concurrency;
-mod failure;
-mod http;
-mod keyring;
+mod credential_store;
+mod digest;
+mod error;
 mod list;
-mod pages;
 mod probe;
 pub(crate) mod product;
 mod rate_limiter;
+mod request;
+mod resources;
 mod saved;
 mod tls;
 mod wire;
 
-pub use auth::Credential;
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
 pub use certificate::Certificate;
-pub use failure::{BODY_LIMIT, ClientError};
-pub use http::{Client, Connection, is_loopback};
-pub use keyring::Credentials;
+pub use credential_store::{Credential, Credentials};
+pub use error::{BODY_LIMIT, ClientError};
 pub use list::{MOST_KEYS, PAGE};
-pub use pages::UserListEvent;
-pub use probe::{Account, Asks, Contact, Unreached};
+pub use probe::{FirstResponse, ServerAuth, Unreachable, UserWithRoles};
+pub use resources::{UserPage, UserPages};
 pub use saved::{Extent, KeyList, ListLink, SavedAnswer, SavedKey, Told, read_saved, user_id, version_told};
+
+use self::concurrency::ConcurrencyLimit;
+use self::credential_store::CredentialStore;
+use self::error::innermost_cause;
+use self::rate_limiter::RateLimiter;
+use crate::model::Product;
+
+/// Where to connect, with which credentials, and within which limits.
+pub struct Connection {
+    /// A host's root or a whole base path.
+    pub url: Url,
+    /// Which product answers there.
+    pub product: Product,
+    /// Those that the digests are made with.
+    pub credentials: Credentials,
+    /// A ceiling in requests in flight.
+    pub concurrency: NonZeroUsize,
+    /// A ceiling in requests a second.
+    pub rate: Option<f64>,
+    /// For one request, from its start to its last byte.
+    pub timeout: Duration,
+    /// How often a request that failed is sent again.
+    pub retries: u32,
+    /// Certificates (PEM) of a private authority, trusted besides the system's.
+    pub ca_cert: Option<Vec<u8>>,
+    /// The client's own certificate and its private key (PEM), for a gateway that asks for them.
+    pub client_cert: Option<Zeroizing<Vec<u8>>>,
+    /// Whether any certificate is accepted.
+    pub insecure_skip_verify: bool,
+}
+
+/// The client of one deployment.
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    product: Product,
+    credentials: CredentialStore,
+    concurrency: ConcurrencyLimit,
+    rate_limiter: RateLimiter,
+    retries: u32,
+    service_version: OnceLock<String>,
+    clock_skew: OnceLock<i64>,
+    /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
+    has_answered: AtomicBool,
+}
+
+impl Client {
+    /// Sets up, without a request.
+    ///
+    /// # Errors
+    /// A certificate file that holds none.
+    pub fn new(connection: Connection) -> Result<Self, ClientError> {
+        Ok(Self {
+            http: http_client(&connection)?,
+            base: product::base(&connection.url, connection.product),
+            product: connection.product,
+            credentials: CredentialStore::new(connection.credentials),
+            concurrency: ConcurrencyLimit::new(connection.concurrency),
+            rate_limiter: RateLimiter::new(connection.rate),
+            retries: connection.retries,
+            service_version: OnceLock::new(),
+            clock_skew: OnceLock::new(),
+            has_answered: AtomicBool::new(false),
+        })
+    }
+
+    /// The whole base path.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Which product it takes the deployment for.
+    #[must_use]
+    pub fn product(&self) -> Product {
+        self.product
+    }
+
+    /// The version in the header of the deployment's answers, such as `4.4.12`; `None` before the first answer or where
+    /// they have none.
+    pub fn service_version(&self) -> Option<&str> {
+        self.service_version.get().map(String::as_str)
+    }
+
+    /// In seconds, how far the deployment's clock is ahead of this machine's, by its first answer that has a date.
+    pub fn clock_skew(&self) -> Option<i64> {
+        self.clock_skew.get().copied()
+    }
+
+    /// Whether the deployment has answered as the API does, and accepted a credential.
+    pub fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
+    /// The address of `path` (below the base path, segments encoded, with its query).
+    fn url(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path()));
+        url.set_query(query);
+        url
+    }
+}
+
+fn http_client(connection: &Connection) -> Result<reqwest::Client, ClientError> {
+    let setup = |error: reqwest::Error| ClientError::Setup(innermost_cause(&error));
+    let mut http = reqwest::Client::builder()
+        .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_info(true)
+        // A retry of reqwest's own would not be counted.
+        .retry(reqwest::retry::never())
+        .timeout(connection.timeout);
+    let extra = connection.ca_cert.as_deref().map(tls::certificates).transpose();
+    let extra = extra.map_err(ClientError::Setup)?.unwrap_or_default();
+    let identity = connection.client_cert.as_deref();
+    if connection.url.scheme() == "http" {
+        // Nothing to verify, and a machine without certificates can do without them.
+        http = http.tls_certs_only([]);
+    } else if connection.insecure_skip_verify {
+        http = http.tls_danger_accept_invalid_certs(true);
+        if let Some(pem) = identity {
+            http = http.identity(reqwest::Identity::from_pem(pem).map_err(setup)?);
+        }
+    } else if !extra.is_empty() || identity.is_some() {
+        let identity = identity.map(|pem| tls::Identity::from_pem(pem)).transpose();
+        let identity = identity.map_err(ClientError::ClientCertificate)?;
+        http = http.tls_backend_preconfigured(tls::config(extra, identity)?);
+    }
+    if is_loopback(&connection.url) {
+        http = http.no_proxy();
+    }
+    http.build().map_err(setup)
+}
+
+/// Whether a URL is of this machine, to which no proxy is on the way.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}

@@ -1,64 +1,64 @@
 //! What `keysunset doctor` asks before an audit does: the steps of one request one by one, who the credentials are, and
-//! how fast the deployment answers. Only GET, by the audit's own client, within its rate limit, redirected only at home.
+//! how fast the deployment answers. Only GET, by the audit's own client, within its rate limit, redirected only inside the
+//! origin.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::header::{ACCEPT, DATE};
+use reqwest::header::ACCEPT;
 use reqwest::tls::TlsInfo;
-use serde::Deserialize;
 use url::{Host, Url};
 
-use super::answer::{self, Classification, Received};
-use super::auth::Session;
+use super::Client;
 use super::certificate::Certificate;
 use super::challenge;
-use super::failure::{ClientError, RequestError};
-use super::http::{Answer, Client, REDIRECTS, whole_body};
-use super::pages::{UserListEvent, segment};
+use super::classify::{Classification, Response, classify};
+use super::digest::DigestSession;
+use super::error::{ClientError, RequestError};
+use super::request::{MAX_REDIRECTS, date, read_body};
+use super::resources::{PROJECT_USERS, segment, users_of};
 use super::wire::{self, Page};
-use crate::model::{Outcome, Product, ReadStatus, User};
+use crate::model::{Outcome, ReadStatus, User};
 
 /// A list that every credential may ask for, one row of it.
-const CHEAP: &str = "orgs?pageNum=1&itemsPerPage=1";
+const ONE_ORGANIZATION: &str = "orgs?pageNum=1&itemsPerPage=1";
 /// For a look at a certificate that no audit would accept.
-const LOOK: Duration = Duration::from_secs(10);
+const CERTIFICATE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the first request without credentials brought.
-pub struct Contact {
-    /// Of the connection.
+/// What the first request, without credentials, brought.
+pub struct FirstResponse {
+    /// The HTTP version of the connection.
     pub http: String,
-    /// Of the answer.
+    /// Of the response.
     pub status: u16,
     /// From the first packet to the last byte.
-    pub took: Duration,
+    pub latency: Duration,
     /// The server's own clock, to the second.
     pub date: Option<DateTime<Utc>>,
     /// The server's, where there is one that can be read.
     pub certificate: Option<Certificate>,
-    /// Which authentication it wants.
-    pub asks: Asks,
+    /// Which authentication it asks for.
+    pub auth: ServerAuth,
 }
 
-/// Which authentication a server wants.
+/// Which authentication a server asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asks {
+pub enum ServerAuth {
     /// The API's own.
     Digest {
-        /// Whose users.
+        /// Which set of users.
         realm: String,
         /// Such as `MD5`.
         algorithm: String,
         /// `None` for RFC 2069.
         qop: Option<String>,
     },
-    /// Another one, which can't be answered.
-    Otherwise(String),
+    /// Another one, which this client can't do.
+    Unsupported(String),
     /// None: it answered at once.
-    Nothing,
+    None,
     /// It refused before it asked.
     Refused(Outcome),
     /// It is not the API.
@@ -66,7 +66,7 @@ pub enum Asks {
 }
 
 /// Why nothing answered.
-pub struct Unreached {
+pub struct Unreachable {
     /// The innermost cause.
     pub why: String,
     /// What the server shows where it is its certificate that is not accepted.
@@ -74,38 +74,14 @@ pub struct Unreached {
 }
 
 /// An account and what it may do.
-pub struct Account {
-    /// Who.
+pub struct UserWithRoles {
+    /// The account.
     pub user: User,
     /// Names of roles, each once, sorted.
     pub roles: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Roles {
-    #[serde(default)]
-    roles: Vec<Role>,
-}
-
-#[derive(Deserialize)]
-struct Role {
-    #[serde(rename = "roleName")]
-    name: Option<String>,
-}
-
 impl Client {
-    /// The whole base path.
-    #[must_use]
-    pub fn base(&self) -> &Url {
-        &self.base
-    }
-
-    /// Which product it takes the deployment for.
-    #[must_use]
-    pub fn product(&self) -> Product {
-        self.product
-    }
-
     /// Host and port of the proxy on the way there, if there is one.
     #[must_use]
     pub fn proxy(&self) -> Option<String> {
@@ -134,27 +110,29 @@ impl Client {
         if addresses.is_empty() { Err("it has no address".to_owned()) } else { Ok(addresses) }
     }
 
-    /// Asks once without credentials, and tells all that shows.
+    /// Sends one request without credentials.
     ///
     /// # Errors
     /// Why nothing answered.
-    pub async fn contact(&self) -> Result<Contact, Unreached> {
-        let mut url = self.below_base(CHEAP);
-        for _ in 0..REDIRECTS {
-            let (contact, received) = self.first_answer(&url).await?;
-            match self.redirected(&url, &received) {
-                Ok(None) => return Ok(Contact { asks: self.asked_by(&received), ..contact }),
-                Ok(Some(next)) => url = next,
-                Err(failure) => {
-                    return Ok(Contact { asks: Asks::UnexpectedResponse(told(failure)), ..contact });
+    pub async fn first_response(&self) -> Result<FirstResponse, Unreachable> {
+        let mut url = self.url(ONE_ORGANIZATION);
+        for _ in 0..MAX_REDIRECTS {
+            let (first, response) = self.send_unauthenticated(&url).await?;
+            let auth = match self.redirect_target(&url, &response) {
+                Ok(None) => self.server_auth(&response),
+                Ok(Some(next)) => {
+                    url = next;
+                    continue;
                 }
-            }
+                Err(error) => ServerAuth::UnexpectedResponse(error.describe()),
+            };
+            return Ok(FirstResponse { auth, ..first });
         }
-        Err(Unreached { why: "it redirects without end".to_owned(), certificate: None })
+        Err(Unreachable { why: "it redirects without end".to_owned(), certificate: None })
     }
 
-    /// Asks without credentials. What the answer asks for is left open.
-    async fn first_answer(&self, url: &Url) -> Result<(Contact, Received), Unreached> {
+    /// Sends one request without credentials, whatever that is answered with. The authentication is left open.
+    async fn send_unauthenticated(&self, url: &Url) -> Result<(FirstResponse, Response), Unreachable> {
         self.rate_limiter.wait_for_slot().await;
         let sent = Instant::now();
         let request = self.http.get(url.clone()).header(ACCEPT, "application/json");
@@ -163,45 +141,36 @@ impl Client {
             Err(error) => {
                 // Only a handshake can fail for the certificate.
                 let certificate = if error.is_connect() { self.certificate_shown().await } else { None };
-                return Err(Unreached { why: told(RequestError::from(&error)), certificate });
+                return Err(Unreachable { why: RequestError::from(&error).describe(), certificate });
             }
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let http = format!("{:?}", response.version());
-        let tls = response
-            .extensions()
-            .get::<TlsInfo>()
-            .map(|info| info.peer_certificate().and_then(Certificate::of_der));
-        let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-        let unreached = |failure| Unreached { why: told(failure), certificate: None };
-        let body = whole_body(response).await.map_err(unreached)?;
-        let took = sent.elapsed();
-        self.note(&headers);
-        let contact = Contact {
-            http,
-            status,
-            took,
-            date: date.map(DateTime::from),
-            certificate: tls.flatten(),
-            asks: Asks::Nothing,
-        };
-        Ok((contact, Received { status, headers, body, authenticated: false, took }))
+        let certificate = peer_certificate(&response);
+        let body = read_body(response)
+            .await
+            .map_err(|error| Unreachable { why: error.describe(), certificate: None })?;
+        let latency = sent.elapsed();
+        self.record_version_and_clock(&headers);
+        let date = date(&headers);
+        let first = FirstResponse { http, status, latency, date, certificate, auth: ServerAuth::None };
+        Ok((first, Response { status, headers, body, authenticated: false, latency }))
     }
 
-    fn asked_by(&self, received: &Received) -> Asks {
-        match (received.status, answer::meaning(received, self.product, self.service_version())) {
-            (_, Classification::Document) => Asks::Nothing,
-            (401, Classification::UnexpectedResponse(_)) => match challenge::pick(&received.headers) {
-                Ok(challenge) => Asks::Digest {
+    fn server_auth(&self, response: &Response) -> ServerAuth {
+        match (response.status, classify(response, self.product, self.service_version())) {
+            (_, Classification::Document) => ServerAuth::None,
+            (401, Classification::UnexpectedResponse(_)) => match challenge::pick(&response.headers) {
+                Ok(challenge) => ServerAuth::Digest {
                     realm: challenge.realm,
                     algorithm: challenge.algorithm.to_string(),
                     qop: challenge.qop.and_then(|qop| qop.first().map(ToString::to_string)),
                 },
-                Err(why) => Asks::Otherwise(why),
+                Err(why) => ServerAuth::Unsupported(why),
             },
-            (_, Classification::Refused(outcome)) => Asks::Refused(outcome),
+            (_, Classification::Refused(outcome)) => ServerAuth::Refused(outcome),
             (_, Classification::UnexpectedResponse(outcome)) => {
-                Asks::UnexpectedResponse(outcome.detail.unwrap_or_default())
+                ServerAuth::UnexpectedResponse(outcome.detail.unwrap_or_default())
             }
         }
     }
@@ -209,61 +178,47 @@ impl Client {
     /// The certificate of a server that is not trusted. Nothing of ours goes there but a request for `/`.
     async fn certificate_shown(&self) -> Option<Certificate> {
         let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        let builder = builder.tls_info(true).tls_danger_accept_invalid_certs(true).timeout(LOOK);
+        let builder =
+            builder.tls_info(true).tls_danger_accept_invalid_certs(true).timeout(CERTIFICATE_TIMEOUT);
         let root = self.base.join("/").ok().filter(|root| root.scheme() == "https")?;
-        let response = builder.build().ok()?.get(root).send().await.ok()?;
-        response.extensions().get::<TlsInfo>()?.peer_certificate().and_then(Certificate::of_der)
+        peer_certificate(&builder.build().ok()?.get(root).send().await.ok()?)
     }
 
-    /// Asks with credentials: complete if that was let through, otherwise why not.
+    /// Sends one request with credentials: complete if it was let through, otherwise why not.
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn accepted(&self) -> Result<Outcome, ClientError> {
-        Ok(match self.get(self.asker(), CHEAP).await?.0 {
-            Answer::Document { status, .. } => Outcome::read(status),
-            Answer::Refusal(outcome) => outcome,
-        })
+    pub async fn try_credentials(&self) -> Result<Outcome, ClientError> {
+        let reply = self.get(self.credentials.any(), ONE_ORGANIZATION).await?;
+        Ok(reply.result.map_or_else(|refusal| refusal, |document| Outcome::read(document.status)))
     }
 
-    /// Whom the credentials' public part names, if it is a user's name.
+    /// The user that the credential's public part names, if it is a user's name.
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn account(&self) -> Result<Result<Account, Outcome>, ClientError> {
-        let name = self.asker().map(|session| session.credential().public.clone()).unwrap_or_default();
-        let Some(segment) = segment(&name) else {
+    pub async fn credential_owner(&self) -> Result<Result<UserWithRoles, Outcome>, ClientError> {
+        let session = self.credentials.any();
+        let Some(Ok(name)) = session.map(|session| segment(&session.credential().public)) else {
             let why = "no user has such a name";
             return Ok(Err(Outcome::unread(ReadStatus::NotFound, None, why)));
         };
-        let body = match self.get(self.asker(), &format!("users/byName/{segment}")).await?.0 {
-            Answer::Document { body, .. } => body,
-            Answer::Refusal(outcome) => return Ok(Err(outcome)),
-        };
-        let both = wire::single::<wire::Account>(&body)
-            .and_then(|account| Ok((User::from(account), wire::single::<Roles>(&body)?)));
-        Ok(match both {
-            Err(why) => Err(Outcome::unread(ReadStatus::Malformed, None, why.to_string())),
-            Ok((user, Roles { roles })) => {
-                let mut roles: Vec<_> = roles.into_iter().filter_map(|role| role.name).collect();
-                roles.sort_unstable();
-                roles.dedup();
-                Ok(Account { user, roles })
-            }
-        })
+        let reply = self.get(session, &format!("users/byName/{name}")).await?;
+        Ok(reply.result.and_then(|document| {
+            user_with_roles(&document.body)
+                .map_err(|why| Outcome::unread(ReadStatus::Malformed, None, why.to_string()))
+        }))
     }
 
     /// The first users of an organization, and why they are no more.
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn some_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), ClientError> {
-        let mut pages = std::pin::pin!(self.organization_users(organization));
-        match pages.next().await.transpose()? {
-            Some(UserListEvent::Users(users, _)) => Ok((users, Outcome::read(200))),
-            Some(UserListEvent::End(outcome)) => Ok((Vec::new(), outcome)),
-            None => Ok((Vec::new(), Outcome::read(200))),
-        }
+    pub async fn first_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), ClientError> {
+        Ok(match self.organization_users(organization).next().await? {
+            Ok(page) => (page.users, Outcome::read(200)),
+            Err(outcome) => (Vec::new(), outcome),
+        })
     }
 
     /// How many users an organization has, by the service's own count.
@@ -271,7 +226,7 @@ impl Client {
     /// # Errors
     /// What makes an audit pointless.
     pub async fn organization_size(&self, id: &str) -> Result<Option<u64>, ClientError> {
-        self.size("orgs", id, "").await
+        self.list_size(users_of("orgs", id), "").await
     }
 
     /// How many users a project has, those of its teams and its organization included.
@@ -279,18 +234,19 @@ impl Client {
     /// # Errors
     /// What makes an audit pointless.
     pub async fn project_size(&self, id: &str) -> Result<Option<u64>, ClientError> {
-        self.size("groups", id, "flattenTeams=true&includeOrgUsers=true&").await
+        self.list_size(users_of("groups", id), PROJECT_USERS).await
     }
 
-    async fn size(&self, kind: &str, id: &str, query: &str) -> Result<Option<u64>, ClientError> {
-        let Some(id) = segment(id) else { return Ok(None) };
-        let path = format!("{kind}/{id}/users?{query}pageNum=1&itemsPerPage=1&includeCount=true");
-        Ok(match self.get(self.asker(), &path).await?.0 {
-            Answer::Document { body, .. } => {
-                Page::<serde::de::IgnoredAny>::read(&body).ok().and_then(|page| page.total)
-            }
-            Answer::Refusal(_) => None,
-        })
+    async fn list_size(
+        &self,
+        path: Result<String, Outcome>,
+        query: &str,
+    ) -> Result<Option<u64>, ClientError> {
+        let Ok(path) = path else { return Ok(None) };
+        let path = format!("{path}?{query}pageNum=1&itemsPerPage=1&includeCount=true");
+        let reply = self.get(self.credentials.any(), &path).await?;
+        let page = reply.result.ok().map(|document| Page::<serde::de::IgnoredAny>::read(&document.body));
+        Ok(page.and_then(Result::ok).and_then(|page| page.total))
     }
 
     /// How long so many requests took, one after the other, without the waits of the rate limiter: for the keys of
@@ -299,26 +255,28 @@ impl Client {
     /// # Errors
     /// Why one did not come back.
     pub async fn latencies(&self, user: Option<&User>, times: usize) -> Result<Vec<Duration>, String> {
-        let path =
-            user.and_then(|user| segment(&user.id)).map(|id| format!("users/{id}/keys?itemsPerPage=500"));
-        let url = self.below_base(path.as_deref().unwrap_or(CHEAP));
+        let id = user.and_then(|user| segment(&user.id).ok());
+        let url = self.url(
+            &id.map_or_else(|| ONE_ORGANIZATION.to_owned(), |id| format!("users/{id}/keys?itemsPerPage=500")),
+        );
         let session = match user {
-            Some(user) => self.keyring().of(user),
-            None => self.asker(),
+            Some(user) => self.credentials.for_user(user),
+            None => self.credentials.any(),
         };
-        let session = session.ok_or("there is no credential to ask with")?;
-        let mut taken = Vec::with_capacity(times);
+        let session: &DigestSession = session.ok_or("there is no credential to ask with")?;
+        let mut latencies = Vec::with_capacity(times);
         for _ in 0..times {
-            taken.push(self.follow(session, &url).await.map_err(told)?.took);
+            latencies.push(self.follow(session, &url).await.map_err(RequestError::describe)?.latency);
         }
-        Ok(taken)
-    }
-
-    fn asker(&self) -> Option<&Session> {
-        self.keyring().any()
+        Ok(latencies)
     }
 }
 
-fn told(failure: RequestError) -> String {
-    failure.outcome().detail.unwrap_or_default()
+fn peer_certificate(response: &reqwest::Response) -> Option<Certificate> {
+    Certificate::from_der(response.extensions().get::<TlsInfo>()?.peer_certificate()?)
+}
+
+fn user_with_roles(body: &[u8]) -> Result<UserWithRoles, serde_json::Error> {
+    let user = wire::single::<wire::Account>(body)?.into();
+    Ok(UserWithRoles { user, roles: wire::single::<wire::Roles>(body)?.names() })
 }

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{self, Classification, Received};
+use super::classify::{Classification, Response, classify};
 use super::wire::{self, Key, Page};
 use crate::model::{Outcome, PersonalKey, Product, ReadStatus};
 
@@ -98,15 +98,15 @@ pub fn read_saved(answer: &SavedAnswer) -> Told {
     {
         return bare_rows(status, rows);
     }
-    let received = Received {
+    let response = Response {
         status,
         headers: HeaderMap::new(),
         body: body.to_vec(),
         // JSON that says no is the API's own word; a page of a proxy is not.
         authenticated: value.is_object(),
-        took: Duration::ZERO,
+        latency: Duration::ZERO,
     };
-    match answer::meaning(&received, answer.product, answer.version) {
+    match classify(&response, answer.product, answer.version) {
         Classification::Document => match document(status, body, &value) {
             Told::Unread { outcome, about } => {
                 Told::Unread { outcome: Outcome { http_status: answer.status, ..outcome }, about }

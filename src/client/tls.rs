@@ -14,7 +14,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, Signa
 use rustls_platform_verifier::Verifier;
 
 use super::certificate::Certificate;
-use super::failure::ClientError;
+use super::error::ClientError;
 
 /// The certificates (PEM) of `--ca-cert`.
 ///
@@ -138,7 +138,7 @@ impl ServerCertVerifier for TrustedCertificates {
 
 /// Whether a certificate is in force.
 fn valid_at(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
-    let read = Certificate::of_der(certificate).ok_or(CertificateError::BadEncoding)?;
+    let read = Certificate::from_der(certificate).ok_or(CertificateError::BadEncoding)?;
     let now =
         i64::try_from(now.as_secs()).ok().and_then(|seconds| DateTime::<Utc>::from_timestamp(seconds, 0));
     match now {

@@ -207,10 +207,32 @@ impl From<Account> for User {
     }
 }
 
-/// An organization or a project, of which only the id is wanted. Their items also carry `agentApiKey`, a live secret:
-/// never add it here.
+/// The roles of an account.
 #[derive(Deserialize)]
-pub(super) struct Scope {
+pub(super) struct Roles {
+    #[serde(default)]
+    roles: Vec<Role>,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    #[serde(rename = "roleName")]
+    name: Option<String>,
+}
+
+impl Roles {
+    /// The names of the roles, each once, sorted.
+    pub(super) fn names(self) -> Vec<String> {
+        let mut names: Vec<_> = self.roles.into_iter().filter_map(|role| role.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// An organization, of which only the id is wanted. Its items also carry `agentApiKey`, a live secret: never add it here.
+#[derive(Deserialize)]
+pub(super) struct Organization {
     #[serde(deserialize_with = "identity")]
     pub(super) id: String,
 }
@@ -233,7 +255,7 @@ impl Identified for Account {
     }
 }
 
-impl Identified for Scope {
+impl Identified for Organization {
     fn id(&self) -> &str {
         &self.id
     }

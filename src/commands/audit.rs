@@ -63,7 +63,7 @@ pub(super) async fn audit(
             let store = journal.close()?;
             let end = end.map_err(Error::from).and_then(|end| {
                 require_users(&store, run, &end)?;
-                let answered = resumed || client.is_proven() || !matches!(end, End::Complete);
+                let answered = resumed || client.has_answered() || !matches!(end, End::Complete);
                 if answered { Ok(end) } else { Err(all_refused()) }
             });
             match end {
@@ -97,7 +97,7 @@ fn facts(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy) -
         deployment: settings.name.clone(),
         address: settings.address.clone(),
         product: connection.product,
-        credential: connection.credentials.told(),
+        credential: connection.credentials.describe(),
         started_at: policy.now,
         settings: RunSettings {
             sources: settings.sources.iter().map(Source::to_string).collect(),

@@ -13,7 +13,7 @@ use self::forecast::{Pace, time};
 use self::line::{Check, Line, Status};
 use super::say;
 use crate::cli;
-use crate::client::{Asks, Certificate, Client, Contact, Unreached};
+use crate::client::{Certificate, Client, FirstResponse, ServerAuth, Unreachable};
 use crate::config::{AuditSettings, Scope, SettingsFile};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
@@ -45,20 +45,20 @@ async fn examine(settings: AuditSettings, clock: Clock, lines: &mut Vec<Line>) -
     let sources = or_tell(sources, Check::Settings, lines)?;
     let in_the_clear = settings.is_in_the_clear();
     let to = &settings.connection;
-    let credentials = to.credentials.told();
+    let credentials = to.credentials.describe();
     let pace = Pace { concurrency: to.concurrency, rate: to.rate };
     let trust = Trust { verified: !to.insecure_skip_verify, in_the_clear };
     let client = or_tell(Client::new(settings.connection), Check::Settings, lines)?;
     let found = format!("{} ({}), as {credentials}", client.base(), client.product().title());
     lines.push(Line::ok(Check::Settings, found));
     name(&client, lines).await?;
-    let contact = connection(&client, &trust, lines).await?;
-    challenge(&contact.asks, lines)?;
-    let outcome = or_tell(client.accepted().await, Check::Credentials, lines)?;
+    let first = connection(&client, &trust, lines).await?;
+    challenge(&first.auth, lines)?;
+    let outcome = or_tell(client.try_credentials().await, Check::Credentials, lines)?;
     identity::credentials(&outcome, lines)?;
     let who = or_tell(identity::lines(&client, &sources, lines).await, Check::Identity, lines)?;
     lines.push(identity::version(&client, who.removed));
-    lines.extend(contact.date.map(|date| clock_line(date, clock)));
+    lines.extend(first.date.map(|date| clock_line(date, clock)));
     let forecast = forecast::lines(&client, &pace, &sources, who.readable.as_ref()).await;
     let forecast = or_tell(forecast, Check::Forecast, lines)?;
     lines.extend(forecast);
@@ -103,12 +103,12 @@ struct Trust {
     in_the_clear: bool,
 }
 
-async fn connection(client: &Client, trust: &Trust, lines: &mut Vec<Line>) -> Option<Contact> {
-    match client.contact().await {
-        Ok(contact) => {
-            let found = format!("{}, answered {} in {}", contact.http, contact.status, time(contact.took));
+async fn connection(client: &Client, trust: &Trust, lines: &mut Vec<Line>) -> Option<FirstResponse> {
+    match client.first_response().await {
+        Ok(first) => {
+            let found = format!("{}, answered {} in {}", first.http, first.status, time(first.latency));
             lines.push(Line::ok(Check::Connection, found));
-            lines.push(match &contact.certificate {
+            lines.push(match &first.certificate {
                 Some(certificate) if trust.verified => trusted(certificate, Utc::now()),
                 Some(certificate) => Line::warning(
                     Check::Certificate,
@@ -122,14 +122,14 @@ async fn connection(client: &Client, trust: &Trust, lines: &mut Vec<Line>) -> Op
                 ),
                 None => plain(trust.in_the_clear),
             });
-            Some(contact)
+            Some(first)
         }
-        Err(Unreached { why, certificate: None }) => {
+        Err(Unreachable { why, certificate: None }) => {
             let advice = "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)";
             lines.push(Line::failed(Check::Connection, why, advice));
             None
         }
-        Err(Unreached { why, certificate: Some(certificate) }) => {
+        Err(Unreachable { why, certificate: Some(certificate) }) => {
             lines.push(Line::failed(Check::Connection, why, "the server's certificate is not accepted"));
             lines.push(untrusted(&certificate, Utc::now()));
             None
@@ -183,27 +183,27 @@ fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
     Line::failed(Check::Certificate, told(certificate), advice)
 }
 
-fn challenge(asks: &Asks, lines: &mut Vec<Line>) -> Option<()> {
+fn challenge(auth: &ServerAuth, lines: &mut Vec<Line>) -> Option<()> {
     let check = Check::Challenge;
-    let (line, goes_on) = match asks {
-        Asks::Digest { realm, algorithm, qop } => {
+    let (line, goes_on) = match auth {
+        ServerAuth::Digest { realm, algorithm, qop } => {
             let qop =
                 qop.as_deref().map_or_else(|| "no qop (RFC 2069)".to_owned(), |qop| format!("qop {qop}"));
             (Line::ok(check, format!("Digest for realm {realm:?}, {algorithm}, {qop}")), true)
         }
-        Asks::Otherwise(why) => {
+        ServerAuth::Unsupported(why) => {
             let advice = "keysunset answers HTTP Digest alone; is this the API itself, not a proxy?";
             (Line::failed(check, why, advice), false)
         }
-        Asks::Nothing => {
+        ServerAuth::None => {
             let advice = "the API always asks; is this a proxy that adds credentials of its own?";
             (Line::warning(check, "none: it answers without credentials", advice), true)
         }
-        Asks::Refused(outcome) => {
+        ServerAuth::Refused(outcome) => {
             let found = format!("it refuses before it asks: {}", identity::refusal(outcome));
             (Line::warning(check, found, "what follows shows whether credentials change that"), true)
         }
-        Asks::UnexpectedResponse(why) => {
+        ServerAuth::UnexpectedResponse(why) => {
             let advice = "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0";
             (Line::failed(check, format!("what answers is not the API: {why}"), advice), false)
         }

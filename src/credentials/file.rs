@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Crede
             continue;
         }
         match (resolved(&entry, env, &mut mistakes), entry.user) {
-            (Some(credential), Some(user)) => all.of_users.push((user, credential)),
+            (Some(credential), Some(user)) => all.per_user.push((user, credential)),
             (Some(credential), None) => all.default = Some(credential),
             (None, _) => {}
         }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn all(credentials: &Credentials) -> Vec<(&str, &str, &str)> {
-        let each = credentials.of_users.iter().map(|(user, own)| (user.as_str(), own));
+        let each = credentials.per_user.iter().map(|(user, own)| (user.as_str(), own));
         each.chain(credentials.default.iter().map(|default| ("", default)))
             .map(|(user, it)| (user, it.public.as_str(), it.private.expose_secret()))
             .collect()

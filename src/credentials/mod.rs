@@ -60,17 +60,17 @@ pub fn find(file: Option<&Path>, profile: Option<&Profile>, context: &Context) -
         place = profile.to_string();
         all.default = profile.credential()?;
     }
-    if all.default.is_none() && all.of_users.is_empty() && may_ask {
+    if all.default.is_none() && all.per_user.is_empty() && may_ask {
         "the prompt".clone_into(&mut place);
         all.default = prompt::ask()?;
     }
     match &all.default {
         Some(credential) => tracing::info!(public = credential.public, "the credential comes from {place}"),
-        None if all.of_users.is_empty() => return Err(nothing(file, profile, may_ask)),
+        None if all.per_user.is_empty() => return Err(nothing(file, profile, may_ask)),
         None => {}
     }
-    if !all.of_users.is_empty() {
-        tracing::info!(users = all.of_users.len(), "users have credentials of their own");
+    if !all.per_user.is_empty() {
+        tracing::info!(users = all.per_user.len(), "users have credentials of their own");
     }
     Ok(all)
 }

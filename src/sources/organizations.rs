@@ -1,9 +1,7 @@
 //! The users of organizations and projects, as the deployment lists them.
 
-use futures::{Stream, TryStreamExt as _};
-
 use super::{DiscoveryEvent, Events};
-use crate::client::{Client, ClientError, UserListEvent};
+use crate::client::{Client, ClientError, UserPages};
 use crate::model::{IncompleteList, Origin, Outcome, ReadStatus, User};
 
 /// The users of one organization. It was named, so that it should have some.
@@ -41,38 +39,30 @@ struct UsersOf<'a> {
 }
 
 impl UsersOf<'_> {
-    async fn send(
-        self,
-        users: impl Stream<Item = Result<UserListEvent, ClientError>>,
-        events: &Events,
-    ) -> Result<(), ClientError> {
-        let mut users = std::pin::pin!(users);
+    async fn send(self, mut pages: UserPages<'_>, events: &Events) -> Result<(), ClientError> {
         let origin = Origin { organization: self.organization.map(Into::into), line: None };
         let (mut expected, mut is_empty) = (0, true);
-        while let Some(event) = users.try_next().await? {
-            match event {
-                UserListEvent::Users(users, total) => {
-                    // The list's own count, or page by page where it has none.
-                    let known = total.unwrap_or(expected + users.len() as u64).max(expected);
-                    events.send(DiscoveryEvent::Expected(known - expected)).await;
-                    expected = known;
-                    is_empty &= users.is_empty();
-                    for user in users {
-                        events.send(DiscoveryEvent::User(User { origin: origin.clone(), ..user })).await;
-                    }
-                }
-                UserListEvent::End(outcome) => {
-                    let is_mistake = outcome.status.is_complete() && is_empty && !self.may_be_empty;
-                    let outcome = if is_mistake {
-                        Outcome::unread(ReadStatus::NotFound, outcome.http_status, "it has no users")
-                    } else {
-                        outcome
-                    };
-                    report_incomplete(self.source, outcome, events).await;
-                    return Ok(());
-                }
+        let outcome = loop {
+            let page = match pages.next().await? {
+                Ok(page) => page,
+                Err(end) => break end,
+            };
+            // The list's own count, or page by page where it has none.
+            let known = page.total.unwrap_or(expected + page.users.len() as u64).max(expected);
+            events.send(DiscoveryEvent::Expected(known - expected)).await;
+            expected = known;
+            is_empty &= page.users.is_empty();
+            for user in page.users {
+                events.send(DiscoveryEvent::User(User { origin: origin.clone(), ..user })).await;
             }
-        }
+        };
+        let is_mistake = outcome.status.is_complete() && is_empty && !self.may_be_empty;
+        let outcome = if is_mistake {
+            Outcome::unread(ReadStatus::NotFound, outcome.http_status, "it has no users")
+        } else {
+            outcome
+        };
+        report_incomplete(self.source, outcome, events).await;
         Ok(())
     }
 }

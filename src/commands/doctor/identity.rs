@@ -1,7 +1,7 @@
 //! Who the credentials are, whose keys they may read, and whether there are any left to read.
 
 use super::line::{Check, Line};
-use crate::client::{Account, Client, ClientError, product};
+use crate::client::{Client, ClientError, UserWithRoles, product};
 use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::sources::CheckedSource;
 
@@ -57,8 +57,8 @@ pub(super) async fn lines(
     sources: &[CheckedSource],
     lines: &mut Vec<Line>,
 ) -> Result<Who, ClientError> {
-    let me = match client.account().await? {
-        Ok(Account { user, roles }) => {
+    let me = match client.credential_owner().await? {
+        Ok(UserWithRoles { user, roles }) => {
             let name = user.username.as_deref().unwrap_or_default();
             let roles = if roles.is_empty() { "no roles".to_owned() } else { roles.join(", ") };
             lines.push(Line::ok(Check::Identity, format!("the user {name} ({}): {roles}", user.id)));
@@ -188,7 +188,7 @@ async fn some_users(
             (_, outcome) => return Ok(Err(format!("it may not list organizations: {}", refusal(&outcome)))),
         },
     };
-    let (users, outcome) = client.some_users(&id).await?;
+    let (users, outcome) = client.first_users(&id).await?;
     Ok(if outcome.status.is_complete() {
         Ok(users)
     } else {

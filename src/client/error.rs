@@ -53,25 +53,25 @@ pub enum ClientError {
 
 impl From<ClientError> for Error {
     fn from(error: ClientError) -> Self {
-        let told = Self::input(&error);
+        let ended = Self::input(&error);
         match error {
             ClientError::NoConnection { .. } => {
-                told.help("check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)").see_doctor()
+                ended.help("check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)").see_doctor()
             }
-            ClientError::RefusedCredentials { public, .. } => told
+            ClientError::RefusedCredentials { public, .. } => ended
                 .details([format!("tried: {public}")])
                 .help(
                     "check both parts of the key; a programmatic key also needs this machine's address on its access list",
                 )
                 .see_doctor(),
             ClientError::Challenge { .. } => {
-                told.help("keysunset answers HTTP Digest; is this the API itself, not a proxy?")
+                ended.help("keysunset answers HTTP Digest; is this the API itself, not a proxy?")
             }
-            ClientError::NotTheApi { .. } => told.help(
+            ClientError::NotTheApi { .. } => ended.help(
                 "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0",
             ),
-            ClientError::Setup(_) => told.help("--ca-cert takes a file of PEM certificates"),
-            ClientError::ClientCertificate(_) => told.help(
+            ClientError::Setup(_) => ended.help("--ca-cert takes a file of PEM certificates"),
+            ClientError::ClientCertificate(_) => ended.help(
                 "--client-cert takes one PEM file with the certificate and its private key, without a password",
             ),
         }
@@ -80,7 +80,7 @@ impl From<ClientError> for Error {
 
 /// Why no response could be had.
 pub(super) enum RequestError {
-    /// Nobody was reached.
+    /// There is no connection.
     NoConnection(String),
     /// It took too long.
     Timeout(String),
@@ -90,14 +90,14 @@ pub(super) enum RequestError {
     TooLong,
     /// To another host, or without end.
     Redirect(u16, String),
-    /// The digest layer refuses the credentials.
-    Refused,
-    /// The digest layer asks for something else.
-    Unanswerable(String),
+    /// The digest layer refuses the credential.
+    CredentialRefused,
+    /// The digest layer asks for an authentication that this client can't do.
+    UnsupportedChallenge(String),
 }
 
 impl RequestError {
-    /// What it means for whom it was asked for.
+    /// What it means for the user or list that was asked for.
     pub(super) fn outcome(self) -> Outcome {
         match self {
             Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
@@ -108,12 +108,17 @@ impl RequestError {
                 Outcome::unread(ReadStatus::Malformed, None, why)
             }
             Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), why),
-            Self::Refused => {
+            Self::CredentialRefused => {
                 let why = "the credential was refused";
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
             }
-            Self::Unanswerable(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
+            Self::UnsupportedChallenge(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
         }
+    }
+
+    /// What happened, in a sentence.
+    pub(super) fn describe(self) -> String {
+        self.outcome().detail.unwrap_or_default()
     }
 }
 
@@ -122,15 +127,15 @@ impl From<&reqwest::Error> for RequestError {
         if error.is_timeout() {
             Self::Timeout("timed out".to_owned())
         } else if error.is_connect() {
-            Self::NoConnection(format!("can't connect: {}", cause(error)))
+            Self::NoConnection(format!("can't connect: {}", innermost_cause(error)))
         } else {
-            Self::Broken(format!("the connection broke: {}", cause(error)))
+            Self::Broken(format!("the connection broke: {}", innermost_cause(error)))
         }
     }
 }
 
 /// The innermost cause says what happened; the outer ones only where.
-pub(super) fn cause(error: &reqwest::Error) -> String {
+pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
     let mut innermost = None;
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -1,4 +1,4 @@
-//! What an answer means: a document, the API's refusal, or something that is not the API at all.
+//! What a response means: a document, the API's refusal, or something that is not the API at all.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::wire::ErrorDocument;
 use crate::model::{Outcome, Product, ReadStatus};
 
 /// One response, read to its end.
-pub(super) struct Received {
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     /// Whether the digest layer accepted an answer on the way here.
     pub(super) authenticated: bool,
-    /// What the service took for it, challenges included, without the waits of the rate limiter.
-    pub(super) took: Duration,
+    /// How long the service took, challenges included, without the waits of the rate limiter.
+    pub(super) latency: Duration,
 }
 
 /// What a response says.
@@ -24,34 +24,35 @@ pub(super) struct Received {
 pub(super) enum Classification {
     /// What was asked for, by its looks JSON.
     Document,
-    /// A refusal by the API, or by whoever stands behind its digest layer.
+    /// A refusal by the API, or by what is behind its digest layer.
     Refused(Outcome),
     /// Nothing that the API sends. If nothing else ever came, it is not the API.
     UnexpectedResponse(Outcome),
 }
 
-/// Reads a response for what it means to whom it was asked for.
-pub(super) fn meaning(received: &Received, product: Product, version: Option<&str>) -> Classification {
-    let Received { status, headers, body, authenticated, took: _ } = received;
-    let (status, fine) = (*status, (200..300).contains(status));
+/// Reads a response, of which `version` is the deployment's.
+pub(super) fn classify(response: &Response, product: Product, version: Option<&str>) -> Classification {
+    let Response { status, headers, body, authenticated, latency: _ } = response;
+    let (status, is_success) = (*status, (200..300).contains(status));
     let json = body.trim_ascii_start().first() == Some(&b'{');
-    if fine && !json {
-        let why = format!("{} instead of JSON", looks(headers, body));
+    if is_success && !json {
+        let why = format!("{} instead of JSON", describe_body(headers, body));
         return Classification::UnexpectedResponse(Outcome::unread(ReadStatus::Malformed, Some(status), why));
     }
-    if fine && !may_be_error(body) {
+    if is_success && !may_be_error(body) {
         return Classification::Document;
     }
     let document = ErrorDocument::read(body);
-    if fine && !document.is_error() {
+    if is_success && !document.is_error() {
         return Classification::Document;
     }
-    let told = *authenticated || document.error_code.is_some() || status == 429;
-    let status = if fine { document.status.filter(|inner| *inner >= 300).unwrap_or(500) } else { status };
-    if told {
+    let is_of_the_api = *authenticated || document.error_code.is_some() || status == 429;
+    let status =
+        if is_success { document.status.filter(|inner| *inner >= 300).unwrap_or(500) } else { status };
+    if is_of_the_api {
         Classification::Refused(refusal(status, document, product, version))
     } else {
-        let why = format!("{} with status {status} and no error code", looks(headers, body));
+        let why = format!("{} with status {status} and no error code", describe_body(headers, body));
         Classification::UnexpectedResponse(Outcome {
             detail: Some(why),
             ..refusal(status, document, product, version)
@@ -60,7 +61,7 @@ pub(super) fn meaning(received: &Received, product: Product, version: Option<&st
 }
 
 /// Whether asking again may bring another answer.
-pub(super) fn may_pass(outcome: &Outcome) -> bool {
+pub(super) fn is_transient(outcome: &Outcome) -> bool {
     outcome.status == ReadStatus::RateLimited
         || outcome.http_status.is_some_and(|status| status == 408 || status >= 500)
 }
@@ -108,11 +109,11 @@ fn may_be_error(body: &[u8]) -> bool {
 }
 
 /// What a body is, for a person.
-fn looks(headers: &HeaderMap, body: &[u8]) -> &'static str {
-    let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn describe_body(headers: &HeaderMap, body: &[u8]) -> &'static str {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if body.is_empty() {
         "nothing"
-    } else if said.starts_with("text/html") || body.trim_ascii_start().first() == Some(&b'<') {
+    } else if content_type.starts_with("text/html") || body.trim_ascii_start().first() == Some(&b'<') {
         "an HTML page"
     } else {
         "something"
@@ -123,9 +124,9 @@ fn looks(headers: &HeaderMap, body: &[u8]) -> &'static str {
 mod tests {
     use super::*;
 
-    fn received(status: u16, body: &str) -> Received {
+    fn response(status: u16, body: &str) -> Response {
         let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
-        Received { status, headers, body, authenticated: true, took: Duration::ZERO }
+        Response { status, headers, body, authenticated: true, latency: Duration::ZERO }
     }
 
     /// The read statuses of the contract, from the statuses and codes of the API.
@@ -153,7 +154,7 @@ mod tests {
         ] {
             let body =
                 code.map_or_else(String::new, |code| format!(r#"{{"errorCode":"{code}","error":{status}}}"#));
-            let Classification::Refused(outcome) = meaning(&received(status, &body), product, Some(version))
+            let Classification::Refused(outcome) = classify(&response(status, &body), product, Some(version))
             else {
                 panic!("{status} {code:?} is a refusal");
             };
@@ -165,7 +166,7 @@ mod tests {
     #[test]
     fn a_refusal_inside_an_envelope_is_a_refusal() {
         let body = r#"{"status":404,"content":{"errorCode":"USER_NOT_FOUND","error":404}}"#;
-        let Classification::Refused(outcome) = meaning(&received(200, body), Product::OpsManager, None)
+        let Classification::Refused(outcome) = classify(&response(200, body), Product::OpsManager, None)
         else {
             panic!("a refusal");
         };
@@ -175,44 +176,44 @@ mod tests {
             r#"{"status":"500","results":[]}"#,
             r#"{"results":[],"errorCode":"UNEXPECTED_ERROR","error":500}"#,
         ] {
-            let answer = meaning(&received(200, body), Product::OpsManager, None);
+            let answer = classify(&response(200, body), Product::OpsManager, None);
             assert!(
                 matches!(answer, Classification::Refused(Outcome { http_status: Some(500), .. })),
                 "{body}: {answer:?}"
             );
         }
         let page = r#"{"status":200,"results":[],"totalCount":0}"#;
-        assert_eq!(meaning(&received(200, page), Product::OpsManager, None), Classification::Document);
+        assert_eq!(classify(&response(200, page), Product::OpsManager, None), Classification::Document);
     }
 
     #[test]
-    fn what_the_api_never_sends_is_foreign() {
+    fn what_the_api_never_sends_is_unexpected() {
         for (status, body) in [(200, "<html>"), (200, ""), (204, ""), (502, "<html>"), (404, ""), (403, "{}")]
         {
-            let answer = Received { authenticated: false, ..received(status, body) };
+            let answer = Response { authenticated: false, ..response(status, body) };
             assert!(
-                matches!(meaning(&answer, Product::OpsManager, None), Classification::UnexpectedResponse(_)),
+                matches!(classify(&answer, Product::OpsManager, None), Classification::UnexpectedResponse(_)),
                 "{status} {body}"
             );
         }
     }
 
     #[test]
-    fn only_what_may_pass_is_asked_for_again() {
-        let passing = |status, code: &str| {
+    fn only_transient_refusals_are_tried_again() {
+        let transient = |status, code: &str| {
             let body = format!(r#"{{"errorCode":"{code}"}}"#);
-            match meaning(&received(status, &body), Product::OpsManager, None) {
-                Classification::Refused(outcome) => may_pass(&outcome),
+            match classify(&response(status, &body), Product::OpsManager, None) {
+                Classification::Refused(outcome) => is_transient(&outcome),
                 other => panic!("{other:?}"),
             }
         };
         for (status, code) in
             [(408, "X"), (429, "X"), (500, "X"), (502, "X"), (503, "X"), (504, "X"), (400, "RATE_LIMITED_IP")]
         {
-            assert!(passing(status, code), "{status} {code}");
+            assert!(transient(status, code), "{status} {code}");
         }
         for (status, code) in [(400, "X"), (401, "NOT_SELF"), (403, "X"), (404, "X"), (410, "X")] {
-            assert!(!passing(status, code), "{status} {code}");
+            assert!(!transient(status, code), "{status} {code}");
         }
     }
 }

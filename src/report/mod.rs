@@ -3,10 +3,12 @@
 
 mod file;
 mod formats;
+mod json_array;
 mod judge;
 mod place;
 mod record;
 mod sentence;
+mod spill;
 mod summary;
 pub mod terminal;
 pub mod text;
@@ -19,7 +21,9 @@ use tempfile::NamedTempFile;
 pub(crate) use file::beside;
 pub use file::{File, MANIFEST, put_beside};
 pub use formats::{Format, Output};
+pub(crate) use json_array::JsonArray;
 pub use judge::{WaiverIssue, WaiverIssueKind};
+pub(crate) use spill::SpillFile;
 pub use summary::Summary;
 
 use self::file::put;

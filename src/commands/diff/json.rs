@@ -2,7 +2,7 @@
 //! apart from the model's.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, Write};
 
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use crate::exit::Error;
 use crate::history::Usage;
 use crate::history::diff::{Change, Entry, Frame, Sides};
 use crate::model::{PersonalKey, ReadStatus, Suffix, rfc3339};
+use crate::report::JsonArray;
 
 #[derive(Serialize)]
 struct Item<'a> {
@@ -80,7 +81,7 @@ pub(super) fn line(entry: &Entry) -> Result<String, Error> {
         key: entry.key.as_ref().and_then(|sides| Seen::of(sides, entry.usage.as_ref())),
         why: &entry.why,
     };
-    serde_json::to_string(&item).map(|item| format!("    {item}")).map_err(Error::bug)
+    serde_json::to_string(&item).map(|item| format!("    {item}\n")).map_err(Error::bug)
 }
 
 #[derive(Serialize)]
@@ -105,13 +106,17 @@ pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) 
     // It goes on with an array a kind of change, which is not held as a whole.
     write!(out, "{}", head.strip_suffix("\n}").unwrap_or(&head))?;
     for change in Change::ALL {
-        if sections.count(*change) == 0 {
-            write!(out, ",\n  \"{change}\": []")?;
-            continue;
+        write!(out, ",\n  \"{change}\": ")?;
+        let mut items = JsonArray::open(out)?;
+        for item in sections.read(*change)?.lines() {
+            items.next(out)?;
+            write!(out, "{}", item?)?;
         }
-        writeln!(out, ",\n  \"{change}\": [")?;
-        sections.copy(*change, out)?;
-        write!(out, "\n  ]")?;
+        if items.is_empty() {
+            write!(out, "]")?;
+        } else {
+            items.close(out, "  ")?;
+        }
     }
     writeln!(out, "\n}}")
 }

@@ -65,7 +65,7 @@ pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) 
         } else {
             writeln!(out, "| User | Key | Ends in | Description | What |\n|---|---|---|---|---|")?;
         }
-        sections.copy(*change, out)?;
+        io::copy(&mut sections.read(*change)?, out)?;
     }
     Ok(())
 }

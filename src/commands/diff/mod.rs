@@ -3,12 +3,11 @@
 mod choice;
 mod json;
 mod markdown;
-mod sections;
 mod text;
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
 
-use self::sections::Sections;
 use super::history::deployments;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
@@ -16,6 +15,7 @@ use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::diff::{Change, Entry, Frame};
 use crate::history::{Form, RunSummary};
+use crate::report::SpillFile;
 use crate::store::Store;
 
 /// Runs the command.
@@ -36,11 +36,11 @@ pub fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
         after: RunSummary::new(&store, after, None)?,
     };
     let shape = Shape::of(form.form());
-    let mut sections = Sections::default();
+    let mut sections = Sections::new().map_err(|why| no_room(&why))?;
     store.pairs(&frame.before.run, &frame.after.run, |before, after| {
         for entry in frame.changes(before.as_ref(), after.as_ref()) {
             let line = (shape.line)(&entry)?;
-            sections.push(entry.change, &line, shape.between).map_err(|why| no_room(&why))?;
+            sections.push(entry.change, &line).map_err(|why| no_room(&why))?;
         }
         Ok::<_, Error>(())
     })?;
@@ -63,20 +63,50 @@ fn no_room(why: &io::Error) -> Error {
     .help("make room there, or set TMPDIR to another folder")
 }
 
+/// The lines of each kind of change: users pass once, and the page has a section a kind.
+struct Sections {
+    counts: BTreeMap<Change, u64>,
+    lines: SpillFile,
+}
+
+impl Sections {
+    fn new() -> io::Result<Self> {
+        Ok(Self { counts: BTreeMap::new(), lines: SpillFile::new_in(&std::env::temp_dir())? })
+    }
+
+    /// Adds one change, as it will be on the page.
+    fn push(&mut self, change: Change, line: &str) -> io::Result<()> {
+        *self.counts.entry(change).or_default() += 1;
+        self.lines.write(change as usize, line.as_bytes())
+    }
+
+    /// How many changes of this kind there are.
+    fn count(&self, change: Change) -> u64 {
+        self.counts.get(&change).copied().unwrap_or_default()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// The lines of a section.
+    fn read(&mut self, change: Change) -> io::Result<impl BufRead> {
+        self.lines.read(change as usize)
+    }
+}
+
 /// How a form writes one change, and the page around all of them.
 struct Shape {
     line: fn(&Entry) -> Result<String, Error>,
-    /// Stands between two of a section.
-    between: &'static str,
     page: fn(&mut dyn Write, &Frame, &mut Sections) -> io::Result<()>,
 }
 
 impl Shape {
     fn of(form: Form) -> Self {
         match form {
-            Form::Text => Self { line: text::line, between: "", page: text::page },
-            Form::Json => Self { line: json::line, between: ",\n", page: json::page },
-            Form::Markdown => Self { line: markdown::line, between: "", page: markdown::page },
+            Form::Text => Self { line: text::line, page: text::page },
+            Form::Json => Self { line: json::line, page: json::page },
+            Form::Markdown => Self { line: markdown::line, page: markdown::page },
         }
     }
 }

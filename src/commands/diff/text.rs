@@ -49,7 +49,7 @@ pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) 
             let (title, remark) = heading(*change);
             let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
             writeln!(out, "\n{title} ({count}){remark}")?;
-            sections.copy(*change, out)?;
+            io::copy(&mut sections.read(*change)?, out)?;
         }
     }
     Ok(())

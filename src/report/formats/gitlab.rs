@@ -9,23 +9,17 @@ use crate::policy::Severity;
 use crate::report::place::{Locator, SourceLocation, fingerprint, identity};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::sentence::{self, Unknown};
-use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
 /// What nobody knows weighs as much as a key of unknown use.
 const UNKNOWN: &str = "major";
 /// GitLab has no word for what is accepted: it stays in the list, and weighs least.
 const WAIVED: &str = "info";
 
-/// What stands before the next entry.
-enum Before {
-    Nothing,
-    Another,
-}
-
 struct Gitlab {
     file: OutputFile,
     places: Locator,
-    before: Before,
+    entries: JsonArray,
 }
 
 /// An entry, as GitLab documents it. Anything else in it would be ignored.
@@ -49,17 +43,14 @@ struct Lines {
     begin: u64,
 }
 
-pub(super) fn start(file: OutputFile) -> impl Writer {
-    Gitlab { file, places: Locator::here(), before: Before::Nothing }
+pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
+    let entries = JsonArray::open(&mut file)?;
+    Ok(Gitlab { file, places: Locator::here(), entries })
 }
 
 impl Gitlab {
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
-        let before = match std::mem::replace(&mut self.before, Before::Another) {
-            Before::Nothing => "[\n",
-            Before::Another => ",\n",
-        };
-        self.file.write_all(before.as_bytes())?;
+        self.entries.next(&mut self.file)?;
         Ok(serde_json::to_writer(&mut self.file, entry)?)
     }
 }
@@ -97,13 +88,15 @@ impl Writer for Gitlab {
         Ok(())
     }
 
-    fn end(mut self: Box<Self>, _: &Report) -> Result<Rendered, FormatError> {
-        let rest: &[u8] = match self.before {
-            Before::Nothing => b"[]\n",
-            Before::Another => b"\n]\n",
-        };
-        self.file.write_all(rest)?;
-        Ok(Rendered::File(self.file))
+    fn end(self: Box<Self>, _: &Report) -> Result<Rendered, FormatError> {
+        let Self { mut file, entries, .. } = *self;
+        if entries.is_empty() {
+            file.write_all(b"]\n")?;
+        } else {
+            entries.close(&mut file, "")?;
+            file.write_all(b"\n")?;
+        }
+        Ok(Rendered::File(file))
     }
 }
 

@@ -11,7 +11,8 @@ use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{
-    FormatError, OutputFile, Rendered, Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, Writer,
+    FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Summary, WaiverIssue,
+    WaiverIssueKind, Writer,
 };
 use crate::v1::{RunSettings, SettingsWithUnits};
 use crate::waivers::Target;
@@ -25,52 +26,30 @@ const FORMAT: &str = "keysunset-findings";
 /// The file under way.
 struct Json {
     file: OutputFile,
-    /// What stands before the next field, and before the next row.
-    before_field: &'static str,
-    before_row: &'static str,
+    rows: JsonArray,
 }
 
-pub(super) fn start(file: OutputFile) -> Result<impl Writer, FormatError> {
-    let mut json = Json { file, before_field: "{\n", before_row: "\n" };
-    json.head()?;
-    Ok(json)
+pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
+    let tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+    write!(file, "{{\n\"$schema\": \"{SCHEMA}\"")?;
+    field(&mut file, "format", FORMAT)?;
+    field(&mut file, "version", &VERSION)?;
+    field(&mut file, "tool", &tool)?;
+    file.write_all(b",\n\"rows\": ")?;
+    let rows = JsonArray::open(&mut file)?;
+    Ok(Json { file, rows })
+}
+
+/// Writes a field on a line of its own, which is not the first.
+fn field(file: &mut OutputFile, name: &str, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+    write!(file, ",\n\"{name}\": ")?;
+    Ok(serde_json::to_writer(file, value)?)
 }
 
 impl Json {
-    fn head(&mut self) -> io::Result<()> {
-        self.field("$schema", SCHEMA)?;
-        self.field("format", FORMAT)?;
-        self.field("version", &VERSION)?;
-        self.field("tool", &Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") })?;
-        self.name("rows")?;
-        self.file.write_all(b"[")
-    }
-
     fn write(&mut self, record: Record, finding: Option<bool>) -> Result<(), FormatError> {
-        self.file.write_all(self.before_row.as_bytes())?;
-        self.before_row = ",\n";
+        self.rows.next(&mut self.file)?;
         Ok(serde_json::to_writer(&mut self.file, &Line { record, finding })?)
-    }
-
-    fn tail(&mut self, report: &Report) -> io::Result<()> {
-        self.file.write_all(b"\n]")?;
-        self.field("fail_on", &report.fail_on)?;
-        self.field("complete", &report.is_complete())?;
-        self.field("totals", &Totals::of(&report.total))?;
-        self.field("deployments", &report.deployments.iter().map(Deployment::of).collect::<Vec<_>>())?;
-        self.field("lapses", &report.lapses.iter().map(Lapsed::of).collect::<Vec<_>>())?;
-        self.file.write_all(b"\n}\n")
-    }
-
-    fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
-        self.name(name)?;
-        Ok(serde_json::to_writer(&mut self.file, value)?)
-    }
-
-    fn name(&mut self, name: &str) -> io::Result<()> {
-        write!(self.file, "{}\"{name}\": ", self.before_field)?;
-        self.before_field = ",\n";
-        Ok(())
     }
 }
 
@@ -83,9 +62,16 @@ impl Writer for Json {
         self.write(Record::new(facts, row), row.key.is_some().then_some(row.is_finding))
     }
 
-    fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        self.tail(report)?;
-        Ok(Rendered::File(self.file))
+    fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
+        let Self { mut file, rows } = *self;
+        rows.close(&mut file, "")?;
+        field(&mut file, "fail_on", &report.fail_on)?;
+        field(&mut file, "complete", &report.is_complete())?;
+        field(&mut file, "totals", &Totals::of(&report.total))?;
+        field(&mut file, "deployments", &report.deployments.iter().map(Deployment::of).collect::<Vec<_>>())?;
+        field(&mut file, "lapses", &report.lapses.iter().map(Lapsed::of).collect::<Vec<_>>())?;
+        file.write_all(b"\n}\n")?;
+        Ok(Rendered::File(file))
     }
 }
 

@@ -4,10 +4,9 @@
 //! Jenkins' xUnit plugin. The file holds to both: a case has at most one of failure, error and skipped and nothing else,
 //! a suite has its properties before its cases, and an empty system-out and system-err behind them.
 //!
-//! Users come by name, suites stand by organization, and counts stand before what they count: cases wait in a spool.
+//! Users come by name, suites stand by organization, and counts stand before what they count: cases wait in a file of their own.
 
 mod case;
-mod spool;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -18,19 +17,18 @@ use quick_xml::Writer as Xml;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use self::case::{Case, Ending, Told, not_read};
-use self::spool::Spool;
 use crate::model::User;
 use crate::policy::day_or_instant;
 use crate::report::record::MissingUsers;
 use crate::report::text::printable;
 use crate::report::{
-    Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer, terminal,
+    Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, SpillFile, Writer, terminal,
 };
 
 /// The file under way.
 struct Junit {
     file: OutputFile,
-    spool: Spool,
+    cases: SpillFile,
     suites: BTreeMap<SourceLocation, Suite>,
     /// The user whose rows are passing.
     case: Option<(SourceLocation, Case)>,
@@ -57,7 +55,7 @@ enum Part {
     Waivers,
 }
 
-/// A suite's place in the spool, and what its cases came to.
+/// The section of its cases, and what they came to.
 struct Suite {
     number: usize,
     tests: u64,
@@ -70,8 +68,8 @@ struct Suite {
 
 /// `out` is where the cases wait.
 pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
-    let spool = Spool::beside(out)?;
-    Ok(Junit { file, spool, suites: BTreeMap::new(), case: None, previous: None })
+    let cases = SpillFile::new_in(out)?;
+    Ok(Junit { file, cases, suites: BTreeMap::new(), case: None, previous: None })
 }
 
 impl Writer for Junit {
@@ -125,7 +123,7 @@ impl Writer for Junit {
             for (id, (name, place, suite)) in suites.iter().enumerate() {
                 xml.get_mut().write_all(b"\n")?;
                 open(&mut xml, &id.to_string(), name, place, suite, report)?;
-                self.spool.copy(suite.number, xml.get_mut())?;
+                io::copy(&mut self.cases.read(suite.number)?, xml.get_mut())?;
                 for empty in ["system-out", "system-err"] {
                     xml.create_element(empty).write_empty()?;
                 }
@@ -152,19 +150,20 @@ impl Junit {
         suite.waived_keys += case.waived_keys;
         let number = suite.number;
         self.previous = Some(case.user().clone());
-        self.spool.add(number, &text)
+        self.cases.write(number, &text)
     }
 
     fn tell(&mut self, place: SourceLocation, told: &Told) -> io::Result<()> {
         let mut text = Vec::new();
         told.write(&mut text)?;
         let number = self.count(place, told.ending).number;
-        self.spool.add(number, &text)
+        self.cases.write(number, &text)
     }
 
     fn count(&mut self, place: SourceLocation, ending: Ending) -> &mut Suite {
+        let number = self.suites.len();
         let suite = self.suites.entry(place).or_insert_with(|| Suite {
-            number: self.spool.suite(),
+            number,
             tests: 0,
             endings: [0; 4],
             keys: 0,

@@ -69,9 +69,9 @@ impl Format {
             Self::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),
             Self::Json => Box::new(json::start(file()?)?),
             Self::Ndjson => Box::new(ndjson::start(file()?)),
-            Self::Sarif => Box::new(sarif::start(file()?)),
+            Self::Sarif => Box::new(sarif::start(file()?, &output.out)?),
             Self::Junit => Box::new(junit::start(file()?, &output.out)?),
-            Self::Gitlab => Box::new(gitlab::start(file()?)),
+            Self::Gitlab => Box::new(gitlab::start(file()?)?),
             Self::Github => Box::new(github::start(output.step_summary.clone())?),
             Self::Prometheus => Box::new(prometheus::start(file()?)),
         })

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::message::{Location, Message};
+use super::ranked::RankedResults;
 use super::rules::{Notice, reference};
-use super::spool::Spool;
 use crate::model::rfc3339;
 use crate::policy::day_or_instant;
 use crate::report::place::SourceLocation;
@@ -91,7 +91,7 @@ impl Invocations {
     }
 
     /// As SARIF has them. What is of no one deployment stands with the first.
-    pub(super) fn told(self, report: &Report, found: &Spool) -> Vec<Value> {
+    pub(super) fn told(self, report: &Report, found: &RankedResults) -> Vec<Value> {
         let mut configuration: Vec<_> = report
             .lapses
             .iter()
@@ -112,7 +112,7 @@ impl Invocations {
     }
 }
 
-fn left_out(found: &Spool) -> Option<Notification> {
+fn left_out(found: &RankedResults) -> Option<Notification> {
     let (count, kept) = (found.count(), found.kept());
     let text = format!(
         "{} of {count} keys are left out, since code scanning takes no more than {kept}: those of the least severity, and \

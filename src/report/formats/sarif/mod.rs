@@ -5,20 +5,21 @@
 
 mod invocation;
 mod message;
+mod ranked;
 mod result;
 mod rules;
-mod spool;
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use serde_json::json;
 
 use self::invocation::Invocations;
+use self::ranked::RankedResults;
 use self::result::Found;
-use self::spool::Spool;
 use crate::report::place::Locator;
 use crate::report::record::Record;
-use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
 /// Of the standard with its first errata, which is the one in force.
 const SCHEMA: &str =
@@ -30,13 +31,14 @@ const MOST: u64 = 25_000;
 struct Sarif {
     file: OutputFile,
     places: Locator,
-    found: Spool,
+    found: RankedResults,
     invocations: Invocations,
 }
 
-pub(super) fn start(file: OutputFile) -> impl Writer {
-    let found = Spool::beside(file.get_ref().path(), MOST);
-    Sarif { file, places: Locator::here(), found, invocations: Invocations::default() }
+/// `out` is where the results wait.
+pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
+    let found = RankedResults::new(out, MOST)?;
+    Ok(Sarif { file, places: Locator::here(), found, invocations: Invocations::default() })
 }
 
 impl Writer for Sarif {
@@ -70,14 +72,14 @@ impl Sarif {
         serde_json::to_writer(&mut file, &rules::tool())?;
         file.write_all(b",\n\"invocations\":")?;
         serde_json::to_writer(&mut file, &invocations)?;
-        file.write_all(b",\n\"results\":[")?;
-        let mut before: &[u8] = b"\n";
+        file.write_all(b",\n\"results\":")?;
+        let mut results = JsonArray::open(&mut file)?;
         found.worst_first(|result| {
-            file.write_all(before)?;
-            before = b",\n";
+            results.next(&mut file)?;
             file.write_all(result)
         })?;
-        file.write_all(b"\n],\n\"properties\":")?;
+        results.close(&mut file, "")?;
+        file.write_all(b",\n\"properties\":")?;
         let total = &report.total;
         serde_json::to_writer(
             &mut file,

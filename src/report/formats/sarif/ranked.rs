@@ -1,36 +1,28 @@
-//! Results come in the order of the rows and go out worst first: until then they wait in a file for each severity, so that no
-//! number of them needs memory.
+//! Results come in the order of the rows and are written worst first: until then they wait in a file, so that no number of
+//! them needs memory.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead as _};
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::policy::Severity;
+use crate::report::SpillFile;
 
 /// The severities, worst first, and behind them whatever is waived.
 const CLASSES: usize = Severity::ALL.len() + 1;
 
 /// Keeps the worst, and counts the rest.
-pub(super) struct Spool {
-    folder: PathBuf,
+pub(super) struct RankedResults {
     most: u64,
-    classes: [Class; CLASSES],
+    counts: [u64; CLASSES],
+    /// A section a class, a line a result.
+    lines: SpillFile,
 }
 
-#[derive(Default)]
-struct Class {
-    /// A result a line; nameless, and gone with the process.
-    file: Option<BufWriter<File>>,
-    count: u64,
-}
-
-impl Spool {
-    /// Beside this file, where there is room for as much.
-    pub(super) fn beside(file: &Path, most: u64) -> Self {
-        let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
-        Self { folder, most, classes: Default::default() }
+impl RankedResults {
+    pub(super) fn new(folder: &Path, most: u64) -> io::Result<Self> {
+        Ok(Self { most, counts: [0; CLASSES], lines: SpillFile::new_in(folder)? })
     }
 
     /// Takes a result; it is made only where there may be room for it.
@@ -40,36 +32,31 @@ impl Spool {
         is_waived: bool,
         result: impl FnOnce() -> T,
     ) -> io::Result<()> {
-        let class = &mut self.classes[if is_waived { CLASSES - 1 } else { severity as usize }];
-        class.count += 1;
-        if class.count > self.most {
+        let class = if is_waived { CLASSES - 1 } else { severity as usize };
+        self.counts[class] += 1;
+        if self.counts[class] > self.most {
             return Ok(());
         }
-        let file = match &mut class.file {
-            Some(file) => file,
-            none => none.insert(BufWriter::new(tempfile::tempfile_in(&self.folder)?)),
-        };
-        serde_json::to_writer(&mut *file, &result())?;
-        file.write_all(b"\n")
+        let mut line = serde_json::to_vec(&result())?;
+        line.push(b'\n');
+        self.lines.write(class, &line)
     }
 
     /// How many were put.
     pub(super) fn count(&self) -> u64 {
-        self.classes.iter().map(|class| class.count).sum()
+        self.counts.iter().sum()
     }
 
-    /// How many go out.
+    /// How many are kept.
     pub(super) fn kept(&self) -> u64 {
         self.count().min(self.most)
     }
 
-    /// Gives out what is kept.
-    pub(super) fn worst_first(self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    /// Hands out those that are kept.
+    pub(super) fn worst_first(mut self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut left = self.kept();
-        for file in self.classes.into_iter().filter_map(|class| class.file) {
-            let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.rewind()?;
-            let mut lines = BufReader::new(file);
+        for class in 0..CLASSES {
+            let mut lines = self.lines.read(class)?;
             let mut line = Vec::new();
             while left > 0 && lines.read_until(b'\n', &mut line)? > 0 {
                 left -= 1;
@@ -100,13 +87,13 @@ mod tests {
         for (most, expected) in
             [(9, &["c", "f", "a", "e", "d\\n", "b"][..]), (3, &["c", "f", "a"]), (1, &["c"])]
         {
-            let mut spool = Spool::beside(&folder.path().join("x"), most);
+            let mut results = RankedResults::new(folder.path(), most).unwrap();
             for (severity, is_waived, text) in put {
-                spool.put(severity, is_waived, || text).unwrap();
+                results.put(severity, is_waived, || text).unwrap();
             }
-            assert_eq!((spool.count(), spool.kept()), (6, expected.len() as u64));
+            assert_eq!((results.count(), results.kept()), (6, expected.len() as u64));
             let mut given = Vec::new();
-            spool
+            results
                 .worst_first(|line| {
                     given.push(String::from_utf8(line.to_vec()).unwrap());
                     Ok(())

@@ -1,0 +1,31 @@
+//! JSON arrays that are written item by item, so that nothing holds all of them.
+
+use std::io::{self, Write};
+
+/// An array under way, each of its items on a line of its own.
+pub(crate) struct JsonArray {
+    items: u64,
+}
+
+impl JsonArray {
+    /// Writes its bracket.
+    pub(crate) fn open(out: &mut (impl Write + ?Sized)) -> io::Result<Self> {
+        out.write_all(b"[")?;
+        Ok(Self { items: 0 })
+    }
+
+    /// Writes what comes before the next item, which the caller writes.
+    pub(crate) fn next(&mut self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        self.items += 1;
+        out.write_all(if self.items == 1 { b"\n" } else { b",\n" })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items == 0
+    }
+
+    /// Writes the other bracket, on a line of its own behind this indent.
+    pub(crate) fn close(self, out: &mut (impl Write + ?Sized), indent: &str) -> io::Result<()> {
+        write!(out, "\n{indent}]")
+    }
+}

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::judged_by;
 use crate::config::ReportSettings;
-use crate::evidence::export::{self, Entries, Entry, ExportedRun, ReadError};
+use crate::evidence::export::{self, Entries, ExportEntry, ExportedRun, ReadError};
 use crate::exit::Error;
 use crate::model::{User, rfc3339};
 use crate::policy::Policy;
@@ -102,8 +102,8 @@ fn from_file(path: &Path, run: &Run, policy: Policy, waivers: &Waivers) -> Resul
     Ratchet::new(called, &policy, |take| {
         for entry in entries {
             match entry.map_err(|why| broken(path, &why))? {
-                Entry::IncompleteList(list) => return Err(incomplete(printable(&list.source))),
-                Entry::UserResult(result) => {
+                ExportEntry::IncompleteList(list) => return Err(incomplete(printable(&list.source))),
+                ExportEntry::UserResult(result) => {
                     let is_read = result.outcome.status.is_complete();
                     if !is_read && !is_waived(waivers, &result.user, &before.deployment, before.started_at) {
                         let who = result.user.username.as_deref().unwrap_or(&result.user.id);

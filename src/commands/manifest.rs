@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::ReportSettings;
-use crate::evidence::manifest::{self, Gate, GateFile, Manifest};
+use crate::evidence::manifest::{self, Gate, GateInput, Manifest};
 use crate::exit::Error;
 use crate::report::{File, ReportInput, put_beside};
 use crate::waivers::Waivers;
@@ -26,10 +26,10 @@ pub(super) fn write(
         strict_waivers: view.strict_waivers,
         exit_zero: view.exit_zero,
         waivers: waivers
-            .map(|(path, sha256)| GateFile { path: path.display().to_string(), sha256: sha256.to_owned() }),
+            .map(|(path, sha256)| GateInput { path: path.display().to_string(), sha256: sha256.to_owned() }),
         baseline,
     };
-    let text = Manifest::of(evidence, gate, &view.output, files)?.text()?;
+    let text = Manifest::new(evidence, gate, &view.output, files)?.text()?;
     let sha256 = manifest::sha256(&text);
     // Before it has its name: of a manifest that stands there the store knows, whenever this ends.
     for ReportInput { store, run, .. } in evidence {
@@ -40,10 +40,10 @@ pub(super) fn write(
     Ok(put_beside(&view.output.out, manifest::NAME, text.as_bytes())?)
 }
 
-fn baseline(path: &Path) -> Result<GateFile, Error> {
+fn baseline(path: &Path) -> Result<GateInput, Error> {
     let name = path.display().to_string();
-    match manifest::of_file(path) {
-        Ok(sha256) => Ok(GateFile { path: name, sha256 }),
+    match manifest::sha256_of_file(path) {
+        Ok(sha256) => Ok(GateInput { path: name, sha256 }),
         Err(why) => Err(Error::input(format!("the baseline {name} can't be read any more: {why}"))),
     }
 }

@@ -8,7 +8,7 @@ use super::say;
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::config::ReportSettings;
 use crate::context::Context;
-use crate::evidence::verify::{Line, Status, verify};
+use crate::evidence::verify::{CheckResult, CheckStatus, verify};
 use crate::exit::{Error, Exit};
 
 /// Runs the command. It ends with 0 if all was looked at and is equal, with 1 if something differs, and with 3 if nothing does
@@ -26,12 +26,12 @@ pub fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
     Ok(exit(&lines))
 }
 
-fn count(lines: &[Line], status: Status) -> usize {
+fn count(lines: &[CheckResult], status: CheckStatus) -> usize {
     lines.iter().filter(|line| line.status == status).count()
 }
 
-fn exit(lines: &[Line]) -> Exit {
-    match (count(lines, Status::Differs), count(lines, Status::Unknown)) {
+fn exit(lines: &[CheckResult]) -> Exit {
+    match (count(lines, CheckStatus::Differs), count(lines, CheckStatus::Unknown)) {
         (0, 0) => Exit::Clean,
         (0, _) => Exit::Incomplete,
         _ => Exit::Findings,
@@ -39,18 +39,18 @@ fn exit(lines: &[Line]) -> Exit {
 }
 
 /// The lines for a person; `quiet` leaves out what is well.
-fn page(lines: &[Line], quiet: bool) -> String {
+fn page(lines: &[CheckResult], quiet: bool) -> String {
     let mut page = String::new();
-    let is_worth = |line: &&Line| match line.status {
-        Status::Differs | Status::Unknown => true,
-        Status::Ok | Status::Note => !quiet,
+    let is_worth = |line: &&CheckResult| match line.status {
+        CheckStatus::Differs | CheckStatus::Unknown => true,
+        CheckStatus::Ok | CheckStatus::Note => !quiet,
     };
     for line in lines.iter().filter(is_worth) {
         // Writing to a string can't fail.
         let _ = writeln!(page, "  {:<9}{:<10}{}", line.status, line.check, line.found);
     }
     if !quiet {
-        let (differs, unknown) = (count(lines, Status::Differs), count(lines, Status::Unknown));
+        let (differs, unknown) = (count(lines, CheckStatus::Differs), count(lines, CheckStatus::Unknown));
         let rest = if unknown == 0 { String::new() } else { format!("; {unknown} could not be checked") };
         let verdict = match differs {
             0 if unknown == 0 => "all is as the manifest says".to_owned(),
@@ -63,7 +63,7 @@ fn page(lines: &[Line], quiet: bool) -> String {
 }
 
 /// The lines for a program: a contract of its own, whatever they are inside.
-fn json(lines: &[Line]) -> Result<String, Error> {
+fn json(lines: &[CheckResult]) -> Result<String, Error> {
     #[derive(Serialize)]
     struct Document<'a> {
         schema: &'static str,
@@ -79,10 +79,10 @@ fn json(lines: &[Line]) -> Result<String, Error> {
     let rows = lines.iter().map(|line| Row {
         check: line.check.as_str(),
         status: match line.status {
-            Status::Ok => "ok",
-            Status::Differs => "differs",
-            Status::Unknown => "unknown",
-            Status::Note => "note",
+            CheckStatus::Ok => "ok",
+            CheckStatus::Differs => "differs",
+            CheckStatus::Unknown => "unknown",
+            CheckStatus::Note => "note",
         },
         found: &line.found,
     });

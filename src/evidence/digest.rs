@@ -7,19 +7,19 @@ use sha2::{Digest as _, Sha256};
 
 /// A writer that keeps nothing but the hash and the length.
 #[derive(Default)]
-pub(super) struct Hashing {
+pub(super) struct HashWriter {
     hasher: Sha256,
     bytes: u64,
 }
 
-impl Hashing {
+impl HashWriter {
     /// The hash of all that was written, and how many bytes that was.
     pub(super) fn end(self) -> (String, u64) {
         (format!("{:x}", self.hasher.finalize()), self.bytes)
     }
 }
 
-impl io::Write for Hashing {
+impl io::Write for HashWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
@@ -31,13 +31,13 @@ impl io::Write for Hashing {
     }
 }
 
-pub(super) fn of_bytes(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
 /// Of what is left of the file, and how many bytes that is.
-pub(super) fn of_file(mut file: File) -> io::Result<(String, u64)> {
-    let mut hashing = Hashing::default();
-    io::copy(&mut file, &mut hashing)?;
-    Ok(hashing.end())
+pub(super) fn sha256_of_file(mut file: File) -> io::Result<(String, u64)> {
+    let mut hash = HashWriter::default();
+    io::copy(&mut file, &mut hash)?;
+    Ok(hash.end())
 }

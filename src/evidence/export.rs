@@ -10,9 +10,9 @@ mod read;
 use std::io::{self, Write};
 
 pub use line::{ExportCounts, ExportedRun};
-pub use read::{Entries, Entry, ReadError, read};
+pub use read::{Entries, ExportEntry, ReadError, read};
 
-use self::line::Line;
+use self::line::ExportLine;
 use crate::store::{self, Run, Store};
 
 /// Of the form. It goes up with every change of a field.
@@ -45,16 +45,16 @@ impl From<Error> for crate::exit::Error {
 pub fn write(store: &Store, run: &Run, out: &mut impl Write) -> Result<ExportCounts, Error> {
     let mut lines = LineWriter { out, line: Vec::new() };
     let mut counts = ExportCounts::default();
-    lines.write(&Line::Run(Box::new(ExportedRun::from(run))))?;
+    lines.write(&ExportLine::Run(Box::new(ExportedRun::from(run))))?;
     for list in store.incomplete_lists(run)? {
         counts.gaps += 1;
-        lines.write(&Line::IncompleteList(list))?;
+        lines.write(&ExportLine::IncompleteList(list))?;
     }
     store.results(run, |result| {
         counts.add(&result);
-        lines.write(&Line::UserResult(result)).map_err(Error::from)
+        lines.write(&ExportLine::UserResult(result)).map_err(Error::from)
     })?;
-    lines.write(&Line::End(counts))?;
+    lines.write(&ExportLine::End(counts))?;
     Ok(counts)
 }
 
@@ -65,7 +65,7 @@ struct LineWriter<'a, W> {
 }
 
 impl<W: Write> LineWriter<'_, W> {
-    fn write(&mut self, line: &Line) -> io::Result<()> {
+    fn write(&mut self, line: &ExportLine) -> io::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, line)?;
         self.line.push(b'\n');

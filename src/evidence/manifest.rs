@@ -7,7 +7,7 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::digest::{self, Hashing};
+use super::digest::{self, HashWriter};
 use super::export::{self, ExportCounts};
 use crate::model::Product;
 use crate::policy::FailOn;
@@ -28,19 +28,19 @@ pub(super) const VERSION: u64 = 1;
 pub struct Manifest {
     pub(super) format: String,
     pub(super) version: u64,
-    pub(super) tool: Tool,
+    pub(super) tool: ToolEntry,
     /// By deployment; mostly one.
-    pub(super) runs: Vec<Facts>,
+    pub(super) runs: Vec<RunEntry>,
     gate: Gate,
-    output: Form,
+    output: OutputSettings,
     /// By name.
-    pub(super) files: Vec<Named>,
+    pub(super) files: Vec<FileEntry>,
 }
 
 /// What made the reports, which need not be what made the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tool {
+pub(super) struct ToolEntry {
     name: String,
     pub(super) version: String,
     pub(super) binary_sha256: Option<String>,
@@ -51,7 +51,7 @@ pub(super) struct Tool {
 /// A run, and what its evidence comes to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Facts {
+pub(super) struct RunEntry {
     /// Its number in its store.
     pub(super) run: i64,
     pub(super) deployment: String,
@@ -60,7 +60,7 @@ pub(super) struct Facts {
     service_version: Option<String>,
     /// The public part.
     credential: String,
-    lists: Vec<List>,
+    lists: Vec<UserList>,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
     /// Whether it finished, every list was read to its end, and so was every user.
@@ -74,25 +74,26 @@ pub(super) struct Facts {
     /// Of the canonical form.
     pub(super) readings_sha256: String,
     canonical_bytes: u64,
-    pub(super) judged_by: Rules,
+    pub(super) judged_by: AppliedPolicy,
     /// The first manifest of the run before.
-    pub(super) previous: Option<Previous>,
+    pub(super) previous: Option<PreviousManifest>,
 }
 
 /// A list of users that somebody wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct List {
+struct UserList {
     users: Option<u64>,
     sha256: Option<String>,
     /// Both, as the run kept them.
-    told: String,
+    #[serde(rename = "told")]
+    text: String,
 }
 
 /// The rules that were applied, which need not be those of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Rules {
+pub(super) struct AppliedPolicy {
     cutoff: DateTime<Utc>,
     active_within_days: u32,
     /// The earlier run: only what was worse than there counted.
@@ -102,7 +103,7 @@ pub(super) struct Rules {
 /// A link of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Previous {
+pub(super) struct PreviousManifest {
     pub(super) run: i64,
     pub(super) sha256: String,
 }
@@ -118,15 +119,15 @@ pub struct Gate {
     /// Whether findings and gaps end with 0.
     pub exit_zero: bool,
     /// The accepted exceptions.
-    pub waivers: Option<GateFile>,
+    pub waivers: Option<GateInput>,
     /// The earlier run that `--baseline` names.
-    pub baseline: Option<GateFile>,
+    pub baseline: Option<GateInput>,
 }
 
 /// A file that took part in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GateFile {
+pub struct GateInput {
     /// As it was typed.
     pub path: String,
     /// Of the bytes that were read, in hexadecimal digits.
@@ -136,7 +137,7 @@ pub struct GateFile {
 /// What shaped the files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form {
+struct OutputSettings {
     formats: Vec<Format>,
     csv_raw: bool,
     /// As it was typed.
@@ -146,7 +147,7 @@ struct Form {
 /// A file beside the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Named {
+pub(super) struct FileEntry {
     pub(super) name: String,
     pub(super) bytes: u64,
     pub(super) sha256: String,
@@ -157,20 +158,20 @@ impl Manifest {
     ///
     /// # Errors
     /// Evidence that can't be read.
-    pub fn of(
-        evidence: &[ReportInput],
+    pub fn new(
+        inputs: &[ReportInput],
         gate: Gate,
         output: &Output,
         files: &[report::File],
     ) -> Result<Self, export::Error> {
-        let mut runs = evidence.iter().map(facts).collect::<Result<Vec<_>, _>>()?;
+        let mut runs = inputs.iter().map(run_entry).collect::<Result<Vec<_>, _>>()?;
         runs.sort_by(|one, other| one.deployment.cmp(&other.deployment));
-        let mut files: Vec<_> = files.iter().map(Named::from).collect();
+        let mut files: Vec<_> = files.iter().map(FileEntry::from).collect();
         files.sort_by(|one, other| one.name.cmp(&other.name));
         let Output { out: _, formats, templates, step_summary: _, csv_raw } = output;
         let templates = templates.as_ref().map(|path| path.display().to_string());
-        let output = Form { formats: formats.clone(), csv_raw: *csv_raw, templates };
-        let tool = Tool::this();
+        let output = OutputSettings { formats: formats.clone(), csv_raw: *csv_raw, templates };
+        let tool = ToolEntry::this();
         Ok(Self { format: FORMAT.to_owned(), version: VERSION, tool, runs, gate, output, files })
     }
 
@@ -188,28 +189,28 @@ impl Manifest {
 /// The SHA-256 of a manifest's text, by which it is recorded.
 #[must_use]
 pub fn sha256(text: &str) -> String {
-    digest::of_bytes(text.as_bytes())
+    digest::sha256(text.as_bytes())
 }
 
 /// The SHA-256 of a file, as a manifest writes it.
 ///
 /// # Errors
 /// Why it can't be read.
-pub fn of_file(path: &std::path::Path) -> io::Result<String> {
-    Ok(digest::of_file(std::fs::File::open(path)?)?.0)
+pub fn sha256_of_file(path: &std::path::Path) -> io::Result<String> {
+    Ok(digest::sha256_of_file(std::fs::File::open(path)?)?.0)
 }
 
-fn facts(evidence: &ReportInput) -> Result<Facts, export::Error> {
-    let ReportInput { store, run, policy, ratchet } = evidence;
-    let rules = Rules {
+fn run_entry(input: &ReportInput) -> Result<RunEntry, export::Error> {
+    let ReportInput { store, run, policy, ratchet } = input;
+    let judged_by = AppliedPolicy {
         cutoff: policy.cutoff,
         active_within_days: policy.active_within,
         compared_with: ratchet.map(|ratchet| ratchet.name.clone()),
     };
-    Facts::of(store, run, rules)
+    RunEntry::new(store, run, judged_by)
 }
 
-impl Facts {
+impl RunEntry {
     /// Whether both are of a run that had come to the same end.
     pub(super) fn is_ended_as(&self, other: &Self) -> bool {
         self.finished_at.is_some()
@@ -218,13 +219,13 @@ impl Facts {
     }
 
     /// As a message names it.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn label(&self) -> String {
         format!("run {} of {}", self.run, self.deployment)
     }
 
     /// Of a run as the store has it now.
-    pub(super) fn of(store: &Store, run: &Run, judged_by: Rules) -> Result<Self, export::Error> {
-        let mut hashing = Hashing::default();
+    pub(super) fn new(store: &Store, run: &Run, judged_by: AppliedPolicy) -> Result<Self, export::Error> {
+        let mut hashing = HashWriter::default();
         let totals = export::write(store, run, &mut hashing)?;
         let (readings_sha256, canonical_bytes) = hashing.end();
         let settings = &run.settings;
@@ -235,7 +236,7 @@ impl Facts {
             product: run.product,
             service_version: run.service_version.clone(),
             credential: run.credential.clone(),
-            lists: settings.lists.iter().map(|told| List::of(told)).collect(),
+            lists: settings.lists.iter().map(|text| UserList::new(text)).collect(),
             started_at: run.started_at,
             finished_at: run.finished_at,
             complete: run.finished_at.is_some() && totals.gaps + totals.not_read == 0,
@@ -247,40 +248,40 @@ impl Facts {
             readings_sha256,
             canonical_bytes,
             judged_by,
-            previous: Previous::of(store, run.id)?,
+            previous: PreviousManifest::from_store(store, run.id)?,
         })
     }
 }
 
 /// Of the settings on one line, as the canonical form has them.
 pub(super) fn settings_sha256(settings: &RunSettings) -> io::Result<String> {
-    Ok(digest::of_bytes(&serde_json::to_vec(settings)?))
+    Ok(digest::sha256(&serde_json::to_vec(settings)?))
 }
 
-impl Previous {
+impl PreviousManifest {
     /// What the store says that a manifest of this run has to name.
-    pub(super) fn of(store: &Store, run: i64) -> Result<Option<Self>, store::Error> {
+    pub(super) fn from_store(store: &Store, run: i64) -> Result<Option<Self>, store::Error> {
         let before = store.manifest_before(run)?;
         Ok(before.map(|(run, sha256)| Self { run, sha256 }))
     }
 }
 
-impl List {
+impl UserList {
     /// From `100 users, SHA-256 5f70…`.
-    fn of(told: &str) -> Self {
-        let parts = told.split_once(" users, SHA-256 ");
+    fn new(text: &str) -> Self {
+        let parts = text.split_once(" users, SHA-256 ");
         let parts = parts.and_then(|(users, sha256)| Some((users.parse().ok()?, sha256.to_owned())));
         let (users, sha256) = parts.unzip();
-        Self { users, sha256, told: told.to_owned() }
+        Self { users, sha256, text: text.to_owned() }
     }
 }
 
-impl Tool {
+impl ToolEntry {
     /// This program, by the file that it was started from.
     pub(super) fn this() -> Self {
         // What runs, even if somebody has installed another version meanwhile; elsewhere than on Linux what stands there now.
         let binary = File::open("/proc/self/exe").or_else(|_| std::env::current_exe().and_then(File::open));
-        let (binary_sha256, binary_not_read) = match binary.and_then(digest::of_file) {
+        let (binary_sha256, binary_not_read) = match binary.and_then(digest::sha256_of_file) {
             Ok((sha256, _)) => (Some(sha256), None),
             Err(why) => (None, Some(why.to_string())),
         };
@@ -289,7 +290,7 @@ impl Tool {
     }
 }
 
-impl From<&report::File> for Named {
+impl From<&report::File> for FileEntry {
     fn from(file: &report::File) -> Self {
         let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Self { name, bytes: file.bytes, sha256: file.sha256.clone() }

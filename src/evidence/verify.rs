@@ -1,7 +1,7 @@
 //! A manifest held against what it names: the files beside it, and the store that it was made from. What could not be looked at
-//! is told as unknown, never as well.
+//! is reported as unknown, never as equal.
 
-mod kept;
+mod stored;
 
 use std::fmt::Display;
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::digest;
-use super::manifest::{FORMAT, Manifest, NAME, Named, Tool, VERSION, settings_sha256};
+use super::manifest::{FORMAT, FileEntry, Manifest, NAME, ToolEntry, VERSION, settings_sha256};
 use crate::exit::Error;
 use crate::report::Format;
 use crate::report::text::printable;
@@ -42,31 +42,43 @@ named! {
 
 named! {
     /// What came of it.
-    pub enum Status {
+    pub enum CheckStatus {
         /// As the manifest says
         Ok = "ok",
         /// Not as the manifest says
         Differs = "DIFFERS",
         /// Nobody can say
         Unknown = "unknown",
-        /// Told, and no fault
+        /// Worth knowing, and no fault
         Note = "note",
     }
 }
 
 /// What was found.
-pub struct Line {
+pub struct CheckResult {
     /// Where.
     pub check: Check,
     /// How it looks.
-    pub status: Status,
+    pub status: CheckStatus,
     /// In words; nothing in it is unprintable.
     pub found: String,
 }
 
-impl Line {
-    fn new(check: Check, status: Status, found: impl AsRef<str>) -> Self {
-        Self { check, status, found: printable(found.as_ref()) }
+impl Check {
+    fn ok(self, found: impl AsRef<str>) -> CheckResult {
+        self.with(CheckStatus::Ok, found)
+    }
+
+    fn differs(self, found: impl AsRef<str>) -> CheckResult {
+        self.with(CheckStatus::Differs, found)
+    }
+
+    fn unknown(self, found: impl AsRef<str>) -> CheckResult {
+        self.with(CheckStatus::Unknown, found)
+    }
+
+    fn with(self, status: CheckStatus, found: impl AsRef<str>) -> CheckResult {
+        CheckResult { check: self, status, found: printable(found.as_ref()) }
     }
 }
 
@@ -77,25 +89,24 @@ const LONGEST: u64 = 16 << 20;
 ///
 /// # Errors
 /// There is nothing to verify: no manifest, another program's file, or a newer version's. Everything else is a line.
-pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<Line>, Error> {
+pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<CheckResult>, Error> {
     let path = dir.join(NAME);
     let text = read(&path)?;
     let manifest = parse(&text, &path.display().to_string())?;
     let sha256 = super::manifest::sha256(&text);
     let mut lines = vec![itself(&manifest, &text, &sha256)];
-    lines.extend(manifest.files.iter().map(|file| beside(dir, file)));
+    lines.extend(manifest.files.iter().map(|named| file(dir, named)));
     lines.extend(not_named(dir, &manifest));
     lines.extend(manifest.runs.iter().map(|run| {
-        let found = format!("of {}, SHA-256 {}", run.told(), run.settings_sha256);
+        let found = format!("of {}, SHA-256 {}", run.label(), run.settings_sha256);
         let equal = settings_sha256(&run.settings).is_ok_and(|hash| hash == run.settings_sha256);
         if equal {
-            Line::new(Check::Settings, Status::Ok, found)
+            Check::Settings.ok(found)
         } else {
-            let found = format!("{found}, which is not that of the settings in the manifest");
-            Line::new(Check::Settings, Status::Differs, found)
+            Check::Settings.differs(format!("{found}, which is not that of the settings in the manifest"))
         }
     }));
-    lines.extend(kept::lines(&manifest, &sha256, stores));
+    lines.extend(stored::checks(&manifest, &sha256, stores));
     lines.push(tool(&manifest.tool));
     Ok(lines)
 }
@@ -164,61 +175,59 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) && name != NAME
 }
 
-fn itself(manifest: &Manifest, text: &str, sha256: &str) -> Line {
+fn itself(manifest: &Manifest, text: &str, sha256: &str) -> CheckResult {
     let plural =
         |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     let (runs, files) = (plural(manifest.runs.len(), "run"), plural(manifest.files.len(), "file"));
     let found = format!("version {} of {runs} and {files}, SHA-256 {sha256}", manifest.version);
     if manifest.text().is_ok_and(|written| written == text) {
-        Line::new(Check::Manifest, Status::Ok, found)
+        Check::Manifest.ok(found)
     } else {
-        let found = format!(
+        Check::Manifest.differs(format!(
             "{found}; keysunset writes the same content in other bytes, so somebody has written to it"
-        );
-        Line::new(Check::Manifest, Status::Differs, found)
+        ))
     }
 }
 
-fn beside(dir: &Path, named: &Named) -> Line {
-    let line = |status, found: String| Line::new(Check::File, status, format!("{}: {found}", named.name));
-    match regular(&dir.join(&named.name)).and_then(digest::of_file) {
+fn file(dir: &Path, named: &FileEntry) -> CheckResult {
+    let line = |status, found: String| Check::File.with(status, format!("{}: {found}", named.name));
+    match regular(&dir.join(&named.name)).and_then(digest::sha256_of_file) {
         Ok((sha256, bytes)) if (&sha256, bytes) == (&named.sha256, named.bytes) => {
-            line(Status::Ok, format!("{bytes} bytes, SHA-256 {sha256}"))
+            line(CheckStatus::Ok, format!("{bytes} bytes, SHA-256 {sha256}"))
         }
         Ok((_, bytes)) if bytes != named.bytes => {
-            line(Status::Differs, format!("{bytes} bytes, where the manifest has {}", named.bytes))
+            line(CheckStatus::Differs, format!("{bytes} bytes, where the manifest has {}", named.bytes))
         }
         Ok((sha256, _)) => {
-            line(Status::Differs, format!("SHA-256 {sha256}, where the manifest has {}", named.sha256))
+            line(CheckStatus::Differs, format!("SHA-256 {sha256}, where the manifest has {}", named.sha256))
         }
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
-            line(Status::Differs, "missing, and the manifest names it".to_owned())
+            line(CheckStatus::Differs, "missing, and the manifest names it".to_owned())
         }
         // It may be as it was; nobody knows.
-        Err(why) => line(Status::Unknown, format!("can't be read: {why}")),
+        Err(why) => line(CheckStatus::Unknown, format!("can't be read: {why}")),
     }
 }
 
 /// What looks like one of ours, left by another run or put there by somebody.
-fn not_named<'a>(dir: &'a Path, manifest: &'a Manifest) -> impl Iterator<Item = Line> + 'a {
+fn not_named<'a>(dir: &'a Path, manifest: &'a Manifest) -> impl Iterator<Item = CheckResult> + 'a {
     let ours = Format::ALL.iter().filter_map(|format| format.file_name());
     let named = |name: &str| manifest.files.iter().any(|file| file.name == name);
     ours.filter(move |name| !named(name) && dir.join(name).exists()).map(|name| {
-        let found = format!("{name}: the manifest does not name it, so it is of another run, or somebody's");
-        Line::new(Check::File, Status::Unknown, found)
+        Check::File
+            .unknown(format!("{name}: the manifest does not name it, so it is of another run, or somebody's"))
     })
 }
 
 /// Another program may verify as well; that is worth knowing, and no fault.
-fn tool(made: &Tool) -> Line {
-    let this = Tool::this();
+fn tool(made: &ToolEntry) -> CheckResult {
+    let this = ToolEntry::this();
     let binary = made.binary_sha256.as_deref().unwrap_or("not known");
     let found = format!("keysunset {}, binary SHA-256 {binary}", made.version);
     if made.binary_sha256.is_some() && made.binary_sha256 == this.binary_sha256 {
-        Line::new(Check::Tool, Status::Ok, format!("{found}: this one"))
+        Check::Tool.ok(format!("{found}: this one"))
     } else {
         let other = this.binary_sha256.as_deref().unwrap_or("not known");
-        let found = format!("{found}; this one is {}, {other}", this.version);
-        Line::new(Check::Tool, Status::Note, found)
+        Check::Tool.with(CheckStatus::Note, format!("{found}; this one is {}, {other}", this.version))
     }
 }

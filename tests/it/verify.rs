@@ -380,7 +380,7 @@ fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
     };
     let gate =
         Gate { fail_on: FailOn::Any, strict_waivers: false, exit_zero: false, waivers: None, baseline: None };
-    let text = Manifest::of(&evidence, gate, &output, &[]).unwrap().text().unwrap();
+    let text = Manifest::new(&evidence, gate, &output, &[]).unwrap().text().unwrap();
     for ReportInput { store, run, .. } in &evidence {
         store.record_manifest(run.id, &sha256(&text), &text).unwrap();
     }

@@ -15,7 +15,7 @@ use crate::v1::RunSettings;
 /// One line. The first field says which kind, in words that `docs/evidence.md` promises, whatever the variants are called.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "keysunset")]
-pub(super) enum Line {
+pub(super) enum ExportLine {
     #[serde(rename = "run")]
     Run(Box<ExportedRun>),
     #[serde(rename = "gap")]

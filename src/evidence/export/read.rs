@@ -5,7 +5,7 @@ use std::io::{BufRead, Read as _};
 
 use serde::Deserialize;
 
-use super::line::Line;
+use super::line::ExportLine;
 use super::{ExportCounts, ExportedRun, VERSION};
 use crate::model::{IncompleteList, UserResult};
 
@@ -14,7 +14,7 @@ const LONGEST: u64 = 64 << 20;
 
 /// What follows the first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum ExportEntry {
     /// A list that could not be read to its end.
     IncompleteList(IncompleteList),
     /// What came of one user.
@@ -59,8 +59,8 @@ pub fn read<R: BufRead>(input: R) -> Result<(ExportedRun, Entries<R>), ReadError
         return Err(ReadError::new(1, "there is nothing here").help(NOT_EXPORTED));
     };
     match line {
-        Line::Run(run) => Ok((*run, entries)),
-        Line::IncompleteList(_) | Line::UserResult(_) | Line::End(_) => {
+        ExportLine::Run(run) => Ok((*run, entries)),
+        ExportLine::IncompleteList(_) | ExportLine::UserResult(_) | ExportLine::End(_) => {
             Err(ReadError::new(1, "it does not begin with a run").help(NOT_EXPORTED))
         }
     }
@@ -103,7 +103,7 @@ enum Position {
 
 impl<R: BufRead> Entries<R> {
     /// The next line, having passed `probe`; `None` at the end of the input.
-    fn line(&mut self, probe: fn(&[u8]) -> Result<(), ReadError>) -> Result<Option<Line>, ReadError> {
+    fn line(&mut self, probe: fn(&[u8]) -> Result<(), ReadError>) -> Result<Option<ExportLine>, ReadError> {
         self.at += 1;
         let broken = |why: String| ReadError::new(self.at, why);
         self.text.clear();
@@ -115,7 +115,7 @@ impl<R: BufRead> Entries<R> {
             return Err(broken(format!("it is longer than {} MiB", LONGEST >> 20)));
         }
         probe(&self.text)?;
-        let line: Line = serde_json::from_slice(&self.text).map_err(|why| broken(why.to_string()))?;
+        let line: ExportLine = serde_json::from_slice(&self.text).map_err(|why| broken(why.to_string()))?;
         let mut canonical = Vec::with_capacity(self.text.len());
         serde_json::to_writer(&mut canonical, &line).map_err(|why| broken(why.to_string()))?;
         canonical.push(b'\n');
@@ -125,21 +125,21 @@ impl<R: BufRead> Entries<R> {
         Ok(Some(line))
     }
 
-    fn entry(&mut self) -> Result<Option<Entry>, ReadError> {
+    fn entry(&mut self) -> Result<Option<ExportEntry>, ReadError> {
         let line = self.line(|_| Ok(()))?;
         let at = self.at;
         let broken = |why: &str| ReadError::new(at, why);
         let entry = match line {
-            Some(Line::IncompleteList(list)) => Entry::IncompleteList(list),
-            Some(Line::UserResult(result)) => Entry::UserResult(result),
-            Some(Line::Run(_)) => return Err(broken("a second run begins here; a file holds one")),
+            Some(ExportLine::IncompleteList(list)) => ExportEntry::IncompleteList(list),
+            Some(ExportLine::UserResult(result)) => ExportEntry::UserResult(result),
+            Some(ExportLine::Run(_)) => return Err(broken("a second run begins here; a file holds one")),
             None => {
                 return Err(broken("the end is missing: the file was cut short").help(CUT));
             }
-            Some(Line::End(counts)) if counts != self.counts => {
+            Some(ExportLine::End(counts)) if counts != self.counts => {
                 return Err(broken("it counts other lines than there are").help(CUT));
             }
-            Some(Line::End(_)) => {
+            Some(ExportLine::End(_)) => {
                 return match self.line(|_| Ok(())) {
                     Ok(None) => Ok(None),
                     Ok(Some(_)) | Err(_) => Err(ReadError::new(self.at, "something follows the end")),
@@ -147,8 +147,8 @@ impl<R: BufRead> Entries<R> {
             }
         };
         let position = match &entry {
-            Entry::IncompleteList(list) => Position::IncompleteList(list.source.clone()),
-            Entry::UserResult(UserResult { user, .. }) => {
+            ExportEntry::IncompleteList(list) => Position::IncompleteList(list.source.clone()),
+            ExportEntry::UserResult(UserResult { user, .. }) => {
                 Position::User(user.username.clone().unwrap_or_default(), user.id.clone())
             }
         };
@@ -157,15 +157,15 @@ impl<R: BufRead> Entries<R> {
         }
         self.last = Some(position);
         match &entry {
-            Entry::IncompleteList(_) => self.counts.gaps += 1,
-            Entry::UserResult(result) => self.counts.add(result),
+            ExportEntry::IncompleteList(_) => self.counts.gaps += 1,
+            ExportEntry::UserResult(result) => self.counts.add(result),
         }
         Ok(Some(entry))
     }
 }
 
 impl<R: BufRead> Iterator for Entries<R> {
-    type Item = Result<Entry, ReadError>;
+    type Item = Result<ExportEntry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.over {
@@ -269,45 +269,45 @@ mod tests {
     }
 
     /// In order and without repeats, as a store hands them out.
-    fn sorted(lists: Vec<Outcome>, mut results: Vec<UserResult>) -> Vec<Entry> {
+    fn sorted(lists: Vec<Outcome>, mut results: Vec<UserResult>) -> Vec<ExportEntry> {
         let name =
             |result: &UserResult| (result.user.username.clone().unwrap_or_default(), result.user.id.clone());
         results.sort_by_key(name);
         results.dedup_by_key(|result| name(result));
         let lists = lists.into_iter().enumerate();
         let lists = lists.map(|(at, outcome)| {
-            Entry::IncompleteList(IncompleteList { source: format!("organization {at}"), outcome })
+            ExportEntry::IncompleteList(IncompleteList { source: format!("organization {at}"), outcome })
         });
-        lists.chain(results.into_iter().map(Entry::UserResult)).collect()
+        lists.chain(results.into_iter().map(ExportEntry::UserResult)).collect()
     }
 
-    fn written(run: &ExportedRun, entries: &[Entry]) -> Vec<u8> {
+    fn written(run: &ExportedRun, entries: &[ExportEntry]) -> Vec<u8> {
         let (mut bytes, mut counts) = (Vec::new(), ExportCounts::default());
         let mut lines = LineWriter { out: &mut bytes, line: Vec::new() };
-        lines.write(&Line::Run(Box::new(run.clone()))).unwrap();
+        lines.write(&ExportLine::Run(Box::new(run.clone()))).unwrap();
         for entry in entries.iter().cloned() {
             let line = match entry {
-                Entry::IncompleteList(list) => {
+                ExportEntry::IncompleteList(list) => {
                     counts.gaps += 1;
-                    Line::IncompleteList(list)
+                    ExportLine::IncompleteList(list)
                 }
-                Entry::UserResult(result) => {
+                ExportEntry::UserResult(result) => {
                     counts.add(&result);
-                    Line::UserResult(result)
+                    ExportLine::UserResult(result)
                 }
             };
             lines.write(&line).unwrap();
         }
-        lines.write(&Line::End(counts)).unwrap();
+        lines.write(&ExportLine::End(counts)).unwrap();
         bytes
     }
 
-    fn read_all(bytes: &[u8]) -> Result<(ExportedRun, Vec<Entry>), ReadError> {
+    fn read_all(bytes: &[u8]) -> Result<(ExportedRun, Vec<ExportEntry>), ReadError> {
         let (run, entries) = read(bytes)?;
         Ok((run, entries.collect::<Result<_, _>>()?))
     }
 
-    fn any_run() -> impl Strategy<Value = (ExportedRun, Vec<Entry>)> {
+    fn any_run() -> impl Strategy<Value = (ExportedRun, Vec<ExportEntry>)> {
         let lists = proptest::collection::vec(outcome(), 0..3);
         let results = proptest::collection::vec(result(), 0..6);
         (run(), (lists, results).prop_map(|(lists, results)| sorted(lists, results)))
@@ -352,7 +352,7 @@ mod tests {
         };
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         let run = run().new_tree(&mut runner).unwrap().current();
-        let whole = String::from_utf8(written(&run, &[Entry::UserResult(result)])).unwrap();
+        let whole = String::from_utf8(written(&run, &[ExportEntry::UserResult(result)])).unwrap();
         assert!(read_all(whole.as_bytes()).is_ok());
         let broken = |from: &str, to: &str| {
             assert!(whole.contains(from), "{from}");

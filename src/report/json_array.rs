@@ -20,12 +20,13 @@ impl JsonArray {
         out.write_all(if self.items == 1 { b"\n" } else { b",\n" })
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items == 0
-    }
-
-    /// Writes the other bracket, on a line of its own behind this indent.
-    pub(crate) fn close(self, out: &mut (impl Write + ?Sized), indent: &str) -> io::Result<()> {
-        write!(out, "\n{indent}]")
+    /// Writes `end`, which has the other bracket; `end_of_empty` where there was no item.
+    pub(crate) fn close(
+        self,
+        out: &mut (impl Write + ?Sized),
+        end: &str,
+        end_of_empty: &str,
+    ) -> io::Result<()> {
+        out.write_all(if self.items == 0 { end_of_empty } else { end }.as_bytes())
     }
 }

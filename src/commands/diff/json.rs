@@ -112,11 +112,7 @@ pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) 
             items.next(out)?;
             write!(out, "{}", item?)?;
         }
-        if items.is_empty() {
-            write!(out, "]")?;
-        } else {
-            items.close(out, "  ")?;
-        }
+        items.close(out, "\n  ]", "]")?;
     }
     writeln!(out, "\n}}")
 }

@@ -1,7 +1,7 @@
 //! `gl-code-quality-report.json`: GitLab's Code Quality format, for the widget of a merge request. An array, one entry a key,
 //! and one for whatever is unknown, so that a merge request never looks better than the run was.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use serde::Serialize;
 
@@ -90,12 +90,7 @@ impl Writer for Gitlab {
 
     fn end(self: Box<Self>, _: &Report) -> Result<Rendered, FormatError> {
         let Self { mut file, entries, .. } = *self;
-        if entries.is_empty() {
-            file.write_all(b"]\n")?;
-        } else {
-            entries.close(&mut file, "")?;
-            file.write_all(b"\n")?;
-        }
+        entries.close(&mut file, "\n]\n", "]\n")?;
         Ok(Rendered::File(file))
     }
 }

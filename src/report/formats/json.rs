@@ -64,7 +64,7 @@ impl Writer for Json {
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         let Self { mut file, rows } = *self;
-        rows.close(&mut file, "")?;
+        rows.close(&mut file, "\n]", "\n]")?;
         field(&mut file, "fail_on", &report.fail_on)?;
         field(&mut file, "complete", &report.is_complete())?;
         field(&mut file, "totals", &Totals::of(&report.total))?;

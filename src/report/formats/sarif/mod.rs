@@ -78,7 +78,7 @@ impl Sarif {
             results.next(&mut file)?;
             file.write_all(result)
         })?;
-        results.close(&mut file, "")?;
+        results.close(&mut file, "\n]", "\n]")?;
         file.write_all(b",\n\"properties\":")?;
         let total = &report.total;
         serde_json::to_writer(

@@ -32,7 +32,7 @@
 #[macro_use]
 mod named;
 
-mod lines;
+mod input;
 mod warnings;
 
 pub mod cli;

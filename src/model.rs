@@ -58,6 +58,13 @@ pub struct Line {
     pub number: u64,
 }
 
+/// An id of the service, of a user or a key for example, in lower case: it has 24 hexadecimal digits.
+#[must_use]
+pub fn object_id(text: &str) -> Option<String> {
+    let is_id = text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| text.to_ascii_lowercase())
+}
+
 /// The last 12 hexadecimal digits of a key, in lower case: all that the service shows of it, and enough to identify it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]

@@ -32,7 +32,7 @@ pub use error::{BODY_LIMIT, ClientError};
 pub use list::{MOST_KEYS, PAGE};
 pub use probe::{FirstResponse, ServerAuth, Unreachable, UserWithRoles};
 pub use resources::{UserPage, UserPages};
-pub use saved::{Extent, KeyList, ListLink, SavedAnswer, SavedKey, Told, read_saved, user_id, version_told};
+pub use saved::{Extent, KeyList, ListLink, SavedAnswer, SavedKey, Told, read_saved, version_told};
 
 use self::concurrency::ConcurrencyLimit;
 use self::credential_store::CredentialStore;

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::classify::{Classification, Response, classify};
 use super::wire::{self, Key, Page};
-use crate::model::{Outcome, PersonalKey, Product, ReadStatus};
+use crate::model::{Outcome, PersonalKey, Product, ReadStatus, object_id};
 
 /// An answer of `GET /users/{id}/keys`, as far as a file has it.
 pub struct SavedAnswer<'a> {
@@ -146,7 +146,7 @@ fn user_refused(value: &Value, outcome: &Outcome) -> Option<String> {
     let names_user = matches!(outcome.error_code.as_deref(), Some("USER_NOT_FOUND" | "INVALID_USER_ID"));
     let inner = value.get("content").filter(|content| content.is_object()).unwrap_or(value);
     let said = inner.get("parameters").filter(|_| names_user)?.get(0)?.as_str()?;
-    user_id(said)
+    object_id(said)
 }
 
 fn document(status: u16, body: &[u8], value: &Value) -> Told {
@@ -205,7 +205,7 @@ fn keys(
 ) -> Told {
     let mut keys = Vec::with_capacity(rows.len());
     for row in rows {
-        let owner = row.user_id.as_deref().and_then(user_id);
+        let owner = row.user_id.as_deref().and_then(object_id);
         if row.user_id.is_some() && owner.is_none() {
             unreadable.get_or_insert_with(|| "a key's userId is no user's id".to_owned());
         }
@@ -225,13 +225,6 @@ fn is_key(row: &Value) -> bool {
 fn foreign(why: &str) -> Told {
     let why = format!("no answer of GET /users/{{id}}/keys: {why}");
     Told::Unread { outcome: Outcome::unread(ReadStatus::Malformed, None, why), about: None }
-}
-
-/// An id of a user, in lower case.
-#[must_use]
-pub fn user_id(text: &str) -> Option<String> {
-    let is_id = text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| text.to_ascii_lowercase())
 }
 
 /// The links of a document, out of either envelope.
@@ -294,7 +287,7 @@ impl ListLink {
         base.set_username("").ok()?;
         base.set_password(None).ok()?;
         base.set_path(&segments[..at].join("/"));
-        let user = user_id(user).unwrap_or_else(|| user.clone());
+        let user = object_id(user).unwrap_or_else(|| user.clone());
         Some(Self { base, user, page })
     }
 }

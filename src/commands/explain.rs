@@ -10,7 +10,7 @@ use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
-use crate::model::{PersonalKey, Suffix, UserResult, rfc3339};
+use crate::model::{PersonalKey, Suffix, UserResult, object_id, rfc3339};
 use crate::policy::{FailOn, Judgement, Policy, Severity, day_or_instant};
 use crate::report::text::printable;
 use crate::store::{KeyOccurrence, Run, Store};
@@ -59,9 +59,9 @@ pub fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
 /// `None` where the file of waivers would not take the id.
 fn entry(seen: &KeyOccurrence, clock: Clock) -> Option<String> {
     let expires = clock.now().date_naive().checked_add_days(TO_PASTE)?;
-    let is_id = seen.key.id.len() == 24 && seen.key.id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = object_id(&seen.key.id)?;
     let comment = format!("{}, {}", owner(&seen.result), printable(&seen.key.description));
-    is_id.then(|| entry_to_paste(&Target::Key(seen.key.id.to_ascii_lowercase()), expires, &comment))
+    Some(entry_to_paste(&Target::Key(id), expires, &comment))
 }
 
 struct Page(String);

@@ -1,16 +1,17 @@
-//! `--credentials FILE`: users and their own credentials, as TOML or CSV. The file is read as a whole and all its
-//! mistakes are told at once; only when its form is right are variables, files and commands asked for what they hold.
+//! `--credentials FILE`: users and their own credentials, as TOML or CSV. The file is read as a whole and all its problems
+//! are reported at once; only when its form is right are variables, files and commands asked for what they hold.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::entry::Entry;
-use super::mistakes::Problems;
 use super::secret_file::{self, Unreadable};
-use super::{pair, rows, tables};
+use super::source::SecretSource;
+use super::{csv, pair, toml};
 use crate::client::{Credential, Credentials};
 use crate::context::Env;
 use crate::exit::Error;
+use crate::input::Problems;
 
 /// The credentials of the file; its default only if that is wanted.
 pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Credentials, Error> {
@@ -25,32 +26,37 @@ pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Crede
         }
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut mistakes = Problems::of(&name);
-    let entries = entries(path, text, &mut mistakes);
-    mistakes.end()?;
+    let mut problems = Problems::new(&name);
+    let entries = entries(path, text, &mut problems);
+    checked(problems)?;
+    let mut problems = Problems::new(&name);
     let mut all = Credentials::default();
-    for entry in entries {
-        if entry.user.is_none() && !default_wanted {
-            continue;
-        }
-        match (resolved(&entry, env, &mut mistakes), entry.user) {
+    for entry in entries.into_iter().filter(|entry| entry.user.is_some() || default_wanted) {
+        match (resolved(&entry, env, &mut problems), entry.user) {
             (Some(credential), Some(user)) => all.per_user.push((user, credential)),
             (Some(credential), None) => all.default = Some(credential),
             (None, _) => {}
         }
     }
-    mistakes.end()?;
+    checked(problems)?;
     Ok(all)
 }
 
-fn entries(path: &Path, text: &str, mistakes: &mut Problems) -> Vec<Entry> {
+fn checked(problems: Problems) -> Result<(), Error> {
+    problems.into_result(
+        "the file of credentials can't be used",
+        "docs/configuration.md shows what such a file looks like",
+    )
+}
+
+fn entries(path: &Path, text: &str, problems: &mut Problems) -> Vec<Entry> {
     let entries =
-        if is_csv(path, text) { rows::entries(text, mistakes) } else { tables::entries(text, mistakes) };
+        if is_csv(path, text) { csv::entries(text, problems) } else { toml::entries(text, problems) };
     let mut lines: HashMap<Option<String>, u64> = HashMap::new();
     for entry in &entries {
-        let whose = entry.user.as_ref().map(|user| user.to_lowercase());
-        if let Some(before) = lines.insert(whose, entry.line) {
-            mistakes.note(entry.line, format!("the same user as in line {before}"));
+        let owner = entry.user.as_ref().map(|user| user.to_lowercase());
+        if let Some(before) = lines.insert(owner, entry.line) {
+            problems.push(entry.line, format!("the same user as in line {before}"));
         }
     }
     entries
@@ -67,14 +73,15 @@ fn is_csv(path: &Path, text: &str) -> bool {
     first.is_some_and(|line| !line.starts_with('[') && !line.contains('='))
 }
 
-fn resolved(entry: &Entry, env: &Env, mistakes: &mut Problems) -> Option<Credential> {
-    let whose = entry.whose();
-    let mut part = |part: &super::part::SecretSource| {
-        part.get(&whose, env).map_err(|why| mistakes.note(entry.line, why)).ok()
+fn resolved(entry: &Entry, env: &Env, problems: &mut Problems) -> Option<Credential> {
+    let owner = entry.owner();
+    let mut half = |source: &SecretSource| {
+        let half = source.get(&owner, env);
+        half.map_err(|why| problems.push_with_help(entry.line, why.message, why.help)).ok()
     };
-    let (public, private) = (part(&entry.public), part(&entry.private));
+    let (public, private) = (half(&entry.public), half(&entry.private));
     let credential = pair(&public?, &private?);
-    credential.map_err(|why| mistakes.note(entry.line, format!("{whose}: {why}"))).ok()
+    credential.map_err(|why| problems.push(entry.line, format!("{owner}: {why}"))).ok()
 }
 
 #[cfg(test)]

@@ -15,16 +15,15 @@
 //! stood where no secret belongs, and the plain strings that `digest_auth` builds for each answer.
 
 mod command;
+mod csv;
 mod entry;
 mod env;
 mod file;
-mod mistakes;
-mod part;
 mod profile;
 mod prompt;
-mod rows;
 mod secret_file;
-mod tables;
+mod source;
+mod toml;
 
 use std::path::Path;
 

@@ -13,8 +13,8 @@ use super::head::Head;
 use super::name::Named;
 use super::split::{Answers, Body};
 use super::text::Decoded;
-use crate::client::{SavedAnswer, Told, read_saved, user_id, version_told};
-use crate::model::{Outcome, Product, ReadStatus};
+use crate::client::{SavedAnswer, Told, read_saved, version_told};
+use crate::model::{Outcome, Product, ReadStatus, object_id};
 
 /// One file.
 pub(super) struct Source {
@@ -149,7 +149,7 @@ impl Index {
                 entry.users.extend(list.keys.into_iter().filter_map(|key| key.owner));
                 if let Some(link) = list.link {
                     entry.base = Some(place_of(&mut self.bases, &link.base));
-                    entry.users.extend(user_id(&link.user));
+                    entry.users.extend(object_id(&link.user));
                 }
                 entry.users.sort_unstable();
                 entry.users.dedup();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use percent_encoding::percent_decode_str;
 
-use crate::client::user_id;
+use crate::model::object_id;
 
 /// What a file's name and its folder's name say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Named {
 
 /// Every run of exactly 24 hexadecimal digits.
 fn ids(name: &str) -> Vec<String> {
-    let mut ids: Vec<_> = name.split(|c: char| !c.is_ascii_hexdigit()).filter_map(user_id).collect();
+    let mut ids: Vec<_> = name.split(|c: char| !c.is_ascii_hexdigit()).filter_map(object_id).collect();
     ids.sort_unstable();
     ids.dedup();
     ids

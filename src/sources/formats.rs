@@ -7,6 +7,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::UserRef;
+use crate::input::delimiter;
+use crate::model::object_id;
 
 /// What tells the formats apart is within the first bytes.
 const START: u64 = 4096;
@@ -49,14 +51,11 @@ enum Format {
 fn detect(start: &str) -> Format {
     let start = start.trim_start_matches(BYTE_ORDER_MARK).trim_start();
     let header = start.lines().next().unwrap_or_default();
-    let delimiters = [',', ';', '\t'];
     let is_ours = |column: &str| matches!(column_name(column).as_str(), "user_id" | "username");
     if start.starts_with(['[', '{']) {
         Format::Json
-    } else if header.split(delimiters).any(is_ours) {
-        // Spreadsheets of half the world write `;`, and some write tabs.
-        let delimiter = delimiters.into_iter().find(|delimiter| header.contains(*delimiter));
-        Format::Csv { delimiter: delimiter.map_or(b',', |delimiter| delimiter as u8) }
+    } else if header.split([',', ';', '\t']).any(is_ours) {
+        Format::Csv { delimiter: delimiter(header, b",;\t") }
     } else {
         Format::Text
     }
@@ -219,7 +218,7 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
 
 /// An id or a name, whichever it looks like.
 pub(super) fn id_or_name(text: &str) -> Result<UserRef, String> {
-    if looks_like_id(text) { by_id(text, None) } else { by_name(text) }
+    object_id(text).map_or_else(|| by_name(text), |id| Ok(UserRef::Id { id, username: None }))
 }
 
 /// From a column or field for each; either may be missing or empty.
@@ -233,10 +232,8 @@ fn id_and_name(id: Option<&str>, username: Option<&str>) -> Result<UserRef, Stri
 }
 
 fn by_id(id: &str, username: Option<String>) -> Result<UserRef, String> {
-    if !looks_like_id(id) {
-        return Err(format!("{id:?} is no user id"));
-    }
-    Ok(UserRef::Id { id: id.to_ascii_lowercase(), username })
+    let id = object_id(id).ok_or_else(|| format!("{id:?} is no user id"))?;
+    Ok(UserRef::Id { id, username })
 }
 
 fn by_name(name: &str) -> Result<UserRef, String> {
@@ -249,11 +246,6 @@ fn by_name(name: &str) -> Result<UserRef, String> {
         return Err(format!("{name:?} is neither an id nor a name"));
     }
     Ok(UserRef::Name(name.to_owned()))
-}
-
-/// Whether it is an id of the service rather than a name.
-fn looks_like_id(text: &str) -> bool {
-    text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

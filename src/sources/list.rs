@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,39 +12,13 @@ use sha2::{Digest as _, Sha256};
 use super::UserRef;
 use super::formats;
 use crate::exit::Error;
+use crate::input::Problems;
 use crate::model::{IncompleteList, Line, Origin, Outcome, ReadStatus};
 
-/// Broken lines that are reported at once; the rest are counted.
-const REPORTED: usize = 20;
-
-/// What is wrong with a list, for the error that refuses it.
-struct Problems<'a> {
-    list: &'a str,
-    found: Vec<String>,
-    more: usize,
-}
-
-impl Problems<'_> {
-    /// `line` is 0 where it is the list as a whole.
-    fn push(&mut self, line: u64, why: &str) {
-        if self.found.len() == REPORTED {
-            self.more += 1;
-        } else if line == 0 {
-            self.found.push(format!("{}: {why}", self.list));
-        } else {
-            self.found.push(format!("{}:{line}: {why}", self.list));
-        }
-    }
-
-    fn into_error(self) -> Error {
-        let more = (self.more > 0).then(|| format!("and {} more", self.more));
-        invalid(self.found.into_iter().chain(more))
-    }
-}
-
 /// The error for a list that can't be used.
-pub(super) fn invalid(problems: impl IntoIterator<Item = String>) -> Error {
-    Error::input("the list of users can't be used").details(problems).help(
+pub(super) fn invalid(problems: Problems) -> Error {
+    problems.into_error(
+        "the list of users can't be used",
         "one id (24 hexadecimal digits) or name a line, CSV with a column `user_id` or `username`, or JSON",
     )
 }
@@ -66,13 +41,13 @@ impl UserList {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let name =
             if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
-        let unreadable = |why: io::Error| invalid([format!("{name}: {why}")]);
+        let unreadable = |why: io::Error| invalid(Problems::one(&name, why.to_string()));
         let mut input = HashingReader::new(open(path).map_err(unreadable)?);
         let mut entries = BufWriter::new(tempfile::tempfile().map_err(unreadable)?);
-        let mut problems = Problems { list: &name, found: Vec::new(), more: 0 };
+        let mut problems = Problems::new(&name);
         let (mut users, mut written) = (0, Ok(()));
         formats::read(&mut input, &mut |line, user| match user {
-            Err(why) => problems.push(line, &why),
+            Err(why) => problems.push(NonZeroU64::new(line).map(NonZeroU64::get), why),
             Ok(user) => {
                 users += 1;
                 if written.is_ok() {
@@ -81,11 +56,11 @@ impl UserList {
             }
         })
         .map_err(unreadable)?;
-        if problems.found.is_empty() && users == 0 {
-            problems.push(0, "it names nobody");
+        if problems.is_empty() && users == 0 {
+            problems.push(None, "it names nobody");
         }
-        if !problems.found.is_empty() {
-            return Err(problems.into_error());
+        if !problems.is_empty() {
+            return Err(invalid(problems));
         }
         let rewound = |mut entries: File| entries.rewind().map(|()| entries);
         let entries = written

@@ -15,6 +15,7 @@ pub use list::UserList;
 
 use crate::client::{Client, ClientError};
 use crate::exit::Error;
+use crate::input::Problems;
 use crate::model::{IncompleteList, Origin, User, UserResult};
 
 /// One thing that was asked for on the command line.
@@ -93,7 +94,7 @@ impl Source {
         Ok(match self {
             Self::File(path) => CheckedSource::List(UserList::read(path)?),
             Self::User(user) => CheckedSource::User(
-                formats::id_or_name(user).map_err(|why| list::invalid([format!("--user: {why}")]))?,
+                formats::id_or_name(user).map_err(|why| list::invalid(Problems::one("--user", why)))?,
             ),
             Self::Project(id) => CheckedSource::Project(id.clone()),
             Self::Organization(id) => CheckedSource::Organization(id.clone()),

@@ -1,15 +1,18 @@
 //! One entry of a file of waivers as it is being read: its fields, and what each may hold.
 
 use chrono::NaiveDate;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::mistakes::{Problems, quoted};
 use super::{Target, Waiver};
-use crate::lines::LineIndex;
+use crate::input::{Field, Problems};
+use crate::model::object_id;
 
-/// A field of an entry.
-#[derive(Clone, Copy)]
-enum Field {
+/// Characters of a text that are quoted.
+const QUOTED: usize = 60;
+
+/// What a field of an entry is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
     Key,
     User,
     Deployment,
@@ -19,168 +22,119 @@ enum Field {
     Ticket,
 }
 
-impl Field {
-    /// The columns of `keys.csv` are names of the same things, and are copied with them.
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "key" | "key_id" | "key-id" => Some(Self::Key),
-            "user" | "user_id" | "user-id" | "username" => Some(Self::User),
-            "deployment" => Some(Self::Deployment),
-            "reason" => Some(Self::Reason),
-            "owner" => Some(Self::Owner),
-            "expires" => Some(Self::Expires),
-            "ticket" => Some(Self::Ticket),
-            _ => None,
-        }
-    }
-}
-
-/// What became of a field.
-#[derive(Default)]
-enum Given<T> {
-    #[default]
-    Missing,
-    /// And told.
-    Wrong,
-    Right(T),
-}
-
-impl<T> Given<T> {
-    /// The value; where there is none, `missing` is told, unless something was told already.
-    fn or_told(self, missing: &str, line: u64, mistakes: &mut Problems) -> Option<T> {
-        match self {
-            Self::Right(value) => Some(value),
-            Self::Wrong => None,
-            Self::Missing => {
-                mistakes.note(line, missing);
-                None
-            }
-        }
+/// The columns of `keys.csv` are names of the same things, and are copied with them.
+fn about(name: &str) -> Option<About> {
+    match name {
+        "key" | "key_id" | "key-id" => Some(About::Key),
+        "user" | "user_id" | "user-id" | "username" => Some(About::User),
+        "deployment" => Some(About::Deployment),
+        "reason" => Some(About::Reason),
+        "owner" => Some(About::Owner),
+        "expires" => Some(About::Expires),
+        "ticket" => Some(About::Ticket),
+        _ => None,
     }
 }
 
 /// An entry as far as it is whole.
 #[derive(Default)]
-pub(super) struct Draft {
+pub(super) struct Entry {
     line: u64,
     /// And the line where it is named.
-    target: Given<(u64, Target)>,
-    deployment: Given<String>,
-    reason: Given<String>,
-    owner: Given<String>,
-    expires: Given<NaiveDate>,
-    ticket: Given<String>,
-    /// Whether a field is none.
-    is_strange: bool,
+    target: Option<(u64, Target)>,
+    deployment: Option<String>,
+    reason: Option<String>,
+    owner: Option<String>,
+    expires: Option<NaiveDate>,
+    ticket: Option<String>,
+    /// What it speaks of, rightly or not.
+    named: Vec<About>,
+    is_wrong: bool,
 }
 
-impl Draft {
-    /// Of the entry that begins in this line and may expire on `last`; what is wrong with a field is noted.
-    pub(super) fn of(
-        table: DeTable,
-        line: u64,
-        last: NaiveDate,
-        lines: &LineIndex,
-        mistakes: &mut Problems,
-    ) -> Self {
-        let mut draft = Self { line, ..Self::default() };
-        let mut fields: Vec<_> = table.into_iter().collect();
-        fields.sort_by_key(|(name, _)| name.span().start);
-        for (name, value) in fields {
-            let line = lines.at(name.span().start);
-            let mut told = Told { line, name: name.get_ref(), mistakes };
-            let value = value.into_inner();
-            match Field::named(told.name) {
-                Some(Field::Key) => draft.put_target(key(&value), &mut told),
-                Some(Field::User) => draft.put_target(user(&value), &mut told),
-                Some(Field::Deployment) => draft.deployment = told.given(text(&value)),
-                Some(Field::Reason) => draft.reason = told.given(text(&value)),
-                Some(Field::Owner) => draft.owner = told.given(text(&value)),
-                Some(Field::Expires) => draft.expires = told.given(day(&value, last)),
-                Some(Field::Ticket) => draft.ticket = told.given(text(&value)),
-                None => {
-                    told.note("there is no such field, but key or user, reason, owner, expires, ticket and deployment");
-                    draft.is_strange = true;
-                }
+impl Entry {
+    /// The entry of these fields, which begins in this line and may expire on `last`. What is wrong with a field is a
+    /// problem.
+    pub(super) fn read(fields: Vec<Field>, line: u64, last: NaiveDate, problems: &mut Problems) -> Self {
+        let mut entry = Self { line, ..Self::default() };
+        for field in fields {
+            if let Err(why) = entry.put(&field, last) {
+                let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+                let is_plain = field.name.chars().all(plain);
+                let name = if is_plain { field.name.into_owned() } else { quoted(&field.name) };
+                problems.push(field.line, format!("{name}: {why}"));
+                entry.is_wrong = true;
             }
         }
-        draft
+        entry
     }
 
-    fn put_target(&mut self, target: Result<Target, String>, told: &mut Told) {
-        self.target = match self.target {
-            Given::Missing => match told.given(target) {
-                Given::Right(target) => Given::Right((told.line, target)),
-                Given::Wrong | Given::Missing => Given::Wrong,
-            },
-            Given::Wrong | Given::Right(_) => {
-                told.note("a waiver is of one key or of one user, and this one names a second");
-                Given::Wrong
-            }
-        };
+    fn put(&mut self, field: &Field, last: NaiveDate) -> Result<(), String> {
+        let about = about(&field.name).ok_or(
+            "there is no such field, but key or user, reason, owner, expires, ticket and deployment",
+        )?;
+        let names_target = matches!(about, About::Key | About::User);
+        let is_second = names_target && self.names_target();
+        self.named.push(about);
+        if is_second {
+            self.target = None;
+            return Err("a waiver is of one key or of one user, and this one names a second".to_owned());
+        }
+        match about {
+            About::Key => self.target = Some((field.line, key(&field.value)?)),
+            About::User => self.target = Some((field.line, user(&field.value)?)),
+            About::Deployment => self.deployment = Some(text(&field.value)?),
+            About::Reason => self.reason = Some(text(&field.value)?),
+            About::Owner => self.owner = Some(text(&field.value)?),
+            About::Expires => self.expires = Some(day(&field.value, last)?),
+            About::Ticket => self.ticket = Some(text(&field.value)?),
+        }
+        Ok(())
+    }
+
+    fn names_target(&self) -> bool {
+        self.named.iter().any(|about| matches!(about, About::Key | About::User))
     }
 
     /// The deployment in which it counts, if it names one.
     pub(super) fn deployment(&self) -> Option<&str> {
-        match &self.deployment {
-            Given::Right(name) => Some(name),
-            Given::Wrong | Given::Missing => None,
-        }
+        self.deployment.as_deref()
     }
 
     /// What it is of, and the line that says so.
     pub(super) fn target(&self) -> Option<(u64, &Target)> {
-        match &self.target {
-            Given::Right((line, target)) => Some((*line, target)),
-            Given::Wrong | Given::Missing => None,
+        self.target.as_ref().map(|(line, target)| (*line, target))
+    }
+
+    /// The whole of it; what is missing is a problem.
+    pub(super) fn finish(self, problems: &mut Problems) -> Option<Waiver> {
+        if !self.names_target() {
+            problems.push(self.line, "neither key nor user: what is waived?");
         }
-    }
-
-    /// The whole of it; what is missing is noted.
-    pub(super) fn finish(self, mistakes: &mut Problems) -> Option<Waiver> {
-        let line = self.line;
-        let target = self.target.or_told("neither key nor user: what is waived?", line, mistakes);
-        let reason = self.reason.or_told("reason is missing: why is this accepted?", line, mistakes);
-        let owner = self.owner.or_told("owner is missing: who answers for it?", line, mistakes);
-        let expires =
-            self.expires.or_told("expires is missing: the last day on which it counts", line, mistakes);
-        let optional = |given| match given {
-            Given::Missing => Some(None),
-            Given::Right(text) => Some(Some(text)),
-            Given::Wrong => None,
-        };
-        let (ticket, deployment) = (optional(self.ticket)?, optional(self.deployment)?);
-        if self.is_strange {
-            return None;
-        }
-        let (target, reason, owner, expires) = (target?.1, reason?, owner?, expires?);
-        Some(Waiver { line, target, deployment, reason, owner, expires, ticket })
-    }
-}
-
-/// The field that is being read, for telling what is wrong with it.
-struct Told<'a> {
-    line: u64,
-    name: &'a str,
-    mistakes: &'a mut Problems,
-}
-
-impl Told<'_> {
-    fn note(&mut self, why: &str) {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let name = if self.name.chars().all(plain) { self.name.to_owned() } else { quoted(self.name) };
-        self.mistakes.note(self.line, format!("{name}: {why}"));
-    }
-
-    fn given<T>(&mut self, value: Result<T, String>) -> Given<T> {
-        match value {
-            Ok(value) => Given::Right(value),
-            Err(why) => {
-                self.note(&why);
-                Given::Wrong
+        for (about, why) in [
+            (About::Reason, "reason is missing: why is this accepted?"),
+            (About::Owner, "owner is missing: who answers for it?"),
+            (About::Expires, "expires is missing: the last day on which it counts"),
+        ] {
+            if !self.named.contains(&about) {
+                problems.push(self.line, why);
             }
         }
+        let Self { line, target, deployment, reason, owner, expires, ticket, named: _, is_wrong } = self;
+        if is_wrong {
+            return None;
+        }
+        let (_, target) = target?;
+        Some(Waiver { line, target, deployment, reason: reason?, owner: owner?, expires: expires?, ticket })
     }
+}
+
+/// A text of the file between quotes, without anything invisible and not too long.
+pub(super) fn quoted(text: &str) -> String {
+    if text.chars().count() <= QUOTED {
+        return format!("{text:?}");
+    }
+    format!("{:?}", text.chars().take(QUOTED).chain(['…']).collect::<String>())
 }
 
 fn string<'a>(value: &'a DeValue) -> Result<&'a str, String> {
@@ -201,11 +155,10 @@ fn kind(value: &DeValue) -> &'static str {
 
 fn key(value: &DeValue) -> Result<Target, String> {
     let id = string(value)?;
-    if id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(Target::Key(id.to_ascii_lowercase()));
-    }
-    let why = "is no id of a key: 24 hexadecimal digits, as in the column key_id of keys.csv";
-    Err(format!("{} {why}", quoted(id)))
+    object_id(id).map(Target::Key).ok_or_else(|| {
+        let why = "is no id of a key: 24 hexadecimal digits, as in the column key_id of keys.csv";
+        format!("{} {why}", quoted(id))
+    })
 }
 
 /// As it stands there: a name with white space around it is another name.

@@ -1,4 +1,4 @@
-//! `--waivers FILE`: a list of entries in TOML. Walked by hand, so that all mistakes are told at once and by line.
+//! `--waivers FILE`: a list of entries in TOML. Walked by hand, so that all problems are reported at once and by line.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -11,13 +11,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Waiver;
-use super::entry::Draft;
-use super::mistakes::{Problems, quoted};
+use super::entry::{Entry, quoted};
 use crate::exit::Error;
-use crate::lines::LineIndex;
+use crate::input::{Field, LineIndex, Problems, fields_of, parse_toml};
 
 /// In bytes: some 30,000 waivers. What is no TOML costs its parser up to 200 times as much memory.
 const LIMIT: u64 = 1 << 20;
+
+const UNUSABLE: &str = "the file of waivers can't be used";
 
 /// From the day on which the file is read: the longest time that a waiver may still count.
 const LONGEST: Months = Months::new(12);
@@ -27,19 +28,19 @@ pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, String
     let name = path.display().to_string();
     let bytes =
         bytes(path).map_err(|why| Error::input(format!("can't read the file of waivers {name}: {why}")))?;
-    let refused = |why| Error::input("the file of waivers can't be used").details([why]);
+    let refused = |why| Error::input(UNUSABLE).details([why]);
     if bytes.len() as u64 > LIMIT {
         return Err(refused(format!("{name}: it is longer than {} MiB", LIMIT >> 20)));
     }
     let text = std::str::from_utf8(&bytes).map_err(|why| {
         let end = why.valid_up_to();
-        let line = LineIndex::of(&String::from_utf8_lossy(&bytes[..end])).at(end);
+        let line = LineIndex::new(&String::from_utf8_lossy(&bytes[..end])).at(end);
         refused(format!("{name}:{line}: this is not UTF-8")).help("save the file as UTF-8")
     })?;
-    let mut mistakes = Problems::of(&name);
+    let mut problems = Problems::new(&name);
     let last = today.checked_add_months(LONGEST).unwrap_or(NaiveDate::MAX);
-    let waivers = waivers(text.strip_prefix('\u{feff}').unwrap_or(text), last, &mut mistakes);
-    mistakes.end()?;
+    let waivers = waivers(text.strip_prefix('\u{feff}').unwrap_or(text), last, &mut problems);
+    problems.into_result(UNUSABLE, "docs/waivers.md shows what such a file looks like")?;
     Ok((waivers, format!("{:x}", Sha256::digest(&bytes))))
 }
 
@@ -54,19 +55,18 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The waivers that are whole, none of which ends after `last`; what is wrong is noted.
-fn waivers(text: &str, last: NaiveDate, mistakes: &mut Problems) -> Vec<Waiver> {
-    let lines = LineIndex::of(text);
-    let (root, errors) = DeTable::parse_recoverable(text);
+/// The waivers that are whole, none of which ends after `last`.
+fn waivers(text: &str, last: NaiveDate, problems: &mut Problems) -> Vec<Waiver> {
+    let lines = LineIndex::new(text);
+    let (fields, errors) = parse_toml(text, &lines);
     let mut broken = BTreeSet::new();
-    for error in &errors {
-        let line = lines.at(error.span().map_or(0, |span| span.start));
+    for (line, why) in errors {
         // One slip of the pen can make the parser stumble several times.
         if broken.insert(line) {
-            mistakes.note(line, not_toml(error.message()));
+            problems.push(line, not_toml(&why));
         }
     }
-    let entries = entries(root.into_inner(), &lines, &broken, mistakes);
+    let entries = entries(fields, &lines, &broken, problems);
     let starts: Vec<u64> = entries.iter().map(|(line, _)| *line).collect();
     let mut waivers = Vec::new();
     let mut targets = HashMap::new();
@@ -76,16 +76,16 @@ fn waivers(text: &str, last: NaiveDate, mistakes: &mut Problems) -> Vec<Waiver> 
             // What is left of it says nothing about what was meant.
             continue;
         }
-        let draft = Draft::of(table, line, last, &lines, mistakes);
-        if let Some((line, target)) = draft.target() {
-            let place = (target.clone(), draft.deployment().map(str::to_owned));
+        let entry = Entry::read(fields_of(table, &lines), line, last, problems);
+        if let Some((line, target)) = entry.target() {
+            let place = (target.clone(), entry.deployment().map(str::to_owned));
             if let Some(before) = targets.get(&place) {
-                mistakes.note(line, format!("{target} is waived twice: here and in line {before}"));
+                problems.push(line, format!("{target} is waived twice: here and in line {before}"));
             } else {
                 targets.insert(place, line);
             }
         }
-        waivers.extend(draft.finish(mistakes));
+        waivers.extend(entry.finish(problems));
     }
     waivers
 }
@@ -100,23 +100,22 @@ fn not_toml(message: &str) -> String {
 
 /// The tables of the entries, each with the line where it begins, in the order of the file.
 fn entries<'i>(
-    root: DeTable<'i>,
+    fields: Vec<Field<'i>>,
     lines: &LineIndex,
     broken: &BTreeSet<u64>,
-    mistakes: &mut Problems,
+    problems: &mut Problems,
 ) -> Vec<(u64, DeTable<'i>)> {
     let mut items: Vec<Spanned<DeValue>> = Vec::new();
-    for (name, value) in root {
-        let line = lines.at(name.span().start);
-        match (name.get_ref().as_ref(), value.into_inner()) {
+    for Field { line, name, value } in fields {
+        match (name.as_ref(), value) {
             ("waiver" | "waivers", DeValue::Array(array)) => items.extend(array),
             _ if broken.contains(&line) => {}
             ("waiver" | "waivers", _) => {
-                mistakes.note(line, "a waiver begins with [[waiver]], in two pairs of brackets");
+                problems.push(line, "a waiver begins with [[waiver]], in two pairs of brackets");
             }
             (name, _) => {
                 let why = format!("{} belongs to no waiver; each begins with [[waiver]]", quoted(name));
-                mistakes.note(line, why);
+                problems.push(line, why);
             }
         }
     }
@@ -127,7 +126,7 @@ fn entries<'i>(
         match item.into_inner() {
             DeValue::Table(table) => entries.push((line, table)),
             _ if broken.contains(&line) => {}
-            _ => mistakes.note(line, "a waiver is a table: [[waiver]], and its fields below"),
+            _ => problems.push(line, "a waiver is a table: [[waiver]], and its fields below"),
         }
     }
     entries

@@ -4,7 +4,6 @@
 
 mod entry;
 mod file;
-mod mistakes;
 mod paste;
 
 use std::collections::HashMap;

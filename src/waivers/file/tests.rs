@@ -29,8 +29,8 @@ fn read(text: &str) -> Result<Waivers, Error> {
     read_bytes(text.as_bytes())
 }
 
-/// The lines that tell mistakes.
-fn mistakes(text: &str) -> Vec<String> {
+/// The lines that tell problems.
+fn problems(text: &str) -> Vec<String> {
     let why = read(text).map(|waivers| panic!("{text}: {waivers:?}")).unwrap_err();
     assert_eq!(why.message, "the file of waivers can't be used");
     assert_eq!(why.help.as_deref(), Some("docs/waivers.md shows what such a file looks like"));
@@ -65,7 +65,7 @@ fn an_entry_says_what_is_waived_why_by_whom_and_until_when() {
                 target: Target::User("ann@example.com".to_owned()),
                 reason: "two\nlines".to_owned(),
                 owner: "o".to_owned(),
-                // A day that has passed is no mistake.
+                // A day that has passed is no problem.
                 expires: day("2024-02-29"),
                 ticket: None,
                 deployment: None,
@@ -93,7 +93,7 @@ fn the_names_of_columns_are_taken_and_so_is_any_spelling_of_a_list() {
 fn the_file_that_the_docs_show_is_one() {
     let docs = include_str!("../../../docs/waivers.md");
     let shown = docs.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let all = super::waivers(shown, "2025-12-31".parse().unwrap(), &mut Problems::of("FILE"));
+    let all = super::waivers(shown, "2025-12-31".parse().unwrap(), &mut Problems::new("FILE"));
     let targets: Vec<_> = all.into_iter().map(|waiver| waiver.target).collect();
     assert_eq!(targets, [Target::Key(KEY.to_owned()), Target::User("ann@example.com".to_owned())]);
 }
@@ -112,19 +112,19 @@ fn the_last_day_is_at_most_a_year_after_the_day_of_reading() {
         assert!(read(&until(day)).is_ok(), "{day}");
     }
     for day in ["2026-01-16", "\"2026-01-16\"", "9999-12-31"] {
-        let told = mistakes(&until(day));
+        let told = problems(&until(day));
         assert!(told[0].starts_with("FILE:5: expires: ") && told[0].contains("2026-01-15"), "{told:?}");
     }
     // The last day of a February that the next year does not have.
-    let mut mistakes = Problems::of("FILE");
+    let mut problems = Problems::new("FILE");
     let last =
         |today: &str| today.parse::<NaiveDate>().unwrap().checked_add_months(LONGEST).unwrap().to_string();
     assert_eq!(last("2024-02-29"), "2025-02-28");
-    assert_eq!(waivers(&until("2025-02-28"), last("2024-02-29").parse().unwrap(), &mut mistakes).len(), 1);
+    assert_eq!(waivers(&until("2025-02-28"), last("2024-02-29").parse().unwrap(), &mut problems).len(), 1);
 }
 
 #[test]
-fn each_mistake_is_told_with_its_line() {
+fn each_problem_is_told_with_its_line() {
     let entry = |fields: &str| format!("\n[[waiver]]\n{fields}\n");
     let user = |field: &str| entry(&format!("user = 'ann'\n{field}\n{REST}"));
     let without = |name: &str| {
@@ -185,7 +185,7 @@ fn each_mistake_is_told_with_its_line() {
         ("waiver = [\n 1,\n {} ]\n".to_owned(), 2, "a waiver is a table"),
         ("key_id,reason\n5af,r\n".to_owned(), 1, "this is no TOML: "),
     ] {
-        let told = mistakes(&text);
+        let told = problems(&text);
         let place = format!("FILE:{line}: ");
         let found = told.iter().any(|told| told.starts_with(&place) && told.contains(fragment));
         assert!(found, "{place}{fragment}:\n{text}\n{told:#?}");
@@ -200,7 +200,7 @@ fn what_is_waived_twice_is_told_with_both_lines_whatever_else_is_wrong() {
         KEY.to_uppercase()
     );
     assert_eq!(
-        mistakes(&text),
+        problems(&text),
         [
             "FILE:11: reason is missing: why is this accepted?",
             "FILE:11: owner is missing: who answers for it?",
@@ -220,19 +220,19 @@ fn what_is_waived_twice_is_told_with_both_lines_whatever_else_is_wrong() {
 }
 
 #[test]
-fn a_slip_of_the_pen_hides_no_mistake_of_another_entry_and_makes_none_up() {
+fn a_slip_of_the_pen_hides_no_problem_of_another_entry_and_makes_none_up() {
     let text = "[[waiver]]\nuser = \"ann\nreason = \"r\"\n[[waiver]]\nuser = 'bob'\nowner = 'o'\nexpires = 2025-03-31\n";
-    let told = mistakes(text);
+    let told = problems(text);
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].starts_with("FILE:2: this is no TOML: "), "{told:?}");
     assert_eq!(told[1], "FILE:4: reason is missing: why is this accepted?");
 }
 
 #[test]
-fn twenty_mistakes_are_told_by_line_and_the_rest_counted() {
+fn twenty_problems_are_told_by_line_and_the_rest_counted() {
     // The first entries are those of which most is wrong; by line they are told first all the same.
     let text = "[[waiver]]\n".repeat(2) + &"[[waiver]]\nuser = 'a'\nreason = 'r'\nowner = 'o'\n".repeat(15);
-    let told = mistakes(&text);
+    let told = problems(&text);
     assert_eq!(told.len(), 21);
     assert!(told[..4].iter().all(|told| told.starts_with("FILE:1: ")), "{told:#?}");
     let lines: Vec<u64> =

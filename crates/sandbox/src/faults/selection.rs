@@ -49,7 +49,7 @@ impl FaultTarget {
 
     /// Whether a fault could apply here at all.
     fn suits(&self, fault: &Fault) -> bool {
-        let limits = fault.resources();
+        let limits = &fault.resources;
         let here = limits.is_empty() || self.resource.is_some_and(|resource| limits.contains(&resource));
         let altered = || {
             self.resource.is_some_and(|resource| fault.kind().fits(resource))
@@ -153,7 +153,7 @@ impl Faults {
         let faults = self.all.iter().enumerate().filter(|(_, fault)| target.suits(fault));
         faults.filter_map(|(at, fault)| {
             let mut rng = target.rng(self.seed, at, fault.kind());
-            is_in_share(rng.next_u64(), fault.share()).then_some((at, fault, rng))
+            is_in_share(rng.next_u64(), fault.share).then_some((at, fault, rng))
         })
     }
 

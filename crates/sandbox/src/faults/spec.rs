@@ -49,8 +49,9 @@ pub struct Fault {
     spec: String,
     kind: FaultKind,
     failures: Option<u32>,
-    share: f64,
-    resources: Vec<Resource>,
+    pub(super) share: f64,
+    /// The resources that it is limited to; none for no limit.
+    pub(super) resources: Vec<Resource>,
     before_digest: bool,
 }
 
@@ -129,15 +130,6 @@ impl Fault {
     /// Whether it comes before the digest is looked at.
     pub(super) fn is_before_digest(&self) -> bool {
         self.before_digest || matches!(self.kind, FaultKind::Auth(_))
-    }
-
-    pub(super) fn share(&self) -> f64 {
-        self.share
-    }
-
-    /// The resources that it is limited to; none for no limit.
-    pub(super) fn resources(&self) -> &[Resource] {
-        &self.resources
     }
 }
 

@@ -9,7 +9,7 @@ use super::answer::{Answer, Page, links};
 use super::error::ApiError;
 use super::input::Query;
 use crate::product::{ListName, Product};
-use crate::state::{Caller, Deployment, Members, Organization, PageRange, Scope, World, is_id};
+use crate::state::{Caller, Deployment, Organization, PageRange, Scope, World, is_id};
 
 /// One authenticated request.
 pub(super) struct Call<'a> {
@@ -35,25 +35,23 @@ impl<'a> Call<'a> {
         self.deployment.rules.list_name()
     }
 
+    /// The rows of the page that the query asks for.
+    pub(super) fn range(&self) -> PageRange {
+        PageRange {
+            skip: (self.query.page - 1).saturating_mul(self.query.per_page),
+            take: self.query.per_page,
+        }
+    }
+
     /// The page that the query asks for, of a list of `total`.
-    pub(super) fn list(&self, total: u64, rows: impl FnOnce(PageRange) -> Vec<Value>) -> Answer {
-        let skip = (self.query.page - 1).saturating_mul(self.query.per_page);
-        let rows = rows(PageRange { skip, take: self.query.per_page });
+    pub(super) fn list(&self, rows: Vec<Value>, total: u64) -> Answer {
         let links = links(&self.href(self.path), &self.query, total);
-        let total = self.query.include_count.then_some(total);
-        Answer::List(Page { rows, links, total })
+        Answer::List(Page { rows, links, total: self.query.include_count.then_some(total) })
     }
 
     /// The page that the query asks for, of a list that is in memory as a whole.
     pub(super) fn list_all<T>(&self, all: &[T], row: impl FnMut(&T) -> Value) -> Answer {
-        self.list(all.len() as u64, |range| range.slice(all).iter().map(row).collect())
-    }
-
-    /// The page that the query asks for, of these users.
-    pub(super) fn list_users(&self, users: &Members) -> Answer {
-        self.list(users.len(), |range| {
-            users.page(range).map(|index| super::users::document(self, &self.world().user(index))).collect()
-        })
+        self.list(self.range().slice(all).iter().map(row).collect(), all.len() as u64)
     }
 
     pub(super) fn href(&self, path: &str) -> String {

@@ -1,7 +1,7 @@
 //! The nonces that were issued: how old each is, and which of its counts were used.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,7 @@ pub(super) struct Nonces {
 struct Nonce {
     issued_at: Instant,
     answers: u32,
-    /// One bit a count; grows with the highest count seen, which is at most `uses`.
-    counts: Vec<u64>,
+    counts: HashSet<u32>,
 }
 
 impl Nonces {
@@ -69,7 +68,7 @@ impl Nonces {
         let bytes: Vec<u8> = words.into_iter().flat_map(u64::to_be_bytes).collect();
         let nonce: String = bytes.chunks_exact(3).flat_map(four_characters).collect();
         self.by_age.push_back((now, nonce.clone()));
-        self.valid.insert(nonce.clone(), Nonce { issued_at: now, answers: 0, counts: Vec::new() });
+        self.valid.insert(nonce.clone(), Nonce { issued_at: now, answers: 0, counts: HashSet::new() });
         nonce
     }
 
@@ -86,7 +85,7 @@ impl Nonces {
             Some(0) => return NonceUse::Repeated,
             Some(count) if count > uses => return NonceUse::Stale,
             None if nonce.answers >= uses => return NonceUse::Stale,
-            Some(count) if !nonce.mark(count) => return NonceUse::Repeated,
+            Some(count) if !nonce.counts.insert(count) => return NonceUse::Repeated,
             Some(_) | None => {}
         }
         nonce.answers = nonce.answers.saturating_add(1);
@@ -102,20 +101,6 @@ impl Nonces {
                 self.valid.remove(&nonce);
             }
         }
-    }
-}
-
-impl Nonce {
-    /// Marks a count as used, and returns whether it was new.
-    fn mark(&mut self, count: u32) -> bool {
-        let word = usize::try_from(count / 64).unwrap_or(usize::MAX);
-        let bit = 1_u64 << (count % 64);
-        if self.counts.len() <= word {
-            self.counts.resize(word + 1, 0);
-        }
-        let new = self.counts[word] & bit == 0;
-        self.counts[word] |= bit;
-        new
     }
 }
 

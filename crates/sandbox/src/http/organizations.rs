@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
+use super::users;
 use crate::state::{Group, Organization, Scope, UsersOf};
 
 fn org_document(call: &Call, org: &Organization) -> Value {
@@ -46,7 +47,7 @@ pub(super) fn org(call: &Call, id: &str) -> Result<Answer, ApiError> {
 pub(super) fn org_users(call: &Call, id: &str) -> Result<Answer, ApiError> {
     call.only_get()?;
     visible_org(call, id)?;
-    Ok(call.list_users(&call.world().users_of(UsersOf::Org(id))))
+    Ok(users::list(call, &call.world().users_of(UsersOf::Org(id))))
 }
 
 /// `GET /orgs/{id}/groups`.
@@ -78,14 +79,14 @@ pub(super) fn group(call: &Call, id: &str) -> Result<Answer, ApiError> {
 pub(super) fn group_users(call: &Call, id: &str) -> Result<Answer, ApiError> {
     call.only_get()?;
     let (world, group) = (call.world(), visible_group(call, id)?);
-    let users = if call.query.flag("includeOrgUsers", false)? {
+    let members = if call.query.flag("includeOrgUsers", false)? {
         world.users_of(UsersOf::Org(&group.org_id))
     } else if call.query.flag("flattenTeams", false)? {
         world.users_of(UsersOf::Group(id)).then(world.users_of(UsersOf::Team(id)))
     } else {
         world.users_of(UsersOf::Group(id))
     };
-    Ok(call.list_users(&users))
+    Ok(users::list(call, &members))
 }
 
 /// An organization that the caller may see.

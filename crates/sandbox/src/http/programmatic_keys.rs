@@ -129,10 +129,8 @@ fn find(call: &Call, scope: Scope, key_id: &str) -> Result<(u64, ProgrammaticKey
 }
 
 fn list(call: &Call, scope: Scope) -> Answer {
-    let keys = call.deployment.programmatic_keys_in(scope);
-    call.list(keys.len(), |range| {
-        call.deployment.page_of_keys(&keys, range).iter().map(|key| document(call, key)).collect()
-    })
+    let (keys, total) = call.deployment.programmatic_keys_in(scope, call.range());
+    call.list(keys.iter().map(|key| document(call, key)).collect(), total)
 }
 
 fn create(call: &Call, scope: Scope) -> Result<Answer, ApiError> {

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
-use crate::state::{User, UsersOf};
+use crate::state::{Members, User, UsersOf};
 
-pub(super) fn document(call: &Call, user: &User) -> Value {
+fn document(call: &Call, user: &User) -> Value {
     json!({
         "emailAddress": user.username,
         "firstName": user.first_name,
@@ -18,6 +18,12 @@ pub(super) fn document(call: &Call, user: &User) -> Value {
         "teamIds": user.team_ids,
         "username": user.username,
     })
+}
+
+/// The page that the query asks for, of these users.
+pub(super) fn list(call: &Call, users: &Members) -> Answer {
+    let page = users.page(call.range()).map(|index| document(call, &call.world().user(index)));
+    call.list(page.collect(), users.len())
 }
 
 /// `GET /users/{id}`.

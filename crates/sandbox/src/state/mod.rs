@@ -59,24 +59,6 @@ pub(crate) enum AddressRefusal {
     ListRequired,
 }
 
-/// The programmatic keys of a scope: those of the world that were not changed, and then those in [`Changes`].
-pub(crate) struct KeysInScope {
-    world: Members,
-    /// The positions of changed keys in `world`, ascending.
-    gaps: Vec<u64>,
-    changed: Vec<ProgrammaticKey>,
-}
-
-impl KeysInScope {
-    fn unchanged(&self) -> u64 {
-        self.world.len() - self.gaps.len() as u64
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.unchanged() + self.changed.len() as u64
-    }
-}
-
 impl Deployment {
     pub(crate) fn new(rules: ProductRules, world: Box<dyn World>, seed: u64) -> Self {
         Self { rules, world, seed, changes: Mutex::default() }
@@ -253,31 +235,25 @@ impl Deployment {
         key
     }
 
-    pub(crate) fn programmatic_keys_in(&self, scope: Scope) -> KeysInScope {
-        let changes = self.changes();
+    /// Some of the programmatic keys of a scope, and how many there are: those of the world that were not changed, and
+    /// then those in [`Changes`].
+    pub(crate) fn programmatic_keys_in(&self, scope: Scope, range: PageRange) -> (Vec<ProgrammaticKey>, u64) {
+        let edited = &self.changes().programmatic_keys;
+        let last: Vec<_> = edited.values().flatten().filter(|key| key.has_role_in(scope)).collect();
         let world = self.world.programmatic_keys_in(scope);
-        let mut gaps: Vec<u64> =
-            changes.programmatic_keys.keys().filter_map(|index| world.position(*index)).collect();
+        // The positions of edited keys among those of the world.
+        let mut gaps: Vec<u64> = edited.keys().filter_map(|index| world.position(*index)).collect();
         gaps.sort_unstable();
-        let in_scope = changes.programmatic_keys.values().flatten().filter(|key| key.has_role_in(scope));
-        KeysInScope { world, gaps, changed: in_scope.cloned().collect() }
-    }
+        let unchanged = world.len() - gaps.len() as u64;
 
-    /// Some of them: the unchanged ones first.
-    pub(crate) fn page_of_keys(&self, keys: &KeysInScope, range: PageRange) -> Vec<ProgrammaticKey> {
-        let start = keys.gaps.iter().fold(range.skip, |start, gap| start + u64::from(*gap <= start));
-        let unchanged = keys.world.skip(start).filter(|index| {
-            let position = keys.world.position(*index).unwrap_or_default();
-            keys.gaps.binary_search(&position).is_err()
-        });
+        let start = gaps.iter().fold(range.skip, |start, gap| start + u64::from(*gap <= start));
+        let indices = world.skip(start).filter(|index| !edited.contains_key(index));
         let take = usize::try_from(range.take).unwrap_or(usize::MAX);
-        let mut page: Vec<_> = unchanged.take(take).map(|index| self.world.programmatic_key(index)).collect();
-        let rest = PageRange {
-            skip: range.skip.saturating_sub(keys.unchanged()),
-            take: range.take - page.len() as u64,
-        };
-        page.extend_from_slice(rest.slice(&keys.changed));
-        page
+        let mut page: Vec<_> = indices.take(take).map(|index| self.world.programmatic_key(index)).collect();
+        let rest =
+            PageRange { skip: range.skip.saturating_sub(unchanged), take: range.take - page.len() as u64 };
+        page.extend(rest.slice(&last).iter().map(|key| (*key).clone()));
+        (page, unchanged + last.len() as u64)
     }
 
     /// An id that nothing has yet.

@@ -1,12 +1,12 @@
-//! The sandbox speaks as the reference pages say: each rule is taken from them or from docs/sandbox.md, none from its output.
+//! The sandbox implements the reference pages: each rule is taken from them or from docs/sandbox.md, none from its output.
 
-mod broken;
 mod digest;
 mod discovery;
 mod errors;
+mod fault_answers;
+mod fault_transport;
 mod faults;
 mod keys;
-mod lines;
 mod programmatic;
 mod world;
 
@@ -18,7 +18,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-/// What came back.
+/// A response with its body.
 #[derive(Debug)]
 struct Reply {
     status: StatusCode,
@@ -46,29 +46,29 @@ impl Reply {
         rest.split_once('"').unwrap().0.to_owned()
     }
 
-    /// Whether the digest layer refused, and if so, whether it said stale.
+    /// The `stale` of a refusal by the digest layer; `None` for any other answer.
     fn stale(&self) -> Option<bool> {
         let last = *self.challenges().last()?;
         Some(last.ends_with("stale=true"))
     }
 }
 
-/// An answer to a challenge, of which every part can be made wrong.
+/// A response to a challenge, of which every part can be made wrong.
 #[derive(Clone, Debug)]
-struct Answer {
+struct DigestResponse {
     user: String,
     password: String,
     realm: &'static str,
     method: &'static str,
     uri: String,
     nonce: String,
-    /// Without it the answer is one of RFC 2069.
+    /// Without it the response is one of RFC 2069.
     qop: Option<&'static str>,
     nc: String,
     algorithm: Option<&'static str>,
 }
 
-impl Answer {
+impl DigestResponse {
     fn header(&self) -> String {
         let hash = |text: String| {
             let kind =
@@ -93,7 +93,7 @@ impl Answer {
     }
 }
 
-/// Somebody who calls with one credential.
+/// A client with one credential.
 struct Client {
     http: reqwest::Client,
     origin: String,
@@ -115,9 +115,9 @@ impl Client {
         }
     }
 
-    /// The right answer to a nonce, for the first time.
-    fn answer(&self, method: &'static str, path: &str, nonce: String) -> Answer {
-        Answer {
+    /// The right response to a nonce, for the first time.
+    fn answer(&self, method: &'static str, path: &str, nonce: String) -> DigestResponse {
+        DigestResponse {
             user: self.user.clone(),
             password: self.password.clone(),
             realm: "MMS Public API",
@@ -145,8 +145,8 @@ impl Client {
         Reply { status, headers, text: response.text().await.unwrap() }
     }
 
-    /// A challenge, and then this answer to the first resource there is.
-    async fn attempt(&self, change: impl FnOnce(&mut Answer)) -> Reply {
+    /// A challenge, and then this response to it, for the list of organizations.
+    async fn attempt(&self, change: impl FnOnce(&mut DigestResponse)) -> Reply {
         let target = format!("{}/orgs", self.base);
         let nonce = self.send("GET", &target, &[], None).await.nonce();
         let mut answer = self.answer("GET", "/orgs", nonce);
@@ -154,7 +154,7 @@ impl Client {
         self.send("GET", &target, &[answer.header()], None).await
     }
 
-    /// A challenge and its right answer.
+    /// A challenge and the right response.
     async fn call(&self, method: &'static str, path: &str, body: Option<&str>) -> Reply {
         let target = format!("{}{path}", self.base);
         let nonce = self.send(method, &target, &[], body).await.nonce();
@@ -165,7 +165,7 @@ impl Client {
         self.call("GET", path, None).await
     }
 
-    /// What must be there.
+    /// A document that must be there.
     async fn read(&self, path: &str) -> Value {
         let reply = self.get(path).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.text);
@@ -179,7 +179,7 @@ fn start(change: impl FnOnce(&mut Options)) -> Sandbox {
     Sandbox::start(options).unwrap()
 }
 
-/// A sandbox of a product, and who was announced there. Its clock is the system's, so that nothing is removed yet.
+/// A sandbox of a product, and a client with the announced credential. Its clock is the system's, so that nothing is removed yet.
 fn start_product(product: Product) -> (Sandbox, Client) {
     let sandbox = start(|options| (options.product, options.clock) = (product, None));
     let client = announced(&sandbox);

@@ -26,19 +26,19 @@ async fn the_challenge_is_the_one_captured_from_the_service() {
 }
 
 #[tokio::test]
-async fn a_right_answer_is_accepted() {
+async fn a_right_response_is_accepted() {
     let sandbox = start(|_| {});
     assert_eq!(announced(&sandbox).attempt(|_| {}).await.status, 200);
 }
 
 #[tokio::test]
-async fn an_answer_need_not_name_the_algorithm() {
+async fn a_response_need_not_name_the_algorithm() {
     let sandbox = start(|_| {});
     assert_eq!(announced(&sandbox).attempt(|answer| answer.algorithm = None).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_nonce_serves_many_counts_in_any_order() {
+async fn a_nonce_takes_many_counts_in_any_order() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     let nonce = client.attempt(|answer| answer.password.clear()).await.nonce();
@@ -82,7 +82,7 @@ async fn a_nonce_is_stale_after_its_uses() {
 }
 
 #[tokio::test]
-async fn a_nonce_lives_for_1024_uses_unless_told_otherwise() {
+async fn a_nonce_has_1024_uses_by_default() {
     assert_eq!(
         (Options::default().nonce_uses, Options::default().nonce_life),
         (1024, Duration::from_secs(60))
@@ -99,7 +99,7 @@ async fn a_nonce_that_is_too_old_is_stale() {
 }
 
 #[tokio::test]
-async fn an_unknown_nonce_is_stale_whatever_the_password() {
+async fn an_unknown_nonce_is_stale_even_with_a_wrong_password() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     let unknown = "dUp6aFp5d0hmV2l0SG91dE1lYW5pbmc+".to_owned();
@@ -109,7 +109,7 @@ async fn an_unknown_nonce_is_stale_whatever_the_password() {
 }
 
 #[tokio::test]
-async fn every_refusal_brings_a_nonce_that_works() {
+async fn every_401_has_a_nonce_that_works() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     let reply = client.attempt(|answer| answer.nonce = "x".to_owned()).await;
@@ -117,7 +117,7 @@ async fn every_refusal_brings_a_nonce_that_works() {
 }
 
 #[tokio::test]
-async fn whatever_else_is_wrong_is_refused_and_not_stale() {
+async fn any_other_wrong_field_is_refused_and_not_stale() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     let mut seen = vec![
@@ -159,7 +159,7 @@ async fn whatever_else_is_wrong_is_refused_and_not_stale() {
 }
 
 #[tokio::test]
-async fn with_once_a_second_answer_to_a_nonce_is_stale() {
+async fn with_nonce_once_a_second_response_is_stale() {
     let sandbox = start(|options| options.nonce = NonceRule::Once);
     let client = announced(&sandbox);
     let nonce = client.send("GET", "/api/public/v1.0/orgs", &[], None).await.nonce();
@@ -170,7 +170,7 @@ async fn with_once_a_second_answer_to_a_nonce_is_stale() {
 }
 
 #[tokio::test]
-async fn the_reference_challenge_is_the_pages_to_the_letter_and_takes_both_answers() {
+async fn the_reference_challenge_accepts_responses_with_and_without_qop() {
     let sandbox = start(|options| options.challenge = Challenge::Reference);
     let client = announced(&sandbox);
     let reply = client.send("GET", "/api/public/v1.0/orgs", &[], None).await;
@@ -184,7 +184,7 @@ async fn the_reference_challenge_is_the_pages_to_the_letter_and_takes_both_answe
 }
 
 #[tokio::test]
-async fn without_qop_only_an_answer_of_rfc_2069_is_taken() {
+async fn without_qop_only_a_response_of_rfc_2069_is_accepted() {
     let sandbox = start(|options| options.challenge = Challenge::NoQop);
     let client = announced(&sandbox);
     let reply = client.attempt(|_| {}).await;
@@ -194,7 +194,7 @@ async fn without_qop_only_an_answer_of_rfc_2069_is_taken() {
 }
 
 #[tokio::test]
-async fn an_answer_without_counts_wears_a_nonce_out_too() {
+async fn responses_without_counts_use_a_nonce_up_too() {
     let sandbox = start(|options| (options.challenge, options.nonce_uses) = (Challenge::NoQop, 2));
     let client = announced(&sandbox);
     let nonce = client.send("GET", "/api/public/v1.0/orgs", &[], None).await.nonce();
@@ -206,7 +206,7 @@ async fn an_answer_without_counts_wears_a_nonce_out_too() {
 }
 
 #[tokio::test]
-async fn sha_256_is_taken_where_it_is_offered() {
+async fn sha_256_is_accepted_where_it_is_offered() {
     let sandbox = start(|options| options.challenge = Challenge::Sha256);
     let client = announced(&sandbox);
     assert_eq!(client.attempt(|_| {}).await.stale(), Some(false));
@@ -215,7 +215,7 @@ async fn sha_256_is_taken_where_it_is_offered() {
 }
 
 #[tokio::test]
-async fn several_challenges_come_in_several_headers_and_each_digest_is_taken() {
+async fn each_of_several_digest_challenges_can_be_answered() {
     let sandbox = start(|options| options.challenge = Challenge::Several);
     let client = announced(&sandbox);
     let reply = client.attempt(|answer| answer.password.clear()).await;
@@ -240,7 +240,7 @@ async fn two_schemes_may_share_one_header() {
 }
 
 #[tokio::test]
-async fn basic_alone_takes_no_answer() {
+async fn a_basic_challenge_accepts_no_response() {
     let sandbox = start(|options| options.challenge = Challenge::BasicOnly);
     let client = announced(&sandbox);
     let nonce = "x".to_owned();
@@ -252,7 +252,7 @@ async fn basic_alone_takes_no_answer() {
 }
 
 #[tokio::test]
-async fn the_digest_layer_answers_before_anything_else() {
+async fn the_digest_comes_before_everything_else() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     for (method, target) in [
@@ -269,7 +269,7 @@ async fn the_digest_layer_answers_before_anything_else() {
 }
 
 #[tokio::test]
-async fn the_counts_tell_what_happened_and_want_no_credentials() {
+async fn counts_need_no_credentials() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     client.attempt(|_| {}).await;

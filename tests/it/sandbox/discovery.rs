@@ -1,4 +1,4 @@
-//! Where users come from.
+//! Organizations, projects and their users.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ fn ids(list: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_first_organization_has_every_user_once_and_others_repeat_some() {
+async fn the_first_organization_has_every_user_and_others_have_some() {
     let sandbox = start(|options| options.users = 250);
     let client = announced(&sandbox);
     let all: BTreeSet<String> = sandbox.ground_truth().map(|user| user.id).collect();
@@ -54,7 +54,7 @@ async fn a_user_is_found_by_id_and_by_encoded_name() {
 }
 
 #[tokio::test]
-async fn every_computed_user_is_found_by_name() {
+async fn every_random_user_is_found_by_name() {
     let sandbox = start(|options| options.users = 60);
     let client = announced(&sandbox);
     for user in sandbox.ground_truth() {
@@ -89,7 +89,7 @@ async fn a_user_has_names_roles_and_teams() {
 }
 
 #[tokio::test]
-async fn a_project_lists_teams_and_the_organization_only_when_asked_to() {
+async fn a_project_lists_team_and_organization_users_on_request() {
     let sandbox = example(|_| {});
     let client = announced(&sandbox);
     let staging = "/groups/5991a2b3c4d5e6f708192a3c/users";
@@ -122,7 +122,7 @@ async fn the_users_of_a_project_have_a_role_there_or_are_in_its_team() {
 }
 
 #[tokio::test]
-async fn projects_carry_the_agents_secret_as_the_service_does() {
+async fn projects_have_the_agents_secret() {
     let sandbox = start(|_| {});
     let groups = announced(&sandbox).read("/groups").await;
     for group in groups["results"].as_array().unwrap() {
@@ -131,7 +131,7 @@ async fn projects_carry_the_agents_secret_as_the_service_does() {
 }
 
 #[tokio::test]
-async fn on_atlas_an_organization_owner_lists_users_and_a_member_sees_its_own_places() {
+async fn atlas_members_see_only_what_they_have_a_role_in() {
     let (sandbox, owner) = start_product(Product::Atlas);
     let org = &sandbox.announcement().org_id;
     assert_eq!(owner.read(&format!("/orgs/{org}/users")).await["totalCount"], 100);
@@ -147,7 +147,7 @@ async fn on_atlas_an_organization_owner_lists_users_and_a_member_sees_its_own_pl
 }
 
 #[tokio::test]
-async fn who_is_not_in_a_place_does_not_see_it() {
+async fn a_caller_without_a_role_does_not_see_it() {
     let sandbox = example(|_| {});
     let chiara =
         Client::new(&sandbox, ("chiara@example.com".into(), "5d4c3b2a-1908-4f7e-b6d5-c4b3a2918070".into()));

@@ -1,4 +1,4 @@
-//! What the service says no with.
+//! The error documents.
 
 use keysunset_sandbox::Product;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn an_error_is_a_document_with_its_code() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_apart() {
+async fn each_missing_thing_has_its_error_code() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     let user = sandbox.expected_user(0).unwrap().id;
@@ -98,7 +98,7 @@ async fn a_body_that_is_not_json_or_too_large_is_malformed() {
 }
 
 #[tokio::test]
-async fn whatever_comes_is_answered_with_a_document() {
+async fn every_request_is_answered_with_a_document() {
     for product in PRODUCTS {
         let (sandbox, client) = start_product(product);
         let (user, org) = (sandbox.expected_user(0).unwrap().id, sandbox.announcement().org_id.clone());

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Client, Reply, announced, start};
 
-/// A sandbox of which every list of keys is broken, and a client of it.
+/// A sandbox with one fault, and a client of it.
 fn broken(spec: &str) -> (Sandbox, Client) {
     let sandbox = start(|options| {
         options.faults = vec![spec.parse().unwrap_or_else(|why| panic!("{why}"))];
@@ -36,7 +36,7 @@ async fn answer(kind: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_status_comes_with_what_it_is_told_to_say() {
+async fn a_status_comes_with_its_detail() {
     for (kind, status, code) in [
         ("400", 400, "RATE_LIMITED_IP"),
         ("401", 401, "USER_UNAUTHORIZED"),
@@ -60,7 +60,7 @@ async fn a_status_comes_with_what_it_is_told_to_say() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_says_when_to_come_back_in_each_way_there_is() {
+async fn a_rate_limit_gives_its_retry_time_in_each_way() {
     assert!(!answer("429").await.headers.contains_key("retry-after"));
     assert_eq!(answer("429=3").await.headers["retry-after"], "3");
     let remaining = answer("429=remaining").await.headers;
@@ -74,7 +74,7 @@ async fn a_rate_limit_says_when_to_come_back_in_each_way_there_is() {
 }
 
 #[tokio::test]
-async fn what_is_no_document_comes_with_status_200() {
+async fn a_body_that_is_no_document_comes_with_status_200() {
     let html = answer("html").await;
     assert_eq!(
         (html.status.as_u16(), &html.headers["content-type"]),
@@ -85,12 +85,12 @@ async fn what_is_no_document_comes_with_status_200() {
     assert_eq!((empty.status.as_u16(), empty.text.as_str()), (200, ""));
     let garbage = answer("garbage").await;
     assert_eq!(garbage.headers["content-type"], "application/json");
-    // What is not UTF-8 was replaced.
+    // Bytes that are not UTF-8 were replaced.
     assert!(garbage.text.contains('\u{fffd}') && !garbage.text.contains('{'));
 }
 
 #[tokio::test]
-async fn a_truncated_document_is_a_beginning_with_a_length_that_fits() {
+async fn a_truncated_body_has_a_content_length_that_fits() {
     let (sandbox, client) = broken("truncated@1:keys");
     let mut lengths = BTreeSet::new();
     for user in sandbox.ground_truth() {
@@ -104,14 +104,14 @@ async fn a_truncated_document_is_a_beginning_with_a_length_that_fits() {
 }
 
 #[tokio::test]
-async fn nesting_goes_as_deep_as_it_is_told_to() {
+async fn arrays_are_nested_as_deep_as_the_argument() {
     assert_eq!(answer("deep=3").await.json()["results"].to_string(), "[[[[]]]]");
     let deep = answer("deep").await.text;
     assert_eq!((deep.matches('[').count(), deep.matches(']').count()), (100_002, 100_002));
 }
 
 #[tokio::test]
-async fn another_content_type_leaves_the_document_as_it_is() {
+async fn a_wrong_content_type_leaves_the_document_as_it_is() {
     for (kind, name) in
         [("content-type", "text/html"), ("content-type=text/plain; charset=x", "text/plain; charset=x")]
     {
@@ -122,7 +122,7 @@ async fn another_content_type_leaves_the_document_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_total_is_never_the_truth() {
+async fn a_wrong_total_is_never_right_by_chance() {
     for (kind, off) in [("total", 1), ("total=+5", 5), ("total=-1", -1)] {
         let document = answer(kind).await.json();
         let rows = i64::try_from(document["results"].as_array().unwrap().len()).unwrap();
@@ -187,7 +187,7 @@ async fn ids_that_are_paths_are_in_lists_and_in_users() {
 }
 
 #[tokio::test]
-async fn keys_of_another_user_are_there_even_for_who_has_none() {
+async fn another_users_keys_are_listed_even_for_a_user_without_keys() {
     let (sandbox, client) = broken("another-user@1");
     for path in [some_keys(&sandbox), no_keys(&sandbox)] {
         let document = client.read(&path).await;
@@ -199,7 +199,7 @@ async fn keys_of_another_user_are_there_even_for_who_has_none() {
 }
 
 #[tokio::test]
-async fn a_redirect_at_home_leads_to_the_answer_with_a_digest_of_its_own() {
+async fn a_redirect_in_the_same_origin_leads_to_the_answer() {
     for (kind, status) in [("redirect", 307), ("redirect=301", 301)] {
         let (sandbox, client) = broken(&format!("{kind}@1"));
         let path = format!("{}?itemsPerPage=500", some_keys(&sandbox));
@@ -215,7 +215,7 @@ async fn a_redirect_at_home_leads_to_the_answer_with_a_digest_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_redirect_may_lead_to_itself_or_to_somebody_else() {
+async fn a_redirect_may_lead_to_itself_or_to_another_origin() {
     let (sandbox, client) = broken("redirect-loop@1");
     let path = some_keys(&sandbox);
     assert_eq!(client.get(&path).await.headers["location"], format!("{}{path}", client.base));
@@ -227,7 +227,7 @@ async fn a_redirect_may_lead_to_itself_or_to_somebody_else() {
 }
 
 #[tokio::test]
-async fn the_digest_layer_can_ask_for_basic_call_all_stale_or_refuse_all() {
+async fn auth_faults_ask_for_basic_or_reject_every_response() {
     let (_sandbox, client) = broken("basic@1");
     for reply in [
         client.send("GET", "/api/public/v1.0/orgs", &[], None).await,

@@ -37,7 +37,7 @@ enum End {
     Reset,
 }
 
-/// All that comes, and how it ends.
+/// All bytes that come, and how the connection ends.
 fn all(mut stream: TcpStream) -> (Vec<u8>, End) {
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -67,7 +67,7 @@ async fn a_connection_is_reset_or_closed_before_the_first_byte() {
 }
 
 #[tokio::test]
-async fn a_cut_leaves_as_many_bytes_as_it_is_told_to() {
+async fn a_cut_leaves_as_many_bytes_as_its_argument() {
     for byte in [0, 1, 9, 17, 100, 250, 400] {
         let (_sandbox, client) = broken(&format!("cut={byte}@1"));
         let (bytes, _) = all(ask(&client, "/orgs", "").await);
@@ -80,7 +80,7 @@ async fn a_cut_leaves_as_many_bytes_as_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn a_cut_of_the_seed_falls_anywhere_within_head_and_body_and_again_at_the_same_byte() {
+async fn a_cut_without_argument_is_at_a_byte_that_the_seed_decides() {
     let (sandbox, client) = broken("cut@1:keys");
     let (mut in_head, mut in_body, mut resets) = (0, 0, 0);
     for user in sandbox.ground_truth() {
@@ -99,7 +99,7 @@ async fn a_cut_of_the_seed_falls_anywhere_within_head_and_body_and_again_at_the_
 }
 
 #[tokio::test]
-async fn a_connection_that_hangs_says_nothing() {
+async fn a_connection_that_hangs_sends_nothing() {
     let (_sandbox, client) = broken("hang@1");
     let mut stream = ask(&client, "/orgs", "").await;
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -108,7 +108,7 @@ async fn a_connection_that_hangs_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_slow_drip_takes_its_time_for_every_byte_and_leaves_the_connection_whole() {
+async fn a_slow_drip_sends_every_byte_with_a_pause() {
     let (_sandbox, client) = broken("slow-dripx1=1@1:orgs");
     let started = Instant::now();
     let mut stream = ask(&client, "/orgs", "").await;
@@ -135,7 +135,7 @@ fn some(mut stream: TcpStream, size: usize) -> (String, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn a_body_of_gigabytes_tells_its_length_and_comes() {
+async fn a_body_of_gigabytes_has_a_content_length() {
     let (_sandbox, client) = broken("gigabytes=5@1");
     let (head, body) = some(ask(&client, "/orgs", "").await, 64 << 20);
     assert!(head.contains("content-length: 5368709120\r\n"), "{head}");
@@ -146,7 +146,7 @@ async fn a_body_of_gigabytes_tells_its_length_and_comes() {
 }
 
 #[tokio::test]
-async fn an_endless_body_tells_no_length_and_goes_on() {
+async fn an_endless_body_has_no_content_length() {
     let (_sandbox, client) = broken("endless@1");
     let (head, body) = some(ask(&client, "/orgs", "").await, 64 << 20);
     assert!(head.contains("transfer-encoding: chunked\r\n") && !head.contains("content-length"), "{head}");
@@ -154,7 +154,7 @@ async fn an_endless_body_tells_no_length_and_goes_on() {
 }
 
 #[tokio::test]
-async fn in_front_of_the_digest_layer_even_the_challenge_is_cut() {
+async fn before_the_digest_even_the_challenge_is_cut() {
     let (_sandbox, client) = broken("cut=20@1:digest");
     let mut stream = TcpStream::connect(client.origin.trim_start_matches("http://")).unwrap();
     stream.write_all(b"GET /api/public/v1.0/orgs HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();

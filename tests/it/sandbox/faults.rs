@@ -1,4 +1,4 @@
-//! `--fault`: what it takes, and whom it hits.
+//! `--fault`: what it takes, and which requests meet it.
 
 use keysunset_sandbox::{
     AuthFault, Fault, FaultError, FaultKind, Options, Product, Replacement, Sandbox, StatusDetail, Transport,
@@ -27,8 +27,8 @@ fn key_lists(sandbox: &Sandbox) -> Vec<String> {
     sandbox.ground_truth().map(|user| format!("/users/{}/keys", user.id)).collect()
 }
 
-/// What lies in wait there, as it was typed.
-fn waiting(sandbox: &Sandbox, path: &str) -> Vec<String> {
+/// The faults there, as they were typed.
+fn faults_at(sandbox: &Sandbox, path: &str) -> Vec<String> {
     sandbox.faults_for(path).iter().map(ToString::to_string).collect()
 }
 
@@ -59,7 +59,7 @@ fn a_fault_is_a_kind_times_an_argument_a_share_and_a_place() {
 }
 
 #[test]
-fn what_is_no_fault_is_refused_with_what_would_be_one() {
+fn an_invalid_fault_is_refused_with_a_hint() {
     for unknown in ["", "help", "500", "teapot@1", "418@1", "500y2@1", "@1", "x2@1"] {
         let why = unknown.parse::<Fault>().unwrap_err();
         assert_eq!(why, FaultError::Unknown(unknown.to_owned()));
@@ -93,7 +93,7 @@ fn what_is_no_fault_is_refused_with_what_would_be_one() {
 }
 
 #[test]
-fn every_kind_that_the_help_lists_is_read_and_explained_in_the_manual() {
+fn every_kind_in_the_help_is_parsed_and_in_the_manual() {
     let manual = include_str!("../../../docs/sandbox.md");
     let kinds = keysunset_sandbox::FAULT_HELP.lines().filter_map(|line| {
         let word = line.strip_prefix("  ")?;
@@ -116,35 +116,35 @@ fn every_kind_that_the_help_lists_is_read_and_explained_in_the_manual() {
 }
 
 #[test]
-fn who_is_hit_follows_from_the_seed_and_the_request_alone() {
+fn faults_follow_from_the_seed_and_the_request_alone() {
     let specs = ["500@30%", "cut@30%"];
     let one = broken(&specs, |_| {});
     let again = broken(&specs, |options| options.product = Product::Atlas);
     let other = broken(&specs, |options| options.seed = 2);
     let paths = key_lists(&one);
-    let hits = |sandbox: &Sandbox| -> Vec<_> { paths.iter().map(|path| waiting(sandbox, path)).collect() };
+    let hits = |sandbox: &Sandbox| -> Vec<_> { paths.iter().map(|path| faults_at(sandbox, path)).collect() };
     assert_eq!(hits(&one), hits(&again));
     assert_ne!(hits(&one), hits(&other));
     for path in &paths {
-        let here = waiting(&one, path);
+        let here = faults_at(&one, path);
         for same in [
             format!("/api/public/v1.0{path}"),
             format!("{path}/"),
             format!("{path}?itemsPerPage=500&pageNum=1&pretty=true"),
             path.replace("keys", "%6beys").replace("%6b", "k"),
         ] {
-            assert_eq!(waiting(&one, &same), here, "{same}");
+            assert_eq!(faults_at(&one, &same), here, "{same}");
         }
     }
     let second_pages =
-        paths.iter().filter(|path| waiting(&one, path) != waiting(&one, &format!("{path}?pageNum=2")));
+        paths.iter().filter(|path| faults_at(&one, path) != faults_at(&one, &format!("{path}?pageNum=2")));
     assert!(second_pages.count() > 10);
 }
 
 #[test]
 fn the_share_is_kept_and_faults_are_independent() {
     let sandbox = broken(&["500@5%", "cut@0.2", "html@0", "empty@1"], |options| options.users = 20_000);
-    let hits: Vec<Vec<String>> = key_lists(&sandbox).iter().map(|path| waiting(&sandbox, path)).collect();
+    let hits: Vec<Vec<String>> = key_lists(&sandbox).iter().map(|path| faults_at(&sandbox, path)).collect();
     let count = |specs: &[&str]| {
         hits.iter().filter(|hits| specs.iter().all(|spec| hits.contains(&(*spec).to_owned()))).count()
     };
@@ -156,7 +156,7 @@ fn the_share_is_kept_and_faults_are_independent() {
 }
 
 #[test]
-fn a_place_limits_a_fault() {
+fn a_resource_limits_a_fault() {
     let id = "5af9a1d29cc0cdb6ac0bf3f8";
     let place = |place: &str, path: &str| {
         let sandbox = broken(&[&format!("500@1{place}")], |options| options.users = 1);
@@ -185,22 +185,22 @@ fn a_place_limits_a_fault() {
 }
 
 #[test]
-fn a_fault_of_lists_hits_all_pages_or_none_and_nothing_else() {
+fn a_list_fault_applies_to_all_pages_or_none() {
     let sandbox = broken(&["repeats@50%", "another-user@1"], |options| options.users = 300);
     let mut hit = 0;
     for path in key_lists(&sandbox) {
-        let here = waiting(&sandbox, &path);
+        let here = faults_at(&sandbox, &path);
         hit += usize::from(here.len() == 2);
-        assert!((2..9).all(|page| waiting(&sandbox, &format!("{path}?pageNum={page}")) == here));
+        assert!((2..9).all(|page| faults_at(&sandbox, &format!("{path}?pageNum={page}")) == here));
     }
     assert!((100..200).contains(&hit), "{hit}");
-    assert_eq!(waiting(&sandbox, "/users/5af9a1d29cc0cdb6ac0bf3f8"), [""; 0]);
-    let orgs = waiting(&sandbox, "/orgs");
+    assert_eq!(faults_at(&sandbox, "/users/5af9a1d29cc0cdb6ac0bf3f8"), [""; 0]);
+    let orgs = faults_at(&sandbox, "/orgs");
     assert!(!orgs.contains(&"another-user@1".to_owned()), "{orgs:?}");
 }
 
 #[tokio::test]
-async fn what_is_foretold_is_what_happens_in_any_order() {
+async fn predicted_faults_happen_in_any_order() {
     let sandbox = broken(&["500@20%:keys", "404@20%:keys"], |options| options.users = 60);
     let client = announced(&sandbox);
     let mut paths = key_lists(&sandbox);
@@ -221,7 +221,7 @@ async fn what_is_foretold_is_what_happens_in_any_order() {
 }
 
 #[tokio::test]
-async fn a_fault_that_passes_fails_so_often_for_each_request() {
+async fn a_temporary_fault_fails_n_times_for_each_request() {
     let sandbox = broken(&["503x2@1:keys", "429x1@1:keys"], |options| options.users = 3);
     let client = announced(&sandbox);
     for path in key_lists(&sandbox) {
@@ -235,7 +235,7 @@ async fn a_fault_that_passes_fails_so_often_for_each_request() {
 }
 
 #[tokio::test]
-async fn the_first_fault_wins_and_those_in_front_come_first() {
+async fn the_first_fault_wins_and_those_before_the_digest_come_first() {
     let sandbox = broken(&["404@1:keys", "500@1:keys", "502@1:users+digest"], |_| {});
     let client = announced(&sandbox);
     let user = sandbox.expected_user(0).unwrap().id;
@@ -243,11 +243,11 @@ async fn the_first_fault_wins_and_those_in_front_come_first() {
     let target = format!("{}/users/{user}", client.base);
     assert_eq!(client.send("GET", &target, &[], None).await.status, 502);
     let both = broken(&["404@1", "502@1:digest"], |_| {});
-    assert_eq!(waiting(&both, "/orgs"), ["502@1:digest", "404@1"]);
+    assert_eq!(faults_at(&both, "/orgs"), ["502@1:digest", "404@1"]);
 }
 
 #[tokio::test]
-async fn a_fault_behind_the_digest_layer_leaves_the_challenge_alone() {
+async fn a_fault_after_the_digest_leaves_the_challenge_alone() {
     let sandbox = broken(&["500@1"], |_| {});
     let client = announced(&sandbox);
     assert_eq!(client.send("GET", "/api/public/v1.0/orgs", &[], None).await.status, 401);

@@ -17,12 +17,12 @@ fn as_user(sandbox: &Sandbox, index: u64) -> Client {
     Client::new(sandbox, sandbox.credential_for(index))
 }
 
-fn as_person(sandbox: &Sandbox, index: u64) -> Client {
+fn as_personal_key(sandbox: &Sandbox, index: u64) -> Client {
     Client::new(sandbox, sandbox.personal_credential_for(index).unwrap())
 }
 
 #[tokio::test]
-async fn all_keys_of_all_users_are_what_the_world_holds() {
+async fn all_keys_are_those_of_the_ground_truth() {
     let sandbox = start(|options| options.users = 40);
     let client = announced(&sandbox);
     for user in sandbox.ground_truth() {
@@ -55,7 +55,7 @@ async fn a_key_has_the_fields_of_the_pages_and_no_others() {
 }
 
 #[tokio::test]
-async fn pages_are_walked_by_their_links() {
+async fn pages_link_to_their_neighbours() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     let (_, id) = user_with(&sandbox, |user| user.keys.len() == 3);
@@ -98,7 +98,7 @@ async fn more_than_500_a_page_is_500() {
 }
 
 #[tokio::test]
-async fn a_page_has_100_unless_told_otherwise() {
+async fn a_page_has_100_by_default() {
     let sandbox = start(|options| options.users = 101);
     let org = &sandbox.announcement().org_id;
     let list = announced(&sandbox).read(&format!("/orgs/{org}/users")).await;
@@ -107,7 +107,7 @@ async fn a_page_has_100_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn what_is_no_number_or_below_1_is_an_invalid_query_parameter() {
+async fn a_page_below_1_or_no_number_is_an_invalid_parameter() {
     let (_sandbox, client) = start_product(Product::Atlas);
     for query in [
         "pageNum=0",
@@ -139,7 +139,7 @@ async fn only_atlas_leaves_the_count_out() {
 }
 
 #[tokio::test]
-async fn pretty_is_the_same_document_in_lines() {
+async fn pretty_is_the_same_document_indented() {
     let sandbox = example(|_| {});
     let client = announced(&sandbox);
     let plain = client.get("/users/5af9a1d29cc0cdb6ac0bf3f8/keys").await;
@@ -171,20 +171,20 @@ async fn a_trailing_slash_makes_no_difference() {
 }
 
 #[tokio::test]
-async fn on_ops_manager_keys_are_the_users_own_and_a_global_owners_to_read() {
+async fn ops_manager_shows_keys_to_their_user_and_a_global_owner() {
     let (sandbox, owner) = start_product(Product::OpsManager);
     let (index, id) = user_with(&sandbox, |user| user.keys.iter().any(|key| key.enabled));
     let path = format!("/users/{id}/keys");
     owner.read(&path).await;
     as_user(&sandbox, index).read(&path).await;
-    as_person(&sandbox, index).read(&path).await;
+    as_personal_key(&sandbox, index).read(&path).await;
     let other = as_user(&sandbox, index + 1).get(&path).await;
     assert_eq!(other.refusal(), (401, "NOT_SELF".to_owned()));
     assert_eq!(other.stale(), None);
 }
 
 #[tokio::test]
-async fn on_atlas_and_cloud_manager_keys_are_the_users_own() {
+async fn atlas_and_cloud_manager_show_keys_to_their_user_alone() {
     for product in [Product::CloudManager, Product::Atlas] {
         let (sandbox, owner) = start_product(product);
         let (index, id) = user_with(&sandbox, |user| !user.keys.is_empty());
@@ -197,7 +197,7 @@ async fn on_atlas_and_cloud_manager_keys_are_the_users_own() {
 }
 
 #[tokio::test]
-async fn use_of_a_personal_key_moves_its_use() {
+async fn using_a_personal_key_updates_its_last_use_and_count() {
     let sandbox = start(|options| options.clock = Some(time("2020-02-03T04:05:06Z")));
     let wanted = |user: &keysunset_sandbox::ExpectedUser| {
         user.keys
@@ -207,7 +207,7 @@ async fn use_of_a_personal_key_moves_its_use() {
     };
     let (index, id) = user_with(&sandbox, wanted);
     let before = sandbox.expected_user(index).unwrap();
-    let client = as_person(&sandbox, index);
+    let client = as_personal_key(&sandbox, index);
     client.read("/orgs").await;
     let list = client.read(&format!("/users/{id}/keys")).await;
     let at = before.keys.iter().position(|key| key.enabled).unwrap();
@@ -223,10 +223,10 @@ async fn use_of_a_personal_key_moves_its_use() {
 }
 
 #[tokio::test]
-async fn atlas_refuses_personal_keys_from_the_cutoff_on() {
+async fn atlas_refuses_personal_keys_from_the_cutoff() {
     for (clock, expected) in [("2021-02-28T23:59:59Z", 200), ("2021-03-01T00:00:00Z", 401)] {
         let sandbox = start(|options| (options.product, options.clock) = (Product::Atlas, Some(time(clock))));
-        let reply = as_person(&sandbox, 0).get("/orgs").await;
+        let reply = as_personal_key(&sandbox, 0).get("/orgs").await;
         assert_eq!(reply.status, expected, "{clock}");
         assert_eq!(reply.stale(), (expected == 401).then_some(false));
     }
@@ -244,12 +244,12 @@ async fn ops_manager_5_has_no_personal_keys_at_all() {
             header.starts_with("gitHash=") && header.ends_with(&format!("; versionString={version}")),
             "{header}"
         );
-        assert_eq!(as_person(&sandbox, 0).get("/orgs").await.stale(), Some(false));
+        assert_eq!(as_personal_key(&sandbox, 0).get("/orgs").await.stale(), Some(false));
     }
 }
 
 #[tokio::test]
-async fn atlas_and_cloud_manager_remove_the_resource_by_a_clock_that_was_set() {
+async fn atlas_and_cloud_manager_remove_the_resource_by_the_set_clock() {
     for (product, clock, gone) in [
         (Product::Atlas, "2021-06-22T23:59:59Z", false),
         (Product::Atlas, "2021-06-23T00:00:00Z", true),
@@ -320,12 +320,12 @@ async fn only_the_user_makes_a_key_and_only_on_ops_manager_4_0() {
 }
 
 #[tokio::test]
-async fn a_key_is_disabled_by_its_user_or_a_global_owner_and_then_logs_in_no_more() {
+async fn a_disabled_key_can_no_longer_log_in() {
     let (sandbox, owner) = start_product(Product::OpsManager);
     let (index, id) = user_with(&sandbox, |user| user.keys.iter().filter(|key| key.enabled).count() == 1);
     let key = sandbox.expected_user(index).unwrap().keys.into_iter().find(|key| key.enabled).unwrap();
     let path = format!("/users/{id}/keys/{}", key.id);
-    let person = as_person(&sandbox, index);
+    let person = as_personal_key(&sandbox, index);
     for (body, enabled) in [(r#"{"enabled":false}"#, false), (r#"{"enabled":"true"}"#, true), ("{}", true)] {
         let reply = owner.call("PATCH", &path, Some(body)).await;
         assert_eq!((reply.status.as_u16(), &reply.json()["enabled"]), (200, &json!(enabled)), "{body}");
@@ -376,7 +376,7 @@ async fn one_key_can_be_read() {
 }
 
 #[tokio::test]
-async fn a_key_never_used_has_no_last_use_and_one_whose_use_is_not_known_has_null() {
+async fn last_used_is_missing_if_never_used_and_null_if_unknown() {
     let sandbox = example(|_| {});
     let client = announced(&sandbox);
     let unknown = client.read("/users/5b17c0de9cc0cdb6ac0bf401/keys/5b17c1729cc0cdb6ac0bf403").await;

@@ -13,7 +13,7 @@ fn text(value: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_new_key_shows_its_private_part_once_and_logs_in_at_once() {
+async fn a_new_key_shows_its_private_part_once_and_logs_in() {
     for product in PRODUCTS {
         let (sandbox, client) = start_product(product);
         let path = format!("/orgs/{}/apiKeys", sandbox.announcement().org_id);
@@ -114,7 +114,7 @@ async fn some_roles_are_those_of_one_product() {
 }
 
 #[tokio::test]
-async fn assigning_a_key_to_a_project_overwrites_its_roles_there_alone() {
+async fn assigning_a_key_to_a_project_replaces_its_roles_there() {
     let sandbox = example(|_| {});
     let client = announced(&sandbox);
     let path = format!("/groups/{PRODUCTION}/apiKeys/5c47505f20eef5699e1cce8e");
@@ -156,7 +156,7 @@ async fn a_key_made_in_a_project_is_a_member_of_the_organization() {
 }
 
 #[tokio::test]
-async fn a_key_is_renamed_and_keeps_what_was_not_sent() {
+async fn a_renamed_key_keeps_what_was_not_sent() {
     let sandbox = example(|_| {});
     let client = announced(&sandbox);
     let path = format!("/orgs/{ORG}/apiKeys/5c47509a20eef5699e1cce8f");
@@ -211,7 +211,7 @@ async fn global_keys_are_ops_managers_alone() {
 }
 
 #[tokio::test]
-async fn ops_manager_4_0_has_no_programmatic_keys_and_announces_a_personal_one() {
+async fn ops_manager_4_0_announces_a_personal_key() {
     let sandbox = start(|options| "4.0.19".clone_into(&mut options.service_version));
     let client = announced(&sandbox);
     assert_eq!(Some((client.user.clone(), client.password.clone())), sandbox.personal_credential_for(0));
@@ -222,7 +222,7 @@ async fn ops_manager_4_0_has_no_programmatic_keys_and_announces_a_personal_one()
 }
 
 #[tokio::test]
-async fn lists_are_spelt_as_the_version_spells_them() {
+async fn ip_lists_have_the_name_of_the_version() {
     for (product, version, spelt, other) in [
         (Product::OpsManager, "4.2.0", "whitelist", "accessList"),
         (Product::OpsManager, "4.4.12", "whitelist", "accessList"),
@@ -313,7 +313,7 @@ async fn a_programmatic_key_works_from_its_list_only() {
 }
 
 #[tokio::test]
-async fn an_organization_may_want_a_list_of_every_key() {
+async fn an_organization_may_require_an_ip_list() {
     let sandbox = example(|_| {});
     let chiara = Client::new(&sandbox, ("yoxgwnze".into(), "4a5b6c7d-8e9f-4012-b345-67890abcdef1".into()));
     assert_eq!(chiara.get("/orgs").await.refusal(), (403, "ORG_REQUIRES_WHITELIST".to_owned()));

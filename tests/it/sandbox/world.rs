@@ -1,4 +1,4 @@
-//! What the sandbox holds: computed from a seed, or read from a file.
+//! The worlds: random, or read from a file.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -8,7 +8,7 @@ use keysunset_sandbox::{ExpectedKey, ExpectedUser, Options, Product, Sandbox};
 use super::{Client, announced, example, start, time};
 
 #[test]
-fn a_seed_and_a_day_give_the_same_world_for_ever() {
+fn the_same_seed_and_day_give_the_same_world() {
     let world = |seed, clock| -> Vec<ExpectedUser> {
         start(|options| (options.seed, options.clock) = (seed, Some(time(clock)))).ground_truth().collect()
     };
@@ -19,7 +19,7 @@ fn a_seed_and_a_day_give_the_same_world_for_ever() {
 }
 
 #[test]
-fn the_world_has_every_state_that_an_audit_tells_apart() {
+fn the_random_world_has_every_state_of_a_key() {
     let sandbox = start(|options| options.users = 2_000);
     let (now, cutoff) = (time("2026-06-01T12:00:00Z"), time("2021-03-01T00:00:00Z"));
     let keys: Vec<ExpectedKey> = sandbox.ground_truth().flat_map(|user| user.keys).collect();
@@ -49,7 +49,7 @@ fn the_world_has_every_state_that_an_audit_tells_apart() {
 }
 
 #[test]
-fn ids_names_and_suffixes_are_there_once() {
+fn ids_names_and_suffixes_are_unique() {
     let sandbox = start(|options| options.users = 5_000);
     let users: Vec<ExpectedUser> = sandbox.ground_truth().collect();
     let mut seen = BTreeSet::new();
@@ -64,7 +64,7 @@ fn ids_names_and_suffixes_are_there_once() {
 }
 
 #[test]
-fn no_time_lies_after_a_clock_that_was_set_early() {
+fn no_time_is_after_the_set_clock() {
     let clock = time("2018-01-01T00:00:00Z");
     let sandbox = start(|options| options.clock = Some(clock));
     for key in sandbox.ground_truth().flat_map(|user| user.keys) {
@@ -73,7 +73,7 @@ fn no_time_lies_after_a_clock_that_was_set_early() {
 }
 
 #[tokio::test]
-async fn a_million_users_are_there_at_once() {
+async fn a_million_users_start_at_once() {
     let sandbox = start(|options| options.users = 1_000_000);
     let client = announced(&sandbox);
     let org = &sandbox.announcement().org_id;
@@ -88,7 +88,7 @@ async fn a_million_users_are_there_at_once() {
 }
 
 #[tokio::test]
-async fn changes_stand_over_the_world_and_leave_the_rest() {
+async fn a_change_leaves_the_rest_of_the_world() {
     let sandbox = start(|_| {});
     let before: Vec<ExpectedUser> = sandbox.ground_truth().collect();
     let (index, user) = (0..).zip(&before).find(|(_, user)| !user.keys.is_empty()).unwrap();
@@ -100,7 +100,7 @@ async fn changes_stand_over_the_world_and_leave_the_rest() {
 }
 
 #[tokio::test]
-async fn a_dropped_sandbox_answers_no_more_and_frees_its_address() {
+async fn a_stopped_sandbox_frees_its_address() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
     client.read("/orgs").await;
@@ -122,8 +122,8 @@ async fn the_example_world_is_announced_by_its_most_powerful_key() {
     }
 }
 
-/// What a sandbox says of this world.
-fn complaint(world: &str) -> String {
+/// The error of a sandbox with this world.
+fn start_error(world: &str) -> String {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(world.as_bytes()).unwrap();
     let options = Options { world: Some(file.path().to_owned()), ..Options::default() };
@@ -133,7 +133,7 @@ fn complaint(world: &str) -> String {
 }
 
 #[test]
-fn a_wrong_world_file_is_refused_with_what_and_where() {
+fn a_wrong_world_file_is_refused_with_place_and_reason() {
     let good =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sandbox-world.json")).unwrap();
     for (from, to, expected) in [
@@ -163,17 +163,17 @@ fn a_wrong_world_file_is_refused_with_what_and_where() {
         ("203.0.113.0/24", "203.0.113.0/99", "`203.0.113.0/99` is neither an IP address nor a CIDR block"),
     ] {
         assert!(good.contains(from), "{from}");
-        let error = complaint(&good.replacen(from, to, 1));
+        let error = start_error(&good.replacen(from, to, 1));
         assert!(error.contains(expected), "{error}\nlacks {expected}");
     }
-    let two = complaint(&good.replacen("5af9a1d29cc0cdb6ac0bf3f8", "x", 1).replacen("zmmrboas", "y", 1));
+    let two = start_error(&good.replacen("5af9a1d29cc0cdb6ac0bf3f8", "x", 1).replacen("zmmrboas", "y", 1));
     assert!(two.contains("users[0].id") && two.contains("programmaticKeys[0].publicKey"), "{two}");
-    assert!(complaint(r#"{"organizations":[],"users":[]}"#).contains("organizations: there is none"));
-    assert!(complaint("").contains("line 1 column 0"));
+    assert!(start_error(r#"{"organizations":[],"users":[]}"#).contains("organizations: there is none"));
+    assert!(start_error("").contains("line 1 column 0"));
 }
 
 #[test]
-fn what_can_t_be_served_is_refused_at_the_start() {
+fn wrong_options_are_refused_at_the_start() {
     let error = |change: fn(&mut Options)| {
         let mut options = Options::default();
         change(&mut options);

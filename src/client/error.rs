@@ -1,84 +1,29 @@
 //! What can go wrong with a request: what ends the run, and what is one request's own.
 
 use std::error::Error as _;
+use std::fmt::Display;
+
+use url::Url;
 
 use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
 
-/// A page of 500 keys is some 150 KB; whoever sends more than this sends no page.
+/// A page of 500 keys is some 150 KB; what is longer than this is no page.
 pub const BODY_LIMIT: usize = 16 << 20;
 
-/// What makes the whole run pointless.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Nobody answers.
-    #[error("no connection to {origin}: {why}")]
-    NoConnection {
-        /// Scheme, host and port.
-        origin: String,
-        /// The causes, outermost first.
-        why: String,
-    },
-    /// The digest layer refuses the answer to its own challenge.
-    #[error("the deployment refused the credentials (401 from {origin})")]
-    RefusedCredentials {
-        /// Scheme, host and port.
-        origin: String,
-        /// The public part.
-        public: String,
-    },
-    /// An authentication other than the API's.
-    #[error("can't authenticate with {origin}: {why}")]
-    Challenge {
-        /// Scheme, host and port.
-        origin: String,
-        /// What was asked for.
-        why: String,
-    },
-    /// Something else listens there.
-    #[error("what answers at {url} is not the API: {why}")]
-    NotTheApi {
-        /// What was asked for.
-        url: String,
-        /// What came instead.
-        why: String,
-    },
-    /// The certificate file or the TLS set-up.
-    #[error("can't set up the connection: {0}")]
-    Setup(String),
-    /// The client's own certificate.
-    #[error("the client certificate can't be used: {0}")]
-    ClientCertificate(String),
+/// The certificates or other TLS settings can't be used.
+pub(super) fn setup(why: impl Display) -> Error {
+    Error::input(format!("can't set up the connection: {why}"))
+        .help("--ca-cert takes a file of PEM certificates")
 }
 
-impl From<ClientError> for Error {
-    fn from(error: ClientError) -> Self {
-        let ended = Self::input(&error);
-        match error {
-            ClientError::NoConnection { .. } => {
-                ended.help("check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)").see_doctor()
-            }
-            ClientError::RefusedCredentials { public, .. } => ended
-                .details([format!("tried: {public}")])
-                .help(
-                    "check both parts of the key; a programmatic key also needs this machine's address on its access list",
-                )
-                .see_doctor(),
-            ClientError::Challenge { .. } => {
-                ended.help("keysunset answers HTTP Digest; is this the API itself, not a proxy?")
-            }
-            ClientError::NotTheApi { .. } => ended.help(
-                "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0",
-            ),
-            ClientError::Setup(_) => ended.help("--ca-cert takes a file of PEM certificates"),
-            ClientError::ClientCertificate(_) => ended.help(
-                "--client-cert takes one PEM file with the certificate and its private key, without a password",
-            ),
-        }
-    }
+/// The client's own certificate can't be used.
+pub(super) fn client_certificate(why: impl Display) -> Error {
+    Error::input(format!("the client certificate can't be used: {why}"))
+        .help("--client-cert takes one PEM file with the certificate and its private key, without a password")
 }
 
-/// Why no response could be had.
+/// Why there is no answer of the API.
 pub(super) enum RequestError {
     /// There is no connection.
     NoConnection(String),
@@ -86,7 +31,7 @@ pub(super) enum RequestError {
     Timeout(String),
     /// What came broke off, or is no HTTP.
     Broken(String),
-    /// More than any page holds.
+    /// Longer than any page.
     TooLong,
     /// To another host, or without end.
     Redirect(u16, String),
@@ -94,6 +39,8 @@ pub(super) enum RequestError {
     CredentialRefused,
     /// The digest layer asks for an authentication that this client can't do.
     UnsupportedChallenge(String),
+    /// Nothing that the API sends, and what it means if this is the API nevertheless.
+    UnexpectedResponse(Outcome),
 }
 
 impl RequestError {
@@ -113,6 +60,33 @@ impl RequestError {
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
             }
             Self::UnsupportedChallenge(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
+            Self::UnexpectedResponse(outcome) => outcome,
+        }
+    }
+
+    /// What ends the run, of a deployment that never answered as the API does: what came of `url`, asked for with the
+    /// credential whose public part is `public`.
+    pub(super) fn into_run_error(self, url: &Url, public: &str) -> Error {
+        let origin = url.origin().ascii_serialization();
+        match self {
+            Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
+                Error::input(format!("no connection to {origin}: {why}"))
+                    .help("check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)")
+                    .see_doctor()
+            }
+            Self::CredentialRefused => Error::input(format!("the deployment refused the credentials (401 from {origin})"))
+                .details([format!("tried: {public}")])
+                .help(
+                    "check both parts of the key; a programmatic key also needs this machine's address on its access list",
+                )
+                .see_doctor(),
+            Self::UnsupportedChallenge(why) => Error::input(format!("can't authenticate with {origin}: {why}"))
+                .help("keysunset answers HTTP Digest; is this the API itself, not a proxy?"),
+            Self::TooLong | Self::Redirect(..) | Self::UnexpectedResponse(_) => {
+                Error::input(format!("what answers at {url} is not the API: {}", self.describe())).help(
+                    "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0",
+                )
+            }
         }
     }
 

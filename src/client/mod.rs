@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 pub use certificate::Certificate;
 pub use credential_store::{Credential, Credentials};
-pub use error::{BODY_LIMIT, ClientError};
+pub use error::BODY_LIMIT;
 pub use list::{MOST_KEYS, PAGE};
 pub use probe::{FirstResponse, ServerAuth, Unreachable, UserWithRoles};
 pub use resources::{UserPage, UserPages};
@@ -38,6 +38,7 @@ use self::concurrency::ConcurrencyLimit;
 use self::credential_store::CredentialStore;
 use self::error::innermost_cause;
 use self::rate_limiter::RateLimiter;
+use crate::exit::Error;
 use crate::model::Product;
 
 /// Where to connect, with which credentials, and within which limits.
@@ -84,7 +85,7 @@ impl Client {
     ///
     /// # Errors
     /// A certificate file that holds none.
-    pub fn new(connection: Connection) -> Result<Self, ClientError> {
+    pub fn new(connection: Connection) -> Result<Self, Error> {
         Ok(Self {
             http: http_client(&connection)?,
             base: product::base(&connection.url, connection.product),
@@ -137,8 +138,8 @@ impl Client {
     }
 }
 
-fn http_client(connection: &Connection) -> Result<reqwest::Client, ClientError> {
-    let setup = |error: reqwest::Error| ClientError::Setup(innermost_cause(&error));
+fn http_client(connection: &Connection) -> Result<reqwest::Client, Error> {
+    let setup = |why: reqwest::Error| error::setup(innermost_cause(&why));
     let mut http = reqwest::Client::builder()
         .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -147,7 +148,7 @@ fn http_client(connection: &Connection) -> Result<reqwest::Client, ClientError> 
         .retry(reqwest::retry::never())
         .timeout(connection.timeout);
     let extra = connection.ca_cert.as_deref().map(tls::certificates).transpose();
-    let extra = extra.map_err(ClientError::Setup)?.unwrap_or_default();
+    let extra = extra.map_err(error::setup)?.unwrap_or_default();
     let identity = connection.client_cert.as_deref();
     if connection.url.scheme() == "http" {
         // Nothing to verify, and a machine without certificates can do without them.
@@ -159,7 +160,7 @@ fn http_client(connection: &Connection) -> Result<reqwest::Client, ClientError> 
         }
     } else if !extra.is_empty() || identity.is_some() {
         let identity = identity.map(|pem| tls::Identity::from_pem(pem)).transpose();
-        let identity = identity.map_err(ClientError::ClientCertificate)?;
+        let identity = identity.map_err(error::client_certificate)?;
         http = http.tls_backend_preconfigured(tls::config(extra, identity)?);
     }
     if is_loopback(&connection.url) {

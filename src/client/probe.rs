@@ -16,10 +16,11 @@ use super::certificate::Certificate;
 use super::challenge;
 use super::classify::{Classification, Response, classify};
 use super::digest::DigestSession;
-use super::error::{ClientError, RequestError};
+use super::error::RequestError;
 use super::request::{MAX_REDIRECTS, date, read_body};
 use super::resources::{PROJECT_USERS, segment, users_of};
 use super::wire::{self, Page};
+use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus, User};
 
 /// A list that every credential may ask for, one row of it.
@@ -188,7 +189,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn try_credentials(&self) -> Result<Outcome, ClientError> {
+    pub async fn try_credentials(&self) -> Result<Outcome, Error> {
         let reply = self.get(self.credentials.any(), ONE_ORGANIZATION).await?;
         Ok(reply.result.map_or_else(|refusal| refusal, |document| Outcome::read(document.status)))
     }
@@ -197,7 +198,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn credential_owner(&self) -> Result<Result<UserWithRoles, Outcome>, ClientError> {
+    pub async fn credential_owner(&self) -> Result<Result<UserWithRoles, Outcome>, Error> {
         let session = self.credentials.any();
         let Some(Ok(name)) = session.map(|session| segment(&session.credential().public)) else {
             let why = "no user has such a name";
@@ -214,7 +215,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn first_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), ClientError> {
+    pub async fn first_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), Error> {
         Ok(match self.organization_users(organization).next().await? {
             Ok(page) => (page.users, Outcome::read(200)),
             Err(outcome) => (Vec::new(), outcome),
@@ -225,7 +226,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn organization_size(&self, id: &str) -> Result<Option<u64>, ClientError> {
+    pub async fn organization_size(&self, id: &str) -> Result<Option<u64>, Error> {
         self.list_size(users_of("orgs", id), "").await
     }
 
@@ -233,15 +234,11 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn project_size(&self, id: &str) -> Result<Option<u64>, ClientError> {
+    pub async fn project_size(&self, id: &str) -> Result<Option<u64>, Error> {
         self.list_size(users_of("groups", id), PROJECT_USERS).await
     }
 
-    async fn list_size(
-        &self,
-        path: Result<String, Outcome>,
-        query: &str,
-    ) -> Result<Option<u64>, ClientError> {
+    async fn list_size(&self, path: Result<String, Outcome>, query: &str) -> Result<Option<u64>, Error> {
         let Ok(path) = path else { return Ok(None) };
         let path = format!("{path}?{query}pageNum=1&itemsPerPage=1&includeCount=true");
         let reply = self.get(self.credentials.any(), &path).await?;

@@ -12,10 +12,11 @@ use super::Client;
 use super::classify::{Classification, Response, classify, is_overload, is_transient};
 use super::concurrency::Load;
 use super::digest::DigestSession;
-use super::error::{BODY_LIMIT, ClientError, RequestError};
+use super::error::{BODY_LIMIT, RequestError};
 use super::rate_limiter::backoff;
 use super::saved::version_told;
 use super::wire::ErrorDocument;
+use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
 
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -36,25 +37,15 @@ pub(super) struct Reply {
     pub(super) retries: u32,
 }
 
-/// What came of sending a request once.
-enum Attempt {
-    Document(Document),
-    Refused(Outcome),
-    /// Nothing that the API sends, and what it means if this is the API nevertheless.
-    Unexpected(Outcome),
-    Failed(RequestError),
-}
+/// What came of sending a request once: a document, the API's refusal, or no answer of the API.
+type Attempt = Result<Result<Document, Outcome>, RequestError>;
 
 impl Client {
     /// GETs `path` (below the base path, segments encoded, with its query), again while that may help.
     ///
     /// # Errors
     /// What makes the whole run pointless: the deployment never answered as the API does.
-    pub(super) async fn get(
-        &self,
-        session: Option<&DigestSession>,
-        path: &str,
-    ) -> Result<Reply, ClientError> {
+    pub(super) async fn get(&self, session: Option<&DigestSession>, path: &str) -> Result<Reply, Error> {
         let Some(session) = session.filter(|session| !session.is_given_up()) else {
             return Ok(Reply { result: Err(no_credential(session)), retries: 0 });
         };
@@ -75,12 +66,9 @@ impl Client {
     async fn attempt(&self, session: &DigestSession, url: &Url) -> Attempt {
         let permit = self.concurrency.acquire().await;
         let started = Instant::now();
-        let attempt = match self.follow(session, url).await {
-            Ok(response) => self.interpret(response),
-            Err(error) => Attempt::Failed(error),
-        };
+        let attempt = self.follow(session, url).await.and_then(|response| self.interpret(response));
         if let Some(permit) = permit {
-            permit.release(attempt.load(started.elapsed()));
+            permit.release(load(&attempt, started.elapsed()));
         }
         attempt
     }
@@ -178,25 +166,25 @@ impl Client {
     }
 
     fn interpret(&self, response: Response) -> Attempt {
-        let attempt = match classify(&response, self.product, self.service_version()) {
-            Classification::Document => {
-                Attempt::Document(Document { status: response.status, body: response.body })
+        let result = match classify(&response, self.product, self.service_version()) {
+            Classification::Document => Ok(Document { status: response.status, body: response.body }),
+            Classification::Refused(outcome) => Err(outcome),
+            Classification::UnexpectedResponse(outcome) => {
+                return Err(RequestError::UnexpectedResponse(outcome));
             }
-            Classification::Refused(outcome) => Attempt::Refused(outcome),
-            Classification::UnexpectedResponse(outcome) => return Attempt::Unexpected(outcome),
         };
         self.has_answered.store(true, Ordering::Relaxed);
-        attempt
+        Ok(result)
     }
 
     /// Whether to send it again. Where the deployment never answered, a wrong address is likelier than bad luck.
     fn may_succeed_later(&self, attempt: &Attempt) -> bool {
         match attempt {
-            Attempt::Refused(outcome) | Attempt::Unexpected(outcome) => is_transient(outcome),
-            Attempt::Failed(RequestError::NoConnection(_) | RequestError::Timeout(_)) => self.has_answered(),
-            Attempt::Failed(RequestError::Broken(_)) => true,
-            Attempt::Document(_)
-            | Attempt::Failed(
+            Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => is_transient(outcome),
+            Err(RequestError::NoConnection(_) | RequestError::Timeout(_)) => self.has_answered(),
+            Err(RequestError::Broken(_)) => true,
+            Ok(Ok(_))
+            | Err(
                 RequestError::TooLong
                 | RequestError::Redirect(..)
                 | RequestError::CredentialRefused
@@ -211,49 +199,28 @@ impl Client {
         session: &DigestSession,
         url: &Url,
         attempt: Attempt,
-    ) -> Result<Result<Document, Outcome>, ClientError> {
-        let has_answered = self.has_answered();
-        match attempt {
-            Attempt::Document(document) => Ok(Ok(document)),
-            Attempt::Refused(outcome) => Ok(Err(outcome)),
-            Attempt::Unexpected(outcome) if has_answered => Ok(Err(outcome)),
-            Attempt::Unexpected(outcome) => {
-                Err(ClientError::NotTheApi { url: url.to_string(), why: outcome.detail.unwrap_or_default() })
+    ) -> Result<Result<Document, Outcome>, Error> {
+        attempt.or_else(|error| {
+            let is_only_credential = self.credentials.is_single();
+            if self.has_answered() || matches!(error, RequestError::CredentialRefused) && !is_only_credential
+            {
+                Ok(Err(error.outcome()))
+            } else {
+                Err(error.into_run_error(url, &session.credential().public))
             }
-            Attempt::Failed(RequestError::CredentialRefused) if !self.credentials.is_single() => {
-                Ok(Err(RequestError::CredentialRefused.outcome()))
-            }
-            Attempt::Failed(error) if has_answered => Ok(Err(error.outcome())),
-            Attempt::Failed(error) => Err(self.client_error(session, url, error)),
-        }
-    }
-
-    fn client_error(&self, session: &DigestSession, url: &Url, error: RequestError) -> ClientError {
-        let origin = self.base.origin().ascii_serialization();
-        match error {
-            RequestError::NoConnection(why) | RequestError::Timeout(why) | RequestError::Broken(why) => {
-                ClientError::NoConnection { origin, why }
-            }
-            RequestError::TooLong | RequestError::Redirect(..) => {
-                ClientError::NotTheApi { url: url.to_string(), why: error.describe() }
-            }
-            RequestError::CredentialRefused => {
-                ClientError::RefusedCredentials { origin, public: session.credential().public.clone() }
-            }
-            RequestError::UnsupportedChallenge(why) => ClientError::Challenge { origin, why },
-        }
+        })
     }
 }
 
-impl Attempt {
-    /// What it says about the deployment's load.
-    fn load(&self, latency: Duration) -> Load {
-        match self {
-            Self::Document(_) => Load::Normal(latency),
-            Self::Refused(outcome) | Self::Unexpected(outcome) if is_overload(outcome) => Load::Overloaded,
-            Self::Failed(RequestError::Timeout(_)) => Load::Overloaded,
-            Self::Refused(_) | Self::Unexpected(_) | Self::Failed(_) => Load::Unknown,
+/// What an attempt says about the deployment's load.
+fn load(attempt: &Attempt, latency: Duration) -> Load {
+    match attempt {
+        Ok(Ok(_)) => Load::Normal(latency),
+        Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) if is_overload(outcome) => {
+            Load::Overloaded
         }
+        Err(RequestError::Timeout(_)) => Load::Overloaded,
+        Ok(Err(_)) | Err(_) => Load::Unknown,
     }
 }
 

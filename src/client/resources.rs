@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::Client;
 use super::digest::DigestSession;
-use super::error::ClientError;
 use super::list::{PAGE, PageSequence, UserKeys};
-use super::wire::{self, Identified, Page};
+use super::wire::{self, Page};
+use crate::exit::Error;
 use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
 
 /// Five million users; fewer where the service gives smaller pages.
@@ -23,22 +23,18 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless; a user's own failure is the outcome.
-    pub async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), ClientError> {
+    pub async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), Error> {
         let path = match segment(&user.id) {
             Ok(id) => format!("users/{id}/keys"),
             Err(outcome) => return Ok((Vec::new(), outcome, 0)),
         };
         let session = self.credentials.for_user(user);
+        let is_own = |suffix: Option<&Suffix>| self.credentials.contains(suffix);
         let mut keys = UserKeys::new(&user.id);
         let mut attempts = 1;
         let end = loop {
-            let number = match keys.pages.next_page() {
-                Ok(number) => number,
-                Err(end) => break end,
-            };
-            let (page, retries) = self.get_page(session, &path, "", number).await?;
+            let (page, retries) = self.next_page(session, &path, "", &keys.pages).await?;
             attempts += retries;
-            let is_own = |suffix: Option<&Suffix>| self.credentials.contains(suffix);
             if let Err(end) = page.and_then(|(status, page)| keys.take(status, page, is_own)) {
                 break end;
             }
@@ -51,7 +47,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, ClientError> {
+    pub async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, Error> {
         let path = match segment(name) {
             Ok(name) => format!("users/byName/{name}"),
             Err(outcome) => return Ok(Err((outcome, 0))),
@@ -71,41 +67,51 @@ impl Client {
     /// The users of an organization.
     #[must_use]
     pub fn organization_users(&self, id: &str) -> UserPages<'_> {
-        UserPages(Pages::new(self, users_of("orgs", id), "", LIST_PAGES))
+        self.users(users_of("orgs", id), "")
     }
 
     /// The users of a project, those of its teams and of its organization included.
     #[must_use]
     pub fn project_users(&self, id: &str) -> UserPages<'_> {
-        UserPages(Pages::new(self, users_of("groups", id), PROJECT_USERS, LIST_PAGES))
+        self.users(users_of("groups", id), PROJECT_USERS)
+    }
+
+    fn users(&self, path: Result<String, Outcome>, query: &'static str) -> UserPages<'_> {
+        UserPages { client: self, path, query, pages: PageSequence::new(LIST_PAGES) }
     }
 
     /// The ids of all organizations that the credentials see; the outcome says whether that is all of them.
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), ClientError> {
-        let mut pages = Pages::<wire::Organization>::new(self, Ok("orgs".to_owned()), "", ORGANIZATION_PAGES);
+    pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), Error> {
+        let mut pages = PageSequence::new(ORGANIZATION_PAGES);
         let mut ids = Vec::new();
         let end = loop {
-            match pages.next().await? {
+            let (page, _) = self.next_page(self.credentials.default(), "orgs", "", &pages).await?;
+            match page.and_then(|(status, page)| pages.take::<wire::Organization>(status, page)) {
                 Ok(rows) => ids.extend(rows.into_iter().map(|organization| organization.id)),
                 Err(end) => break end,
             }
         };
-        Ok((ids, pages.outcome(end, "organizations")))
+        let outcome = pages.reconcile(pages.different(), end, "organizations");
+        Ok((ids, not_found_if_removed(outcome)))
     }
 
-    /// One page of a list, or why there is none; and how often it was asked for again. `query` is empty or ends in `&`.
-    async fn get_page<T: DeserializeOwned>(
+    /// The page after those of `pages`, or the end of the list; and how often it was asked for again. Pages are asked for
+    /// by number; the addresses in their links are never used. `query` is empty or ends in `&`.
+    async fn next_page<T: DeserializeOwned>(
         &self,
         session: Option<&DigestSession>,
         path: &str,
         query: &str,
-        number: u32,
-    ) -> Result<(Result<(u16, Page<T>), Outcome>, u32), ClientError> {
-        let path = format!("{path}?{query}pageNum={number}&itemsPerPage={PAGE}");
-        let reply = self.get(session, &path).await?;
+        pages: &PageSequence,
+    ) -> Result<(Result<(u16, Page<T>), Outcome>, u32), Error> {
+        let number = match pages.next_page() {
+            Ok(number) => number,
+            Err(end) => return Ok((Err(end), 0)),
+        };
+        let reply = self.get(session, &format!("{path}?{query}pageNum={number}&itemsPerPage={PAGE}")).await?;
         let page = reply.result.and_then(|document| match Page::read(&document.body) {
             Ok(page) => Ok((document.status, page)),
             Err(why) => {
@@ -126,7 +132,13 @@ pub(super) fn users_of(kind: &str, id: &str) -> Result<String, Outcome> {
 }
 
 /// A list of users, page by page.
-pub struct UserPages<'a>(Pages<'a, wire::Account>);
+pub struct UserPages<'a> {
+    client: &'a Client,
+    /// Or why it can't be asked for.
+    path: Result<String, Outcome>,
+    query: &'static str,
+    pages: PageSequence,
+}
 
 /// A page of a list of users.
 pub struct UserPage {
@@ -141,51 +153,20 @@ impl UserPages<'_> {
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn next(&mut self) -> Result<Result<UserPage, Outcome>, ClientError> {
-        Ok(match self.0.next().await? {
-            Ok(rows) => {
-                let users = rows.into_iter().map(User::from).collect();
-                Ok(UserPage { users, total: self.0.sequence.total() })
-            }
-            Err(end) => Err(self.0.outcome(end, "users")),
-        })
-    }
-}
-
-/// Reads the pages of a list by number; the addresses in its links are never used.
-struct Pages<'a, T> {
-    client: &'a Client,
-    /// Or why it can't be asked for.
-    path: Result<String, Outcome>,
-    query: &'static str,
-    sequence: PageSequence,
-    rows: std::marker::PhantomData<T>,
-}
-
-impl<'a, T: DeserializeOwned + Identified> Pages<'a, T> {
-    /// `query` is empty or ends in `&`.
-    fn new(client: &'a Client, path: Result<String, Outcome>, query: &'static str, limit: u32) -> Self {
-        Self { client, path, query, sequence: PageSequence::new(limit), rows: std::marker::PhantomData }
-    }
-
-    /// The rows of the next page, or the end of the list.
-    async fn next(&mut self) -> Result<Result<Vec<T>, Outcome>, ClientError> {
+    pub async fn next(&mut self) -> Result<Result<UserPage, Outcome>, Error> {
         let path = match &self.path {
             Ok(path) => path,
             Err(outcome) => return Ok(Err(outcome.clone())),
         };
-        let number = match self.sequence.next_page() {
-            Ok(number) => number,
-            Err(end) => return Ok(Err(end)),
-        };
         let session = self.client.credentials.default();
-        let (page, _) = self.client.get_page(session, path, self.query, number).await?;
-        Ok(page.and_then(|(status, page)| self.sequence.take(status, page)))
-    }
-
-    /// Whether the rows that were read are all that the service counts.
-    fn outcome(&self, end: Outcome, what: &str) -> Outcome {
-        not_found_if_removed(self.sequence.reconcile(self.sequence.different(), end, what))
+        let (page, _) = self.client.next_page(session, path, self.query, &self.pages).await?;
+        Ok(match page.and_then(|(status, page)| self.pages.take::<wire::Account>(status, page)) {
+            Ok(rows) => {
+                let users = rows.into_iter().map(User::from).collect();
+                Ok(UserPage { users, total: self.pages.total() })
+            }
+            Err(end) => Err(not_found_if_removed(self.pages.reconcile(self.pages.different(), end, "users"))),
+        })
     }
 }
 

@@ -14,7 +14,8 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, Signa
 use rustls_platform_verifier::Verifier;
 
 use super::certificate::Certificate;
-use super::error::ClientError;
+use super::error::{client_certificate, setup};
+use crate::exit;
 
 /// The certificates (PEM) of `--ca-cert`.
 ///
@@ -55,8 +56,7 @@ impl Identity {
 pub(super) fn config(
     extra: Vec<CertificateDer<'static>>,
     identity: Option<Identity>,
-) -> Result<ClientConfig, ClientError> {
-    let setup = |why: Error| ClientError::Setup(why.to_string());
+) -> Result<ClientConfig, exit::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = TrustedCertificates::new(extra, Arc::clone(&provider)).map_err(setup)?;
     let builder = ClientConfig::builder_with_provider(provider)
@@ -66,9 +66,9 @@ pub(super) fn config(
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match identity {
         None => builder.with_no_client_auth(),
-        Some(Identity { chain, key }) => builder
-            .with_client_auth_cert(chain, key)
-            .map_err(|why| ClientError::ClientCertificate(why.to_string()))?,
+        Some(Identity { chain, key }) => {
+            builder.with_client_auth_cert(chain, key).map_err(client_certificate)?
+        }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

@@ -61,7 +61,7 @@ pub(super) async fn audit(
             let now = move || clock.now();
             let end = pipeline::run(&client, work, &journal, &policy, now, &progress, &mut signals).await;
             let store = journal.close()?;
-            let end = end.map_err(Error::from).and_then(|end| {
+            let end = end.and_then(|end| {
                 require_users(&store, run, &end)?;
                 let answered = resumed || client.has_answered() || !matches!(end, End::Complete);
                 if answered { Ok(end) } else { Err(all_refused()) }

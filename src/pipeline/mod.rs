@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::client::{Client, ClientError};
-use crate::exit::Signal;
+use crate::client::Client;
+use crate::exit::{Error, Signal};
 use crate::model::{User, UserResult};
 use crate::policy::{Policy, Severity};
 use crate::progress::Progress;
@@ -50,13 +50,13 @@ pub enum End {
 
 /// Why it ends before all users were asked for, other than by a signal.
 enum Halt {
-    Client(ClientError),
+    Failed(Error),
     WriterStopped,
 }
 
-impl From<ClientError> for Halt {
-    fn from(error: ClientError) -> Self {
-        Self::Client(error)
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -78,7 +78,7 @@ pub async fn run(
     now: impl Fn() -> DateTime<Utc> + Copy,
     progress: &Progress,
     signals: &mut Signals,
-) -> Result<End, ClientError> {
+) -> Result<End, Error> {
     let Work { missing, sources, concurrency } = work;
     let (events, found) = Events::channel(AHEAD);
     let mut discovery = pin!(async {
@@ -130,7 +130,7 @@ pub async fn run(
     };
     progress.end();
     match (end, signal) {
-        (Err(Halt::Client(error)), _) => Err(error),
+        (Err(Halt::Failed(error)), _) => Err(error),
         (Err(Halt::WriterStopped), _) => Ok(End::WriterStopped),
         (Ok(()), Some(signal)) => Ok(End::Interrupted(signal)),
         (Ok(()), None) => Ok(End::Complete),
@@ -173,12 +173,12 @@ fn new_users<'a>(
 /// Reads the keys of all users, `concurrency` in flight; the results come in the order of the answers.
 ///
 /// `now` is the clock for when a result was had. An `Err` is the run's failure; a user's own is in his result.
-fn user_results<'a, E: From<ClientError> + 'a>(
+fn user_results<'a>(
     client: &'a Client,
-    users: impl Stream<Item = Result<User, E>> + 'a,
+    users: impl Stream<Item = Result<User, Halt>> + 'a,
     concurrency: NonZeroUsize,
     now: impl Fn() -> DateTime<Utc> + Copy + 'a,
-) -> impl Stream<Item = Result<UserResult, E>> + 'a {
+) -> impl Stream<Item = Result<UserResult, Halt>> + 'a {
     users
         .map(move |user| async move {
             let user = user?;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 pub use list::UserList;
 
-use crate::client::{Client, ClientError};
+use crate::client::Client;
 use crate::exit::Error;
 use crate::input::Problems;
 use crate::model::{IncompleteList, Origin, User, UserResult};
@@ -143,7 +143,7 @@ pub async fn discover(
     sources: Vec<CheckedSource>,
     concurrency: NonZeroUsize,
     events: Events,
-) -> Result<(), ClientError> {
+) -> Result<(), Error> {
     for source in sources {
         match source {
             CheckedSource::List(list) => {
@@ -168,7 +168,7 @@ async fn resolve_names(
     users: impl IntoIterator<Item = Result<(UserRef, Origin), IncompleteList>>,
     concurrency: NonZeroUsize,
     events: &Events,
-) -> Result<(), ClientError> {
+) -> Result<(), Error> {
     let resolve = |listed: Result<(UserRef, Origin), IncompleteList>| async {
         // A lookup starts only when there is room for its result. One that finished and had to wait would keep the
         // others from being polled, and with them the places that they have among the requests in flight.

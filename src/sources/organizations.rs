@@ -1,24 +1,25 @@
 //! The users of organizations and projects, as the deployment lists them.
 
 use super::{DiscoveryEvent, Events};
-use crate::client::{Client, ClientError, UserPages};
+use crate::client::{Client, UserPages};
+use crate::exit::Error;
 use crate::model::{IncompleteList, Origin, Outcome, ReadStatus, User};
 
 /// The users of one organization. It was named, so that it should have some.
-pub(super) async fn organization(client: &Client, id: &str, events: &Events) -> Result<(), ClientError> {
+pub(super) async fn organization(client: &Client, id: &str, events: &Events) -> Result<(), Error> {
     let list = UsersOf { source: format!("organization {id}"), organization: Some(id), may_be_empty: false };
     list.send(client.organization_users(id), events).await
 }
 
 /// The users of one project. It was named, so that it should have some.
-pub(super) async fn project(client: &Client, id: &str, events: &Events) -> Result<(), ClientError> {
+pub(super) async fn project(client: &Client, id: &str, events: &Events) -> Result<(), Error> {
     // A project's list does not say which organization its users are of.
     let list = UsersOf { source: format!("project {id}"), organization: None, may_be_empty: false };
     list.send(client.project_users(id), events).await
 }
 
 /// The users of every organization that the credentials see: there is no list of all users.
-pub(super) async fn all(client: &Client, events: &Events) -> Result<(), ClientError> {
+pub(super) async fn all(client: &Client, events: &Events) -> Result<(), Error> {
     let (ids, outcome) = client.organizations().await?;
     for id in &ids {
         let list =
@@ -39,7 +40,7 @@ struct UsersOf<'a> {
 }
 
 impl UsersOf<'_> {
-    async fn send(self, mut pages: UserPages<'_>, events: &Events) -> Result<(), ClientError> {
+    async fn send(self, mut pages: UserPages<'_>, events: &Events) -> Result<(), Error> {
         let origin = Origin { organization: self.organization.map(Into::into), line: None };
         let (mut expected, mut is_empty) = (0, true);
         let outcome = loop {

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::line::{Check, Line};
-use crate::client::{Client, ClientError};
+use crate::client::Client;
+use crate::exit::Error;
 use crate::model::User;
 use crate::sources::CheckedSource;
 
@@ -34,7 +35,7 @@ pub(super) async fn lines(
     pace: &Pace,
     sources: &[CheckedSource],
     user: Option<&User>,
-) -> Result<Vec<Line>, ClientError> {
+) -> Result<Vec<Line>, Error> {
     let mut taken = match client.latencies(user, MEASURED).await {
         Ok(taken) => taken,
         Err(why) => {
@@ -64,7 +65,7 @@ pub(super) async fn lines(
     Ok(vec![latency, forecast(users, median, pace)])
 }
 
-async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Users, ClientError> {
+async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Users, Error> {
     let mut users = 0;
     for source in sources {
         let size = match source {
@@ -82,7 +83,7 @@ async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Users, Clie
     Ok(if sources.is_empty() { Users::Unknown } else { Users::Counted(users) })
 }
 
-async fn everybody(client: &Client) -> Result<Option<u64>, ClientError> {
+async fn everybody(client: &Client) -> Result<Option<u64>, Error> {
     let (ids, outcome) = client.organizations().await?;
     if !outcome.status.is_complete() {
         return Ok(None);

@@ -1,7 +1,8 @@
 //! Who the credentials are, whose keys they may read, and whether there are any left to read.
 
 use super::line::{Check, Line};
-use crate::client::{Client, ClientError, UserWithRoles, product};
+use crate::client::{Client, UserWithRoles, product};
+use crate::exit::Error;
 use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::sources::CheckedSource;
 
@@ -56,7 +57,7 @@ pub(super) async fn lines(
     client: &Client,
     sources: &[CheckedSource],
     lines: &mut Vec<Line>,
-) -> Result<Who, ClientError> {
+) -> Result<Who, Error> {
     let me = match client.credential_owner().await? {
         Ok(UserWithRoles { user, roles }) => {
             let name = user.username.as_deref().unwrap_or_default();
@@ -81,11 +82,7 @@ pub(super) async fn lines(
 
 /// Reads somebody else's keys. Who the maker of a programmatic key is can't be asked, so that one reads two users: at
 /// least one of them is somebody else.
-async fn reach(
-    client: &Client,
-    sources: &[CheckedSource],
-    me: Option<User>,
-) -> Result<(Line, Who), ClientError> {
+async fn reach(client: &Client, sources: &[CheckedSource], me: Option<User>) -> Result<(Line, Who), Error> {
     let users = match some_users(client, sources).await? {
         Ok(users) => users,
         Err(found) => {
@@ -167,10 +164,7 @@ fn self_alone(product: Product, outcome: &Outcome) -> Line {
 }
 
 /// Users of the first organization that is asked for, or else seen; or why there are none.
-async fn some_users(
-    client: &Client,
-    sources: &[CheckedSource],
-) -> Result<Result<Vec<User>, String>, ClientError> {
+async fn some_users(client: &Client, sources: &[CheckedSource]) -> Result<Result<Vec<User>, String>, Error> {
     let asked = sources.iter().find_map(|source| match source {
         CheckedSource::Organization(id) => Some(id.clone()),
         CheckedSource::List(_)

@@ -12,7 +12,7 @@ use super::values::{
     concurrency, concurrency_of, instant, instant_of, one_or_more, rate, rate_of, retries, retries_of,
     seconds, seconds_of,
 };
-use crate::history::Form;
+use crate::history::PageFormat;
 use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::Format;
@@ -22,7 +22,7 @@ use crate::report::Format;
 pub struct FormArgs {
     /// What to show it as, on standard output [default: text]
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<Form>,
+    pub format: Option<PageFormat>,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
@@ -31,8 +31,8 @@ pub struct FormArgs {
 impl FormArgs {
     /// The form that was asked for.
     #[must_use]
-    pub fn form(&self) -> Form {
-        self.format.unwrap_or(if self.json { Form::Json } else { Form::Text })
+    pub fn form(&self) -> PageFormat {
+        self.format.unwrap_or(if self.json { PageFormat::Json } else { PageFormat::Text })
     }
 }
 

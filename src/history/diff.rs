@@ -11,7 +11,7 @@ use crate::model::{PersonalKey, ReadStatus, User, UserResult, rfc3339};
 
 named! {
     /// What became of a user or a key, in the order of a page. The names are those of a program's fields.
-    pub enum Change {
+    pub enum ChangeKind {
         /// Users who could be read, and no longer can
         BecameUnreadable = "users_became_unreadable",
         /// Users who could not be read, and now can
@@ -45,27 +45,51 @@ named! {
     }
 }
 
-/// The two runs.
-pub struct Frame {
+impl ChangeKind {
+    /// Whether it is about a user, and not about a key.
+    #[must_use]
+    pub fn is_of_user(self) -> bool {
+        match self {
+            Self::BecameUnreadable
+            | Self::BecameReadable
+            | Self::UserCame
+            | Self::UserFirstSeen
+            | Self::UserWent
+            | Self::UserUnknown => true,
+            Self::Used
+            | Self::UseUnknown
+            | Self::Came
+            | Self::FirstSeen
+            | Self::Went
+            | Self::LeftWithUser
+            | Self::Unknown
+            | Self::Disabled
+            | Self::Enabled => false,
+        }
+    }
+}
+
+/// The two runs that are compared.
+pub struct RunPair {
     /// The earlier one.
     pub before: RunSummary,
     /// The later one.
     pub after: RunSummary,
 }
 
-/// One thing that changed.
+/// One user or key that changed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry<'a> {
+pub struct Change<'a> {
     /// What became of it.
-    pub change: Change,
+    pub kind: ChangeKind,
     /// The user, or the key's owner: as the later run has him, or else the earlier.
     pub user: &'a User,
-    /// How his reading ended in the earlier run; `None` where he is not in it.
+    /// How his result ended in the earlier run; `None` where he is not in it.
     pub was: Option<ReadStatus>,
     /// And in the later one.
     pub is: Option<ReadStatus>,
     /// The key; `None` where it is about the user.
-    pub key: Option<Sides<'a>>,
+    pub key: Option<KeyVersions<'a>>,
     /// Its use in between; `None` where that is not the point.
     pub usage: Option<Usage>,
     /// Why, in a sentence with its arithmetic. May quote no service.
@@ -74,14 +98,14 @@ pub struct Entry<'a> {
 
 /// A key as the runs saw it; at least one did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sides<'a> {
+pub struct KeyVersions<'a> {
     /// In the earlier run.
     pub before: Option<&'a PersonalKey>,
     /// In the later run.
     pub after: Option<&'a PersonalKey>,
 }
 
-impl<'a> Sides<'a> {
+impl<'a> KeyVersions<'a> {
     /// As it was seen last.
     #[must_use]
     pub fn newest(&self) -> Option<&'a PersonalKey> {
@@ -95,7 +119,7 @@ impl<'a> Sides<'a> {
     }
 }
 
-impl Frame {
+impl RunPair {
     /// Whether both asked for the same users.
     #[must_use]
     pub fn asks_the_same(&self) -> bool {
@@ -127,166 +151,169 @@ impl Frame {
         caveats
     }
 
-    /// What changed with one user, himself first, then his keys by id: his reading in the earlier run and in the later one.
+    /// What changed with one user, himself first, then his keys by id: his result in the earlier run and in the later one.
     #[must_use]
     pub fn changes<'a>(
         &self,
         before: Option<&'a UserResult>,
         after: Option<&'a UserResult>,
-    ) -> Vec<Entry<'a>> {
+    ) -> Vec<Change<'a>> {
         let Some(newest) = after.or(before) else { return Vec::new() };
-        let both = Both { frame: self, user: &newest.user, before, after };
-        let mut entries = Vec::new();
-        entries.extend(both.of_user());
-        for sides in keys(before, after).into_values() {
-            both.of_key(sides, &mut entries);
+        let diff = UserDiff { pair: self, user: &newest.user, before, after };
+        let mut changes = Vec::new();
+        changes.extend(diff.user_change());
+        for versions in keys(before, after).into_values() {
+            diff.key_changes(versions, &mut changes);
         }
-        entries
+        changes
     }
 }
 
-/// The keys of both readings, by id.
-fn keys<'a>(before: Option<&'a UserResult>, after: Option<&'a UserResult>) -> BTreeMap<&'a str, Sides<'a>> {
-    let mut keys: BTreeMap<&str, Sides> = BTreeMap::new();
-    let none = Sides { before: None, after: None };
-    for key in before.iter().flat_map(|reading| &reading.keys) {
+/// The keys of both results, by id.
+fn keys<'a>(
+    before: Option<&'a UserResult>,
+    after: Option<&'a UserResult>,
+) -> BTreeMap<&'a str, KeyVersions<'a>> {
+    let mut keys: BTreeMap<&str, KeyVersions> = BTreeMap::new();
+    let none = KeyVersions { before: None, after: None };
+    for key in before.iter().flat_map(|result| &result.keys) {
         keys.entry(&key.id).or_insert(none).before = Some(key);
     }
-    for key in after.iter().flat_map(|reading| &reading.keys) {
+    for key in after.iter().flat_map(|result| &result.keys) {
         keys.entry(&key.id).or_insert(none).after = Some(key);
     }
     keys
 }
 
 /// One user in both runs.
-struct Both<'a, 'f> {
-    frame: &'f Frame,
+struct UserDiff<'a, 'f> {
+    pair: &'f RunPair,
     user: &'a User,
     before: Option<&'a UserResult>,
     after: Option<&'a UserResult>,
 }
 
-impl<'a> Both<'a, '_> {
-    fn entry(&self, change: Change, key: Option<Sides<'a>>, why: String) -> Entry<'a> {
-        let status = |reading: Option<&UserResult>| reading.map(|reading| reading.outcome.status);
+impl<'a> UserDiff<'a, '_> {
+    fn change(&self, kind: ChangeKind, key: Option<KeyVersions<'a>>, why: String) -> Change<'a> {
+        let status = |result: Option<&UserResult>| result.map(|result| result.outcome.status);
         let (was, is) = (status(self.before), status(self.after));
-        Entry { change, user: self.user, was, is, key, usage: None, why }
+        Change { kind, user: self.user, was, is, key, usage: None, why }
     }
 
     /// Whether a run knew everybody whom the other asked for, and if not, why.
     fn knew_everybody(&self, summary: &RunSummary) -> Result<(), String> {
         let run = summary.run.id;
-        match (self.frame.asks_the_same(), summary.is_whole()) {
+        match (self.pair.asks_the_same(), summary.is_whole()) {
             (true, true) => Ok(()),
             (true, false) => Err(format!("not in run {run}, which did not come to know everybody")),
             (false, _) => Err(format!("not in run {run}, which asked for other users")),
         }
     }
 
-    fn of_user(&self) -> Option<Entry<'a>> {
-        let Frame { before: earlier, after: later } = self.frame;
-        let (change, why) = match (self.before, self.after) {
+    fn user_change(&self) -> Option<Change<'a>> {
+        let RunPair { before: earlier, after: later } = self.pair;
+        let (kind, why) = match (self.before, self.after) {
             (None, None) => return None,
             (None, Some(_)) => match self.knew_everybody(earlier) {
-                Ok(()) => (Change::UserCame, format!("not listed in run {}", earlier.run.id)),
-                Err(why) => (Change::UserFirstSeen, why),
+                Ok(()) => (ChangeKind::UserCame, format!("not listed in run {}", earlier.run.id)),
+                Err(why) => (ChangeKind::UserFirstSeen, why),
             },
             (Some(_), None) => match self.knew_everybody(later) {
-                Ok(()) => (Change::UserWent, format!("no longer listed in run {}", later.run.id)),
-                Err(why) => (Change::UserUnknown, why),
+                Ok(()) => (ChangeKind::UserWent, format!("no longer listed in run {}", later.run.id)),
+                Err(why) => (ChangeKind::UserUnknown, why),
             },
             (Some(before), Some(after)) => {
                 let (was, is) = (before.outcome.status, after.outcome.status);
                 let why = format!("{was} in run {}, {is} in run {}", earlier.run.id, later.run.id);
                 match (was.is_complete(), is.is_complete()) {
-                    (true, false) => (Change::BecameUnreadable, why),
-                    (false, true) => (Change::BecameReadable, why),
+                    (true, false) => (ChangeKind::BecameUnreadable, why),
+                    (false, true) => (ChangeKind::BecameReadable, why),
                     (true, true) | (false, false) => return None,
                 }
             }
         };
-        Some(self.entry(change, None, why))
+        Some(self.change(kind, None, why))
     }
 
-    fn of_key(&self, sides: Sides<'a>, entries: &mut Vec<Entry<'a>>) {
-        match (sides.before, sides.after) {
+    fn key_changes(&self, versions: KeyVersions<'a>, changes: &mut Vec<Change<'a>>) {
+        match (versions.before, versions.after) {
             (Some(before), Some(after)) => {
                 let enabled = match (before.is_enabled(), after.is_enabled()) {
-                    (true, false) => Some((Change::Disabled, "disabled".to_owned())),
+                    (true, false) => Some((ChangeKind::Disabled, "disabled".to_owned())),
                     (false, true) if after.enabled.is_none() => {
                         let why = "taken as enabled, since the service no longer says";
-                        Some((Change::Enabled, why.to_owned()))
+                        Some((ChangeKind::Enabled, why.to_owned()))
                     }
-                    (false, true) => Some((Change::Enabled, "enabled again".to_owned())),
+                    (false, true) => Some((ChangeKind::Enabled, "enabled again".to_owned())),
                     (true, true) | (false, false) => None,
                 };
-                entries.extend(enabled.map(|(change, why)| self.entry(change, Some(sides), why)));
-                entries.extend(self.of_use(before, after));
+                changes.extend(enabled.map(|(kind, why)| self.change(kind, Some(versions), why)));
+                changes.extend(self.use_change(before, after));
             }
             (None, Some(after)) => {
-                let (change, why) = self.of_new(after);
-                entries.push(self.entry(change, Some(sides), why));
+                let (kind, why) = self.new_key(after);
+                changes.push(self.change(kind, Some(versions), why));
             }
             (Some(_), None) => {
-                let (change, why) = self.of_missing();
-                entries.push(self.entry(change, Some(sides), why));
+                let (kind, why) = self.missing_key();
+                changes.push(self.change(kind, Some(versions), why));
             }
             (None, None) => {}
         }
     }
 
-    fn of_new(&self, key: &PersonalKey) -> (Change, String) {
-        let run = self.frame.before.run.id;
+    fn new_key(&self, key: &PersonalKey) -> (ChangeKind, String) {
+        let run = self.pair.before.run.id;
         let created = key.created_at.map_or_else(
             || "the service does not say when it was created".to_owned(),
             |time| format!("created {}", rfc3339(time)),
         );
-        match self.before.map(|reading| reading.outcome.status) {
-            Some(was) if was.is_complete() => (Change::Came, created),
-            Some(was) => (Change::FirstSeen, format!("{created}; its user was {was} in run {run}")),
-            None => (Change::FirstSeen, format!("{created}; its user was not in run {run}")),
+        match self.before.map(|result| result.outcome.status) {
+            Some(was) if was.is_complete() => (ChangeKind::Came, created),
+            Some(was) => (ChangeKind::FirstSeen, format!("{created}; its user was {was} in run {run}")),
+            None => (ChangeKind::FirstSeen, format!("{created}; its user was not in run {run}")),
         }
     }
 
-    fn of_missing(&self) -> (Change, String) {
-        let later = &self.frame.after;
+    fn missing_key(&self) -> (ChangeKind, String) {
+        let later = &self.pair.after;
         let run = later.run.id;
-        match self.after.map(|reading| reading.outcome.status) {
+        match self.after.map(|result| result.outcome.status) {
             Some(ReadStatus::Removed) => {
-                (Change::Went, "the deployment no longer has personal API keys".to_owned())
+                (ChangeKind::Went, "the deployment no longer has personal API keys".to_owned())
             }
             Some(ReadStatus::Read) => {
-                (Change::Went, format!("its user was read in run {run} and no longer has it"))
+                (ChangeKind::Went, format!("its user was read in run {run} and no longer has it"))
             }
-            Some(is) => (Change::Unknown, format!("its user is {is} in run {run}")),
+            Some(is) => (ChangeKind::Unknown, format!("its user is {is} in run {run}")),
             None => match self.knew_everybody(later) {
                 Ok(()) => (
-                    Change::LeftWithUser,
+                    ChangeKind::LeftWithUser,
                     format!("its user is no longer listed in run {run}, so nobody looked"),
                 ),
-                Err(why) => (Change::Unknown, format!("its user is {why}")),
+                Err(why) => (ChangeKind::Unknown, format!("its user is {why}")),
             },
         }
     }
 
-    fn of_use(&self, before: &'a PersonalKey, after: &'a PersonalKey) -> Option<Entry<'a>> {
-        let (then, now) = (read_at(self.before, &self.frame.before), read_at(self.after, &self.frame.after));
+    fn use_change(&self, before: &'a PersonalKey, after: &'a PersonalKey) -> Option<Change<'a>> {
+        let (then, now) = (read_at(self.before, &self.pair.before), read_at(self.after, &self.pair.after));
         let usage = usage((before, then), (after, now));
-        let change = match usage {
+        let kind = match usage {
             Usage::Unused => return None,
-            Usage::Used { .. } => Change::Used,
-            Usage::Unknown { .. } => Change::UseUnknown,
+            Usage::Used { .. } => ChangeKind::Used,
+            Usage::Unknown { .. } => ChangeKind::UseUnknown,
         };
-        let sides = Sides { before: Some(before), after: Some(after) };
-        let own = if sides.is_auditing() { "; an audit itself used this key" } else { "" };
+        let versions = KeyVersions { before: Some(before), after: Some(after) };
+        let own = if versions.is_auditing() { "; an audit itself used this key" } else { "" };
         let why = format!("{usage}{own}");
-        Some(Entry { usage: Some(usage), ..self.entry(change, Some(sides), why) })
+        Some(Change { usage: Some(usage), ..self.change(kind, Some(versions), why) })
     }
 }
 
 /// When a user was read; where nobody noted it, when the run started.
-fn read_at(reading: Option<&UserResult>, summary: &RunSummary) -> DateTime<Utc> {
-    reading.and_then(|reading| reading.read_at).unwrap_or(summary.run.started_at)
+fn read_at(result: Option<&UserResult>, summary: &RunSummary) -> DateTime<Utc> {
+    result.and_then(|result| result.read_at).unwrap_or(summary.run.started_at)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub use usage::Usage;
 
 named! {
     /// What the memory is shown as.
-    pub enum Form {
+    pub enum PageFormat {
         /// For a terminal
         Text = "text",
         /// For programs (docs/history.md has the fields)

@@ -4,8 +4,8 @@ use crate::exit::Error;
 use crate::report::text::printable;
 use crate::store::{Run, Store};
 
-/// The earlier and the later run, given by number; `deployment` is whose where no number says so. Of none given, the newest and the last complete one before it; of one, that and the newest
-/// of its deployment.
+/// The earlier and the later run, by their numbers; `deployment` is whose where no number says so. Where none is given, the
+/// newest and the last complete one before it; where one is, that and the newest of its deployment.
 ///
 /// # Errors
 /// No such run, none to compare with, or two that can't be compared.
@@ -63,7 +63,7 @@ fn newest(store: &Store, deployment: Option<&str>) -> Result<Run, Error> {
         store.runs()?.into_iter().filter(|run| deployment.is_none_or(|name| run.deployment == name));
     match of_it.next() {
         Some(run) => Ok(run),
-        // It tells that there is none.
+        // An error, which says so.
         None => Ok(store.run(None)?),
     }
 }

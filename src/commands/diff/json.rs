@@ -8,26 +8,25 @@ use serde::Serialize;
 
 use super::Sections;
 use crate::commands::history::json::{RunFacts, VERSION};
-use crate::exit::Error;
 use crate::history::Usage;
-use crate::history::diff::{Change, Entry, Frame, Sides};
+use crate::history::diff::{Change, ChangeKind, KeyVersions, RunPair};
 use crate::model::{PersonalKey, ReadStatus, Suffix, rfc3339};
 use crate::report::JsonArray;
 
 #[derive(Serialize)]
-struct Item<'a> {
+struct ChangeFields<'a> {
     user_id: &'a str,
     username: Option<&'a str>,
     /// Absent from a run: `None`.
     read_status_before: Option<ReadStatus>,
     read_status_after: Option<ReadStatus>,
     #[serde(flatten)]
-    key: Option<Seen<'a>>,
+    key: Option<ChangedKey<'a>>,
     why: &'a str,
 }
 
 #[derive(Serialize)]
-struct Seen<'a> {
+struct ChangedKey<'a> {
     key_id: &'a str,
     key_suffix: Option<&'a str>,
     description: &'a str,
@@ -46,69 +45,72 @@ struct Seen<'a> {
     auditing_key: bool,
 }
 
-impl<'a> Seen<'a> {
-    fn of(sides: &Sides<'a>, usage: Option<&Usage>) -> Option<Self> {
-        let newest = sides.newest()?;
+impl<'a> ChangedKey<'a> {
+    fn new(versions: &KeyVersions<'a>, usage: Option<&Usage>) -> Option<Self> {
+        let newest = versions.newest()?;
         let last = |key: Option<&PersonalKey>| key.and_then(PersonalKey::last_use).map(rfc3339);
         Some(Self {
             key_id: &newest.id,
             key_suffix: newest.suffix.as_ref().map(Suffix::as_str),
             description: &newest.description,
             created_at: newest.created_at.map(rfc3339),
-            enabled_before: sides.before.and_then(|key| key.enabled),
-            enabled_after: sides.after.and_then(|key| key.enabled),
-            last_used_before: last(sides.before),
-            last_used_after: last(sides.after),
-            used_count_before: sides.before.and_then(|key| key.used_count),
-            used_count_after: sides.after.and_then(|key| key.used_count),
+            enabled_before: versions.before.and_then(|key| key.enabled),
+            enabled_after: versions.after.and_then(|key| key.enabled),
+            last_used_before: last(versions.before),
+            last_used_after: last(versions.after),
+            used_count_before: versions.before.and_then(|key| key.used_count),
+            used_count_after: versions.after.and_then(|key| key.used_count),
             calls: usage.and_then(Usage::calls),
             seconds: usage.and_then(|usage| match usage {
                 Usage::Used { seconds, .. } => Some(*seconds),
                 Usage::Unused | Usage::Unknown(_) => None,
             }),
             calls_a_day: usage.and_then(Usage::calls_a_day),
-            auditing_key: sides.is_auditing(),
+            auditing_key: versions.is_auditing(),
         })
     }
 }
 
-pub(super) fn line(entry: &Entry) -> Result<String, Error> {
-    let item = Item {
-        user_id: &entry.user.id,
-        username: entry.user.username.as_deref(),
-        read_status_before: entry.was,
-        read_status_after: entry.is,
-        key: entry.key.as_ref().and_then(|sides| Seen::of(sides, entry.usage.as_ref())),
-        why: &entry.why,
+pub(super) fn line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
+    let fields = ChangeFields {
+        user_id: &change.user.id,
+        username: change.user.username.as_deref(),
+        read_status_before: change.was,
+        read_status_after: change.is,
+        key: change.key.as_ref().and_then(|versions| ChangedKey::new(versions, change.usage.as_ref())),
+        why: &change.why,
     };
-    serde_json::to_string(&item).map(|item| format!("    {item}\n")).map_err(Error::bug)
+    out.extend_from_slice(b"    ");
+    serde_json::to_writer(&mut *out, &fields)?;
+    out.push(b'\n');
+    Ok(())
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct DiffHead<'a> {
     version: u32,
     before: RunFacts<'a>,
     after: RunFacts<'a>,
     caveats: Vec<String>,
     /// Changes by kind.
-    counts: BTreeMap<Change, u64>,
+    counts: BTreeMap<ChangeKind, u64>,
 }
 
-pub(super) fn page(out: &mut dyn Write, frame: &Frame, sections: &mut Sections) -> io::Result<()> {
-    let head = Head {
+pub(super) fn page(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
+    let head = DiffHead {
         version: VERSION,
-        before: RunFacts::of(&frame.before),
-        after: RunFacts::of(&frame.after),
-        caveats: frame.caveats(),
-        counts: Change::ALL.iter().map(|change| (*change, sections.count(*change))).collect(),
+        before: RunFacts::new(&pair.before),
+        after: RunFacts::new(&pair.after),
+        caveats: pair.caveats(),
+        counts: ChangeKind::ALL.iter().map(|kind| (*kind, sections.count(*kind))).collect(),
     };
     let head = serde_json::to_string_pretty(&head).map_err(io::Error::other)?;
     // It goes on with an array a kind of change, which is not held as a whole.
     write!(out, "{}", head.strip_suffix("\n}").unwrap_or(&head))?;
-    for change in Change::ALL {
-        write!(out, ",\n  \"{change}\": ")?;
+    for kind in ChangeKind::ALL {
+        write!(out, ",\n  \"{kind}\": ")?;
         let mut items = JsonArray::open(out)?;
-        for item in sections.read(*change)?.lines() {
+        for item in sections.read(*kind)?.lines() {
             items.next(out)?;
             write!(out, "{}", item?)?;
         }

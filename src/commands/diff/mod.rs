@@ -2,8 +2,7 @@
 
 mod choice;
 mod json;
-mod markdown;
-mod text;
+mod page;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
@@ -13,8 +12,8 @@ use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
-use crate::history::diff::{Change, Entry, Frame};
-use crate::history::{Form, RunSummary};
+use crate::history::diff::{Change, ChangeKind, RunPair};
+use crate::history::{PageFormat, RunSummary};
 use crate::report::SpillFile;
 use crate::store::Store;
 
@@ -31,21 +30,22 @@ pub fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
         deployments(&store, deployment)?;
     }
     let (before, after) = choice::choose(&store, before, after, deployment)?;
-    let frame = Frame {
+    let pair = RunPair {
         before: RunSummary::new(&store, before, None)?,
         after: RunSummary::new(&store, after, None)?,
     };
-    let shape = Shape::of(form.form());
+    let renderer = Renderer::new(form.form());
     let mut sections = Sections::new().map_err(|why| no_room(&why))?;
-    store.pairs(&frame.before.run, &frame.after.run, |before, after| {
-        for entry in frame.changes(before.as_ref(), after.as_ref()) {
-            let line = (shape.line)(&entry)?;
-            sections.push(entry.change, &line).map_err(|why| no_room(&why))?;
+    store.pairs(&pair.before.run, &pair.after.run, |before, after| {
+        for change in pair.changes(before.as_ref(), after.as_ref()) {
+            let mut line = Vec::new();
+            let written = (renderer.line)(&mut line, &change);
+            written.and_then(|()| sections.push(change.kind, &line)).map_err(|why| no_room(&why))?;
         }
         Ok::<_, Error>(())
     })?;
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    let written = (shape.page)(&mut stdout, &frame, &mut sections).and_then(|()| stdout.flush());
+    let written = (renderer.page)(&mut stdout, &pair, &mut sections).and_then(|()| stdout.flush());
     match written {
         // Whoever closed it does not want to know.
         Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
@@ -65,7 +65,7 @@ fn no_room(why: &io::Error) -> Error {
 
 /// The lines of each kind of change: users pass once, and the page has a section a kind.
 struct Sections {
-    counts: BTreeMap<Change, u64>,
+    counts: BTreeMap<ChangeKind, u64>,
     lines: SpillFile,
 }
 
@@ -75,14 +75,14 @@ impl Sections {
     }
 
     /// Adds one change, as it will be on the page.
-    fn push(&mut self, change: Change, line: &str) -> io::Result<()> {
-        *self.counts.entry(change).or_default() += 1;
-        self.lines.write(change as usize, line.as_bytes())
+    fn push(&mut self, kind: ChangeKind, line: &[u8]) -> io::Result<()> {
+        *self.counts.entry(kind).or_default() += 1;
+        self.lines.write(kind as usize, line)
     }
 
     /// How many changes of this kind there are.
-    fn count(&self, change: Change) -> u64 {
-        self.counts.get(&change).copied().unwrap_or_default()
+    fn count(&self, kind: ChangeKind) -> u64 {
+        self.counts.get(&kind).copied().unwrap_or_default()
     }
 
     fn is_empty(&self) -> bool {
@@ -90,49 +90,23 @@ impl Sections {
     }
 
     /// The lines of a section.
-    fn read(&mut self, change: Change) -> io::Result<impl BufRead> {
-        self.lines.read(change as usize)
+    fn read(&mut self, kind: ChangeKind) -> io::Result<impl BufRead> {
+        self.lines.read(kind as usize)
     }
 }
 
-/// How a form writes one change, and the page around all of them.
-struct Shape {
-    line: fn(&Entry) -> Result<String, Error>,
-    page: fn(&mut dyn Write, &Frame, &mut Sections) -> io::Result<()>,
+/// How one change is written, and the page around all of them.
+struct Renderer {
+    line: fn(&mut Vec<u8>, &Change) -> io::Result<()>,
+    page: fn(&mut dyn Write, &RunPair, &mut Sections) -> io::Result<()>,
 }
 
-impl Shape {
-    fn of(form: Form) -> Self {
-        match form {
-            Form::Text => Self { line: text::line, page: text::page },
-            Form::Json => Self { line: json::line, page: json::page },
-            Form::Markdown => Self { line: markdown::line, page: markdown::page },
+impl Renderer {
+    fn new(format: PageFormat) -> Self {
+        match format {
+            PageFormat::Text => Self { line: page::text_line, page: page::text },
+            PageFormat::Json => Self { line: json::line, page: json::page },
+            PageFormat::Markdown => Self { line: page::markdown_line, page: page::markdown },
         }
-    }
-}
-
-/// What stands above a section, and what a reader should know of it.
-fn heading(change: Change) -> (&'static str, &'static str) {
-    match change {
-        Change::BecameUnreadable => ("Users who became unreadable", "nobody knows what became of their keys"),
-        Change::BecameReadable => ("Users who became readable", ""),
-        Change::UserCame => ("Users who came", ""),
-        Change::UserFirstSeen => ("Users seen for the first time", "they may have been there before"),
-        Change::UserWent => ("Users who went", "they are no longer listed; their accounts may still exist"),
-        Change::UserUnknown => ("Users of whom nothing is known any more", "they may still be there"),
-        Change::Used => ("Keys used in between", "the surest sign of a script that still runs"),
-        Change::UseUnknown => {
-            ("Keys of which nobody knows whether they were used in between", "take them as used")
-        }
-        Change::Came => ("Keys that came", "their users were read before, and did not have them"),
-        Change::FirstSeen => ("Keys seen for the first time", "they may have been there before"),
-        Change::Went => ("Keys that went", ""),
-        Change::LeftWithUser => (
-            "Keys whose user is no longer listed",
-            "nobody looked; the account may still exist, and the key with it",
-        ),
-        Change::Unknown => ("Keys of which nothing is known any more", "take them as still there"),
-        Change::Disabled => ("Keys that were disabled", ""),
-        Change::Enabled => ("Keys that were enabled again", ""),
     }
 }

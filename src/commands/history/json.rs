@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Deployment;
+use super::DeploymentRuns;
 use crate::exit::Error;
 use crate::history::{Forecast, RunSummary, forecast};
 use crate::model::rfc3339;
@@ -11,18 +11,18 @@ use crate::model::rfc3339;
 pub(in crate::commands) const VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct Page<'a> {
+struct HistoryDocument<'a> {
     version: u32,
     /// By name.
-    deployments: Vec<History<'a>>,
+    deployments: Vec<DeploymentHistory<'a>>,
 }
 
 #[derive(Serialize)]
-struct History<'a> {
+struct DeploymentHistory<'a> {
     deployment: &'a str,
     /// Oldest first.
-    runs: Vec<Step<'a>>,
-    forecast: Outlook,
+    runs: Vec<RunInHistory<'a>>,
+    forecast: ForecastFields,
 }
 
 /// A run, and what it came to.
@@ -48,7 +48,7 @@ pub(in crate::commands) struct RunFacts<'a> {
 }
 
 impl<'a> RunFacts<'a> {
-    pub(in crate::commands) fn of(summary: &'a RunSummary) -> Self {
+    pub(in crate::commands) fn new(summary: &'a RunSummary) -> Self {
         let (run, stats) = (&summary.run, &summary.stats);
         Self {
             run: run.id,
@@ -73,14 +73,14 @@ impl<'a> RunFacts<'a> {
 
 /// A run among those before it.
 #[derive(Serialize)]
-struct Step<'a> {
+struct RunInHistory<'a> {
     #[serde(flatten)]
     facts: RunFacts<'a>,
     change: Option<i64>,
 }
 
 #[derive(Serialize)]
-struct Outlook {
+struct ForecastFields {
     /// `day`, `reached`, `beyond` or `none`.
     kind: &'static str,
     /// For `day` alone.
@@ -92,8 +92,8 @@ struct Outlook {
     told: String,
 }
 
-impl Outlook {
-    fn of(forecast: &Forecast) -> Self {
+impl ForecastFields {
+    fn new(forecast: &Forecast) -> Self {
         let (kind, day, slope) = match forecast {
             Forecast::Day(day, slope) => ("day", Some(day.to_string()), Some(slope)),
             Forecast::Reached { .. } => ("reached", None, None),
@@ -114,16 +114,16 @@ impl Outlook {
 ///
 /// # Errors
 /// None that could happen.
-pub(super) fn page(deployments: &[Deployment]) -> Result<String, Error> {
-    let deployments = deployments.iter().map(|deployment| History {
+pub(super) fn page(deployments: &[DeploymentRuns]) -> Result<String, Error> {
+    let deployments = deployments.iter().map(|deployment| DeploymentHistory {
         deployment: deployment.name(),
         runs: deployment
             .0
             .iter()
-            .map(|summary| Step { facts: RunFacts::of(summary), change: summary.change })
+            .map(|summary| RunInHistory { facts: RunFacts::new(summary), change: summary.change })
             .collect(),
-        forecast: Outlook::of(&forecast(&deployment.0)),
+        forecast: ForecastFields::new(&forecast(&deployment.0)),
     });
-    let page = Page { version: VERSION, deployments: deployments.collect() };
-    serde_json::to_string_pretty(&page).map(|text| text + "\n").map_err(Error::bug)
+    let document = HistoryDocument { version: VERSION, deployments: deployments.collect() };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n").map_err(Error::bug)
 }

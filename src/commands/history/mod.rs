@@ -1,8 +1,7 @@
 //! `keysunset history`: what each run came to, and where that leads.
 
 pub(super) mod json;
-mod markdown;
-mod text;
+mod page;
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +10,7 @@ use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
-use crate::history::{Form, RunSummary, summaries};
+use crate::history::{PageFormat, RunSummary, summaries};
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
 use crate::store::Store;
@@ -27,12 +26,12 @@ pub fn run(args: cli::History, context: &Context) -> Result<Exit, Error> {
     let store = Store::open(&settings.store)?;
     let all = deployments(&store, args.deployment.as_deref())?
         .iter()
-        .map(|name| summaries(&store, name, settings.cutoff).map(Deployment))
+        .map(|name| summaries(&store, name, settings.cutoff).map(DeploymentRuns))
         .collect::<Result<Vec<_>, _>>()?;
     say(&match args.form.form() {
-        Form::Text => text::page(&all),
-        Form::Json => json::page(&all)?,
-        Form::Markdown => markdown::page(&all),
+        PageFormat::Text => page::text(&all),
+        PageFormat::Json => json::page(&all)?,
+        PageFormat::Markdown => page::markdown(&all),
     })?;
     Ok(Exit::Clean)
 }
@@ -61,9 +60,9 @@ pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<Str
 }
 
 /// The runs of one deployment, oldest first; at least one.
-struct Deployment(Vec<RunSummary>);
+struct DeploymentRuns(Vec<RunSummary>);
 
-impl Deployment {
+impl DeploymentRuns {
     fn newest(&self) -> Option<&RunSummary> {
         self.0.last()
     }
@@ -117,10 +116,4 @@ impl Deployment {
 fn numbered(summaries: &[&RunSummary]) -> String {
     let ids: Vec<_> = summaries.iter().map(|summary| summary.run.id.to_string()).collect();
     format!("{} {}", if ids.len() == 1 { "run" } else { "runs" }, ids.join(", "))
-}
-
-/// A change with its sign; empty where there is none to tell.
-fn signed(change: Option<i64>) -> String {
-    change
-        .map_or_else(String::new, |change| if change > 0 { format!("+{change}") } else { change.to_string() })
 }

@@ -28,17 +28,17 @@ fn reading(status: ReadStatus, keys: &[&str]) -> UserResult {
 }
 
 /// Two runs; whether each was whole, and whether they asked for the same users.
-fn frame(before_whole: bool, after_whole: bool, same: bool) -> Frame {
-    let mut frame = Frame {
+fn pair(before_whole: bool, after_whole: bool, same: bool) -> RunPair {
+    let mut pair = RunPair {
         before: complete(1, "2025-01-01T00:00:00Z", 1),
         after: complete(2, "2025-01-08T00:00:00Z", 1),
     };
-    frame.before.stats.incomplete_lists = u64::from(!before_whole);
-    frame.after.stats.incomplete_lists = u64::from(!after_whole);
+    pair.before.stats.incomplete_lists = u64::from(!before_whole);
+    pair.after.stats.incomplete_lists = u64::from(!after_whole);
     if !same {
-        frame.after.run.settings.sources = vec!["user ann".to_owned()];
+        pair.after.run.settings.sources = vec!["user ann".to_owned()];
     }
-    frame
+    pair
 }
 
 /// Absent from the run, or in it with any status.
@@ -52,44 +52,44 @@ fn what_nobody_could_see_neither_came_nor_went() {
     for (was, is) in standings().flat_map(|was| standings().map(move |is| (was, is))) {
         for bits in 0..8 {
             let (before_whole, after_whole, same) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
-            let frame = frame(before_whole, after_whole, same);
+            let pair = pair(before_whole, after_whole, same);
             // One key in the earlier run alone, one in the later run alone, one in both.
             let before = was.map(|was| reading(was, &["a", "c"]));
             let after = is.map(|is| reading(is, &["b", "c"]));
-            let entries = frame.changes(before.as_ref(), after.as_ref());
-            let of = |id: &str| -> Vec<Change> {
-                let of_key = |entry: &&Entry| {
-                    entry.key.and_then(|sides| sides.newest()).is_some_and(|key| key.id == id)
+            let changes = pair.changes(before.as_ref(), after.as_ref());
+            let of = |id: &str| -> Vec<ChangeKind> {
+                let of_key = |change: &&Change| {
+                    change.key.and_then(|versions| versions.newest()).is_some_and(|key| key.id == id)
                 };
-                entries.iter().filter(of_key).map(|entry| entry.change).collect()
+                changes.iter().filter(of_key).map(|change| change.kind).collect()
             };
-            let told = format!("{was:?} {is:?} {before_whole} {after_whole} {same}: {entries:?}");
+            let told = format!("{was:?} {is:?} {before_whole} {after_whole} {same}: {changes:?}");
 
             let missing = match is {
-                Some(_) if is_complete(is) => Change::Went,
-                None if after_whole && same => Change::LeftWithUser,
-                Some(_) | None => Change::Unknown,
+                Some(_) if is_complete(is) => ChangeKind::Went,
+                None if after_whole && same => ChangeKind::LeftWithUser,
+                Some(_) | None => ChangeKind::Unknown,
             };
             assert_eq!(of("a"), was.map(|_| missing).into_iter().collect::<Vec<_>>(), "{told}");
-            let new = if is_complete(was) { Change::Came } else { Change::FirstSeen };
+            let new = if is_complete(was) { ChangeKind::Came } else { ChangeKind::FirstSeen };
             assert_eq!(of("b"), is.map(|_| new).into_iter().collect::<Vec<_>>(), "{told}");
             let in_both = match (was, is) {
                 (Some(_), None) => vec![missing],
-                (None, Some(_)) => vec![Change::FirstSeen],
+                (None, Some(_)) => vec![ChangeKind::FirstSeen],
                 (Some(_), Some(_)) | (None, None) => vec![],
             };
             assert_eq!(of("c"), in_both, "{told}");
 
-            let users: Vec<_> = entries.iter().filter(|it| it.key.is_none()).map(|it| it.change).collect();
+            let users: Vec<_> = changes.iter().filter(|it| it.key.is_none()).map(|it| it.kind).collect();
             let expected = match (was, is) {
                 (None, None) => None,
-                (None, Some(_)) if before_whole && same => Some(Change::UserCame),
-                (None, Some(_)) => Some(Change::UserFirstSeen),
-                (Some(_), None) if after_whole && same => Some(Change::UserWent),
-                (Some(_), None) => Some(Change::UserUnknown),
+                (None, Some(_)) if before_whole && same => Some(ChangeKind::UserCame),
+                (None, Some(_)) => Some(ChangeKind::UserFirstSeen),
+                (Some(_), None) if after_whole && same => Some(ChangeKind::UserWent),
+                (Some(_), None) => Some(ChangeKind::UserUnknown),
                 (Some(_), Some(_)) if is_complete(was) == is_complete(is) => None,
-                (Some(_), Some(_)) if is_complete(was) => Some(Change::BecameUnreadable),
-                (Some(_), Some(_)) => Some(Change::BecameReadable),
+                (Some(_), Some(_)) if is_complete(was) => Some(ChangeKind::BecameUnreadable),
+                (Some(_), Some(_)) => Some(ChangeKind::BecameReadable),
             };
             assert_eq!(users, expected.into_iter().collect::<Vec<_>>(), "{told}");
         }
@@ -102,12 +102,12 @@ fn a_key_may_be_disabled_and_used_at_once() {
     let mut after = reading(ReadStatus::Read, &["a"]);
     after.keys[0].enabled = Some(false);
     after.keys[0].used_count = Some(15);
-    let frame = frame(true, true, true);
-    let entries = frame.changes(Some(&before), Some(&after));
-    let told: Vec<_> = entries.iter().map(|entry| (entry.change, entry.why.as_str())).collect();
+    let pair = pair(true, true, true);
+    let changes = pair.changes(Some(&before), Some(&after));
+    let told: Vec<_> = changes.iter().map(|change| (change.kind, change.why.as_str())).collect();
     let expected = [
-        (Change::Disabled, "disabled"),
-        (Change::Used, "14 calls in 7.0 days, 2.00 a day; the service does not say when"),
+        (ChangeKind::Disabled, "disabled"),
+        (ChangeKind::Used, "14 calls in 7.0 days, 2.00 a day; the service does not say when"),
     ];
     assert_eq!(told, expected);
 }
@@ -120,16 +120,16 @@ fn not_saying_whether_a_key_is_enabled_counts_as_enabled() {
         one
     };
     for (was, is, change) in [
-        (Some(true), Some(false), Some(Change::Disabled)),
-        (None, Some(false), Some(Change::Disabled)),
-        (Some(false), Some(true), Some(Change::Enabled)),
-        (Some(false), None, Some(Change::Enabled)),
+        (Some(true), Some(false), Some(ChangeKind::Disabled)),
+        (None, Some(false), Some(ChangeKind::Disabled)),
+        (Some(false), Some(true), Some(ChangeKind::Enabled)),
+        (Some(false), None, Some(ChangeKind::Enabled)),
         (Some(true), None, None),
         (None, Some(true), None),
     ] {
         let (before, after) = (with(was), with(is));
-        let frame = frame(true, true, true);
-        let entries = frame.changes(Some(&before), Some(&after));
-        assert_eq!(entries.first().map(|entry| entry.change), change, "{was:?} {is:?}");
+        let pair = pair(true, true, true);
+        let changes = pair.changes(Some(&before), Some(&after));
+        assert_eq!(changes.first().map(|change| change.kind), change, "{was:?} {is:?}");
     }
 }

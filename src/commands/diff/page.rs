@@ -1,0 +1,139 @@
+//! The diff for people: what was compared, then a section a kind of change. For a terminal, and as Markdown, in which what
+//! anybody else wrote stands in code spans.
+
+use std::io::{self, Write};
+
+use super::Sections;
+use crate::history::diff::{Change, ChangeKind, KeyVersions, RunPair};
+use crate::model::{Suffix, rfc3339};
+use crate::report::text::{code, printable, shortened};
+
+/// Characters of a description for a terminal.
+const SHORT: usize = 60;
+/// Characters of a description in a table.
+const LONG: usize = 100;
+
+pub(super) fn text_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
+    let user = change.user.username.as_deref().unwrap_or(&change.user.id);
+    // A dash first, so that no name can begin a line: some log readers take lines for commands.
+    write!(out, "  - {}", printable(user))?;
+    if let Some(key) = change.key.as_ref().and_then(KeyVersions::newest) {
+        write!(out, "  {}", printable(&key.id))?;
+        if !key.description.is_empty() {
+            write!(out, "  {}", printable(&shortened(&key.description, SHORT)))?;
+        }
+    }
+    writeln!(out, ": {}", change.why)
+}
+
+pub(super) fn text(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
+    writeln!(out, "{}", printable(&pair.after.run.deployment))?;
+    for (label, summary) in [("from", &pair.before), ("to", &pair.after)] {
+        let (run, stats) = (&summary.run, &summary.stats);
+        let (started, users, unread) = (rfc3339(run.started_at), stats.users, stats.unread);
+        write!(out, "  {label:<12}run {} of {started}: {users} users, {unread} not read, ", run.id)?;
+        writeln!(out, "{} keys, {} of them enabled", stats.keys, stats.enabled)?;
+    }
+    for (at, caveat) in pair.caveats().iter().enumerate() {
+        writeln!(out, "  {:<12}{}", if at == 0 { "but" } else { "" }, printable(caveat))?;
+    }
+    write_sections(out, sections, |out, kind, count| {
+        let (title, remark) = heading(kind);
+        let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
+        writeln!(out, "\n{title} ({count}){remark}")
+    })
+}
+
+pub(super) fn markdown_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
+    let user = change.user.username.as_deref().filter(|name| !name.is_empty());
+    write!(out, "| {} | ", code(user.unwrap_or(&change.user.id)))?;
+    match change.key.as_ref().and_then(KeyVersions::newest) {
+        Some(key) => {
+            let suffix = code(key.suffix.as_ref().map_or("", Suffix::as_str));
+            let description = code(&shortened(&key.description, LONG));
+            write!(out, "{} | {suffix} | {description}", code(&key.id))?;
+        }
+        None => write!(out, "{}", code(&change.user.id))?,
+    }
+    writeln!(out, " | {} |", change.why)
+}
+
+pub(super) fn markdown(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
+    writeln!(out, "## What changed in {}\n", code(&pair.after.run.deployment))?;
+    writeln!(out, "| | Run | Started | Users | Not read | Keys | Enabled |")?;
+    writeln!(out, "|---|--:|---|--:|--:|--:|--:|")?;
+    for (side, summary) in [("from", &pair.before), ("to", &pair.after)] {
+        let (run, stats) = (&summary.run, &summary.stats);
+        let (started, users, unread) = (rfc3339(run.started_at), stats.users, stats.unread);
+        write!(out, "| {side} | {} | {started} | {users} | {unread} | ", run.id)?;
+        writeln!(out, "{} | {} |", stats.keys, stats.enabled)?;
+    }
+    let caveats = pair.caveats();
+    if !caveats.is_empty() {
+        writeln!(out, "\n> [!WARNING]")?;
+    }
+    for caveat in caveats {
+        writeln!(out, "> - {}", code(&caveat))?;
+    }
+    write_sections(out, sections, |out, kind, count| {
+        let (title, remark) = heading(kind);
+        writeln!(out, "\n### {title} ({count})\n")?;
+        if !remark.is_empty() {
+            writeln!(out, "Note: {remark}.\n")?;
+        }
+        if kind.is_of_user() {
+            writeln!(out, "| User | User id | Why |\n|---|---|---|")
+        } else {
+            writeln!(out, "| User | Key | Ends in | Description | What |\n|---|---|---|---|---|")
+        }
+    })
+}
+
+/// The sections that are not empty, each below what `head` writes of it.
+fn write_sections(
+    out: &mut dyn Write,
+    sections: &mut Sections,
+    head: impl Fn(&mut dyn Write, ChangeKind, u64) -> io::Result<()>,
+) -> io::Result<()> {
+    if sections.is_empty() {
+        writeln!(out, "\nNothing changed in what was read.")?;
+    }
+    for kind in ChangeKind::ALL {
+        let count = sections.count(*kind);
+        if count > 0 {
+            head(out, *kind, count)?;
+            io::copy(&mut sections.read(*kind)?, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// The title of a section, and what a reader should know of it.
+fn heading(kind: ChangeKind) -> (&'static str, &'static str) {
+    match kind {
+        ChangeKind::BecameUnreadable => {
+            ("Users who became unreadable", "nobody knows what became of their keys")
+        }
+        ChangeKind::BecameReadable => ("Users who became readable", ""),
+        ChangeKind::UserCame => ("Users who came", ""),
+        ChangeKind::UserFirstSeen => ("Users seen for the first time", "they may have been there before"),
+        ChangeKind::UserWent => {
+            ("Users who went", "they are no longer listed; their accounts may still exist")
+        }
+        ChangeKind::UserUnknown => ("Users of whom nothing is known any more", "they may still be there"),
+        ChangeKind::Used => ("Keys used in between", "the surest sign of a script that still runs"),
+        ChangeKind::UseUnknown => {
+            ("Keys of which nobody knows whether they were used in between", "take them as used")
+        }
+        ChangeKind::Came => ("Keys that came", "their users were read before, and did not have them"),
+        ChangeKind::FirstSeen => ("Keys seen for the first time", "they may have been there before"),
+        ChangeKind::Went => ("Keys that went", ""),
+        ChangeKind::LeftWithUser => (
+            "Keys whose user is no longer listed",
+            "nobody looked; the account may still exist, and the key with it",
+        ),
+        ChangeKind::Unknown => ("Keys of which nothing is known any more", "take them as still there"),
+        ChangeKind::Disabled => ("Keys that were disabled", ""),
+        ChangeKind::Enabled => ("Keys that were enabled again", ""),
+    }
+}

@@ -1,0 +1,128 @@
+//! The history for people: a table, the numbers in one line each, and a forecast a deployment. For a terminal, and as Markdown,
+//! in which what anybody else wrote stands in code spans.
+
+use std::fmt::Write as _;
+
+use super::DeploymentRuns;
+use crate::history::{BurnDown, RunSummary, forecast, sparkline};
+use crate::model::rfc3339;
+use crate::report::text::{code, printable};
+
+/// The columns but the last, and whether they hold numbers. The last says whether the run is complete.
+const COLUMNS: [(&str, bool); 9] = [
+    ("Run", true),
+    ("Started", false),
+    ("Users", true),
+    ("Not read", true),
+    ("Keys", true),
+    ("Change", true),
+    ("Enabled", true),
+    ("Used after cutoff", true),
+    ("Use unknown", true),
+];
+const LAST_COLUMN: &str = "Complete";
+
+fn cells(summary: &RunSummary) -> [String; COLUMNS.len()] {
+    let stats = &summary.stats;
+    let change = summary.change.map_or_else(String::new, |change| match change {
+        1.. => format!("+{change}"),
+        ..=0 => change.to_string(),
+    });
+    [
+        summary.run.id.to_string(),
+        rfc3339(summary.run.started_at),
+        stats.users.to_string(),
+        stats.unread.to_string(),
+        stats.keys.to_string(),
+        change,
+        stats.enabled.to_string(),
+        stats.used_after_cutoff.to_string(),
+        stats.usage_unknown.to_string(),
+    ]
+}
+
+/// One block a deployment.
+pub(super) fn text(deployments: &[DeploymentRuns]) -> String {
+    deployments.iter().map(text_block).collect::<Vec<_>>().join("\n")
+}
+
+fn text_block(deployment: &DeploymentRuns) -> String {
+    let mut page = format!("{}\n", printable(deployment.name()));
+    let rows: Vec<_> = deployment.0.iter().map(cells).collect();
+    let width = |at: usize| {
+        rows.iter().map(|row| row[at].len()).chain([COLUMNS[at].0.len()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let mut row = |cells: &[String], last: &str| {
+        let padded = cells.iter().zip(&widths).zip(COLUMNS).map(|((cell, width), (_, is_number))| {
+            if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        let line = format!("  {}  {last}", padded.collect::<Vec<_>>().join("  "));
+        page.push_str(line.trim_end());
+        page.push('\n');
+    };
+    row(&COLUMNS.map(|(name, _)| name.to_lowercase()), &LAST_COLUMN.to_lowercase());
+    for (summary, cells) in deployment.0.iter().zip(&rows) {
+        row(cells, &summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("no: {missing}")));
+    }
+    page.push('\n');
+    let mut line = |label: &str, value: &str| {
+        // Writing to a string can't fail.
+        let _ = writeln!(page, "  {label:<12}{value}");
+    };
+    line("keys left", &sparkline(&deployment.keys()));
+    line("not read", &sparkline(&deployment.unread()));
+    line("forecast", &forecast(&deployment.0).to_string());
+    for (at, note) in deployment.notes().iter().enumerate() {
+        line(if at == 0 { "note" } else { "" }, note);
+    }
+    page
+}
+
+/// One section a deployment.
+pub(super) fn markdown(deployments: &[DeploymentRuns]) -> String {
+    deployments.iter().map(markdown_section).collect::<Vec<_>>().join("\n")
+}
+
+fn markdown_section(deployment: &DeploymentRuns) -> String {
+    let row = |cells: [String; COLUMNS.len()], last: &str| format!("| {} | {last} |\n", cells.join(" | "));
+    let mut page = format!("## History of {}\n\n", code(deployment.name()));
+    page.push_str(&row(COLUMNS.map(|(name, _)| name.to_owned()), LAST_COLUMN));
+    let rules = COLUMNS.map(|(_, is_number)| if is_number { "--:|" } else { "---|" });
+    // Writing to a string can't fail.
+    let _ = writeln!(page, "|{}---|", rules.concat());
+    for summary in &deployment.0 {
+        let complete =
+            summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("**no**: {missing}"));
+        page.push_str(&row(cells(summary), &complete));
+    }
+    let burn_down = BurnDown::new(&deployment.0);
+    if burn_down.days.len() > 1 {
+        let _ = write!(page, "\n{}", chart(&burn_down));
+    }
+    let _ = write!(
+        page,
+        "\n- keys left: {}\n- users not read: {}\n- forecast: {}\n",
+        code(&sparkline(&deployment.keys())),
+        code(&sparkline(&deployment.unread())),
+        forecast(&deployment.0),
+    );
+    for note in deployment.notes() {
+        let _ = writeln!(page, "- {}", code(&note));
+    }
+    page
+}
+
+/// Keys left and those of them used after the cutoff, run by run.
+fn chart(burn_down: &BurnDown) -> String {
+    let days: Vec<_> = burn_down.days.iter().map(|day| format!("\"{day}\"")).collect();
+    let list = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    format!(
+        "```mermaid\nxychart-beta\n    title \"Keys left, and those of them used after the cutoff\"\n    \
+         x-axis [{}]\n    y-axis \"Keys\" 0 --> {}\n    bar [{}]\n    line [{}]\n```\n",
+        days.join(", "),
+        burn_down.keys.iter().max().copied().unwrap_or_default().max(1),
+        list(&burn_down.keys),
+        list(&burn_down.used_after_cutoff),
+    )
+}

@@ -1,7 +1,7 @@
 //! A simulated deployment, in process: for the demo, for the tests, and to see a client at work.
 //!
 //! It implements what the reference pages of Ops Manager and Atlas document, and depends on nothing of the product, so that
-//! client and server can't share one wrong field name. `docs/sandbox.md` tells what is documented and what is inferred.
+//! client and server can't share one wrong field name. `docs/sandbox.md` says what is documented and what is inferred.
 //!
 //! ```text
 //! lib, options, announcement: start and stop             ground_truth: what a test may ask
@@ -9,7 +9,7 @@
 //!   └─ state: the data, and its changes                  rng: numbers that follow from the seed
 //! ```
 //!
-//! What is on the left uses what is below it or to its right, and never the reverse.
+//! `http` uses `state` and `faults`, and neither of them uses it or the other: a test below holds that.
 //!
 //! # Where to add a resource
 //! An arm in `http/route.rs`, and a function beside those of its subject (`http/users.rs` and so on) that takes a `Call` and
@@ -22,11 +22,13 @@
 //! A variant, its name in `parse` and its effect, all three in the file of its group: `faults/replacement.rs` (another
 //! answer), `wrong_data.rs` (the answer, altered), `transport.rs` (the answer, lost or damaged), or `AuthFault` in `spec.rs`
 //! with its effect in `http/server.rs`. Then its line in `HELP` in `faults/spec.rs` and in `docs/sandbox.md`; a test holds
-//! that these agree. What decides which requests meet it is in `faults/selection.rs`, and is the same for all kinds.
+//! that these agree. The compiler asks `tests/it/soak.rs` what an audit makes of it. What decides which requests meet it is
+//! in `faults/selection.rs`, and is the same for all kinds.
 //!
 //! # Where to add behaviour of the whole service
-//! What every answer has (a header, a cookie, a limit of requests) is in `http/server.rs`, and its setting in `options.rs`.
-//! What differs by product or version is a question to `ProductRules` in `product.rs`.
+//! What every answer has (a header, a cookie, a limit of requests) is in `http/server.rs`, and its setting in `options.rs`;
+//! the compiler then asks the product for its flag. What differs by product or version is a question to `ProductRules` in
+//! `product.rs`.
 
 mod announcement;
 mod faults;
@@ -171,9 +173,8 @@ fn spawn(
 mod tests {
     use std::path::Path;
 
-    /// Handlers use the state, never the reverse; faults know neither.
     #[test]
-    fn state_and_faults_use_no_handlers() {
+    fn state_and_faults_use_neither_handlers_nor_each_other() {
         for (folder, allowed) in [("state", &["Error", "product", "rng"][..]), ("faults", &["rng"])] {
             let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
             for file in files.unwrap().map(|file| file.unwrap().path()) {

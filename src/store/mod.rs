@@ -3,6 +3,7 @@
 
 mod journal;
 mod manifests;
+mod open;
 mod pairs;
 mod prune;
 mod results;
@@ -11,8 +12,7 @@ mod runs;
 mod schema;
 mod stats;
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::fs::File;
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -118,50 +118,7 @@ impl Error {
 }
 
 impl Store {
-    /// Opens the store at `path` for a run, or makes one. Nobody else may write to it meanwhile; reading is free.
-    ///
-    /// # Errors
-    /// A file that is not ours or newer than this program (left as it was), another run going on, or what SQLite says.
-    pub fn open_for_run(path: &Path) -> Result<Self, Error> {
-        let name = path.display().to_string();
-        // Nothing is left beside another program's file; and of two who would make the store, one waits outside.
-        if path.metadata().is_ok_and(|file| !file.is_file() || file.len() > 0) {
-            schema::recognize(path, &name)?;
-        }
-        let lock = lock_beside(path, &name)?;
-        let connection = schema::connect(path, schema::Wanted::OrNew)?;
-        Ok(Self { connection, path: name, _lock: Some(lock) })
-    }
-
-    /// Opens the store at `path`, which must be there, for reading.
-    ///
-    /// # Errors
-    /// As [`Store::open_for_run`], and when there is none.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        if !path.exists() {
-            return Err(Error::Missing(path.display().to_string()));
-        }
-        let connection = schema::connect(path, schema::Wanted::Existing)?;
-        let store = Self { connection, path: path.display().to_string(), _lock: None };
-        // One view for all that is read, whatever a run writes meanwhile.
-        store.connection.execute_batch("BEGIN").map_err(|error| store.sqlite(error))?;
-        Ok(store)
-    }
-
     fn sqlite(&self, error: rusqlite::Error) -> Error {
         Error::Sqlite(self.path.clone(), error)
-    }
-}
-
-/// A file of its own, since SQLite's locks on the database come and go with every file handle on it.
-fn lock_beside(path: &Path, name: &str) -> Result<File, Error> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let wrong = |why| Error::Unwritable(name.to_owned(), why);
-    let lock = File::options().create(true).truncate(false).write(true).open(&beside).map_err(wrong)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy(name.to_owned())),
-        Err(TryLockError::Error(why)) => Err(wrong(why)),
     }
 }

@@ -1,10 +1,8 @@
 //! Deleting old runs.
 
-use std::path::Path;
-
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::{Error, Run, Store, lock_beside, schema};
+use super::{Error, Run, Store};
 
 /// What was deleted with the runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,21 +14,6 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Opens the store at `path`, which must be there, to remove runs. No audit may write to it meanwhile; reading is free.
-    ///
-    /// # Errors
-    /// No store, a file that is not ours or newer than this program, an audit going on, or what SQLite says.
-    pub fn open_to_prune(path: &Path) -> Result<Self, Error> {
-        let name = path.display().to_string();
-        if !path.exists() {
-            return Err(Error::Missing(name));
-        }
-        schema::recognize(path, &name)?;
-        let lock = lock_beside(path, &name)?;
-        let connection = schema::connect(path, schema::Wanted::Existing)?;
-        Ok(Self { connection, path: name, _lock: Some(lock) })
-    }
-
     /// Removes runs with all that hangs on them, or none. The hashes of manifests stay.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What the audit talks about: users, their personal API keys, and what became of reading them. No I/O, no clock.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
@@ -46,16 +47,16 @@ pub struct Origin {
     /// The id of the organization in whose list the user was.
     pub organization: Option<Arc<str>>,
     /// The line of a list that somebody wrote.
-    pub line: Option<Line>,
+    pub line: Option<ListLine>,
 }
 
 /// A line of a list of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct ListLine {
     /// The list's path, as it was typed.
     pub list: Arc<str>,
-    /// From 1; 0 where the list has no lines of its own, as in JSON.
-    pub number: u64,
+    /// `None` where the list has no lines of its own, as in JSON.
+    pub number: Option<NonZeroU64>,
 }
 
 /// An id of the service, of a user or a key for example, in lower case: it has 24 hexadecimal digits.

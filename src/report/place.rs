@@ -1,6 +1,8 @@
 //! Where a finding stands, for services that show nothing without a file and a line, and what it is known by from one run to
 //! the next.
 
+use std::num::NonZeroU64;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
@@ -58,7 +60,10 @@ impl Locator {
     /// that leads out of the repository.
     pub(super) fn find(&self, user: &User) -> Option<SourceLocation> {
         let line = user.origin.line.as_ref()?;
-        Some(SourceLocation { steps: self.beneath(&line.list)?, line: line.number.max(1) })
+        Some(SourceLocation {
+            steps: self.beneath(&line.list)?,
+            line: line.number.map_or(1, NonZeroU64::get),
+        })
     }
 
     /// The same, and of whom there is none, where all such stand.
@@ -126,10 +131,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Line, Origin};
+    use crate::model::{ListLine, Origin};
 
     fn seen_from(folder: &str, list: &str, number: u64) -> SourceLocation {
-        let line = Line { list: Arc::from(list), number };
+        let line = ListLine { list: Arc::from(list), number: NonZeroU64::new(number) };
         let origin = Origin { organization: None, line: Some(line) };
         let user = User { id: String::new(), username: None, origin };
         Locator { folder: Some(steps(Vec::new(), folder)) }.of(&user)

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
+use std::num::NonZeroU64;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -15,8 +16,10 @@ const START: u64 = 4096;
 /// Some editors and spreadsheets begin a file with it.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Takes a user and the line that names him (0 where the format has no lines), or what is wrong with the line.
-pub(super) type EachUser<'a> = dyn FnMut(u64, Result<UserRef, String>) + 'a;
+/// Where a user is named; `None` where the format has no lines, or for the list as a whole.
+pub(super) type LineNumber = Option<NonZeroU64>;
+/// Takes a user and where he is named, or what is wrong there.
+pub(super) type EachUser<'a> = dyn FnMut(LineNumber, Result<UserRef, String>) + 'a;
 
 /// Reads a list through, in whichever format it is.
 ///
@@ -64,7 +67,7 @@ fn detect(start: &str) -> Format {
 /// One id or name a line; `#` starts a comment, at the start of a line or after white space.
 fn read_text(mut list: impl BufRead, each: &mut EachUser) {
     let mut bytes = Vec::new();
-    for line in 1.. {
+    for line in (1..).map(NonZeroU64::new) {
         bytes.clear();
         match list.read_until(b'\n', &mut bytes) {
             Ok(0) => return,
@@ -93,12 +96,12 @@ fn read_csv(list: impl Read, delimiter: u8, each: &mut EachUser) {
     let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(list);
     let headers = match rows.headers() {
         Ok(headers) => headers.clone(),
-        Err(why) => return each(1, Err(why.to_string())),
+        Err(why) => return each(NonZeroU64::new(1), Err(why.to_string())),
     };
     let column = |name: &str| headers.iter().position(|header| column_name(header) == name);
     let (id, username) = (column("user_id"), column("username"));
     for row in rows.records() {
-        let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+        let line = |position: Option<&csv::Position>| NonZeroU64::new(position?.line());
         match row {
             Ok(row) => {
                 let field = |column: Option<usize>| column.and_then(|column| row.get(column));
@@ -132,7 +135,7 @@ fn read_json(list: impl BufRead, each: &mut EachUser) {
         let text = why.to_string();
         // serde appends the place, which is reported already.
         let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-        each(why.line() as u64, Err(text.to_owned()));
+        each(NonZeroU64::new(why.line() as u64), Err(text.to_owned()));
     }
 }
 
@@ -179,7 +182,7 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
             };
             self.count += 1;
             // An error of the parser carries the line, which the row itself does not know.
-            (self.each)(0, Ok(user.map_err(A::Error::custom)?));
+            (self.each)(None, Ok(user.map_err(A::Error::custom)?));
         }
         Ok(())
     }
@@ -255,7 +258,7 @@ mod tests {
     /// The users of a list of these bytes, or its first broken line.
     fn users(bytes: &[u8]) -> Result<Vec<UserRef>, String> {
         let mut found = Vec::new();
-        read(bytes, &mut |line, user| found.push(user.map_err(|why| format!("{line}: {why}"))))
+        read(bytes, &mut |line, user| found.push(user.map_err(|why| format!("{line:?}: {why}"))))
             .map_err(|why| why.to_string())?;
         found.into_iter().collect()
     }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::UserRef;
-use super::formats;
+use super::formats::{self, LineNumber};
 use crate::exit::Error;
 use crate::input::Problems;
-use crate::model::{IncompleteList, Line, Origin, Outcome, ReadStatus};
+use crate::model::{IncompleteList, ListLine, Origin, Outcome, ReadStatus};
 
 /// The error for a list that can't be used.
 pub(super) fn invalid(problems: Problems) -> Error {
@@ -47,7 +47,7 @@ impl UserList {
         let mut problems = Problems::new(&name);
         let (mut users, mut written) = (0, Ok(()));
         formats::read(&mut input, &mut |line, user| match user {
-            Err(why) => problems.push(NonZeroU64::new(line).map(NonZeroU64::get), why),
+            Err(why) => problems.push(line.map(NonZeroU64::get), why),
             Ok(user) => {
                 users += 1;
                 if written.is_ok() {
@@ -85,8 +85,10 @@ impl UserList {
     /// The users, each with the line that names him.
     pub(super) fn users(self) -> impl Iterator<Item = Result<(UserRef, Origin), IncompleteList>> {
         let list: Arc<str> = self.name.as_str().into();
-        let origin =
-            move |number| Origin { organization: None, line: Some(Line { list: Arc::clone(&list), number }) };
+        let origin = move |number| Origin {
+            organization: None,
+            line: Some(ListLine { list: Arc::clone(&list), number }),
+        };
         let incomplete = move |why: io::Error| IncompleteList {
             source: format!("users from {}", self.name),
             outcome: Outcome::unread(ReadStatus::Error, None, format!("it can't be read again: {why}")),
@@ -107,7 +109,7 @@ impl UserList {
 }
 
 /// A user and the line that names him.
-type Entry = (u64, UserRef);
+type Entry = (LineNumber, UserRef);
 
 fn write_entry(entries: &mut impl io::Write, entry: &Entry) -> io::Result<()> {
     serde_json::to_writer(&mut *entries, entry)?;

@@ -2,6 +2,7 @@
 //! goes into one transaction.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::thread::JoinHandle;
 
 use rusqlite::{
@@ -150,7 +151,7 @@ fn origin(user: &User) -> (Option<&str>, Option<&str>, Option<i64>) {
     (
         user.origin.organization.as_deref(),
         line.map(|line| &*line.list),
-        line.map(|line| line.number.cast_signed()),
+        line.map(|line| line.number.map_or(0, NonZeroU64::get).cast_signed()),
     )
 }
 

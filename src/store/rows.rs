@@ -1,9 +1,11 @@
 //! Between the rows of the tables and the model.
 
+use std::num::NonZeroU64;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, Statement, params};
 
-use crate::model::{Line, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, UserResult};
+use crate::model::{ListLine, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, UserResult};
 
 pub(super) fn instant(seconds: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds, 0)
@@ -29,8 +31,11 @@ pub(super) fn invalid(
 }
 
 pub(super) fn user_from(row: &Row) -> rusqlite::Result<User> {
+    // 0 is the line of a list that has none of its own.
     let line = match (row.get::<_, Option<String>>("list")?, row.get::<_, Option<i64>>("line")?) {
-        (Some(list), Some(number)) => Some(Line { list: list.into(), number: number.cast_unsigned() }),
+        (Some(list), Some(number)) => {
+            Some(ListLine { list: list.into(), number: NonZeroU64::new(number.cast_unsigned()) })
+        }
         _ => None,
     };
     let organization = row.get::<_, Option<String>>("organization")?.map(Into::into);

@@ -1,13 +1,14 @@
 //! The lines of the canonical form: what each holds, in the order in which it is written. The fields are written down here, so
 //! that a model's field that is renamed no longer compiles, and changes no hash.
 
+use std::num::NonZeroU64;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::VERSION;
 use crate::model::{
-    IncompleteList, Line as ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User,
-    UserResult,
+    IncompleteList, ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User, UserResult,
 };
 use crate::store::Run;
 use crate::v1::RunSettings;
@@ -156,7 +157,7 @@ fn write_user<S: Serializer>(user: &User, serializer: S) -> Result<S::Ok, S::Err
         username: username.clone(),
         organization: organization.as_deref().map(str::to_owned),
         list: line.as_ref().map(|line| line.list.to_string()),
-        line: line.as_ref().map(|line| line.number),
+        line: line.as_ref().map(|line| line.number.map_or(0, NonZeroU64::get)),
     };
     fields.serialize(serializer)
 }
@@ -164,7 +165,8 @@ fn write_user<S: Serializer>(user: &User, serializer: S) -> Result<S::Ok, S::Err
 fn read_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<User, D::Error> {
     let UserFields { user_id, username, organization, list, line } = UserFields::deserialize(deserializer)?;
     // One without the other is not written again, so that the line is refused as not canonical.
-    let line = list.zip(line).map(|(list, number)| ListLine { list: list.into(), number });
+    let line =
+        list.zip(line).map(|(list, number)| ListLine { list: list.into(), number: NonZeroU64::new(number) });
     let origin = Origin { organization: organization.map(Into::into), line };
     Ok(User { id: user_id, username, origin })
 }

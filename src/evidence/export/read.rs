@@ -179,6 +179,7 @@ impl<R: BufRead> Iterator for Entries<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
     use std::sync::Arc;
 
     use chrono::DateTime;
@@ -188,7 +189,7 @@ mod tests {
 
     use super::super::LineWriter;
     use super::*;
-    use crate::model::{Line as ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User};
+    use crate::model::{ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User};
     use crate::v1::{RequestSettings, RunSettings};
 
     type Time = DateTime<chrono::Utc>;
@@ -230,7 +231,7 @@ mod tests {
         let line = option::of((text(), any::<u64>()));
         let origin = (option::of(text()), line).prop_map(|(organization, line)| Origin {
             organization: organization.map(Arc::from),
-            line: line.map(|(list, number)| ListLine { list: list.into(), number }),
+            line: line.map(|(list, number)| ListLine { list: list.into(), number: NonZeroU64::new(number) }),
         });
         let user = (text(), option::of(text()), origin).prop_map(|(id, username, origin)| User {
             id,

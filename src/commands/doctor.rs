@@ -22,7 +22,7 @@ use crate::sources::Source;
 
 /// A certificate that ends within these days is likely to end while somebody relies on it.
 const ENDING: TimeDelta = TimeDelta::days(30);
-/// A `Date` is told to the second, and takes its time to come here.
+/// A `Date` is given to the second, and takes its time to come here.
 const SKEW: TimeDelta = TimeDelta::seconds(30);
 
 /// Runs the command.
@@ -42,31 +42,31 @@ pub async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error
 
 async fn examine(settings: AuditSettings, clock: Clock, lines: &mut Vec<Line>) -> Option<()> {
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>();
-    let sources = or_tell(sources, Check::Settings, lines)?;
+    let sources = or_report(sources, Check::Settings, lines)?;
     let in_the_clear = settings.is_in_the_clear();
     let to = &settings.connection;
     let credentials = to.credentials.describe();
     let pace = Pace { concurrency: to.concurrency, rate: to.rate };
     let trust = Trust { verified: !to.insecure_skip_verify, in_the_clear };
-    let client = or_tell(Client::new(settings.connection), Check::Settings, lines)?;
+    let client = or_report(Client::new(settings.connection), Check::Settings, lines)?;
     let found = format!("{} ({}), as {credentials}", client.base(), client.product().title());
     lines.push(Line::ok(Check::Settings, found));
     name(&client, lines).await?;
     let first = connection(&client, &trust, lines).await?;
     challenge(&first.auth, lines)?;
-    let outcome = or_tell(client.try_credentials().await, Check::Credentials, lines)?;
+    let outcome = or_report(client.try_credentials().await, Check::Credentials, lines)?;
     identity::credentials(&outcome, lines)?;
-    let who = or_tell(identity::lines(&client, &sources, lines).await, Check::Identity, lines)?;
-    lines.push(identity::version(&client, who.removed));
+    let access = or_report(identity::lines(&client, &sources, lines).await, Check::Identity, lines)?;
+    lines.push(identity::version(&client, access.removed));
     lines.extend(first.date.map(|date| clock_line(date, clock)));
-    let forecast = forecast::lines(&client, &pace, &sources, who.readable.as_ref()).await;
-    let forecast = or_tell(forecast, Check::Forecast, lines)?;
+    let forecast = forecast::lines(&client, &pace, &sources, access.readable.as_ref()).await;
+    let forecast = or_report(forecast, Check::Forecast, lines)?;
     lines.extend(forecast);
     Some(())
 }
 
 /// The value, or nothing and a line that says why.
-fn or_tell<T, E: Into<Error>>(result: Result<T, E>, check: Check, lines: &mut Vec<Line>) -> Option<T> {
+fn or_report<T, E: Into<Error>>(result: Result<T, E>, check: Check, lines: &mut Vec<Line>) -> Option<T> {
     result.map_err(|why| lines.push(Line::error(check, why.into()))).ok()
 }
 
@@ -112,7 +112,7 @@ async fn connection(client: &Client, trust: &Trust, lines: &mut Vec<Line>) -> Op
                 Some(certificate) if trust.verified => trusted(certificate, Utc::now()),
                 Some(certificate) => Line::warning(
                     Check::Certificate,
-                    format!("not verified: {}", told(certificate)),
+                    format!("not verified: {}", description(certificate)),
                     "leave --insecure-skip-verify out: --ca-cert FILE trusts a private authority",
                 ),
                 None if client.base().scheme() == "https" => Line::warning(
@@ -148,7 +148,7 @@ fn plain(in_the_clear: bool) -> Line {
     )
 }
 
-fn told(certificate: &Certificate) -> String {
+fn description(certificate: &Certificate) -> String {
     format!(
         "{}, issued by {}, from {} to {}",
         certificate.subject,
@@ -161,7 +161,7 @@ fn told(certificate: &Certificate) -> String {
 /// The clock is the system's, by which TLS goes, too.
 fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
     let left = certificate.left(now);
-    let found = format!("{} ({} days left)", told(certificate), left.num_days());
+    let found = format!("{} ({} days left)", description(certificate), left.num_days());
     if left < ENDING {
         let advice = "have it renewed: once it has ended no audit can connect";
         return Line::warning(Check::Certificate, found, advice);
@@ -180,7 +180,7 @@ fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
         "its authority is not known here, or it is for another host: give the authority's certificate with --ca-cert FILE, \
          and check the host in --url"
     };
-    Line::failed(Check::Certificate, told(certificate), advice)
+    Line::failed(Check::Certificate, description(certificate), advice)
 }
 
 fn challenge(auth: &ServerAuth, lines: &mut Vec<Line>) -> Option<()> {

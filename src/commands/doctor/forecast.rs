@@ -15,21 +15,13 @@ const MEASURED: usize = 10;
 const SIZED: usize = 50;
 const SLOW: Duration = Duration::from_secs(2);
 
-/// How many users there are to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Users {
-    Counted(u64),
-    /// Nobody asked for anybody, or the service does not say.
-    Unknown,
-}
-
 /// How hard the audit may ask.
 pub(super) struct Pace {
     pub(super) concurrency: NonZeroUsize,
     pub(super) rate: Option<f64>,
 }
 
-/// Measures, and tells how long an audit takes.
+/// Measures how long an answer takes, and forecasts how long an audit does.
 pub(super) async fn lines(
     client: &Client,
     pace: &Pace,
@@ -65,7 +57,8 @@ pub(super) async fn lines(
     Ok(vec![latency, forecast(users, median, pace)])
 }
 
-async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Users, Error> {
+/// How many users there are to read; `None` where no source is given, or the service does not say.
+async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Option<u64>, Error> {
     let mut users = 0;
     for source in sources {
         let size = match source {
@@ -73,17 +66,17 @@ async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Users, Erro
             CheckedSource::User(_) => Some(1),
             CheckedSource::Project(id) => client.project_size(id).await?,
             CheckedSource::Organization(id) => client.organization_size(id).await?,
-            CheckedSource::AllOrganizations => everybody(client).await?,
+            CheckedSource::AllOrganizations => all_users(client).await?,
         };
         match size {
             Some(size) => users += size,
-            None => return Ok(Users::Unknown),
+            None => return Ok(None),
         }
     }
-    Ok(if sources.is_empty() { Users::Unknown } else { Users::Counted(users) })
+    Ok((!sources.is_empty()).then_some(users))
 }
 
-async fn everybody(client: &Client) -> Result<Option<u64>, Error> {
+async fn all_users(client: &Client) -> Result<Option<u64>, Error> {
     let (ids, outcome) = client.organizations().await?;
     if !outcome.status.is_complete() {
         return Ok(None);
@@ -98,26 +91,26 @@ async fn everybody(client: &Client) -> Result<Option<u64>, Error> {
     Ok((sized > 0).then(|| users * ids.len() as u64 / sized))
 }
 
-fn forecast(users: Users, latency: Duration, pace: &Pace) -> Line {
-    let (count, told) = match users {
-        Users::Counted(0) => {
+fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> Line {
+    let (count, scope) = match users {
+        Some(0) => {
             return Line::failed(
                 Check::Forecast,
                 "nobody to audit: the lists are empty",
                 "check the ids and the lists; an audit of nobody ends with 5",
             );
         }
-        Users::Counted(count) => (count, format!("for {count} users at most")),
-        Users::Unknown => (1000, "per 1,000 users".to_owned()),
+        Some(count) => (count, format!("for {count} users at most")),
+        None => (1000, "per 1,000 users".to_owned()),
     };
     let concurrency = pace.concurrency.get();
     let [least, most] = bounds(count, latency, concurrency, pace.rate).map(time);
     let pace = pace.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
     let found = if least == most {
-        format!("{most} {told}{pace}, at the measured latency")
+        format!("{most} {scope}{pace}, at the measured latency")
     } else {
         format!(
-            "{least} to {most} {told}{pace}: the least if {concurrency} requests at once are answered as fast as one, \
+            "{least} to {most} {scope}{pace}: the least if {concurrency} requests at once are answered as fast as one, \
              the most if one after the other"
         )
     };
@@ -164,8 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_in_units_that_fit() {
-        for (milliseconds, told) in [
+    fn a_time_is_shown_in_units_that_fit() {
+        for (milliseconds, shown) in [
             (0, "under 1 ms"),
             (12, "12 ms"),
             (1_250, "1.2 s"),
@@ -174,7 +167,7 @@ mod tests {
             (9_000_000, "2 h 30 min"),
             (864_000_000, "10 days"),
         ] {
-            assert_eq!(time(Duration::from_millis(milliseconds)), told);
+            assert_eq!(time(Duration::from_millis(milliseconds)), shown);
         }
     }
 }

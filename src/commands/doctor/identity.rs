@@ -7,7 +7,7 @@ use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::sources::CheckedSource;
 
 /// What the rest needs to know.
-pub(super) struct Who {
+pub(super) struct Access {
     /// Somebody whose keys can be read, to measure with.
     pub(super) readable: Option<User>,
     /// Whether the deployment says that there are no personal keys any more.
@@ -57,7 +57,7 @@ pub(super) async fn lines(
     client: &Client,
     sources: &[CheckedSource],
     lines: &mut Vec<Line>,
-) -> Result<Who, Error> {
+) -> Result<Access, Error> {
     let me = match client.credential_owner().await? {
         Ok(UserWithRoles { user, roles }) => {
             let name = user.username.as_deref().unwrap_or_default();
@@ -75,79 +75,72 @@ pub(super) async fn lines(
             None
         }
     };
-    let (line, who) = reach(client, sources, me).await?;
-    lines.push(line);
-    Ok(who)
+    reach(client, sources, me, lines).await
 }
 
 /// Reads somebody else's keys. Who the maker of a programmatic key is can't be asked, so that one reads two users: at
 /// least one of them is somebody else.
-async fn reach(client: &Client, sources: &[CheckedSource], me: Option<User>) -> Result<(Line, Who), Error> {
+async fn reach(
+    client: &Client,
+    sources: &[CheckedSource],
+    me: Option<User>,
+    lines: &mut Vec<Line>,
+) -> Result<Access, Error> {
+    let needed = if me.is_some() { 1 } else { 2 };
     let users = match some_users(client, sources).await? {
         Ok(users) => users,
         Err(found) => {
-            let listed = |source: &CheckedSource| {
-                matches!(
-                    source,
-                    CheckedSource::AllOrganizations
-                        | CheckedSource::Organization(_)
-                        | CheckedSource::Project(_)
-                )
-            };
-            let line = if sources.iter().any(listed) {
-                Line::failed(
-                    Check::Reach,
-                    found,
-                    "use the key of an organization owner, or give a list with --users",
-                )
-            } else {
-                Line::warning(
-                    Check::Reach,
-                    found,
-                    "give a list with --users, and see what the audit can read",
-                )
-            };
-            return Ok((line, Who { readable: me, removed: false }));
+            lines.push(no_list(sources, found));
+            return Ok(Access { readable: me, removed: false });
         }
     };
-    let needed = if me.is_some() { 1 } else { 2 };
-    let others: Vec<_> = users.iter().filter(|user| me.as_ref().is_none_or(|me| me.id != user.id)).collect();
-    let mut readable = me;
+    let others = users.into_iter().filter(|user| me.as_ref().is_none_or(|me| me.id != user.id));
+    let mut access = Access { readable: me.clone(), removed: false };
     let mut read = 0;
-    for user in others.iter().take(needed) {
-        let (_, outcome, _) = client.personal_keys(user).await?;
-        match outcome.status {
+    for user in others.take(needed) {
+        let (_, outcome, _) = client.personal_keys(&user).await?;
+        let line = match outcome.status {
             ReadStatus::Read => {
                 read += 1;
-                readable = Some((*user).clone());
+                access.readable = Some(user);
+                continue;
             }
             ReadStatus::Removed => {
-                let line = Line::ok(Check::Reach, "nobody's keys: there are none to read any more");
-                return Ok((line, Who { readable: None, removed: true }));
+                access = Access { readable: None, removed: true };
+                Line::ok(Check::Reach, "nobody's keys: there are none to read any more")
             }
-            ReadStatus::Forbidden => {
-                let line = self_alone(client.product(), &outcome);
-                return Ok((line, Who { readable, removed: false }));
-            }
+            ReadStatus::Forbidden => self_alone(client.product(), &outcome),
             ReadStatus::NotFound
             | ReadStatus::RateLimited
             | ReadStatus::Partial
             | ReadStatus::Malformed
             | ReadStatus::Error => {
                 let found = format!("the keys of {} could not be read: {}", user.id, refusal(&outcome));
-                let line =
-                    Line::warning(Check::Reach, found, "try again; such users make an audit incomplete");
-                return Ok((line, Who { readable, removed: false }));
+                Line::warning(Check::Reach, found, "try again; such users make an audit incomplete")
             }
-        }
+        };
+        lines.push(line);
+        return Ok(access);
     }
-    let line = if read == needed {
+    lines.push(if read == needed {
         Line::ok(Check::Reach, format!("lists users, and reads keys of others (tried with {read} of them)"))
     } else {
         let found = "lists users, but there are too few to try whether it reads the keys of others";
         Line::warning(Check::Reach, found, "if users come out as `forbidden`, see docs/doctor.md")
+    });
+    Ok(access)
+}
+
+fn no_list(sources: &[CheckedSource], found: String) -> Line {
+    let needs_list = |source: &CheckedSource| match source {
+        CheckedSource::AllOrganizations | CheckedSource::Organization(_) | CheckedSource::Project(_) => true,
+        CheckedSource::List(_) | CheckedSource::User(_) => false,
     };
-    Ok((line, Who { readable, removed: false }))
+    if sources.iter().any(needs_list) {
+        let advice = "use the key of an organization owner, or give a list with --users";
+        return Line::failed(Check::Reach, found, advice);
+    }
+    Line::warning(Check::Reach, found, "give a list with --users, and see what the audit can read")
 }
 
 fn self_alone(product: Product, outcome: &Outcome) -> Line {
@@ -193,14 +186,14 @@ async fn some_users(client: &Client, sources: &[CheckedSource]) -> Result<Result
 /// Whether the deployment still has what is to be audited.
 pub(super) fn version(client: &Client, removed: bool) -> Line {
     let product = client.product();
-    let told = client.service_version();
-    let found = format!("{} {}", product.title(), told.unwrap_or("of a version that it does not tell"));
-    if removed || product::has_removed_personal_keys(product, told) {
+    let version = client.service_version();
+    let found = format!("{} {}", product.title(), version.unwrap_or("of a version that it does not tell"));
+    if removed || product::has_removed_personal_keys(product, version) {
         let found = format!("{found}, which has no personal keys any more");
         let advice = "nothing to audit: those that there were stopped to work with the removal";
         return Line::warning(Check::Version, found, advice);
     }
-    match (product, told) {
+    match (product, version) {
         (Product::OpsManager, None) => {
             let advice =
                 "an Ops Manager tells it; is --product right, and no proxy in the way that drops headers?";

@@ -62,7 +62,7 @@ pub(super) fn check(view: &ReportSettings, deployment: &str) -> Result<(), Error
 
 fn is_waived(waivers: &Waivers, user: &User, deployment: &str, at: DateTime<Utc>) -> bool {
     let waiver = waivers.of_user(user, deployment);
-    waiver.is_some_and(|waiver| waiver.standing(at) != WaiverStatus::Expired)
+    waiver.is_some_and(|waiver| waiver.status(at) != WaiverStatus::Expired)
 }
 
 fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {

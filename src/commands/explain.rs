@@ -96,7 +96,7 @@ impl Page {
         let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
         let waived = waivers
             .of_key(&key.id, &run.deployment)
-            .is_some_and(|it| it.standing(policy.now) != WaiverStatus::Expired);
+            .is_some_and(|it| it.status(policy.now) != WaiverStatus::Expired);
         let but = if waived { ", were it not waived" } else { "" };
         self.line("fails", format!("the gate with --fail-on {}{but}", counts.join(", ")));
         for (at, seen) in seen.iter().enumerate() {
@@ -155,7 +155,7 @@ fn rule(policy: &Policy, judged: &Judgement) -> String {
 fn told(waiver: Option<&Waiver>, policy: &Policy) -> String {
     let Some(waiver) = waiver else { return "none".to_owned() };
     let ticket = waiver.ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
-    let ends = match waiver.standing(policy.now) {
+    let ends = match waiver.status(policy.now) {
         WaiverStatus::Active => format!("until {}", waiver.expires),
         WaiverStatus::Ending => format!("until {}, in {} days", waiver.expires, waiver.days_left(policy.now)),
         WaiverStatus::Expired => format!("EXPIRED on {}: it no longer counts", waiver.expires),

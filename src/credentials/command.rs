@@ -1,5 +1,5 @@
 //! A secret from a command, such as a password manager: its first line of standard output, without a shell. What it
-//! says on standard error goes to the terminal; what it printed is never told.
+//! says on standard error goes to the terminal; what it printed is never shown.
 
 use std::io::Read as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -29,13 +29,13 @@ pub(super) fn first_line_of(
         .spawn()
         // Not by name: what is no program may be a secret.
         .map_err(|why| format!("can't be run: {why}"))?;
-    let told = |why: String| format!("(`{}`) {why}", program.as_str());
+    let named = |why: String| format!("(`{}`) {why}", program.as_str());
     let output = wait(&mut child, timeout);
     if output.is_err() {
         let _ = child.kill();
         let _ = child.wait();
     }
-    first_line(&output.map_err(told)?).ok_or_else(|| told("printed nothing in its first line".to_owned()))
+    first_line(&output.map_err(named)?).ok_or_else(|| named("printed nothing in its first line".to_owned()))
 }
 
 fn wait(child: &mut Child, timeout: Duration) -> Result<Zeroizing<String>, String> {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_program_is_not_told() {
+    fn a_command_that_is_no_program_is_not_shown() {
         let nothing = [Zeroizing::new("s3cr3t-that-is-no-program".to_owned())];
         let why = first_line_of(&nothing, Duration::from_secs(1)).map(drop).unwrap_err();
         assert!(why.contains("can't be run") && !why.contains("s3cr3t"), "{why}");

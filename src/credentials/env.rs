@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::pair;
+use super::new_credential;
 use crate::client::Credential;
 use crate::context::Env;
 use crate::exit::Error;
@@ -16,7 +16,7 @@ pub(super) const PAIRS: [(&str, &str); 4] = [
 ];
 
 /// A variable that holds more than white space.
-pub(super) fn given(env: &Env, name: &str) -> Option<Zeroizing<String>> {
+pub(super) fn non_empty(env: &Env, name: &str) -> Option<Zeroizing<String>> {
     let value = Zeroizing::new(env(name)?);
     let value = value.trim();
     (!value.is_empty()).then(|| Zeroizing::new(value.to_owned()))
@@ -25,23 +25,23 @@ pub(super) fn given(env: &Env, name: &str) -> Option<Zeroizing<String>> {
 /// The first pair that is there, with the name of its public variable; half a pair is a mistake, never passed over.
 pub(super) fn credential(env: &Env) -> Result<Option<(Credential, &'static str)>, Error> {
     for (public_name, private_name) in PAIRS {
-        match (given(env, public_name), given(env, private_name)) {
+        match (non_empty(env, public_name), non_empty(env, private_name)) {
             (Some(public), Some(private)) => {
-                let credential = pair(&public, &private).map_err(|why| {
+                let credential = new_credential(&public, &private).map_err(|why| {
                     Error::input(format!("{public_name} can't be used: {why}"))
                         .help("set it to the public part alone")
                 })?;
                 return Ok(Some((credential, public_name)));
             }
-            (Some(_), None) => return Err(half(public_name, private_name)),
-            (None, Some(_)) => return Err(half(private_name, public_name)),
+            (Some(_), None) => return Err(incomplete(public_name, private_name)),
+            (None, Some(_)) => return Err(incomplete(private_name, public_name)),
             (None, None) => {}
         }
     }
     Ok(None)
 }
 
-fn half(there: &str, missing: &str) -> Error {
+fn incomplete(there: &str, missing: &str) -> Error {
     Error::input(format!("half a credential: {there} is set, {missing} is not"))
         .help(format!("set {missing} too"))
 }
@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn half_a_credential_is_a_mistake() {
         for (there, missing) in [(0, "KEYSUNSET_PRIVATE_KEY"), (1, "KEYSUNSET_PUBLIC_KEY")] {
-            let pair = [("KEYSUNSET_PUBLIC_KEY", "secret"), ("KEYSUNSET_PRIVATE_KEY", "secret")];
-            let why = credential(&env(&[pair[there]])).map(|_| ()).unwrap_err().to_string();
+            let new_credential = [("KEYSUNSET_PUBLIC_KEY", "secret"), ("KEYSUNSET_PRIVATE_KEY", "secret")];
+            let why = credential(&env(&[new_credential[there]])).map(|_| ()).unwrap_err().to_string();
             assert!(why.contains(&format!("{missing} is not")) && !why.contains("secret"), "{why}");
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::entry::Entry;
 use super::secret_file::{self, Unreadable};
 use super::source::SecretSource;
-use super::{csv, pair, toml};
+use super::{csv, new_credential, toml};
 use crate::client::{Credential, Credentials};
 use crate::context::Env;
 use crate::exit::Error;
@@ -80,7 +80,7 @@ fn resolved(entry: &Entry, env: &Env, problems: &mut Problems) -> Option<Credent
         half.map_err(|why| problems.push_with_help(entry.line, why.message, why.help)).ok()
     };
     let (public, private) = (half(&entry.public), half(&entry.private));
-    let credential = pair(&public?, &private?);
+    let credential = new_credential(&public?, &private?);
     credential.map_err(|why| problems.push(entry.line, format!("{owner}: {why}"))).ok()
 }
 
@@ -102,7 +102,7 @@ mod tests {
         read(file.path(), &|name| (name == "SET").then(|| SECRET.to_owned()), true)
     }
 
-    fn told(suffix: &str, text: &str) -> String {
+    fn problems(suffix: &str, text: &str) -> String {
         let why = read_bytes(suffix, text.as_bytes()).map(|_| ()).unwrap_err().to_string();
         assert!(!why.contains("s3cr3t"), "{why}");
         why
@@ -133,8 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once_by_line_and_without_a_value() {
-        let why = told(
+    fn all_problems_are_reported_at_once_by_line_and_without_a_value() {
+        let why = problems(
             ".toml",
             "[default]\npublic-key = 7\nprivate-key = \"s3cr3t\"\n[users.ann]\nprivate-key = \"s3cr3t\"\n\
              [users.bob]\npublic-key = \"bob\"\nprivate-key = \"s3cr3t\"\ns3cr3t = \"s3cr3t\"\n[s3cr3t]\n\
@@ -145,18 +145,22 @@ mod tests {
         {
             assert!(why.contains(line), "{line}: {why}");
         }
-        let why =
-            told(".csv", "user,public_key,private_key\nann,s3cr3t\n,b,s3cr3t\nAnn,a,s3cr3t\nann,a,s3cr3t\n");
+        let why = problems(
+            ".csv",
+            "user,public_key,private_key\nann,s3cr3t\n,b,s3cr3t\nAnn,a,s3cr3t\nann,a,s3cr3t\n",
+        );
         for line in [":2:", ":3:", ":5: the same user as in line 4"] {
             assert!(why.contains(line), "{line}: {why}");
         }
-        assert!(told(".csv", "ann,abcdwxyz,s3cr3t\nbob,abcdwxyz,s3cr3t\n").contains(":1: column 1"));
-        assert!(told(".toml", "[users.ann]\npublic-key = \"a\"\nprivate-key = \"s3cr3t\n").contains(":3:"));
+        assert!(problems(".csv", "ann,abcdwxyz,s3cr3t\nbob,abcdwxyz,s3cr3t\n").contains(":1: column 1"));
+        assert!(
+            problems(".toml", "[users.ann]\npublic-key = \"a\"\nprivate-key = \"s3cr3t\n").contains(":3:")
+        );
     }
 
     #[test]
-    fn what_a_field_names_and_is_not_there_is_told_for_all_at_once_and_not_repeated() {
-        let why = told(
+    fn what_a_field_names_in_vain_is_reported_at_once_and_not_shown() {
+        let why = problems(
             ".csv",
             "user,public_key,private_key_env,private_key_file\nann,a,s3cr3t,\nbob,b,,s3cr3t/file\ncem,c,SET,\n",
         );
@@ -173,7 +177,7 @@ mod tests {
         }
 
         #[test]
-        fn a_file_cut_and_twisted_anywhere_tells_no_value(at in 0_usize..260, with in "[\\PC\n\r\"=\\[\\],]{0,3}", take in 0_usize..9) {
+        fn a_file_cut_and_twisted_anywhere_shows_no_value(at in 0_usize..260, with in "[\\PC\n\r\"=\\[\\],]{0,3}", take in 0_usize..9) {
             let toml = format!("[default]\npublic-key = \"all\"\nprivate-key = \"{SECRET}\"\n[users.\"ann@example.com\"]\n\
                 public-key = \"{SECRET}\"\nprivate-key-env = \"{SECRET}\"\n[users.bob]\npublic-key-file = \"{SECRET}\"\n\
                 private-key = \"\"\"\n{SECRET}\"\"\"\n");

@@ -8,8 +8,8 @@
 //! The first that has a credential gives the one that asks for whoever has none of their own. Users' own come from the
 //! file alone, and hold whatever the default is.
 //!
-//! A secret is never told, not even where it stands at the wrong place: what is wrong with a file is told by line, and a
-//! name only where it is known to name something. In memory it is wiped once it is no longer needed: the text of the
+//! A secret is never shown, not even one in the wrong place: what is wrong with a file is reported by line, and a name is
+//! shown only where it is known to name something. In memory it is wiped once it is no longer needed: the text of the
 //! files, what a command prints, and the values taken from them are `Zeroizing` or `SecretString`. That does not reach
 //! the environment of the process, buffers inside the `csv` crate, values that the `toml` crate had to unescape and that
 //! stood where no secret belongs, and the plain strings that `digest_auth` builds for each answer.
@@ -101,13 +101,13 @@ fn nothing(file: Option<&Path>, profile: Option<&Profile>, may_ask: bool) -> Err
 }
 
 /// A credential of two parts, or what is wrong with the public one.
-fn pair(public: &str, private: &str) -> Result<Credential, &'static str> {
+fn new_credential(public: &str, private: &str) -> Result<Credential, &'static str> {
     if !public.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err(
             "the public part holds a character that can't stand in a header; is it the whole of one line?",
         );
     }
-    // It is told in errors and reports, so that a private part in its place would be told, too.
+    // It is shown in errors and reports, so that a private part in its place would be, too.
     if is_uuid(public) {
         return Err("the public part looks like a private one; were the two swapped?");
     }
@@ -150,7 +150,9 @@ mod tests {
     #[test]
     fn a_public_part_of_two_lines_is_no_header() {
         assert!(
-            pair("a\nb", "x").is_err() && pair("ä", "x").is_err() && pair("ann@example.com", "ä").is_ok()
+            new_credential("a\nb", "x").is_err()
+                && new_credential("ä", "x").is_err()
+                && new_credential("ann@example.com", "ä").is_ok()
         );
     }
 }

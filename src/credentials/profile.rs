@@ -10,7 +10,7 @@ use url::Url;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::secret_file::{quoted, shared};
-use super::{env, pair};
+use super::{env, new_credential};
 use crate::client::Credential;
 use crate::context::Env;
 use crate::exit::Error;
@@ -29,14 +29,14 @@ pub struct Profile {
     tool: Tool,
     name: String,
     path: PathBuf,
-    raw: Raw,
+    settings: ToolSettings,
     public: Option<String>,
     private: Option<SecretString>,
 }
 
-/// What is told about the deployment, as it stands there.
+/// What a profile or the variables of a tool say about the deployment, in the tool's words.
 #[derive(Default)]
-struct Raw {
+struct ToolSettings {
     service: Option<String>,
     url: Option<String>,
     org: Option<String>,
@@ -47,7 +47,7 @@ struct Raw {
 /// What a profile or the tools' variables say about the deployment: the layer below `keysunset.toml`.
 #[derive(Default)]
 pub struct Deployment {
-    /// Where it is; an error where what stands there is no URL, which only matters if it is needed.
+    /// Where it is; an error where what is given is no URL, which only matters if it is needed.
     pub url: Option<Result<Url, Error>>,
     /// Which organization to audit.
     pub org: Option<String>,
@@ -71,32 +71,33 @@ impl Deployment {
 #[must_use]
 pub fn deployment(profile: Option<&Profile>, env: &Env) -> Deployment {
     if let Some(profile) = profile {
-        return Raw::of_env(profile.tool, env).over(&profile.raw).told(profile.tool, true);
+        let settings = ToolSettings::from_env(profile.tool, env).with_fallback(&profile.settings);
+        return settings.deployment(profile.tool, true);
     }
     let [mongocli, atlas] =
-        [Tool::Mongocli, Tool::Atlas].map(|tool| Raw::of_env(tool, env).told(tool, false));
+        [Tool::Mongocli, Tool::Atlas].map(|tool| ToolSettings::from_env(tool, env).deployment(tool, false));
     if mongocli.url.is_some() || (atlas.url.is_none() && mongocli.org.is_some()) { mongocli } else { atlas }
 }
 
-impl Raw {
-    fn of_env(tool: Tool, env: &Env) -> Self {
-        let given = |name: &str| env::given(env, name).map(|value| value.as_str().to_owned());
+impl ToolSettings {
+    fn from_env(tool: Tool, env: &Env) -> Self {
+        let non_empty = |name: &str| env::non_empty(env, name).map(|value| value.as_str().to_owned());
         match tool {
             Tool::Mongocli => Self {
-                service: given("MCLI_SERVICE"),
-                url: given("MCLI_OPS_MANAGER_URL"),
-                org: given("MCLI_ORG_ID"),
+                service: non_empty("MCLI_SERVICE"),
+                url: non_empty("MCLI_OPS_MANAGER_URL"),
+                org: non_empty("MCLI_ORG_ID"),
                 ..Self::default()
             },
             Tool::Atlas => Self {
-                url: given("MONGODB_ATLAS_BASE_URL"),
-                org: given("MONGODB_ATLAS_ORG_ID"),
+                url: non_empty("MONGODB_ATLAS_BASE_URL"),
+                org: non_empty("MONGODB_ATLAS_ORG_ID"),
                 ..Self::default()
             },
         }
     }
 
-    fn of_table(table: &Table) -> Self {
+    fn from_table(table: &Table) -> Self {
         let text = |name: &str| {
             let text = table.get(name).and_then(Value::as_str).map(str::trim);
             text.filter(|text| !text.is_empty()).map(str::to_owned)
@@ -116,18 +117,18 @@ impl Raw {
         }
     }
 
-    fn over(self, lower: &Self) -> Self {
+    fn with_fallback(self, fallback: &Self) -> Self {
         Self {
-            service: self.service.or_else(|| lower.service.clone()),
-            url: self.url.or_else(|| lower.url.clone()),
-            org: self.org.or_else(|| lower.org.clone()),
-            ca_cert: self.ca_cert.or_else(|| lower.ca_cert.clone()),
-            skip_verify: self.skip_verify || lower.skip_verify,
+            service: self.service.or_else(|| fallback.service.clone()),
+            url: self.url.or_else(|| fallback.url.clone()),
+            org: self.org.or_else(|| fallback.org.clone()),
+            ca_cert: self.ca_cert.or_else(|| fallback.ca_cert.clone()),
+            skip_verify: self.skip_verify || fallback.skip_verify,
         }
     }
 
     /// In our terms. The cloud services need no address; a profile of the Atlas CLI is one of them by itself.
-    fn told(self, tool: Tool, is_profile: bool) -> Deployment {
+    fn deployment(self, tool: Tool, is_profile: bool) -> Deployment {
         const CLOUD: &str = "https://cloud.mongodb.com";
         let atlas = tool == Tool::Atlas && (is_profile || self.url.is_some());
         let (product, address) = match self.service.as_deref() {
@@ -179,7 +180,7 @@ impl Profile {
             let names: Vec<_> = names.collect();
             let found = names.iter().find(|known| known.eq_ignore_ascii_case(name));
             let found = found.and_then(|found| root.get_mut(found)).and_then(Value::as_table_mut);
-            let profile = found.map(|table| Self::of(*tool, name, path, table));
+            let profile = found.map(|table| Self::from_table(*tool, name, path, table));
             wipe(&mut Value::Table(root));
             if let Some(profile) = profile {
                 return Ok(profile);
@@ -196,7 +197,7 @@ impl Profile {
             .help("name one of these with --profile"))
     }
 
-    fn of(tool: Tool, name: &str, path: &Path, table: &mut Table) -> Self {
+    fn from_table(tool: Tool, name: &str, path: &Path, table: &mut Table) -> Self {
         let mut take = |name: &str| match table.remove(name) {
             Some(Value::String(text)) => {
                 let text = Zeroizing::new(text);
@@ -210,7 +211,7 @@ impl Profile {
             tool,
             name: name.to_owned(),
             path: path.to_owned(),
-            raw: Raw::of_table(table),
+            settings: ToolSettings::from_table(table),
             public,
             private,
         }
@@ -218,7 +219,7 @@ impl Profile {
 
     /// The API key of the profile, if it holds one.
     pub(super) fn credential(&self) -> Result<Option<Credential>, Error> {
-        let half = |there: &str, missing: &str, why: &str| {
+        let incomplete = |there: &str, missing: &str, why: &str| {
             Error::input(format!("half a credential: {self} has {there} and no {missing}{why}"))
                 .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY, or use --credentials")
         };
@@ -226,17 +227,17 @@ impl Profile {
             (None, None) => Ok(None),
             (Some(_), None) => {
                 let why = "; newer tools keep it in the system's key ring, which is not read";
-                Err(half("public_api_key", "private_api_key", why))
+                Err(incomplete("public_api_key", "private_api_key", why))
             }
-            (None, Some(_)) => Err(half("private_api_key", "public_api_key", "")),
+            (None, Some(_)) => Err(incomplete("private_api_key", "public_api_key", "")),
             (Some(public), Some(private)) => {
                 if let Some(mode) = std::fs::metadata(&self.path).ok().as_ref().and_then(shared) {
                     let path = quoted(&self.path);
                     let why = format!("others can read or change {path} (mode {mode:04o})");
                     warn(&why, Some(&format!("chmod 600 {path}")));
                 }
-                let pair = pair(public, private.expose_secret());
-                pair.map(Some).map_err(|why| Error::input(format!("{self} can't be used: {why}")))
+                let new_credential = new_credential(public, private.expose_secret());
+                new_credential.map(Some).map_err(|why| Error::input(format!("{self} can't be used: {why}")))
             }
         }
     }

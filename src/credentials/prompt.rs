@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use zeroize::Zeroizing;
 
-use super::pair;
+use super::new_credential;
 use crate::client::Credential;
 use crate::exit::Error;
 
@@ -28,5 +28,7 @@ pub(super) fn ask() -> Result<Option<Credential>, Error> {
     if private.is_empty() {
         return Ok(None);
     }
-    pair(public, private).map(Some).map_err(|why| Error::input(format!("this can't be used: {why}")))
+    new_credential(public, private)
+        .map(Some)
+        .map_err(|why| Error::input(format!("this can't be used: {why}")))
 }

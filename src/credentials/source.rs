@@ -55,7 +55,7 @@ impl SecretSource {
     pub(super) fn get(&self, owner: &str, env: &Env) -> Result<Zeroizing<String>, Error> {
         match self {
             Self::Inline(text) => Ok(text.clone()),
-            Self::Env(name) => env::given(env, name).ok_or_else(|| {
+            Self::Env(name) => env::non_empty(env, name).ok_or_else(|| {
                 Error::input(format!("the environment variable named here for {owner} is not set, or empty"))
             }),
             Self::File(path) => from_file(Path::new(path.as_str()), owner),

@@ -95,14 +95,14 @@ impl<'a> Judge<'a> {
         if !places.contains(deployment) {
             places.insert(deployment.to_owned());
         }
-        Some((waiver, waiver.standing(self.now)))
+        Some((waiver, waiver.status(self.now)))
     }
 
     /// What there is to say of the waivers, in the order of their file, once all rows have passed.
     pub(super) fn lapses(&self) -> Vec<WaiverIssue<'a>> {
         let lapse = |waiver: &'a Waiver| {
             let met = self.met.get(&entry(waiver)).map_or(0, BTreeSet::len);
-            let kind = match waiver.standing(self.now) {
+            let kind = match waiver.status(self.now) {
                 _ if met == 0 => WaiverIssueKind::Unmatched,
                 WaiverStatus::Expired => WaiverIssueKind::Expired,
                 _ if met > 1 => WaiverIssueKind::SeveralDeployments,

@@ -17,7 +17,7 @@ use crate::model::User;
 
 pub use paste::entry_to_paste;
 
-/// In days: a waiver that ends so soon is to be told.
+/// In days: a waiver that ends so soon is reported.
 const SOON: i64 = 14;
 
 /// What a waiver is of.
@@ -73,7 +73,7 @@ pub struct Waiver {
 impl Waiver {
     /// As of `now`: it counts until the end of its last day, UTC.
     #[must_use]
-    pub fn standing(&self, now: DateTime<Utc>) -> WaiverStatus {
+    pub fn status(&self, now: DateTime<Utc>) -> WaiverStatus {
         match self.days_left(now) {
             ..0 => WaiverStatus::Expired,
             0..=SOON => WaiverStatus::Ending,
@@ -95,9 +95,8 @@ impl Waiver {
 pub struct Waivers {
     /// In the order of the file.
     all: Vec<Waiver>,
-    /// Where in `all` the waiver of a key or user stands.
-    keys: HashMap<String, Vec<usize>>,
-    users: HashMap<String, Vec<usize>>,
+    /// Indices into `all`.
+    by_target: HashMap<Target, Vec<usize>>,
     /// Of the file's bytes.
     sha256: Option<String>,
 }
@@ -112,20 +111,16 @@ impl Waivers {
     /// A file that can't be read, is too long or not UTF-8; or all mistakes in it, with their lines.
     pub fn read(path: &Path, today: NaiveDate) -> Result<Self, Error> {
         let (all, sha256) = file::read(path, today)?;
-        Ok(Self { sha256: Some(sha256), ..Self::of(all) })
+        Ok(Self { sha256: Some(sha256), ..Self::new(all) })
     }
 
-    /// Of waivers in the order of their file, no two of the same target.
-    fn of(all: Vec<Waiver>) -> Self {
-        let (mut keys, mut users) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+    /// From waivers in the order of their file, no two of the same target in the same deployment.
+    fn new(all: Vec<Waiver>) -> Self {
+        let mut by_target = HashMap::<_, Vec<_>>::new();
         for (at, waiver) in all.iter().enumerate() {
-            let places = match &waiver.target {
-                Target::Key(id) => keys.entry(id.clone()),
-                Target::User(user) => users.entry(user.clone()),
-            };
-            places.or_default().push(at);
+            by_target.entry(waiver.target.clone()).or_default().push(at);
         }
-        Self { all, keys, users, sha256: None }
+        Self { all, by_target, sha256: None }
     }
 
     /// The SHA-256 of the file that they were read from, in hexadecimal digits; `None` where there was none.
@@ -134,32 +129,30 @@ impl Waivers {
         self.sha256.as_deref()
     }
 
-    /// The waiver of this key of this deployment, whatever its standing. One that names the deployment comes first.
+    /// The waiver of this key of this deployment, whatever its status. One that names the deployment comes first.
     #[must_use]
     pub fn of_key(&self, key_id: &str, deployment: &str) -> Option<&Waiver> {
-        // Most runs have none, and then nothing is to be built for each of their keys.
-        if self.keys.is_empty() {
-            return None;
-        }
-        self.there(self.keys.get(&key_id.to_lowercase())?, deployment)
+        self.find(Target::Key, key_id, deployment)
     }
 
-    /// The waiver of this user of this deployment, whatever its standing: by id, or else by name. One that names the
+    /// The waiver of this user of this deployment, whatever its status: by id, or else by name. One that names the
     /// deployment comes first.
     #[must_use]
     pub fn of_user(&self, user: &User, deployment: &str) -> Option<&Waiver> {
-        if self.users.is_empty() {
-            return None;
-        }
-        let of = |name: &str| self.there(self.users.get(&name.to_lowercase())?, deployment);
-        of(&user.id).or_else(|| user.username.as_deref().and_then(of))
+        let find = |name: &str| self.find(Target::User, name, deployment);
+        find(&user.id).or_else(|| user.username.as_deref().and_then(find))
     }
 
-    fn there(&self, places: &[usize], deployment: &str) -> Option<&Waiver> {
-        let named = |name: Option<&str>| {
-            places.iter().map(|at| &self.all[*at]).find(|waiver| waiver.deployment.as_deref() == name)
+    fn find(&self, target: fn(String) -> Target, name: &str, deployment: &str) -> Option<&Waiver> {
+        // Most runs have none, and then nothing is to be built for each of their keys.
+        if self.all.is_empty() {
+            return None;
+        }
+        let found = self.by_target.get(&target(name.to_lowercase()))?;
+        let counts_in = |name: Option<&str>| {
+            found.iter().map(|at| &self.all[*at]).find(|waiver| waiver.deployment.as_deref() == name)
         };
-        named(Some(deployment)).or_else(|| named(None))
+        counts_in(Some(deployment)).or_else(|| counts_in(None))
     }
 
     /// In the order of the file.
@@ -186,9 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn it_counts_to_the_end_of_its_last_day_and_is_told_14_days_before() {
+    fn it_counts_to_the_end_of_its_last_day_and_is_reported_14_days_before() {
         let waiver = waiver(Target::Key(String::new()));
-        for (now, standing, left) in [
+        for (now, status, left) in [
             ("2024-03-31T00:00:00Z", WaiverStatus::Active, 365),
             ("2025-03-16T23:59:59Z", WaiverStatus::Active, 15),
             ("2025-03-17T00:00:00Z", WaiverStatus::Ending, 14),
@@ -198,7 +191,7 @@ mod tests {
             ("2026-03-31T12:00:00Z", WaiverStatus::Expired, -365),
         ] {
             let now = now.parse().unwrap();
-            assert_eq!((waiver.standing(now), waiver.days_left(now)), (standing, left), "{now}");
+            assert_eq!((waiver.status(now), waiver.days_left(now)), (status, left), "{now}");
         }
     }
 
@@ -210,7 +203,7 @@ mod tests {
             Target::Key(id.to_owned()),
             Target::User(id.replace('5', "6")),
         ];
-        let waivers = Waivers::of(targets.clone().map(waiver).to_vec());
+        let waivers = Waivers::new(targets.clone().map(waiver).to_vec());
         assert!(waivers.iter().map(|waiver| waiver.target.clone()).eq(targets.clone()));
         assert_eq!(waivers.iter().count(), 3);
         let found = |waiver: Option<&Waiver>| waiver.map(|waiver| waiver.target.clone());
@@ -239,10 +232,10 @@ mod tests {
         let id = "5af9a1d29cc0cdb6acdca6d5";
         let anywhere = waiver(Target::Key(id.to_owned()));
         let staging = Waiver { deployment: Some("staging".to_owned()), ..anywhere.clone() };
-        let alone = Waivers::of(vec![staging.clone()]);
+        let alone = Waivers::new(vec![staging.clone()]);
         assert_eq!(alone.of_key(id, "prod"), None);
         assert_eq!(alone.of_key(id, "staging"), Some(&staging));
-        let both = Waivers::of(vec![anywhere.clone(), staging.clone()]);
+        let both = Waivers::new(vec![anywhere.clone(), staging.clone()]);
         assert_eq!(both.of_key(id, "prod"), Some(&anywhere));
         assert_eq!(both.of_key(id, "staging"), Some(&staging));
     }

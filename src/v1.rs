@@ -2,6 +2,8 @@
 //! the settings that a store keeps of each run. The names are promised outward as version 1, so that whoever reads one of
 //! them reads all; a field that is renamed, or means something else, takes a version 2.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -22,6 +24,30 @@ pub struct RunSettings {
     /// How the deployment was asked.
     #[serde(flatten)]
     pub requests: RequestSettings,
+}
+
+/// What tells a list of users from another of the same name: one of [`RunSettings::lists`], where it is a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListFingerprint {
+    /// Repeats included.
+    pub users: u64,
+    /// Of its bytes, in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl fmt::Display for ListFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} users, SHA-256 {}", self.users, self.sha256)
+    }
+}
+
+impl ListFingerprint {
+    /// From the text; `None` where it is of something else, such as saved answers.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (users, sha256) = text.split_once(" users, SHA-256 ")?;
+        Some(Self { users: users.parse().ok()?, sha256: sha256.to_owned() })
+    }
 }
 
 /// How the requests of a run were made.

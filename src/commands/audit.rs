@@ -101,7 +101,11 @@ fn facts(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy) -
         started_at: policy.now,
         settings: RunSettings {
             sources: settings.sources.iter().map(Source::to_string).collect(),
-            lists: checked.iter().filter_map(CheckedSource::fingerprint).collect(),
+            lists: checked
+                .iter()
+                .filter_map(CheckedSource::fingerprint)
+                .map(|list| list.to_string())
+                .collect(),
             cutoff: policy.cutoff,
             active_within: policy.active_within,
             requests: RequestSettings {

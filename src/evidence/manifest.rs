@@ -13,7 +13,7 @@ use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::{self, Format, Output, ReportInput};
 use crate::store::{self, Run, Store};
-use crate::v1::RunSettings;
+use crate::v1::{ListFingerprint, RunSettings};
 
 /// Its name beside the reports.
 pub const NAME: &str = report::MANIFEST;
@@ -267,11 +267,9 @@ impl PreviousManifest {
 }
 
 impl UserList {
-    /// From `100 users, SHA-256 5f70…`.
     fn new(text: &str) -> Self {
-        let parts = text.split_once(" users, SHA-256 ");
-        let parts = parts.and_then(|(users, sha256)| Some((users.parse().ok()?, sha256.to_owned())));
-        let (users, sha256) = parts.unzip();
+        let list = ListFingerprint::parse(text);
+        let (users, sha256) = list.map(|list| (list.users, list.sha256)).unzip();
         Self { users, sha256, text: text.to_owned() }
     }
 }

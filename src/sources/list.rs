@@ -14,6 +14,7 @@ use super::formats::{self, LineNumber};
 use crate::exit::Error;
 use crate::input::Problems;
 use crate::model::{IncompleteList, ListLine, Origin, Outcome, ReadStatus};
+use crate::v1::ListFingerprint;
 
 /// The error for a list that can't be used.
 pub(super) fn invalid(problems: Problems) -> Error {
@@ -72,8 +73,8 @@ impl UserList {
 
     /// What tells this list from another of the same name: how many users, and the SHA-256 of its bytes.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
-        format!("{} users, SHA-256 {}", self.users, self.digest)
+    pub fn fingerprint(&self) -> ListFingerprint {
+        ListFingerprint { users: self.users, sha256: self.digest.clone() }
     }
 
     /// How many users it names, repeats included.

@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::exit::Error;
 use crate::input::Problems;
 use crate::model::{IncompleteList, Origin, User, UserResult};
+use crate::v1::ListFingerprint;
 
 /// One thing that was asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub enum CheckedSource {
 impl CheckedSource {
     /// What tells a list from another of the same name; `None` for what is asked of the deployment.
     #[must_use]
-    pub fn fingerprint(&self) -> Option<String> {
+    pub fn fingerprint(&self) -> Option<ListFingerprint> {
         match self {
             Self::List(list) => Some(list.fingerprint()),
             Self::User(_) | Self::Project(_) | Self::Organization(_) | Self::AllOrganizations => None,

@@ -97,7 +97,7 @@ impl TryFrom<String> for Suffix {
     }
 }
 
-/// A personal API key, as far as the service tells. Any field but the id may be missing on an old server.
+/// A personal API key, as far as the service shows it. Any field but the id may be missing on an old server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PersonalKey {
     /// 24 hexadecimal digits.

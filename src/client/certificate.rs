@@ -1,4 +1,4 @@
-//! What a server's certificate says: whose it is, who vouches for it, and how long.
+//! What a server's certificate says: its subject, its issuer, and how long it is valid.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-/// A server's own certificate, as far as a person wants to know it. All text is foreign.
+/// A server's own certificate, as far as a person wants to know it. All text in it is the server's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// As RFC 4514 writes a name, or the first host it is for where the subject is empty, as with newer authorities.
@@ -21,7 +21,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads one; `None` for what is none.
+    /// Reads one; `None` for bytes that are none.
     pub(super) fn from_der(der: &[u8]) -> Option<Self> {
         let certificate = x509_cert::Certificate::from_der(der).ok()?;
         let certificate = certificate.tbs_certificate();
@@ -37,13 +37,13 @@ impl Certificate {
         })
     }
 
-    /// How long it has yet to live; negative once it has expired.
+    /// How long it is still valid; negative once it has expired.
     #[must_use]
-    pub fn left(&self, now: DateTime<Utc>) -> TimeDelta {
+    pub fn remaining(&self, now: DateTime<Utc>) -> TimeDelta {
         self.not_after - now
     }
 
-    /// Whether it vouches for itself.
+    /// Whether it was issued by its own subject.
     #[must_use]
     pub fn is_self_signed(&self) -> bool {
         self.subject == self.issuer
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_tells_whose_it_is_and_how_long() {
+    fn subject_issuer_and_validity_are_read() {
         let read = Certificate::from_der(&der(include_str!("../../tests/data/tls/signed.pem"))).unwrap();
         assert_eq!(read.subject, "CN=om.example,O=Example");
         assert_eq!(read.issuer, "CN=Example Authority");
@@ -83,17 +83,20 @@ mod tests {
         assert_eq!(rfc3339(read.not_after), "2026-01-01T00:00:00Z");
         assert!(!read.is_self_signed());
         let day_before = read.not_after - TimeDelta::days(1);
-        assert_eq!((read.left(day_before).num_days(), read.left(read.not_after).num_days()), (1, 0));
+        assert_eq!(
+            (read.remaining(day_before).num_days(), read.remaining(read.not_after).num_days()),
+            (1, 0)
+        );
     }
 
     #[test]
-    fn without_a_subject_it_is_named_by_its_first_host() {
+    fn without_a_subject_a_certificate_has_the_name_of_its_first_host() {
         let read = Certificate::from_der(&der(include_str!("../../tests/data/tls/hosts.pem"))).unwrap();
         assert_eq!(read.subject, "om.example");
     }
 
     #[test]
-    fn what_is_no_certificate_is_none() {
+    fn bytes_that_are_no_certificate_are_none() {
         let whole = der(include_str!("../../tests/data/tls/signed.pem"));
         for bytes in [&b""[..], b"\x30", b"certificate", &whole[..whole.len() - 1]] {
             assert_eq!(Certificate::from_der(bytes), None);

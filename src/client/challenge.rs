@@ -210,7 +210,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Foreign bytes: any header at all ends in a challenge or in a reason, never in a panic.
+        /// Any header at all ends in a challenge or in a reason, never in a panic.
         #[test]
         fn any_header_is_answered_or_refused(bytes in proptest::collection::vec(0x20_u8..=0xff, 0..200)) {
             let value = HeaderValue::from_bytes(&bytes);
@@ -218,7 +218,7 @@ mod tests {
             let _ = pick(&headers);
         }
 
-        /// What a server quotes comes out as it meant it, wherever it stands and whatever stands beside it.
+        /// A quoted value comes out as the server meant it, whatever is before it and between the parameters.
         #[test]
         fn a_quoted_realm_and_nonce_come_out_whole(
             realm in "[ -~]{0,20}",

@@ -150,7 +150,7 @@ mod tests {
     const MILLISECOND: Duration = Duration::from_millis(1);
 
     #[test]
-    fn concurrency_rises_by_one_a_round_while_latency_holds() {
+    fn concurrency_rises_by_one_a_round_while_latency_is_steady() {
         let mut limit = AdaptiveLimit::new(6, Instant::now());
         let mut rises = Vec::new();
         for answer in 1..=20 {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn concurrency_halves_once_for_all_who_were_in_flight_and_never_below_one() {
+    fn concurrency_halves_once_for_all_requests_in_flight() {
         let start = Instant::now();
         let mut limit = AdaptiveLimit::new(4, start);
         assert!(limit.reduce(start, start + MILLISECOND));

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_read_with_the_own_credential_by_id_or_name_and_else_with_the_default() {
+    fn a_users_own_credential_goes_before_the_default() {
         let per_user = vec![
             ("aa".to_owned(), credential("by-id")),
             ("Bob@example.com".to_owned(), credential("by-name")),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_default_nobody_else_is_read() {
+    fn without_a_default_only_users_with_a_credential_are_read() {
         let store = CredentialStore::new(Credentials {
             default: None,
             per_user: vec![("aa".to_owned(), credential("own"))],

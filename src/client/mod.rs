@@ -84,7 +84,7 @@ impl Client {
     /// Sets up, without a request.
     ///
     /// # Errors
-    /// A certificate file that holds none.
+    /// A certificate file without a certificate, or other TLS settings that can't be used.
     pub fn new(connection: Connection) -> Result<Self, Error> {
         Ok(Self {
             http: http_client(&connection)?,

@@ -168,7 +168,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Foreign bytes: whatever the header says, it asks for a pause or for none.
+        /// Whatever the header says, it asks for a pause or for none.
         #[test]
         fn any_retry_after_is_a_pause_or_none(text in "\\PC*") {
             let _ = retry_after(&text, std::time::UNIX_EPOCH);

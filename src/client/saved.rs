@@ -403,7 +403,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Foreign bytes: any body says something.
+        /// Any body says something.
         #[test]
         fn any_body_says_something(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200), status: Option<u16>) {
             let _ = read_saved(&SavedAnswer { status, version: Some("4.4"), product: Product::OpsManager, body: &bytes });

@@ -36,7 +36,7 @@ struct Link {
 }
 
 impl<T: DeserializeOwned> Page<T> {
-    /// Reads a page. A row that can't be read is left out and told; the others are kept.
+    /// Reads a page. A row that can't be read is left out and reported; the others are kept.
     ///
     /// # Errors
     /// What is wrong with the document as a whole.
@@ -167,7 +167,7 @@ impl Key {
         self.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     }
 
-    /// `is_own` tells of a suffix whether it is that of a credential in use.
+    /// `is_own` says of a suffix whether it is that of a credential in use.
     pub(super) fn into_model(self, is_own: impl Fn(Option<&Suffix>) -> bool) -> PersonalKey {
         let suffix = self.mask.as_deref().and_then(Suffix::from_key);
         let auditing = is_own(suffix.as_ref());
@@ -237,7 +237,7 @@ pub(super) struct Organization {
     pub(super) id: String,
 }
 
-/// A row of a list: what it is told apart by.
+/// A row of a list, which has an id.
 pub(super) trait Identified {
     /// Never empty.
     fn id(&self) -> &str;
@@ -261,7 +261,7 @@ impl Identified for Organization {
     }
 }
 
-/// What has no id can't be told from another.
+/// Rows without an id can't be told from one another.
 fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = String::deserialize(deserializer)?;
     if id.is_empty() { Err(D::Error::custom("an empty id")) } else { Ok(id) }
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn one_row_that_cannot_be_read_is_told_and_the_others_are_kept() {
+    fn an_unreadable_row_is_reported_and_the_others_are_kept() {
         let page = keys(&format!(
             r#"{{"results":[{KEY},{{"id":"b","lastUsed":"yesterday"}},{KEY}],"totalCount":3}}"#
         ));
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_page_is_refused() {
+    fn a_body_that_is_no_page_is_refused() {
         for body in [
             "",
             "<html>",
@@ -359,7 +359,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Foreign bytes: any body is a page or is refused.
+        /// Any body is a page or is refused.
         #[test]
         fn any_body_is_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             let _ = (Page::<Key>::read(&bytes), single::<Account>(&bytes), ErrorDocument::read(&bytes));

@@ -160,7 +160,7 @@ fn description(certificate: &Certificate) -> String {
 
 /// The clock is the system's, by which TLS goes, too.
 fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
-    let left = certificate.left(now);
+    let left = certificate.remaining(now);
     let found = format!("{} ({} days left)", description(certificate), left.num_days());
     if left < ENDING {
         let advice = "have it renewed: once it has ended no audit can connect";
@@ -170,7 +170,7 @@ fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
 }
 
 fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
-    let advice = if certificate.left(now) < TimeDelta::zero() {
+    let advice = if certificate.remaining(now) < TimeDelta::zero() {
         "it has expired: have it renewed"
     } else if certificate.not_before > now {
         "it is not valid yet: check this machine's clock"

@@ -7,7 +7,7 @@ use crate::report::text::printable;
 use crate::store::{Journal, NewRun, Run, Store, UserCounts};
 use crate::v1::RunSettings;
 
-/// Where a run stands when it begins.
+/// A run when it begins.
 pub(super) enum Begun {
     /// Users have yet to be read.
     Open { journal: Journal, missing: Vec<User>, resumed: bool },

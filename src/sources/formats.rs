@@ -264,7 +264,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Foreign bytes: any file is a list, or says what is wrong with it.
+        /// Any file is a list, or says what is wrong with it.
         #[test]
         fn any_file_is_a_list_or_is_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             let _ = users(&bytes);

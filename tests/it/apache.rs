@@ -180,7 +180,7 @@ fn a_user_apache_does_not_know_is_not_found() {
 }
 
 #[test]
-fn an_audit_takes_an_exchange_a_page_and_one_more_for_each_nonce() {
+fn an_audit_takes_an_exchange_a_page_and_one_a_nonce() {
     const PEOPLE: usize = 1100;
     let Some(apache) = Apache::start(LASTING) else { return };
     let env = env();
@@ -219,7 +219,7 @@ fn an_apache_that_closes_idle_connections_costs_nobody() {
 }
 
 #[test]
-fn a_nonce_that_has_run_out_at_apache_is_renewed_and_nobody_notices() {
+fn a_nonce_that_expired_at_apache_is_renewed() {
     let Some(apache) = Apache::start("AuthDigestNonceLifetime 1") else { return };
     let env = env();
     env.put("people.txt", apache.people(30).join("\n"));

@@ -208,7 +208,7 @@ fn totals_in_the_markdown_are_those_of_the_truth() {
 }
 
 #[test]
-fn the_terminal_says_what_was_written_where_and_quiet_says_nothing() {
+fn the_summary_names_the_files_and_quiet_prints_nothing() {
     let sandbox = ops_manager(20);
     let env = TestEnv::at(&sandbox);
     let ran = env.audit(&sandbox, &["--all-orgs", "--out", "elsewhere"]);
@@ -220,7 +220,7 @@ fn the_terminal_says_what_was_written_where_and_quiet_says_nothing() {
 }
 
 #[test]
-fn only_the_formats_asked_for_are_written_and_nothing_is_left_beside_them() {
+fn only_the_formats_asked_for_are_written_and_no_other_file() {
     let sandbox = ops_manager(20);
     for (format, expected) in [
         ("csv", vec!["keys.csv", "manifest.json"]),
@@ -237,7 +237,7 @@ fn only_the_formats_asked_for_are_written_and_nothing_is_left_beside_them() {
 }
 
 #[test]
-fn reruns_append_runs_and_an_old_one_is_rendered_anew_without_a_request() {
+fn an_old_run_is_rendered_again_without_a_request() {
     let sandbox = ops_manager(60);
     let env = TestEnv::at(&sandbox);
     env.audit(&sandbox, &["--all-orgs", "--name", "all"]);

@@ -18,7 +18,7 @@ fn read_by_id(sandbox: &Sandbox, more: &[&str]) -> (Counts, Vec<Row>) {
 }
 
 #[test]
-fn two_thousand_users_cost_at_most_two_percent_more_exchanges_than_users() {
+fn exchanges_exceed_users_by_at_most_two_percent() {
     let sandbox = ops_manager(2000);
     let (counts, _) = read_by_id(&sandbox, &["--concurrency", "32"]);
     assert!(counts.exchanges * 100 <= 2000 * 102, "{counts:?}");
@@ -79,7 +79,7 @@ fn a_nonce_may_end_in_the_middle_of_every_challenge() {
 }
 
 #[test]
-fn one_credential_reads_its_own_user_alone_on_atlas_and_cloud_manager() {
+fn a_credential_reads_only_its_own_user_on_the_cloud_products() {
     for product in [Product::Atlas, Product::CloudManager] {
         // Before the end of personal keys on either.
         let clock = Some(at(1_612_137_600));
@@ -122,7 +122,7 @@ fn a_refusal_of_one_user_is_no_challenge_to_answer_again() {
 }
 
 #[test]
-fn where_personal_keys_are_gone_everybody_is_removed_and_that_is_complete() {
+fn without_personal_keys_all_users_are_removed_and_complete() {
     for (product, version, http, code) in [
         (Product::OpsManager, "5.0.0", "404", "RESOURCE_NOT_FOUND"),
         (Product::OpsManager, "6.0.12", "404", "RESOURCE_NOT_FOUND"),

@@ -38,7 +38,7 @@ fn assert_gap(stub: &Stub, kept: &[usize]) -> CliOutput {
 }
 
 #[test]
-fn all_pages_of_an_organization_are_read_and_no_link_is_followed() {
+fn all_pages_of_an_organization_are_read_by_number() {
     let elsewhere = Silent::start();
     let next = format!("{}/api/public/v1.0/orgs/{ORG}/users?pageNum=2", elsewhere.origin());
     let everybody: Vec<_> = (1..=1203).map(user).collect();
@@ -68,7 +68,7 @@ fn a_list_of_users_that_does_not_add_up_is_incomplete() {
 }
 
 #[test]
-fn a_list_of_users_that_breaks_in_the_middle_is_incomplete_and_keeps_who_was_known() {
+fn a_list_that_breaks_off_is_incomplete_and_its_users_are_kept() {
     for (status, code) in [(500, "UNEXPECTED_ERROR"), (429, "RATE_LIMITED"), (401, "USER_CANNOT_ACCESS_ORG")]
     {
         let stub = of_nobodys_keys(move |asked| match asked.page() {
@@ -93,7 +93,7 @@ fn a_user_without_an_id_in_a_list_is_incomplete() {
 }
 
 #[test]
-fn a_list_of_users_that_repeats_itself_for_ever_is_incomplete_and_ends_soon() {
+fn a_list_of_users_without_end_is_incomplete_and_ends_soon() {
     let lists = |asked: &[Asked]| asked.iter().filter(|asked| asked.path.starts_with("/orgs/")).count();
     for total in [json!(null), json!(1_000_000)] {
         let pages = std::sync::atomic::AtomicUsize::new(0);
@@ -113,7 +113,7 @@ fn a_list_of_users_that_repeats_itself_for_ever_is_incomplete_and_ends_soon() {
 }
 
 #[test]
-fn an_organization_among_all_that_may_not_be_listed_is_incomplete() {
+fn a_forbidden_organization_among_all_is_incomplete() {
     let other = "5980000000000000000000bb";
     let stub = of_nobodys_keys(move |asked| match asked.path.as_str() {
         "/orgs" => Reply::ok(&list(&[json!({"id": other, "name": "b"}), json!({"id": ORG, "name": "a"})])),
@@ -148,7 +148,7 @@ fn a_list_of_organizations_that_does_not_add_up_is_incomplete() {
 }
 
 #[test]
-fn an_organization_that_may_not_be_listed_alone_is_no_clean_result() {
+fn a_single_organization_that_is_forbidden_is_not_clean() {
     let stub = of_nobodys_keys(|_| Reply::error(401, "USER_CANNOT_ACCESS_ORG"));
     let ran = env().audit_at(&stub.url(), &["--org", ORG]);
     assert_eq!(ran.code, 5, "nobody was found to audit: {ran:?}");
@@ -156,7 +156,7 @@ fn an_organization_that_may_not_be_listed_alone_is_no_clean_result() {
 }
 
 #[test]
-fn a_name_whose_answer_makes_no_sense_is_a_row_that_was_not_read() {
+fn a_name_with_a_malformed_answer_is_a_row_not_read() {
     let answers = [
         (json!({}), 200, "malformed"),
         (json!({"id": null, "username": "ann@example.com"}), 200, "malformed"),

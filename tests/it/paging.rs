@@ -49,7 +49,7 @@ fn assert_unsound(body: Value, status: &str, kept: &[usize]) {
 }
 
 #[test]
-fn all_pages_are_read_by_number_and_a_link_to_another_host_is_never_followed() {
+fn pages_are_read_by_number_and_links_are_never_followed() {
     let elsewhere = Silent::start();
     let next = format!("{}/api/public/v1.0/users/{USER}/keys?pageNum=2", elsewhere.origin());
     let keys: Vec<_> = (1..=1203).map(|number| key(number, "ci")).collect();
@@ -102,7 +102,7 @@ fn a_full_page_without_links_and_totals_may_not_be_the_last() {
 }
 
 #[test]
-fn totals_that_do_not_add_up_are_partial_and_every_key_seen_is_kept() {
+fn totals_that_do_not_add_up_are_partial_and_keys_are_kept() {
     let rows = [key(1, "a"), key(2, "b"), key(3, "c")];
     for total in [2, 4, 0, 1000] {
         let mut page = list(&rows);
@@ -170,7 +170,7 @@ fn a_server_that_gives_the_same_page_for_ever_is_partial() {
 }
 
 #[test]
-fn repeats_by_id_are_dropped_and_what_is_then_missing_is_partial() {
+fn repeated_keys_are_dropped_and_missing_ones_are_partial() {
     for (total, expected) in [(3, None), (4, Some("partial"))] {
         let stub = Stub::start(Digest::On, move |asked| match asked.page() {
             1 => Reply::ok(&json!({"results": [key(1, "a"), key(2, "b")], "totalCount": total,
@@ -243,7 +243,7 @@ fn any_field_but_the_id_may_be_missing_or_null() {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_is_malformed_and_the_others_are_kept() {
+fn an_unreadable_row_is_malformed_and_the_others_are_kept() {
     let good = key(1, "a");
     for broken in [
         json!({"description": "no id"}),

@@ -115,7 +115,7 @@ fn what_breaks_on_the_servers_side_is_an_error() {
 }
 
 #[test]
-fn a_connection_that_breaks_or_never_answers_is_an_error_of_this_user() {
+fn a_connection_that_breaks_or_hangs_is_an_error_of_the_user() {
     for reply in [Reply::cut, Reply::never] {
         let stub = of_one_user(move |_| reply());
         let (exit, rows) = audited(&stub, &["--timeout", "1"]);
@@ -157,7 +157,7 @@ fn what_nobody_documents_is_never_called_read() {
 }
 
 #[test]
-fn a_redirect_at_home_is_followed_with_a_digest_for_the_new_path() {
+fn a_redirect_inside_the_origin_has_a_digest_for_its_path() {
     for status in [301, 302, 307, 308] {
         let stub = of_one_user(move |asked| {
             if asked.path.ends_with("/keys") {
@@ -177,7 +177,7 @@ fn a_redirect_at_home_is_followed_with_a_digest_for_the_new_path() {
 }
 
 #[test]
-fn a_redirect_to_another_origin_is_refused_and_seen_by_nobody_there() {
+fn a_redirect_to_another_origin_is_refused_and_not_followed() {
     let elsewhere = Silent::start();
     for status in [301, 302, 303, 307, 308] {
         let to = format!("{}/api/public/v1.0/users/{USER}/keys", elsewhere.origin());

@@ -40,7 +40,7 @@ fn kills() -> u32 {
 }
 
 #[test]
-fn a_run_killed_at_any_moment_and_resumed_reports_as_one_undisturbed_run() {
+fn a_run_killed_and_resumed_reports_as_one_that_was_not() {
     let sandbox = ops_manager(300);
     let undisturbed = TestEnv::at(&sandbox);
     let started = Instant::now();
@@ -74,7 +74,7 @@ fn a_run_killed_at_any_moment_and_resumed_reports_as_one_undisturbed_run() {
 }
 
 #[test]
-fn an_interrupted_run_keeps_what_was_read_and_resume_reads_only_what_is_missing() {
+fn an_interrupted_run_is_kept_and_resume_reads_the_rest() {
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let sandbox = ops_manager(400);
         let undisturbed = TestEnv::at(&sandbox);

@@ -22,7 +22,7 @@ fn audited(sandbox: &Sandbox, arguments: &[&str]) -> (TestEnv, CliOutput) {
 }
 
 #[test]
-fn what_passes_is_read_and_its_attempts_are_counted() {
+fn transient_errors_are_retried_and_counted() {
     for (fault, attempts) in [
         ("503x2@100%:keys", "3"),
         ("500x1@100%:keys", "2"),
@@ -51,7 +51,7 @@ fn what_outlasts_the_attempts_is_a_row_that_says_so() {
 }
 
 #[test]
-fn what_will_not_pass_is_asked_for_once() {
+fn lasting_refusals_are_not_retried() {
     let alone = faulty(4, &[]);
     audited(&alone, &[]);
     for fault in ["401@100%:keys", "403@100%:keys", "404@100%:keys", "410@100%:keys", "html@100%:keys"] {

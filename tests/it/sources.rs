@@ -169,7 +169,7 @@ fn a_name_is_resolved_to_its_id_whatever_it_is_made_of() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
+fn an_unknown_name_is_a_row_and_the_run_incomplete() {
     let sandbox = ops_manager(40);
     let clean = sandbox.ground_truth().find(|user| user.keys.is_empty()).unwrap();
     let found = sandbox.ground_truth().next().unwrap();
@@ -188,7 +188,7 @@ fn a_name_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
 }
 
 #[test]
-fn an_id_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
+fn an_unknown_id_is_a_row_and_the_run_incomplete() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     let ran = env.audit(&sandbox, &["--user", "ffffffffffffffffffffffff"]);
@@ -202,7 +202,7 @@ fn an_id_that_does_not_exist_is_a_row_and_makes_the_run_incomplete() {
 }
 
 #[test]
-fn an_organization_that_does_not_exist_makes_the_run_incomplete() {
+fn an_unknown_organization_makes_the_run_incomplete() {
     let sandbox = ops_manager(20);
     let clean = sandbox.ground_truth().find(|user| user.keys.is_empty()).unwrap();
     let env = TestEnv::at(&sandbox);
@@ -213,7 +213,7 @@ fn an_organization_that_does_not_exist_makes_the_run_incomplete() {
 }
 
 #[test]
-fn a_user_known_by_id_and_by_name_has_the_name_whichever_came_first() {
+fn a_user_listed_by_id_and_by_name_has_the_name() {
     let sandbox = ops_manager(30);
     let user = sandbox.expected_user(5).unwrap();
     let (id, name, org) = (user.id.as_str(), user.username.as_str(), sandbox.announcement().org_id.as_str());
@@ -234,7 +234,7 @@ fn a_user_known_by_id_and_by_name_has_the_name_whichever_came_first() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_one_row_however_often_it_is_asked_for() {
+fn an_unknown_name_is_one_row_however_often_it_is_listed() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     env.put("list.txt", "nobody@example.com\nnobody@example.com\n");

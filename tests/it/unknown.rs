@@ -89,7 +89,7 @@ fn a_run_cut_short_before_a_whole_one_is_history() {
 }
 
 #[test]
-fn repeats_in_a_list_of_users_do_not_make_up_for_who_is_missing() {
+fn repeats_in_a_list_do_not_make_up_for_missing_users() {
     let stub = lists(
         |_, _| json!({"results": [user(1), user(2), user(1)], "totalCount": 3, "links": [{"rel": "self"}]}),
     );
@@ -97,7 +97,7 @@ fn repeats_in_a_list_of_users_do_not_make_up_for_who_is_missing() {
 }
 
 #[test]
-fn a_list_that_changes_while_it_is_read_is_not_known_to_its_end() {
+fn a_list_that_changes_while_it_is_read_is_incomplete() {
     let stub = lists(|_, page| {
         let (from, rel) = if page == 1 { (1, "next") } else { (501, "self") };
         let rows: Vec<_> = (from..from + 501 - page).map(user).collect();
@@ -118,7 +118,7 @@ fn without_totals_and_links_only_an_empty_page_is_the_end() {
 }
 
 #[test]
-fn an_empty_source_beside_a_full_one_is_told() {
+fn an_empty_source_among_others_is_not_a_clean_result() {
     let stub = lists(|path, _| if path.contains(OTHER) { list(&[]) } else { list(&[user(1)]) });
     let at = env();
     assert_eq!(at.audit_at(&stub.url(), &["--org", ORG, "--org", OTHER]).code, 3);
@@ -189,7 +189,7 @@ fn a_slow_pace_does_not_let_nonces_grow_old_on_the_way() {
 }
 
 #[test]
-fn what_stays_on_this_machine_needs_no_certificates_and_no_proxy() {
+fn the_loopback_needs_no_certificates_and_no_proxy() {
     let env = stub::env()
         .with("SSL_CERT_FILE", "/nonexistent")
         .with("SSL_CERT_DIR", "/nonexistent")

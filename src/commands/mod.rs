@@ -26,7 +26,7 @@ use crate::context::Clock;
 use crate::exit::{Error, Exit};
 use crate::gate;
 use crate::policy::Policy;
-use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal};
+use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal, waiver_issue};
 use crate::signals::Signals;
 use crate::store::{Run, Store};
 use crate::waivers::Waivers;
@@ -65,7 +65,7 @@ fn render(
     say(&stdout)?;
     if quiet {
         // The summary has them, too.
-        report.lapses.iter().for_each(|lapse| warn(&terminal::told(lapse), None));
+        report.lapses.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
         say(&terminal::summary(&report, &files, &next(exit, &report, view)))?;
     }

@@ -7,11 +7,12 @@ mod json_array;
 mod judge;
 mod place;
 mod record;
-mod sentence;
 mod spill;
 mod summary;
 pub mod terminal;
 pub mod text;
+mod top_n;
+mod wording;
 
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub(crate) use json_array::JsonArray;
 pub use judge::{WaiverIssue, WaiverIssueKind};
 pub(crate) use spill::SpillFile;
 pub use summary::Summary;
+pub use wording::waiver_issue;
 
 use self::file::put;
 use self::judge::Judge;
@@ -92,6 +94,12 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// Whether something of its user is unknown.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.key.is_none() && !self.reading.outcome.status.is_complete()
+    }
+
     /// Whether a waiver counts for it.
     #[must_use]
     pub fn is_waived(&self) -> bool {

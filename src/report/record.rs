@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
-use super::sentence::Unknown;
+use super::wording::Unknown;
 use super::{Row, RunContext};
 use crate::model::{IncompleteList, Outcome, ReadStatus, Suffix, UserResult, rfc3339};
 use crate::policy::{Action, Severity, Verdict};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Deployment, File, Report, Summary, WaiverIssue, WaiverIssueKind, text};
+use super::{Deployment, File, Report, Summary, text, waiver_issue};
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict, day_or_instant};
 use crate::ratchet::Ratchet;
@@ -44,7 +44,7 @@ pub fn summary(report: &Report, files: &[File], next: &str) -> String {
         page.line("waived", waived(&report.total));
     }
     for lapse in &report.lapses {
-        page.line("warning", told(lapse));
+        page.line("warning", waiver_issue(lapse));
     }
     for (at, file) in files.iter().enumerate() {
         page.line(if at == 0 { "written" } else { "" }, file.path.display().to_string());
@@ -117,19 +117,4 @@ fn waived(summary: &Summary) -> String {
         each.push(format!("{} of {} users not read", summary.waived_users, summary.unread()));
     }
     each.join(", ")
-}
-
-/// What there is to say of a waiver, in a line.
-#[must_use]
-pub fn told(lapse: &WaiverIssue) -> String {
-    let waiver = lapse.waiver;
-    let what = match lapse.kind {
-        WaiverIssueKind::Expired => format!("expired on {}, and no longer counts", waiver.expires),
-        WaiverIssueKind::Ending => format!("ends on {}", waiver.expires),
-        WaiverIssueKind::Unmatched => "matches no key, and no user who could not be read".to_owned(),
-        WaiverIssueKind::SeveralDeployments => {
-            "counts in several deployments; give it a `deployment` if it was meant for one".to_owned()
-        }
-    };
-    format!("the waiver of {} (line {}) {what}", waiver.target, waiver.line)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::policy::Severity;
 use crate::report::place::{Locator, SourceLocation, fingerprint, identity};
 use crate::report::record::{MissingUsers, Record};
-use crate::report::sentence::{self, Unknown};
+use crate::report::wording::{self, Unknown};
 use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
 /// What nobody knows weighs as much as a key of unknown use.
@@ -61,7 +61,7 @@ impl Writer for Gitlab {
             let (record, check_name) = (missing.record(), missing.unknown().name());
             let list = missing.list.map_or("", |list| &list.source);
             self.write(&Entry {
-                description: sentence::of(&record),
+                description: wording::row(&record),
                 check_name,
                 fingerprint: fingerprint(&[record.deployment, list, check_name]),
                 severity: UNKNOWN,
@@ -74,12 +74,12 @@ impl Writer for Gitlab {
     fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
         let (check_name, severity) = match &row.key {
             Some((_, judged)) => (judged.verdict.as_str(), severity(judged.severity)),
-            None if sentence::is_unread(row) => (Unknown::User.name(), UNKNOWN),
+            None if row.is_unread() => (Unknown::User.name(), UNKNOWN),
             None => return Ok(()),
         };
         let record = Record::new(facts, row);
         self.write(&Entry {
-            description: sentence::of(&record),
+            description: wording::row(&record),
             check_name,
             fingerprint: identity(&record, check_name),
             severity: if row.is_waived() { WAIVED } else { severity },

@@ -16,13 +16,14 @@ use chrono::{DateTime, Utc};
 use quick_xml::Writer as Xml;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use self::case::{Case, Ending, Told, not_read};
+use self::case::{Case, Ending, Told};
 use crate::model::User;
 use crate::policy::day_or_instant;
 use crate::report::record::MissingUsers;
 use crate::report::text::printable;
+use crate::report::wording;
 use crate::report::{
-    Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, SpillFile, Writer, terminal,
+    Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, SpillFile, Writer,
 };
 
 /// The file under way.
@@ -80,7 +81,7 @@ impl Writer for Junit {
         let classname = printable(&place.deployment);
         for missing in MissingUsers::of_run(facts) {
             let record = missing.record();
-            let why = not_read(&record);
+            let why = wording::not_read(&record, usize::MAX);
             let told = Told {
                 name: &printable(missing.source()),
                 classname: &classname,
@@ -178,7 +179,7 @@ impl Junit {
     /// Whether they fail the gate is not known here, so they are told and fail nothing.
     fn lapses(&mut self, report: &Report) -> io::Result<()> {
         for lapse in &report.lapses {
-            let why = printable(&terminal::told(lapse));
+            let why = printable(&wording::waiver_issue(lapse));
             let told = Told {
                 name: &printable(&lapse.waiver.target.to_string()),
                 classname: "waivers",

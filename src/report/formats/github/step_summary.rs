@@ -2,18 +2,16 @@
 //!
 //! All that comes from outside stands in code spans, so that it neither links, calls somebody, nor is HTML.
 
-use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
-
-use super::worst::Worst;
-use crate::policy::{Action, Severity, Verdict, day_or_instant};
+use crate::policy::{Severity, Verdict, day_or_instant};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{code, shortened};
-use crate::report::{Deployment, Report, Row, RunContext, Summary, terminal};
+use crate::report::top_n::{Rank, TopN, rank};
+use crate::report::wording;
+use crate::report::{Deployment, Report, Row, RunContext, Summary};
 use crate::warnings::warn;
 
 /// Rows of a table.
@@ -27,92 +25,53 @@ const TEXT: usize = 200;
 /// GitHub shows no summary of a step that is longer, so that what is one too many takes all others with it.
 const LONGEST: u64 = 1 << 20;
 
-/// What it will hold.
+/// What it will hold: the cells of its rows, the first of them the deployment.
 pub(super) struct StepSummary {
-    keys: Worst<Key>,
-    unread: Vec<Unread>,
-    /// How many there were.
-    not_read: u64,
+    /// Keys that fail the gate.
+    keys: TopN<Rank<Severity>, Vec<String>>,
+    unread: TopN<(), Vec<String>>,
 }
 
-/// A key that fails the gate, in the order of badness: the smallest is the worst.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    severity: Severity,
-    last_used: Reverse<Option<DateTime<Utc>>>,
-    deployment: String,
-    owner: (String, String),
-    created_at: Option<DateTime<Utc>>,
-    id: String,
-    description: String,
-    reason: String,
-    action: Action,
-}
-
-struct Unread {
-    deployment: String,
-    who: String,
-    status: &'static str,
-    answer: String,
-    why: String,
-    waived: bool,
-}
+const KEY: [&str; 7] = ["deployment", "severity", "owner", "key", "description", "why", "to do"];
+const UNREAD: [&str; 6] = ["deployment", "who", "status", "answer", "why", "waived"];
 
 impl StepSummary {
     pub(super) fn new() -> Self {
-        Self { keys: Worst::new(ROWS), unread: Vec::new(), not_read: 0 }
+        Self { keys: TopN::new(ROWS), unread: TopN::new(ROWS) }
     }
 
     /// Takes what hides users of whom nobody knows.
     pub(super) fn begin(&mut self, facts: &RunContext) {
         for missing in MissingUsers::of_run(facts) {
-            self.add_unread(&missing.record(), missing.source(), false);
+            self.unread.push((), || unread(&missing.record(), missing.source(), false));
         }
     }
 
     /// Takes a row.
     pub(super) fn row(&mut self, facts: &RunContext, row: &Row) {
         let user = &row.reading.user;
-        match &row.key {
-            Some((key, judged)) if row.is_finding => self.keys.push(Key {
-                severity: judged.severity,
-                last_used: Reverse(key.last_use()),
-                deployment: facts.run.deployment.clone(),
-                owner: (user.username.clone().unwrap_or_default(), user.id.clone()),
-                created_at: key.created_at,
-                id: key.id.clone(),
-                description: shortened(&key.description, TEXT),
-                reason: judged.reason.clone(),
-                action: judged.action,
-            }),
-            Some(_) => {}
-            None if row.reading.outcome.status.is_complete() => {}
-            None => {
-                let who = user.username.as_deref().unwrap_or(&user.id);
-                self.add_unread(&Record::new(facts, row), who, row.is_waived());
-            }
-        }
-    }
-
-    fn add_unread(&mut self, record: &Record, who: &str, waived: bool) {
-        self.not_read += 1;
-        if self.unread.len() < ROWS {
-            let http = record.http_status.map(|status| status.to_string());
-            let answer: Vec<_> = http.into_iter().chain(record.error_code.map(str::to_owned)).collect();
-            self.unread.push(Unread {
-                deployment: record.deployment.to_owned(),
-                who: shortened(who, NAME),
-                status: record.read_status.map_or("", |status| status.as_str()),
-                answer: shortened(&answer.join(" "), NAME),
-                why: shortened(record.reason, TEXT),
-                waived,
+        if let Some((key, judged)) = row.key.as_ref().filter(|_| row.is_finding) {
+            self.keys.push(rank(judged.severity, key), || {
+                let owner = user.username.as_deref().filter(|name| !name.is_empty()).unwrap_or(&user.id);
+                vec![
+                    code(&shortened(&facts.run.deployment, NAME)),
+                    judged.severity.to_string(),
+                    code(&shortened(owner, NAME)),
+                    code(&shortened(&key.id, NAME)),
+                    code(&shortened(&key.description, TEXT)),
+                    judged.reason.clone(),
+                    judged.action.to_string(),
+                ]
             });
+        } else if row.is_unread() {
+            let who = user.username.as_deref().unwrap_or(&user.id);
+            self.unread.push((), || unread(&Record::new(facts, row), who, row.is_waived()));
         }
     }
 
     /// The page. It begins with an empty line, since somebody else may have written above.
     pub(super) fn page(self, report: &Report) -> String {
-        let Self { keys, unread, not_read } = self;
+        let Self { keys, unread } = self;
         let several = report.deployments.len() > 1;
         let complete = if report.is_complete() { "complete" } else { "INCOMPLETE" };
         let total = &report.total;
@@ -128,16 +87,15 @@ impl StepSummary {
         }
         deployments(report, &mut page);
         kinds(total, &mut page);
-        let (keys, passed) = keys.end();
-        let rows = keys.into_iter().map(|key| key.cells(several));
-        table("Keys that fail, worst first", &KEY, several, rows, passed, &mut page);
-        let rows = unread.into_iter().map(|unread| unread.cells(several));
-        table("Not read", &UNREAD, several, rows, not_read, &mut page);
+        let count = keys.count();
+        table("Keys that fail, worst first", &KEY, several, keys.into_values(), count, &mut page);
+        let count = unread.count();
+        table("Not read", &UNREAD, several, unread.into_values(), count, &mut page);
         let lapses = report.lapses.iter().take(ROWS);
         let rows = lapses.map(|lapse| {
             vec![
                 lapse.kind.to_string(),
-                code(&shortened(&terminal::told(lapse), TEXT)),
+                code(&shortened(&wording::waiver_issue(lapse), TEXT)),
                 code(&shortened(&lapse.waiver.owner, NAME)),
             ]
         });
@@ -153,34 +111,15 @@ impl StepSummary {
     }
 }
 
-/// The first column only where there are several deployments.
-const KEY: [&str; 7] = ["deployment", "severity", "owner", "key", "description", "why", "to do"];
-const UNREAD: [&str; 6] = ["deployment", "who", "status", "answer", "why", "waived"];
-
-impl Key {
-    fn cells(self, several: bool) -> Vec<String> {
-        let Self {
-            severity, deployment, owner: (username, id), id: key, description, reason, action, ..
-        } = self;
-        let owner = if username.is_empty() { id } else { username };
-        let cells = [
-            severity.to_string(),
-            code(&shortened(&owner, NAME)),
-            code(&shortened(&key, NAME)),
-            code(&description),
-            reason,
-            action.to_string(),
-        ];
-        beside(several, &deployment, cells)
-    }
-}
-
-impl Unread {
-    fn cells(self, several: bool) -> Vec<String> {
-        let Self { deployment, who, status, answer, why, waived } = self;
-        let waived = if waived { "yes" } else { "" }.to_owned();
-        beside(several, &deployment, [code(&who), status.to_owned(), code(&answer), code(&why), waived])
-    }
+fn unread(record: &Record, who: &str, is_waived: bool) -> Vec<String> {
+    vec![
+        code(&shortened(record.deployment, NAME)),
+        code(&shortened(who, NAME)),
+        record.read_status.map_or_else(String::new, |status| status.to_string()),
+        code(&shortened(&wording::answer(record), NAME)),
+        code(&shortened(record.reason, TEXT)),
+        if is_waived { "yes" } else { "" }.to_owned(),
+    ]
 }
 
 /// Adds to the summary of a step, to which others write as well; where there is no room left, that is told in its place.
@@ -191,10 +130,6 @@ pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
         return Ok(());
     }
     summary.write_all(text.as_bytes())
-}
-
-fn beside(several: bool, deployment: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
-    several.then(|| code(&shortened(deployment, NAME))).into_iter().chain(cells).collect()
 }
 
 /// What was asked, and what it came to.
@@ -233,7 +168,7 @@ fn kinds(total: &Summary, page: &mut String) {
     }
 }
 
-/// A table of `count` rows, as far as it may go; nothing where there are none. `first` is whether it has its first column.
+/// A table of `count` rows, as far as it may go; nothing where there are none. `first` is whether it shows its first column.
 fn table(
     heading: &str,
     columns: &[&str],
@@ -249,12 +184,13 @@ fn table(
         // Writing to a string can't fail.
         let _ = write!(page, "\n### {heading}\n");
     }
-    let columns = &columns[usize::from(!first)..];
+    let skipped = usize::from(!first);
+    let columns = &columns[skipped..];
     let rule = "---|".repeat(columns.len());
     let _ = write!(page, "\n| {} |\n|{rule}\n", columns.join(" | "));
     let (start, mut shown) = (page.len(), 0);
     for row in rows {
-        let row = format!("| {} |\n", row.join(" | "));
+        let row = format!("| {} |\n", row[skipped..].join(" | "));
         if page.len() - start + row.len() > BYTES {
             break;
         }

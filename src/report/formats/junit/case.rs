@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use quick_xml::Writer as Xml;
 use quick_xml::events::{BytesText, Event};
 
-use crate::model::{PersonalKey, User, UserResult};
-use crate::policy::{Judgement, Severity, Verdict};
+use crate::model::{User, UserResult};
+use crate::policy::{Severity, Verdict};
 use crate::report::record::Record;
 use crate::report::text::printable;
+use crate::report::wording;
 use crate::report::{Row, RunContext};
 use crate::waivers::{Waiver, WaiverStatus};
 
@@ -86,15 +87,22 @@ impl Case {
 
     /// Takes a row of the user.
     pub(super) fn add(&mut self, facts: &RunContext, row: &Row) {
-        match &row.key {
-            Some((key, judged)) => self.add_key(key, judged, row),
-            None if row.reading.outcome.status.is_complete() => {}
-            None => {
-                let why = not_read(&Record::new(facts, row));
-                self.line(&why, row);
-                if !row.is_waived() {
-                    self.unread = Some((row.reading.outcome.status.as_str(), why));
-                }
+        let record = Record::new(facts, row);
+        if let Some((_, judged)) = &row.key {
+            self.keys += 1;
+            self.waived_keys += u64::from(row.is_waived());
+            if row.is_finding {
+                self.findings[judged.severity as usize] += 1;
+                let this = (judged.severity, judged.verdict);
+                self.worst = Some(self.worst.map_or(this, |worst| worst.min(this)));
+            }
+            let key = wording::key(&record, usize::MAX);
+            self.line(&format!("{} {}: {key}", judged.severity, judged.verdict), row);
+        } else if row.is_unread() {
+            let why = wording::not_read(&record, usize::MAX);
+            self.line(&why, row);
+            if !row.is_waived() {
+                self.unread = Some((row.reading.outcome.status.as_str(), why));
             }
         }
         if let (Some((waiver, _)), true) = (row.waiver, row.is_waived()) {
@@ -102,32 +110,15 @@ impl Case {
         }
     }
 
-    fn add_key(&mut self, key: &PersonalKey, judged: &Judgement, row: &Row) {
-        self.keys += 1;
-        self.waived_keys += u64::from(row.is_waived());
-        if row.is_finding {
-            self.findings[judged.severity as usize] += 1;
-            let this = (judged.severity, judged.verdict);
-            self.worst = Some(self.worst.map_or(this, |worst| worst.min(this)));
-        }
-        let Judgement { verdict, severity, action, reason } = judged;
-        let ends_in = key.suffix.as_ref().map_or_else(String::new, |it| format!(", ends in {}", it.as_str()));
-        let (id, description) = (printable(&key.id), printable(&key.description));
-        let line =
-            format!("{severity} {verdict}: key {id}{ends_in}, \"{description}\": {reason}; to do: {action}");
-        self.line(&line, row);
-    }
-
     fn line(&mut self, line: &str, row: &Row) {
-        self.lines.push_str(line);
-        let standing = match row.waiver {
+        let remark = match row.waiver {
             Some((waiver, WaiverStatus::Expired)) => format!(" [its waiver expired on {}]", waiver.expires),
             Some((waiver, WaiverStatus::Active | WaiverStatus::Ending)) => format!(" [{}]", waived(waiver)),
             None if row.key.is_some() && !row.is_finding => " [no finding by --fail-on]".to_owned(),
             None => String::new(),
         };
-        self.lines.push_str(&standing);
-        self.lines.push('\n');
+        // Writing to a string can't fail.
+        let _ = writeln!(self.lines, "{line}{remark}");
     }
 
     /// Keys that fail the gate.
@@ -207,24 +198,10 @@ fn name(user: &User, previous: Option<&User>) -> String {
     format!("{} ({id})", shown.trim())
 }
 
-/// `forbidden (401 NOT_SELF): why`.
-pub(super) fn not_read(record: &Record) -> String {
-    let mut line = record.read_status.map_or_else(String::new, |status| status.to_string());
-    let (http, code) =
-        (record.http_status.map(|status| status.to_string()), record.error_code.map(printable));
-    let answer: Vec<_> = http.into_iter().chain(code).collect();
-    if !answer.is_empty() {
-        // Writing to a string can't fail.
-        let _ = write!(line, " ({})", answer.join(" "));
-    }
-    format!("{line}: {}", printable(record.reason))
-}
-
 /// `waived until 2025-06-30 by ann: why (ticket)`.
 fn waived(waiver: &Waiver) -> String {
-    let Waiver { reason, owner, expires, ticket, .. } = waiver;
-    let ticket = ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
-    printable(&format!("waived until {expires} by {owner}: {reason}{ticket}"))
+    let ticket = waiver.ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
+    wording::waived(waiver, usize::MAX) + &printable(&ticket)
 }
 
 #[cfg(test)]

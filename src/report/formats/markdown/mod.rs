@@ -3,19 +3,18 @@
 
 mod page;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 
-use self::page::{DESCRIPTION, Key, Owner, Page, Unread, Waived, Year};
+use self::page::{Key, Owner, Page, Unread, Year};
 use crate::history::{BurnDown, burn_down};
 use crate::policy::Severity;
+use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer, text};
 
 const NAME: &str = "migration-report.md.j2";
@@ -23,27 +22,18 @@ const BUILT_IN: &str = include_str!("../../../../templates/migration-report.md.j
 /// Keys shown; all of them are in the CSV. Users not read likewise.
 const SHOWN: usize = 500;
 
+/// Deployment, name and id.
+type OwnerId = (String, String, String);
+
 /// The file under way: the worst keys so far, and no more.
 struct Markdown {
     file: OutputFile,
     template: Environment<'static>,
-    /// The least bad on top.
-    worst: BinaryHeap<Ranked>,
-    unread: Vec<Unread>,
+    worst: TopN<Rank<Severity>, (OwnerId, Key)>,
+    unread: TopN<(), Unread>,
     by_year: BTreeMap<Year, u64>,
     /// What the runs up to this one came to, in the order of the report's deployments.
     burn_downs: Vec<BurnDown>,
-}
-
-/// A key in the order of badness: the smallest is the worst.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Ranked {
-    severity: Severity,
-    last_used: Reverse<Option<DateTime<Utc>>>,
-    /// Deployment, name and id.
-    owner: (String, String, String),
-    created_at: Option<DateTime<Utc>>,
-    key: Key,
 }
 
 /// `templates` is the folder that may hold a template of one's own.
@@ -51,8 +41,8 @@ pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl W
     Ok(Markdown {
         file,
         template: environment(templates)?,
-        worst: BinaryHeap::new(),
-        unread: Vec::new(),
+        worst: TopN::new(SHOWN),
+        unread: TopN::new(SHOWN),
         by_year: BTreeMap::new(),
         burn_downs: Vec::new(),
     })
@@ -90,39 +80,23 @@ impl Writer for Markdown {
 
     fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
         let Some((key, judged)) = &row.key else {
-            if !row.reading.outcome.status.is_complete() && self.unread.len() < SHOWN {
-                self.unread.push(Unread::of(facts, row));
+            if row.is_unread() {
+                self.unread.push((), || Unread::of(facts, row));
             }
             return Ok(());
         };
         *self.by_year.entry(Year::of(key.last_use(), judged.verdict, facts.policy.now)).or_default() += 1;
-        let user = &row.reading.user;
-        self.worst.push(Ranked {
-            severity: judged.severity,
-            last_used: Reverse(key.last_use()),
-            owner: (facts.run.deployment.clone(), user.username.clone().unwrap_or_default(), user.id.clone()),
-            created_at: key.created_at,
-            key: Key {
-                id: key.id.clone(),
-                ends_in: key.suffix.as_ref().map_or_else(String::new, |suffix| suffix.as_str().to_owned()),
-                description: text::shortened(&key.description, DESCRIPTION),
-                created: key.created_at.map_or_else(String::new, |time| time.format("%Y-%m-%d").to_string()),
-                uses: key.used_count,
-                severity: judged.severity,
-                action: judged.action,
-                reason: judged.reason.clone(),
-                auditing: key.auditing,
-                waiver: row.waiver.map(Waived::of),
-            },
+        self.worst.push(rank(judged.severity, key), || {
+            let user = &row.reading.user;
+            let username = user.username.clone().unwrap_or_default();
+            ((facts.run.deployment.clone(), username, user.id.clone()), Key::new(key, judged, row.waiver))
         });
-        if self.worst.len() > SHOWN {
-            self.worst.pop();
-        }
         Ok(())
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         let Self { mut file, template, worst, unread, by_year, burn_downs } = *self;
+        let (worst, unread) = (worst.into_values(), unread.into_values().collect::<Vec<_>>());
         let shown = worst.len();
         let page = Page {
             owners: owners(worst),
@@ -139,11 +113,11 @@ impl Writer for Markdown {
 }
 
 /// A section an owner, in the order of the worst key of each.
-fn owners(worst: BinaryHeap<Ranked>) -> Vec<Owner> {
+fn owners(worst: impl Iterator<Item = (OwnerId, Key)>) -> Vec<Owner> {
     let mut owners: Vec<Owner> = Vec::new();
-    let mut place = BTreeMap::new();
-    for Ranked { owner, key, .. } in worst.into_sorted_vec() {
-        let at = *place.entry(owner.clone()).or_insert(owners.len());
+    let mut places = BTreeMap::new();
+    for (owner, key) in worst {
+        let at = *places.entry(owner.clone()).or_insert(owners.len());
         if at == owners.len() {
             let (deployment, username, id) = owner;
             owners.push(Owner { deployment, username, id, keys: Vec::new() });

@@ -4,20 +4,20 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 
 use crate::history::BurnDown;
-use crate::model::{IncompleteList, Outcome, Product, ReadStatus, rfc3339};
-use crate::policy::{Action, Severity, Verdict, day_or_instant};
+use crate::model::{IncompleteList, Outcome, PersonalKey, Product, ReadStatus, rfc3339};
+use crate::policy::{Action, Judgement, Severity, Verdict, day_or_instant};
 use crate::report::{Report, Row, RunContext, Summary, WaiverIssue, WaiverIssueKind, text};
 use crate::store::Run;
 use crate::v1::RequestSettings;
 use crate::waivers::{Waiver, WaiverStatus};
 
 /// Characters of a description.
-pub(super) const DESCRIPTION: usize = 100;
+const DESCRIPTION: usize = 100;
 /// Characters of the reason of a waiver.
 const WAIVER_REASON: usize = 200;
 
 /// A key as the template sees it. Foreign text is not yet escaped: the filter `code` does that.
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize)]
 pub(super) struct Key {
     pub(super) id: String,
     pub(super) ends_in: String,
@@ -31,8 +31,29 @@ pub(super) struct Key {
     pub(super) waiver: Option<Waived>,
 }
 
+impl Key {
+    pub(super) fn new(
+        key: &PersonalKey,
+        judged: &Judgement,
+        waiver: Option<(&Waiver, WaiverStatus)>,
+    ) -> Self {
+        Self {
+            id: key.id.clone(),
+            ends_in: key.suffix.as_ref().map_or_else(String::new, |suffix| suffix.as_str().to_owned()),
+            description: text::shortened(&key.description, DESCRIPTION),
+            created: key.created_at.map_or_else(String::new, |time| time.format("%Y-%m-%d").to_string()),
+            uses: key.used_count,
+            severity: judged.severity,
+            action: judged.action,
+            reason: judged.reason.clone(),
+            auditing: key.auditing,
+            waiver: waiver.map(Waived::of),
+        }
+    }
+}
+
 /// The waiver of a key or of a user, as the template sees it. Foreign text is not yet escaped.
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize)]
 pub(super) struct Waived {
     pub(super) standing: WaiverStatus,
     pub(super) expires: String,

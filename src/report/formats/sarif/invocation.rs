@@ -10,8 +10,8 @@ use crate::model::rfc3339;
 use crate::policy::day_or_instant;
 use crate::report::place::SourceLocation;
 use crate::report::record::{MissingUsers, Record};
-use crate::report::sentence::{self, Unknown};
-use crate::report::{Deployment, Report, Row, RunContext, terminal};
+use crate::report::wording::{self, Unknown};
+use crate::report::{Deployment, Report, Row, RunContext};
 
 /// How many are told one by one; the rest of a deployment's are summed up in one more.
 const TOLD: usize = 1_000;
@@ -62,7 +62,7 @@ impl Invocations {
                 let (notice, record) = (Notice::Unknown(missing.unknown()), missing.record());
                 Notification {
                     properties: fields(&record),
-                    ..Notification::new(notice, "error", &sentence::of(&record))
+                    ..Notification::new(notice, "error", &wording::row(&record))
                 }
             });
         }
@@ -70,12 +70,12 @@ impl Invocations {
 
     /// Takes a row without a key.
     pub(super) fn row(&mut self, row: &Row, record: &Record, place: impl FnOnce() -> SourceLocation) {
-        if sentence::is_unread(row) {
+        if row.is_unread() {
             let level = if row.is_waived() { "note" } else { "error" };
             self.note(|| Notification {
                 locations: vec![Location::of(record, &place())],
                 properties: fields(record),
-                ..Notification::new(Notice::Unknown(Unknown::User), level, &sentence::of(record))
+                ..Notification::new(Notice::Unknown(Unknown::User), level, &wording::row(record))
             });
         }
     }
@@ -95,7 +95,9 @@ impl Invocations {
         let mut configuration: Vec<_> = report
             .lapses
             .iter()
-            .map(|lapse| Notification::new(Notice::Waiver(lapse.kind), "warning", &terminal::told(lapse)))
+            .map(|lapse| {
+                Notification::new(Notice::Waiver(lapse.kind), "warning", &wording::waiver_issue(lapse))
+            })
             .collect();
         let mut left_out = left_out(found);
         let invocations = report.deployments.iter().zip(self.all).map(|(deployment, troubles)| {

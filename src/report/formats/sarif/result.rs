@@ -7,7 +7,7 @@ use crate::policy::{Judgement, Severity, Verdict};
 use crate::report::place::{SourceLocation, identity};
 use crate::report::record::Record;
 use crate::report::text::printable;
-use crate::report::{Row, sentence};
+use crate::report::{Row, wording};
 use crate::waivers::Waiver;
 
 /// As SARIF has it.
@@ -62,7 +62,7 @@ impl<'a> Found<'a> {
             rule_id: judged.verdict,
             rule_index: judged.verdict as usize,
             level: level(judged.severity),
-            message: Message::of(&sentence::of(record)),
+            message: Message::of(&wording::row(record)),
             locations: [Location::of(record, place)],
             partial_fingerprints: PartialFingerprints {
                 primary_location_line_hash: format!("{line_hash}:1"),

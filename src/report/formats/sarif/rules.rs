@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::policy::Verdict;
 use crate::report::WaiverIssueKind;
-use crate::report::sentence::Unknown;
+use crate::report::wording::Unknown;
 
 /// A rule's texts, in plain words and without a brace or a link.
 struct Rule {

@@ -1,0 +1,232 @@
+//! For GitHub Actions: annotations on standard output, of each kind the nine worst and one that sums up the rest, and the
+//! summary of the step.
+//!
+//! An annotation is a workflow command, which GitHub shows beside the run and at the line of a file:
+//! `::error title=…,file=…,line=…::message`. The runner takes `%25`, `%0D`, `%0A`, and in properties `%3A` and `%2C` too, for
+//! the characters that would end a part early; so no text from outside is ever a command of its own.
+
+mod step_summary;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use self::step_summary::{StepSummary, append};
+use crate::model::{PersonalKey, User};
+use crate::policy::Severity;
+use crate::report::place::{Locator, SourceLocation};
+use crate::report::record::{MissingUsers, Record};
+use crate::report::text::{printable, shortened};
+use crate::report::top_n::{Rank, TopN, rank};
+use crate::report::wording::{self, QUOTED};
+use crate::report::{FormatError, Rendered, Report, Row, RunContext, Writer};
+
+/// What GitHub shows of a kind in a step is ten; the tenth sums up.
+const SHOWN: usize = 9;
+/// Characters of a name or an id.
+const NAME: usize = 100;
+
+/// What is under way.
+struct Github {
+    errors: Annotations,
+    warnings: Annotations,
+    notices: Annotations,
+    summary: StepSummary,
+    summary_file: Option<PathBuf>,
+    locator: Locator,
+}
+
+/// `summary_file` is where GitHub takes the summary of the step from, where there is one.
+pub(super) fn start(summary_file: Option<PathBuf>) -> Result<impl Writer, FormatError> {
+    if let Some(path) = &summary_file {
+        append(path, "")?;
+    }
+    Ok(Github {
+        errors: Annotations::new("error"),
+        warnings: Annotations::new("warning"),
+        notices: Annotations::new("notice"),
+        summary: StepSummary::new(),
+        summary_file,
+        locator: Locator::here(),
+    })
+}
+
+impl Writer for Github {
+    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
+        self.summary.begin(facts);
+        let deployment = printable(&facts.run.deployment);
+        let missing = MissingUsers::of_run(facts);
+        let message = |it: MissingUsers| format!("{deployment}: {}", wording::not_read(&it.record(), QUOTED));
+        let mut messages: Vec<_> = missing.map(message).collect();
+        messages.sort();
+        for message in messages {
+            let title = || "incomplete: there may be users of whom nobody knows".to_owned();
+            self.errors.push(Subject::MissingUsers, None, || Annotation {
+                title: title(),
+                message,
+                location: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
+        self.summary.row(facts, row);
+        let user = &row.reading.user;
+        let waived = || match row.waiver {
+            Some((waiver, _)) if row.is_waived() => format!("; {}", wording::waived(waiver, QUOTED)),
+            Some(_) | None => String::new(),
+        };
+        if let Some((key, judged)) = &row.key {
+            let annotations = match judged.severity {
+                _ if !row.is_finding => &mut self.notices,
+                Severity::Critical | Severity::High => &mut self.errors,
+                Severity::Medium | Severity::Low | Severity::Info => &mut self.warnings,
+            };
+            let locator = &self.locator;
+            annotations.push(Subject::Key(judged.severity), Some(key), || {
+                let key = wording::key(&Record::new(facts, row), QUOTED);
+                Annotation {
+                    title: format!("{}: {} has a personal API key", judged.severity, name(user)),
+                    message: format!("{}: {key}{}", printable(&facts.run.deployment), waived()),
+                    location: locator.find(user),
+                }
+            });
+        } else if row.is_unread() {
+            let annotations = if row.is_waived() { &mut self.warnings } else { &mut self.errors };
+            let locator = &self.locator;
+            annotations.push(Subject::User, None, || Annotation {
+                title: format!("not read: {}", name(user)),
+                message: wording::not_read(&Record::new(facts, row), QUOTED) + &waived(),
+                location: locator.find(user),
+            });
+        }
+        Ok(())
+    }
+
+    fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
+        for issue in &report.lapses {
+            self.warnings.push(Subject::Waiver, None, || Annotation {
+                title: format!("a waiver: {}", issue.kind),
+                message: printable(&wording::waiver_issue(issue)),
+                location: None,
+            });
+        }
+        let mut stdout = String::new();
+        for annotations in [self.errors, self.warnings, self.notices] {
+            annotations.write(&mut stdout);
+        }
+        if let Some(path) = self.summary_file {
+            append(&path, &self.summary.page(report))?;
+        }
+        Ok(Rendered::Stdout(stdout))
+    }
+}
+
+/// A user as a title names him.
+fn name(user: &User) -> String {
+    let name = user.username.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&user.id);
+    printable(&shortened(name, NAME))
+}
+
+/// What an annotation is about, worst first: what is missing hides all the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    /// Users of whom not even the name is known.
+    MissingUsers,
+    /// A user who could not be read.
+    User,
+    /// A waiver.
+    Waiver,
+    /// A key.
+    Key(Severity),
+}
+
+/// As the line that sums up calls them.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingUsers => f.write_str("not listed to the end"),
+            Self::User => f.write_str("users not read"),
+            Self::Waiver => f.write_str("waivers"),
+            Self::Key(severity) => write!(f, "{severity} keys"),
+        }
+    }
+}
+
+struct Annotation {
+    title: String,
+    message: String,
+    location: Option<SourceLocation>,
+}
+
+/// All annotations of one kind: errors fail the gate and matter most, or are not known; warnings fail it, or will soon;
+/// notices fail nothing.
+struct Annotations {
+    /// As GitHub names it.
+    kind: &'static str,
+    worst: TopN<Rank<Subject>, (Subject, Annotation)>,
+    counts: BTreeMap<Subject, u64>,
+}
+
+impl Annotations {
+    fn new(kind: &'static str) -> Self {
+        Self { kind, worst: TopN::new(SHOWN), counts: BTreeMap::new() }
+    }
+
+    fn push(&mut self, subject: Subject, key: Option<&PersonalKey>, annotation: impl FnOnce() -> Annotation) {
+        *self.counts.entry(subject).or_default() += 1;
+        let rank = key.map_or((subject, Reverse(None)), |key| rank(subject, key));
+        self.worst.push(rank, || (subject, annotation()));
+    }
+
+    /// Writes a line for each of the worst, and one that sums up the rest.
+    fn write(self, out: &mut String) {
+        let Self { kind, worst, counts: mut left_out } = self;
+        let mut more = worst.count();
+        for (subject, Annotation { title, message, location }) in worst.into_values() {
+            more -= 1;
+            left_out.entry(subject).and_modify(|count| *count -= 1);
+            let mut properties = vec![("title", title)];
+            if let Some(location) = location {
+                properties.extend([("file", location.path()), ("line", location.line.to_string())]);
+            }
+            command(kind, &properties, &message, out);
+        }
+        if more > 0 {
+            let each = left_out.into_iter().filter(|(_, count)| *count > 0);
+            let each: Vec<_> = each.map(|(subject, count)| format!("{count} {subject}")).collect();
+            let message = format!("{more} more: {}; `keysunset report` lists all of them", each.join(", "));
+            command(kind, &[("title", format!("and {more} more"))], &message, out);
+        }
+    }
+}
+
+/// Writes a workflow command.
+fn command(kind: &str, properties: &[(&str, String)], message: &str, out: &mut String) {
+    let properties: Vec<_> = properties
+        .iter()
+        .map(|(name, value)| format!("{name}={}", escaped(value).replace(':', "%3A").replace(',', "%2C")))
+        .collect();
+    // Writing to a string can't fail.
+    let _ = writeln!(out, "::{kind} {}::{}", properties.join(","), escaped(message));
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_ends_no_part_of_its_command() {
+        let mut line = String::new();
+        let properties = [("title", "a:b,c%\r\n".to_owned()), ("file", "x".to_owned())];
+        command("error", &properties, "50 %::done\n::stop::", &mut line);
+        let expected = "::error title=a%3Ab%2Cc%25%0D%0A,file=x::50 %25::done%0A::stop::\n";
+        assert_eq!(line, expected);
+    }
+}

@@ -1,0 +1,152 @@
+//! What the reports say about a row or a waiver, in words that all formats share. The templates have theirs.
+
+use std::fmt::Write as _;
+
+use super::record::Record;
+use super::text::{printable, shortened};
+use super::{WaiverIssue, WaiverIssueKind};
+use crate::model::ReadStatus;
+use crate::policy::Action;
+use crate::waivers::{Waiver, WaiverStatus};
+
+/// In characters: as much of a text that somebody else wrote goes into a sentence. The whole is in the other reports.
+pub(super) const QUOTED: usize = 200;
+
+/// Why something is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// A user who could not be read, or not wholly.
+    User,
+    /// A list of users that could not be read to its end.
+    List,
+    /// A run that did not come to its end.
+    Run,
+}
+
+impl Unknown {
+    /// The name outside, as a rule's.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::User => "unreadable-user",
+            Self::List => "unlisted-users",
+            Self::Run => "run-cut-short",
+        }
+    }
+}
+
+/// A row in a sentence or two, for formats that have no fields for it: one line without anything invisible.
+pub(super) fn row(record: &Record) -> String {
+    let sentence = match (record.key_id, record.user_id, record.username) {
+        (Some(key), ..) => row_of_key(key, record),
+        (None, None, None) => format!("{}: {}", record.deployment, shortened(record.reason, 2 * QUOTED)),
+        (None, ..) => row_of_user(record),
+    };
+    printable(&(waiver_of_row(record) + &sentence))
+}
+
+fn row_of_key(key: &str, record: &Record) -> String {
+    let severity = record.severity.map_or("", |severity| severity.as_str());
+    let mut sentence = format!("{severity}: personal API key {key}");
+    // Writing to a string can't fail.
+    if let Some(suffix) = record.key_suffix {
+        let _ = write!(sentence, " ending in {suffix}");
+    }
+    if let Some(description) = record.description.filter(|description| !description.trim().is_empty()) {
+        let _ = write!(sentence, ", \"{}\",", shortened(description, QUOTED));
+    }
+    let _ = write!(sentence, " of {} on {}: {}", owner(record), record.deployment, record.reason);
+    if record.auditing_key == Some(true) {
+        sentence.push_str("; this audit itself used it");
+    }
+    if let Some(action) = record.action {
+        let _ = write!(sentence, ". {}.", advice(action));
+    }
+    sentence
+}
+
+fn row_of_user(record: &Record) -> String {
+    let wholly = if record.read_status == Some(ReadStatus::Partial) { "read wholly" } else { "read" };
+    let mut why = record.read_status.map_or("", |status| status.as_str()).to_owned();
+    if let Some(status) = record.http_status {
+        let _ = write!(why, ", HTTP {status}");
+    }
+    if let Some(code) = record.error_code {
+        let _ = write!(why, ", {}", shortened(code, QUOTED));
+    }
+    let reason = shortened(record.reason, 2 * QUOTED);
+    format!(
+        "{} on {} could not be {wholly} ({why}): {reason}. What personal API keys this user has is unknown.",
+        owner(record),
+        record.deployment
+    )
+}
+
+fn owner(record: &Record) -> String {
+    let name = record.username.filter(|name| !name.is_empty()).or(record.user_id).unwrap_or_default();
+    shortened(name, QUOTED)
+}
+
+fn waiver_of_row(record: &Record) -> String {
+    let (Some(status), Some(day)) = (record.waiver, record.waiver_expires) else { return String::new() };
+    let owner = shortened(record.waiver_owner.unwrap_or_default(), QUOTED);
+    match status {
+        WaiverStatus::Active | WaiverStatus::Ending => format!("waived until {day} by {owner}: "),
+        WaiverStatus::Expired => format!("the waiver of {owner} ended on {day}: "),
+    }
+}
+
+const fn advice(action: Action) -> &'static str {
+    match action {
+        Action::Migrate => "Give whatever uses it a programmatic key, then delete it",
+        Action::Investigate => "Find out whether anybody uses it",
+        Action::DisableAndDelete => "Disable it, wait, then delete it",
+        Action::Delete => "Delete it",
+    }
+}
+
+/// `key 5af9…, ends in 92732876eeae, "nightly job": last used …; to do: migrate`, with `limit` characters of a text at most.
+pub(super) fn key(record: &Record, limit: usize) -> String {
+    let text = |text: Option<&str>| printable(&shortened(text.unwrap_or_default(), limit));
+    let ends_in = record.key_suffix.map_or_else(String::new, |suffix| format!(", ends in {suffix}"));
+    let (id, description) = (text(record.key_id), text(record.description));
+    let action = record.action.map_or("", Action::as_str);
+    format!("key {id}{ends_in}, \"{description}\": {}; to do: {action}", record.reason)
+}
+
+/// `forbidden (401 NOT_SELF): why`, of `limit` characters at most.
+pub(super) fn not_read(record: &Record, limit: usize) -> String {
+    let status = record.read_status.map_or("", |status| status.as_str());
+    let answer = match answer(record) {
+        none if none.is_empty() => none,
+        answer => format!(" ({answer})"),
+    };
+    printable(&shortened(&format!("{status}{answer}: {}", record.reason), limit))
+}
+
+/// What the service answered, as far as it did: `401 NOT_SELF`.
+pub(super) fn answer(record: &Record) -> String {
+    let status = record.http_status.map(|status| status.to_string());
+    let parts: Vec<_> = status.into_iter().chain(record.error_code.map(str::to_owned)).collect();
+    parts.join(" ")
+}
+
+/// `waived until 2025-06-30 by ann: why`, with `limit` characters of the reason at most.
+pub(super) fn waived(waiver: &Waiver, limit: usize) -> String {
+    let Waiver { reason, owner, expires, .. } = waiver;
+    printable(&format!("waived until {expires} by {owner}: {}", shortened(reason, limit)))
+}
+
+/// What is wrong with a waiver, or soon will be, in a line.
+#[must_use]
+pub fn waiver_issue(issue: &WaiverIssue) -> String {
+    let waiver = issue.waiver;
+    let what = match issue.kind {
+        WaiverIssueKind::Expired => format!("expired on {}, and no longer counts", waiver.expires),
+        WaiverIssueKind::Ending => format!("ends on {}", waiver.expires),
+        WaiverIssueKind::Unmatched => "matches no key, and no user who could not be read".to_owned(),
+        WaiverIssueKind::SeveralDeployments => {
+            "counts in several deployments; give it a `deployment` if it was meant for one".to_owned()
+        }
+    };
+    format!("the waiver of {} (line {}) {what}", waiver.target, waiver.line)
+}

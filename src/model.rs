@@ -253,16 +253,7 @@ mod tests {
 
     #[test]
     fn a_key_that_does_not_say_counts_as_enabled() {
-        let key = PersonalKey {
-            id: String::new(),
-            suffix: None,
-            description: String::new(),
-            enabled: None,
-            created_at: None,
-            last_used: None,
-            used_count: None,
-            auditing: false,
-        };
+        let key = PersonalKey { ..PersonalKey::default() };
         assert!(key.is_enabled());
         assert!(!PersonalKey { enabled: Some(false), ..key }.is_enabled());
     }

@@ -215,13 +215,10 @@ mod tests {
     fn key(enabled: Option<bool>, last_used: Option<&str>, used_count: Option<u64>) -> PersonalKey {
         PersonalKey {
             id: "5af9a1d29cc0cdb6acdca6d5".to_owned(),
-            suffix: None,
-            description: String::new(),
             enabled,
-            created_at: None,
             last_used: last_used.map(at),
             used_count,
-            auditing: false,
+            ..PersonalKey::default()
         }
     }
 

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::thread::JoinHandle;
 
-use rusqlite::{
-    CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::rows::{INSERT_KEY, insert_key};
@@ -19,7 +17,7 @@ const QUEUE: usize = 1024;
 /// Entries of one transaction.
 const BATCH: usize = 4096;
 
-enum Entry {
+enum JournalEntry {
     /// Users who are to be read; those who are new to the run are sent back.
     Admit(Vec<User>, oneshot::Sender<Vec<User>>),
     Result(Box<UserResult>),
@@ -28,7 +26,7 @@ enum Entry {
 
 /// The journal of the run under way. Cheap to clone; [`Journal::close`] ends it.
 pub struct Journal {
-    entries: mpsc::Sender<Entry>,
+    entries: mpsc::Sender<JournalEntry>,
     writer: JoinHandle<Result<Store, Error>>,
     run: i64,
 }
@@ -39,7 +37,7 @@ pub struct WriterStopped;
 
 /// The way into the journal for one stage.
 #[derive(Clone)]
-pub struct JournalHandle(mpsc::Sender<Entry>);
+pub struct JournalHandle(mpsc::Sender<JournalEntry>);
 
 impl Journal {
     pub(super) fn start(store: Store, run: i64) -> Self {
@@ -77,7 +75,7 @@ impl JournalHandle {
     /// [`WriterStopped`].
     pub async fn admit(&self, users: Vec<User>) -> Result<Vec<User>, WriterStopped> {
         let (answer, new) = oneshot::channel();
-        self.send(Entry::Admit(users, answer)).await?;
+        self.send(JournalEntry::Admit(users, answer)).await?;
         new.await.map_err(|_| WriterStopped)
     }
 
@@ -86,7 +84,7 @@ impl JournalHandle {
     /// # Errors
     /// [`WriterStopped`].
     pub async fn record(&self, result: UserResult) -> Result<(), WriterStopped> {
-        self.send(Entry::Result(Box::new(result))).await
+        self.send(JournalEntry::Result(Box::new(result))).await
     }
 
     /// Records a list that could not be read to its end.
@@ -94,20 +92,20 @@ impl JournalHandle {
     /// # Errors
     /// [`WriterStopped`].
     pub async fn record_list(&self, list: IncompleteList) -> Result<(), WriterStopped> {
-        self.send(Entry::List(list)).await
+        self.send(JournalEntry::List(list)).await
     }
 
-    async fn send(&self, entry: Entry) -> Result<(), WriterStopped> {
+    async fn send(&self, entry: JournalEntry) -> Result<(), WriterStopped> {
         self.0.send(entry).await.map_err(|_| WriterStopped)
     }
 }
 
 /// The rows of users who were admitted and not yet recorded, by user id: at most what discovery is ahead, and it saves a
 /// lookup in an index without order.
-type Open = HashMap<String, i64>;
+type OpenRows = HashMap<String, i64>;
 
-fn write(mut store: Store, run: i64, mut inbox: mpsc::Receiver<Entry>) -> Result<Store, Error> {
-    let mut open = Open::new();
+fn write(mut store: Store, run: i64, mut inbox: mpsc::Receiver<JournalEntry>) -> Result<Store, Error> {
+    let mut open = OpenRows::new();
     while let Some(first) = inbox.blocking_recv() {
         let batch = std::iter::once(first).chain(std::iter::from_fn(|| inbox.try_recv().ok())).take(BATCH);
         match write_batch(&mut store.connection, run, &mut open, batch) {
@@ -121,20 +119,18 @@ fn write(mut store: Store, run: i64, mut inbox: mpsc::Receiver<Entry>) -> Result
 fn write_batch(
     connection: &mut Connection,
     run: i64,
-    open: &mut Open,
-    batch: impl Iterator<Item = Entry>,
+    open: &mut OpenRows,
+    batch: impl Iterator<Item = JournalEntry>,
 ) -> rusqlite::Result<()> {
     // At once for writing: a manifest that is recorded meanwhile would turn a later change of mind into an error.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut answers = Vec::new();
-    {
-        let mut writer = BatchWriter::new(&transaction, run, open)?;
-        for entry in batch {
-            match entry {
-                Entry::Admit(users, answer) => answers.push((answer, writer.admit(users)?)),
-                Entry::Result(result) => writer.record(&result)?,
-                Entry::List(list) => writer.record_list(&list)?,
-            }
+    let mut writer = BatchWriter { transaction: &transaction, run, open };
+    for entry in batch {
+        match entry {
+            JournalEntry::Admit(users, answer) => answers.push((answer, writer.admit(users)?)),
+            JournalEntry::Result(result) => writer.record(&result)?,
+            JournalEntry::List(list) => writer.record_list(&list)?,
         }
     }
     transaction.commit()?;
@@ -155,49 +151,14 @@ fn origin(user: &User) -> (Option<&str>, Option<&str>, Option<i64>) {
     )
 }
 
-/// The prepared statements of one transaction.
+/// What writes one transaction. The connection keeps the statements prepared.
 struct BatchWriter<'a> {
+    transaction: &'a Transaction<'a>,
     run: i64,
-    open: &'a mut Open,
-    known: CachedStatement<'a>,
-    request: CachedStatement<'a>,
-    again: CachedStatement<'a>,
-    record: CachedStatement<'a>,
-    key: CachedStatement<'a>,
-    list: CachedStatement<'a>,
+    open: &'a mut OpenRows,
 }
 
-impl<'a> BatchWriter<'a> {
-    fn new(transaction: &'a Transaction, run: i64, open: &'a mut Open) -> rusqlite::Result<Self> {
-        Ok(Self {
-            run,
-            open,
-            known: transaction.prepare_cached(
-                "SELECT id, status IS NULL FROM readings WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
-            )?,
-            request: transaction.prepare_cached(
-                "INSERT INTO readings (run, user_id, username, organization, list, line) VALUES (?, ?, ?, ?, ?, ?)",
-            )?,
-            // Of two names for one id, and of two places, the smaller, so that the order of their coming changes nothing.
-            again: transaction.prepare_cached(
-                "UPDATE readings SET username = coalesce(min(username, ?2), username, ?2),
-                    organization = coalesce(min(organization, ?3), organization, ?3),
-                    (list, line) = (SELECT list, line FROM (SELECT list, line UNION ALL SELECT ?4, ?5)
-                        WHERE list IS NOT NULL ORDER BY list, line LIMIT 1)
-                 WHERE id = ?1",
-            )?,
-            record: transaction.prepare_cached(
-                "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5, attempts = ?6, read_at = ?7
-                 WHERE id = ?1",
-            )?,
-            key: transaction.prepare_cached(INSERT_KEY)?,
-            list: transaction.prepare_cached(
-                "INSERT INTO gaps (run, source, status, http_status, error_code, detail) VALUES (?, ?, ?, ?, ?, ?)
-                 ON CONFLICT DO NOTHING",
-            )?,
-        })
-    }
-
+impl BatchWriter<'_> {
     fn admit(&mut self, users: Vec<User>) -> rusqlite::Result<Vec<User>> {
         let mut new = Vec::with_capacity(users.len());
         for user in users {
@@ -207,8 +168,7 @@ impl<'a> BatchWriter<'a> {
                 new.push(user);
                 continue;
             };
-            let (organization, list, line) = origin(&user);
-            self.again.execute(params![id, user.username, organization, list, line])?;
+            self.request_again(id, &user)?;
             // Requested by a run that was cut short, and not by this one yet.
             if missing && !self.open.contains_key(&user.id) {
                 self.open.insert(user.id.clone(), id);
@@ -218,15 +178,35 @@ impl<'a> BatchWriter<'a> {
         Ok(new)
     }
 
-    /// Where a user stands, and whether he has yet to be read.
-    fn find(&mut self, user: &User) -> rusqlite::Result<Option<(i64, bool)>> {
+    /// The row of a user, and whether he has yet to be read.
+    fn find(&self, user: &User) -> rusqlite::Result<Option<(i64, bool)>> {
+        let mut find = self.transaction.prepare_cached(
+            "SELECT id, status IS NULL FROM readings
+             WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
+        )?;
         let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
-        self.known.query_row(params![self.run, user.id, user.username], row).optional()
+        find.query_row(params![self.run, user.id, user.username], row).optional()
     }
 
-    fn request(&mut self, user: &User) -> rusqlite::Result<i64> {
+    fn request(&self, user: &User) -> rusqlite::Result<i64> {
         let (organization, list, line) = origin(user);
-        self.request.insert(params![self.run, user.id, user.username, organization, list, line])
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO readings (run, user_id, username, organization, list, line) VALUES (?, ?, ?, ?, ?, ?)",
+        )?;
+        insert.insert(params![self.run, user.id, user.username, organization, list, line])
+    }
+
+    /// Of two names for one id, and of two places, the smaller, so that the order of their coming changes nothing.
+    fn request_again(&self, id: i64, user: &User) -> rusqlite::Result<()> {
+        let (organization, list, line) = origin(user);
+        let mut update = self.transaction.prepare_cached(
+            "UPDATE readings SET username = coalesce(min(username, ?2), username, ?2),
+                organization = coalesce(min(organization, ?3), organization, ?3),
+                (list, line) = (SELECT list, line FROM (SELECT list, line UNION ALL SELECT ?4, ?5)
+                    WHERE list IS NOT NULL ORDER BY list, line LIMIT 1)
+             WHERE id = ?1",
+        )?;
+        update.execute(params![id, user.username, organization, list, line]).map(drop)
     }
 
     fn record(&mut self, result: &UserResult) -> rusqlite::Result<()> {
@@ -238,24 +218,23 @@ impl<'a> BatchWriter<'a> {
             },
         };
         let Outcome { status, http_status, error_code, detail } = &result.outcome;
-        let read_at = result.read_at.map(|time| time.timestamp());
-        let attempts = result.attempts;
-        self.record.execute(params![
-            id,
-            status.as_str(),
-            http_status,
-            error_code,
-            detail,
-            attempts,
-            read_at
-        ])?;
-        result.keys.iter().try_for_each(|key| insert_key(&mut self.key, id, key))
+        let (attempts, read_at) = (result.attempts, result.read_at.map(|time| time.timestamp()));
+        let mut update = self.transaction.prepare_cached(
+            "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5, attempts = ?6, read_at = ?7
+             WHERE id = ?1",
+        )?;
+        update.execute(params![id, status.as_str(), http_status, error_code, detail, attempts, read_at])?;
+        let mut insert = self.transaction.prepare_cached(INSERT_KEY)?;
+        result.keys.iter().try_for_each(|key| insert_key(&mut insert, id, key))
     }
 
-    fn record_list(&mut self, list: &IncompleteList) -> rusqlite::Result<()> {
+    fn record_list(&self, list: &IncompleteList) -> rusqlite::Result<()> {
         let Outcome { status, http_status, error_code, detail } = &list.outcome;
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO gaps (run, source, status, http_status, error_code, detail) VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO NOTHING",
+        )?;
         let source = &list.source;
-        self.list.execute(params![self.run, source, status.as_str(), http_status, error_code, detail])?;
-        Ok(())
+        insert.execute(params![self.run, source, status.as_str(), http_status, error_code, detail]).map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! The manifests of the runs, in the order in which they were made: the record that a manifest in a folder is held against,
 //! and the chain. They outlive the runs.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::params;
 
 use super::{Error, Store};
 
@@ -35,14 +35,8 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn manifest(&self, run: i64, sha256: &str) -> Result<Option<String>, Error> {
-        self.connection
-            .query_row(
-                "SELECT document FROM manifests WHERE run = ? AND sha256 = ?",
-                params![run, sha256],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|error| self.sqlite(error))
+        let query = "SELECT document FROM manifests WHERE run = ? AND sha256 = ?";
+        self.first(query, params![run, sha256], |row| row.get(0))
     }
 
     /// Every manifest of a run, in the order in which they were made.
@@ -50,12 +44,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn manifests(&self, run: i64) -> Result<Vec<String>, Error> {
-        let read = || {
-            let mut query =
-                self.connection.prepare("SELECT document FROM manifests WHERE run = ? ORDER BY id")?;
-            query.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()
-        };
-        read().map_err(|error| self.sqlite(error))
+        self.all("SELECT document FROM manifests WHERE run = ? ORDER BY id", [run], |row| row.get(0))
     }
 
     /// What the manifests of a run name as the one before: the number and the hash of the first manifest of the newest earlier
@@ -64,16 +53,13 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn manifest_before(&self, run: i64) -> Result<Option<(i64, String)>, Error> {
-        self.connection
-            .query_row(
-                "SELECT run, sha256 FROM manifests
-                 WHERE run < ?1 AND id < coalesce((SELECT min(id) FROM manifests WHERE run = ?1), 9223372036854775807)
-                 ORDER BY run DESC, id LIMIT 1",
-                [run],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()
-            .map_err(|error| self.sqlite(error))
+        self.first(
+            "SELECT run, sha256 FROM manifests
+             WHERE run < ?1 AND id < coalesce((SELECT min(id) FROM manifests WHERE run = ?1), 9223372036854775807)
+             ORDER BY run DESC, id LIMIT 1",
+            [run],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
     }
 
     /// What SQLite finds wrong with the file; nothing for a sound one.
@@ -81,11 +67,7 @@ impl Store {
     /// # Errors
     /// What SQLite says where it can't even look.
     pub fn damage(&self) -> Result<Vec<String>, Error> {
-        let look = || {
-            let mut query = self.connection.prepare("PRAGMA quick_check(5)")?;
-            query.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
-        };
-        let mut found = look().map_err(|error| self.sqlite(error))?;
+        let mut found: Vec<String> = self.all("PRAGMA quick_check(5)", [], |row| row.get(0))?;
         found.retain(|line| line != "ok");
         Ok(found)
     }

@@ -14,7 +14,7 @@ mod stats;
 
 use std::fs::File;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 
 pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use prune::Removed;
@@ -118,6 +118,35 @@ impl Error {
 }
 
 impl Store {
+    /// Every row of a query.
+    fn all<T>(
+        &self,
+        query: &str,
+        parameters: impl Params,
+        from: impl FnMut(&Row) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let read = || {
+            let mut query = self.connection.prepare(query)?;
+            query.query_map(parameters, from)?.collect::<Result<_, _>>()
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// The first row of a query; `None` where there is none.
+    fn first<T>(
+        &self,
+        query: &str,
+        parameters: impl Params,
+        from: impl FnOnce(&Row) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Error> {
+        let row = self.connection.query_row(query, parameters, from);
+        row.optional().map_err(|error| self.sqlite(error))
+    }
+
+    fn execute(&self, statement: &str, parameters: impl Params) -> Result<(), Error> {
+        self.connection.execute(statement, parameters).map(drop).map_err(|error| self.sqlite(error))
+    }
+
     fn sqlite(&self, error: rusqlite::Error) -> Error {
         Error::Sqlite(self.path.clone(), error)
     }

@@ -23,14 +23,9 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn incomplete_lists(&self, run: &Run) -> Result<Vec<IncompleteList>, Error> {
-        let read = || {
-            let mut query = self.connection.prepare("SELECT * FROM gaps WHERE run = ? ORDER BY source")?;
-            let lists = query.query_map([run.id], |row| {
-                Ok(IncompleteList { source: row.get("source")?, outcome: outcome_from(row)? })
-            })?;
-            lists.collect::<Result<Vec<_>, _>>()
-        };
-        read().map_err(|error| self.sqlite(error))
+        self.all("SELECT * FROM gaps WHERE run = ? ORDER BY source", [run.id], |row| {
+            Ok(IncompleteList { source: row.get("source")?, outcome: outcome_from(row)? })
+        })
     }
 
     /// Hands over the result of every user of a run, by (username, user id), each with its keys by (creation, id). Who was
@@ -78,17 +73,14 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn occurrences(&self, key_id: &str) -> Result<Vec<KeyOccurrence>, Error> {
-        let find = || {
-            let mut query = self.connection.prepare(
-                "SELECT readings.run, readings.id FROM keys JOIN readings ON readings.id = keys.reading
-                 WHERE key_id = ? COLLATE NOCASE ORDER BY readings.run DESC, readings.id",
-            )?;
-            let found =
-                query.query_map([key_id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-            found.collect::<Result<Vec<_>, _>>()
-        };
+        let found: Vec<(i64, i64)> = self.all(
+            "SELECT readings.run, readings.id FROM keys JOIN readings ON readings.id = keys.reading
+             WHERE key_id = ? COLLATE NOCASE ORDER BY readings.run DESC, readings.id",
+            [key_id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         let mut occurrences = Vec::new();
-        for (run, id) in find().map_err(|error| self.sqlite(error))? {
+        for (run, id) in found {
             let run = self.run(Some(run))?;
             let result = self.result_at(id).map_err(|error| self.sqlite(error))?;
             let Some(result) = result else { continue };

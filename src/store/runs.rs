@@ -1,7 +1,7 @@
 //! Runs: what each was asked for and what it found out about the deployment, from its beginning to its end.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
 use super::rows::{invalid, time_at, user_from, word_at};
 use super::{Error, Journal, Store};
@@ -70,25 +70,22 @@ impl Store {
     /// What SQLite says.
     pub fn begin(self, run: &NewRun) -> Result<Journal, Error> {
         let NewRun { deployment, address, product, credential, started_at, settings } = run;
-        let insert = || {
-            let settings = serde_json::to_string(settings)
-                .map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))?;
-            self.connection.execute(
-                "INSERT INTO runs (deployment, address, product, credential, started_at, tool_version, settings)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
-                params![
-                    deployment,
-                    address,
-                    product.as_str(),
-                    credential,
-                    started_at.timestamp(),
-                    env!("CARGO_PKG_VERSION"),
-                    settings,
-                ],
-            )?;
-            Ok(self.connection.last_insert_rowid())
-        };
-        let id = insert().map_err(|error| self.sqlite(error))?;
+        let settings = serde_json::to_string(settings)
+            .map_err(|why| self.sqlite(rusqlite::Error::ToSqlConversionFailure(why.into())))?;
+        self.execute(
+            "INSERT INTO runs (deployment, address, product, credential, started_at, tool_version, settings)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![
+                deployment,
+                address,
+                product.as_str(),
+                credential,
+                started_at.timestamp(),
+                env!("CARGO_PKG_VERSION"),
+                settings,
+            ],
+        )?;
+        let id = self.connection.last_insert_rowid();
         Ok(Journal::start(self, id))
     }
 
@@ -98,17 +95,11 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn resume(self, run: &Run) -> Result<(Journal, Vec<User>), Error> {
-        let open = || {
-            self.connection.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
-            // Names are resolved again, and one that was nobody's may be somebody's now.
-            self.connection.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", [run.id])?;
-            let mut query = self
-                .connection
-                .prepare("SELECT * FROM readings WHERE run = ? AND status IS NULL ORDER BY id")?;
-            let users = query.query_map([run.id], user_from)?;
-            users.collect::<Result<Vec<_>, _>>()
-        };
-        let users = open().map_err(|error| self.sqlite(error))?;
+        self.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
+        // Names are resolved again, and one that had no user may have one now.
+        self.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", [run.id])?;
+        let missing = "SELECT * FROM readings WHERE run = ? AND status IS NULL ORDER BY id";
+        let users = self.all(missing, [run.id], user_from)?;
         Ok((Journal::start(self, run.id), users))
     }
 
@@ -117,11 +108,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn runs(&self) -> Result<Vec<Run>, Error> {
-        let read = || {
-            let mut query = self.connection.prepare("SELECT * FROM runs ORDER BY id DESC")?;
-            query.query_map([], run_from)?.collect::<Result<Vec<_>, _>>()
-        };
-        read().map_err(|error| self.sqlite(error))
+        self.all("SELECT * FROM runs ORDER BY id DESC", [], run_from)
     }
 
     /// The run of that number, or the newest.
@@ -129,16 +116,8 @@ impl Store {
     /// # Errors
     /// No such run, or what SQLite says.
     pub fn run(&self, id: Option<i64>) -> Result<Run, Error> {
-        let found = self
-            .connection
-            .query_row(
-                "SELECT * FROM runs WHERE id = ?1 OR ?1 IS NULL ORDER BY id DESC LIMIT 1",
-                [id],
-                run_from,
-            )
-            .optional()
-            .map_err(|error| self.sqlite(error))?;
-        found.ok_or_else(|| match id {
+        let query = "SELECT * FROM runs WHERE id = ?1 OR ?1 IS NULL ORDER BY id DESC LIMIT 1";
+        self.first(query, [id], run_from)?.ok_or_else(|| match id {
             Some(id) => Error::NoRun(self.path.clone(), id),
             None => Error::Empty(self.path.clone()),
         })
@@ -149,7 +128,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn set_service_version(&self, run: i64, version: Option<&str>) -> Result<(), Error> {
-        self.update(
+        self.execute(
             "UPDATE runs SET service_version = coalesce(?2, service_version) WHERE id = ?1",
             params![run, version],
         )
@@ -160,7 +139,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn set_clock_skew(&self, run: i64, seconds: Option<i64>) -> Result<(), Error> {
-        self.update(
+        self.execute(
             "UPDATE runs SET clock_skew = coalesce(clock_skew, ?2) WHERE id = ?1",
             params![run, seconds],
         )
@@ -171,7 +150,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn finish(&self, run: i64, at: DateTime<Utc>) -> Result<(), Error> {
-        self.update("UPDATE runs SET finished_at = ?2 WHERE id = ?1", params![run, at.timestamp()])
+        self.execute("UPDATE runs SET finished_at = ?2 WHERE id = ?1", params![run, at.timestamp()])
     }
 
     /// Marks a run as reported: nothing is left to resume.
@@ -179,7 +158,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn mark_reported(&self, run: i64) -> Result<(), Error> {
-        self.update("UPDATE runs SET reported = 1 WHERE id = ?1", [run])
+        self.execute("UPDATE runs SET reported = 1 WHERE id = ?1", [run])
     }
 
     /// Deletes a run that has no result worth keeping, and its manifests, since the next run takes its number.
@@ -187,12 +166,8 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn discard(&self, run: i64) -> Result<(), Error> {
-        self.update("DELETE FROM manifests WHERE run = ?", [run])?;
-        self.update("DELETE FROM runs WHERE id = ?", [run])
-    }
-
-    fn update(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<(), Error> {
-        self.connection.execute(statement, parameters).map(drop).map_err(|error| self.sqlite(error))
+        self.execute("DELETE FROM manifests WHERE run = ?", [run])?;
+        self.execute("DELETE FROM runs WHERE id = ?", [run])
     }
 }
 

@@ -33,7 +33,7 @@ impl Store {
         let counts = |row: &Row| {
             Ok(UserCounts { requested: number(row, 0)?, asked: number(row, 1)?, complete: number(row, 2)? })
         };
-        self.connection.query_row(&query, [run.id], counts).map_err(|error| self.sqlite(error))
+        Ok(self.first(&query, [run.id], counts)?.unwrap_or_default())
     }
 
     /// How many keys were found in a run.
@@ -43,8 +43,8 @@ impl Store {
     pub fn key_count(&self, run: &Run) -> Result<u64, Error> {
         let query =
             "SELECT count(*) FROM readings CROSS JOIN keys ON keys.reading = readings.id WHERE run = ?";
-        let count = self.connection.query_row(query, [run.id], |row| row.get::<_, i64>(0));
-        count.map(i64::cast_unsigned).map_err(|error| self.sqlite(error))
+        let count = self.first(query, [run.id], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?;
+        Ok(count.unwrap_or_default())
     }
 
     /// Hands over every key of a run, in no order, with nothing in it but what a verdict takes: whether it is enabled, when

@@ -5,16 +5,7 @@ use super::*;
 use crate::model::{Origin, Outcome};
 
 fn key(id: &str) -> PersonalKey {
-    PersonalKey {
-        id: id.to_owned(),
-        suffix: None,
-        description: String::new(),
-        enabled: Some(true),
-        created_at: None,
-        last_used: None,
-        used_count: Some(1),
-        auditing: false,
-    }
+    PersonalKey { id: id.to_owned(), enabled: Some(true), used_count: Some(1), ..PersonalKey::default() }
 }
 
 fn reading(status: ReadStatus, keys: &[&str]) -> UserResult {

@@ -42,7 +42,7 @@ Examples:
 pub(super) const IMPORT_EXAMPLES: &str = "\
 A file holds answers of GET /users/{id}/keys: pages, in either envelope, with
 the headers of curl's --include or without; refusals too. Whose they are is told
-by their own userId and links, or by the file's name: an id, or an e-mail address.
+by their own userId and links, or by the user's id in the file's name.
 What can't be understood makes the run incomplete (docs/import.md).
 
 Examples:

@@ -7,18 +7,18 @@ use super::wire::{Identified, Key, Page};
 use crate::model::{Outcome, PersonalKey, ReadStatus, Suffix};
 
 /// Rows of one page: the most that is documented.
-pub const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 /// The service allows 10 keys a user; a list of more pages than this never ends.
 const KEY_PAGES: u32 = 100;
 /// More keys of one user than these are not taken.
-pub const MOST_KEYS: usize = 10_000;
+const MOST_KEYS: usize = 10_000;
 
 /// What the pages of a list so far say of the whole.
 pub(super) struct PageSequence {
     /// Of the last page, from 1.
     number: u32,
     limit: u32,
-    /// Rows so far, repeats included.
+    /// Rows so far, repeats and what can't be read included.
     seen: u64,
     /// Rows so far, without repeats.
     different: u64,
@@ -74,9 +74,10 @@ impl PageSequence {
     /// The end of a list that goes on without bringing anything new.
     pub(super) fn take<T: Identified>(&mut self, status: u16, page: Page<T>) -> Result<Vec<T>, Outcome> {
         let rows = page.rows;
+        let count = rows.len() + page.left_out;
         self.number += 1;
         self.status = Some(status);
-        self.seen += rows.len() as u64;
+        self.seen += count as u64;
         if page.total.is_some() {
             self.moved |= self.total.is_some() && page.total != self.total;
             self.total = page.total;
@@ -87,9 +88,9 @@ impl PageSequence {
         let unfinished = match self.total {
             Some(total) => self.seen < total,
             // Nothing says where such a list ends but an empty page.
-            None => rows.len() >= PAGE || !page.has_links,
+            None => count >= PAGE || !page.has_links,
         };
-        self.more = page.has_next || !rows.is_empty() && unfinished;
+        self.more = page.has_next || count > 0 && unfinished;
         self.count_different(&rows);
         let alone = self.number == 1 && !self.more;
         let counted = self.total.unwrap_or(u64::MAX);
@@ -151,7 +152,7 @@ impl PageSequence {
 }
 
 /// The keys of one user, page by page.
-pub(super) struct UserKeys {
+pub struct UserKeys {
     user_id: String,
     pub(super) pages: PageSequence,
     keys: Vec<PersonalKey>,
@@ -165,7 +166,8 @@ pub(super) struct UserKeys {
 
 impl UserKeys {
     /// Before the first page.
-    pub(super) fn new(user_id: &str) -> Self {
+    #[must_use]
+    pub fn new(user_id: &str) -> Self {
         Self {
             user_id: user_id.to_owned(),
             pages: PageSequence::new(KEY_PAGES),
@@ -174,6 +176,38 @@ impl UserKeys {
             foreign: None,
             contradiction: None,
         }
+    }
+
+    /// The number of the page to read next.
+    ///
+    /// # Errors
+    /// The end of the list: complete as far as its last page says, or too many pages.
+    pub fn next_page(&self) -> Result<u32, Outcome> {
+        self.pages.next_page()
+    }
+
+    /// How many pages were taken.
+    #[must_use]
+    pub fn pages_taken(&self) -> u32 {
+        self.pages.number
+    }
+
+    /// How many keys there are so far, each counted once.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The service's own count of the whole list, by the last page that has one.
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        self.pages.total()
+    }
+
+    /// The HTTP status of the last page; `None` before the first.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.pages.status
     }
 
     /// Takes the next page. `is_own` tells of a suffix whether it is that of a credential in use.
@@ -228,8 +262,17 @@ impl UserKeys {
         Ok(())
     }
 
+    /// Takes what an answer from outside the sequence of pages says of the whole.
+    pub(super) fn add_part(&mut self, status: u16, unreadable_row: Option<String>) {
+        self.pages.status.get_or_insert(status);
+        if self.pages.unreadable_row.is_none() {
+            self.pages.unreadable_row = unreadable_row;
+        }
+    }
+
     /// The keys, each once, and whether those are all: `end` is why no further page was read.
-    pub(super) fn finish(self, end: Outcome) -> (Vec<PersonalKey>, Outcome) {
+    #[must_use]
+    pub fn finish(self, end: Outcome) -> (Vec<PersonalKey>, Outcome) {
         let outcome = match self.foreign {
             Some(why) => Outcome::unread(ReadStatus::Malformed, self.pages.status, why),
             None => self.pages.reconcile(self.keys.len() as u64, end, "keys"),
@@ -256,7 +299,7 @@ mod tests {
                 return keys.finish(end);
             }
         }
-        let end = keys.pages.next_page().expect_err("the last page says that it is the last");
+        let end = keys.next_page().expect_err("the last page says that it is the last");
         keys.finish(end)
     }
 

@@ -29,10 +29,10 @@ use zeroize::Zeroizing;
 pub use certificate::Certificate;
 pub use credential_store::{Credential, Credentials};
 pub use error::BODY_LIMIT;
-pub use list::{MOST_KEYS, PAGE};
+pub use list::UserKeys;
 pub use probe::{FirstResponse, ServerAuth, Unreachable, UserWithRoles};
 pub use resources::{UserPage, UserPages};
-pub use saved::{Extent, KeyList, ListLink, SavedAnswer, SavedKey, Told, read_saved, version_told};
+pub use saved::{SavedPage, parse_saved};
 
 use self::concurrency::ConcurrencyLimit;
 use self::credential_store::CredentialStore;

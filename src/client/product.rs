@@ -41,6 +41,13 @@ pub(crate) fn base(url: &Url, product: Product) -> Url {
     base
 }
 
+/// The version in what the header `X-MongoDB-Service-Version` says, such as `4.4.12`.
+#[must_use]
+pub(crate) fn version_in_header(header: &str) -> Option<&str> {
+    let (_, version) = header.split_once("versionString=")?;
+    Some(version.split(';').next().unwrap_or_default().trim())
+}
+
 /// Whether a server of this version has lost personal keys: Ops Manager did with 5.0.
 #[must_use]
 pub(crate) fn has_removed_personal_keys(product: Product, service_version: Option<&str>) -> bool {

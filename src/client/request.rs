@@ -13,8 +13,8 @@ use super::classify::{Classification, Response, classify, is_overload, is_transi
 use super::concurrency::Load;
 use super::digest::DigestSession;
 use super::error::{BODY_LIMIT, RequestError};
+use super::product;
 use super::rate_limiter::backoff;
-use super::saved::version_told;
 use super::wire::ErrorDocument;
 use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
@@ -137,7 +137,7 @@ impl Client {
             self.clock_skew.get_or_init(|| date.signed_duration_since(Utc::now()).num_seconds());
         }
         let version = headers.get("x-mongodb-service-version").and_then(|value| value.to_str().ok());
-        if let Some(version) = version.and_then(version_told) {
+        if let Some(version) = version.and_then(product::version_in_header) {
             self.service_version.get_or_init(|| version.to_owned());
         }
     }

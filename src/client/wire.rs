@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use crate::model::{Origin, PersonalKey, Suffix, User};
 
 /// A page of a list, out of either envelope or none.
+#[derive(PartialEq)]
 pub(super) struct Page<T> {
     pub(super) rows: Vec<T>,
     /// The service's own count of the whole list; absent with `includeCount=false`.
@@ -17,6 +18,8 @@ pub(super) struct Page<T> {
     pub(super) has_links: bool,
     /// Why rows had to be left out, for the first that can't be read.
     pub(super) unreadable_row: Option<String>,
+    /// How many rows were left out.
+    pub(super) left_out: usize,
 }
 
 #[derive(Deserialize)]
@@ -72,31 +75,33 @@ impl<T: DeserializeOwned> Page<T> {
             has_next: has_next || inner_next,
             has_links: has_links || inner_links,
             unreadable_row: None,
+            left_out: 0,
         })
     }
 }
 
-impl Page<Key> {
-    /// Rows that nothing is known of but themselves.
-    pub(super) fn of_rows(rows: Vec<serde_json::Value>) -> Self {
-        let bare = Page { rows, total: None, has_next: false, has_links: false, unreadable_row: None };
-        bare.row_by_row()
+impl<T> Page<T> {
+    /// Rows of which nothing is known but themselves.
+    pub(super) fn part(rows: Vec<T>) -> Self {
+        Self { rows, total: None, has_next: false, has_links: false, unreadable_row: None, left_out: 0 }
     }
 }
 
 impl Page<serde_json::Value> {
-    fn row_by_row<T: DeserializeOwned>(self) -> Page<T> {
+    pub(super) fn row_by_row<T: DeserializeOwned>(self) -> Page<T> {
         let mut rows = Vec::with_capacity(self.rows.len());
-        let mut unreadable_row = None;
+        let (mut unreadable_row, mut left_out) = (None, 0);
         for (index, row) in self.rows.into_iter().enumerate() {
             match serde_json::from_value(row) {
                 Ok(row) => rows.push(row),
                 Err(why) => {
+                    left_out += 1;
                     unreadable_row.get_or_insert_with(|| format!("row {} of a page: {why}", index + 1));
                 }
             }
         }
-        Page { rows, unreadable_row, total: self.total, has_next: self.has_next, has_links: self.has_links }
+        let Self { total, has_next, has_links, .. } = self;
+        Page { rows, total, has_next, has_links, unreadable_row, left_out }
     }
 }
 
@@ -144,7 +149,7 @@ impl ErrorDocument {
 }
 
 /// A personal key; only `id` is always there.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Key {
     #[serde(deserialize_with = "identity")]
@@ -165,6 +170,11 @@ impl Key {
     /// Whether its id can be one, whatever its length.
     pub(super) fn has_sound_id(&self) -> bool {
         self.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    }
+
+    /// Whether it has what only a personal key has: any field may be missing, but a row without these may be anything.
+    pub(super) fn is_personal(&self) -> bool {
+        self.mask.is_some() || self.used_count.is_some()
     }
 
     /// `is_own` says of a suffix whether it is that of a credential in use.

@@ -1,15 +1,16 @@
 //! `keysunset import`: answers that somebody saved, as a run like any other.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
-use super::baseline;
-use super::reported;
+use super::{baseline, reported};
 use crate::cli;
 use crate::client::product;
 use crate::config::{ACTIVE_WITHIN, CUTOFF, ImportSettings};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
-use crate::import::Saved;
+use crate::import::SavedAnswers;
 use crate::model::Product;
 use crate::report::text::printable;
 use crate::signals::Signals;
@@ -19,8 +20,8 @@ use crate::warnings::warn;
 
 /// What the reports call a deployment that nothing names.
 const UNNAMED: &str = "saved answers";
-/// Files that are told at once when nobody was found in any; the rest are counted.
-const TOLD: usize = 20;
+/// Files that are named when no user was found in any; the rest are counted.
+const NAMED_FILES: usize = 20;
 
 /// Runs the command.
 ///
@@ -30,19 +31,22 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
     let clock = context.clock;
     let import = ImportSettings::resolve(args, context.env)?;
     let waivers = super::waivers(&import.report, clock)?;
-    let saved = Saved::find(&import.inputs)?;
+    let saved = SavedAnswers::read(&import.inputs)?;
+    let new_run = new_run(&import, &saved, clock);
+    if !saved.has_users() {
+        return Err(no_users(&saved, &new_run));
+    }
     crate::report::prepare(&import.report.output)?;
-    let asked = facts(&import, &saved, clock);
-    baseline::check(&import.report, &asked.deployment)?;
+    baseline::check(&import.report, &new_run.deployment)?;
     let mut signals = Signals::listen()?;
-    let journal = Store::open_for_run(&import.report.store)?.begin(&asked)?;
-    let (run, pen) = (journal.run(), journal.handle());
+    let journal = Store::open_for_run(&import.report.store)?.begin(&new_run)?;
+    let (run, handle) = (journal.run(), journal.handle());
     let version = saved.service_version().map(str::to_owned);
     let end = tokio::select! {
         biased;
-        exit = signals.next() => Some(exit),
-        // Whoever closed the journal tells why when it is closed.
-        _ = enter(saved, asked.product, pen) => None,
+        signal = signals.next() => Some(signal),
+        // Closing the journal says why it stopped.
+        _ = record(saved, new_run.product, handle) => None,
     };
     let store = journal.close()?;
     if let Some(signal) = end {
@@ -50,9 +54,6 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
         return Err(
             Error::interrupted(signal, "interrupted: nothing was kept").help("the same command begins anew")
         );
-    }
-    if let Err(why) = somebody(&store, run) {
-        return store.discard(run).map_err(Error::from).and(Err(why));
     }
     store.set_service_version(run, version.as_deref())?;
     store.finish(run, clock.now())?;
@@ -63,29 +64,26 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
     reported(store, run, import.report, waivers, context.quiet, &mut signals, cut_short).await
 }
 
-/// Enters what could not be understood, and then user by user.
-async fn enter(saved: Saved, product: Product, pen: JournalHandle) -> Result<(), WriterStopped> {
-    for gap in saved.gaps() {
-        pen.record_list(gap.clone()).await?;
+/// Records what could not be understood, and then user by user.
+async fn record(saved: SavedAnswers, product: Product, handle: JournalHandle) -> Result<(), WriterStopped> {
+    for list in saved.incomplete_lists() {
+        handle.record_list(list).await?;
     }
-    for reading in saved.readings(product) {
-        pen.record(reading).await?;
+    for result in saved.user_results(product) {
+        handle.record(result).await?;
     }
     Ok(())
 }
 
 /// What is known of the run.
-fn facts(import: &ImportSettings, saved: &Saved, clock: Clock) -> NewRun {
+fn new_run(import: &ImportSettings, saved: &SavedAnswers, clock: Clock) -> NewRun {
     let bases = saved.bases();
-    let address = match (&import.url, bases) {
-        (Some(url), _) | (None, [url]) => Some(url),
-        (None, _) => None,
-    };
+    let address = import.url.as_ref().or(bases.first().filter(|_| bases.len() == 1));
     warn_of_others(import.url.as_ref(), bases);
     let product =
         import.product.or_else(|| import.url.as_ref().map(product::guess)).or_else(|| saved.product());
     let name = import.name.clone().or_else(|| address.map(|url| url.origin().ascii_serialization()));
-    let view = &import.report;
+    let sources = import.inputs.iter().map(|path| format!("saved answers in {}", path.display()));
     NewRun {
         deployment: name.unwrap_or_else(|| UNNAMED.to_owned()),
         address: address.map_or_else(|| UNNAMED.to_owned(), Url::to_string),
@@ -94,52 +92,36 @@ fn facts(import: &ImportSettings, saved: &Saved, clock: Clock) -> NewRun {
         credential: String::new(),
         started_at: clock.now(),
         settings: RunSettings {
-            sources: import
-                .inputs
-                .iter()
-                .map(|path| format!("saved answers in {}", path.display()))
-                .collect(),
+            sources: sources.collect(),
             lists: vec![saved.fingerprint()],
-            cutoff: view.cutoff.unwrap_or(CUTOFF),
-            active_within: view.active_within.unwrap_or(ACTIVE_WITHIN),
+            cutoff: import.report.cutoff.unwrap_or(CUTOFF),
+            active_within: import.report.active_within.unwrap_or(ACTIVE_WITHIN),
             requests: RequestSettings::none(),
         },
     }
 }
 
 /// A run is one deployment; answers of two may be two ways to one, which nobody but the caller knows.
-fn warn_of_others(url: Option<&Url>, bases: &[Url]) {
-    let others: Vec<_> = match url {
-        Some(url) => bases.iter().filter(|base| base.origin() != url.origin()).collect(),
-        None if bases.len() > 1 => bases.iter().collect(),
-        None => Vec::new(),
-    };
+fn warn_of_others(url: Option<&Url>, bases: &BTreeSet<Url>) {
+    let is_other = |base: &&Url| url.map_or(bases.len() > 1, |url| base.origin() != url.origin());
+    let others: Vec<_> = bases.iter().filter(is_other).map(|base| printable(base.as_str())).collect();
     if !others.is_empty() {
-        let others: Vec<_> = others.into_iter().map(|base| printable(base.as_str())).collect();
         let why = format!("the answers come from {}", others.join(", "));
         warn(&why, Some("import each deployment by itself, with a --name of its own"));
     }
 }
 
 /// Answers of nobody would look clean and prove nothing.
-fn somebody(store: &Store, run: i64) -> Result<(), Error> {
-    let run = store.run(Some(run))?;
-    if store.user_counts(&run)?.requested > 0 {
-        return Ok(());
-    }
-    let gaps = store.incomplete_lists(&run)?;
-    let mut why: Vec<_> = gaps
-        .iter()
-        .take(TOLD)
-        .map(|gap| {
-            let detail = gap.outcome.detail.as_deref().unwrap_or_default();
-            printable(&format!("{}: {detail}", gap.source))
-        })
-        .collect();
-    if gaps.len() > TOLD {
-        why.push(format!("and {} more", gaps.len() - TOLD));
-    }
-    Err(Error::input(format!("there is nobody in {}", run.settings.sources.join(", "))).details(why).help(
-        "save answers of GET /users/{id}/keys as they are, in files named by the user's id or e-mail address",
-    ))
+fn no_users(saved: &SavedAnswers, run: &NewRun) -> Error {
+    let mut lists = saved.incomplete_lists();
+    let why = lists.by_ref().take(NAMED_FILES).map(|list| {
+        let detail = list.outcome.detail.unwrap_or_default();
+        printable(&format!("{}: {detail}", list.source))
+    });
+    let mut why: Vec<_> = why.collect();
+    let more = lists.count();
+    why.extend((more > 0).then(|| format!("and {more} more")));
+    Error::input(format!("there is nobody in {}", run.settings.sources.join(", ")))
+        .details(why)
+        .help("save answers of GET /users/{id}/keys as they are, in files named by the user's id")
 }

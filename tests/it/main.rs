@@ -50,6 +50,7 @@ mod resume;
 mod retries;
 mod sandbox;
 mod sarif;
+mod saved_pages;
 mod secrets;
 mod settings;
 mod soak;

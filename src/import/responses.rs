@@ -1,0 +1,236 @@
+//! The saved answers in a copy of their own, and those of one user as that user's result: what judges the pages of an audit
+//! judges these.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+
+use chrono::{DateTime, Utc};
+
+use super::documents::SavedDocument;
+use crate::client::{SavedPage, UserKeys, parse_saved, product};
+use crate::model::{Origin, Outcome, PersonalKey, Product, ReadStatus, User, UserResult};
+
+/// One answer: where its body is in the copy, and what its headers say.
+pub(super) struct SavedResponse {
+    /// Which of the files.
+    file: usize,
+    offset: u64,
+    length: usize,
+    status: Option<u16>,
+    /// When the service answered.
+    date: Option<DateTime<Utc>>,
+    pub(super) version: Option<String>,
+}
+
+/// All answers. What was looked at once is what is read later, whatever becomes of the files meanwhile.
+pub(super) struct SavedResponses {
+    /// As they were named.
+    pub(super) files: Vec<String>,
+    /// The bodies one after the other, in a file without a name.
+    copy: BufWriter<File>,
+    end: u64,
+}
+
+impl SavedResponses {
+    /// # Errors
+    /// No place for the copy.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { files: Vec::new(), copy: BufWriter::new(tempfile::tempfile()?), end: 0 })
+    }
+
+    /// Copies an answer of the last file.
+    ///
+    /// # Errors
+    /// What could not be copied.
+    pub(super) fn add(
+        &mut self,
+        SavedDocument { headers, body }: SavedDocument,
+    ) -> io::Result<SavedResponse> {
+        self.copy.write_all(body)?;
+        let (status, date, version) = match headers {
+            Some(headers) => (Some(headers.status), headers.date, headers.version),
+            None => (None, None, None),
+        };
+        let version = version.as_deref().and_then(product::version_in_header).map(str::to_owned);
+        let response = SavedResponse {
+            file: self.files.len() - 1,
+            offset: self.end,
+            length: body.len(),
+            status,
+            date,
+            version,
+        };
+        self.end += body.len() as u64;
+        Ok(response)
+    }
+
+    /// Where an answer is, for a person.
+    pub(super) fn label(&self, response: &SavedResponse) -> String {
+        format!("file {}", self.files[response.file])
+    }
+
+    /// # Errors
+    /// What it says if it is no page.
+    fn read(&mut self, response: &SavedResponse, product: Product) -> Result<SavedPage, Outcome> {
+        let mut body = vec![0; response.length];
+        let found = self.copy.seek(SeekFrom::Start(response.offset));
+        let parsed = match found.and_then(|_| self.copy.get_mut().read_exact(&mut body)) {
+            Ok(()) => response.parse(&body, product),
+            Err(why) => {
+                let why = format!("the copy made of it can't be read: {why}");
+                Err(Outcome::unread(ReadStatus::Malformed, response.status, why))
+            }
+        };
+        parsed.map_err(|mut outcome| {
+            if outcome.status == ReadStatus::Malformed {
+                let detail = outcome.detail.unwrap_or_default();
+                outcome.detail = Some(format!("{}: {detail}", self.label(response)));
+            }
+            outcome
+        })
+    }
+}
+
+impl SavedResponse {
+    /// # Errors
+    /// What it says if it is no page.
+    pub(super) fn parse(&self, body: &[u8], product: Product) -> Result<SavedPage, Outcome> {
+        parse_saved(self.status, self.version.as_deref(), product, body)
+    }
+}
+
+/// What there is of one user.
+#[derive(Default)]
+pub(super) struct UserResponses {
+    /// In the order of the files.
+    pub(super) responses: Vec<SavedResponse>,
+    /// Why nobody knows whether these are this user's, or all.
+    pub(super) contradictions: Vec<String>,
+}
+
+impl UserResponses {
+    /// Reads them again, and judges them.
+    pub(super) fn result(self, id: String, all: &mut SavedResponses, product: Product) -> UserResult {
+        let Self { responses, contradictions: malformed } = self;
+        let (mut pages, mut refusals) = (Vec::new(), Vec::new());
+        for response in &responses {
+            match all.read(response, product) {
+                Ok(page) => pages.push((all.label(response), page)),
+                Err(outcome) => refusals.push(outcome),
+            }
+        }
+        let has_pages = !pages.is_empty();
+        let mut list = SavedList { keys: UserKeys::new(&id), malformed, partial: Vec::new() };
+        let end = list.read(pages);
+        let end = match combined(&refusals) {
+            None => end,
+            // As in an audit, whose next page is refused.
+            Some(refusal) if !has_pages || !end.status.is_complete() && !refusal.status.is_complete() => {
+                refusal
+            }
+            Some(refusal) => {
+                list.partial.push(format!("another answer says otherwise: {}", words(&refusal)));
+                end
+            }
+        };
+        let (keys, outcome) = list.finish(end);
+        UserResult {
+            user: User { id, username: None, origin: Origin::default() },
+            keys,
+            outcome,
+            attempts: u32::from(!responses.is_empty()),
+            read_at: responses.iter().map(|response| response.date).max().flatten(),
+        }
+    }
+}
+
+/// One user's keys, and what speaks against their being all there are.
+struct SavedList {
+    keys: UserKeys,
+    /// What can't be, or can't be this user's.
+    malformed: Vec<String>,
+    /// Why there may be more.
+    partial: Vec<String>,
+}
+
+impl SavedList {
+    /// Reads the pages in their order, as an audit asks for them, and then what is no page; how the list ends.
+    fn read(&mut self, mut pages: Vec<(String, SavedPage)>) -> Outcome {
+        pages.sort_by_key(|(_, page)| (page.number.is_none(), page.number));
+        let bases: BTreeSet<_> =
+            pages.iter().filter_map(|(_, page)| Some(page.link.as_ref()?.base.as_str())).collect();
+        if bases.len() > 1 {
+            let bases = bases.into_iter().collect::<Vec<_>>().join(", ");
+            self.partial.push(format!("the answers come from several addresses: {bases}"));
+        }
+        pages.dedup_by(|(_, page), (_, kept)| page.says_the_same(kept));
+        let (mut end, mut has_later) = (None, false);
+        for (label, page) in pages {
+            let next = self.keys.next_page().ok().filter(|_| end.is_none()).map(u64::from);
+            if page.number.is_some() && page.number == next {
+                end = self.keys.take_saved(page).err();
+                continue;
+            }
+            has_later |= page.number > next;
+            let is_another = page.number.is_some_and(|number| number <= self.keys.pages_taken().into());
+            match self.keys.add_saved(page) {
+                Ok(true) if !is_another => {}
+                Ok(_) => self.partial.push(format!("{label} does not agree with the pages of the list")),
+                Err(outcome) => self.partial.extend(outcome.detail),
+            }
+        }
+        end.unwrap_or_else(|| self.end(has_later))
+    }
+
+    /// How the list ends by what its last page says; `has_later` where pages behind a gap were saved.
+    fn end(&mut self, has_later: bool) -> Outcome {
+        let number = match self.keys.next_page() {
+            Ok(number) => number,
+            Err(end) => return end,
+        };
+        let held = self.keys.count() as u64;
+        if let Some(total) = self.keys.total().filter(|total| *total != held) {
+            self.partial.push(format!("the service counts {total} keys, but the saved pages hold {held}"));
+        }
+        let why = if number == 1 || has_later {
+            format!("page {number} was not saved")
+        } else {
+            format!("page {} says that another follows, which was not saved", number - 1)
+        };
+        Outcome::unread(ReadStatus::Partial, self.keys.status(), why)
+    }
+
+    fn finish(self, end: Outcome) -> (Vec<PersonalKey>, Outcome) {
+        let (keys, outcome) = self.keys.finish(end);
+        let status = if !self.malformed.is_empty() {
+            ReadStatus::Malformed
+        } else if outcome.status == ReadStatus::Read && !self.partial.is_empty() {
+            ReadStatus::Partial
+        } else {
+            outcome.status
+        };
+        let why: Vec<_> = self.malformed.into_iter().chain(self.partial).chain(outcome.detail).collect();
+        let detail = (!why.is_empty()).then(|| why.join("; "));
+        (keys, Outcome { status, detail, ..outcome })
+    }
+}
+
+/// What answers without keys come to. Where they differ it is one that leaves the user unread.
+fn combined(refusals: &[Outcome]) -> Option<Outcome> {
+    let unread = refusals.iter().min_by_key(|outcome| outcome.status.is_complete())?;
+    let all: BTreeSet<_> = refusals.iter().map(words).collect();
+    let detail = match all.len() {
+        1 => unread.detail.clone(),
+        _ => Some(format!(
+            "the answers contradict each other: {}",
+            all.into_iter().collect::<Vec<_>>().join("; ")
+        )),
+    };
+    Some(Outcome { detail, ..unread.clone() })
+}
+
+fn words(outcome: &Outcome) -> String {
+    let words = [Some(outcome.status.as_str()), outcome.error_code.as_deref(), outcome.detail.as_deref()];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}

@@ -192,3 +192,61 @@ async fn resolve_names(
     };
     stream::iter(users).map(Ok).try_for_each_concurrent(concurrency.get(), resolve).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keysunset_sandbox::{Options, Sandbox};
+
+    use super::*;
+    use crate::client::{Connection, Credential, Credentials};
+    use crate::model::Product;
+
+    fn client(sandbox: &Sandbox) -> Client {
+        let announced = sandbox.announcement();
+        let credential = Credential {
+            public: announced.public_key.clone(),
+            private: announced.private_key.clone().into(),
+        };
+        let connection = Connection {
+            url: announced.url.parse().unwrap(),
+            product: Product::OpsManager,
+            credentials: Credentials { default: Some(credential), ..Credentials::default() },
+            concurrency: NonZeroUsize::new(4).unwrap(),
+            rate: None,
+            timeout: Duration::from_secs(30),
+            retries: 0,
+            ca_cert: None,
+            client_cert: None,
+            insecure_skip_verify: false,
+        };
+        Client::new(connection).unwrap()
+    }
+
+    #[tokio::test]
+    async fn names_are_looked_up_no_faster_than_their_users_are_read() {
+        let sandbox = Sandbox::start(Options { users: 40, ..Options::default() }).unwrap();
+        let client = client(&sandbox);
+        let names = (0..40).map(|index| sandbox.expected_user(index).unwrap().username);
+        let users = names.map(|name| Ok((UserRef::Name(name), Origin::default())));
+        let (events, mut found) = Events::channel(1);
+        let concurrency = NonZeroUsize::new(16).unwrap();
+        let discovery = async {
+            let events = events;
+            resolve_names(&client, users, concurrency, &events).await.unwrap();
+        };
+        let reading = async {
+            let mut read = 0;
+            while let Some(DiscoveryEvent::User(user)) = found.recv().await {
+                client.personal_keys(&user).await.unwrap();
+                read += 1;
+            }
+            read
+        };
+        let both = futures::future::join(discovery, reading);
+        let ((), read) =
+            tokio::time::timeout(Duration::from_secs(60), both).await.expect("they don't block each other");
+        assert_eq!(read, 40);
+    }
+}

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_complete_runs_of_the_same_users_are_drawn_the_last_of_each_day() {
+    fn the_chart_has_the_last_complete_run_of_each_day() {
         let mut cut_short = complete(3, "2025-01-03T00:00:00Z", 1);
         cut_short.run.finished_at = None;
         let mut of_others = complete(4, "2025-01-04T00:00:00Z", 2);

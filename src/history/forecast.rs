@@ -218,10 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_fall_is_told_by_the_year_and_not_past_ten() {
+    fn a_slow_fall_is_given_per_year_for_at_most_ten_years() {
         let summaries = runs(&[("2024-01-01", 12), ("2024-12-31", 10)]);
-        let told = forecast(&summaries).to_string();
-        assert!(told.contains("2 fewer a year") && told.ends_with("none left about 2029-12-30"), "{told}");
+        let text = forecast(&summaries).to_string();
+        assert!(text.contains("2 fewer a year") && text.ends_with("none left about 2029-12-30"), "{text}");
         let summaries = runs(&[("2024-01-01", 30), ("2024-12-31", 28)]);
         assert!(
             forecast(&summaries).to_string().ends_with("not within ten years"),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_slope_the_reason_is_told() {
+    fn without_a_slope_there_is_a_reason() {
         for (summaries, why) in [
             (runs(&[]), "no forecast: there is no complete run"),
             (
@@ -279,7 +279,7 @@ mod tests {
     proptest::proptest! {
         /// Of two runs the line goes through both: what is left is gone after as many of its steps as it has.
         #[test]
-        fn the_day_of_two_runs_is_that_of_the_rule_of_three(
+        fn the_day_of_two_runs_follows_the_rule_of_three(
             days in 1_i64..400, fewer in 1_u64..500, left in 1_u64..500,
         ) {
             let first = complete(1, "2020-01-01T00:00:00Z", left + fewer);

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_nothing_looks_like_nothing() {
+    fn only_zero_is_the_lowest_block() {
         assert_eq!(sparkline(&[Some(0), Some(1), None, Some(500), Some(1000)]), "▁▂·▅█");
         assert_eq!(
             sparkline(&[Some(7), Some(6), Some(5), Some(4), Some(3), Some(2), Some(1), Some(0)]),

@@ -168,7 +168,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_missing_makes_a_run_incomplete() {
+    fn anything_missing_makes_a_run_incomplete() {
         let whole = complete(1, "2025-01-01T00:00:00Z", 3);
         assert_eq!((whole.is_complete(), whole.missing()), (true, None));
         let without = |change: fn(&mut RunSummary)| {
@@ -176,15 +176,15 @@ pub(super) mod tests {
             change(&mut summary);
             (summary.is_complete(), summary.missing().unwrap())
         };
-        let told = |what: &str| (false, what.to_owned());
-        assert_eq!(without(|it| it.run.finished_at = None), told("not finished"));
-        assert_eq!(without(|it| it.stats.incomplete_lists = 1), told("1 list not listed to the end"));
-        assert_eq!(without(|it| it.stats.unread = 2), told("2 users not read"));
-        assert_eq!(without(|it| it.stats.users = 0), told("nobody asked for"));
+        let incomplete = |what: &str| (false, what.to_owned());
+        assert_eq!(without(|it| it.run.finished_at = None), incomplete("not finished"));
+        assert_eq!(without(|it| it.stats.incomplete_lists = 1), incomplete("1 list not listed to the end"));
+        assert_eq!(without(|it| it.stats.unread = 2), incomplete("2 users not read"));
+        assert_eq!(without(|it| it.stats.users = 0), incomplete("nobody asked for"));
     }
 
     #[test]
-    fn a_change_is_counted_from_the_last_complete_run_that_asked_for_the_same() {
+    fn a_change_is_counted_from_the_last_comparable_run() {
         let first = complete(1, "2025-01-01T00:00:00Z", 10);
         let mut cut_short = complete(2, "2025-01-02T00:00:00Z", 1);
         cut_short.run.finished_at = None;

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_unused_only_where_something_says_so() {
+    fn a_key_is_unused_only_where_the_numbers_say_so() {
         for (before, after) in [
             ((OLD, Some(10)), (OLD, Some(10))),
             ((None, Some(0)), (None, Some(0))),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_use_that_moved_is_a_use_whatever_the_counts_say() {
+    fn a_later_last_use_is_a_use_whatever_the_counts() {
         for (before, after, but) in [
             ((OLD, None), (NEW, None), "the service does not say how often it was used"),
             ((OLD, Some(9)), (NEW, None), "the later run did not learn how often it was used"),
@@ -210,21 +210,21 @@ mod tests {
                 "the count went down from 9 to 3, so nobody knows how often it was used",
             ),
             ((OLD, Some(9)), (NEW, Some(9)), "its count did not move"),
-            // None was told before, and this one lies after that.
+            // There was none before, and this one lies after that reading.
             ((None, None), (NEW, None), "the service does not say how often it was used"),
         ] {
             let used = between(before, after);
             assert_eq!((used.calls(), used.calls_a_day()), (None, None), "{before:?} {after:?}");
-            let told = used.to_string();
+            let text = used.to_string();
             assert!(
-                told.starts_with("used, nobody knows how often in 7.0 days") && told.ends_with(but),
-                "{told}"
+                text.starts_with("used, nobody knows how often in 7.0 days") && text.ends_with(but),
+                "{text}"
             );
         }
     }
 
     #[test]
-    fn a_count_that_moved_is_a_use_whatever_the_last_use_says() {
+    fn a_higher_count_is_a_use_whatever_the_last_use() {
         for (before, after) in [
             ((None, Some(3)), (None, Some(5))),
             ((OLD, Some(3)), (OLD, Some(5))),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_or_is_missing_is_unknown_and_not_nothing() {
+    fn contradictory_or_missing_numbers_are_unknown_use() {
         for (before, after) in [
             ((None, None), (None, None)),
             ((None, None), (OLD, None)),
@@ -249,9 +249,9 @@ mod tests {
             ((OLD, Some(9)), (OLDER, Some(9))),
             ((OLD, Some(9)), (OLDER, None)),
         ] {
-            let told = between(before, after);
-            assert!(matches!(told, Usage::Unknown(_)), "{before:?} {after:?}: {told}");
-            assert_eq!(told.calls(), None);
+            let found = between(before, after);
+            assert!(matches!(found, Usage::Unknown(_)), "{before:?} {after:?}: {found}");
+            assert_eq!(found.calls(), None);
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
     proptest::proptest! {
         /// Whatever the numbers are: nothing is called unused that moved, and no arithmetic breaks.
         #[test]
-        fn what_moved_is_never_unused(
+        fn a_number_that_moved_is_never_unused(
             was in proptest::option::of(0_u64..), is in proptest::option::of(0_u64..),
             earlier in proptest::option::of(0_i64..4_000_000_000), later in proptest::option::of(0_i64..4_000_000_000),
             then in 0_i64..4_000_000_000, now in 0_i64..4_000_000_000,
@@ -277,12 +277,12 @@ mod tests {
             let time = |seconds: Option<i64>| seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
             let before = PersonalKey { last_used: time(earlier), ..key(None, was) };
             let after = PersonalKey { last_used: time(later), ..key(None, is) };
-            let told = usage((&before, time(Some(then)).unwrap()), (&after, time(Some(now)).unwrap()));
-            let _ = (told.to_string(), told.calls_a_day());
+            let found = usage((&before, time(Some(then)).unwrap()), (&after, time(Some(now)).unwrap()));
+            let _ = (found.to_string(), found.calls_a_day());
             let moved = matches!((earlier, later), (Some(was), Some(is)) if was != is);
             let counted = matches!((was, is), (Some(was), Some(is)) if was != is);
             let silent = (was.is_none() || is.is_none()) && (earlier.is_none() || later.is_none());
-            proptest::prop_assert!(!(moved || counted || silent) || told != Usage::Unused, "{}", told);
+            proptest::prop_assert!(!(moved || counted || silent) || found != Usage::Unused, "{}", found);
         }
     }
 }

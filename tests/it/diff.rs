@@ -95,7 +95,7 @@ fn worlds() -> (Sandbox, Sandbox) {
 }
 
 #[test]
-fn it_finds_what_the_worlds_have_between_them_and_nothing_else() {
+fn diff_finds_every_change_between_two_worlds_and_no_other() {
     let (before, after) = worlds();
     let env = audited(audited(TestEnv::at(&before), &before, 0), &after, 7);
     let found = diff(&env, &[]);
@@ -121,7 +121,7 @@ fn it_finds_what_the_worlds_have_between_them_and_nothing_else() {
 }
 
 #[test]
-fn use_is_told_with_its_arithmetic_and_what_is_unknown_is_not_zero() {
+fn use_is_shown_with_its_arithmetic_and_unknown_is_not_zero() {
     let (before, after) = worlds();
     let env = audited(audited(TestEnv::at(&before), &before, 0), &after, 7);
     let found = diff(&env, &["1", "2"]);
@@ -164,7 +164,7 @@ fn use_is_told_with_its_arithmetic_and_what_is_unknown_is_not_zero() {
 }
 
 #[test]
-fn as_markdown_each_change_is_one_row_and_no_text_breaks_it() {
+fn markdown_has_a_row_per_change_and_no_text_breaks_it() {
     let (before, after) = worlds();
     let env = audited(audited(TestEnv::at(&before), &before, 0), &after, 7);
     let ran = env.run(&["diff", "--format", "markdown"]);
@@ -196,7 +196,7 @@ fn hit(sandbox: &Sandbox) -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 #[test]
-fn keys_of_who_became_unreadable_are_unknown_and_did_not_go() {
+fn keys_of_users_who_became_unreadable_are_unknown() {
     let (whole, half) = (half_read(&[]), half_read(&["403=NOT_SELF@40%:keys"]));
     let (users, keys) = hit(&half);
     assert!(users.len() > 5 && users.len() < 35 && keys.len() > 5);
@@ -223,7 +223,7 @@ fn keys_of_who_became_unreadable_are_unknown_and_did_not_go() {
 }
 
 #[test]
-fn nobody_went_from_a_run_that_did_not_know_everybody_or_asked_for_others() {
+fn no_user_is_gone_after_an_incomplete_run_or_one_of_others() {
     let (before, after) = worlds();
     let env = audited(TestEnv::at(&before), &before, 0);
     let (env, _) = audited_as(env, &after, 7, &["--user", &user_id("ann"), "--name", "prod"]);
@@ -254,7 +254,7 @@ fn nobody_went_from_a_run_that_did_not_know_everybody_or_asked_for_others() {
 }
 
 #[test]
-fn a_name_that_could_not_be_looked_up_is_the_user_it_was() {
+fn an_unresolved_name_is_the_user_of_that_name() {
     let world = half_read(&[]);
     let name = world.ground_truth().find(|user| user.keys.len() > 1).unwrap().username;
     let lost = half_read(&["503@100%:byname"]);
@@ -269,7 +269,7 @@ fn a_name_that_could_not_be_looked_up_is_the_user_it_was() {
 }
 
 #[test]
-fn the_key_that_the_audit_itself_used_is_marked() {
+fn the_auditing_key_is_marked() {
     let service = sandbox(Options { users: 5, service_version: "4.0.0".to_owned(), ..Options::default() });
     let env = audited(audited(TestEnv::at(&service), &service, 0), &service, 7);
     let found = diff(&env, &[]);
@@ -280,7 +280,7 @@ fn the_key_that_the_audit_itself_used_is_marked() {
 }
 
 #[test]
-fn which_runs_it_takes_and_which_it_refuses() {
+fn only_an_earlier_run_of_the_same_deployment_is_compared() {
     let sandbox = ops_manager(5);
     let mut env = TestEnv::at(&sandbox);
     for (day, name) in [(0, "a"), (1, "b"), (2, "a"), (3, "b"), (4, "a")] {

@@ -20,7 +20,7 @@ pub(crate) fn manifest(env: &TestEnv, out: &str) -> Value {
 }
 
 /// What a program of the machine prints; it has to end with 0.
-fn told(program: &str, arguments: &[&str], folder: &Path, input: &[u8]) -> Vec<u8> {
+fn output_of(program: &str, arguments: &[&str], folder: &Path, input: &[u8]) -> Vec<u8> {
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(folder)
@@ -38,7 +38,7 @@ fn told(program: &str, arguments: &[&str], folder: &Path, input: &[u8]) -> Vec<u
 
 /// As coreutils have it.
 pub(crate) fn sha256sum(bytes: &[u8]) -> String {
-    let printed = String::from_utf8(told("sha256sum", &[], Path::new("."), bytes)).unwrap();
+    let printed = String::from_utf8(output_of("sha256sum", &[], Path::new("."), bytes)).unwrap();
     printed.split(' ').next().unwrap().to_owned()
 }
 
@@ -93,7 +93,7 @@ fn audited(sandbox: &Sandbox, env: &TestEnv) -> CliOutput {
 }
 
 #[test]
-fn the_manifest_names_what_was_run_and_the_hash_of_all_that_came_of_it() {
+fn the_manifest_names_the_run_and_the_hash_of_every_file() {
     let sandbox = ops_manager(30);
     let env = TestEnv::at(&sandbox);
     let ran = audited(&sandbox, &env);
@@ -153,7 +153,7 @@ fn the_manifest_names_what_was_run_and_the_hash_of_all_that_came_of_it() {
 }
 
 #[test]
-fn what_export_writes_has_the_hash_of_the_manifest_and_is_the_same_in_any_store() {
+fn an_export_has_the_manifests_hash_in_any_store() {
     let sandbox = ops_manager(30);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
@@ -217,14 +217,15 @@ put({"keysunset": "end", "gaps": len(gaps), "users": len(readings), "read": read
 "#;
 
 #[test]
-fn the_canonical_form_can_be_made_from_the_store_by_another_program() {
+fn another_program_can_make_the_export_from_the_store() {
     if !has(&python(), &["-c", "import json, sqlite3"]) {
         return;
     }
     let sandbox = ops_manager(40);
     let env = TestEnv::at(&sandbox);
     audited(&sandbox, &env);
-    let again = |env: &TestEnv| told(&python(), &["-c", REMADE, "reports/keysunset.db"], &env.path(""), b"");
+    let again =
+        |env: &TestEnv| output_of(&python(), &["-c", REMADE, "reports/keysunset.db"], &env.path(""), b"");
     assert_eq!(String::from_utf8(again(&env)).unwrap(), exported(&env, &[]));
     // With users who could not be read, names of nobody, and a list that is missing.
     let arguments = ["--all-orgs", "--user", "nobody@example.com", "--org", "000000000000000000000000"];
@@ -248,7 +249,7 @@ fn the_canonical_form_can_be_made_from_the_store_by_another_program() {
 }
 
 #[test]
-fn the_hash_of_the_settings_is_that_of_their_canonical_json() {
+fn the_settings_hash_is_that_of_their_canonical_json() {
     if !has(&python(), &["-c", "import json"]) {
         return;
     }
@@ -257,12 +258,12 @@ fn the_hash_of_the_settings_is_that_of_their_canonical_json() {
     audited(&sandbox, &env);
     let script = "import json, sys; settings = json.load(open(sys.argv[1]))['runs'][0]['settings']; \
         sys.stdout.write(json.dumps(settings, ensure_ascii=False, separators=(',', ':')))";
-    let settings = told(&python(), &["-c", script, "reports/manifest.json"], &env.path(""), b"");
+    let settings = output_of(&python(), &["-c", script, "reports/manifest.json"], &env.path(""), b"");
     assert_eq!(manifest(&env, "reports")["runs"][0]["settings_sha256"], json!(sha256sum(&settings)));
 }
 
 #[test]
-fn a_reader_that_has_enough_does_not_matter() {
+fn a_closed_standard_output_is_no_error() {
     let sandbox = ops_manager(500);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
@@ -315,11 +316,11 @@ fn the_manifest_is_valid_against_its_schema() {
     let manifests = ["reports", "second", "third"].map(|out| format!("{out}/manifest.json"));
     let arguments: Vec<_> =
         ["-c", script, schema].into_iter().chain(manifests.iter().map(String::as_str)).collect();
-    told(&python(), &arguments, &env.path(""), b"");
+    output_of(&python(), &arguments, &env.path(""), b"");
 }
 
 #[test]
-fn a_format_that_writes_no_file_has_a_manifest_too() {
+fn a_format_without_a_file_has_a_manifest_too() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs", "--format", "github"]).code, 1);
@@ -328,7 +329,7 @@ fn a_format_that_writes_no_file_has_a_manifest_too() {
 }
 
 #[test]
-fn the_same_report_has_the_same_manifest_and_another_one_another() {
+fn the_same_report_has_the_same_manifest() {
     let demo = || {
         let env = TestEnv::empty();
         assert_eq!(env.run(&["demo", "--users", "20"]).code, 0);
@@ -355,7 +356,7 @@ fn the_same_report_has_the_same_manifest_and_another_one_another() {
 }
 
 #[test]
-fn the_ways_to_sign_that_the_docs_tell_work() {
+fn the_documented_ways_to_sign_work() {
     if !has("openssl", &["version"]) || !has("sh", &["-c", "command -v ssh-keygen"]) {
         return;
     }

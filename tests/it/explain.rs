@@ -5,7 +5,7 @@ use crate::support::NOW;
 use crate::world::{Keys, World, audited, disabled, first, key, name};
 
 #[test]
-fn a_key_is_told_with_its_rule_its_arithmetic_its_waiver_and_its_history() {
+fn a_key_is_explained_with_rule_arithmetic_waiver_and_history() {
     let used = |count| key(1, 10, Some(NOW - 10 * 86_400), count);
     let (world, stub) = World::of(vec![(1, Keys::Are(vec![used(7)]))]);
     let (env, _) = first(&stub, &[]);
@@ -17,7 +17,7 @@ fn a_key_is_told_with_its_rule_its_arithmetic_its_waiver_and_its_history() {
     ));
     let ran = env.run(&["explain", &id(10).to_uppercase(), "--waivers", "waivers.toml"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    for told in [
+    for expected in [
         "00000000000a",
         &name(1),
         &id(1),
@@ -35,17 +35,17 @@ fn a_key_is_told_with_its_rule_its_arithmetic_its_waiver_and_its_history() {
         "run 1 of 2025-01-01T00:00:00Z: enabled, used 7 times",
         "last 2024-12-22T00:00:00Z: critical",
     ] {
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(expected), "{expected}: {}", ran.stdout);
     }
 }
 
 #[test]
-fn the_entry_to_paste_is_refused_until_filled_in_and_then_waives() {
+fn the_waiver_entry_is_refused_until_filled_in() {
     let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
     let (env, ran) = first(&stub, &[]);
     assert_eq!(ran.code, 1);
-    let told = env.run(&["explain", &id(10)]).stdout;
-    let (_, entry) = told.split_once("[[waiver]]").unwrap();
+    let expected = env.run(&["explain", &id(10)]).stdout;
+    let (_, entry) = expected.split_once("[[waiver]]").unwrap();
     env.put("waivers.toml", format!("[[waiver]]{entry}"));
     let ran = env.run(&["report", "--waivers", "waivers.toml"]);
     assert_eq!((ran.code, ran.stderr.contains("reason")), (5, true), "{ran:?}");
@@ -59,9 +59,9 @@ fn the_entry_to_paste_is_refused_until_filled_in_and_then_waives() {
 }
 
 #[test]
-fn absence_proves_something_only_where_the_owner_was_read() {
+fn a_key_is_gone_only_where_its_owner_was_read() {
     let keys = Keys::Are(vec![key(1, 10, None, 0)]);
-    for (then, told) in [
+    for (then, expected) in [
         (vec![(1, Keys::Are(Vec::new()))], "gone: run 2"),
         (
             vec![(1, Keys::Refused(401, "NOT_SELF"))],
@@ -74,12 +74,12 @@ fn absence_proves_something_only_where_the_owner_was_read() {
         world.becomes(then);
         audited(&env, &stub, &[]);
         let ran = env.run(&["explain", &id(10)]);
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(expected), "{expected}: {}", ran.stdout);
     }
 }
 
 #[test]
-fn a_key_that_no_run_has_seen_is_bad_input() {
+fn an_unknown_key_is_bad_input() {
     let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
     let (env, _) = first(&stub, &[]);
     let ran = env.run(&["explain", &id(11)]);

@@ -113,7 +113,7 @@ fn keys_of(row: &Row) -> bool {
 }
 
 #[test]
-fn what_it_says_of_a_run_is_what_the_report_of_that_run_says() {
+fn history_has_the_numbers_of_the_runs_own_reports() {
     let env = TestEnv::at(&ops_manager(60));
     // Of all kinds of keys; and one run of which half could not be read.
     let env = audited(env, &ops_manager(60), 0);
@@ -171,7 +171,7 @@ fn shrinking(name: &str) -> TestEnv {
 }
 
 #[test]
-fn the_forecast_is_the_slope_of_the_complete_runs_from_the_last_one_on() {
+fn the_forecast_follows_the_slope_of_the_complete_runs() {
     let env = shrinking("prod");
     let page = history(&env, &[]);
     let forecast = &page["deployments"][0]["forecast"];
@@ -189,16 +189,16 @@ fn the_forecast_is_the_slope_of_the_complete_runs_from_the_last_one_on() {
     assert_eq!(ran.code, 0, "{ran:?}");
     // 9, 7, unknown, 5 and 3 of 9; nothing unread but in run 3.
     assert!(ran.stdout.contains("█▇·▅▄\n") && ran.stdout.contains("▁▁█▁▁\n"), "{}", ran.stdout);
-    let told = format!(
+    let expected = format!(
         "3 keys left on {}, 2 fewer a week over the last 4 complete runs (1 to 5): none left about {day}",
         &rfc3339(at(NOW + 21 * DAY))[..10]
     );
-    assert!(ran.stdout.contains(&told), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&expected), "{}", ran.stdout);
     assert!(ran.stdout.contains("no: 1 user not read"), "{}", ran.stdout);
 }
 
 #[test]
-fn there_is_no_forecast_from_incomplete_runs_and_none_from_runs_of_other_users() {
+fn incomplete_runs_and_runs_of_other_users_give_no_forecast() {
     let many = world(&[("ann", (0..9).map(|at| key(at, &json!({}))).collect()), ("boris", vec![])]);
     let users = [("ann", vec![key(1, &json!({}))]), ("boris", vec![])];
     let few = world(&users);
@@ -227,7 +227,7 @@ fn there_is_no_forecast_from_incomplete_runs_and_none_from_runs_of_other_users()
 }
 
 #[test]
-fn several_deployments_are_a_table_each_and_one_can_be_picked() {
+fn each_deployment_has_a_table_and_one_can_be_picked() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     let mut env = env;
@@ -253,7 +253,7 @@ fn several_deployments_are_a_table_each_and_one_can_be_picked() {
 }
 
 #[test]
-fn as_markdown_it_is_a_table_and_a_chart_whatever_the_name() {
+fn markdown_has_a_table_and_a_chart_whatever_the_name() {
     let name = "a|b`<b>[c](http://e.example) @all";
     let env = shrinking(name);
     let ran = env.run(&["history", "--format", "markdown"]);
@@ -278,7 +278,7 @@ fn as_markdown_it_is_a_table_and_a_chart_whatever_the_name() {
 }
 
 #[test]
-fn without_a_store_or_a_run_it_says_what_to_do() {
+fn without_a_store_or_a_run_the_error_says_what_to_do() {
     let env = TestEnv::empty();
     for command in [&["history"][..], &["diff"], &["prune", "--keep", "1"]] {
         let ran = env.run(command);

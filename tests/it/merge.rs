@@ -31,7 +31,7 @@ fn merged(env: &TestEnv, stores: &[&str], more: &[&str]) -> CliOutput {
 }
 
 #[test]
-fn every_row_has_its_deployment_and_the_totals_are_told_by_deployment() {
+fn rows_name_their_deployment_and_totals_stand_per_deployment() {
     let env = audited();
     let ran = merged(&env, &["west", "north/keysunset.db", "east"], &[]);
     assert_eq!(ran.code, 4, "{ran:?}");
@@ -52,8 +52,8 @@ fn every_row_has_its_deployment_and_the_totals_are_told_by_deployment() {
     assert_eq!(row("west"), ["west", "1", "0", "2", "2", "yes"]);
     assert_eq!(row("all"), ["all", "5", "1", "3", "3", "no"]);
     assert!(page.prose.contains("INCOMPLETE"));
-    for told in ["3 deployments", "5 requested = 4 read + 1 not read"] {
-        assert!(ran.stdout.contains(told), "{told}: {ran:?}");
+    for expected in ["3 deployments", "5 requested = 4 read + 1 not read"] {
+        assert!(ran.stdout.contains(expected), "{expected}: {ran:?}");
     }
 }
 
@@ -78,7 +78,7 @@ fn sarif_is_one_run_with_an_invocation_a_deployment() {
 }
 
 #[test]
-fn the_exit_code_is_over_all_of_them() {
+fn the_exit_code_is_over_all_deployments() {
     let env = audited();
     assert_eq!(merged(&env, &["north"], &[]).code, 0);
     assert_eq!(merged(&env, &["north", "west"], &[]).code, 1);

@@ -46,7 +46,7 @@ fn kept() -> TestEnv {
 }
 
 #[test]
-fn the_newest_stay_and_the_last_complete_one_and_all_else_goes() {
+fn the_newest_and_the_last_complete_run_stay() {
     let env = kept();
     let size = || env.path(STORE).metadata().unwrap().len();
     let report = |run: &str| {
@@ -88,7 +88,7 @@ fn the_newest_stay_and_the_last_complete_one_and_all_else_goes() {
 }
 
 #[test]
-fn each_deployment_keeps_so_many() {
+fn each_deployment_keeps_its_newest() {
     let env = kept();
     assert_eq!(env.run(&["prune", "--keep", "2", "--quiet"]).stdout, "");
     assert_eq!(runs(&env), "2 3 5 6 7");
@@ -97,7 +97,7 @@ fn each_deployment_keeps_so_many() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_go_and_changes_nothing() {
+fn a_dry_run_changes_nothing() {
     let env = kept();
     let rows =
         "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM readings), (SELECT count(*) FROM keys)";
@@ -113,7 +113,7 @@ fn a_dry_run_says_what_would_go_and_changes_nothing() {
 }
 
 #[test]
-fn nothing_goes_while_an_audit_writes() {
+fn nothing_is_pruned_while_an_audit_writes() {
     let (asked, was_asked) = std::sync::mpsc::channel();
     let stub = Stub::start(Digest::On, move |_| {
         let _ = asked.send(());
@@ -133,7 +133,7 @@ fn nothing_goes_while_an_audit_writes() {
 }
 
 #[test]
-fn another_programs_file_is_left_as_it_is() {
+fn another_programs_file_is_not_changed() {
     let env = TestEnv::empty();
     env.put(STORE, "not a store");
     let before = env.files();

@@ -11,7 +11,7 @@ fn again(env: &TestEnv, stub: &Stub, more: &[&str]) -> CliOutput {
 }
 
 #[test]
-fn what_stays_or_gets_better_passes_and_what_is_new_or_worse_fails() {
+fn only_new_or_worse_keys_fail_the_ratchet() {
     let old = key(1, 10, Some(LONG_AGO), 7);
     let off = disabled(key(1, 11, Some(NOW), 7));
     let start =
@@ -44,7 +44,7 @@ fn what_stays_or_gets_better_passes_and_what_is_new_or_worse_fails() {
 }
 
 #[test]
-fn only_what_fails_the_gate_is_held_against_it() {
+fn a_key_that_passes_the_gate_passes_the_ratchet() {
     let (world, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, Some(NOW), 7)]))]);
     let (env, _) = first(&stub, &[]);
     world.becomes(vec![(1, Keys::Are(vec![key(1, 10, Some(NOW), 9), key(1, 11, Some(LONG_AGO), 7)]))]);
@@ -57,7 +57,7 @@ fn only_what_fails_the_gate_is_held_against_it() {
 }
 
 #[test]
-fn without_an_earlier_complete_run_every_key_counts_and_that_is_told() {
+fn without_an_earlier_complete_run_every_key_counts() {
     let keys = Keys::Are(vec![key(1, 10, None, 0)]);
     let (world, stub) = World::of(vec![(1, keys.clone()), (2, Keys::Refused(401, "NOT_SELF"))]);
     let (env, ran) = first(&stub, &["--ratchet"]);
@@ -72,7 +72,7 @@ fn without_an_earlier_complete_run_every_key_counts_and_that_is_told() {
 }
 
 #[test]
-fn whoever_is_waived_does_not_keep_a_run_from_being_compared_with() {
+fn an_unreadable_but_waived_user_leaves_a_run_comparable() {
     let keys = Keys::Are(vec![key(1, 10, None, 0)]);
     let (_, stub) = World::of(vec![(1, keys), (2, Keys::Refused(401, "NOT_SELF"))]);
     let env = crate::stub::env();
@@ -88,7 +88,7 @@ fn whoever_is_waived_does_not_keep_a_run_from_being_compared_with() {
 }
 
 #[test]
-fn a_run_of_other_users_is_none_to_compare_with() {
+fn a_run_of_other_users_is_not_compared_with() {
     let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)])), (2, Keys::Are(Vec::new()))]);
     let env = crate::stub::env();
     let one = env.audit_at(&stub.url(), &["--user", &id(2), "--name", "east"]);
@@ -106,7 +106,7 @@ fn exported(env: &TestEnv, to: &TestEnv) {
 }
 
 #[test]
-fn a_baseline_is_carried_to_another_machine_as_a_file() {
+fn a_baseline_works_on_another_machine() {
     let old = key(1, 10, Some(LONG_AGO), 7);
     let (world, stub) = World::of(vec![(1, Keys::Are(vec![old.clone()]))]);
     let (there, _) = first(&stub, &[]);
@@ -125,7 +125,7 @@ fn a_baseline_is_carried_to_another_machine_as_a_file() {
 }
 
 #[test]
-fn a_baseline_that_proves_nothing_is_refused() {
+fn an_incomplete_or_foreign_baseline_is_refused() {
     let keys = Keys::Are(vec![key(1, 10, None, 0)]);
     let (_, stub) = World::of(vec![(1, keys.clone()), (2, Keys::Refused(401, "NOT_SELF"))]);
     let (there, _) = first(&stub, &[]);
@@ -157,7 +157,7 @@ fn a_baseline_that_proves_nothing_is_refused() {
 }
 
 #[test]
-fn keys_that_are_no_longer_seen_are_told() {
+fn keys_no_longer_seen_are_counted() {
     let keys = |user: usize, number: usize| (user, Keys::Are(vec![key(user, number, None, 0)]));
     let (world, stub) = World::of(vec![keys(1, 10), keys(2, 20)]);
     let (env, _) = first(&stub, &[]);
@@ -167,7 +167,7 @@ fn keys_that_are_no_longer_seen_are_told() {
 }
 
 #[test]
-fn a_baseline_that_is_none_is_known_before_the_first_request() {
+fn a_wrong_baseline_is_refused_before_the_first_request() {
     let (_, stub) = World::of(vec![(1, Keys::Are(Vec::new()))]);
     let env = crate::stub::env();
     env.put("baseline.ndjson", "nothing of ours\n");
@@ -179,7 +179,7 @@ fn a_baseline_that_is_none_is_known_before_the_first_request() {
 }
 
 #[test]
-fn prune_leaves_what_it_compares_with() {
+fn prune_keeps_the_run_that_is_compared_with() {
     let (world, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
     let (env, _) = first(&stub, &[]);
     for _ in 0..2 {

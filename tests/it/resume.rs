@@ -123,7 +123,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn another_setting_is_told_and_not_resumed() {
+fn a_run_of_other_settings_is_not_resumed() {
     let sandbox = ops_manager(400);
     let env = TestEnv::at(&sandbox);
     let arguments = arguments(&sandbox);

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::{CliOutput, TestEnv, ops_manager};
 
 #[test]
-fn a_store_of_a_newer_version_is_left_as_it_is() {
+fn a_store_of_a_newer_version_is_not_changed() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
@@ -23,7 +23,7 @@ fn a_store_of_a_newer_version_is_left_as_it_is() {
 }
 
 #[test]
-fn a_damaged_store_is_told_and_takes_no_report_with_it() {
+fn a_damaged_store_leaves_the_reports_alone() {
     let sandbox = ops_manager(200);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
@@ -47,7 +47,7 @@ fn on_a_full_disk(env: &TestEnv, url: &str, blocks: u32) -> CliOutput {
 }
 
 #[test]
-fn a_full_disk_ends_with_6_and_what_was_there_stays() {
+fn a_full_disk_ends_with_6_and_existing_files_stay() {
     let sandbox = ops_manager(3000);
     let env = TestEnv::at(&sandbox);
     env.put("reports/keys.csv", "what was there before");
@@ -64,7 +64,7 @@ fn a_full_disk_ends_with_6_and_what_was_there_stays() {
 }
 
 #[test]
-fn numbers_that_contradict_each_other_stop_with_70_and_leave_the_reports() {
+fn contradictory_numbers_end_with_70_and_existing_files_stay() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
@@ -87,7 +87,7 @@ fn numbers_that_contradict_each_other_stop_with_70_and_leave_the_reports() {
 
 /// An empty file that somebody made, named where a store is only to be read.
 #[test]
-fn whoever_only_reads_replaces_nothing() {
+fn reading_a_store_replaces_nothing() {
     let env = crate::stub::env();
     for arguments in
         [&["report"][..], &["history"], &["diff"], &["export"], &["explain", "x"], &["prune", "--keep", "1"]]
@@ -103,7 +103,7 @@ fn whoever_only_reads_replaces_nothing() {
 /// A pipe is no file that an audit could make its own, nor one to wait for.
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_left_as_it_is() {
+fn a_store_that_is_no_regular_file_is_not_touched() {
     use std::os::unix::fs::FileTypeExt as _;
 
     let stub = crate::stub::Stub::of_keys(Vec::new());
@@ -120,7 +120,7 @@ fn what_is_no_file_is_left_as_it_is() {
 
 /// A report records its manifest while a run is being written, between any two of its batches.
 #[test]
-fn what_is_recorded_while_a_run_is_written_does_not_stop_it() {
+fn a_manifest_recorded_meanwhile_does_not_stop_a_run() {
     let env = crate::stub::env();
     for number in 0..3_000 {
         let user = crate::stub::id(number);

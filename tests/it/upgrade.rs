@@ -86,7 +86,7 @@ fn old(env: &TestEnv) {
 }
 
 #[test]
-fn a_store_of_version_1_opens_is_of_version_2_then_and_its_run_is_as_it_was() {
+fn a_store_of_version_1_is_brought_up_and_keeps_its_run() {
     let sandbox = ops_manager(5);
     for command in
         [&["report"][..], &["audit", "--all-orgs"], &["history"], &["prune", "--keep", "1", "--dry-run"]]
@@ -107,14 +107,14 @@ fn a_store_of_version_1_opens_is_of_version_2_then_and_its_run_is_as_it_was() {
         let ran = env.run(&["report", "--run", "1", "--out", "old", "--store", "reports/keysunset.db"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         let rows = rows(&env.bytes("old/keys.csv"));
-        let told: Vec<_> =
+        let expected: Vec<_> =
             rows.iter().map(|row| [&row["username"][..], &row["verdict"], &row["org_id"]]).collect();
-        assert_eq!(told, [["ann", "used-after-cutoff", ""], ["boris", "", ""]]);
+        assert_eq!(expected, [["ann", "used-after-cutoff", ""], ["boris", "", ""]]);
     }
 }
 
 #[test]
-fn two_who_open_an_old_store_at_once_upgrade_it_once() {
+fn an_old_store_opened_twice_at_once_is_upgraded_once() {
     let env = TestEnv::at(&ops_manager(1));
     old(&env);
     let children: Vec<_> = (0..4).map(|_| env.spawn(&["history"])).collect();

@@ -1,4 +1,4 @@
-//! `keysunset verify`: whatever was tampered with is named, and what nobody can know is never called well.
+//! `keysunset verify`: every change is named, and what can't be checked is never reported as equal.
 #![cfg(unix)]
 
 use std::process::Command;
@@ -32,13 +32,13 @@ fn faults(ran: &CliOutput) -> Vec<(String, String)> {
     words.filter(|(status, _)| status != "ok").collect()
 }
 
-/// Verifies, and holds the exit code and which lines are not well; one of them has to say each of `told`.
-fn verified(env: &TestEnv, arguments: &[&str], code: i32, expected: &[(&str, &str)], told: &[&str]) {
+/// Verifies, and holds the exit code and which checks failed; one of them has to say each of `messages`.
+fn verified(env: &TestEnv, arguments: &[&str], code: i32, expected: &[(&str, &str)], messages: &[&str]) {
     let ran = env.run(&[&["verify"], arguments].concat());
     let expected: Vec<_> =
         expected.iter().map(|(status, check)| ((*status).to_owned(), (*check).to_owned())).collect();
     assert_eq!((faults(&ran), ran.code), (expected, code), "{}", ran.stdout);
-    for text in told {
+    for text in messages {
         assert!(ran.stdout.contains(text), "{text} in {}", ran.stdout);
     }
     assert_eq!(ran.stderr, "");
@@ -67,7 +67,7 @@ fn edited(env: &TestEnv, from: &str, to: &str) {
 }
 
 #[test]
-fn what_was_not_touched_is_as_the_manifest_says() {
+fn untouched_files_match_the_manifest() {
     let (_sandbox, env) = audited();
     verified(
         &env,
@@ -96,7 +96,7 @@ fn what_was_not_touched_is_as_the_manifest_says() {
 }
 
 #[test]
-fn a_file_that_was_changed_or_is_gone_is_named() {
+fn a_changed_or_missing_file_is_named() {
     let (_sandbox, env) = audited();
     let csv = env.bytes("reports/keys.csv");
     let mut changed = csv.clone();
@@ -120,8 +120,8 @@ fn a_file_that_was_changed_or_is_gone_is_named() {
 }
 
 #[test]
-fn whatever_was_changed_in_the_store_is_named() {
-    for (sql, expected, told) in [
+fn every_change_of_the_store_is_named() {
+    for (sql, expected, message) in [
         (
             "UPDATE keys SET last_used = last_used - 1 WHERE key_id = (SELECT key_id FROM keys WHERE last_used > 0 LIMIT 1)",
             &["readings"][..],
@@ -153,7 +153,7 @@ fn whatever_was_changed_in_the_store_is_named() {
         let (_sandbox, env) = audited();
         sqlite3(&env, sql);
         let expected: Vec<_> = expected.iter().map(|check| ("DIFFERS", *check)).collect();
-        verified(&env, &[], 1, &expected, &[told]);
+        verified(&env, &[], 1, &expected, &[message]);
     }
 }
 
@@ -170,9 +170,9 @@ fn a_damaged_store_is_named() {
 }
 
 #[test]
-fn a_manifest_that_was_changed_is_named() {
+fn a_changed_manifest_is_named() {
     let record = ("DIFFERS", "record");
-    for (from, to, expected, told) in [
+    for (from, to, expected, message) in [
         ("\"fail_on\": \"any\"", "\"fail_on\": \"never\"", &[][..], "no such manifest"),
         (
             "\"complete\": true",
@@ -199,7 +199,7 @@ fn a_manifest_that_was_changed_is_named() {
         let mut expected: Vec<_> = expected.iter().map(|check| ("DIFFERS", *check)).collect();
         let at = expected.iter().position(|(_, check)| *check == "chain").unwrap_or(expected.len());
         expected.insert(at, record);
-        verified(&env, &[], 1, &expected, &[told]);
+        verified(&env, &[], 1, &expected, &[message]);
     }
     // The same content in other bytes.
     let (_sandbox, env) = audited();
@@ -214,7 +214,7 @@ fn a_manifest_that_was_changed_is_named() {
 }
 
 #[test]
-fn a_forgery_that_is_consistent_in_itself_is_not_what_the_store_knows() {
+fn a_consistent_forgery_is_not_what_the_store_recorded() {
     let (_sandbox, env) = audited();
     let csv = env.text("reports/keys.csv").replace("critical", "info");
     let before = manifest(&env, "reports");
@@ -235,7 +235,7 @@ fn a_forgery_that_is_consistent_in_itself_is_not_what_the_store_knows() {
 }
 
 #[test]
-fn runs_are_a_chain_and_a_link_that_is_missing_is_named() {
+fn a_missing_link_of_the_chain_is_named() {
     let (sandbox, env) = audited();
     let mut hashes = vec![sha256sum(&env.bytes("reports/manifest.json"))];
     for before in 1..=3 {
@@ -250,7 +250,7 @@ fn runs_are_a_chain_and_a_link_that_is_missing_is_named() {
     verified(&env, &[], 0, &[], &["3 manifests before, back to run 1"]);
     let chain = [("DIFFERS", "chain")];
     let whole = env.bytes("reports/keysunset.db");
-    for (sql, told) in [
+    for (sql, message) in [
         ("DELETE FROM manifests WHERE run = 3", "of run 4 names as the one before it that of run 3"),
         ("DELETE FROM manifests WHERE run = 2", "of run 3 names as the one before it that of run 2"),
         ("DELETE FROM manifests WHERE run = 1", "of run 2 names as the one before it that of run 1"),
@@ -260,7 +260,7 @@ fn runs_are_a_chain_and_a_link_that_is_missing_is_named() {
         ),
     ] {
         sqlite3(&env, sql);
-        verified(&env, &[], 1, &chain, &[told]);
+        verified(&env, &[], 1, &chain, &[message]);
         for more in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(env.path(&format!("reports/keysunset.db{more}")));
         }
@@ -272,7 +272,7 @@ fn runs_are_a_chain_and_a_link_that_is_missing_is_named() {
 }
 
 #[test]
-fn what_the_manifest_does_not_name_is_not_called_well() {
+fn a_file_that_the_manifest_does_not_name_is_unknown() {
     let (_sandbox, env) = audited();
     env.put("reports/notes.txt", "nobody's business");
     verified(&env, &[], 0, &[], &[]);
@@ -281,12 +281,12 @@ fn what_the_manifest_does_not_name_is_not_called_well() {
 }
 
 #[test]
-fn what_is_no_manifest_ends_with_5() {
-    let fails = |env: &TestEnv, told: &[&str]| {
+fn a_file_that_is_no_manifest_ends_with_5() {
+    let fails = |env: &TestEnv, messages: &[&str]| {
         let ran = env.run(&["verify"]);
         assert_eq!((ran.code, &*ran.stdout), (5, ""), "{ran:?}");
         assert!(ran.stderr.starts_with("error: "), "{ran:?}");
-        for text in told {
+        for text in messages {
             assert!(ran.stderr.contains(text), "{text} in {ran:?}");
         }
     };
@@ -325,7 +325,7 @@ fn what_is_no_manifest_ends_with_5() {
 }
 
 #[test]
-fn a_manifest_that_can_not_be_recorded_is_a_warning_and_is_not_known_later() {
+fn a_manifest_that_cannot_be_recorded_is_a_warning() {
     let (_sandbox, env) = audited();
     sqlite3(&env, "CREATE TRIGGER full BEFORE INSERT ON manifests BEGIN SELECT RAISE(ABORT, 'no room'); END");
     let ran = env.run(&["report", "--cutoff", "2019-02-03"]);
@@ -342,7 +342,7 @@ fn a_manifest_that_can_not_be_recorded_is_a_warning_and_is_not_known_later() {
 }
 
 #[test]
-fn a_run_that_came_to_nothing_leaves_no_link() {
+fn a_discarded_run_leaves_no_link() {
     let (sandbox, env) = audited();
     let (public, _) = sandbox.credential_for(0);
     let wrong = TestEnv::of((public, "00000000-0000-0000-0000-000000000000".to_owned()));
@@ -354,7 +354,7 @@ fn a_run_that_came_to_nothing_leaves_no_link() {
 }
 
 #[test]
-fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
+fn a_manifest_of_several_deployments_is_checked_in_every_store() {
     let sandbox = ops_manager(10);
     let env = TestEnv::at(&sandbox);
     for name in ["east", "west", "west"] {
@@ -406,7 +406,7 @@ fn the_manifest_of_several_deployments_is_checked_in_all_their_stores() {
 }
 
 #[test]
-fn a_store_that_was_changed_and_reported_anew_is_named() {
+fn a_store_changed_between_two_reports_is_named() {
     let sandbox = crate::support::ops_manager(5);
     let env = crate::support::TestEnv::at(&sandbox);
     env.audit(&sandbox, &["--all-orgs"]);

@@ -316,7 +316,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back_and_written_again_as_the_same_bytes((run, entries) in any_run()) {
+        fn what_is_written_is_read_back_as_the_same_bytes((run, entries) in any_run()) {
             let bytes = written(&run, &entries);
             prop_assert_eq!(bytes.split_inclusive(|byte| *byte == b'\n').count(), entries.len() + 2);
             let (read_run, read_entries) = read_all(&bytes).unwrap();
@@ -325,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_cut_short_or_repeated_is_refused((run, entries) in any_run(), at in any::<prop::sample::Index>()) {
+        fn a_cut_or_repeated_export_is_refused((run, entries) in any_run(), at in any::<prop::sample::Index>()) {
             let bytes = written(&run, &entries);
             prop_assert!(read_all(&bytes[..at.index(bytes.len())]).is_err());
             let lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
@@ -337,13 +337,13 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_taken_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(read_all(&bytes).is_err());
         }
     }
 
     #[test]
-    fn another_spelling_of_the_same_is_refused_by_its_line() {
+    fn another_spelling_is_refused_with_its_line() {
         let result = UserResult {
             user: User { id: "5b".to_owned(), username: None, origin: Origin::default() },
             keys: Vec::new(),

@@ -38,7 +38,7 @@ fn standings() -> impl Iterator<Item = Option<ReadStatus>> + Clone {
 }
 
 #[test]
-fn what_nobody_could_see_neither_came_nor_went() {
+fn what_could_not_be_seen_is_neither_new_nor_gone() {
     let is_complete = |status: Option<ReadStatus>| status.is_some_and(ReadStatus::is_complete);
     for (was, is) in standings().flat_map(|was| standings().map(move |is| (was, is))) {
         for bits in 0..8 {
@@ -54,22 +54,22 @@ fn what_nobody_could_see_neither_came_nor_went() {
                 };
                 changes.iter().filter(of_key).map(|change| change.kind).collect()
             };
-            let told = format!("{was:?} {is:?} {before_whole} {after_whole} {same}: {changes:?}");
+            let described = format!("{was:?} {is:?} {before_whole} {after_whole} {same}: {changes:?}");
 
             let missing = match is {
                 Some(_) if is_complete(is) => ChangeKind::Went,
                 None if after_whole && same => ChangeKind::LeftWithUser,
                 Some(_) | None => ChangeKind::Unknown,
             };
-            assert_eq!(of("a"), was.map(|_| missing).into_iter().collect::<Vec<_>>(), "{told}");
+            assert_eq!(of("a"), was.map(|_| missing).into_iter().collect::<Vec<_>>(), "{described}");
             let new = if is_complete(was) { ChangeKind::Came } else { ChangeKind::FirstSeen };
-            assert_eq!(of("b"), is.map(|_| new).into_iter().collect::<Vec<_>>(), "{told}");
+            assert_eq!(of("b"), is.map(|_| new).into_iter().collect::<Vec<_>>(), "{described}");
             let in_both = match (was, is) {
                 (Some(_), None) => vec![missing],
                 (None, Some(_)) => vec![ChangeKind::FirstSeen],
                 (Some(_), Some(_)) | (None, None) => vec![],
             };
-            assert_eq!(of("c"), in_both, "{told}");
+            assert_eq!(of("c"), in_both, "{described}");
 
             let users: Vec<_> = changes.iter().filter(|it| it.key.is_none()).map(|it| it.kind).collect();
             let expected = match (was, is) {
@@ -82,29 +82,29 @@ fn what_nobody_could_see_neither_came_nor_went() {
                 (Some(_), Some(_)) if is_complete(was) => Some(ChangeKind::BecameUnreadable),
                 (Some(_), Some(_)) => Some(ChangeKind::BecameReadable),
             };
-            assert_eq!(users, expected.into_iter().collect::<Vec<_>>(), "{told}");
+            assert_eq!(users, expected.into_iter().collect::<Vec<_>>(), "{described}");
         }
     }
 }
 
 #[test]
-fn a_key_may_be_disabled_and_used_at_once() {
+fn a_key_may_be_both_disabled_and_used() {
     let before = reading(ReadStatus::Read, &["a"]);
     let mut after = reading(ReadStatus::Read, &["a"]);
     after.keys[0].enabled = Some(false);
     after.keys[0].used_count = Some(15);
     let pair = pair(true, true, true);
     let changes = pair.changes(Some(&before), Some(&after));
-    let told: Vec<_> = changes.iter().map(|change| (change.kind, change.why.as_str())).collect();
+    let described: Vec<_> = changes.iter().map(|change| (change.kind, change.why.as_str())).collect();
     let expected = [
         (ChangeKind::Disabled, "disabled"),
         (ChangeKind::Used, "14 calls in 7.0 days, 2.00 a day; the service does not say when"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(described, expected);
 }
 
 #[test]
-fn not_saying_whether_a_key_is_enabled_counts_as_enabled() {
+fn an_unknown_enabled_state_counts_as_enabled() {
     let with = |enabled| {
         let mut one = reading(ReadStatus::Read, &["a"]);
         one.keys[0].enabled = enabled;

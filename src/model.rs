@@ -98,7 +98,10 @@ impl TryFrom<String> for Suffix {
 }
 
 /// A personal API key, as far as the service shows it. Any field but the id may be missing on an old server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+///
+/// The canonical export has it with these names, in this order: a name that changes, changes every hash.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PersonalKey {
     /// 24 hexadecimal digits.
     pub id: String,

@@ -1,5 +1,5 @@
 //! The lines of the canonical form: what each holds, in the order in which it is written. The fields are written down here, so
-//! that a model's field that is renamed no longer compiles, and changes no hash.
+//! that a model's field that is renamed no longer compiles, and changes no hash; those of a key are the model's own.
 
 use std::num::NonZeroU64;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::VERSION;
 use crate::model::{
-    IncompleteList, ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User, UserResult,
+    IncompleteList, ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, User, UserResult,
 };
 use crate::store::Run;
 use crate::v1::RunSettings;
@@ -87,7 +87,6 @@ struct UserResultFields {
     outcome: Outcome,
     attempts: u32,
     read_at: Option<DateTime<Utc>>,
-    #[serde(serialize_with = "write_keys", deserialize_with = "read_keys")]
     keys: Vec<PersonalKey>,
 }
 
@@ -98,19 +97,6 @@ struct OutcomeFields {
     http_status: Option<u16>,
     error_code: Option<String>,
     detail: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "PersonalKey", deny_unknown_fields)]
-struct KeyFields {
-    id: String,
-    suffix: Option<Suffix>,
-    description: String,
-    enabled: Option<bool>,
-    created_at: Option<DateTime<Utc>>,
-    last_used: Option<DateTime<Utc>>,
-    used_count: Option<u64>,
-    auditing: bool,
 }
 
 impl From<&Run> for ExportedRun {
@@ -169,19 +155,4 @@ fn read_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<User, D::Erro
         list.zip(line).map(|(list, number)| ListLine { list: list.into(), number: NonZeroU64::new(number) });
     let origin = Origin { organization: organization.map(Into::into), line };
     Ok(User { id: user_id, username, origin })
-}
-
-fn write_keys<S: Serializer>(keys: &[PersonalKey], serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Key<'a>(#[serde(serialize_with = "KeyFields::serialize")] &'a PersonalKey);
-
-    serializer.collect_seq(keys.iter().map(Key))
-}
-
-fn read_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PersonalKey>, D::Error> {
-    #[derive(Deserialize)]
-    struct Key(#[serde(with = "KeyFields")] PersonalKey);
-
-    let keys = Vec::<Key>::deserialize(deserializer)?;
-    Ok(keys.into_iter().map(|Key(key)| key).collect())
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::line::{Check, Line};
+use super::step::{Step, StepResult};
 use crate::client::Client;
 use crate::exit::Error;
 use crate::model::User;
@@ -22,18 +22,17 @@ pub(super) struct Pace {
 }
 
 /// Measures how long an answer takes, and forecasts how long an audit does.
-pub(super) async fn lines(
+pub(super) async fn results(
     client: &Client,
     pace: &Pace,
     sources: &[CheckedSource],
     user: Option<&User>,
-) -> Result<Vec<Line>, Error> {
+) -> Result<Vec<StepResult>, Error> {
     let mut taken = match client.latencies(user, MEASURED).await {
         Ok(taken) => taken,
         Err(why) => {
             let found = format!("one of {MEASURED} requests did not come back: {why}");
-            return Ok(vec![Line::warning(
-                Check::Latency,
+            return Ok(vec![Step::Latency.warning(
                 found,
                 "the audit asks again up to --retries times; raise --timeout if the deployment is slow",
             )]);
@@ -49,9 +48,9 @@ pub(super) async fn lines(
         time(most)
     );
     let latency = if median > SLOW {
-        Line::warning(Check::Latency, found, "the deployment is slow: a low --concurrency spares it")
+        Step::Latency.warning(found, "the deployment is slow: a low --concurrency spares it")
     } else {
-        Line::ok(Check::Latency, found)
+        Step::Latency.ok(found)
     };
     let users = count(client, sources).await?;
     Ok(vec![latency, forecast(users, median, pace)])
@@ -91,11 +90,10 @@ async fn all_users(client: &Client) -> Result<Option<u64>, Error> {
     Ok((sized > 0).then(|| users * ids.len() as u64 / sized))
 }
 
-fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> Line {
+fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> StepResult {
     let (count, scope) = match users {
         Some(0) => {
-            return Line::failed(
-                Check::Forecast,
+            return Step::Forecast.failed(
                 "nobody to audit: the lists are empty",
                 "check the ids and the lists; an audit of nobody ends with 5",
             );
@@ -114,7 +112,7 @@ fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> Line {
              the most if one after the other"
         )
     };
-    Line::ok(Check::Forecast, found)
+    Step::Forecast.ok(found)
 }
 
 /// One request a user; the lists themselves are one for each 500 users.

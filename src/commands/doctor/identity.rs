@@ -1,6 +1,6 @@
 //! Who the credentials are, whose keys they may read, and whether there are any left to read.
 
-use super::line::{Check, Line};
+use super::step::{Step, StepResult};
 use crate::client::{Client, UserWithRoles, product};
 use crate::exit::Error;
 use crate::model::{Outcome, Product, ReadStatus, User};
@@ -22,60 +22,60 @@ pub(super) fn refusal(outcome: &Outcome) -> String {
 }
 
 /// Whether the digest layer and whoever stands behind it let the credentials in.
-pub(super) fn credentials(outcome: &Outcome, lines: &mut Vec<Line>) -> Option<()> {
+pub(super) fn credentials(outcome: &Outcome, results: &mut Vec<StepResult>) -> Option<()> {
     let code = outcome.error_code.as_deref().unwrap_or_default();
-    let line = match outcome.status {
+    let step = match outcome.status {
         _ if code.contains("WHITELIST") || code.contains("ACCESS_LIST") => {
             let advice = "add this machine's address to the access list of the key";
-            Line::failed(Check::Credentials, refusal(outcome), advice)
+            Step::Credentials.failed(refusal(outcome), advice)
         }
         ReadStatus::Forbidden if code.is_empty() => {
             let advice = "check both parts of the key, and the file of credentials if there is one";
-            Line::failed(Check::Credentials, refusal(outcome), advice)
+            Step::Credentials.failed(refusal(outcome), advice)
         }
         ReadStatus::Read => {
-            lines.push(Line::ok(Check::Credentials, "accepted"));
+            results.push(Step::Credentials.ok("accepted"));
             return Some(());
         }
         ReadStatus::Forbidden | ReadStatus::Removed | ReadStatus::NotFound => {
             let found = format!("accepted, but may not list organizations: {}", refusal(outcome));
             let advice = "--all-orgs will find nobody; name users with --users or --user";
-            lines.push(Line::warning(Check::Credentials, found, advice));
+            results.push(Step::Credentials.warning(found, advice));
             return Some(());
         }
         ReadStatus::RateLimited | ReadStatus::Partial | ReadStatus::Malformed | ReadStatus::Error => {
             let advice = "try again later, with a lower --rate; if it stays, ask whoever runs the deployment";
-            Line::failed(Check::Credentials, refusal(outcome), advice)
+            Step::Credentials.failed(refusal(outcome), advice)
         }
     };
-    lines.push(line);
+    results.push(step);
     None
 }
 
 /// Tells who they are and what they may read.
-pub(super) async fn lines(
+pub(super) async fn results(
     client: &Client,
     sources: &[CheckedSource],
-    lines: &mut Vec<Line>,
+    results: &mut Vec<StepResult>,
 ) -> Result<Access, Error> {
     let me = match client.credential_owner().await? {
         Ok(UserWithRoles { user, roles }) => {
             let name = user.username.as_deref().unwrap_or_default();
             let roles = if roles.is_empty() { "no roles".to_owned() } else { roles.join(", ") };
-            lines.push(Line::ok(Check::Identity, format!("the user {name} ({}): {roles}", user.id)));
+            results.push(Step::Identity.ok(format!("the user {name} ({}): {roles}", user.id)));
             Some(user)
         }
         Err(outcome) if outcome.status == ReadStatus::NotFound => {
-            lines.push(Line::ok(Check::Identity, "a programmatic key: no user has this name"));
+            results.push(Step::Identity.ok("a programmatic key: no user has this name"));
             None
         }
         Err(outcome) => {
             let found = format!("the service does not say: {}", refusal(&outcome));
-            lines.push(Line::ok(Check::Identity, found));
+            results.push(Step::Identity.ok(found));
             None
         }
     };
-    reach(client, sources, me, lines).await
+    reach(client, sources, me, results).await
 }
 
 /// Reads somebody else's keys. Who the maker of a programmatic key is can't be asked, so that one reads two users: at
@@ -84,13 +84,13 @@ async fn reach(
     client: &Client,
     sources: &[CheckedSource],
     me: Option<User>,
-    lines: &mut Vec<Line>,
+    results: &mut Vec<StepResult>,
 ) -> Result<Access, Error> {
     let needed = if me.is_some() { 1 } else { 2 };
     let users = match some_users(client, sources).await? {
         Ok(users) => users,
         Err(found) => {
-            lines.push(no_list(sources, found));
+            results.push(no_list(sources, found));
             return Ok(Access { readable: me, removed: false });
         }
     };
@@ -99,7 +99,7 @@ async fn reach(
     let mut read = 0;
     for user in others.take(needed) {
         let (_, outcome, _) = client.personal_keys(&user).await?;
-        let line = match outcome.status {
+        let step = match outcome.status {
             ReadStatus::Read => {
                 read += 1;
                 access.readable = Some(user);
@@ -107,7 +107,7 @@ async fn reach(
             }
             ReadStatus::Removed => {
                 access = Access { readable: None, removed: true };
-                Line::ok(Check::Reach, "nobody's keys: there are none to read any more")
+                Step::Reach.ok("nobody's keys: there are none to read any more")
             }
             ReadStatus::Forbidden => self_alone(client.product(), &outcome),
             ReadStatus::NotFound
@@ -116,34 +116,34 @@ async fn reach(
             | ReadStatus::Malformed
             | ReadStatus::Error => {
                 let found = format!("the keys of {} could not be read: {}", user.id, refusal(&outcome));
-                Line::warning(Check::Reach, found, "try again; such users make an audit incomplete")
+                Step::Reach.warning(found, "try again; such users make an audit incomplete")
             }
         };
-        lines.push(line);
+        results.push(step);
         return Ok(access);
     }
-    lines.push(if read == needed {
-        Line::ok(Check::Reach, format!("lists users, and reads keys of others (tried with {read} of them)"))
+    results.push(if read == needed {
+        Step::Reach.ok(format!("lists users, and reads keys of others (tried with {read} of them)"))
     } else {
         let found = "lists users, but there are too few to try whether it reads the keys of others";
-        Line::warning(Check::Reach, found, "if users come out as `forbidden`, see docs/doctor.md")
+        Step::Reach.warning(found, "if users come out as `forbidden`, see docs/doctor.md")
     });
     Ok(access)
 }
 
-fn no_list(sources: &[CheckedSource], found: String) -> Line {
+fn no_list(sources: &[CheckedSource], found: String) -> StepResult {
     let needs_list = |source: &CheckedSource| match source {
         CheckedSource::AllOrganizations | CheckedSource::Organization(_) | CheckedSource::Project(_) => true,
         CheckedSource::List(_) | CheckedSource::User(_) => false,
     };
     if sources.iter().any(needs_list) {
         let advice = "use the key of an organization owner, or give a list with --users";
-        return Line::failed(Check::Reach, found, advice);
+        return Step::Reach.failed(found, advice);
     }
-    Line::warning(Check::Reach, found, "give a list with --users, and see what the audit can read")
+    Step::Reach.warning(found, "give a list with --users, and see what the audit can read")
 }
 
-fn self_alone(product: Product, outcome: &Outcome) -> Line {
+fn self_alone(product: Product, outcome: &Outcome) -> StepResult {
     let found = format!("lists users, but reads its own keys alone: {}", refusal(outcome));
     let advice = match product {
         Product::OpsManager => {
@@ -153,7 +153,7 @@ fn self_alone(product: Product, outcome: &Outcome) -> Line {
             "nobody may read another user's keys here: give each user's own credential with --credentials FILE"
         }
     };
-    Line::warning(Check::Reach, found, advice)
+    Step::Reach.warning(found, advice)
 }
 
 /// Users of the first organization that is asked for, or else seen; or why there are none.
@@ -184,26 +184,26 @@ async fn some_users(client: &Client, sources: &[CheckedSource]) -> Result<Result
 }
 
 /// Whether the deployment still has what is to be audited.
-pub(super) fn version(client: &Client, removed: bool) -> Line {
+pub(super) fn version(client: &Client, removed: bool) -> StepResult {
     let product = client.product();
     let version = client.service_version();
     let found = format!("{} {}", product.title(), version.unwrap_or("of a version that it does not tell"));
     if removed || product::has_removed_personal_keys(product, version) {
         let found = format!("{found}, which has no personal keys any more");
         let advice = "nothing to audit: those that there were stopped to work with the removal";
-        return Line::warning(Check::Version, found, advice);
+        return Step::Version.warning(found, advice);
     }
     match (product, version) {
         (Product::OpsManager, None) => {
             let advice =
                 "an Ops Manager tells it; is --product right, and no proxy in the way that drops headers?";
-            Line::warning(Check::Version, found, advice)
+            Step::Version.warning(found, advice)
         }
         (Product::OpsManager, Some(_)) => {
-            Line::ok(Check::Version, format!("{found}, which has personal keys; 5.0 cuts them all off"))
+            Step::Version.ok(format!("{found}, which has personal keys; 5.0 cuts them all off"))
         }
         (Product::CloudManager | Product::Atlas, _) => {
-            Line::ok(Check::Version, format!("{found}, which does not say that personal keys are gone"))
+            Step::Version.ok(format!("{found}, which does not say that personal keys are gone"))
         }
     }
 }

@@ -5,12 +5,12 @@
 
 mod forecast;
 mod identity;
-pub mod line;
+pub mod step;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::forecast::{Pace, time};
-use self::line::{Check, Line, Status};
+use self::step::{Status, Step, StepResult};
 use super::say;
 use crate::cli;
 use crate::client::{Certificate, Client, FirstResponse, ServerAuth, Unreachable};
@@ -32,55 +32,59 @@ const SKEW: TimeDelta = TimeDelta::seconds(30);
 pub async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error> {
     let file = SettingsFile::read(args.config.as_deref())?;
     let settings = AuditSettings::resolve(args.audit, file.audit, Scope::Optional, context)?;
-    let mut lines = Vec::new();
+    let mut results = Vec::new();
     // What ended it early is the last line.
-    let _ = examine(settings, context.clock, &mut lines).await;
-    say(&if args.json { line::json(&lines) } else { line::page(&lines, context.quiet) })?;
-    let failed = lines.iter().any(|line| line.status == Status::Failed);
+    let _ = examine(settings, context.clock, &mut results).await;
+    say(&if args.json { step::json(&results) } else { step::page(&results, context.quiet) })?;
+    let failed = results.iter().any(|result| result.status == Status::Failed);
     Ok(if failed { Exit::BadInput } else { Exit::Clean })
 }
 
-async fn examine(settings: AuditSettings, clock: Clock, lines: &mut Vec<Line>) -> Option<()> {
+async fn examine(settings: AuditSettings, clock: Clock, results: &mut Vec<StepResult>) -> Option<()> {
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>();
-    let sources = or_report(sources, Check::Settings, lines)?;
+    let sources = or_report(sources, Step::Settings, results)?;
     let in_the_clear = settings.is_in_the_clear();
     let to = &settings.connection;
     let credentials = to.credentials.describe();
     let pace = Pace { concurrency: to.concurrency, rate: to.rate };
     let trust = Trust { verified: !to.insecure_skip_verify, in_the_clear };
-    let client = or_report(Client::new(settings.connection), Check::Settings, lines)?;
+    let client = or_report(Client::new(settings.connection), Step::Settings, results)?;
     let found = format!("{} ({}), as {credentials}", client.base(), client.product().title());
-    lines.push(Line::ok(Check::Settings, found));
-    name(&client, lines).await?;
-    let first = connection(&client, &trust, lines).await?;
-    challenge(&first.auth, lines)?;
-    let outcome = or_report(client.try_credentials().await, Check::Credentials, lines)?;
-    identity::credentials(&outcome, lines)?;
-    let access = or_report(identity::lines(&client, &sources, lines).await, Check::Identity, lines)?;
-    lines.push(identity::version(&client, access.removed));
-    lines.extend(first.date.map(|date| clock_line(date, clock)));
-    let forecast = forecast::lines(&client, &pace, &sources, access.readable.as_ref()).await;
-    let forecast = or_report(forecast, Check::Forecast, lines)?;
-    lines.extend(forecast);
+    results.push(Step::Settings.ok(found));
+    name(&client, results).await?;
+    let first = connection(&client, &trust, results).await?;
+    challenge(&first.auth, results)?;
+    let outcome = or_report(client.try_credentials().await, Step::Credentials, results)?;
+    identity::credentials(&outcome, results)?;
+    let access = or_report(identity::results(&client, &sources, results).await, Step::Identity, results)?;
+    results.push(identity::version(&client, access.removed));
+    results.extend(first.date.map(|date| clock_line(date, clock)));
+    let forecast = forecast::results(&client, &pace, &sources, access.readable.as_ref()).await;
+    let forecast = or_report(forecast, Step::Forecast, results)?;
+    results.extend(forecast);
     Some(())
 }
 
 /// The value, or nothing and a line that says why.
-fn or_report<T, E: Into<Error>>(result: Result<T, E>, check: Check, lines: &mut Vec<Line>) -> Option<T> {
-    result.map_err(|why| lines.push(Line::error(check, why.into()))).ok()
+fn or_report<T, E: Into<Error>>(
+    result: Result<T, E>,
+    step: Step,
+    results: &mut Vec<StepResult>,
+) -> Option<T> {
+    result.map_err(|why| results.push(step.error(why.into()))).ok()
 }
 
-async fn name(client: &Client, lines: &mut Vec<Line>) -> Option<()> {
+async fn name(client: &Client, results: &mut Vec<StepResult>) -> Option<()> {
     let host = client.base().host_str().unwrap_or_default();
     if let Some(proxy) = client.proxy() {
-        lines.push(Line::ok(Check::Name, format!("left to the proxy {proxy}, which connects to {host}")));
+        results.push(Step::Name.ok(format!("left to the proxy {proxy}, which connects to {host}")));
         return Some(());
     }
     match client.addresses().await {
         Err(why) => {
             let found = format!("{host} has no address: {why}");
             let advice = "check --url and the network; behind a proxy set HTTPS_PROXY";
-            lines.push(Line::failed(Check::Name, found, advice));
+            results.push(Step::Name.failed(found, advice));
             return None;
         }
         Ok(addresses) => {
@@ -91,7 +95,7 @@ async fn name(client: &Client, lines: &mut Vec<Line>) -> Option<()> {
             } else {
                 format!("{host}, an address")
             };
-            lines.push(Line::ok(Check::Name, found));
+            results.push(Step::Name.ok(found));
         }
     }
     Some(())
@@ -103,47 +107,41 @@ struct Trust {
     in_the_clear: bool,
 }
 
-async fn connection(client: &Client, trust: &Trust, lines: &mut Vec<Line>) -> Option<FirstResponse> {
+async fn connection(client: &Client, trust: &Trust, results: &mut Vec<StepResult>) -> Option<FirstResponse> {
     match client.first_response().await {
         Ok(first) => {
             let found = format!("{}, answered {} in {}", first.http, first.status, time(first.latency));
-            lines.push(Line::ok(Check::Connection, found));
-            lines.push(match &first.certificate {
+            results.push(Step::Connection.ok(found));
+            results.push(match &first.certificate {
                 Some(certificate) if trust.verified => trusted(certificate, Utc::now()),
-                Some(certificate) => Line::warning(
-                    Check::Certificate,
+                Some(certificate) => Step::Certificate.warning(
                     format!("not verified: {}", description(certificate)),
                     "leave --insecure-skip-verify out: --ca-cert FILE trusts a private authority",
                 ),
-                None if client.base().scheme() == "https" => Line::warning(
-                    Check::Certificate,
-                    "it can't be read",
-                    "the connection is encrypted; look with `openssl s_client`",
-                ),
+                None if client.base().scheme() == "https" => Step::Certificate
+                    .warning("it can't be read", "the connection is encrypted; look with `openssl s_client`"),
                 None => plain(trust.in_the_clear),
             });
             Some(first)
         }
         Err(Unreachable { why, certificate: None }) => {
             let advice = "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)";
-            lines.push(Line::failed(Check::Connection, why, advice));
+            results.push(Step::Connection.failed(why, advice));
             None
         }
         Err(Unreachable { why, certificate: Some(certificate) }) => {
-            lines.push(Line::failed(Check::Connection, why, "the server's certificate is not accepted"));
-            lines.push(untrusted(&certificate, Utc::now()));
+            results.push(Step::Connection.failed(why, "the server's certificate is not accepted"));
+            results.push(untrusted(&certificate, Utc::now()));
             None
         }
     }
 }
 
-fn plain(in_the_clear: bool) -> Line {
+fn plain(in_the_clear: bool) -> StepResult {
     if !in_the_clear {
-        return Line::ok(Check::Certificate, "none: plain http, which stays on this machine");
+        return Step::Certificate.ok("none: plain http, which stays on this machine");
     }
-    Line::warning(
-        Check::Certificate,
-        "none: plain http, so whoever is on the way reads every answer, and can take the digests to guess the secret",
+    Step::Certificate.warning("none: plain http, so whoever is on the way reads every answer, and can take the digests to guess the secret",
         "use the deployment's https address",
     )
 }
@@ -159,17 +157,17 @@ fn description(certificate: &Certificate) -> String {
 }
 
 /// The clock is the system's, by which TLS goes, too.
-fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
+fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> StepResult {
     let left = certificate.remaining(now);
     let found = format!("{} ({} days left)", description(certificate), left.num_days());
     if left < ENDING {
         let advice = "have it renewed: once it has ended no audit can connect";
-        return Line::warning(Check::Certificate, found, advice);
+        return Step::Certificate.warning(found, advice);
     }
-    Line::ok(Check::Certificate, found)
+    Step::Certificate.ok(found)
 }
 
-fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
+fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> StepResult {
     let advice = if certificate.remaining(now) < TimeDelta::zero() {
         "it has expired: have it renewed"
     } else if certificate.not_before > now {
@@ -180,49 +178,46 @@ fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> Line {
         "its authority is not known here, or it is for another host: give the authority's certificate with --ca-cert FILE, \
          and check the host in --url"
     };
-    Line::failed(Check::Certificate, description(certificate), advice)
+    Step::Certificate.failed(description(certificate), advice)
 }
 
-fn challenge(auth: &ServerAuth, lines: &mut Vec<Line>) -> Option<()> {
-    let check = Check::Challenge;
-    let (line, goes_on) = match auth {
+fn challenge(auth: &ServerAuth, results: &mut Vec<StepResult>) -> Option<()> {
+    let step = Step::Challenge;
+    let (step, goes_on) = match auth {
         ServerAuth::Digest { realm, algorithm, qop } => {
             let qop =
                 qop.as_deref().map_or_else(|| "no qop (RFC 2069)".to_owned(), |qop| format!("qop {qop}"));
-            (Line::ok(check, format!("Digest for realm {realm:?}, {algorithm}, {qop}")), true)
+            (step.ok(format!("Digest for realm {realm:?}, {algorithm}, {qop}")), true)
         }
         ServerAuth::Unsupported(why) => {
             let advice = "keysunset answers HTTP Digest alone; is this the API itself, not a proxy?";
-            (Line::failed(check, why, advice), false)
+            (step.failed(why, advice), false)
         }
         ServerAuth::None => {
             let advice = "the API always asks; is this a proxy that adds credentials of its own?";
-            (Line::warning(check, "none: it answers without credentials", advice), true)
+            (step.warning("none: it answers without credentials", advice), true)
         }
         ServerAuth::Refused(outcome) => {
             let found = format!("it refuses before it asks: {}", identity::refusal(outcome));
-            (Line::warning(check, found, "what follows shows whether credentials change that"), true)
+            (step.warning(found, "what follows shows whether credentials change that"), true)
         }
         ServerAuth::UnexpectedResponse(why) => {
             let advice = "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0";
-            (Line::failed(check, format!("what answers is not the API: {why}"), advice), false)
+            (step.failed(format!("what answers is not the API: {why}"), advice), false)
         }
     };
-    lines.push(line);
+    results.push(step);
     goes_on.then_some(())
 }
 
 /// Days since a key's use are counted by our clock.
-fn clock_line(date: DateTime<Utc>, clock: Clock) -> Line {
+fn clock_line(date: DateTime<Utc>, clock: Clock) -> StepResult {
     let now = clock.now();
     let skew = now - date;
     let apart = time(skew.abs().to_std().unwrap_or_default());
     let whose = if clock.fixed().is_some() { "SOURCE_DATE_EPOCH" } else { "this machine" };
     if skew.abs() <= SKEW {
-        return Line::ok(
-            Check::Clock,
-            format!("{whose} and the service agree within {} s", SKEW.num_seconds()),
-        );
+        return Step::Clock.ok(format!("{whose} and the service agree within {} s", SKEW.num_seconds()));
     }
     let side = if skew > TimeDelta::zero() { "ahead of" } else { "behind" };
     let found = format!("{whose} is {apart} {side} the service, which has {}", rfc3339(date));
@@ -230,7 +225,7 @@ fn clock_line(date: DateTime<Utc>, clock: Clock) -> Line {
         Some(_) => "days are counted by SOURCE_DATE_EPOCH: unset it, if they are to be counted from today",
         None => "days are counted by this machine: set its clock (NTP), or the service's if that is wrong",
     };
-    Line::warning(Check::Clock, found, advice)
+    Step::Clock.warning(found, advice)
 }
 
 #[cfg(test)]
@@ -263,7 +258,7 @@ mod tests {
             ("CN=om.example", 1, "vouches for itself"),
             ("CN=A", 1, "--ca-cert"),
         ] {
-            let page = line::page(&[untrusted(&certificate(issuer), on_day(day))], true);
+            let page = step::page(&[untrusted(&certificate(issuer), on_day(day))], true);
             assert!(page.contains(said), "{page}");
         }
     }

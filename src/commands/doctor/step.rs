@@ -9,7 +9,7 @@ use crate::report::text::{printable, shortened};
 
 named! {
     /// What was looked at, in the order in which an audit needs it.
-    pub enum Check {
+    pub enum Step {
         /// Where and as whom
         Settings = "settings",
         /// Host to addresses
@@ -50,8 +50,8 @@ named! {
 }
 
 /// What was found.
-pub(super) struct Line {
-    check: Check,
+pub(super) struct StepResult {
+    step: Step,
     pub(super) status: Status,
     found: String,
     advice: Option<String>,
@@ -60,54 +60,54 @@ pub(super) struct Line {
 /// So much of a sentence of the service.
 const LONGEST: usize = 500;
 
-impl Line {
-    fn new(check: Check, status: Status, found: &str, advice: Option<&str>) -> Self {
+impl Step {
+    fn result(self, status: Status, found: &str, advice: Option<&str>) -> StepResult {
         let safe = |text: &str| shortened(&printable(text), LONGEST);
-        Self { check, status, found: safe(found), advice: advice.map(safe) }
+        StepResult { step: self, status, found: safe(found), advice: advice.map(safe) }
     }
 
-    pub(super) fn ok(check: Check, found: impl AsRef<str>) -> Self {
-        Self::new(check, Status::Ok, found.as_ref(), None)
+    pub(super) fn ok(self, found: impl AsRef<str>) -> StepResult {
+        self.result(Status::Ok, found.as_ref(), None)
     }
 
-    pub(super) fn warning(check: Check, found: impl AsRef<str>, advice: impl AsRef<str>) -> Self {
-        Self::new(check, Status::Warning, found.as_ref(), Some(advice.as_ref()))
+    pub(super) fn warning(self, found: impl AsRef<str>, advice: &str) -> StepResult {
+        self.result(Status::Warning, found.as_ref(), Some(advice))
     }
 
-    pub(super) fn failed(check: Check, found: impl AsRef<str>, advice: impl AsRef<str>) -> Self {
-        Self::new(check, Status::Failed, found.as_ref(), Some(advice.as_ref()))
+    pub(super) fn failed(self, found: impl AsRef<str>, advice: &str) -> StepResult {
+        self.result(Status::Failed, found.as_ref(), Some(advice))
     }
 
     /// From what would end an audit.
-    pub(super) fn error(check: Check, why: Error) -> Self {
+    pub(super) fn error(self, why: Error) -> StepResult {
         let lines = [vec![why.message], why.details].concat();
         let advice = why.help.as_deref().unwrap_or("run it again with -vv");
-        Self::failed(check, lines.join("; ").replace('\n', "; "), advice)
+        self.failed(lines.join("; ").replace('\n', "; "), advice)
     }
 }
 
 /// The lines for a person; `quiet` leaves out what is well.
-pub(super) fn page(lines: &[Line], quiet: bool) -> String {
+pub(super) fn page(results: &[StepResult], quiet: bool) -> String {
     let mut page = String::new();
-    for line in lines.iter().filter(|line| !quiet || line.status != Status::Ok) {
+    for result in results.iter().filter(|result| !quiet || result.status != Status::Ok) {
         // Writing to a string can't fail.
-        let _ = writeln!(page, "  {:<9}{:<13}{}", line.status, line.check, line.found);
-        if let Some(advice) = &line.advice {
+        let _ = writeln!(page, "  {:<9}{:<13}{}", result.status, result.step, result.found);
+        if let Some(advice) = &result.advice {
             let _ = writeln!(page, "  {:<9}{:<13}→ {advice}", "", "");
         }
     }
     if !quiet {
-        let _ = writeln!(page, "\n  {}", verdict(lines));
+        let _ = writeln!(page, "\n  {}", verdict(results));
     }
     page
 }
 
-fn verdict(lines: &[Line]) -> String {
-    let count = |status| lines.iter().filter(|line| line.status == status).count();
-    let untried: Vec<_> = Check::ALL
+fn verdict(results: &[StepResult]) -> String {
+    let count = |status| results.iter().filter(|result| result.status == status).count();
+    let untried: Vec<_> = Step::ALL
         .iter()
-        .filter(|check| **check != Check::Certificate && lines.iter().all(|line| line.check != **check))
-        .map(|check| check.as_str())
+        .filter(|step| **step != Step::Certificate && results.iter().all(|result| result.step != **step))
+        .map(|step| step.as_str())
         .collect();
     let rest =
         if untried.is_empty() { String::new() } else { format!("; not tried: {}", untried.join(", ")) };
@@ -119,7 +119,7 @@ fn verdict(lines: &[Line]) -> String {
 }
 
 /// The lines for a program: a contract of its own, whatever they are inside.
-pub(super) fn json(lines: &[Line]) -> String {
+pub(super) fn json(results: &[StepResult]) -> String {
     #[derive(Serialize)]
     struct Document<'a> {
         schema: &'static str,
@@ -133,18 +133,18 @@ pub(super) fn json(lines: &[Line]) -> String {
         found: &'a str,
         advice: Option<&'a str>,
     }
-    fn row(line: &Line) -> Row<'_> {
+    fn row(result: &StepResult) -> Row<'_> {
         Row {
-            check: line.check.as_str(),
-            status: line.status.as_str(),
-            found: &line.found,
-            advice: line.advice.as_deref(),
+            check: result.step.as_str(),
+            status: result.status.as_str(),
+            found: &result.found,
+            advice: result.advice.as_deref(),
         }
     }
     let document = Document {
         schema: "keysunset-doctor/1",
-        lines: lines.iter().map(row).collect(),
-        ok: lines.iter().all(|line| line.status != Status::Failed),
+        lines: results.iter().map(row).collect(),
+        ok: results.iter().all(|result| result.status != Status::Failed),
     };
     // Strings and a boolean always have a JSON.
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"

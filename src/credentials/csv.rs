@@ -2,7 +2,7 @@
 
 use ::csv::{Position, ReaderBuilder, StringRecord, Trim};
 
-use super::entry::{Entry, EntryBuilder, KeyHalf, field, user};
+use super::entry::{CredentialBuilder, CredentialEntry, KeyHalf, field, user};
 use super::source::{SecretSource, SourceKind};
 use crate::input::{Problems, delimiter};
 
@@ -13,7 +13,7 @@ enum Column {
 }
 
 /// The credentials that are whole.
-pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<Entry> {
+pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<CredentialEntry> {
     let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter(first.unwrap_or_default(), b",;"))
@@ -72,13 +72,13 @@ fn columns(header: &StringRecord, problems: &mut Problems) -> Option<Vec<Column>
     columns.into_iter().collect()
 }
 
-fn entry(columns: &[Column], row: &StringRecord, problems: &mut Problems) -> Option<Entry> {
+fn entry(columns: &[Column], row: &StringRecord, problems: &mut Problems) -> Option<CredentialEntry> {
     let line = line_of(row);
     if row.len() != columns.len() {
         problems.push(line, format!("{} fields, where the first line has {}", row.len(), columns.len()));
         return None;
     }
-    let (mut entry, mut owner) = (EntryBuilder::default(), None);
+    let (mut entry, mut owner) = (CredentialBuilder::default(), None);
     for (column, value) in columns.iter().zip(row) {
         match column {
             Column::User => owner = user(value),

@@ -38,7 +38,7 @@ pub(super) fn field(name: &str) -> Option<(KeyHalf, SourceKind)> {
 }
 
 /// A credential whose halves are known to be there, though not yet had.
-pub(super) struct Entry {
+pub(super) struct CredentialEntry {
     pub(super) line: u64,
     /// Id or name; `None` for the default.
     pub(super) user: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct Entry {
     pub(super) private: SecretSource,
 }
 
-impl Entry {
+impl CredentialEntry {
     /// Whose it is, for a message.
     pub(super) fn owner(&self) -> String {
         self.user.as_ref().map_or_else(|| "the default".to_owned(), |user| format!("user {user:?}"))
@@ -55,13 +55,13 @@ impl Entry {
 
 /// A credential as it is being read.
 #[derive(Default)]
-pub(super) struct EntryBuilder {
+pub(super) struct CredentialBuilder {
     public: Option<SecretSource>,
     private: Option<SecretSource>,
     is_wrong: bool,
 }
 
-impl EntryBuilder {
+impl CredentialBuilder {
     pub(super) fn put(&mut self, half: KeyHalf, source: SecretSource, line: u64, problems: &mut Problems) {
         let place = match half {
             KeyHalf::Public => &mut self.public,
@@ -80,7 +80,12 @@ impl EntryBuilder {
     }
 
     /// The whole of it, where nothing is wrong or missing.
-    pub(super) fn finish(self, user: Option<String>, line: u64, problems: &mut Problems) -> Option<Entry> {
+    pub(super) fn finish(
+        self,
+        user: Option<String>,
+        line: u64,
+        problems: &mut Problems,
+    ) -> Option<CredentialEntry> {
         if self.is_wrong {
             return None;
         }
@@ -92,7 +97,7 @@ impl EntryBuilder {
         };
         let public = present(KeyHalf::Public, self.public);
         let private = present(KeyHalf::Private, self.private);
-        Some(Entry { line, user, public: public?, private: private? })
+        Some(CredentialEntry { line, user, public: public?, private: private? })
     }
 }
 

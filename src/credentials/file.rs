@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::entry::Entry;
+use super::entry::CredentialEntry;
 use super::secret_file::{self, Unreadable};
 use super::source::SecretSource;
 use super::{csv, new_credential, toml};
@@ -49,7 +49,7 @@ fn checked(problems: Problems) -> Result<(), Error> {
     )
 }
 
-fn entries(path: &Path, text: &str, problems: &mut Problems) -> Vec<Entry> {
+fn entries(path: &Path, text: &str, problems: &mut Problems) -> Vec<CredentialEntry> {
     let entries =
         if is_csv(path, text) { csv::entries(text, problems) } else { toml::entries(text, problems) };
     let mut lines: HashMap<Option<String>, u64> = HashMap::new();
@@ -73,7 +73,7 @@ fn is_csv(path: &Path, text: &str) -> bool {
     first.is_some_and(|line| !line.starts_with('[') && !line.contains('='))
 }
 
-fn resolved(entry: &Entry, env: &Env, problems: &mut Problems) -> Option<Credential> {
+fn resolved(entry: &CredentialEntry, env: &Env, problems: &mut Problems) -> Option<Credential> {
     let owner = entry.owner();
     let mut half = |source: &SecretSource| {
         let half = source.get(&owner, env);

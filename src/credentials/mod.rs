@@ -30,7 +30,7 @@ use std::path::Path;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-pub use profile::{Deployment, Profile, deployment};
+pub use profile::{DeploymentHints, Profile, deployment};
 
 use crate::client::{Credential, Credentials};
 use crate::context::Context;

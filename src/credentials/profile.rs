@@ -19,14 +19,14 @@ use crate::warnings::warn;
 
 /// Whose configuration it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tool {
+enum VendorTool {
     Mongocli,
     Atlas,
 }
 
 /// One profile of one file.
 pub struct Profile {
-    tool: Tool,
+    tool: VendorTool,
     name: String,
     path: PathBuf,
     settings: ToolSettings,
@@ -46,7 +46,7 @@ struct ToolSettings {
 
 /// What a profile or the tools' variables say about the deployment: the layer below `keysunset.toml`.
 #[derive(Default)]
-pub struct Deployment {
+pub struct DeploymentHints {
     /// Where it is; an error where what is given is no URL, which only matters if it is needed.
     pub url: Option<Result<Url, Error>>,
     /// Which organization to audit.
@@ -56,7 +56,7 @@ pub struct Deployment {
     skip_verify: bool,
 }
 
-impl Deployment {
+impl DeploymentHints {
     /// Which product, certificates and trust it has, if `url` is no other deployment than the one it names.
     #[must_use]
     pub fn at(&self, url: &Url) -> (Option<Product>, Option<&Path>, bool) {
@@ -69,27 +69,27 @@ impl Deployment {
 
 /// What the profile says, and above it the variables of its tool; without a profile those of either tool.
 #[must_use]
-pub fn deployment(profile: Option<&Profile>, env: &Env) -> Deployment {
+pub fn deployment(profile: Option<&Profile>, env: &Env) -> DeploymentHints {
     if let Some(profile) = profile {
         let settings = ToolSettings::from_env(profile.tool, env).with_fallback(&profile.settings);
         return settings.deployment(profile.tool, true);
     }
-    let [mongocli, atlas] =
-        [Tool::Mongocli, Tool::Atlas].map(|tool| ToolSettings::from_env(tool, env).deployment(tool, false));
+    let [mongocli, atlas] = [VendorTool::Mongocli, VendorTool::Atlas]
+        .map(|tool| ToolSettings::from_env(tool, env).deployment(tool, false));
     if mongocli.url.is_some() || (atlas.url.is_none() && mongocli.org.is_some()) { mongocli } else { atlas }
 }
 
 impl ToolSettings {
-    fn from_env(tool: Tool, env: &Env) -> Self {
+    fn from_env(tool: VendorTool, env: &Env) -> Self {
         let non_empty = |name: &str| env::non_empty(env, name).map(|value| value.as_str().to_owned());
         match tool {
-            Tool::Mongocli => Self {
+            VendorTool::Mongocli => Self {
                 service: non_empty("MCLI_SERVICE"),
                 url: non_empty("MCLI_OPS_MANAGER_URL"),
                 org: non_empty("MCLI_ORG_ID"),
                 ..Self::default()
             },
-            Tool::Atlas => Self {
+            VendorTool::Atlas => Self {
                 url: non_empty("MONGODB_ATLAS_BASE_URL"),
                 org: non_empty("MONGODB_ATLAS_ORG_ID"),
                 ..Self::default()
@@ -128,9 +128,9 @@ impl ToolSettings {
     }
 
     /// In our terms. The cloud services need no address; a profile of the Atlas CLI is one of them by itself.
-    fn deployment(self, tool: Tool, is_profile: bool) -> Deployment {
+    fn deployment(self, tool: VendorTool, is_profile: bool) -> DeploymentHints {
         const CLOUD: &str = "https://cloud.mongodb.com";
-        let atlas = tool == Tool::Atlas && (is_profile || self.url.is_some());
+        let atlas = tool == VendorTool::Atlas && (is_profile || self.url.is_some());
         let (product, address) = match self.service.as_deref() {
             Some("cloud") => (Some(Product::Atlas), Some(CLOUD)),
             Some("cloudgov") => (Some(Product::Atlas), Some("https://cloud.mongodbgov.com")),
@@ -139,7 +139,7 @@ impl ToolSettings {
             Some(_) | None if atlas => (Some(Product::Atlas), is_profile.then_some(CLOUD)),
             Some(_) | None => (None, None),
         };
-        Deployment {
+        DeploymentHints {
             url: self.url.as_deref().or(address).map(address_of),
             org: self.org,
             product,
@@ -197,7 +197,7 @@ impl Profile {
             .help("name one of these with --profile"))
     }
 
-    fn from_table(tool: Tool, name: &str, path: &Path, table: &mut Table) -> Self {
+    fn from_table(tool: VendorTool, name: &str, path: &Path, table: &mut Table) -> Self {
         let mut take = |name: &str| match table.remove(name) {
             Some(Value::String(text)) => {
                 let text = Zeroizing::new(text);
@@ -244,7 +244,7 @@ impl Profile {
 }
 
 /// The files that may be there, best first. The last of mongocli's is the one that it had before it had a folder.
-fn places(env: &Env) -> Vec<(Tool, PathBuf)> {
+fn places(env: &Env) -> Vec<(VendorTool, PathBuf)> {
     let folder = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = folder("HOME");
     let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
@@ -257,10 +257,10 @@ fn places(env: &Env) -> Vec<(Tool, PathBuf)> {
     };
     let below_config = |path: &str| config.as_ref().map(|config| config.join(path));
     let all = [
-        (Tool::Mongocli, below_config("mongocli/config.toml")),
-        (Tool::Mongocli, below_config("mongocli.toml")),
-        (Tool::Mongocli, below_home(".config/mongocli.toml")),
-        (Tool::Atlas, below_config("atlascli/config.toml")),
+        (VendorTool::Mongocli, below_config("mongocli/config.toml")),
+        (VendorTool::Mongocli, below_config("mongocli.toml")),
+        (VendorTool::Mongocli, below_home(".config/mongocli.toml")),
+        (VendorTool::Atlas, below_config("atlascli/config.toml")),
     ];
     let mut places: Vec<_> = all.into_iter().filter_map(|(tool, path)| Some((tool, path?))).collect();
     places.dedup_by(|later, earlier| later.1 == earlier.1);

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use ::toml::de::DeValue;
 use zeroize::Zeroizing;
 
-use super::entry::{Entry, EntryBuilder, field, user};
+use super::entry::{CredentialBuilder, CredentialEntry, field, user};
 use super::source::{SecretSource, SourceKind};
 use crate::input::{Field, LineIndex, Problems, fields_of, parse_toml};
 
 /// The credentials that are whole.
-pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<Entry> {
+pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<CredentialEntry> {
     let lines = LineIndex::new(text);
     let (fields, errors) = parse_toml(text, &lines);
     if !errors.is_empty() {
@@ -44,8 +44,13 @@ pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<Entry> {
     entries
 }
 
-fn entry(fields: Vec<Field>, user: Option<String>, line: u64, problems: &mut Problems) -> Option<Entry> {
-    let mut entry = EntryBuilder::default();
+fn entry(
+    fields: Vec<Field>,
+    user: Option<String>,
+    line: u64,
+    problems: &mut Problems,
+) -> Option<CredentialEntry> {
+    let mut entry = CredentialBuilder::default();
     for Field { line, name, value } in fields {
         let Some((half, kind)) = field(&name) else {
             let why =

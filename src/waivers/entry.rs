@@ -12,7 +12,7 @@ const QUOTED: usize = 60;
 
 /// What a field of an entry is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum About {
+enum Subject {
     Key,
     User,
     Deployment,
@@ -23,22 +23,22 @@ enum About {
 }
 
 /// The columns of `keys.csv` are names of the same things, and are copied with them.
-fn about(name: &str) -> Option<About> {
+fn subject(name: &str) -> Option<Subject> {
     match name {
-        "key" | "key_id" | "key-id" => Some(About::Key),
-        "user" | "user_id" | "user-id" | "username" => Some(About::User),
-        "deployment" => Some(About::Deployment),
-        "reason" => Some(About::Reason),
-        "owner" => Some(About::Owner),
-        "expires" => Some(About::Expires),
-        "ticket" => Some(About::Ticket),
+        "key" | "key_id" | "key-id" => Some(Subject::Key),
+        "user" | "user_id" | "user-id" | "username" => Some(Subject::User),
+        "deployment" => Some(Subject::Deployment),
+        "reason" => Some(Subject::Reason),
+        "owner" => Some(Subject::Owner),
+        "expires" => Some(Subject::Expires),
+        "ticket" => Some(Subject::Ticket),
         _ => None,
     }
 }
 
 /// An entry as far as it is whole.
 #[derive(Default)]
-pub(super) struct Entry {
+pub(super) struct WaiverBuilder {
     line: u64,
     /// And the line where it is named.
     target: Option<(u64, Target)>,
@@ -48,11 +48,11 @@ pub(super) struct Entry {
     expires: Option<NaiveDate>,
     ticket: Option<String>,
     /// What it speaks of, rightly or not.
-    named: Vec<About>,
+    named: Vec<Subject>,
     is_wrong: bool,
 }
 
-impl Entry {
+impl WaiverBuilder {
     /// The entry of these fields, which begins in this line and may expire on `last`. What is wrong with a field is a
     /// problem.
     pub(super) fn read(fields: Vec<Field>, line: u64, last: NaiveDate, problems: &mut Problems) -> Self {
@@ -70,30 +70,30 @@ impl Entry {
     }
 
     fn put(&mut self, field: &Field, last: NaiveDate) -> Result<(), String> {
-        let about = about(&field.name).ok_or(
+        let subject = subject(&field.name).ok_or(
             "there is no such field, but key or user, reason, owner, expires, ticket and deployment",
         )?;
-        let names_target = matches!(about, About::Key | About::User);
+        let names_target = matches!(subject, Subject::Key | Subject::User);
         let is_second = names_target && self.names_target();
-        self.named.push(about);
+        self.named.push(subject);
         if is_second {
             self.target = None;
             return Err("a waiver is of one key or of one user, and this one names a second".to_owned());
         }
-        match about {
-            About::Key => self.target = Some((field.line, key(&field.value)?)),
-            About::User => self.target = Some((field.line, user(&field.value)?)),
-            About::Deployment => self.deployment = Some(text(&field.value)?),
-            About::Reason => self.reason = Some(text(&field.value)?),
-            About::Owner => self.owner = Some(text(&field.value)?),
-            About::Expires => self.expires = Some(day(&field.value, last)?),
-            About::Ticket => self.ticket = Some(text(&field.value)?),
+        match subject {
+            Subject::Key => self.target = Some((field.line, key(&field.value)?)),
+            Subject::User => self.target = Some((field.line, user(&field.value)?)),
+            Subject::Deployment => self.deployment = Some(text(&field.value)?),
+            Subject::Reason => self.reason = Some(text(&field.value)?),
+            Subject::Owner => self.owner = Some(text(&field.value)?),
+            Subject::Expires => self.expires = Some(day(&field.value, last)?),
+            Subject::Ticket => self.ticket = Some(text(&field.value)?),
         }
         Ok(())
     }
 
     fn names_target(&self) -> bool {
-        self.named.iter().any(|about| matches!(about, About::Key | About::User))
+        self.named.iter().any(|subject| matches!(subject, Subject::Key | Subject::User))
     }
 
     /// The deployment in which it counts, if it names one.
@@ -111,12 +111,12 @@ impl Entry {
         if !self.names_target() {
             problems.push(self.line, "neither key nor user: what is waived?");
         }
-        for (about, why) in [
-            (About::Reason, "reason is missing: why is this accepted?"),
-            (About::Owner, "owner is missing: who answers for it?"),
-            (About::Expires, "expires is missing: the last day on which it counts"),
+        for (subject, why) in [
+            (Subject::Reason, "reason is missing: why is this accepted?"),
+            (Subject::Owner, "owner is missing: who answers for it?"),
+            (Subject::Expires, "expires is missing: the last day on which it counts"),
         ] {
-            if !self.named.contains(&about) {
+            if !self.named.contains(&subject) {
                 problems.push(self.line, why);
             }
         }

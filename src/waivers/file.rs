@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Waiver;
-use super::entry::{Entry, quoted};
+use super::entry::{WaiverBuilder, quoted};
 use crate::exit::Error;
 use crate::input::{Field, LineIndex, Problems, fields_of, parse_toml};
 
@@ -76,7 +76,7 @@ fn waivers(text: &str, last: NaiveDate, problems: &mut Problems) -> Vec<Waiver> 
             // What is left of it says nothing about what was meant.
             continue;
         }
-        let entry = Entry::read(fields_of(table, &lines), line, last, problems);
+        let entry = WaiverBuilder::read(fields_of(table, &lines), line, last, problems);
         if let Some((line, target)) = entry.target() {
             let place = (target.clone(), entry.deployment().map(str::to_owned));
             if let Some(before) = targets.get(&place) {

@@ -1,39 +1,17 @@
 //! keysunset finds every deprecated personal API key of a MongoDB Ops Manager, Cloud Manager or Atlas organization, proves
 //! which are still in use after the cutoff, and says how to move each to a programmatic API key.
 //!
-//! # The house
-//!
-//! Data flows one way; the rooms stand in the order in which it passes them, and `tests/it/layers.rs` holds who may know
-//! whom.
-//!
-//! ```text
-//!  lists, organizations        the deployment                keysunset.db            keys.csv, migration-report.md, …
-//!         │                          │                            │                               ▲
-//!     sources ──── User ────►  pipeline+client ── Reading ────►  store  ──── Reading ────►  policy + report ──► gate ──► exit
-//!     (discovers)            (reads, N at once)             (journals at once)          (judges, in one pass)
-//!                                                                │  ▲                            ▲  │
-//!      saved answers ────────────────── Reading ─────────────────┼──┘        waivers, ratchet ───┘  └──► evidence (manifest)
-//!                                                                └────► history (forecast, diff)
-//! ```
-//!
-//! - [`model`]: what all of them talk about. [`exit`]: the exit codes and the error that carries one.
-//! - [`sources`]: where users come from. [`client`]: one request done right. [`pipeline`]: from the ones through the other into the store.
-//! - [`import`]: answers out of files, in the place of discovery and deployment.
-//! - [`store`]: every run, with all that was read. [`policy`]: what a key is worth. [`waivers`]: what is accepted for a while.
-//! - [`ratchet`]: what got worse than in an earlier run. [`report`]: one file a format. [`gate`]: the exit code.
-//! - [`evidence`]: what proves a run afterwards: its canonical form, the manifest, and the check of both.
-//! - [`history`]: the memory between runs: points, forecast, what changed.
-//! - [`cli`] and [`config`]: what was typed, and what holds. [`credentials`]: with whose keys. [`progress`]: how far it is.
-//!   [`signals`]: what ends it early.
-//! - [`commands`]: one file a command, which calls the stages in order.
-//!
-//! The sandbox is a crate of its own, which depends on nothing of this one, so that client and server can't share a mistake.
+//! [`run`] hands what was typed to a command in [`commands`], which resolves its settings ([`cli`], [`config`],
+//! [`credentials`]) and wires the stages. A user's record passes them in one direction: [`sources`], [`client`],
+//! [`pipeline`], [`store`], [`policy`] with [`waivers`] and [`ratchet`], [`report`], [`gate`]; what was saved comes in by
+//! [`import`]. [`evidence`] proves a run afterwards, [`history`] compares runs. `tests/it/layers.rs` holds which module may
+//! use which; ARCHITECTURE.md is the map.
 
 #[macro_use]
 mod named;
 
+mod console;
 mod input;
-mod warnings;
 
 pub mod cli;
 pub mod client;

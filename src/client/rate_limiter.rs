@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
-use crate::warnings::warn;
+use crate::console::warn;
 
 /// A longer pause is taken for a mistake, or it would be the audit's end.
 const MAX_PAUSE: Duration = Duration::from_secs(120);

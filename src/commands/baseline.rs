@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::judged_by;
 use crate::config::ReportSettings;
+use crate::console::warn;
 use crate::evidence::export::{self, Entries, ExportEntry, ExportedRun, ReadError};
 use crate::exit::Error;
 use crate::model::{User, rfc3339};
@@ -16,7 +17,6 @@ use crate::ratchet::Ratchet;
 use crate::report::text::printable;
 use crate::store::{Run, Store};
 use crate::waivers::{WaiverStatus, Waivers};
-use crate::warnings::warn;
 
 /// What `run` is compared with, if it is to be: the baseline's file, or else the last complete run before it. `None` also
 /// where there is no such run yet.

@@ -2,8 +2,8 @@
 
 use clap::CommandFactory as _;
 
-use super::say;
 use crate::cli::{self, Cli};
+use crate::console::print;
 use crate::exit::{Error, Exit};
 
 /// Runs the command.
@@ -14,6 +14,6 @@ pub fn run(args: &cli::Completions) -> Result<Exit, Error> {
     // By way of memory: written straight to a pipe that somebody closed, it would panic.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "keysunset", &mut script);
-    say(&String::from_utf8(script).map_err(Error::bug)?)?;
+    print(&String::from_utf8(script).map_err(Error::bug)?)?;
     Ok(Exit::Clean)
 }

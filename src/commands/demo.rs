@@ -1,9 +1,10 @@
 //! `keysunset demo`: the whole audit against a sandbox started for it.
 
-use super::{audit, say};
+use super::audit;
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::client::{Connection, Credential, Credentials};
 use crate::config::{AuditSettings, CONCURRENCY, RETRIES, ReportSettings, TIMEOUT};
+use crate::console::print;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::model::Product;
@@ -46,7 +47,7 @@ pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> 
     sandbox.stop();
     if !context.quiet {
         let code = exit as u8;
-        say(&format!(
+        print(&format!(
             "  demo        this was a made-up deployment; an audit with this result ends with exit code {code}.\n\
              \x20             Open {}, then audit your own: keysunset audit --help\n",
             page.display()

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use chrono::Days;
 
-use super::{judged_by, say};
+use super::judged_by;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
+use crate::console::print;
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::{PersonalKey, Suffix, UserResult, object_id, rfc3339};
@@ -52,7 +53,7 @@ pub fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
         page.0.push_str("\nTo waive it, paste this into the file of --waivers, and fill it in:\n\n");
         page.0.push_str(&entry);
     }
-    say(&page.0)?;
+    print(&page.0)?;
     Ok(Exit::Clean)
 }
 

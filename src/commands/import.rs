@@ -8,6 +8,7 @@ use super::{baseline, reported};
 use crate::cli;
 use crate::client::product;
 use crate::config::{ACTIVE_WITHIN, CUTOFF, ImportSettings};
+use crate::console::warn;
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::import::SavedAnswers;
@@ -16,7 +17,6 @@ use crate::report::text::printable;
 use crate::signals::Signals;
 use crate::store::{JournalHandle, NewRun, Store, WriterStopped};
 use crate::v1::{RequestSettings, RunSettings};
-use crate::warnings::warn;
 
 /// What the reports call a deployment that nothing names.
 const UNNAMED: &str = "saved answers";

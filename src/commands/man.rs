@@ -8,8 +8,8 @@ use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::say;
 use crate::cli::{self, Cli};
+use crate::console::print;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::report::beside;
@@ -34,7 +34,7 @@ pub fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {
         written.push(format!("{}\n", path.display()));
     }
     if !context.quiet {
-        say(&written.concat())?;
+        print(&written.concat())?;
     }
     Ok(Exit::Clean)
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::config::ReportSettings;
+use crate::console::warn;
 use crate::evidence::manifest::{self, Gate, GateInput, Manifest};
 use crate::exit::Error;
 use crate::report::{File, ReportInput, put_beside};
 use crate::waivers::Waivers;
-use crate::warnings::warn;
 
 /// Writes the manifest of a report that was written.
 ///

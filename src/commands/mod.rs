@@ -19,9 +19,8 @@ mod resume;
 pub mod sandbox;
 pub mod verify;
 
-use std::io::Write as _;
-
 use crate::config::ReportSettings;
+use crate::console::{print, warn};
 use crate::context::Clock;
 use crate::exit::{Error, Exit};
 use crate::gate;
@@ -30,7 +29,6 @@ use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal, 
 use crate::signals::Signals;
 use crate::store::{Run, Store};
 use crate::waivers::Waivers;
-use crate::warnings::warn;
 
 /// The rules by which a run is judged: the view's, or else its own.
 fn judged_by(run: &Run, view: &ReportSettings) -> Policy {
@@ -62,12 +60,12 @@ fn render(
     files.push(manifest::write(&evidence, view, waivers, &files)?);
     let lapsed = if view.strict_waivers { report.lapses.len() as u64 } else { 0 };
     let exit = gate::exit(&report, lapsed);
-    say(&stdout)?;
+    print(&stdout)?;
     if quiet {
         // The summary has them, too.
         report.lapses.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
-        say(&terminal::summary(&report, &files, &next(exit, &report, view)))?;
+        print(&terminal::summary(&report, &files, &next(exit, &report, view)))?;
     }
     Ok(if view.exit_zero { gate::to_zero(exit) } else { exit })
 }
@@ -130,16 +128,5 @@ fn next(exit: Exit, what: &Report, view: &ReportSettings) -> String {
         | Exit::Bug
         | Exit::Interrupted
         | Exit::Terminated => String::new(),
-    }
-}
-
-/// On stdout; whoever closed it does not want to know.
-fn say(text: &str) -> Result<(), Error> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::output(format!("can't write to standard output: {why}")))
-        }
-        Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use super::say;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
+use crate::console::print;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::prunable;
@@ -33,7 +33,7 @@ pub fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     if dry_run {
         // Writing to a string can't fail.
         let _ = writeln!(told, "  nothing was removed: --dry-run");
-        return say(&told).map(|()| Exit::Clean);
+        return print(&told).map(|()| Exit::Clean);
     }
     let before = size(path);
     let Removed { users, keys } = store.remove(&prunable)?;
@@ -47,7 +47,7 @@ pub fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     let _ = writeln!(told, "  removed     {users} users and {keys} keys of {} runs", prunable.len());
     let _ = writeln!(told, "  store       {}: {} bytes, before {before}{later}", path.display(), size(path));
     if !context.quiet {
-        say(&told)?;
+        print(&told)?;
     }
     Ok(Exit::Clean)
 }

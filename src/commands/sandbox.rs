@@ -1,7 +1,7 @@
 //! `keysunset sandbox`: the service itself, until it is interrupted.
 
-use super::say;
 use crate::cli;
+use crate::console::print;
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::signals::Signals;
@@ -15,7 +15,7 @@ pub async fn run(args: cli::Sandbox, context: &Context<'_>) -> Result<Exit, Erro
     let sandbox = Sandbox::start(options(args, context.clock)).map_err(Error::input)?;
     let announcement = serde_json::to_string(sandbox.announcement()).map_err(Error::bug)?;
     let mut signals = Signals::listen()?;
-    say(&format!("{announcement}\n"))?;
+    print(&format!("{announcement}\n"))?;
     // Ending it is how it is meant to end.
     signals.next().await;
     sandbox.stop();

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::say;
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::config::ReportSettings;
+use crate::console::print;
 use crate::context::Context;
 use crate::evidence::verify::{CheckResult, CheckStatus, verify};
 use crate::exit::{Error, Exit};
@@ -22,7 +22,7 @@ pub fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(report, context.env)?;
     let stores = if args.store.is_empty() { vec![settings.store] } else { args.store };
     let lines = verify(&settings.output.out, &stores)?;
-    say(&if args.json { json(&lines)? } else { page(&lines, context.quiet) })?;
+    print(&if args.json { json(&lines)? } else { page(&lines, context.quiet) })?;
     Ok(exit(&lines))
 }
 

@@ -7,11 +7,11 @@ use super::file::NAME as FILE;
 use super::{CONCURRENCY, RETRIES, TIMEOUT, read, typed_url, without_credentials};
 use crate::cli::{AuditArgs, ScopeArgs};
 use crate::client::{Connection, is_loopback, product};
+use crate::console::warn;
 use crate::context::Context;
 use crate::credentials::{self, Profile};
 use crate::exit::Error;
 use crate::sources::Source;
-use crate::warnings::warn;
 
 /// What holds for an audit.
 pub struct AuditSettings {

@@ -12,10 +12,10 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::secret_file::{quoted, shared};
 use super::{env, new_credential};
 use crate::client::Credential;
+use crate::console::warn;
 use crate::context::Env;
 use crate::exit::Error;
 use crate::model::Product;
-use crate::warnings::warn;
 
 /// Whose configuration it is.
 #[derive(Clone, Copy, PartialEq, Eq)]

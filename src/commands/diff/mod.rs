@@ -10,6 +10,7 @@ use std::io::{self, BufRead, Write};
 use super::history::deployments;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
+use crate::console::printed;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::diff::{Change, ChangeKind, RunPair};
@@ -46,13 +47,8 @@ pub fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
     })?;
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     let written = (renderer.page)(&mut stdout, &pair, &mut sections).and_then(|()| stdout.flush());
-    match written {
-        // Whoever closed it does not want to know.
-        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::output(format!("can't write to standard output: {why}")))
-        }
-        Ok(()) | Err(_) => Ok(Exit::Clean),
-    }
+    printed(written)?;
+    Ok(Exit::Clean)
 }
 
 fn no_room(why: &io::Error) -> Error {

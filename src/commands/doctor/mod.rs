@@ -11,10 +11,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use self::forecast::{Pace, time};
 use self::step::{Status, Step, StepResult};
-use super::say;
 use crate::cli;
 use crate::client::{Certificate, Client, FirstResponse, ServerAuth, Unreachable};
 use crate::config::{AuditSettings, Scope, SettingsFile};
+use crate::console::print;
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::rfc3339;
@@ -35,7 +35,7 @@ pub async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error
     let mut results = Vec::new();
     // What ended it early is the last line.
     let _ = examine(settings, context.clock, &mut results).await;
-    say(&if args.json { step::json(&results) } else { step::page(&results, context.quiet) })?;
+    print(&if args.json { step::json(&results) } else { step::page(&results, context.quiet) })?;
     let failed = results.iter().any(|result| result.status == Status::Failed);
     Ok(if failed { Exit::BadInput } else { Exit::Clean })
 }

@@ -5,9 +5,9 @@ mod page;
 
 use chrono::{DateTime, Utc};
 
-use super::say;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
+use crate::console::print;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::{PageFormat, RunSummary, summaries};
@@ -28,7 +28,7 @@ pub fn run(args: cli::History, context: &Context) -> Result<Exit, Error> {
         .iter()
         .map(|name| summaries(&store, name, settings.cutoff).map(DeploymentRuns))
         .collect::<Result<Vec<_>, _>>()?;
-    say(&match args.form.form() {
+    print(&match args.form.form() {
         PageFormat::Text => page::text(&all),
         PageFormat::Json => json::page(&all)?,
         PageFormat::Markdown => page::markdown(&all),

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::console::warn;
 use crate::policy::{Severity, Verdict, day_or_instant};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{code, shortened};
 use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::wording;
 use crate::report::{Deployment, Report, Row, RunContext, Summary};
-use crate::warnings::warn;
 
 /// Rows of a table.
 const ROWS: usize = 100;

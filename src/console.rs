@@ -1,0 +1,36 @@
+//! What a person sees besides the files: results on standard output, and warnings on standard error.
+//!
+//! A warning is printed whatever else is quiet, since it says that the evidence is doubtful, or that something was not done
+//! that was asked for. What only explains is logged with `tracing`, for `-v`.
+
+use std::io::{self, Write as _};
+
+use crate::exit::Error;
+
+/// Prints what is doubtful, and what to do about it. Who can't be warned can't be helped.
+pub(crate) fn warn(message: &str, help: Option<&str>) {
+    let help = help.map_or_else(String::new, |help| format!("\n  help: {help}"));
+    let _ = writeln!(io::stderr().lock(), "warning: {message}{help}");
+}
+
+/// Prints a result.
+///
+/// # Errors
+/// A standard output that can't be written to.
+pub(crate) fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// What came of writing to standard output. Whoever closed it does not want the rest, and that is no error.
+///
+/// # Errors
+/// A standard output that can't be written to.
+pub(crate) fn printed(written: io::Result<()>) -> Result<(), Error> {
+    match written {
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::output(format!("can't write to standard output: {why}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

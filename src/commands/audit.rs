@@ -5,7 +5,7 @@ use super::{baseline, reported};
 use crate::cli;
 use crate::client::Client;
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
-use crate::context::Context;
+use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::pipeline::{self, End, Work};
 use crate::policy::Policy;
@@ -47,7 +47,7 @@ pub(super) async fn audit(
         cutoff: report.cutoff.unwrap_or(CUTOFF),
         active_within: report.active_within.unwrap_or(ACTIVE_WITHIN),
     };
-    let asked = facts(&settings, &sources, &policy);
+    let asked = new_run(&settings, &sources, &policy);
     let concurrency = settings.connection.concurrency;
     let client = Client::new(settings.connection)?;
 
@@ -67,19 +67,11 @@ pub(super) async fn audit(
                 if answered { Ok(end) } else { Err(all_refused()) }
             });
             match end {
+                Ok(end) => conclude(&store, run, &end, &client, clock)?,
                 // A run that came to nothing is not kept; one that had begun before is.
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
                 Err(why) => return Err(why),
-                Ok(end) => {
-                    store.set_service_version(run, client.service_version())?;
-                    // A fixed clock says nothing about the deployment's.
-                    store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
-                    if let End::Interrupted(signal) = end {
-                        return Err(resume::interrupted(&store, run, signal));
-                    }
-                }
             }
-            store.finish(run, clock.now())?;
             (store, run)
         }
     };
@@ -91,7 +83,7 @@ pub(super) async fn audit(
 }
 
 /// What is known of the run before its first request.
-fn facts(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy) -> NewRun {
+fn new_run(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy) -> NewRun {
     let connection = &settings.connection;
     NewRun {
         deployment: settings.name.clone(),
@@ -118,6 +110,20 @@ fn facts(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy) -
             },
         },
     }
+}
+
+/// Records what was learned of the deployment, and that the run has ended.
+///
+/// # Errors
+/// The signal that ended it before all users were read, or what the store says.
+fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -> Result<(), Error> {
+    store.set_service_version(run, client.service_version())?;
+    // A fixed clock says nothing about the deployment's.
+    store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
+    if let End::Interrupted(signal) = end {
+        return Err(resume::interrupted(store, run, *signal));
+    }
+    Ok(store.finish(run, clock.now())?)
 }
 
 /// Several credentials, and not one of them works.

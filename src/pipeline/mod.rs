@@ -170,7 +170,8 @@ fn new_users<'a>(
     batches.try_flatten()
 }
 
-/// Reads the keys of all users, `concurrency` in flight; the results come in the order of the answers.
+/// Reads the keys of all users, `concurrency` in flight; the results come in the order of the answers. A user is in flight
+/// from his first request to his last answer, the waits for retries included.
 ///
 /// `now` is the clock for when a result was had. An `Err` is the run's failure; a user's own is in his result.
 fn user_results<'a>(

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn it_counts_to_the_end_of_its_last_day_and_is_reported_14_days_before() {
+    fn it_counts_to_the_end_of_its_last_day_and_warns_before() {
         let waiver = waiver(Target::Key(String::new()));
         for (now, status, left) in [
             ("2024-03-31T00:00:00Z", WaiverStatus::Active, 365),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_found_in_any_case_a_user_by_id_before_the_name_and_never_one_for_the_other() {
+    fn a_target_is_found_in_any_case_and_a_user_by_id_first() {
         let id = "5af9a1d29cc0cdb6acdca6d5";
         let targets = [
             Target::User("ann@example.com".to_owned()),

@@ -120,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_name_and_the_comment_it_reads_back_to_the_same_target(
+        fn any_name_and_comment_read_back_to_the_same_target(
             name in prop_oneof![
                 "[\"'\\\\\n\r\t#=\\[\\]\u{0}\u{1b}\u{7f}\u{85}\u{2028}\u{202e}\u{feff}a]{0,12}",
                 any::<String>(),

@@ -64,7 +64,7 @@ fn root(stub: &Stub) -> String {
 }
 
 #[test]
-fn on_atlas_everybody_is_read_with_their_own_credential() {
+fn on_atlas_all_users_are_read_with_their_own_credentials() {
     let sandbox = atlas();
     let env = listed(&sandbox);
     put_private(&env, "own.toml", &own_pairs(&sandbox, |_| false));
@@ -144,7 +144,7 @@ fn a_part_comes_inline_or_from_the_environment_a_file_or_a_command() {
 
 #[cfg(unix)]
 #[test]
-fn a_command_that_fails_is_told_by_its_user_and_name_and_without_what_it_printed() {
+fn a_failed_command_is_named_without_what_it_printed() {
     let env = TestEnv::empty().with("PATH", "/usr/bin:/bin");
     put_private(
         &env,
@@ -175,7 +175,7 @@ fn a_file_that_others_can_read_is_refused_with_what_to_type() {
 }
 
 #[test]
-fn a_file_of_credentials_that_is_wrong_is_told_before_the_first_request() {
+fn an_invalid_credentials_file_is_reported_before_any_request() {
     let stub = Stub::of_keys(Vec::new());
     for (name, content, told) in [
         ("own.toml", "", "no credentials"),
@@ -227,7 +227,7 @@ fn used(stub: &Stub, environment: bool, file: bool, profile_too: bool) -> (CliOu
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_environment_comes_before_the_file_and_the_file_before_the_profile() {
+fn the_environment_beats_the_file_and_the_file_the_profile() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     for (there, place) in [
         ((true, true, true), "KEYSUNSET_PUBLIC_KEY"),

@@ -117,7 +117,7 @@ fn a_person_gets_aligned_lines_and_a_verdict() {
 }
 
 #[test]
-fn a_user_is_told_by_name_and_roles_and_what_he_may_not_read() {
+fn a_user_is_shown_with_roles_and_what_he_may_not_read() {
     let sandbox = ops_manager(40);
     let (name, private) = user_with_a_key(&sandbox, false);
     let seen = seen(&TestEnv::of((name.clone(), private)), &sandbox.announcement().url, &[]);
@@ -127,7 +127,7 @@ fn a_user_is_told_by_name_and_roles_and_what_he_may_not_read() {
 }
 
 #[test]
-fn on_the_cloud_products_everybody_reads_himself_alone() {
+fn on_the_cloud_products_users_read_only_their_own_keys() {
     for product in [Product::Atlas, Product::CloudManager] {
         let before = Some(at(1_609_459_200));
         let sandbox = sandbox(Options { product, users: 10, clock: before, ..Options::default() });
@@ -185,7 +185,7 @@ fn a_port_where_nobody_listens_fails_at_the_connection() {
 }
 
 #[test]
-fn a_host_without_an_address_fails_at_the_name_unless_a_proxy_knows_it() {
+fn an_unknown_host_fails_at_the_name_unless_behind_a_proxy() {
     let seen_by = |env: &TestEnv| seen(env, "http://no-such-host.invalid", &[]);
     let alone = seen_by(&env());
     assert_eq!((alone.status("name"), alone.status("connection")), ("failed", "not tried"));
@@ -198,7 +198,7 @@ fn a_host_without_an_address_fails_at_the_name_unless_a_proxy_knows_it() {
 }
 
 #[test]
-fn what_is_not_the_api_is_told_by_what_it_is() {
+fn a_server_that_is_not_the_api_is_named() {
     let page = Stub::start(Digest::Off, |_| Reply::text(200, "text/html", "<html>"));
     let seen_there = seen(&env(), &page.url(), &[]);
     assert_eq!(seen_there.status("challenge"), "failed");
@@ -267,7 +267,7 @@ fn with_one_other_user_alone_reach_is_not_known() {
 }
 
 #[test]
-fn foreign_text_moves_no_terminal_and_no_secret_is_told() {
+fn foreign_text_is_escaped_and_no_secret_is_shown() {
     let hostile = "4.4.1\u{9b}31m".to_owned();
     let stub = tiny("X-MongoDB-Service-Version", format!("versionString={hostile}"));
     let ran = env().run(&["doctor", "--url", &stub.url(), "-vv"]);
@@ -280,7 +280,7 @@ fn foreign_text_moves_no_terminal_and_no_secret_is_told() {
 }
 
 #[test]
-fn what_is_missing_is_told_as_for_an_audit() {
+fn missing_settings_are_reported_as_for_an_audit() {
     let ran = env().run(&["doctor"]);
     assert_eq!(ran.code, 2, "{ran:?}");
     let ran = TestEnv::empty().run(&["doctor", "--url", "http://127.0.0.1:1"]);

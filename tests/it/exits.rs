@@ -84,7 +84,7 @@ fn a_complete_run_ends_with_0_or_1_by_what_fail_on_says() {
 }
 
 #[test]
-fn an_incomplete_run_ends_with_3_or_4_and_exit_zero_forgives_both_and_findings() {
+fn an_incomplete_run_ends_with_3_or_4_unless_exit_zero() {
     let sandbox = ops_manager(30);
     let env = TestEnv::at(&sandbox);
     let clean = sandbox.ground_truth().find(|user| user.keys.is_empty()).unwrap().id;
@@ -123,7 +123,7 @@ fn exit_zero_forgives_no_error() {
 }
 
 #[test]
-fn what_the_command_line_does_not_say_right_ends_with_2() {
+fn a_wrong_command_line_ends_with_2() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     let url = sandbox.announcement().url.as_str();

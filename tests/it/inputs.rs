@@ -24,14 +24,14 @@ fn assert_broken(list: &[u8], line: u32) {
 }
 
 #[test]
-fn a_broken_line_of_text_is_told_with_file_and_number() {
+fn a_broken_line_of_text_is_reported_with_file_and_number() {
     assert_broken(b"ann@example.com\n\n# fine\nann lee\n", 4);
     assert_broken(b"ann@example.com\nbo\xffb@example.com\n", 2);
     assert_broken(b"ann@example.com\n\x00\x01\x02\n", 2);
 }
 
 #[test]
-fn a_broken_row_of_csv_is_told_with_file_and_number() {
+fn a_broken_row_of_csv_is_reported_with_file_and_number() {
     assert_broken(b"user_id,username\n5af9a1d29cc0cdb6ac0bf3f8,ann\n5af9a1d29cc0cdb6ac0bf3f9\n", 3);
     assert_broken(b"user_id,username\n5af9a1d29cc0cdb6ac0bf3f8,ann\n,\n", 3);
     assert_broken(b"team,username\n\"first\nsecond\",ann@example.com\nx,\n", 4);
@@ -39,7 +39,7 @@ fn a_broken_row_of_csv_is_told_with_file_and_number() {
 }
 
 #[test]
-fn broken_json_is_told_with_file_and_line() {
+fn broken_json_is_reported_with_file_and_line() {
     assert_broken(b"[\n\"ann@example.com\",\n", 3);
     assert_broken(b"[\n\"ann@example.com\"\n\"bob@example.com\"]", 3);
     assert_broken(b"[\"ann@example.com\",\n17]", 2);
@@ -55,7 +55,7 @@ fn an_error_document_is_no_list() {
 }
 
 #[test]
-fn a_list_that_is_not_there_is_told_by_name() {
+fn a_missing_list_is_reported_by_name() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     let url = &sandbox.announcement().url;
@@ -66,7 +66,7 @@ fn a_list_that_is_not_there_is_told_by_name() {
 }
 
 #[test]
-fn a_file_of_settings_with_a_mistake_ends_with_5_and_names_it() {
+fn an_invalid_settings_file_ends_with_5_and_is_named() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     let url = sandbox.announcement().url.as_str();

@@ -58,7 +58,7 @@ fn base64_is_base64() {
 }
 
 #[test]
-fn a_programmatic_key_stands_nowhere_after_a_run_that_tells_everything() {
+fn a_programmatic_key_is_nowhere_after_a_verbose_run() {
     let sandbox = ops_manager(30);
     let (public, private) = sandbox.credential_for(0);
     let env = TestEnv::of((public.clone(), private.clone()));
@@ -75,7 +75,7 @@ fn a_programmatic_key_stands_nowhere_after_a_run_that_tells_everything() {
 }
 
 #[test]
-fn a_personal_key_stands_nowhere_but_for_its_last_digits() {
+fn of_a_personal_key_only_the_last_digits_are_anywhere() {
     let sandbox = ops_manager(10);
     let (public, private) = sandbox.personal_credential_for(0).unwrap();
     let env = TestEnv::of((public.clone(), private.clone()));
@@ -111,7 +111,7 @@ fn failures_tell_no_secret() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_secret_stands_nowhere_in_whatever_way_it_is_given() {
+fn a_secret_is_nowhere_whichever_way_it_is_given() {
     let sandbox = ops_manager(10);
     let (public, private) = sandbox.credential_for(0);
     let secrets = disguises(&public, &private);
@@ -168,7 +168,7 @@ fn help_and_usage_tell_no_secret() {
 }
 
 #[test]
-fn a_secret_in_the_url_or_in_the_file_of_settings_is_refused_and_not_repeated() {
+fn a_secret_in_the_url_or_settings_is_refused_and_not_shown() {
     let secret = "s3cr3t-0123456789";
     let env = env();
     for url in [format!("https://user:{secret}@om.example"), format!("https://{secret}@om.example")] {
@@ -187,7 +187,7 @@ fn a_secret_in_the_url_or_in_the_file_of_settings_is_refused_and_not_repeated() 
 }
 
 #[test]
-fn a_live_key_that_a_list_carries_is_neither_told_nor_stored() {
+fn a_live_key_in_a_list_is_neither_shown_nor_stored() {
     let secret = "77777777-8888-9999-aaaa-bbbbbbbbbbbb";
     let carrying = move || json!({"id": crate::stub::USER, "username": "ann@example.com", "name": "x", "agentApiKey": secret});
     let stub = Stub::start(Digest::On, move |asked| match asked.path.as_str() {
@@ -216,7 +216,7 @@ fn a_list_of_users_is_all_that_the_store_needs_to_say_who_was_asked_for() {
 }
 
 #[test]
-fn a_private_part_in_the_place_of_the_public_one_is_told_nowhere() {
+fn a_private_part_in_the_public_ones_place_is_shown_nowhere() {
     let sandbox = crate::support::ops_manager(3);
     let announced = sandbox.announcement();
     let env = crate::support::TestEnv::of((announced.private_key.clone(), announced.public_key.clone()));

@@ -8,7 +8,7 @@ fn deployment(env: &TestEnv) -> String {
 }
 
 #[test]
-fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
+fn flags_beat_the_environment_then_the_file_then_the_default() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let url = stub.url();
     let audit = ["audit", "--url", &url, "--user", USER];
@@ -89,7 +89,7 @@ fn credentials_of_the_vendors_tools_are_taken_after_our_own() {
 }
 
 #[test]
-fn the_report_tells_who_asked_what_with_which_settings() {
+fn the_report_names_the_credential_the_scope_and_the_settings() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let env = env();
     let more =

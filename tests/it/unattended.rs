@@ -47,7 +47,7 @@ fn screen(env: &TestEnv, environment: &[(&str, &str)], arguments: &str) -> Optio
 const ESCAPE: char = '\u{1b}';
 
 #[test]
-fn the_progress_is_a_bar_on_a_terminal_and_never_on_a_ci_server() {
+fn progress_is_a_bar_on_a_terminal_but_never_in_ci() {
     // Longer than the bar takes to be drawn for the first time.
     let faults = vec!["latency=700@1:keys".parse().unwrap()];
     let sandbox = sandbox(Options { users: 2, faults, ..Options::default() });
@@ -83,7 +83,7 @@ fn nobody_is_asked_for_credentials_on_a_ci_server() {
 }
 
 #[test]
-fn help_and_errors_are_coloured_for_a_terminal_that_somebody_reads() {
+fn help_and_errors_are_coloured_on_terminals_only() {
     let env = TestEnv::empty();
     for (environment, coloured) in [
         (&[][..], true),

@@ -95,7 +95,7 @@ fn one_that_matches_nothing_warns() {
 }
 
 #[test]
-fn whom_nobody_can_read_may_be_waived_and_the_run_is_green_and_honest() {
+fn unreadable_users_may_be_waived_and_stay_in_the_reports() {
     let refused = Keys::Refused(401, "NOT_SELF");
     let (_, stub) = World::of(vec![(1, Keys::Are(Vec::new())), (2, refused.clone()), (3, refused)]);
     let one = waiver("user", &name(2).to_uppercase(), "2025-06-30");
@@ -124,7 +124,7 @@ fn a_waiver_of_a_user_waives_no_key() {
 }
 
 #[test]
-fn all_mistakes_are_told_with_their_lines_before_the_first_request() {
+fn all_problems_are_reported_by_line_before_any_request() {
     let stub = two_keys();
     let file = "[[waiver]]\nkey = \"x\"\nreason = \"\"\nowner = \"o\"\nexpires = 2024-06-30\n\n[[waiver]]\nuser = \"u\"\nexpires = 2026-06-30\n";
     let (env, ran) = run(&stub, file, &[]);
@@ -177,7 +177,7 @@ fn the_end_of_a_waiver_counts_under_the_ratchet_too() {
 }
 
 #[test]
-fn strictly_one_that_has_ended_is_no_better_than_one_that_ends_soon() {
+fn strict_waivers_fail_ended_waivers_like_ending_ones() {
     let stub = two_keys();
     for expires in ["2024-12-31", "2025-01-05"] {
         let file = waiver("key", &id(10), expires);
@@ -206,7 +206,7 @@ fn two_on_one_line_are_two() {
 }
 
 #[test]
-fn one_that_names_a_deployment_counts_there_alone_and_one_that_names_none_is_told_where_there_are_several() {
+fn a_waiver_of_a_deployment_counts_there_alone() {
     let stub = two_keys();
     let env = env();
     for name in ["east", "west"] {

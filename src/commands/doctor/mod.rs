@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_to_do_about_a_certificate_depends_on_what_is_wrong_with_it() {
+    fn the_advice_on_a_certificate_fits_what_is_wrong_with_it() {
         let on_day = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap();
         for (issuer, day, said) in [
             ("CN=A", 101, "expired"),

@@ -124,7 +124,7 @@ fn the_last_day_is_at_most_a_year_after_the_day_of_reading() {
 }
 
 #[test]
-fn each_problem_is_told_with_its_line() {
+fn each_problem_is_reported_with_its_line() {
     let entry = |fields: &str| format!("\n[[waiver]]\n{fields}\n");
     let user = |field: &str| entry(&format!("user = 'ann'\n{field}\n{REST}"));
     let without = |name: &str| {
@@ -193,7 +193,7 @@ fn each_problem_is_told_with_its_line() {
 }
 
 #[test]
-fn what_is_waived_twice_is_told_with_both_lines_whatever_else_is_wrong() {
+fn a_target_waived_twice_is_reported_with_both_lines() {
     let text = format!(
         "[[waiver]]\nkey = \"{KEY}\"\n{REST}[[waivers]]\nuser = \"Ann\"\n{REST}\
          [[waiver]]\nkey_id = \"{}\"\n[[waiver]]\nusername = \"aNN\"\n{REST}",
@@ -220,7 +220,7 @@ fn what_is_waived_twice_is_told_with_both_lines_whatever_else_is_wrong() {
 }
 
 #[test]
-fn a_slip_of_the_pen_hides_no_problem_of_another_entry_and_makes_none_up() {
+fn a_syntax_error_affects_no_other_entry() {
     let text = "[[waiver]]\nuser = \"ann\nreason = \"r\"\n[[waiver]]\nuser = 'bob'\nowner = 'o'\nexpires = 2025-03-31\n";
     let told = problems(text);
     assert_eq!(told.len(), 2, "{told:?}");
@@ -229,7 +229,7 @@ fn a_slip_of_the_pen_hides_no_problem_of_another_entry_and_makes_none_up() {
 }
 
 #[test]
-fn twenty_problems_are_told_by_line_and_the_rest_counted() {
+fn twenty_problems_are_reported_by_line_and_the_rest_counted() {
     // The first entries are those of which most is wrong; by line they are told first all the same.
     let text = "[[waiver]]\n".repeat(2) + &"[[waiver]]\nuser = 'a'\nreason = 'r'\nowner = 'o'\n".repeat(15);
     let told = problems(&text);
@@ -243,7 +243,7 @@ fn twenty_problems_are_told_by_line_and_the_rest_counted() {
 }
 
 #[test]
-fn a_file_that_is_no_text_is_told_by_name() {
+fn a_file_that_is_no_text_is_reported_by_name() {
     let gone = Waivers::read(Path::new("no/such.toml"), TODAY.parse().unwrap()).unwrap_err().to_string();
     assert!(gone.starts_with("can't read the file of waivers no/such.toml: "), "{gone}");
     let folder = tempfile::tempdir().unwrap();

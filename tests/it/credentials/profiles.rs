@@ -11,7 +11,7 @@ fn profile(url: &str) -> String {
 }
 
 #[test]
-fn a_profile_says_where_the_deployment_is_and_whom_to_audit_and_has_the_key() {
+fn a_profile_gives_the_deployment_the_scope_and_the_key() {
     let org = "5980000000000000000000aa";
     let stub = Stub::start(Digest::On, |asked| match asked.path.as_str() {
         path if path.ends_with("/keys") => Reply::ok(&list(&[key(1, "ci")])),
@@ -40,7 +40,7 @@ fn a_profile_says_where_the_deployment_is_and_whom_to_audit_and_has_the_key() {
 }
 
 #[test]
-fn flags_come_before_the_variables_of_the_tools_and_these_before_the_profile() {
+fn flags_beat_the_tools_variables_and_these_the_profile() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let env = TestEnv::empty().with("MCLI_OPS_MANAGER_URL", &root(&stub));
     put_private(&env, ".config/mongocli/config.toml", &profile("http://127.0.0.1:1"));
@@ -67,6 +67,24 @@ fn a_profile_of_the_atlas_cli_is_found_after_mongoclis() {
     let ran = env.run(&["audit", "--profile", "mine", "--user", &user]);
     assert!([0, 1].contains(&ran.code), "{ran:?}");
     assert!(env.markdown().contains("Atlas"));
+}
+
+/// The profile's file is not refused as a file of credentials is, since the vendor's tool made it.
+#[cfg(unix)]
+#[test]
+fn a_profile_that_others_can_read_is_a_warning_however_quiet() {
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let env = TestEnv::empty();
+    let place = ".config/mongocli/config.toml";
+    put_private(&env, place, &profile(&root(&stub)));
+    super::mode(&env, place, 0o644);
+    let ran = env.run(&["audit", "--profile", "prod", "--user", USER, "--quiet"]);
+    let path = env.path(place);
+    let expected = format!(
+        "warning: others can read or change {path} (mode 0644)\n  help: chmod 600 {path}\n",
+        path = path.display()
+    );
+    assert_eq!((ran.code, ran.stderr), (1, expected));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::stub::{Stub, USER, key};
 use crate::support::TestEnv;
 
 #[test]
-fn certificates_that_were_not_verified_are_told_loudly_and_stand_in_the_report() {
+fn unverified_certificates_are_a_warning_and_in_the_report() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let env = crate::stub::env();
     let ran = env.audit_at(&stub.url(), &["--user", USER]);
@@ -23,7 +23,7 @@ fn certificates_that_were_not_verified_are_told_loudly_and_stand_in_the_report()
 }
 
 #[test]
-fn plain_http_to_another_host_is_told_loudly_and_to_this_one_is_not() {
+fn plain_http_to_another_host_is_a_warning_but_not_to_this_one() {
     // Reserved for documentation: nobody answers there.
     let ran = crate::stub::env().audit_at("http://192.0.2.1", &["--user", USER, "--timeout", "1", "--quiet"]);
     assert!(ran.code == 5 && ran.stderr.starts_with("warning: plain http to 192.0.2.1"), "{ran:?}");

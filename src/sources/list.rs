@@ -2,7 +2,7 @@
 //! reported then; its users wait in a temporary file, so that neither pass holds more than one user at a time.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _};
+use std::io::{self, BufReader, BufWriter, Read, Seek as _};
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) fn invalid(problems: Problems) -> Error {
 /// A list that was read through and holds no broken line.
 pub struct UserList {
     name: String,
-    /// Its users, each with its line number, as JSON lines.
+    /// Its users, one [`Entry`] after the other, as JSON.
     entries: File,
     users: u64,
     /// SHA-256 of the list as it was given, in hexadecimal digits.
@@ -52,7 +52,7 @@ impl UserList {
             Ok(user) => {
                 users += 1;
                 if written.is_ok() {
-                    written = write_entry(&mut entries, &(line, user));
+                    written = serde_json::to_writer(&mut entries, &(line, user));
                 }
             }
         })
@@ -63,11 +63,7 @@ impl UserList {
         if !problems.is_empty() {
             return Err(invalid(problems));
         }
-        let rewound = |mut entries: File| entries.rewind().map(|()| entries);
-        let entries = written
-            .and_then(|()| entries.into_inner().map_err(io::IntoInnerError::into_error))
-            .and_then(rewound)
-            .map_err(unreadable)?;
+        let entries = written.map_err(io::Error::from).and_then(|()| rewound(entries)).map_err(unreadable)?;
         Ok(Self { entries, users, digest: format!("{:x}", input.hasher.finalize()), name })
     }
 
@@ -90,31 +86,23 @@ impl UserList {
             organization: None,
             line: Some(ListLine { list: Arc::clone(&list), number }),
         };
-        let incomplete = move |why: io::Error| IncompleteList {
+        let incomplete = move |why| IncompleteList {
             source: format!("users from {}", self.name),
             outcome: Outcome::unread(ReadStatus::Error, None, format!("it can't be read again: {why}")),
         };
-        let lines = BufReader::new(self.entries).lines();
-        // After an error nothing more is to be had of the file.
-        let until_error = lines.scan(false, |failed, line| {
-            (!*failed).then(|| {
-                *failed = line.is_err();
-                line
-            })
-        });
-        until_error.map(move |line| {
-            let entry = line.and_then(|line| Ok(serde_json::from_str::<Entry>(&line)?));
-            entry.map(|(number, user)| (user, origin(number))).map_err(&incomplete)
-        })
+        let entries =
+            serde_json::Deserializer::from_reader(BufReader::new(self.entries)).into_iter::<Entry>();
+        entries.map(move |entry| entry.map(|(number, user)| (user, origin(number))).map_err(&incomplete))
     }
 }
 
 /// A user and the line that names him.
 type Entry = (LineNumber, UserRef);
 
-fn write_entry(entries: &mut impl io::Write, entry: &Entry) -> io::Result<()> {
-    serde_json::to_writer(&mut *entries, entry)?;
-    entries.write_all(b"\n")
+fn rewound(entries: BufWriter<File>) -> io::Result<File> {
+    let mut file = entries.into_inner()?;
+    file.rewind()?;
+    Ok(file)
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {

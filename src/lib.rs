@@ -32,6 +32,7 @@ pub mod ratchet;
 pub mod report;
 pub mod signals;
 pub mod sources;
+pub mod spreadsheet;
 pub mod store;
 pub mod v1;
 pub mod waivers;

@@ -204,12 +204,28 @@ pub(crate) fn list_of_ids(sandbox: &Sandbox) -> String {
     sandbox.ground_truth().map(|user| user.id + "\n").collect()
 }
 
-/// What a spreadsheet must be told not to run, as the contract has it.
+/// What a spreadsheet must not run, as the contract has it: an apostrophe stands before a sign of a formula at the start of
+/// the text and after every separator, whatever white space or unseen mark is between.
 pub(crate) fn guarded(text: &str) -> String {
-    const RUN: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-    if text.starts_with(RUN) || text.trim_start().starts_with(RUN) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
+    let skipped =
+        |c: char| c.is_whitespace() || c.is_control() || "\u{ad}\u{feff}\u{200b}\u{202e}".contains(c);
+    let mut guarded = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let seen = if guarded.is_empty() {
+            rest.trim_start_matches(skipped)
+        } else {
+            rest.trim_start_matches(|c| skipped(c) && !"\t\n\r".contains(c))
+        };
+        if seen.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+            || rest.starts_with(['\t', '\r'])
+        {
+            guarded.push('\'');
+        }
+        let end = rest.len() - seen.len();
+        let end = end + seen.find([',', ';', '\t', '|', '\n', '\r']).map_or(seen.len(), |at| at + 1);
+        guarded.push_str(&rest[..end]);
+        rest = &rest[end..];
     }
+    guarded
 }

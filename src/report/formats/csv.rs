@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
+use crate::spreadsheet;
 
 /// The file under way.
 struct Csv {
@@ -59,7 +60,7 @@ impl Writer for Csv {
     }
 }
 
-/// Text with a `'` before it where a spreadsheet would run it as a formula.
+/// Text that a spreadsheet does not run.
 #[derive(Default)]
 struct Guarded<'a>(&'a str);
 
@@ -69,36 +70,8 @@ impl<'a> From<&'a str> for Guarded<'a> {
     }
 }
 
-impl Guarded<'_> {
-    fn is_formula(&self) -> bool {
-        let starts_one = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r');
-        self.0.starts_with(starts_one) || self.0.trim_start().starts_with(starts_one)
-    }
-}
-
 impl Serialize for Guarded<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.is_formula() {
-            serializer.collect_str(&format_args!("'{}", self.0))
-        } else {
-            serializer.serialize_str(self.0)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_spreadsheet_would_run_is_guarded() {
-        for text in ["=1+1", "+1", "-1", "@x", "\tx", "\rx", " =1", "\n=1", "\u{a0}=1", "\t", "  \t@x"] {
-            assert!(Guarded(text).is_formula(), "{text:?}");
-            assert_eq!(serde_json::to_value(Guarded(text)).unwrap(), format!("'{text}"));
-        }
-        for text in ["", "ci", "a=1", " a", "'=1", "\nx", "5-3"] {
-            assert!(!Guarded(text).is_formula(), "{text:?}");
-            assert_eq!(serde_json::to_value(Guarded(text)).unwrap(), text);
-        }
+        serializer.serialize_str(&spreadsheet::guard(self.0))
     }
 }

@@ -1,0 +1,97 @@
+//! Text in a CSV that a person opens with a spreadsheet: what would run as a formula is neutralised with a `'`, and the same
+//! rule undoes it when such a file is read back.
+
+use std::borrow::Cow;
+
+/// Signs at which a spreadsheet may part a line into cells, whatever its locale: text behind one may become a cell.
+const SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\n', '\r'];
+
+/// Puts a `'` before every part of the text that a spreadsheet would run.
+#[must_use]
+pub fn guard(text: &str) -> Cow<'_, str> {
+    rewrite(text, |part| is_formula(part).then(|| format!("'{part}")))
+}
+
+/// Undoes [`guard`]. A text that began with `'=` itself can't be told from a guarded one.
+#[must_use]
+pub fn unguard(text: &str) -> Cow<'_, str> {
+    rewrite(text, |part| part.strip_prefix('\'').filter(|rest| is_formula(rest)).map(str::to_owned))
+}
+
+/// The text with every part between two separators replaced by what `change` makes of it, where it makes anything.
+fn rewrite(text: &str, change: impl Fn(&str) -> Option<String>) -> Cow<'_, str> {
+    if parts(text).all(|part| change(part).is_none()) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(parts(text).map(|part| change(part).unwrap_or_else(|| part.to_owned())).collect())
+}
+
+/// What may become a cell of its own, each part with the separator behind it. White space at the start belongs to the first:
+/// a spreadsheet skips it.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let shown =
+        text.trim_start_matches('\'').trim_start_matches(|c: char| c.is_whitespace() || is_not_shown(c));
+    let start = text.len() - shown.len();
+    let first = start + shown.find(SEPARATORS).map_or(shown.len(), |at| at + 1);
+    let (first, others) = text.split_at(first);
+    std::iter::once(first).chain(others.split_inclusive(SEPARATORS))
+}
+
+/// Whether a spreadsheet would run it, also behind white space and marks that are not shown.
+fn is_formula(part: &str) -> bool {
+    let first = part.chars().find(|c| !c.is_whitespace() && !is_not_shown(*c));
+    part.starts_with(['\t', '\r'])
+        || first.is_some_and(|c| {
+            matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')
+        })
+}
+
+/// Controls, and the characters of Unicode's category Cf that stand in texts: marks of direction, joiners, and the byte order
+/// mark.
+fn is_not_shown(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_a_spreadsheet_would_run_gets_an_apostrophe() {
+        for (text, guarded) in [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@x", "'@x"),
+            (" =1", "' =1"),
+            ("\u{a0}=1", "'\u{a0}=1"),
+            ("\u{feff}=1", "'\u{feff}=1"),
+            ("\u{200b}\u{202e}=1", "'\u{200b}\u{202e}=1"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("\u{ff20}x", "'\u{ff20}x"),
+            ("\tx", "'\tx"),
+            ("a;=1", "a;'=1"),
+            ("a,b| =1", "a,b|' =1"),
+            ("a\n=1\r\n-2", "a\n'=1\r\n'-2"),
+            ("\n=1", "'\n=1"),
+        ] {
+            assert_eq!(guard(text), guarded, "{text:?}");
+        }
+        for text in ["", "ci", "a=1", " a", "\nx", "5-3", "a - b", "a, b"] {
+            assert_eq!(guard(text), text, "{text:?}");
+            assert_eq!(unguard(text), text, "{text:?}");
+        }
+        assert_eq!(guard("'=1"), "'=1", "a text already");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn undone_it_is_what_it_was(text in "[=+@,;\\t\\r\\n a\u{200b}\u{ff1d}-]{0,12}|[^']{0,12}") {
+            let guarded = guard(&text).into_owned();
+            proptest::prop_assert_eq!(unguard(&guarded), text.as_str());
+        }
+    }
+}

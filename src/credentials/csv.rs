@@ -16,7 +16,7 @@ enum Column {
 pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<CredentialEntry> {
     let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let mut reader = ReaderBuilder::new()
-        .delimiter(delimiter(first.unwrap_or_default(), b",;"))
+        .delimiter(delimiter(first.unwrap_or_default().as_bytes(), b",;"))
         .comment(Some(b'#'))
         .trim(Trim::All)
         .flexible(true)

@@ -34,7 +34,9 @@ fn a_broken_line_of_text_is_reported_with_file_and_number() {
 fn a_broken_row_of_csv_is_reported_with_file_and_number() {
     assert_broken(b"user_id,username\n5af9a1d29cc0cdb6ac0bf3f8,ann\n5af9a1d29cc0cdb6ac0bf3f9\n", 3);
     assert_broken(b"user_id,username\n5af9a1d29cc0cdb6ac0bf3f8,ann\n,\n", 3);
+    assert_broken(b"team,username\n\"first\nsecond\",ann@example.com\nx,\n", 2);
     assert_broken(b"team,username\n\"first\nsecond\",ann@example.com\nx,\n", 4);
+    assert_broken(b"username,remark\nann@example.com,\"temp\nbob@example.com,ok\n", 2);
     assert_broken(b"username\nann@example.com\nbo\xffb@example.com\n", 3);
 }
 

@@ -6,7 +6,10 @@ use crate::report::Report;
 /// The exit code of a report. `more` are findings that are no keys, such as a waiver that matches nothing where that counts.
 #[must_use]
 pub fn exit(report: &Report, more: u64) -> Exit {
-    match (report.total.findings + more > 0, report.is_whole() && report.total.is_accounted_for()) {
+    match (
+        report.total.findings + more > 0,
+        report.has_complete_lists() && report.total.is_complete_or_waived(),
+    ) {
         (false, true) => Exit::Clean,
         (true, true) => Exit::Findings,
         (false, false) => Exit::Incomplete,

@@ -12,7 +12,7 @@ use crate::cli::{self, Cli};
 use crate::console::print;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
-use crate::report::beside;
+use crate::report::temp_file_in;
 
 /// Where the paragraphs that stand below a help go, by their first word; all others are notes.
 const SECTIONS: [(&str, &str); 2] = [("Examples:", "EXAMPLES"), ("Exit codes:", "EXIT STATUS")];
@@ -45,7 +45,7 @@ fn not_written(path: &Path, why: &io::Error) -> Error {
 }
 
 fn put(dir: &Path, path: &PathBuf, page: &str) -> io::Result<()> {
-    let mut file = beside(dir)?;
+    let mut file = temp_file_in(dir)?;
     file.write_all(page.as_bytes())?;
     file.persist(path).map(drop).map_err(|failed| failed.error)
 }

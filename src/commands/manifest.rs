@@ -6,7 +6,7 @@ use crate::config::ReportSettings;
 use crate::console::warn;
 use crate::evidence::manifest::{self, Gate, GateInput, Manifest};
 use crate::exit::Error;
-use crate::report::{File, ReportInput, put_beside};
+use crate::report::{ReportFile, ReportInput, write_atomic};
 use crate::waivers::Waivers;
 
 /// Writes the manifest of a report that was written.
@@ -17,8 +17,8 @@ pub(super) fn write(
     evidence: &[ReportInput],
     view: &ReportSettings,
     waivers: &Waivers,
-    files: &[File],
-) -> Result<File, Error> {
+    files: &[ReportFile],
+) -> Result<ReportFile, Error> {
     let waivers = view.waivers.as_ref().zip(waivers.sha256());
     let baseline = view.baseline.as_deref().map(baseline).transpose()?;
     let gate = Gate {
@@ -37,7 +37,7 @@ pub(super) fn write(
             unrecorded(&why);
         }
     }
-    Ok(put_beside(&view.output.out, manifest::NAME, text.as_bytes())?)
+    Ok(write_atomic(&view.output.out, manifest::NAME, text.as_bytes())?)
 }
 
 fn baseline(path: &Path) -> Result<GateInput, Error> {

@@ -58,12 +58,12 @@ fn render(
     let evidence: Vec<_> = evidence.collect();
     let Written { report, mut files, stdout } = crate::report::write(&evidence, rules, &view.output)?;
     files.push(manifest::write(&evidence, view, waivers, &files)?);
-    let lapsed = if view.strict_waivers { report.lapses.len() as u64 } else { 0 };
+    let lapsed = if view.strict_waivers { report.waiver_issues.len() as u64 } else { 0 };
     let exit = gate::exit(&report, lapsed);
     print(&stdout)?;
     if quiet {
         // The summary has them, too.
-        report.lapses.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
+        report.waiver_issues.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
         print(&terminal::summary(&report, &files, &next(exit, &report, view)))?;
     }

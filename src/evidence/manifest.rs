@@ -162,7 +162,7 @@ impl Manifest {
         inputs: &[ReportInput],
         gate: Gate,
         output: &Output,
-        files: &[report::File],
+        files: &[report::ReportFile],
     ) -> Result<Self, export::Error> {
         let mut runs = inputs.iter().map(run_entry).collect::<Result<Vec<_>, _>>()?;
         runs.sort_by(|one, other| one.deployment.cmp(&other.deployment));
@@ -288,8 +288,8 @@ impl ToolEntry {
     }
 }
 
-impl From<&report::File> for FileEntry {
-    fn from(file: &report::File) -> Self {
+impl From<&report::ReportFile> for FileEntry {
+    fn from(file: &report::ReportFile) -> Self {
         let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Self { name, bytes: file.bytes, sha256: file.sha256.clone() }
     }

@@ -1,4 +1,4 @@
-//! Files that are whole or not there: written beside their name, and renamed.
+//! Files that are either complete or not there: they have a temporary name in their folder, and are renamed.
 
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::Error;
+use super::{Error, OutputFile, failed};
 
-/// What stands beside every report and names its files; written last, by whoever knows the evidence.
+/// The file that names the others of a report with their hashes. It is written last, by `commands::manifest`.
 pub const MANIFEST: &str = "manifest.json";
 
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
-    /// Where it stands.
+pub struct ReportFile {
+    /// Its folder and name.
     pub path: PathBuf,
     /// Of its bytes, in hexadecimal digits.
     pub sha256: String,
@@ -22,36 +22,36 @@ pub struct File {
     pub bytes: u64,
 }
 
-/// Writes a file of this name, whole or not at all.
+/// Writes a file of this name, completely or not at all.
 ///
 /// # Errors
-/// Why it can't be written; then what stood there before is untouched.
-pub fn put_beside(out: &Path, name: &str, content: &[u8]) -> Result<File, Error> {
-    let path = out.join(name);
+/// Why it can't be written; then a file of that name is as it was.
+pub fn write_atomic(folder: &Path, name: &str, content: &[u8]) -> Result<ReportFile, Error> {
+    let path = folder.join(name);
     let written = || {
-        let mut file = BufWriter::new(beside(out)?);
+        let mut file = BufWriter::new(temp_file_in(folder)?);
         file.write_all(content)?;
-        put(file, &path)
+        persist(file, &path)
     };
-    written().map_err(|why| Error::Write(path.display().to_string(), why))
+    written().map_err(|why| failed(&path, why))
 }
 
-/// A nameless-to-be file in the same folder, so that renaming it is one step. Readable as the user's umask has it.
-pub(crate) fn beside(out: &Path) -> io::Result<NamedTempFile> {
+/// A file in the folder of the one that it is to be, so that renaming it is one step. Readable as the user's umask has it.
+pub(crate) fn temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".keysunset-").suffix(".part");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(out)
+    builder.tempfile_in(folder)
 }
 
-/// Renames it, once it is whole on the disk; its hash is of what the disk gives back.
-pub(super) fn put(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<File> {
+/// Renames it, once it is complete on the disk; its hash is of what the disk gives back.
+pub(super) fn persist(file: OutputFile, path: &Path) -> io::Result<ReportFile> {
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
     let mut hasher = Sha256::new();
     file.rewind()?;
     let bytes = io::copy(&mut file, &mut hasher)?;
     file.persist(path).map_err(|failed| failed.error)?;
-    Ok(File { path: path.to_owned(), sha256: format!("{:x}", hasher.finalize()), bytes })
+    Ok(ReportFile { path: path.to_owned(), sha256: format!("{:x}", hasher.finalize()), bytes })
 }

@@ -57,32 +57,32 @@ impl<'a> Judge<'a> {
     /// The rows of one user of a run: one that says what was not read or that there is nothing, and one a key.
     pub(super) fn rows<'r>(
         &mut self,
-        reading: &'r UserResult,
-        facts: &RunContext,
+        result: &'r UserResult,
+        context: &RunContext,
     ) -> impl Iterator<Item = Result<Row<'r>, store::Error>>
     where
         'a: 'r,
     {
-        let (deployment, policy, ratchet) = (&facts.run.deployment, facts.policy, facts.ratchet);
-        let unread = !reading.outcome.status.is_complete();
-        let alone = reading.keys.is_empty() || unread;
+        let (deployment, policy, ratchet) = (&context.run.deployment, context.policy, context.ratchet);
+        let unread = !result.outcome.status.is_complete();
+        let alone = result.keys.is_empty() || unread;
         let user = alone.then(|| {
-            let waiver = unread.then(|| self.rules.waivers.of_user(&reading.user, deployment)).flatten();
+            let waiver = unread.then(|| self.rules.waivers.of_user(&result.user, deployment)).flatten();
             let waiver = self.meet(waiver, deployment);
-            Ok(Row { reading, key: None, waiver, worse: None, is_finding: false })
+            Ok(Row { result, key: None, waiver, regression: None, is_finding: false })
         });
-        let keys = reading.keys.iter().map(move |key| {
+        let keys = result.keys.iter().map(move |key| {
             let judged = policy.judge(key);
-            let worse = match ratchet {
+            let regression = match ratchet {
                 Some(ratchet) => ratchet.regression(&key.id, judged.severity)?,
                 None => None,
             };
             let waiver = self.meet(self.rules.waivers.of_key(&key.id, deployment), deployment);
             // What a waiver covered counts again at its end, however long the key has been there.
-            let expired = waiver.is_some_and(|(_, standing)| standing == WaiverStatus::Expired);
-            let counts = ratchet.is_none() || worse.is_some() || expired;
+            let expired = waiver.is_some_and(|(_, status)| status == WaiverStatus::Expired);
+            let counts = ratchet.is_none() || regression.is_some() || expired;
             let counts = counts && self.rules.fail_on.counts(key, judged.verdict);
-            let mut row = Row { reading, key: Some((key, judged)), waiver, worse, is_finding: false };
+            let mut row = Row { result, key: Some((key, judged)), waiver, regression, is_finding: false };
             row.is_finding = counts && !row.is_waived();
             Ok(row)
         });
@@ -91,16 +91,16 @@ impl<'a> Judge<'a> {
 
     fn meet(&mut self, waiver: Option<&'a Waiver>, deployment: &str) -> Option<(&'a Waiver, WaiverStatus)> {
         let waiver = waiver?;
-        let places = self.met.entry(entry(waiver)).or_default();
-        if !places.contains(deployment) {
-            places.insert(deployment.to_owned());
+        let locator = self.met.entry(entry(waiver)).or_default();
+        if !locator.contains(deployment) {
+            locator.insert(deployment.to_owned());
         }
         Some((waiver, waiver.status(self.now)))
     }
 
     /// What there is to say of the waivers, in the order of their file, once all rows have passed.
-    pub(super) fn lapses(&self) -> Vec<WaiverIssue<'a>> {
-        let lapse = |waiver: &'a Waiver| {
+    pub(super) fn waiver_issues(&self) -> Vec<WaiverIssue<'a>> {
+        let issue = |waiver: &'a Waiver| {
             let met = self.met.get(&entry(waiver)).map_or(0, BTreeSet::len);
             let kind = match waiver.status(self.now) {
                 _ if met == 0 => WaiverIssueKind::Unmatched,
@@ -111,6 +111,6 @@ impl<'a> Judge<'a> {
             };
             Some(WaiverIssue { waiver, kind, days_left: waiver.days_left(self.now) })
         };
-        self.rules.waivers.iter().filter_map(lapse).collect()
+        self.rules.waivers.iter().filter_map(issue).collect()
     }
 }

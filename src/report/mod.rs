@@ -1,11 +1,23 @@
-//! From the evidence to what people read: each run is read back in order, every key judged, and every format written
-//! in one pass. A file is written beside its name and renamed once all of them are whole and the numbers add up.
+//! From the runs in a store to what people read: each run is read back in order, every key judged, and every format written
+//! in one pass. A file has a temporary name until all of them are complete and the numbers add up.
+//!
+//! # How to add a format
+//!
+//! 1. A file of `formats/`, such as `formats/html.rs`: a type that implements [`Writer`], and a function `start` that makes it.
+//! 2. `formats/mod.rs`: `mod html;`, a variant of [`Format`], the name of its file and a line that starts it. The compiler
+//!    asks for the last two; `--format`, its help, the manifest and the checks before a run follow from the variant.
+//! 3. `FORMATS` in `tests/it/golden.rs`, which pins its bytes, and a section in `docs/reports.md`.
+//!
+//! A writer sees every row once and keeps nothing that grows with them: `top_n` keeps the worst, a [`SpillFile`] what has to
+//! wait for something that comes before it, a [`JsonArray`] goes out item by item. `record` has the fields that are promised
+//! outward: a column is one more field at its end. `wording` has the sentences, `location` the line of a file that a finding is
+//! shown at. What a format shows of a deployment besides its rows, it reads from the store of the [`RunContext`] when it begins.
 
 mod file;
 mod formats;
 mod json_array;
 mod judge;
-mod place;
+mod location;
 mod record;
 mod spill;
 mod summary;
@@ -19,8 +31,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-pub(crate) use file::beside;
-pub use file::{File, MANIFEST, put_beside};
+pub(crate) use file::temp_file_in;
+pub use file::{MANIFEST, ReportFile, write_atomic};
 pub use formats::{Format, Output};
 pub(crate) use json_array::JsonArray;
 pub use judge::{WaiverIssue, WaiverIssueKind};
@@ -28,7 +40,7 @@ pub(crate) use spill::SpillFile;
 pub use summary::Summary;
 pub use wording::waiver_issue;
 
-use self::file::put;
+use self::file::persist;
 use self::judge::Judge;
 use crate::model::{IncompleteList, PersonalKey, UserResult};
 use crate::policy::{FailOn, Judgement, Policy};
@@ -66,7 +78,7 @@ pub struct RunContext<'a> {
     /// The rules in force.
     pub policy: Policy,
     /// Lists that were not read to their end.
-    pub gaps: Vec<IncompleteList>,
+    pub incomplete_lists: Vec<IncompleteList>,
     /// The earlier run that it is compared with.
     pub ratchet: Option<&'a Ratchet>,
 }
@@ -74,21 +86,21 @@ pub struct RunContext<'a> {
 impl RunContext<'_> {
     /// Whether nothing is known to be missing, apart from users who are rows of their own.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.run.finished_at.is_some() && self.gaps.is_empty()
+    pub fn has_complete_lists(&self) -> bool {
+        self.run.finished_at.is_some() && self.incomplete_lists.is_empty()
     }
 }
 
 /// One row: a key, or a user without one.
 pub struct Row<'a> {
-    /// What came of the user.
-    pub reading: &'a UserResult,
+    /// What was read of the user.
+    pub result: &'a UserResult,
     /// The key; `None` for a user without keys, or for what could not be read of one.
     pub key: Option<(&'a PersonalKey, Judgement)>,
-    /// The waiver of the key, or of the user who could not be read, and how it stands.
+    /// The waiver of the key, or of the user who could not be read, and whether it still counts.
     pub waiver: Option<(&'a Waiver, WaiverStatus)>,
     /// How the key is worse than in the earlier run, where there is one to compare with.
-    pub worse: Option<Regression>,
+    pub regression: Option<Regression>,
     /// Whether this key fails the gate.
     pub is_finding: bool,
 }
@@ -97,20 +109,20 @@ impl Row<'_> {
     /// Whether something of its user is unknown.
     #[must_use]
     pub fn is_unread(&self) -> bool {
-        self.key.is_none() && !self.reading.outcome.status.is_complete()
+        self.key.is_none() && !self.result.outcome.status.is_complete()
     }
 
     /// Whether a waiver counts for it.
     #[must_use]
     pub fn is_waived(&self) -> bool {
-        self.waiver.is_some_and(|(_, standing)| standing != WaiverStatus::Expired)
+        self.waiver.is_some_and(|(_, status)| status != WaiverStatus::Expired)
     }
 }
 
 /// A deployment, and what its rows came to.
 pub struct Deployment<'a> {
     /// What they share.
-    pub facts: RunContext<'a>,
+    pub context: RunContext<'a>,
     /// Their totals.
     pub summary: Summary,
 }
@@ -119,18 +131,18 @@ impl Deployment<'_> {
     /// Whether the run ended and nobody can have been missed.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.facts.is_whole() && self.summary.is_complete()
+        self.context.has_complete_lists() && self.summary.is_complete()
     }
 }
 
-/// What all rows came to, and what they share.
+/// What a report is about as a whole.
 pub struct Report<'a> {
     /// By name, no two of the same; mostly one.
     pub deployments: Vec<Deployment<'a>>,
     /// Over all of them.
     pub total: Summary,
-    /// What has to be said of waivers.
-    pub lapses: Vec<WaiverIssue<'a>>,
+    /// Waivers that do not do what they were written for, or soon will not.
+    pub waiver_issues: Vec<WaiverIssue<'a>>,
     /// Which keys are findings.
     pub fail_on: FailOn,
 }
@@ -139,23 +151,23 @@ impl Report<'_> {
     /// Whether nobody can have been missed.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.is_whole() && self.total.is_complete()
+        self.has_complete_lists() && self.total.is_complete()
     }
 
     /// Whether nothing is known to be missing, apart from users who are rows of their own.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.deployments.iter().all(|deployment| deployment.facts.is_whole())
+    pub fn has_complete_lists(&self) -> bool {
+        self.deployments.iter().all(|deployment| deployment.context.has_complete_lists())
     }
 }
 
 /// A format under way. Rows come deployment by deployment, in order.
 trait Writer {
     /// Takes what the rows to come share.
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError>;
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError>;
 
     /// Takes the next row.
-    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError>;
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError>;
 
     /// Ends it.
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError>;
@@ -224,80 +236,80 @@ impl From<Error> for crate::exit::Error {
 
 /// What was written.
 pub struct Written<'a> {
-    /// What the rows came to.
+    /// What the gate and the summary on the terminal are made from.
     pub report: Report<'a>,
     /// The files, in the order of the formats.
-    pub files: Vec<File>,
+    pub files: Vec<ReportFile>,
     /// What has yet to be written to standard output.
     pub stdout: String,
 }
 
-/// Makes the folder and starts every format, so that a folder that can't be written to or a wrong template is known
+/// Makes the folder and starts every format, so that a folder that can't be written to or a wrong template is noticed
 /// before hours of reading.
 ///
 /// # Errors
 /// Why it can't.
 pub fn prepare(output: &Output) -> Result<(), Error> {
-    std::fs::create_dir_all(&output.out).map_err(|why| wrong(&output.out, why))?;
+    std::fs::create_dir_all(&output.out).map_err(|why| failed(&output.out, why))?;
     output.formats.iter().try_for_each(|format| format.start(output).map(drop))
 }
 
-/// Writes one report of all the evidence, deployment by deployment. No two are of the same.
+/// Writes one report of all runs, deployment by deployment. No two are of the same.
 ///
 /// # Errors
 /// As [`Error`] has it; then no file in `out` has changed.
 pub fn write<'a>(
-    evidence: &[ReportInput<'a>],
-    rules: GatePolicy<'a>,
+    inputs: &[ReportInput<'a>],
+    gate: GatePolicy<'a>,
     output: &Output,
 ) -> Result<Written<'a>, Error> {
-    std::fs::create_dir_all(&output.out).map_err(|why| wrong(&output.out, why))?;
+    std::fs::create_dir_all(&output.out).map_err(|why| failed(&output.out, why))?;
     let mut writers = Vec::new();
     for format in &output.formats {
         writers.push((output.path(*format), format.start(output)?));
     }
-    let mut by_name: Vec<_> = evidence.iter().collect();
+    let mut by_name: Vec<_> = inputs.iter().collect();
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
-    let now = evidence.iter().map(|evidence| evidence.policy.now).max().unwrap_or_default();
-    let mut judge = Judge::new(rules, now);
+    let now = inputs.iter().map(|input| input.policy.now).max().unwrap_or_default();
+    let mut judge = Judge::new(gate, now);
     let mut deployments = Vec::new();
-    for evidence in by_name {
-        deployments.push(pass(evidence, &mut judge, &mut writers)?);
+    for input in by_name {
+        deployments.push(write_deployment(input, &mut judge, &mut writers)?);
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
-    let report = Report { deployments, total, lapses: judge.lapses(), fail_on: rules.fail_on };
-    let (mut whole, mut stdout) = (Vec::new(), String::new());
+    let report = Report { deployments, total, waiver_issues: judge.waiver_issues(), fail_on: gate.fail_on };
+    let (mut complete, mut stdout) = (Vec::new(), String::new());
     // All of them end before the first has its name, since this, too, may fail.
     for (path, writer) in writers {
-        match writer.end(&report).map_err(|why| wrong(&path, why))? {
-            Rendered::File(file) => whole.push((file, path)),
+        match writer.end(&report).map_err(|why| failed(&path, why))? {
+            Rendered::File(file) => complete.push((file, path)),
             Rendered::Stdout(lines) => stdout.push_str(&lines),
         }
     }
-    Ok(Written { report, files: put_all(whole, output)?, stdout })
+    Ok(Written { report, files: persist_all(complete, output)?, stdout })
 }
 
 /// The formats under way, and where each goes.
 type Writers = Vec<(PathBuf, Box<dyn Writer>)>;
 
-/// Takes the rows of one deployment past all writers.
-fn pass<'a>(
-    evidence: &ReportInput<'a>,
+/// Hands the rows of one deployment to all writers.
+fn write_deployment<'a>(
+    input: &ReportInput<'a>,
     judge: &mut Judge<'a>,
     writers: &mut Writers,
 ) -> Result<Deployment<'a>, Error> {
-    let ReportInput { store, run, policy, ratchet } = *evidence;
-    let facts = RunContext { store, run, policy, gaps: store.incomplete_lists(run)?, ratchet };
+    let ReportInput { store, run, policy, ratchet } = *input;
+    let context = RunContext { store, run, policy, incomplete_lists: store.incomplete_lists(run)?, ratchet };
     for (path, writer) in &mut *writers {
-        writer.begin(&facts).map_err(|why| wrong(path, why))?;
+        writer.begin(&context).map_err(|why| failed(path, why))?;
     }
-    let mut summary = Summary::new(facts.gaps.len() as u64);
-    store.results(run, |reading| {
-        for row in judge.rows(&reading, &facts) {
+    let mut summary = Summary::new(context.incomplete_lists.len() as u64);
+    store.results(run, |result| {
+        for row in judge.rows(&result, &context) {
             let row = row?;
             summary.add(&row);
             for (path, writer) in &mut *writers {
-                writer.row(&facts, &row).map_err(|why| wrong(path, why))?;
+                writer.row(&context, &row).map_err(|why| failed(path, why))?;
             }
         }
         Ok::<_, Error>(())
@@ -305,22 +317,22 @@ fn pass<'a>(
     summary
         .reconcile((store.user_counts(run)?.requested, store.key_count(run)?))
         .map_err(Error::DoesNotAddUp)?;
-    Ok(Deployment { facts, summary })
+    Ok(Deployment { context, summary })
 }
 
-/// Gives every file its name. What can be known to stand in the way is looked for before the first has it.
-fn put_all(whole: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<Vec<File>, Error> {
-    for path in whole.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join(MANIFEST)]) {
+/// Gives every file its name, once it is known that no folder has one of the names.
+fn persist_all(complete: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<Vec<ReportFile>, Error> {
+    for path in complete.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join(MANIFEST)]) {
         if path.is_dir() {
             let why = io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name");
-            return Err(wrong(path, why));
+            return Err(failed(path, why));
         }
     }
-    let put = |(file, path): (_, PathBuf)| put(file, &path).map_err(|why| wrong(&path, why));
-    whole.into_iter().map(put).collect()
+    let persist = |(file, path): (_, PathBuf)| persist(file, &path).map_err(|why| failed(&path, why));
+    complete.into_iter().map(persist).collect()
 }
 
-fn wrong(path: &Path, why: impl Into<FormatError>) -> Error {
+fn failed(path: &Path, why: impl Into<FormatError>) -> Error {
     match why.into() {
         FormatError::Io(why) => Error::Write(path.display().to_string(), why),
         FormatError::Store(why) => Error::Store(why),

@@ -58,14 +58,14 @@ impl Serialize for Time {
 impl<'a, T: From<&'a str> + Default> Record<'a, T> {
     /// Of a key, or of a user without one.
     pub(super) fn new(context: &'a RunContext, row: &'a Row) -> Self {
-        let UserResult { user, outcome, attempts, read_at, .. } = row.reading;
+        let UserResult { user, outcome, attempts, read_at, .. } = row.result;
         let of_user = Self {
             user_id: (!user.id.is_empty()).then(|| T::from(&user.id)),
             username: user.username.as_deref().map(T::from),
             attempts: Some(*attempts),
             read_at: read_at.map(Time),
             org_id: user.origin.organization.as_deref().map(T::from),
-            waiver: row.waiver.map(|(_, standing)| standing),
+            waiver: row.waiver.map(|(_, status)| status),
             waiver_reason: row.waiver.map(|(waiver, _)| T::from(&waiver.reason)),
             waiver_owner: row.waiver.map(|(waiver, _)| T::from(&waiver.owner)),
             waiver_expires: row.waiver.map(|(waiver, _)| waiver.expires),
@@ -73,7 +73,7 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
             ..Self::of_outcome(context, outcome)
         };
         let Some((key, judged)) = &row.key else {
-            return Self { reason: T::from(why_no_key(row.reading)), ..of_user };
+            return Self { reason: T::from(why_no_key(row.result)), ..of_user };
         };
         Self {
             key_id: Some(T::from(&key.id)),
@@ -129,7 +129,7 @@ impl<'a> MissingUsers<'a> {
             list: None,
             reason: "INCOMPLETE: the run ended before all users were known and read".to_owned(),
         });
-        let lists = context.gaps.iter().map(move |list| {
+        let lists = context.incomplete_lists.iter().map(move |list| {
             let why = list.outcome.detail.as_deref().unwrap_or("for no stated reason");
             let source = &list.source;
             let reason = format!("{source}: not all of it could be read, so users may be missing: {why}");
@@ -157,9 +157,9 @@ impl<'a> MissingUsers<'a> {
 }
 
 /// The reason of a row without a key.
-fn why_no_key(reading: &UserResult) -> &str {
-    let why = reading.outcome.detail.as_deref();
-    match reading.outcome.status {
+fn why_no_key(result: &UserResult) -> &str {
+    let why = result.outcome.detail.as_deref();
+    match result.outcome.status {
         ReadStatus::Read => "no personal API keys",
         ReadStatus::Removed => "the deployment no longer has personal API keys",
         ReadStatus::Partial => why.unwrap_or("not all keys could be read"),

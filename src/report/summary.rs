@@ -30,14 +30,14 @@ pub struct Summary {
     /// Users who could not be read, and for whom a waiver counts.
     pub waived_users: u64,
     /// Lists of users that were not read to their end.
-    pub gaps: u64,
+    pub incomplete_lists: u64,
     /// The user whose rows are passing: his first row counts him.
     current: Option<(String, Option<String>)>,
 }
 
 impl Summary {
-    pub(super) fn new(gaps: u64) -> Self {
-        Self { gaps, ..Self::default() }
+    pub(super) fn new(incomplete_lists: u64) -> Self {
+        Self { incomplete_lists, ..Self::default() }
     }
 
     /// The totals of several deployments.
@@ -59,17 +59,17 @@ impl Summary {
                 more_severe: total.more_severe + one.more_severe,
                 findings: total.findings + one.findings,
                 waived_users: total.waived_users + one.waived_users,
-                gaps: total.gaps + one.gaps,
+                incomplete_lists: total.incomplete_lists + one.incomplete_lists,
                 ..total
             }
         })
     }
 
     pub(super) fn add(&mut self, row: &Row) {
-        let user = &row.reading.user;
+        let user = &row.result.user;
         if self.current.as_ref().is_none_or(|(id, name)| (id, name) != (&user.id, &user.username)) {
             self.current = Some((user.id.clone(), user.username.clone()));
-            self.users[row.reading.outcome.status as usize] += 1;
+            self.users[row.result.outcome.status as usize] += 1;
         }
         match &row.key {
             Some((key, judgement)) => {
@@ -80,10 +80,10 @@ impl Summary {
                 self.enabled += u64::from(key.is_enabled());
                 self.waived += u64::from(row.is_waived());
                 self.findings += u64::from(row.is_finding);
-                self.new += u64::from(row.worse == Some(Regression::New));
-                self.more_severe += u64::from(matches!(row.worse, Some(Regression::Than(_))));
+                self.new += u64::from(row.regression == Some(Regression::New));
+                self.more_severe += u64::from(matches!(row.regression, Some(Regression::Than(_))));
             }
-            None if row.reading.outcome.status.is_complete() => self.without_keys += 1,
+            None if row.result.outcome.status.is_complete() => self.without_keys += 1,
             None => self.waived_users += u64::from(row.is_waived()),
         }
     }
@@ -152,13 +152,13 @@ impl Summary {
     /// Whether everybody asked for was read, and nobody can have been left out.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.unread() == 0 && self.gaps == 0
+        self.unread() == 0 && self.incomplete_lists == 0
     }
 
     /// Whether everybody asked for was read, or is waived, and nobody can have been left out.
     #[must_use]
-    pub fn is_accounted_for(&self) -> bool {
-        self.unread() == self.waived_users && self.gaps == 0
+    pub fn is_complete_or_waived(&self) -> bool {
+        self.unread() == self.waived_users && self.incomplete_lists == 0
     }
 }
 

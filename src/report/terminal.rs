@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::{Deployment, File, Report, Summary, text, waiver_issue};
+use super::{Deployment, Report, ReportFile, Summary, text, waiver_issue};
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict, day_or_instant};
 use crate::ratchet::Ratchet;
 
 /// The lines, with a line break at the end of each.
 #[must_use]
-pub fn summary(report: &Report, files: &[File], next: &str) -> String {
+pub fn summary(report: &Report, files: &[ReportFile], next: &str) -> String {
     let mut page = Page(String::new());
-    for Deployment { facts, summary } in &report.deployments {
-        let run = facts.run;
+    for Deployment { context, summary } in &report.deployments {
+        let run = context.run;
         let version =
             run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
         let name = text::printable(&run.deployment);
@@ -24,11 +24,11 @@ pub fn summary(report: &Report, files: &[File], next: &str) -> String {
             page.line("warning", "plain http to another host: answers may have been read and changed");
         }
         page.line("users", users(summary));
-        for gap in &facts.gaps {
+        for gap in &context.incomplete_lists {
             page.line("", format!("{}: not all of it could be read", text::printable(&gap.source)));
         }
-        page.line("keys", keys(summary, &day_or_instant(facts.policy.cutoff)));
-        if let Some(ratchet) = facts.ratchet {
+        page.line("keys", keys(summary, &day_or_instant(context.policy.cutoff)));
+        if let Some(ratchet) = context.ratchet {
             page.line("ratchet", compared(summary, ratchet));
         }
         if summary.keys > 0 {
@@ -43,8 +43,8 @@ pub fn summary(report: &Report, files: &[File], next: &str) -> String {
     if report.total.waived + report.total.waived_users > 0 {
         page.line("waived", waived(&report.total));
     }
-    for lapse in &report.lapses {
-        page.line("warning", waiver_issue(lapse));
+    for issue in &report.waiver_issues {
+        page.line("warning", waiver_issue(issue));
     }
     for (at, file) in files.iter().enumerate() {
         page.line(if at == 0 { "written" } else { "" }, file.path.display().to_string());

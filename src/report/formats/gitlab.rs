@@ -6,7 +6,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::policy::Severity;
-use crate::report::place::{Locator, SourceLocation, fingerprint, identity};
+use crate::report::location::{Locator, SourceLocation, fingerprint, identity};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
@@ -18,7 +18,7 @@ const WAIVED: &str = "info";
 
 struct Gitlab {
     file: OutputFile,
-    places: Locator,
+    locator: Locator,
     entries: JsonArray,
 }
 
@@ -45,7 +45,7 @@ struct Lines {
 
 pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
     let entries = JsonArray::open(&mut file)?;
-    Ok(Gitlab { file, places: Locator::here(), entries })
+    Ok(Gitlab { file, locator: Locator::here(), entries })
 }
 
 impl Gitlab {
@@ -56,8 +56,8 @@ impl Gitlab {
 }
 
 impl Writer for Gitlab {
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
-        for missing in MissingUsers::of_run(facts) {
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        for missing in MissingUsers::of_run(context) {
             let (record, check_name) = (missing.record(), missing.unknown().name());
             let list = missing.list.map_or("", |list| &list.source);
             self.write(&Entry {
@@ -71,19 +71,19 @@ impl Writer for Gitlab {
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         let (check_name, severity) = match &row.key {
             Some((_, judged)) => (judged.verdict.as_str(), severity(judged.severity)),
             None if row.is_unread() => (Unknown::User.name(), UNKNOWN),
             None => return Ok(()),
         };
-        let record = Record::new(facts, row);
+        let record = Record::new(context, row);
         self.write(&Entry {
             description: wording::row(&record),
             check_name,
             fingerprint: identity(&record, check_name),
             severity: if row.is_waived() { WAIVED } else { severity },
-            location: Location::of(&self.places.of(&row.reading.user)),
+            location: Location::of(&self.locator.of(&row.result.user)),
         })?;
         Ok(())
     }
@@ -96,8 +96,8 @@ impl Writer for Gitlab {
 }
 
 impl Location {
-    fn of(place: &SourceLocation) -> Self {
-        Self { path: place.path(), lines: Lines { begin: place.line } }
+    fn of(location: &SourceLocation) -> Self {
+        Self { path: location.path(), lines: Lines { begin: location.line } }
     }
 }
 

@@ -54,12 +54,12 @@ impl Json {
 }
 
 impl Writer for Json {
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
-        MissingUsers::of_run(facts).try_for_each(|missing| self.write(missing.record(), None))
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        MissingUsers::of_run(context).try_for_each(|missing| self.write(missing.record(), None))
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
-        self.write(Record::new(facts, row), row.key.is_some().then_some(row.is_finding))
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+        self.write(Record::new(context, row), row.key.is_some().then_some(row.is_finding))
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
@@ -67,9 +67,9 @@ impl Writer for Json {
         rows.close(&mut file, "\n]", "\n]")?;
         field(&mut file, "fail_on", &report.fail_on)?;
         field(&mut file, "complete", &report.is_complete())?;
-        field(&mut file, "totals", &Totals::of(&report.total))?;
-        field(&mut file, "deployments", &report.deployments.iter().map(Deployment::of).collect::<Vec<_>>())?;
-        field(&mut file, "lapses", &report.lapses.iter().map(Lapsed::of).collect::<Vec<_>>())?;
+        field(&mut file, "totals", &Totals::new(&report.total))?;
+        field(&mut file, "deployments", &report.deployments.iter().map(Deployment::new).collect::<Vec<_>>())?;
+        field(&mut file, "lapses", &report.waiver_issues.iter().map(IssueRow::new).collect::<Vec<_>>())?;
         file.write_all(b"\n}\n")?;
         Ok(Rendered::File(file))
     }
@@ -114,9 +114,9 @@ struct Deployment<'a> {
 }
 
 impl<'a> Deployment<'a> {
-    fn of(deployment: &'a crate::report::Deployment<'a>) -> Self {
-        let crate::report::Deployment { facts, summary } = deployment;
-        let run = facts.run;
+    fn new(deployment: &'a crate::report::Deployment<'a>) -> Self {
+        let crate::report::Deployment { context, summary } = deployment;
+        let run = context.run;
         Self {
             name: &run.deployment,
             address: &run.address,
@@ -129,15 +129,15 @@ impl<'a> Deployment<'a> {
             clock_skew_seconds: run.clock_skew,
             tool_version: &run.tool_version,
             settings: &run.settings,
-            policy: Policy::of(facts),
-            compared: facts.ratchet.map(|ratchet| Compared {
+            policy: Policy::new(context),
+            compared: context.ratchet.map(|ratchet| Compared {
                 with: &ratchet.name,
                 new_keys: summary.new,
                 more_severe_keys: summary.more_severe,
             }),
             complete: deployment.is_complete(),
-            gaps: facts.gaps.iter().map(IncompleteList::of).collect(),
-            totals: Totals::of(summary),
+            gaps: context.incomplete_lists.iter().map(IncompleteList::new).collect(),
+            totals: Totals::new(summary),
         }
     }
 }
@@ -151,11 +151,11 @@ struct Policy {
 }
 
 impl Policy {
-    fn of(facts: &RunContext) -> Self {
+    fn new(context: &RunContext) -> Self {
         Self {
-            as_of: rfc3339(facts.policy.now),
-            cutoff: rfc3339(facts.policy.cutoff),
-            active_within_days: facts.policy.active_within,
+            as_of: rfc3339(context.policy.now),
+            cutoff: rfc3339(context.policy.cutoff),
+            active_within_days: context.policy.active_within,
         }
     }
 }
@@ -179,10 +179,10 @@ struct IncompleteList<'a> {
 }
 
 impl<'a> IncompleteList<'a> {
-    fn of(gap: &'a model::IncompleteList) -> Self {
-        let Outcome { status, http_status, error_code, detail } = &gap.outcome;
+    fn new(list: &'a model::IncompleteList) -> Self {
+        let Outcome { status, http_status, error_code, detail } = &list.outcome;
         Self {
-            source: &gap.source,
+            source: &list.source,
             read_status: *status,
             http_status: *http_status,
             error_code: error_code.as_deref(),
@@ -213,7 +213,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn of(summary: &Summary) -> Self {
+    fn new(summary: &Summary) -> Self {
         Self {
             users: summary.requested(),
             users_read: summary.read(),
@@ -221,7 +221,7 @@ impl Totals {
             users_without_keys: summary.without_keys,
             users_waived: summary.waived_users,
             read_statuses: counts(ReadStatus::ALL, ReadStatus::as_str, |it| summary.users(it)),
-            gaps: summary.gaps,
+            gaps: summary.incomplete_lists,
             keys: summary.keys,
             keys_enabled: summary.enabled,
             keys_waived: summary.waived,
@@ -239,8 +239,8 @@ fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, count: impl Fn(T) -> 
 
 /// A waiver of which something has to be said.
 #[derive(Serialize)]
-struct Lapsed<'a> {
-    lapse: WaiverIssueKind,
+struct IssueRow<'a> {
+    issue: WaiverIssueKind,
     line: u64,
     key_id: Option<&'a str>,
     user: Option<&'a str>,
@@ -252,15 +252,15 @@ struct Lapsed<'a> {
     ticket: Option<&'a str>,
 }
 
-impl<'a> Lapsed<'a> {
-    fn of(lapse: &'a WaiverIssue<'a>) -> Self {
-        let waiver = lapse.waiver;
+impl<'a> IssueRow<'a> {
+    fn new(issue: &'a WaiverIssue<'a>) -> Self {
+        let waiver = issue.waiver;
         let (key_id, user) = match &waiver.target {
             Target::Key(id) => (Some(id.as_str()), None),
             Target::User(user) => (None, Some(user.as_str())),
         };
         Self {
-            lapse: lapse.kind,
+            issue: issue.kind,
             line: waiver.line,
             key_id,
             user,
@@ -268,7 +268,7 @@ impl<'a> Lapsed<'a> {
             reason: &waiver.reason,
             owner: &waiver.owner,
             expires: waiver.expires,
-            days_left: lapse.days_left,
+            days_left: issue.days_left,
             ticket: waiver.ticket.as_deref(),
         }
     }

@@ -74,12 +74,12 @@ pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>,
 }
 
 impl Writer for Junit {
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
         self.close()?;
         self.previous = None;
-        let place = SourceLocation { deployment: facts.run.deployment.clone(), part: Part::Incomplete };
-        let classname = printable(&place.deployment);
-        for missing in MissingUsers::of_run(facts) {
+        let location = SourceLocation { deployment: context.run.deployment.clone(), part: Part::Incomplete };
+        let classname = printable(&location.deployment);
+        for missing in MissingUsers::of_run(context) {
             let record = missing.record();
             let why = wording::not_read(&record, usize::MAX);
             let told = Told {
@@ -90,40 +90,40 @@ impl Writer for Junit {
                 message: &why,
                 text: &why,
             };
-            self.tell(place.clone(), &told)?;
+            self.tell(location.clone(), &told)?;
         }
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
-        let user = &row.reading.user;
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+        let user = &row.result.user;
         if self.case.as_ref().is_none_or(|(_, case)| !case.is_of(user)) {
             self.close()?;
             let part = user.origin.organization.as_deref();
             let part = part.map_or(Part::Named, |id| Part::Organization(id.to_owned()));
-            let case = Case::of(facts, row.reading, self.previous.as_ref());
-            self.case = Some((SourceLocation { deployment: facts.run.deployment.clone(), part }, case));
+            let case = Case::of(context, row.result, self.previous.as_ref());
+            self.case = Some((SourceLocation { deployment: context.run.deployment.clone(), part }, case));
         }
         if let Some((_, case)) = &mut self.case {
-            case.add(facts, row);
+            case.add(context, row);
         }
         Ok(())
     }
 
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        self.close().and_then(|()| self.lapses(report))?;
+        self.close().and_then(|()| self.waiver_issues(report))?;
         let several = report.deployments.len() > 1;
         let mut suites: Vec<_> =
-            self.suites.iter().map(|(place, suite)| (place.name(several), place, suite)).collect();
+            self.suites.iter().map(|(location, suite)| (location.name(several), location, suite)).collect();
         suites.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
         let mut xml = Xml::new(&mut self.file);
         let mut write = || {
             xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
             xml.get_mut().write_all(b"\n")?;
             xml.write_event(Event::Start(BytesStart::new("testsuites")))?;
-            for (id, (name, place, suite)) in suites.iter().enumerate() {
+            for (id, (name, location, suite)) in suites.iter().enumerate() {
                 xml.get_mut().write_all(b"\n")?;
-                open(&mut xml, &id.to_string(), name, place, suite, report)?;
+                open(&mut xml, &id.to_string(), name, location, suite, report)?;
                 io::copy(&mut self.cases.read(suite.number)?, xml.get_mut())?;
                 for empty in ["system-out", "system-err"] {
                     xml.create_element(empty).write_empty()?;
@@ -142,10 +142,10 @@ impl Writer for Junit {
 impl Junit {
     /// Ends the case whose rows were passing.
     fn close(&mut self) -> io::Result<()> {
-        let Some((place, case)) = self.case.take() else { return Ok(()) };
+        let Some((location, case)) = self.case.take() else { return Ok(()) };
         let mut text = Vec::new();
         let ending = case.write(&mut text)?;
-        let suite = self.count(place, ending);
+        let suite = self.count(location, ending);
         suite.keys += case.keys;
         suite.findings += case.findings();
         suite.waived_keys += case.waived_keys;
@@ -154,16 +154,16 @@ impl Junit {
         self.cases.write(number, &text)
     }
 
-    fn tell(&mut self, place: SourceLocation, told: &Told) -> io::Result<()> {
+    fn tell(&mut self, location: SourceLocation, told: &Told) -> io::Result<()> {
         let mut text = Vec::new();
         told.write(&mut text)?;
-        let number = self.count(place, told.ending).number;
+        let number = self.count(location, told.ending).number;
         self.cases.write(number, &text)
     }
 
-    fn count(&mut self, place: SourceLocation, ending: Ending) -> &mut Suite {
+    fn count(&mut self, location: SourceLocation, ending: Ending) -> &mut Suite {
         let number = self.suites.len();
-        let suite = self.suites.entry(place).or_insert_with(|| Suite {
+        let suite = self.suites.entry(location).or_insert_with(|| Suite {
             number,
             tests: 0,
             endings: [0; 4],
@@ -177,14 +177,14 @@ impl Junit {
     }
 
     /// Whether they fail the gate is not known here, so they are told and fail nothing.
-    fn lapses(&mut self, report: &Report) -> io::Result<()> {
-        for lapse in &report.lapses {
-            let why = printable(&wording::waiver_issue(lapse));
+    fn waiver_issues(&mut self, report: &Report) -> io::Result<()> {
+        for issue in &report.waiver_issues {
+            let why = printable(&wording::waiver_issue(issue));
             let told = Told {
-                name: &printable(&lapse.waiver.target.to_string()),
+                name: &printable(&issue.waiver.target.to_string()),
                 classname: "waivers",
                 ending: Ending::Skipped,
-                kind: lapse.kind.as_str(),
+                kind: issue.kind.as_str(),
                 message: &why,
                 text: &why,
             };
@@ -219,15 +219,15 @@ fn open(
     xml: &mut Xml<impl io::Write>,
     id: &str,
     name: &str,
-    place: &SourceLocation,
+    location: &SourceLocation,
     suite: &Suite,
     report: &Report,
 ) -> io::Result<()> {
-    let of = |deployment: &&Deployment| deployment.facts.run.deployment == place.deployment;
+    let of = |deployment: &&Deployment| deployment.context.run.deployment == location.deployment;
     let deployment = report.deployments.iter().find(of);
-    let now = report.deployments.iter().map(|deployment| deployment.facts.policy.now).max();
-    let now = deployment.map(|deployment| deployment.facts.policy.now).or(now).unwrap_or_default();
-    let package = or_unnamed(printable(&place.deployment));
+    let now = report.deployments.iter().map(|deployment| deployment.context.policy.now).max();
+    let now = deployment.map(|deployment| deployment.context.policy.now).or(now).unwrap_or_default();
+    let package = or_unnamed(printable(&location.deployment));
     let count = |ending: Ending| suite.endings[ending as usize].to_string();
     let (failures, errors, skipped) = (count(Ending::Failure), count(Ending::Error), count(Ending::Skipped));
     let start = BytesStart::new("testsuite").with_attributes([
@@ -245,7 +245,7 @@ fn open(
     xml.write_event(Event::Start(start))?;
     xml.write_event(Event::Text(BytesText::new("\n")))?;
     xml.create_element("properties").write_inner_content(|xml| {
-        for (name, value) in properties(deployment, place, suite) {
+        for (name, value) in properties(deployment, location, suite) {
             let value = printable(&value);
             xml.create_element("property")
                 .with_attributes([("name", name), ("value", value.as_str())])
@@ -264,21 +264,21 @@ fn without_zone(time: DateTime<Utc>) -> String {
 /// What the counts of the suite rest on.
 fn properties(
     deployment: Option<&Deployment>,
-    place: &SourceLocation,
+    location: &SourceLocation,
     suite: &Suite,
 ) -> Vec<(&'static str, String)> {
     let mut properties = Vec::new();
     if let Some(deployment) = deployment {
-        let (run, facts) = (deployment.facts.run, &deployment.facts);
+        let (run, context) = (deployment.context.run, &deployment.context);
         properties.extend([
             ("deployment", run.deployment.clone()),
             ("address", run.address.clone()),
             ("product", run.product.to_string()),
-            ("cutoff", day_or_instant(facts.policy.cutoff)),
+            ("cutoff", day_or_instant(context.policy.cutoff)),
             ("complete", deployment.is_complete().to_string()),
         ]);
     }
-    match &place.part {
+    match &location.part {
         Part::Organization(id) => properties.push(("organization", id.clone())),
         Part::Named => {}
         Part::Incomplete | Part::Waivers => return properties,

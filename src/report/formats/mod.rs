@@ -13,8 +13,8 @@ mod sarif;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-use super::file::beside;
-use super::{Error, FormatError, Writer, wrong};
+use super::file::temp_file_in;
+use super::{Error, FormatError, Writer, failed};
 
 named! {
     /// What a report may be written as.
@@ -59,11 +59,11 @@ impl Format {
 
     /// Begins a file of this format in the folder of the output.
     pub(super) fn start(self, output: &Output) -> Result<Box<dyn Writer>, Error> {
-        self.writer(output).map_err(|why| wrong(&output.path(self), why))
+        self.writer(output).map_err(|why| failed(&output.path(self), why))
     }
 
     fn writer(self, output: &Output) -> Result<Box<dyn Writer>, FormatError> {
-        let file = || beside(&output.out).map(BufWriter::new);
+        let file = || temp_file_in(&output.out).map(BufWriter::new);
         Ok(match self {
             Self::Csv => Box::new(csv::start(file()?, output.csv_raw)?),
             Self::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),

@@ -23,12 +23,12 @@ impl Ndjson {
 }
 
 impl Writer for Ndjson {
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
-        MissingUsers::of_run(facts).try_for_each(|missing| self.write(&missing.record()))
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        MissingUsers::of_run(context).try_for_each(|missing| self.write(&missing.record()))
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
-        self.write(&Record::new(facts, row))
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+        self.write(&Record::new(context, row))
     }
 
     fn end(self: Box<Self>, _: &Report) -> Result<Rendered, FormatError> {

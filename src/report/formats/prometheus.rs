@@ -38,8 +38,8 @@ pub(super) fn start(file: OutputFile) -> impl Writer {
 }
 
 impl Writer for Prometheus {
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
-        let last_complete = facts.store.last_complete(facts.run)?;
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        let last_complete = context.store.last_complete(context.run)?;
         self.counted.push(Counted { keys: Matrix::default(), last_complete });
         Ok(())
     }
@@ -68,11 +68,11 @@ struct Metrics<'a> {
 
 impl<'a> Metrics<'a> {
     fn name(&self) -> &'a str {
-        &self.deployment.facts.run.deployment
+        &self.deployment.context.run.deployment
     }
 
     fn run(&self) -> &'a Run {
-        self.deployment.facts.run
+        self.deployment.context.run
     }
 
     fn summary(&self) -> &'a Summary {
@@ -129,7 +129,7 @@ const COUNTS: [Count; 7] = [
     ("keysunset_users_waived", "Users who could not be read, and for whom a waiver counts.", |it| {
         it.summary().waived_users
     }),
-    ("keysunset_gaps", "Lists of users that were not read to their end.", |it| it.summary().gaps),
+    ("keysunset_gaps", "Lists of users that were not read to their end.", |it| it.summary().incomplete_lists),
     ("keysunset_complete", "1 where the run ended and nobody can have been missed, else 0.", |it| {
         u64::from(it.deployment.is_complete())
     }),

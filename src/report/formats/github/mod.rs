@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use self::step_summary::{StepSummary, append};
 use crate::model::{PersonalKey, User};
 use crate::policy::Severity;
-use crate::report::place::{Locator, SourceLocation};
+use crate::report::location::{Locator, SourceLocation};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{printable, shortened};
 use crate::report::top_n::{Rank, TopN, rank};
@@ -53,10 +53,10 @@ pub(super) fn start(summary_file: Option<PathBuf>) -> Result<impl Writer, Format
 }
 
 impl Writer for Github {
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
-        self.summary.begin(facts);
-        let deployment = printable(&facts.run.deployment);
-        let missing = MissingUsers::of_run(facts);
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        self.summary.begin(context);
+        let deployment = printable(&context.run.deployment);
+        let missing = MissingUsers::of_run(context);
         let message = |it: MissingUsers| format!("{deployment}: {}", wording::not_read(&it.record(), QUOTED));
         let mut messages: Vec<_> = missing.map(message).collect();
         messages.sort();
@@ -71,9 +71,9 @@ impl Writer for Github {
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
-        self.summary.row(facts, row);
-        let user = &row.reading.user;
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+        self.summary.row(context, row);
+        let user = &row.result.user;
         let waived = || match row.waiver {
             Some((waiver, _)) if row.is_waived() => format!("; {}", wording::waived(waiver, QUOTED)),
             Some(_) | None => String::new(),
@@ -86,10 +86,10 @@ impl Writer for Github {
             };
             let locator = &self.locator;
             annotations.push(Subject::Key(judged.severity), Some(key), || {
-                let key = wording::key(&Record::new(facts, row), QUOTED);
+                let key = wording::key(&Record::new(context, row), QUOTED);
                 Annotation {
                     title: format!("{}: {} has a personal API key", judged.severity, name(user)),
-                    message: format!("{}: {key}{}", printable(&facts.run.deployment), waived()),
+                    message: format!("{}: {key}{}", printable(&context.run.deployment), waived()),
                     location: locator.find(user),
                 }
             });
@@ -98,7 +98,7 @@ impl Writer for Github {
             let locator = &self.locator;
             annotations.push(Subject::User, None, || Annotation {
                 title: format!("not read: {}", name(user)),
-                message: wording::not_read(&Record::new(facts, row), QUOTED) + &waived(),
+                message: wording::not_read(&Record::new(context, row), QUOTED) + &waived(),
                 location: locator.find(user),
             });
         }
@@ -106,7 +106,7 @@ impl Writer for Github {
     }
 
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        for issue in &report.lapses {
+        for issue in &report.waiver_issues {
             self.warnings.push(Subject::Waiver, None, || Annotation {
                 title: format!("a waiver: {}", issue.kind),
                 message: printable(&wording::waiver_issue(issue)),

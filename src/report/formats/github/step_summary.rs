@@ -41,20 +41,20 @@ impl StepSummary {
     }
 
     /// Takes what hides users of whom nobody knows.
-    pub(super) fn begin(&mut self, facts: &RunContext) {
-        for missing in MissingUsers::of_run(facts) {
+    pub(super) fn begin(&mut self, context: &RunContext) {
+        for missing in MissingUsers::of_run(context) {
             self.unread.push((), || unread(&missing.record(), missing.source(), false));
         }
     }
 
     /// Takes a row.
-    pub(super) fn row(&mut self, facts: &RunContext, row: &Row) {
-        let user = &row.reading.user;
+    pub(super) fn row(&mut self, context: &RunContext, row: &Row) {
+        let user = &row.result.user;
         if let Some((key, judged)) = row.key.as_ref().filter(|_| row.is_finding) {
             self.keys.push(rank(judged.severity, key), || {
                 let owner = user.username.as_deref().filter(|name| !name.is_empty()).unwrap_or(&user.id);
                 vec![
-                    code(&shortened(&facts.run.deployment, NAME)),
+                    code(&shortened(&context.run.deployment, NAME)),
                     judged.severity.to_string(),
                     code(&shortened(owner, NAME)),
                     code(&shortened(&key.id, NAME)),
@@ -65,7 +65,7 @@ impl StepSummary {
             });
         } else if row.is_unread() {
             let who = user.username.as_deref().unwrap_or(&user.id);
-            self.unread.push((), || unread(&Record::new(facts, row), who, row.is_waived()));
+            self.unread.push((), || unread(&Record::new(context, row), who, row.is_waived()));
         }
     }
 
@@ -91,12 +91,12 @@ impl StepSummary {
         table("Keys that fail, worst first", &KEY, several, keys.into_values(), count, &mut page);
         let count = unread.count();
         table("Not read", &UNREAD, several, unread.into_values(), count, &mut page);
-        let lapses = report.lapses.iter().take(ROWS);
-        let rows = lapses.map(|lapse| {
+        let waiver_issues = report.waiver_issues.iter().take(ROWS);
+        let rows = waiver_issues.map(|issue| {
             vec![
-                lapse.kind.to_string(),
-                code(&shortened(&wording::waiver_issue(lapse), TEXT)),
-                code(&shortened(&lapse.waiver.owner, NAME)),
+                issue.kind.to_string(),
+                code(&shortened(&wording::waiver_issue(issue), TEXT)),
+                code(&shortened(&issue.waiver.owner, NAME)),
             ]
         });
         table(
@@ -104,7 +104,7 @@ impl StepSummary {
             &["", "waiver", "owner"],
             true,
             rows,
-            report.lapses.len() as u64,
+            report.waiver_issues.len() as u64,
             &mut page,
         );
         page
@@ -144,12 +144,12 @@ fn deployments(report: &Report, page: &mut String) {
         cells.extend([cutoff, if whole { "yes" } else { "**no**" }.to_owned()]);
         cells
     };
-    let each = report.deployments.iter().take(ROWS).map(|Deployment { facts, summary }| {
-        let name = code(&shortened(&facts.run.deployment, NAME));
-        row(name, summary, day_or_instant(facts.policy.cutoff), facts.is_whole())
+    let each = report.deployments.iter().take(ROWS).map(|Deployment { context, summary }| {
+        let name = code(&shortened(&context.run.deployment, NAME));
+        row(name, summary, day_or_instant(context.policy.cutoff), context.has_complete_lists())
     });
     let all = (report.deployments.len() > 1)
-        .then(|| row("all of them".to_owned(), &report.total, String::new(), report.is_whole()));
+        .then(|| row("all of them".to_owned(), &report.total, String::new(), report.has_complete_lists()));
     let count = report.deployments.len() as u64 + u64::from(all.is_some());
     table("", &columns, true, all.into_iter().chain(each), count, page);
 }

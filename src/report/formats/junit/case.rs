@@ -55,9 +55,9 @@ pub(super) struct Told<'a> {
 
 impl Case {
     /// `previous` is the user before this one in the order of the deployment.
-    pub(super) fn of(facts: &RunContext, reading: &UserResult, previous: Option<&User>) -> Self {
-        let user = reading.user.clone();
-        let deployment = printable(&facts.run.deployment);
+    pub(super) fn of(context: &RunContext, result: &UserResult, previous: Option<&User>) -> Self {
+        let user = result.user.clone();
+        let deployment = printable(&context.run.deployment);
         let classname = match &user.origin.organization {
             Some(organization) => format!("{deployment}.{}", printable(organization)),
             None => deployment,
@@ -86,8 +86,8 @@ impl Case {
     }
 
     /// Takes a row of the user.
-    pub(super) fn add(&mut self, facts: &RunContext, row: &Row) {
-        let record = Record::new(facts, row);
+    pub(super) fn add(&mut self, context: &RunContext, row: &Row) {
+        let record = Record::new(context, row);
         if let Some((_, judged)) = &row.key {
             self.keys += 1;
             self.waived_keys += u64::from(row.is_waived());
@@ -102,7 +102,7 @@ impl Case {
             let why = wording::not_read(&record, usize::MAX);
             self.line(&why, row);
             if !row.is_waived() {
-                self.unread = Some((row.reading.outcome.status.as_str(), why));
+                self.unread = Some((row.result.outcome.status.as_str(), why));
             }
         }
         if let (Some((waiver, _)), true) = (row.waiver, row.is_waived()) {

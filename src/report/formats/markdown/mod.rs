@@ -73,23 +73,23 @@ fn template_error(error: &minijinja::Error) -> FormatError {
 }
 
 impl Writer for Markdown {
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
-        self.burn_downs.push(burn_down(facts.store, facts.run, facts.policy.cutoff)?);
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        self.burn_downs.push(burn_down(context.store, context.run, context.policy.cutoff)?);
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         let Some((key, judged)) = &row.key else {
             if row.is_unread() {
-                self.unread.push((), || Unread::of(facts, row));
+                self.unread.push((), || Unread::from_row(context, row));
             }
             return Ok(());
         };
-        *self.by_year.entry(Year::of(key.last_use(), judged.verdict, facts.policy.now)).or_default() += 1;
+        *self.by_year.entry(Year::new(key.last_use(), judged.verdict, context.policy.now)).or_default() += 1;
         self.worst.push(rank(judged.severity, key), || {
-            let user = &row.reading.user;
+            let user = &row.result.user;
             let username = user.username.clone().unwrap_or_default();
-            ((facts.run.deployment.clone(), username, user.id.clone()), Key::new(key, judged, row.waiver))
+            ((context.run.deployment.clone(), username, user.id.clone()), Key::new(key, judged, row.waiver))
         });
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Writer for Markdown {
             shown,
             unread: &unread,
             years: by_year.iter().map(|(year, count)| (year.label(), *count)).collect(),
-            ..Page::of(report, &burn_downs)
+            ..Page::new(report, &burn_downs)
         };
         let page = template.get_template(NAME).and_then(|template| template.render(Serde(page)));
         let page = page.map_err(|why| template_error(&why))?;

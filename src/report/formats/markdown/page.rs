@@ -47,7 +47,7 @@ impl Key {
             action: judged.action,
             reason: judged.reason.clone(),
             auditing: key.auditing,
-            waiver: waiver.map(Waived::of),
+            waiver: waiver.map(Waived::new),
         }
     }
 }
@@ -63,7 +63,7 @@ pub(super) struct Waived {
 }
 
 impl Waived {
-    pub(super) fn of((waiver, standing): (&Waiver, WaiverStatus)) -> Self {
+    fn new((waiver, standing): (&Waiver, WaiverStatus)) -> Self {
         Self {
             standing,
             expires: waiver.expires.to_string(),
@@ -76,7 +76,7 @@ impl Waived {
 
 /// A waiver of which something has to be said.
 #[derive(Serialize)]
-pub(super) struct Lapsed {
+pub(super) struct IssueRow {
     pub(super) target: String,
     pub(super) line: u64,
     pub(super) kind: WaiverIssueKind,
@@ -84,13 +84,13 @@ pub(super) struct Lapsed {
     pub(super) owner: String,
 }
 
-impl Lapsed {
-    pub(super) fn of(lapse: &WaiverIssue) -> Self {
-        let waiver = lapse.waiver;
+impl IssueRow {
+    fn new(issue: &WaiverIssue) -> Self {
+        let waiver = issue.waiver;
         Self {
             target: waiver.target.to_string(),
             line: waiver.line,
-            kind: lapse.kind,
+            kind: issue.kind,
             expires: waiver.expires.to_string(),
             owner: waiver.owner.clone(),
         }
@@ -129,7 +129,7 @@ pub(super) enum Year {
 
 impl Year {
     /// Bounded, since the dates are the service's word.
-    pub(super) fn of(last_used: Option<DateTime<Utc>>, verdict: Verdict, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(last_used: Option<DateTime<Utc>>, verdict: Verdict, now: DateTime<Utc>) -> Self {
         match last_used {
             None if verdict == Verdict::NeverUsed => Self::Never,
             None => Self::Unknown,
@@ -177,7 +177,7 @@ pub(super) struct Page<'a> {
     pub(super) unread: &'a [Unread],
     pub(super) gaps: Vec<Unread>,
     /// Waivers that ended, will soon, or match nothing.
-    pub(super) lapses: Vec<Lapsed>,
+    pub(super) lapses: Vec<IssueRow>,
     /// Rows of `keys.csv`, and so of `keys.ndjson`.
     pub(super) rows: u64,
     /// Of those, rows that stand for users whose names nobody could learn.
@@ -243,9 +243,9 @@ pub(super) struct Guide {
 }
 
 impl Unread {
-    pub(super) fn new(facts: &RunContext, username: String, id: String, outcome: &Outcome) -> Self {
+    fn new(context: &RunContext, username: String, id: String, outcome: &Outcome) -> Self {
         Self {
-            deployment: facts.run.deployment.clone(),
+            deployment: context.run.deployment.clone(),
             username,
             id,
             status: outcome.status,
@@ -256,39 +256,39 @@ impl Unread {
         }
     }
 
-    pub(super) fn of(facts: &RunContext, row: &Row) -> Self {
-        let user = &row.reading.user;
+    pub(super) fn from_row(context: &RunContext, row: &Row) -> Self {
+        let user = &row.result.user;
         let who = Self::new(
-            facts,
+            context,
             user.username.clone().unwrap_or_default(),
             user.id.clone(),
-            &row.reading.outcome,
+            &row.result.outcome,
         );
-        Self { waiver: row.waiver.map(Waived::of), ..who }
+        Self { waiver: row.waiver.map(Waived::new), ..who }
     }
 
-    pub(super) fn of_gap(facts: &RunContext, gap: &IncompleteList) -> Self {
-        Self::new(facts, gap.source.clone(), String::new(), &gap.outcome)
+    fn from_list(context: &RunContext, list: &IncompleteList) -> Self {
+        Self::new(context, list.source.clone(), String::new(), &list.outcome)
     }
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn of(report: &'a Report<'a>, burn_downs: &'a [BurnDown]) -> Self {
+    pub(super) fn new(report: &'a Report<'a>, burn_downs: &'a [BurnDown]) -> Self {
         let total = &report.total;
         let each = report.deployments.iter().zip(burn_downs);
-        let deployments: Vec<_> = each.map(|(it, burn_down)| Deployment::of(it, burn_down)).collect();
-        let mut guides: Vec<_> = report.deployments.iter().map(|it| Guide::of(it.facts.run)).collect();
+        let deployments: Vec<_> = each.map(|(it, burn_down)| Deployment::new(it, burn_down)).collect();
+        let mut guides: Vec<_> = report.deployments.iter().map(|it| Guide::new(it.context.run)).collect();
         guides.sort();
         guides.dedup();
         let rows_of_nobody =
-            total.gaps + deployments.iter().filter(|it| it.finished.is_none()).count() as u64;
+            total.incomplete_lists + deployments.iter().filter(|it| it.finished.is_none()).count() as u64;
         Self {
-            lapses: report.lapses.iter().map(Lapsed::of).collect(),
+            lapses: report.waiver_issues.iter().map(IssueRow::new).collect(),
             rows: total.keys + total.without_keys + total.unread() + rows_of_nobody,
             rows_of_nobody,
             complete: report.is_complete(),
             finished: deployments.iter().all(|deployment| deployment.finished.is_some()),
-            total: Totals::of(total),
+            total: Totals::new(total),
             cutoff: deployments.first().map_or_else(String::new, |deployment| deployment.cutoff.clone()),
             read_statuses: counts(ReadStatus::ALL, ReadStatus::as_str, |it| total.users(it)),
             verdicts: counts(Verdict::ALL, Verdict::as_str, |it| total.verdict(it)),
@@ -301,7 +301,9 @@ impl<'a> Page<'a> {
             gaps: report
                 .deployments
                 .iter()
-                .flat_map(|it| it.facts.gaps.iter().map(|gap| Unread::of_gap(&it.facts, gap)))
+                .flat_map(|it| {
+                    it.context.incomplete_lists.iter().map(|list| Unread::from_list(&it.context, list))
+                })
                 .collect(),
             deployments,
             guides,
@@ -310,9 +312,9 @@ impl<'a> Page<'a> {
 }
 
 impl<'a> Deployment<'a> {
-    pub(super) fn of(deployment: &'a crate::report::Deployment<'a>, burn_down: &'a BurnDown) -> Self {
-        let crate::report::Deployment { facts, summary } = deployment;
-        let run = facts.run;
+    fn new(deployment: &'a crate::report::Deployment<'a>, burn_down: &'a BurnDown) -> Self {
+        let crate::report::Deployment { context, summary } = deployment;
+        let run = context.run;
         Self {
             name: &run.deployment,
             address: &run.address,
@@ -322,24 +324,24 @@ impl<'a> Deployment<'a> {
             tool_version: &run.tool_version,
             started: rfc3339(run.started_at),
             finished: run.finished_at.map(rfc3339),
-            cutoff: day_or_instant(facts.policy.cutoff),
-            active_within: facts.policy.active_within,
+            cutoff: day_or_instant(context.policy.cutoff),
+            active_within: context.policy.active_within,
             sources: &run.settings.sources,
             requests: &run.settings.requests,
             clock_skew: run.clock_skew,
             burn_down,
-            unseen: facts
+            unseen: context
                 .ratchet
                 .map_or(0, |ratchet| ratchet.count.saturating_sub(summary.keys - summary.new)),
-            compared_with: facts.ratchet.map(|ratchet| ratchet.name.as_str()),
+            compared_with: context.ratchet.map(|ratchet| ratchet.name.as_str()),
             complete: deployment.is_complete(),
-            total: Totals::of(summary),
+            total: Totals::new(summary),
         }
     }
 }
 
 impl Totals {
-    pub(super) fn of(summary: &Summary) -> Self {
+    fn new(summary: &Summary) -> Self {
         Self {
             requested: summary.requested(),
             read: summary.read(),
@@ -358,7 +360,7 @@ impl Totals {
 }
 
 impl Guide {
-    pub(super) fn of(run: &Run) -> Self {
+    fn new(run: &Run) -> Self {
         let version = run.service_version.as_deref();
         Self {
             product: run.product.title(),

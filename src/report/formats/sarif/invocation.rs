@@ -8,7 +8,7 @@ use super::ranked::RankedResults;
 use super::rules::{Notice, reference};
 use crate::model::rfc3339;
 use crate::policy::day_or_instant;
-use crate::report::place::SourceLocation;
+use crate::report::location::SourceLocation;
 use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{Deployment, Report, Row, RunContext};
@@ -55,9 +55,9 @@ impl Notification {
 }
 
 impl Invocations {
-    pub(super) fn begin(&mut self, facts: &RunContext) {
+    pub(super) fn begin(&mut self, context: &RunContext) {
         self.all.push(Troubles::default());
-        for missing in MissingUsers::of_run(facts) {
+        for missing in MissingUsers::of_run(context) {
             self.note(|| {
                 let (notice, record) = (Notice::Unknown(missing.unknown()), missing.record());
                 Notification {
@@ -69,11 +69,11 @@ impl Invocations {
     }
 
     /// Takes a row without a key.
-    pub(super) fn row(&mut self, row: &Row, record: &Record, place: impl FnOnce() -> SourceLocation) {
+    pub(super) fn row(&mut self, row: &Row, record: &Record, location: impl FnOnce() -> SourceLocation) {
         if row.is_unread() {
             let level = if row.is_waived() { "note" } else { "error" };
             self.note(|| Notification {
-                locations: vec![Location::of(record, &place())],
+                locations: vec![Location::of(record, &location())],
                 properties: fields(record),
                 ..Notification::new(Notice::Unknown(Unknown::User), level, &wording::row(record))
             });
@@ -93,10 +93,10 @@ impl Invocations {
     /// As SARIF has them. What is of no one deployment stands with the first.
     pub(super) fn told(self, report: &Report, found: &RankedResults) -> Vec<Value> {
         let mut configuration: Vec<_> = report
-            .lapses
+            .waiver_issues
             .iter()
-            .map(|lapse| {
-                Notification::new(Notice::Waiver(lapse.kind), "warning", &wording::waiver_issue(lapse))
+            .map(|issue| {
+                Notification::new(Notice::Waiver(issue.kind), "warning", &wording::waiver_issue(issue))
             })
             .collect();
         let mut left_out = left_out(found);
@@ -139,11 +139,11 @@ fn fields(record: &Record) -> Value {
 }
 
 fn invocation(deployment: &Deployment, execution: &[Notification], configuration: &[Notification]) -> Value {
-    let Deployment { facts, summary } = deployment;
-    let run = facts.run;
+    let Deployment { context, summary } = deployment;
+    let run = context.run;
     let mut invocation = json!({
         // GitHub refuses what was no success, and would take the keys of whom it does not find in it for gone.
-        "executionSuccessful": facts.is_whole() && summary.is_accounted_for(),
+        "executionSuccessful": context.has_complete_lists() && summary.is_complete_or_waived(),
         "startTimeUtc": rfc3339(run.started_at),
         "toolExecutionNotifications": execution,
         "toolConfigurationNotifications": configuration,
@@ -155,8 +155,8 @@ fn invocation(deployment: &Deployment, execution: &[Notification], configuration
             "credential": run.credential,
             "tool_version": run.tool_version,
             "sources": run.settings.sources,
-            "cutoff": day_or_instant(facts.policy.cutoff),
-            "active_within": facts.policy.active_within,
+            "cutoff": day_or_instant(context.policy.cutoff),
+            "active_within": context.policy.active_within,
             "certificates_not_verified": run.settings.requests.certificates_not_verified,
             "in_the_clear": run.settings.requests.in_the_clear,
             "users": summary.requested(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::place::SourceLocation;
+use crate::report::location::SourceLocation;
 use crate::report::record::Record;
 use crate::report::text::printable;
 
@@ -56,7 +56,7 @@ struct LogicalLocation {
 
 impl Location {
     /// Of a key, or of a user without one.
-    pub(super) fn of(record: &Record, place: &SourceLocation) -> Self {
+    pub(super) fn of(record: &Record, location: &SourceLocation) -> Self {
         let user = record.user_id.or(record.username).unwrap_or_default();
         let (name, kind) = match record.key_id {
             Some(key) => (key, "personalApiKey"),
@@ -66,8 +66,8 @@ impl Location {
         let way: Vec<_> = way.into_iter().flatten().map(printable).collect();
         Self {
             physical_location: PhysicalLocation {
-                artifact_location: ArtifactLocation { uri: place.uri() },
-                region: Region { start_line: place.line },
+                artifact_location: ArtifactLocation { uri: location.uri() },
+                region: Region { start_line: location.line },
             },
             logical_locations: [LogicalLocation {
                 name: printable(name),

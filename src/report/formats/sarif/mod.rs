@@ -17,7 +17,7 @@ use serde_json::json;
 use self::invocation::Invocations;
 use self::ranked::RankedResults;
 use self::result::Found;
-use crate::report::place::Locator;
+use crate::report::location::Locator;
 use crate::report::record::Record;
 use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
@@ -30,7 +30,7 @@ const MOST: u64 = 25_000;
 
 struct Sarif {
     file: OutputFile,
-    places: Locator,
+    locator: Locator,
     found: RankedResults,
     invocations: Invocations,
 }
@@ -38,23 +38,23 @@ struct Sarif {
 /// `out` is where the results wait.
 pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
     let found = RankedResults::new(out, MOST)?;
-    Ok(Sarif { file, places: Locator::here(), found, invocations: Invocations::default() })
+    Ok(Sarif { file, locator: Locator::here(), found, invocations: Invocations::default() })
 }
 
 impl Writer for Sarif {
-    fn begin(&mut self, facts: &RunContext) -> Result<(), FormatError> {
-        self.invocations.begin(facts);
+    fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        self.invocations.begin(context);
         Ok(())
     }
 
-    fn row(&mut self, facts: &RunContext, row: &Row) -> Result<(), FormatError> {
-        let record = Record::new(facts, row);
-        let place = || self.places.of(&row.reading.user);
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+        let record = Record::new(context, row);
+        let location = || self.locator.of(&row.result.user);
         let Some((_, judged)) = &row.key else {
-            self.invocations.row(row, &record, place);
+            self.invocations.row(row, &record, location);
             return Ok(());
         };
-        self.found.put(judged.severity, row.is_waived(), || Found::of(&record, row, judged, &place()))?;
+        self.found.put(judged.severity, row.is_waived(), || Found::of(&record, row, judged, &location()))?;
         Ok(())
     }
 

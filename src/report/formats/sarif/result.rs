@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::message::{Location, Message};
 use crate::policy::{Judgement, Severity, Verdict};
-use crate::report::place::{SourceLocation, identity};
+use crate::report::location::{SourceLocation, identity};
 use crate::report::record::Record;
 use crate::report::text::printable;
 use crate::report::{Row, wording};
@@ -54,7 +54,12 @@ struct Properties<'a> {
 }
 
 impl<'a> Found<'a> {
-    pub(super) fn of(record: &'a Record<'a>, row: &Row, judged: &Judgement, place: &SourceLocation) -> Self {
+    pub(super) fn of(
+        record: &'a Record<'a>,
+        row: &Row,
+        judged: &Judgement,
+        location: &SourceLocation,
+    ) -> Self {
         let identity = identity(record, judged.verdict.as_str());
         let (line_hash, _) = identity.split_at(16);
         let waiver = row.waiver.filter(|_| row.is_waived());
@@ -63,7 +68,7 @@ impl<'a> Found<'a> {
             rule_index: judged.verdict as usize,
             level: level(judged.severity),
             message: Message::of(&wording::row(record)),
-            locations: [Location::of(record, place)],
+            locations: [Location::of(record, location)],
             partial_fingerprints: PartialFingerprints {
                 primary_location_line_hash: format!("{line_hash}:1"),
                 deployment_key_rule: identity,

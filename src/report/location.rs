@@ -152,8 +152,8 @@ mod tests {
             ("my users#1?.txt", "my users#1?.txt", "my%20users%231%3F.txt"),
             ("é:100%.txt", "é:100%.txt", "%C3%A9%3A100%25.txt"),
         ] {
-            let place = seen_from("/checkout/repo", list, 7);
-            assert_eq!((&place.path()[..], &place.uri()[..], place.line), (path, uri, 7), "{list}");
+            let location = seen_from("/checkout/repo", list, 7);
+            assert_eq!((&location.path()[..], &location.uri()[..], location.line), (path, uri, 7), "{list}");
         }
         assert_eq!(seen_from("C:\\ci\\repo", "C:\\ci\\repo\\lists\\users.txt", 7).path(), "lists/users.txt");
     }
@@ -185,12 +185,12 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_a_list_is_called_its_place_stays_below_the_folder(list in "[a-c./\\\\: %é-]{0,12}") {
-            let place = seen_from("/a/b", &list, 1);
-            let path = place.path();
+            let location = seen_from("/a/b", &list, 1);
+            let path = location.path();
             prop_assert!(!path.is_empty() && !path.starts_with('/'));
             prop_assert!(path.split('/').all(|step| !["", ".", ".."].contains(&step)), "{}", path);
             let base = url::Url::parse("http://host/a/b/").unwrap();
-            let joined = base.join(&place.uri()).unwrap();
+            let joined = base.join(&location.uri()).unwrap();
             prop_assert!(joined.path().starts_with("/a/b/") && joined.query().is_none(), "{}", joined);
         }
     }

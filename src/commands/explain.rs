@@ -1,7 +1,6 @@
 //! `keysunset explain`: everything that is known of one key, from its fields to the entry that would waive it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use chrono::Days;
 
@@ -13,6 +12,7 @@ use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::{PersonalKey, Suffix, UserResult, object_id, rfc3339};
 use crate::policy::{FailOn, Judgement, Policy, Severity, day_or_instant};
+use crate::report::terminal::LabelledLines;
 use crate::report::text::printable;
 use crate::store::{KeyOccurrence, Run, Store};
 use crate::waivers::{Target, Waiver, WaiverStatus, Waivers, entry_to_paste};
@@ -27,33 +27,34 @@ const TO_PASTE: Days = Days::new(90);
 pub fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
     let cli::Explain { key, cutoff, active_within, waivers, store } = args;
     let policy = PolicyArgs { cutoff, active_within, waivers, ..PolicyArgs::default() };
-    let view = &ReportSettings::for_store(store, policy, context.env)?;
+    let settings = &ReportSettings::for_store(store, policy, context.env)?;
     let key_id = key.as_str();
-    let waivers = super::waivers(view, context.clock)?;
-    let store = Store::open(&view.store)?;
+    let waivers = super::waivers(settings, context.clock)?;
+    let store = Store::open(&settings.store)?;
     let occurrences = store.occurrences(key_id)?;
     if occurrences.is_empty() {
         return Err(Error::input(format!(
             "no run in {} has seen a key {}",
-            view.store.display(),
+            settings.store.display(),
             printable(key_id)
         ))
         .help("the column key_id of keys.csv has them; a key of a user who could not be read is in no run"));
     }
-    let mut page = Page(String::new());
+    let mut page = LabelledLines::default();
     // Newest first, one deployment after the other: two may have keys of the same id.
     let deployments: BTreeSet<_> = occurrences.iter().map(|seen| seen.run.deployment.as_str()).collect();
     for deployment in deployments {
         let seen: Vec<_> = occurrences.iter().filter(|seen| seen.run.deployment == deployment).collect();
-        page.explain(&store, &seen, view, &waivers)?;
+        explain(&mut page, &store, &seen, settings, &waivers)?;
     }
+    let mut text = page.into_text();
     let newest = &occurrences[0];
     let is_waived = waivers.of_key(&newest.key.id, &newest.run.deployment).is_some();
     if let Some(entry) = entry(newest, context.clock).filter(|_| !is_waived) {
-        page.0.push_str("\nTo waive it, paste this into the file of --waivers, and fill it in:\n\n");
-        page.0.push_str(&entry);
+        text.push_str("\nTo waive it, paste this into the file of --waivers, and fill it in:\n\n");
+        text.push_str(&entry);
     }
-    print(&page.0)?;
+    print(&text)?;
     Ok(Exit::Clean)
 }
 
@@ -65,64 +66,52 @@ fn entry(seen: &KeyOccurrence, clock: Clock) -> Option<String> {
     Some(entry_to_paste(&Target::Key(id), expires, &comment))
 }
 
-struct Page(String);
+/// What one deployment's runs have of it, newest first.
+fn explain(
+    page: &mut LabelledLines,
+    store: &Store,
+    seen: &[&KeyOccurrence],
+    settings: &ReportSettings,
+    waivers: &Waivers,
+) -> Result<(), Error> {
+    let KeyOccurrence { run, result, key } = seen[0];
+    let policy = judged_by(run, settings);
+    let judged = policy.judge(key);
+    let waiver = waivers.of_key(&key.id, &run.deployment);
+    page.line("key", printable(&key.id));
+    fields(page, run, result, key, &policy);
+    page.line("seen", format!("in {}", run_label(run)));
+    page.line("now", still_there(store, run, result, &key.id)?);
+    page.line("verdict", judged.verdict);
+    page.line("severity", format!("{}, so {}", judged.severity, judged.action));
+    page.line("rule", rule(&policy, &judged));
+    page.line("arithmetic", &judged.reason);
+    page.line("waiver", waiver_status(waiver, &policy));
+    let counts = FailOn::ALL.iter().filter(|which| which.counts(key, judged.verdict));
+    let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
+    let is_waived = waiver.is_some_and(|it| it.status(policy.now) != WaiverStatus::Expired);
+    let but = if is_waived { ", were it not waived" } else { "" };
+    page.line("fails", format!("the gate with --fail-on {}{but}", counts.join(", ")));
+    page.lines("history", seen.iter().map(|seen| past(seen, settings)));
+    Ok(())
+}
 
-impl Page {
-    fn line(&mut self, label: &str, value: impl std::fmt::Display) {
-        // Writing to a string can't fail.
-        let _ = writeln!(self.0, "  {label:<12}{value}");
+fn fields(page: &mut LabelledLines, run: &Run, result: &UserResult, key: &PersonalKey, policy: &Policy) {
+    let unknown = || "the service does not say".to_owned();
+    let ago = |time| format!("{}, {} days before the run", rfc3339(time), policy.days_since(time));
+    page.line("ends in", key.suffix.as_ref().map_or("unknown", Suffix::as_str));
+    page.line("deployment", format!("{} ({})", printable(&run.deployment), run.product.title()));
+    page.line("owner", owner(result));
+    if let Some(organization) = &result.user.origin.organization {
+        page.line("org", printable(organization));
     }
-
-    /// What one deployment's runs say, newest first.
-    fn explain(
-        &mut self,
-        store: &Store,
-        seen: &[&KeyOccurrence],
-        view: &ReportSettings,
-        waivers: &Waivers,
-    ) -> Result<(), Error> {
-        let KeyOccurrence { run, result, key } = seen[0];
-        let policy = judged_by(run, view);
-        let judged = policy.judge(key);
-        self.line("key", printable(&key.id));
-        self.fields(run, result, key, &policy);
-        self.line("seen", format!("in {}", called(run)));
-        self.line("now", still_there(store, run, result, &key.id)?);
-        self.line("verdict", judged.verdict);
-        self.line("severity", format!("{}, so {}", judged.severity, judged.action));
-        self.line("rule", rule(&policy, &judged));
-        self.line("arithmetic", &judged.reason);
-        self.line("waiver", told(waivers.of_key(&key.id, &run.deployment), &policy));
-        let counts = FailOn::ALL.iter().filter(|which| which.counts(key, judged.verdict));
-        let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
-        let waived = waivers
-            .of_key(&key.id, &run.deployment)
-            .is_some_and(|it| it.status(policy.now) != WaiverStatus::Expired);
-        let but = if waived { ", were it not waived" } else { "" };
-        self.line("fails", format!("the gate with --fail-on {}{but}", counts.join(", ")));
-        for (at, seen) in seen.iter().enumerate() {
-            self.line(if at == 0 { "history" } else { "" }, past(seen, view));
-        }
-        Ok(())
-    }
-
-    fn fields(&mut self, run: &Run, result: &UserResult, key: &PersonalKey, policy: &Policy) {
-        let unknown = || "the service does not say".to_owned();
-        let ago = |time| format!("{}, {} days before the run", rfc3339(time), policy.days_since(time));
-        self.line("ends in", key.suffix.as_ref().map_or("unknown", Suffix::as_str));
-        self.line("deployment", format!("{} ({})", printable(&run.deployment), run.product.title()));
-        self.line("owner", owner(result));
-        if let Some(organization) = &result.user.origin.organization {
-            self.line("org", printable(organization));
-        }
-        self.line("description", printable(&key.description));
-        self.line("enabled", key.enabled.map_or_else(unknown, |is| if is { "yes" } else { "no" }.to_owned()));
-        self.line("created", key.created_at.map_or_else(unknown, ago));
-        self.line("last used", key.last_used.map_or_else(unknown, ago));
-        self.line("uses", key.used_count.map_or_else(unknown, |count| count.to_string()));
-        if key.auditing {
-            self.line("", "this audit used it, and so moved its last use and its count");
-        }
+    page.line("description", printable(&key.description));
+    page.line("enabled", key.enabled.map_or_else(unknown, |is| if is { "yes" } else { "no" }.to_owned()));
+    page.line("created", key.created_at.map_or_else(unknown, ago));
+    page.line("last used", key.last_used.map_or_else(unknown, ago));
+    page.line("uses", key.used_count.map_or_else(unknown, |count| count.to_string()));
+    if key.auditing {
+        page.line("", "this audit used it, and so moved its last use and its count");
     }
 }
 
@@ -133,7 +122,7 @@ fn owner(result: &UserResult) -> String {
     }
 }
 
-fn called(run: &Run) -> String {
+fn run_label(run: &Run) -> String {
     format!("run {} of {}", run.id, rfc3339(run.started_at))
 }
 
@@ -153,7 +142,7 @@ fn rule(policy: &Policy, judged: &Judgement) -> String {
     }
 }
 
-fn told(waiver: Option<&Waiver>, policy: &Policy) -> String {
+fn waiver_status(waiver: Option<&Waiver>, policy: &Policy) -> String {
     let Some(waiver) = waiver else { return "none".to_owned() };
     let ticket = waiver.ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
     let ends = match waiver.status(policy.now) {
@@ -172,7 +161,7 @@ fn still_there(store: &Store, seen: &Run, result: &UserResult, key_id: &str) -> 
         return Ok("that is the newest run".to_owned());
     };
     let read = store.result_of(newest, &result.user)?;
-    let run = called(newest);
+    let run = run_label(newest);
     Ok(match read {
         Some(read) if read.keys.iter().any(|key| key.id == key_id) => format!("it is in {run}"),
         Some(read) if read.outcome.status.is_complete() => {
@@ -183,14 +172,14 @@ fn still_there(store: &Store, seen: &Run, result: &UserResult, key_id: &str) -> 
     })
 }
 
-/// One run's view of it, in a line.
-fn past(seen: &KeyOccurrence, view: &ReportSettings) -> String {
+/// One run's settings of it, in a line.
+fn past(seen: &KeyOccurrence, settings: &ReportSettings) -> String {
     let KeyOccurrence { run, key, .. } = seen;
     let enabled = if key.is_enabled() { "enabled" } else { "disabled" };
     let last = key.last_use().map_or_else(|| "at no known time".to_owned(), rfc3339);
     let count = key
         .used_count
         .map_or_else(|| "an unknown number of times".to_owned(), |count| format!("{count} times"));
-    let severity = judged_by(run, view).severity(key);
-    format!("{}: {enabled}, used {count}, last {last}: {severity}", called(run))
+    let severity = judged_by(run, settings).severity(key);
+    format!("{}: {enabled}, used {count}, last {last}: {severity}", run_label(run))
 }

@@ -1,7 +1,6 @@
-//! `keysunset prune`: lets old runs go, and gives their room back.
+//! `keysunset prune`: deletes old runs, and gives their disk space back.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::prunable;
 use crate::model::rfc3339;
+use crate::report::terminal::LabelledLines;
 use crate::report::text::printable;
 use crate::store::{self, Removed, Run, Store};
 
@@ -29,11 +29,10 @@ pub fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
         Store::open_to_prune(path).map_err(|why| busy(why, path))?
     };
     let prunable = prunable(&store, keep)?;
-    let mut told = list(&store, &prunable, keep)?;
+    let mut page = list(&store, &prunable, keep)?;
     if dry_run {
-        // Writing to a string can't fail.
-        let _ = writeln!(told, "  nothing was removed: --dry-run");
-        return print(&told).map(|()| Exit::Clean);
+        page.unlabelled("  nothing was removed: --dry-run");
+        return print(&page.into_text()).map(|()| Exit::Clean);
     }
     let before = size(path);
     let Removed { users, keys } = store.remove(&prunable)?;
@@ -44,10 +43,10 @@ pub fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     })?;
     drop(store);
     let later = if shrunk { "" } else { "; it gets smaller once nobody reads it" };
-    let _ = writeln!(told, "  removed     {users} users and {keys} keys of {} runs", prunable.len());
-    let _ = writeln!(told, "  store       {}: {} bytes, before {before}{later}", path.display(), size(path));
+    page.line("removed", format!("{users} users and {keys} keys of {} runs", prunable.len()));
+    page.line("store", format!("{}: {} bytes, before {before}{later}", path.display(), size(path)));
     if !context.quiet {
-        print(&told)?;
+        print(&page.into_text())?;
     }
     Ok(Exit::Clean)
 }
@@ -62,22 +61,22 @@ fn busy(why: store::Error, path: &Path) -> Error {
     }
 }
 
-/// What stays and what goes, deployment by deployment.
-fn list(store: &Store, prunable: &[Run], keep: NonZeroUsize) -> Result<String, Error> {
+/// Which runs stay and which are deleted, deployment by deployment.
+fn list(store: &Store, prunable: &[Run], keep: NonZeroUsize) -> Result<LabelledLines, Error> {
     let mut sides: BTreeMap<String, (Vec<Run>, Vec<Run>)> = BTreeMap::new();
     for run in store.runs()?.into_iter().rev() {
         let (stays, goes) = sides.entry(run.deployment.clone()).or_default();
         if prunable.iter().any(|it| it.id == run.id) { goes.push(run) } else { stays.push(run) }
     }
-    let mut told = String::new();
+    let mut page = LabelledLines::default();
     for (deployment, (stays, goes)) in sides {
-        let _ = writeln!(told, "{}", printable(&deployment));
+        page.unlabelled(printable(&deployment));
         let kept =
             if stays.len() > keep.get() { ", the first of them for being the last complete one" } else { "" };
-        let _ = writeln!(told, "  stays       {}{kept}", runs(&stays));
-        let _ = writeln!(told, "  goes        {}", runs(&goes));
+        page.line("stays", format!("{}{kept}", runs(&stays)));
+        page.line("goes", runs(&goes));
     }
-    Ok(told)
+    Ok(page)
 }
 
 fn runs(runs: &[Run]) -> String {

@@ -1,6 +1,6 @@
 //! The summary on the terminal: a few aligned lines, what was written where, and what to do next.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use super::{Deployment, Report, ReportFile, Summary, text, waiver_issue};
 use crate::model::ReadStatus;
@@ -10,7 +10,7 @@ use crate::ratchet::Ratchet;
 /// The lines, with a line break at the end of each.
 #[must_use]
 pub fn summary(report: &Report, files: &[ReportFile], next: &str) -> String {
-    let mut page = Page(String::new());
+    let mut page = LabelledLines::default();
     for Deployment { context, summary } in &report.deployments {
         let run = context.run;
         let version =
@@ -46,19 +46,38 @@ pub fn summary(report: &Report, files: &[ReportFile], next: &str) -> String {
     for issue in &report.waiver_issues {
         page.line("warning", waiver_issue(issue));
     }
-    for (at, file) in files.iter().enumerate() {
-        page.line(if at == 0 { "written" } else { "" }, file.path.display().to_string());
-    }
+    page.lines("written", files.iter().map(|file| file.path.display()));
     page.line("next", next);
-    page.0
+    page.into_text()
 }
 
-struct Page(String);
+/// The lines of a page for a terminal, each a label and its value.
+#[derive(Default)]
+pub struct LabelledLines(String);
 
-impl Page {
-    fn line(&mut self, label: &str, value: impl std::fmt::Display) {
+impl LabelledLines {
+    /// Adds a line.
+    pub fn line(&mut self, label: &str, value: impl Display) {
         // Writing to a string can't fail.
         let _ = writeln!(self.0, "  {label:<12}{value}");
+    }
+
+    /// Adds a line a value, with the label on the first.
+    pub fn lines<T: Display>(&mut self, label: &str, values: impl IntoIterator<Item = T>) {
+        for (at, value) in values.into_iter().enumerate() {
+            self.line(if at == 0 { label } else { "" }, value);
+        }
+    }
+
+    /// Adds a line without a label, from the margin on.
+    pub fn unlabelled(&mut self, line: impl Display) {
+        let _ = writeln!(self.0, "{line}");
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
     }
 }
 

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use super::Sections;
 use crate::history::diff::{Change, ChangeKind, KeyVersions, RunPair};
+use crate::history::{RunStats, RunSummary};
 use crate::model::{Suffix, rfc3339};
+use crate::report::terminal::LabelledLines;
 use crate::report::text::{code, printable, shortened};
 
 /// Characters of a description for a terminal.
@@ -27,16 +29,16 @@ pub(super) fn text_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
 }
 
 pub(super) fn text(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
-    writeln!(out, "{}", printable(&pair.after.run.deployment))?;
-    for (label, summary) in [("from", &pair.before), ("to", &pair.after)] {
-        let (run, stats) = (&summary.run, &summary.stats);
-        let (started, users, unread) = (rfc3339(run.started_at), stats.users, stats.unread);
-        write!(out, "  {label:<12}run {} of {started}: {users} users, {unread} not read, ", run.id)?;
-        writeln!(out, "{} keys, {} of them enabled", stats.keys, stats.enabled)?;
+    let mut page = LabelledLines::default();
+    page.unlabelled(printable(&pair.after.run.deployment));
+    for (label, RunSummary { run, stats, .. }) in [("from", &pair.before), ("to", &pair.after)] {
+        let RunStats { users, unread, keys, enabled, .. } = stats;
+        let of_keys = format!("{keys} keys, {enabled} of them enabled");
+        let started = rfc3339(run.started_at);
+        page.line(label, format!("run {} of {started}: {users} users, {unread} not read, {of_keys}", run.id));
     }
-    for (at, caveat) in pair.caveats().iter().enumerate() {
-        writeln!(out, "  {:<12}{}", if at == 0 { "but" } else { "" }, printable(caveat))?;
-    }
+    page.lines("but", pair.caveats().iter().map(|caveat| printable(caveat)));
+    write!(out, "{}", page.into_text())?;
     write_sections(out, sections, |out, kind, count| {
         let (title, remark) = heading(kind);
         let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
@@ -62,11 +64,10 @@ pub(super) fn markdown(out: &mut dyn Write, pair: &RunPair, sections: &mut Secti
     writeln!(out, "## What changed in {}\n", code(&pair.after.run.deployment))?;
     writeln!(out, "| | Run | Started | Users | Not read | Keys | Enabled |")?;
     writeln!(out, "|---|--:|---|--:|--:|--:|--:|")?;
-    for (side, summary) in [("from", &pair.before), ("to", &pair.after)] {
-        let (run, stats) = (&summary.run, &summary.stats);
-        let (started, users, unread) = (rfc3339(run.started_at), stats.users, stats.unread);
-        write!(out, "| {side} | {} | {started} | {users} | {unread} | ", run.id)?;
-        writeln!(out, "{} | {} |", stats.keys, stats.enabled)?;
+    for (side, RunSummary { run, stats, .. }) in [("from", &pair.before), ("to", &pair.after)] {
+        let RunStats { users, unread, keys, enabled, .. } = stats;
+        let started = rfc3339(run.started_at);
+        writeln!(out, "| {side} | {} | {started} | {users} | {unread} | {keys} | {enabled} |", run.id)?;
     }
     let caveats = pair.caveats();
     if !caveats.is_empty() {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::DeploymentRuns;
 use crate::history::{BurnDown, RunSummary, forecast, sparkline};
 use crate::model::rfc3339;
+use crate::report::terminal::LabelledLines;
 use crate::report::text::{code, printable};
 
 /// The columns but the last, and whether they hold numbers. The last says whether the run is complete.
@@ -47,7 +48,8 @@ pub(super) fn text(deployments: &[DeploymentRuns]) -> String {
 }
 
 fn text_block(deployment: &DeploymentRuns) -> String {
-    let mut page = format!("{}\n", printable(deployment.name()));
+    let mut page = LabelledLines::default();
+    page.unlabelled(printable(deployment.name()));
     let rows: Vec<_> = deployment.0.iter().map(cells).collect();
     let width = |at: usize| {
         rows.iter().map(|row| row[at].len()).chain([COLUMNS[at].0.len()]).max().unwrap_or_default()
@@ -58,25 +60,18 @@ fn text_block(deployment: &DeploymentRuns) -> String {
             if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         });
         let line = format!("  {}  {last}", padded.collect::<Vec<_>>().join("  "));
-        page.push_str(line.trim_end());
-        page.push('\n');
+        page.unlabelled(line.trim_end());
     };
     row(&COLUMNS.map(|(name, _)| name.to_lowercase()), &LAST_COLUMN.to_lowercase());
     for (summary, cells) in deployment.0.iter().zip(&rows) {
         row(cells, &summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("no: {missing}")));
     }
-    page.push('\n');
-    let mut line = |label: &str, value: &str| {
-        // Writing to a string can't fail.
-        let _ = writeln!(page, "  {label:<12}{value}");
-    };
-    line("keys left", &sparkline(&deployment.keys()));
-    line("not read", &sparkline(&deployment.unread()));
-    line("forecast", &forecast(&deployment.0).to_string());
-    for (at, note) in deployment.notes().iter().enumerate() {
-        line(if at == 0 { "note" } else { "" }, note);
-    }
-    page
+    page.unlabelled("");
+    page.line("keys left", sparkline(&deployment.keys()));
+    page.line("not read", sparkline(&deployment.unread()));
+    page.line("forecast", forecast(&deployment.0));
+    page.lines("note", deployment.notes());
+    page.into_text()
 }
 
 /// One section a deployment.

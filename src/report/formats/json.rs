@@ -240,7 +240,7 @@ fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, count: impl Fn(T) -> 
 /// A waiver of which something has to be said.
 #[derive(Serialize)]
 struct IssueRow<'a> {
-    issue: WaiverIssueKind,
+    lapse: WaiverIssueKind,
     line: u64,
     key_id: Option<&'a str>,
     user: Option<&'a str>,
@@ -260,7 +260,7 @@ impl<'a> IssueRow<'a> {
             Target::User(user) => (None, Some(user.as_str())),
         };
         Self {
-            issue: issue.kind,
+            lapse: issue.kind,
             line: waiver.line,
             key_id,
             user,

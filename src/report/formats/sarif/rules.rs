@@ -28,7 +28,7 @@ const fn rule(verdict: Verdict) -> Rule {
                    go, as with Ops Manager 5.0.",
             help: "Find what uses the key: its description, its owner, and its last 12 digits, which can be searched for in \
                    scripts and configurations. Make a programmatic API key with the least roles and an access list, put it in \
-                   the location of the personal one, see that the personal key's last use no longer moves, then delete it.",
+                   the place of the personal one, see that the personal key's last use no longer moves, then delete it.",
             level: "error",
             security_severity: "8.0",
         },

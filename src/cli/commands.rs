@@ -1,17 +1,15 @@
 //! What each command takes.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
-use super::values::{instant, seconds};
+use super::values::instant;
 use crate::model::Product;
-use keysunset_sandbox as sandbox;
+use keysunset_sandbox::Options;
 
 /// `keysunset demo`
 #[derive(Args, Debug)]
@@ -27,42 +25,9 @@ pub struct Demo {
 /// `keysunset sandbox`
 #[derive(Args, Debug)]
 pub struct Sandbox {
-    /// Address and port; port 0 takes a free one [default: 127.0.0.1:0]
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
-    /// Which product to be [default: ops-manager]
-    #[arg(long, value_enum)]
-    pub product: Option<sandbox::Product>,
-    /// Which version to be [default: 4.4.12]
-    #[arg(long, value_name = "VERSION")]
-    pub service_version: Option<String>,
-    /// How many users the world has [default: 100]
-    #[arg(long, value_name = "N", conflicts_with = "world")]
-    pub users: Option<u64>,
-    /// Which world of that size [default: 1]
-    #[arg(long, value_name = "S", conflicts_with = "world")]
-    pub seed: Option<u64>,
-    /// A world of one's own, in JSON (docs/sandbox.md)
-    #[arg(long, value_name = "FILE")]
-    pub world: Option<PathBuf>,
-    /// Which digest challenge to send [default: jetty]
-    #[arg(long, value_enum)]
-    pub challenge: Option<sandbox::Challenge>,
-    /// Whether a nonce may be used again [default: shared]
-    #[arg(long, value_enum)]
-    pub nonce: Option<sandbox::NonceRule>,
-    /// Seconds that a nonce lives [default: 60]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub nonce_life: Option<Duration>,
-    /// Uses that a nonce lives [default: 1024]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub nonce_uses: Option<u32>,
-    /// The service's now, such as 2021-02-28T12:00:00Z [default: `SOURCE_DATE_EPOCH`, else the system's]
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    pub clock: Option<DateTime<Utc>>,
-    /// What goes wrong, such as 503x2@5%:keys; repeatable, and the first that hits wins
-    #[arg(long, value_name = "SPEC")]
-    pub fault: Vec<sandbox::Fault>,
+    /// What it serves.
+    #[command(flatten)]
+    pub options: Options,
 }
 
 /// `keysunset audit`

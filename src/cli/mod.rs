@@ -24,6 +24,7 @@ use self::examples::{
     EXPORT_EXAMPLES, HISTORY_EXAMPLES, IMPORT_EXAMPLES, MAN_EXAMPLES, MERGE_EXAMPLES, PRUNE_EXAMPLES,
     REPORT_EXAMPLES, VERIFY_EXAMPLES,
 };
+use self::values::instant;
 use keysunset_sandbox as sandbox;
 
 /// Finds every deprecated personal API key of a MongoDB Ops Manager, Cloud Manager or Atlas organization, and proves which
@@ -88,7 +89,7 @@ pub enum Command {
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
     /// Serve the API as the vendor documents it, with a made-up world, for trying and testing
-    #[command(after_help = sandbox::FAULT_HELP)]
+    #[command(after_help = sandbox::FAULT_HELP, mut_arg("clock", |clock| clock.value_parser(instant)))]
     Sandbox(Sandbox),
     /// Write what a shell needs to complete this program's command line, to standard output
     #[command(after_help = COMPLETIONS_EXAMPLES)]

@@ -5,39 +5,62 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::Args;
 
 use crate::{Challenge, Fault, NonceRule, Product};
 
 /// The most users that a random world may have: beyond, there would not be enough public keys of 8 letters.
 pub(crate) const MAX_USERS: u64 = 1_000_000_000;
 
-/// What to serve, and how strictly.
-#[derive(Clone, Debug)]
+/// What to serve, and how strictly. The flags of whoever starts it from a command line are made of these.
+#[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one.
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value_t = Self::default().listen)]
     pub listen: SocketAddr,
-    /// Whose API to speak.
+    /// Which product to be
+    #[arg(long, value_enum, default_value_t = Self::default().product)]
     pub product: Product,
-    /// The version in the header, by which Ops Manager decides what it has.
+    /// Which version to be
+    // It is in a header, by which Ops Manager decides what it has.
+    #[arg(long, value_name = "VERSION", default_value_t = Self::default().service_version)]
     pub service_version: String,
-    /// How many users the random world has, at least 1.
+    /// How many users the world has
+    // At least 1, in a random world.
+    #[arg(long, value_name = "N", conflicts_with = "world", default_value_t = Self::default().users)]
     pub users: u64,
-    /// What the random world is computed from, and which requests meet a fault.
+    /// Which world of that size
+    // It also decides which requests meet a fault.
+    #[arg(long, value_name = "S", conflicts_with = "world", default_value_t = Self::default().seed)]
     pub seed: u64,
-    /// A world to read in place of the random one.
+    /// A world of one's own, in JSON (docs/sandbox.md)
+    #[arg(long, value_name = "FILE")]
     pub world: Option<PathBuf>,
-    /// The challenge of the digest layer.
+    /// Which digest challenge to send
+    #[arg(long, value_enum, default_value_t = Self::default().challenge)]
     pub challenge: Challenge,
-    /// How often one nonce may be answered.
+    /// Whether a nonce may be used again
+    #[arg(long, value_enum, default_value_t = Self::default().nonce)]
     pub nonce: NonceRule,
-    /// How long a nonce lives, by a clock that only goes forward.
+    /// Seconds that a nonce lives
+    // By a clock that only goes forward.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
     pub nonce_life: Duration,
-    /// The highest nonce count.
+    /// Uses that a nonce lives
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = Self::default().nonce_uses)]
     pub nonce_uses: u32,
-    /// The service's now, standing still; the system's where there is none.
+    /// The service's now, such as 2021-02-28T12:00:00Z [default: `SOURCE_DATE_EPOCH`, else the system's]
+    // It stands still where it is given.
+    #[arg(long, value_name = "TIME")]
     pub clock: Option<DateTime<Utc>>,
-    /// What goes wrong, the first of them first.
+    /// What goes wrong, such as 503x2@5%:keys; repeatable, and the first that hits wins
+    #[arg(long = "fault", value_name = "SPEC")]
     pub faults: Vec<Fault>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| "a number of seconds from 1 to 86400".to_owned())
 }
 
 impl Default for Options {

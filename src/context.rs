@@ -35,7 +35,7 @@ impl<'a> Context<'a> {
 }
 
 /// Whether `CI` is set, and not to `false` or `0`.
-fn is_ci(env: &Env) -> bool {
+pub(crate) fn is_ci(env: &Env) -> bool {
     env("CI").is_some_and(|ci| !matches!(ci.trim().to_lowercase().as_str(), "" | "false" | "0"))
 }
 

@@ -21,9 +21,12 @@ use crate::v1::{RequestSettings, RunSettings};
 /// # Errors
 /// What is missing on the command line, and those of [`audit`].
 pub async fn run(args: cli::Audit, context: &Context<'_>) -> Result<Exit, Error> {
-    let file = SettingsFile::read(args.report.config.as_deref())?;
-    let settings = AuditSettings::resolve(args.audit, file.audit, Scope::Required, context)?;
-    let report = ReportSettings::with_defaults(args.report.with_fallback(file.report), context.env);
+    let file = SettingsFile::read(args.report.config.as_deref(), context.env)?;
+    let settings = AuditSettings::resolve(args.audit, file.audit, file.origin, Scope::Required, context)?;
+    let report = ReportSettings {
+        url_file: settings.url_file,
+        ..ReportSettings::with_defaults(args.report.with_fallback(file.report), context.env)
+    };
     audit(settings, report, args.resume, context).await
 }
 

@@ -38,6 +38,7 @@ pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> 
             client_cert: None,
             insecure_skip_verify: false,
         },
+        url_file: None,
         sources: vec![Source::AllOrganizations],
     };
     let output = OutputArgs { out: args.out, ..OutputArgs::default() };

@@ -65,7 +65,7 @@ fn render(
         // The summary has them, too.
         report.waiver_issues.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
-        print(&terminal::summary(&report, &files, &next(exit, &report, view)))?;
+        print(&terminal::summary(&report, &files, &notes(exit, view), &next(exit, &report, view)))?;
     }
     Ok(if view.exit_zero { gate::to_zero(exit) } else { exit })
 }
@@ -97,6 +97,19 @@ async fn reported(
 fn waivers(view: &ReportSettings, clock: Clock) -> Result<Waivers, Error> {
     let Some(path) = &view.waivers else { return Ok(Waivers::default()) };
     Waivers::read(path, clock.now().date_naive())
+}
+
+/// What was decided elsewhere than on the command line, and changes what the summary or the exit code is worth.
+fn notes(exit: Exit, view: &ReportSettings) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(file) = view.url_file {
+        notes.push(format!("the URL comes from {file} in the working folder"));
+    }
+    if view.exit_zero {
+        let code = exit as u8;
+        notes.push(format!("--exit-zero is in force: the exit code is 0, and would be {code} without it"));
+    }
+    notes
 }
 
 /// What to do now that the report is there.

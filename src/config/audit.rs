@@ -4,12 +4,12 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::file::NAME as FILE;
-use super::{CONCURRENCY, RETRIES, TIMEOUT, read, typed_url, without_credentials};
+use super::{CONCURRENCY, FileOrigin, RETRIES, TIMEOUT, read, typed_url, without_credentials};
 use crate::cli::{AuditArgs, ScopeArgs};
 use crate::client::{Connection, is_loopback, product};
 use crate::console::warn;
 use crate::context::Context;
-use crate::credentials::{self, Profile};
+use crate::credentials::{self, Commands, Profile};
 use crate::exit::Error;
 use crate::sources::Source;
 
@@ -21,6 +21,8 @@ pub struct AuditSettings {
     pub address: String,
     /// How to reach it, and with whose keys.
     pub connection: Connection,
+    /// The file in the working folder, named by nobody, from which the URL comes.
+    pub url_file: Option<&'static str>,
     /// Whom to audit.
     pub sources: Vec<Source>,
 }
@@ -42,9 +44,18 @@ impl AuditSettings {
     pub fn resolve(
         typed: AuditArgs,
         file: AuditArgs,
+        origin: FileOrigin,
         scope: Scope,
         context: &Context,
     ) -> Result<Self, Error> {
+        let is_unnamed = origin == FileOrigin::WorkingFolder;
+        let is_url_of_file = typed.deployment.url.is_none() && file.deployment.url.is_some();
+        let url_file = (is_unnamed && is_url_of_file).then_some(FILE);
+        let commands = if is_unnamed && typed.credentials.credentials.is_none() {
+            Commands::Refused
+        } else {
+            Commands::Allowed
+        };
         let AuditArgs { deployment, credentials, scope: users, pace } = typed.with_fallback(file);
         let profile =
             credentials.profile.as_deref().map(|name| Profile::find(name, context.env)).transpose()?;
@@ -64,7 +75,7 @@ impl AuditSettings {
             ));
         }
         let (product, ca_cert, skip_verify) = fallback.at(&url);
-        let file = credentials.credentials.as_deref();
+        let file = credentials.credentials.as_deref().map(|path| (path, commands));
         let settings = Self {
             name: deployment.name.unwrap_or_else(|| url.origin().ascii_serialization()),
             address: url.to_string(),
@@ -80,6 +91,7 @@ impl AuditSettings {
                 retries: pace.retries.unwrap_or(RETRIES),
                 url,
             },
+            url_file,
             sources,
         };
         settings.warn();

@@ -7,10 +7,35 @@ use serde::de::DeserializeOwned;
 
 use super::read;
 use crate::cli::{self, AuditArgs, Cli, ReportArgs};
+use crate::context::{Env, is_ci};
 use crate::exit::Error;
+use crate::input::{LineIndex, Problems, parse_toml};
 
 /// The file that counts without being named.
 pub(super) const NAME: &str = "keysunset.toml";
+
+/// Where credentials go, what is run, and what hides a failure. A pull request can change the file, but must not decide these
+/// for the CI job that has the credentials.
+const NOT_IN_CI: [&str; 8] = [
+    "url",
+    "profile",
+    "credentials",
+    "ca-cert",
+    "client-cert",
+    "insecure-skip-verify",
+    "templates",
+    "exit-zero",
+];
+
+/// Who chose a file of settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileOrigin {
+    /// The caller, with `--config`.
+    #[default]
+    Named,
+    /// Nobody: it is in the working folder.
+    WorkingFolder,
+}
 
 /// What a file of settings says: the layer below flags and environment, and apart from them until it is merged.
 #[derive(Default)]
@@ -19,17 +44,20 @@ pub struct SettingsFile {
     pub audit: AuditArgs,
     /// What to report.
     pub report: ReportArgs,
+    /// Who chose the file.
+    pub origin: FileOrigin,
 }
 
 impl SettingsFile {
     /// The file at `path`, or keysunset.toml; nothing where that is not there.
     ///
     /// # Errors
-    /// A file that can't be read, is no TOML, or holds what is no setting or no value of one.
-    pub fn read(path: Option<&Path>) -> Result<Self, Error> {
-        let is_named = path.is_some();
+    /// A file that can't be read, is no TOML, or holds what is no setting or no value of one; where `CI` is set, also a file
+    /// that was not named and that says where credentials go or what is run.
+    pub fn read(path: Option<&Path>, env: &Env) -> Result<Self, Error> {
+        let origin = if path.is_some() { FileOrigin::Named } else { FileOrigin::WorkingFolder };
         let path = path.unwrap_or(Path::new(NAME));
-        if !is_named && !path.exists() {
+        if origin == FileOrigin::WorkingFolder && !path.exists() {
             return Ok(Self::default());
         }
         let wrong = |why: String| Error::input(format!("{} can't be used: {why}", path.display()));
@@ -42,7 +70,10 @@ impl SettingsFile {
                 "settings have the names of audit's flags, without `--`; credentials never stand here",
             ));
         }
-        let file = Self::from_toml(&text).map_err(wrong)?;
+        if origin == FileOrigin::WorkingFolder && is_ci(env) {
+            only_harmless(&text)?;
+        }
+        let file = Self { origin, ..Self::from_toml(&text).map_err(wrong)? };
         if let Some(Err(why)) = file.audit.deployment.url.as_deref().map(cli::url) {
             return Err(wrong(format!("url: {why}")));
         }
@@ -56,8 +87,28 @@ impl SettingsFile {
             scope: group(text)?,
             pace: group(text)?,
         };
-        Ok(Self { audit, report: ReportArgs { policy: group(text)?, output: group(text)?, config: None } })
+        Ok(Self {
+            audit,
+            report: ReportArgs { policy: group(text)?, output: group(text)?, config: None },
+            origin: FileOrigin::default(),
+        })
     }
+}
+
+/// Refuses the settings of [`NOT_IN_CI`], each with its line.
+fn only_harmless(text: &str) -> Result<(), Error> {
+    let (fields, _) = parse_toml(text, &LineIndex::new(text));
+    let mut problems = Problems::new(NAME);
+    for field in fields.iter().filter(|field| NOT_IN_CI.contains(&field.name.as_ref())) {
+        problems.push(field.line, format!("`{}`", field.name));
+    }
+    problems.into_result(
+        &format!("CI is set, and {NAME} was not named with --config: these settings are not taken from it"),
+        &format!(
+            "name it with `--config {NAME}` if only trusted people can change it; else remove them there and use flags or \
+             variables, such as --url or KEYSUNSET_URL"
+        ),
+    )
 }
 
 /// Those settings of the text that belong to one group.

@@ -30,7 +30,8 @@ impl ImportSettings {
     /// # Errors
     /// A URL that can't be used (usage), or what can't be used of the file (bad input).
     pub fn resolve(typed: cli::Import, env: &Env) -> Result<Self, Error> {
-        let SettingsFile { audit, report } = SettingsFile::read(typed.report.config.as_deref())?;
+        let SettingsFile { audit, report, origin: _ } =
+            SettingsFile::read(typed.report.config.as_deref(), env)?;
         let file = audit.deployment;
         Ok(Self {
             inputs: typed.inputs,

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 pub use audit::{AuditSettings, Scope};
-pub use file::SettingsFile;
+pub use file::{FileOrigin, SettingsFile};
 pub use import::ImportSettings;
 pub use report::ReportSettings;
 

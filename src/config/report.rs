@@ -31,6 +31,8 @@ pub struct ReportSettings {
     pub baseline: Option<PathBuf>,
     /// Whether findings and gaps end with 0.
     pub exit_zero: bool,
+    /// The file in the working folder, named by nobody, from which the audit's URL comes.
+    pub url_file: Option<&'static str>,
     /// The evidence.
     pub store: PathBuf,
     /// The reports.
@@ -43,7 +45,7 @@ impl ReportSettings {
     /// # Errors
     /// What can't be used of the file.
     pub fn resolve(typed: ReportArgs, env: &Env) -> Result<Self, Error> {
-        let file = SettingsFile::read(typed.config.as_deref())?;
+        let file = SettingsFile::read(typed.config.as_deref(), env)?;
         Ok(Self::with_defaults(typed.with_fallback(file.report), env))
     }
 
@@ -77,6 +79,7 @@ impl ReportSettings {
             ratchet: policy.ratchet.unwrap_or(policy.baseline.is_some()),
             baseline: policy.baseline.filter(|_| policy.ratchet != Some(false)),
             exit_zero: policy.exit_zero.unwrap_or(false),
+            url_file: None,
             store: output.store.unwrap_or_else(|| out.join(STORE)),
             output: Output {
                 out,

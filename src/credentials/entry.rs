@@ -47,6 +47,11 @@ pub(super) struct CredentialEntry {
 }
 
 impl CredentialEntry {
+    /// Whether a command has to run for it.
+    pub(super) fn has_command(&self) -> bool {
+        [&self.public, &self.private].iter().any(|source| matches!(source, SecretSource::Command(_)))
+    }
+
     /// Whose it is, for a message.
     pub(super) fn owner(&self) -> String {
         self.user.as_ref().map_or_else(|| "the default".to_owned(), |user| format!("user {user:?}"))

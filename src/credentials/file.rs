@@ -5,16 +5,21 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::entry::CredentialEntry;
-use super::secret_file::{self, Unreadable};
+use super::secret_file::{self, Unreadable, quoted};
 use super::source::SecretSource;
-use super::{csv, new_credential, toml};
+use super::{Commands, csv, new_credential, toml};
 use crate::client::{Credential, Credentials};
 use crate::context::Env;
 use crate::exit::Error;
 use crate::input::Problems;
 
 /// The credentials of the file; its default only if that is wanted.
-pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Credentials, Error> {
+pub(super) fn read(
+    path: &Path,
+    commands: Commands,
+    env: &Env,
+    default_wanted: bool,
+) -> Result<Credentials, Error> {
     let name = path.display().to_string();
     let text = secret_file::read(path).map_err(|why| match why {
         Unreadable::Open(why) => Error::input(format!("can't read the file of credentials {name}: {why}")),
@@ -29,6 +34,9 @@ pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Crede
     let mut problems = Problems::new(&name);
     let entries = entries(path, text, &mut problems);
     checked(problems)?;
+    if commands == Commands::Refused {
+        without_commands(&name, &entries)?;
+    }
     let mut problems = Problems::new(&name);
     let mut all = Credentials::default();
     for entry in entries.into_iter().filter(|entry| entry.user.is_some() || default_wanted) {
@@ -40,6 +48,18 @@ pub(super) fn read(path: &Path, env: &Env, default_wanted: bool) -> Result<Crede
     }
     checked(problems)?;
     Ok(all)
+}
+
+/// Refuses all commands before any of them runs.
+fn without_commands(name: &str, entries: &[CredentialEntry]) -> Result<(), Error> {
+    let mut problems = Problems::new(name);
+    for entry in entries.iter().filter(|entry| entry.has_command()) {
+        problems.push(entry.line, format!("a command for {}", entry.owner()));
+    }
+    problems.into_result(
+        "the commands of the file of credentials are not run: a keysunset.toml that was not named with --config names it",
+        &format!("name it with `--credentials {}` or KEYSUNSET_CREDENTIALS if the commands are yours", quoted(Path::new(name))),
+    )
 }
 
 fn checked(problems: Problems) -> Result<(), Error> {
@@ -99,7 +119,7 @@ mod tests {
     fn read_bytes(suffix: &str, bytes: &[u8]) -> Result<Credentials, Error> {
         let mut file = tempfile::Builder::new().suffix(suffix).tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        read(file.path(), &|name| (name == "SET").then(|| SECRET.to_owned()), true)
+        read(file.path(), Commands::Allowed, &|name| (name == "SET").then(|| SECRET.to_owned()), true)
     }
 
     fn problems(suffix: &str, text: &str) -> String {

@@ -36,16 +36,29 @@ use crate::client::{Credential, Credentials};
 use crate::context::Context;
 use crate::exit::Error;
 
+/// Whether a file of credentials may have commands run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commands {
+    /// The caller named the file, or the file of settings that names it.
+    Allowed,
+    /// A `keysunset.toml` that nobody named gives its name: both may come from somebody else.
+    Refused,
+}
+
 /// All credentials of a run, by the order of the module.
 ///
 /// # Errors
 /// Half a credential, a file that can't be used, or nothing at all: then with all that was tried.
-pub fn find(file: Option<&Path>, profile: Option<&Profile>, context: &Context) -> Result<Credentials, Error> {
+pub fn find(
+    file: Option<(&Path, Commands)>,
+    profile: Option<&Profile>,
+    context: &Context,
+) -> Result<Credentials, Error> {
     // There is nobody to answer a CI server's prompt.
     let may_ask = !context.is_ci();
     let of_environment = env::credential(context.env)?;
     let mut all = match file {
-        Some(path) => file::read(path, context.env, of_environment.is_none())?,
+        Some((path, commands)) => file::read(path, commands, context.env, of_environment.is_none())?,
         None => Credentials::default(),
     };
     let mut place = "--credentials".to_owned();
@@ -65,7 +78,7 @@ pub fn find(file: Option<&Path>, profile: Option<&Profile>, context: &Context) -
     }
     match &all.default {
         Some(credential) => tracing::info!(public = credential.public, "the credential comes from {place}"),
-        None if all.per_user.is_empty() => return Err(nothing(file, profile, may_ask)),
+        None if all.per_user.is_empty() => return Err(nothing(file.map(|(path, _)| path), profile, may_ask)),
         None => {}
     }
     if !all.per_user.is_empty() {

@@ -7,9 +7,9 @@ use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict, day_or_instant};
 use crate::ratchet::Ratchet;
 
-/// The lines, with a line break at the end of each.
+/// The lines, with a line break at the end of each. `notes` are what else decides what they are worth.
 #[must_use]
-pub fn summary(report: &Report, files: &[ReportFile], next: &str) -> String {
+pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &str) -> String {
     let mut page = LabelledLines::default();
     for Deployment { context, summary } in &report.deployments {
         let run = context.run;
@@ -47,6 +47,7 @@ pub fn summary(report: &Report, files: &[ReportFile], next: &str) -> String {
         page.line("warning", waiver_issue(issue));
     }
     page.lines("written", files.iter().map(|file| file.path.display()));
+    page.lines("note", notes);
     page.line("next", next);
     page.into_text()
 }

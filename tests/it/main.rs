@@ -66,4 +66,5 @@ mod upgrade;
 mod verify;
 mod volume;
 mod waivers;
+mod working_folder;
 mod world;

@@ -30,8 +30,8 @@ const SKEW: TimeDelta = TimeDelta::seconds(30);
 /// # Errors
 /// A standard output that can't be written.
 pub async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error> {
-    let file = SettingsFile::read(args.config.as_deref())?;
-    let settings = AuditSettings::resolve(args.audit, file.audit, Scope::Optional, context)?;
+    let file = SettingsFile::read(args.config.as_deref(), context.env)?;
+    let settings = AuditSettings::resolve(args.audit, file.audit, file.origin, Scope::Optional, context)?;
     let mut results = Vec::new();
     // What ended it early is the last line.
     let _ = examine(settings, context.clock, &mut results).await;
@@ -44,12 +44,14 @@ async fn examine(settings: AuditSettings, clock: Clock, results: &mut Vec<StepRe
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>();
     let sources = or_report(sources, Step::Settings, results)?;
     let in_the_clear = settings.is_in_the_clear();
+    let from =
+        settings.url_file.map_or_else(String::new, |file| format!(", from {file} in the working folder"));
     let to = &settings.connection;
     let credentials = to.credentials.describe();
     let pace = Pace { concurrency: to.concurrency, rate: to.rate };
     let trust = Trust { verified: !to.insecure_skip_verify, in_the_clear };
     let client = or_report(Client::new(settings.connection), Step::Settings, results)?;
-    let found = format!("{} ({}), as {credentials}", client.base(), client.product().title());
+    let found = format!("{} ({}){from}, as {credentials}", client.base(), client.product().title());
     results.push(Step::Settings.ok(found));
     name(&client, results).await?;
     let first = connection(&client, &trust, results).await?;

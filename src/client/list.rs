@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::distinct::DistinctIds;
 use super::wire::{Identified, Key, Page};
 use crate::model::{Outcome, PersonalKey, ReadStatus, Suffix};
 
@@ -20,9 +21,6 @@ pub(super) struct PageSequence {
     limit: u32,
     /// Rows so far, repeats and what can't be read included.
     seen: u64,
-    /// Rows so far, without repeats.
-    different: u64,
-    page_before: HashSet<String>,
     total: Option<u64>,
     /// Whether the service's own count changed: then rows may have moved from a page to be read to one that was.
     moved: bool,
@@ -42,8 +40,6 @@ impl PageSequence {
             number: 0,
             limit,
             seen: 0,
-            different: 0,
-            page_before: HashSet::new(),
             total: None,
             moved: false,
             status: None,
@@ -91,7 +87,6 @@ impl PageSequence {
             None => count >= PAGE || !page.has_links,
         };
         self.more = page.has_next || count > 0 && unfinished;
-        self.count_different(&rows);
         let alone = self.number == 1 && !self.more;
         let counted = self.total.unwrap_or(u64::MAX);
         if self.more && self.seen > counted.saturating_add(PAGE as u64) {
@@ -109,22 +104,28 @@ impl PageSequence {
         }
     }
 
-    /// Repeats within a page and across two pages are seen; further apart they would cost memory for every row.
-    fn count_different<T: Identified>(&mut self, rows: &[T]) {
-        let here: HashSet<&str> = rows.iter().map(T::id).collect();
-        self.different += here.iter().filter(|id| !self.page_before.contains(**id)).count() as u64;
-        self.page_before =
-            if self.more { here.into_iter().map(str::to_owned).collect() } else { HashSet::new() };
-    }
-
     /// The service's own count of the whole list, by the last page that has one.
     pub(super) fn total(&self) -> Option<u64> {
         self.total
     }
 
-    /// Rows so far, without those that repeat.
-    pub(super) fn different(&self) -> u64 {
-        self.different
+    /// The outcome of a list of different `things`, of which these came.
+    pub(super) fn reconcile_distinct(&self, ids: &mut DistinctIds, end: Outcome, things: &str) -> Outcome {
+        let (rows, different) = match ids.count() {
+            Ok(different) => (ids.rows(), different),
+            Err(why) => {
+                let why = format!("its {things} can't be counted: {why}");
+                return Outcome::unread(ReadStatus::Error, self.status, why);
+            }
+        };
+        let outcome = self.reconcile(different, end, things);
+        if outcome.status == ReadStatus::Read && rows != different {
+            // Its count is that of its rows.
+            return self.partial(format!(
+                "{rows} rows hold {different} {things}: rows that repeat leave others out"
+            ));
+        }
+        outcome
     }
 
     fn partial(&self, why: String) -> Outcome {

@@ -7,6 +7,7 @@ mod classify;
 mod concurrency;
 mod credential_store;
 mod digest;
+mod distinct;
 mod error;
 mod list;
 mod probe;

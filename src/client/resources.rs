@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::Client;
 use super::digest::DigestSession;
+use super::distinct::DistinctIds;
 use super::list::{PAGE, PageSequence, UserKeys};
 use super::wire::{self, Page};
 use crate::exit::Error;
@@ -77,7 +78,7 @@ impl Client {
     }
 
     fn users(&self, path: Result<String, Outcome>, query: &'static str) -> UserPages<'_> {
-        UserPages { client: self, path, query, pages: PageSequence::new(LIST_PAGES) }
+        UserPages { client: self, path, query, pages: PageSequence::new(LIST_PAGES), ids: DistinctIds::new() }
     }
 
     /// The ids of all organizations that the credentials see; the outcome says whether that is all of them.
@@ -86,15 +87,20 @@ impl Client {
     /// What makes the whole run pointless.
     pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), Error> {
         let mut pages = PageSequence::new(ORGANIZATION_PAGES);
-        let mut ids = Vec::new();
+        let (mut ids, mut distinct) = (Vec::<String>::new(), DistinctIds::new());
         let end = loop {
             let (page, _) = self.next_page(self.credentials.default(), "orgs", "", &pages).await?;
             match page.and_then(|(status, page)| pages.take::<wire::Organization>(status, page)) {
-                Ok(rows) => ids.extend(rows.into_iter().map(|organization| organization.id)),
+                Ok(rows) => {
+                    for organization in rows {
+                        distinct.add(&organization.id);
+                        ids.push(organization.id);
+                    }
+                }
                 Err(end) => break end,
             }
         };
-        let outcome = pages.reconcile(pages.different(), end, "organizations");
+        let outcome = pages.reconcile_distinct(&mut distinct, end, "organizations");
         Ok((ids, not_found_if_removed(outcome)))
     }
 
@@ -138,6 +144,7 @@ pub struct UserPages<'a> {
     path: Result<String, Outcome>,
     query: &'static str,
     pages: PageSequence,
+    ids: DistinctIds,
 }
 
 /// A page of a list of users.
@@ -162,10 +169,13 @@ impl UserPages<'_> {
         let (page, _) = self.client.next_page(session, path, self.query, &self.pages).await?;
         Ok(match page.and_then(|(status, page)| self.pages.take::<wire::Account>(status, page)) {
             Ok(rows) => {
-                let users = rows.into_iter().map(User::from).collect();
+                let users: Vec<_> = rows.into_iter().map(User::from).collect();
+                for user in &users {
+                    self.ids.add(&user.id);
+                }
                 Ok(UserPage { users, total: self.pages.total() })
             }
-            Err(end) => Err(not_found_if_removed(self.pages.reconcile(self.pages.different(), end, "users"))),
+            Err(end) => Err(not_found_if_removed(self.pages.reconcile_distinct(&mut self.ids, end, "users"))),
         })
     }
 }
@@ -176,7 +186,8 @@ fn require_name(user: User, name: &str) -> Result<User, String> {
         Some(other) if other.to_lowercase() != name.to_lowercase() => {
             Err(format!("asked for {name}, the service answered with {other}"))
         }
-        Some(_) | None => Ok(user),
+        Some(_) => Ok(user),
+        None => Err(format!("asked for {name}, the service answered with a user without a name")),
     }
 }
 

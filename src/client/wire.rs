@@ -213,8 +213,17 @@ pub(super) struct Account {
 
 impl From<Account> for User {
     fn from(account: Account) -> Self {
-        Self { id: account.id, username: account.username, origin: Origin::default() }
+        Self {
+            id: hexadecimal_in_lower_case(account.id),
+            username: account.username,
+            origin: Origin::default(),
+        }
     }
+}
+
+/// Ids are hexadecimal: one in upper and lower case is one.
+fn hexadecimal_in_lower_case(id: String) -> String {
+    if id.bytes().all(|byte| byte.is_ascii_hexdigit()) { id.to_ascii_lowercase() } else { id }
 }
 
 /// The roles of an account.

@@ -2,6 +2,7 @@
 
 use super::{DiscoveryEvent, Events};
 use crate::client::{Client, UserPages};
+use crate::console::warn;
 use crate::exit::Error;
 use crate::model::{IncompleteList, Origin, Outcome, ReadStatus, User};
 
@@ -57,6 +58,9 @@ impl UsersOf<'_> {
                 events.send(DiscoveryEvent::User(User { origin: origin.clone(), ..user })).await;
             }
         };
+        if outcome.status.is_complete() && is_empty && self.may_be_empty {
+            warn(&format!("{} returned no users", self.source), None);
+        }
         let is_mistake = outcome.status.is_complete() && is_empty && !self.may_be_empty;
         let outcome = if is_mistake {
             Outcome::unread(ReadStatus::NotFound, outcome.http_status, "it has no users")

@@ -187,3 +187,71 @@ fn what_a_refusal_says_moves_no_terminal() {
         assert!(!ran.stderr.contains(moves) && !ran.stdout.contains(moves), "{ran:?}");
     }
 }
+
+/// BerriAI/litellm#15762, raft-tech/TANF-app#2551: the count is right, and pages far apart repeat users.
+#[test]
+fn a_list_whose_rows_repeat_leaves_users_out_and_is_incomplete() {
+    for counted in [true, false] {
+        let stub = of_nobodys_keys(move |asked| {
+            let page = asked.page();
+            let mut rows: Vec<_> = (1..=3).map(|row| user((page - 1) * 3 + row)).collect();
+            if page == 4 {
+                rows[1] = user(2);
+            }
+            let rel = if page == 4 { "self" } else { "next" };
+            let mut body =
+                json!({"results": rows, "totalCount": 12, "links": [{"href": "http://om", "rel": rel}]});
+            if !counted {
+                body.as_object_mut().unwrap().remove("totalCount");
+            }
+            Reply::ok(&body)
+        });
+        let kept: Vec<_> = (1..=12).filter(|number| *number != 11).collect();
+        assert_gap(&stub, &kept);
+    }
+}
+
+#[test]
+fn an_organization_without_users_beside_others_is_reported() {
+    let stub = of_nobodys_keys(|asked| match asked.path.as_str() {
+        "/orgs" => Reply::ok(&list(&[json!({"id": ORG}), json!({"id": id(77)})])),
+        path if path.contains(ORG) => Reply::ok(&list(&[user(1)])),
+        _ => Reply::ok(&list(&[])),
+    });
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--all-orgs", "--quiet"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains(&format!("warning: organization {} returned no users", id(77))), "{ran:?}");
+}
+
+#[test]
+fn an_id_is_the_same_in_upper_and_lower_case() {
+    let other = "5980000000000000000000bb";
+    let stub = of_nobodys_keys(move |asked| match asked.path.as_str() {
+        "/orgs" => Reply::ok(&list(&[json!({"id": ORG}), json!({"id": other})])),
+        path if path.contains(ORG) => Reply::ok(&list(&[json!({"id": "ABCDEF000000000000000001"})])),
+        _ => Reply::ok(&list(&[json!({"id": "abcdef000000000000000001"})])),
+    });
+    let env = env();
+    assert_eq!(env.audit_at(&stub.url(), &["--all-orgs"]).code, 0);
+    assert_eq!(users_of(&env), ["abcdef000000000000000001"]);
+    let twice = of_nobodys_keys(|_| {
+        Reply::ok(&list(&[
+            json!({"id": "ABCDEF000000000000000001"}),
+            json!({"id": "abcdef000000000000000001"}),
+        ]))
+    });
+    let env = crate::stub::env();
+    assert_eq!(env.audit_at(&twice.url(), &["--org", ORG]).code, 3, "two rows, one user");
+}
+
+#[test]
+fn a_user_by_name_must_have_the_name_asked_for() {
+    for answer in [json!({"id": id(1)}), json!({"id": id(1), "username": "bob@example.com"})] {
+        let stub = of_nobodys_keys(move |_| Reply::ok(&answer));
+        let env = env();
+        let ran = env.audit_at(&stub.url(), &["--user", "ann@example.com"]);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert_eq!(env.rows()[0]["read_status"], "malformed");
+    }
+}

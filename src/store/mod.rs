@@ -2,6 +2,7 @@
 //! goes on ([`Journal`]), read back in order afterwards ([`Store`]).
 
 mod journal;
+mod lock;
 mod manifests;
 mod open;
 mod pairs;
@@ -37,6 +38,9 @@ pub enum Error {
     /// Another run is going on in it.
     #[error("another audit is writing to {0}")]
     Busy(String),
+    /// What is beside it, or should be, is a pipe, a folder or the like.
+    #[error("{0} is not a regular file, so the run database beside it is not used")]
+    NotRegular(String),
     /// There is no run in it.
     #[error("{0} holds no run yet")]
     Empty(String),
@@ -61,6 +65,7 @@ impl From<Error> for crate::exit::Error {
             Error::Busy(_) => {
                 told.help("wait for it, or give this one a store of its own with --store or --out")
             }
+            Error::NotRegular(_) => told.help("find out what put it there, and remove it"),
             Error::Empty(_) => told.help("`keysunset audit` makes one"),
             Error::NoRun(..) | Error::Unwritable(..) | Error::Sqlite(..) => told,
         }
@@ -101,6 +106,7 @@ impl Error {
             | Self::Newer(..)
             | Self::Missing(_)
             | Self::Busy(_)
+            | Self::NotRegular(_)
             | Self::Empty(_)
             | Self::NoRun(..) => true,
             Self::Unwritable(..) => false,

@@ -1,14 +1,20 @@
 //! How a store is opened: a file is recognized as ours before anything is written to it, or beside it.
 
-use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::schema::{self, APPLICATION_ID, VERSION};
-use super::{Error, Store};
+use super::{Error, Store, lock};
+use crate::console::warn;
+
+/// How often another program's lock is tried, which is some 60 seconds.
+const MOST_TRIES: i32 = 1225;
+/// After so many tries, a second, the wait is told.
+const TOLD_AFTER: i32 = 45;
 
 impl Store {
     /// Opens the store at `path` for a run, or makes one. Nobody else may write to it meanwhile; reading is free.
@@ -16,7 +22,7 @@ impl Store {
     /// # Errors
     /// A file that is not ours or newer than this program (left as it was), another run going on, or what SQLite says.
     pub fn open_for_run(path: &Path) -> Result<Self, Error> {
-        Self::open_locked(path, OpenMode::OrNew)
+        Self::open_locked(path, OpenMode::ForRun)
     }
 
     /// Opens the store at `path`, which must be there, to remove runs. No audit may write to it meanwhile; reading is free.
@@ -24,20 +30,20 @@ impl Store {
     /// # Errors
     /// As [`Store::open_for_run`], and when there is none.
     pub fn open_to_prune(path: &Path) -> Result<Self, Error> {
-        Self::open_locked(path, OpenMode::Existing)
+        Self::open_locked(path, OpenMode::ToPrune)
     }
 
     fn open_locked(path: &Path, mode: OpenMode) -> Result<Self, Error> {
         let name = path.display().to_string();
-        if mode == OpenMode::Existing && !path.exists() {
+        if mode == OpenMode::ToPrune && !path.exists() {
             return Err(Error::Missing(name));
         }
         // Nothing is left beside another program's file; and of two who would make the store, one waits outside.
         let is_empty = path.metadata().map_or(true, |file| file.is_file() && file.len() == 0);
-        if mode == OpenMode::Existing || !is_empty {
+        if mode == OpenMode::ToPrune || !is_empty {
             recognize(path, &name)?;
         }
-        let lock = lock_beside(path, &name)?;
+        let lock = lock::take(path, &name)?;
         let connection = connect(path, mode)?;
         Ok(Self { connection, path: name, _lock: Some(lock) })
     }
@@ -50,7 +56,7 @@ impl Store {
         if !path.exists() {
             return Err(Error::Missing(path.display().to_string()));
         }
-        let connection = connect(path, OpenMode::Existing)?;
+        let connection = connect(path, OpenMode::ToRead)?;
         let store = Self { connection, path: path.display().to_string(), _lock: None };
         // One view for all that is read, whatever a run writes meanwhile.
         store.connection.execute_batch("BEGIN").map_err(|error| store.sqlite(error))?;
@@ -58,24 +64,15 @@ impl Store {
     }
 }
 
-/// A file of its own, since SQLite's locks on the database come and go with every file handle on it.
-fn lock_beside(path: &Path, name: &str) -> Result<File, Error> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let wrong = |why| Error::Unwritable(name.to_owned(), why);
-    let lock = File::options().create(true).truncate(false).write(true).open(&beside).map_err(wrong)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy(name.to_owned())),
-        Err(TryLockError::Error(why)) => Err(wrong(why)),
-    }
-}
-
-/// Whether a store may be made.
+/// What a database is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OpenMode {
-    Existing,
-    OrNew,
+    /// Must be there, and may be write-protected.
+    ToRead,
+    /// Must be there.
+    ToPrune,
+    /// May be made.
+    ForRun,
 }
 
 /// Opens the file, having looked whether it is ours; makes the tables in a new one.
@@ -85,7 +82,7 @@ fn connect(path: &Path, mode: OpenMode) -> Result<Connection, Error> {
     let found = std::fs::metadata(path);
     // An empty file is no loss; a device, a pipe or a folder is not ours to replace.
     let is_empty = found.as_ref().is_ok_and(|found| found.is_file() && found.len() == 0);
-    if mode == OpenMode::OrNew && (found.is_err() || is_empty) {
+    if mode == OpenMode::ForRun && (found.is_err() || is_empty) {
         if is_empty {
             std::fs::remove_file(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
         }
@@ -93,16 +90,24 @@ fn connect(path: &Path, mode: OpenMode) -> Result<Connection, Error> {
     }
     let version = recognize(path, &name)?;
     let mut connection = Connection::open(path).map_err(sqlite)?;
-    if let Err(why) = configure(&connection) {
-        let may_be_read = mode == OpenMode::Existing && version == VERSION && is_write_protected(&why);
-        return if may_be_read { open_immutable(path, why).map_err(sqlite) } else { Err(sqlite(why)) };
+    // The header may be older than what another process has written since.
+    let checked = configure(&mut connection).map_err(sqlite).and_then(|()| schema::check(&connection, &name));
+    let version = match checked {
+        Ok(version) => version,
+        Err(Error::Sqlite(_, why))
+            if mode == OpenMode::ToRead && version == VERSION && is_write_protected(&why) =>
+        {
+            connection = open_immutable(path, why).map_err(sqlite)?;
+            schema::check(&connection, &name)?
+        }
+        Err(why) => return Err(why),
+    };
+    // Whoever only reads changes nothing here: SQLite does not wait for a lock that is in the way of it.
+    if mode != OpenMode::ToRead {
+        set_wal(&connection).map_err(sqlite)?;
     }
     if version < VERSION {
-        // The header may be older than what a newer program has written since.
-        let version = schema::migrate(&mut connection).map_err(sqlite)?;
-        if version > VERSION {
-            return Err(Error::Newer(name, version, VERSION));
-        }
+        schema::migrate(&mut connection, &name)?;
     }
     Ok(connection)
 }
@@ -114,15 +119,13 @@ fn is_write_protected(why: &rusqlite::Error) -> bool {
 /// A store that can't be written to, such as an auditor's copy. Fails with `why` where a part of it is still beside it: read
 /// without that it would be another.
 fn open_immutable(path: &Path, why: rusqlite::Error) -> rusqlite::Result<Connection> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push("-wal");
-    let is_whole = std::fs::metadata(&beside).map_or(true, |file| file.len() == 0);
+    let is_whole = lock::companion(path, "-wal").metadata().map_or(true, |file| file.len() == 0);
     let address = path.canonicalize().ok().and_then(|path| url::Url::from_file_path(path).ok());
     let Some(mut address) = address.filter(|_| is_whole) else { return Err(why) };
     address.set_query(Some("immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(address.as_str(), flags)?;
-    connection.pragma_update(None, "cache_size", -2 * 1024)?;
+    let mut connection = Connection::open_with_flags(address.as_str(), flags)?;
+    configure(&mut connection)?;
     Ok(connection)
 }
 
@@ -134,6 +137,7 @@ fn recognize(path: &Path, name: &str) -> Result<i64, Error> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return not_ours("it is no file");
     }
+    lock::check_companions(path)?;
     let mut header = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
     if let Err(why) = read {
@@ -153,25 +157,56 @@ fn recognize(path: &Path, name: &str) -> Result<i64, Error> {
     }
 }
 
-/// WAL, so that a reader never waits for the writer. With `synchronous=NORMAL` a power cut may cost the last readings,
-/// which are then read again, and never the file. The cache is small, since rows are written and read in a sweep.
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+/// Nothing that a schema says is executed with trust, and no statement can write to the schema itself. The cache is small,
+/// since rows are written and read in a sweep.
+fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(wait_for_lock))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -2 * 1024)
 }
 
-/// Makes an empty store beside its name and renames it, so that a store is never half made.
+/// WAL, so that a reader never waits for the writer. With `synchronous=NORMAL` a power cut may cost the last readings,
+/// which are then read again, and never the file.
+fn set_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let is_locked = |why: &rusqlite::Error| why.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+    let mut tries = 0;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            // The busy handler is not asked about a change of journal mode.
+            Err(why) if is_locked(&why) && wait_for_lock(tries) => tries += 1,
+            other => return other,
+        }
+    }
+}
+
+/// Waits a while for another program's lock on the database; `false` once that took too long.
+fn wait_for_lock(tries: i32) -> bool {
+    if tries == TOLD_AFTER {
+        warn("another program has locked the run database: waiting for it for up to 60 s", None);
+    }
+    std::thread::sleep(Duration::from_millis(tries.clamp(1, 50).unsigned_abs().into()));
+    tries < MOST_TRIES
+}
+
+/// Makes an empty store beside its name and renames it, so that a store is never half made. It is for its owner alone, and
+/// SQLite makes its own files by it.
 fn create(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".keysunset-").suffix(".part");
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
     let file = builder.tempfile_in(folder)?;
-    let tables = || schema::create(&mut Connection::open(file.path())?);
+    let tables = || {
+        let mut connection = Connection::open(file.path())?;
+        schema::create(&mut connection)?;
+        set_wal(&connection)
+    };
     tables().map_err(io::Error::other)?;
     file.persist_noclobber(path).map(drop).map_err(|failed| failed.error)
 }

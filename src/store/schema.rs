@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::Error;
+
 /// In the file's header: `ksun`.
 pub(super) const APPLICATION_ID: i64 = 0x6b73_756e;
 /// The newest, by the number of migrations.
@@ -88,20 +90,98 @@ CREATE TABLE manifests (
 /// Makes the tables of the newest version in an empty file.
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    migrate(connection).map(drop)
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    add_versions(&transaction, 0)?;
+    transaction.commit()
 }
 
-/// Runs the migrations that are missing, all or none, and gives the version that was found. It is asked for in the
-/// transaction, since two may come here at once.
-pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or_default()) {
-        transaction.execute_batch(migration)?;
-    }
-    if version < VERSION {
-        transaction.pragma_update(None, "user_version", VERSION)?;
-    }
-    transaction.commit()?;
+/// The version of a database whose schema is, statement by statement, what this program makes. A trigger, a view or another
+/// index would change what is written or read.
+///
+/// # Errors
+/// A newer version, any other schema, or what SQLite says.
+pub(super) fn check(connection: &Connection, name: &str) -> Result<i64, Error> {
+    let sqlite = |error| Error::Sqlite(name.to_owned(), error);
+    // The version and the schema of one moment, since another process may be migrating.
+    let transaction = connection.unchecked_transaction().map_err(sqlite)?;
+    let version = check_now(&transaction, name)?;
+    transaction.commit().map_err(sqlite)?;
     Ok(version)
+}
+
+/// Runs the migrations that are missing, all or none. The version is asked for in the transaction, since two may come here
+/// at once.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn migrate(connection: &mut Connection, name: &str) -> Result<(), Error> {
+    let sqlite = |error| Error::Sqlite(name.to_owned(), error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
+    let version = check_now(&transaction, name)?;
+    add_versions(&transaction, version).and_then(|()| transaction.commit()).map_err(sqlite)
+}
+
+fn add_versions(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or_default()) {
+        connection.execute_batch(migration)?;
+    }
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
+fn check_now(connection: &Connection, name: &str) -> Result<i64, Error> {
+    let sqlite = |error| Error::Sqlite(name.to_owned(), error);
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
+    if version > VERSION {
+        return Err(Error::Newer(name.to_owned(), version, VERSION));
+    }
+    match difference(&objects(connection).map_err(sqlite)?, &expected(version).map_err(sqlite)?) {
+        None => Ok(version),
+        Some(why) => Err(Error::NotOurs(name.to_owned(), why)),
+    }
+}
+
+/// A row of `sqlite_schema`.
+#[derive(PartialEq, Eq)]
+struct SchemaObject {
+    /// `table`, `index`, `view` or `trigger`.
+    kind: String,
+    name: String,
+    table: String,
+    /// Missing for the index of a constraint.
+    sql: Option<String>,
+}
+
+fn objects(connection: &Connection) -> rusqlite::Result<Vec<SchemaObject>> {
+    let mut query = connection.prepare(
+        "SELECT CAST(type AS TEXT), CAST(name AS TEXT), CAST(tbl_name AS TEXT), CAST(sql AS TEXT) FROM main.sqlite_schema
+         ORDER BY type, name",
+    )?;
+    let rows = query.query_map([], |row| {
+        Ok(SchemaObject { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })
+    })?;
+    rows.collect()
+}
+
+/// What the migrations up to a version make.
+fn expected(version: i64) -> rusqlite::Result<Vec<SchemaObject>> {
+    let memory = Connection::open_in_memory()?;
+    for migration in MIGRATIONS.iter().take(usize::try_from(version).unwrap_or_default()) {
+        memory.execute_batch(migration)?;
+    }
+    objects(&memory)
+}
+
+/// The first object that is one too many, another, or missing. Names are quoted with their control characters escaped.
+fn difference(found: &[SchemaObject], expected: &[SchemaObject]) -> Option<String> {
+    let is_same = |one: &SchemaObject, other: &SchemaObject| one.kind == other.kind && one.name == other.name;
+    if let Some(object) = found.iter().find(|object| !expected.contains(object)) {
+        let SchemaObject { kind, name, .. } = object;
+        return Some(if expected.iter().any(|it| is_same(it, object)) {
+            format!("its {kind} {name:?} is not the one that keysunset makes")
+        } else {
+            format!("it has the {kind} {name:?}, which keysunset does not make", kind = kind.escape_debug())
+        });
+    }
+    let missing = expected.iter().find(|object| !found.contains(object));
+    missing.map(|SchemaObject { kind, name, .. }| format!("its {kind} {name:?} is missing"))
 }

@@ -70,12 +70,17 @@ fn contradictory_numbers_end_with_70_and_existing_files_stay() {
     assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
     let (csv, page) = (env.bytes("reports/keys.csv"), env.markdown());
     let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
-    // A user entered twice, which the store itself never allows.
+    // A user entered twice, which the store itself never allows, with the index that says so as it was.
     store
         .execute_batch(
-            "DROP INDEX readings_once;
+            "CREATE TEMP TABLE saved AS SELECT * FROM sqlite_schema WHERE name = 'readings_once';
+             PRAGMA writable_schema = ON;
+             DELETE FROM sqlite_schema WHERE name = 'readings_once';
+             PRAGMA writable_schema = RESET;
              INSERT INTO readings (run, user_id, username, status, http_status, attempts)
-             SELECT run, user_id, username, status, http_status, attempts FROM readings LIMIT 1",
+             SELECT run, user_id, username, status, http_status, attempts FROM readings LIMIT 1;
+             PRAGMA writable_schema = ON;
+             INSERT INTO sqlite_schema SELECT * FROM saved",
         )
         .unwrap();
     drop(store);
@@ -147,4 +152,109 @@ fn a_manifest_recorded_meanwhile_does_not_stop_a_run() {
     let ran = crate::support::CliOutput::of(import);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(recorded > 0);
+}
+
+/// What came out of somebody's cache may hold triggers or views that change what is written and read.
+#[test]
+fn a_store_with_another_schema_is_not_used() {
+    let stub = crate::stub::Stub::of_keys(vec![crate::stub::key(1, "ci")]);
+    for (change, found) in [
+        (
+            "CREATE TRIGGER t AFTER INSERT ON keys BEGIN DELETE FROM keys WHERE key_id = NEW.key_id; END",
+            "the trigger \"t\"",
+        ),
+        (
+            "ALTER TABLE keys RENAME TO k2; CREATE VIEW keys AS SELECT * FROM k2 WHERE 0;
+             CREATE TRIGGER v INSTEAD OF INSERT ON keys BEGIN SELECT 1; END",
+            "the table \"k2\"",
+        ),
+        ("CREATE VIEW v AS SELECT 1", "the view \"v\""),
+        ("CREATE INDEX i ON keys (enabled)", "the index \"i\""),
+        ("CREATE TABLE \"a\u{1b}[2J\" (x)", "the table \"a\\u{1b}[2J\""),
+        ("ALTER TABLE keys ADD COLUMN more TEXT", "its table \"keys\" is not the one"),
+        ("DROP INDEX readings_once", "its index \"readings_once\" is missing"),
+        ("DROP TABLE manifests; PRAGMA user_version = 1", "its table \"readings\" is not the one"),
+    ] {
+        let env = crate::stub::env();
+        let audit = || env.audit_at(&stub.url(), &["--user", crate::stub::USER]);
+        assert_eq!(audit().code, 1);
+        let asked = stub.asked().len();
+        let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
+        store.execute_batch(change).unwrap();
+        drop(store);
+        let before = env.bytes("reports/keysunset.db");
+        for ran in [audit(), env.run(&["report"]), env.run(&["prune", "--keep", "1"])] {
+            assert_eq!(ran.code, 5, "{change}: {ran:?}");
+            assert!(ran.stderr.contains(found) && ran.stderr.contains("keysunset.db"), "{change}: {ran:?}");
+        }
+        assert_eq!(env.bytes("reports/keysunset.db"), before, "{change}");
+        assert_eq!(stub.asked().len(), asked, "{change}");
+    }
+}
+
+/// A pipe would be waited for, and a link leads elsewhere.
+#[test]
+fn what_stands_beside_a_store_must_be_a_regular_file() {
+    let stub = crate::stub::Stub::of_keys(Vec::new());
+    for name in ["keysunset.db.lock", "keysunset.db-wal", "keysunset.db-shm", "keysunset.db-journal"] {
+        for make in [&["mkfifo"][..], &["mkdir"], &["ln", "-s", "/dev/null"]] {
+            let env = crate::stub::env();
+            let audit = || env.audit_at(&stub.url(), &["--user", crate::stub::USER]);
+            assert_eq!(audit().code, 0);
+            let path = env.path("reports").join(name);
+            // The lock file is there.
+            let _ = std::fs::remove_file(&path);
+            assert!(Command::new(make[0]).args(&make[1..]).arg(&path).status().unwrap().success());
+            let ran = audit();
+            assert_eq!(ran.code, 5, "{make:?} {name}: {ran:?}");
+            assert!(ran.stderr.contains(name) && ran.stderr.contains("not a regular file"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_store_is_for_its_owner_alone_and_reports_follow_the_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let stub = crate::stub::Stub::start(crate::stub::Digest::On, move |_| {
+        let _ = asked.send(());
+        crate::stub::Reply::never()
+    });
+    let env = crate::stub::env();
+    let mode = |name: &str| env.path(name).metadata().unwrap().permissions().mode() & 0o777;
+    let mut audit =
+        env.spawn(&["audit", "--url", &stub.url(), "--user", crate::stub::USER, "--timeout", "600"]);
+    was_asked.recv().unwrap();
+    for name in ["keysunset.db", "keysunset.db-wal", "keysunset.db-shm", "keysunset.db.lock"] {
+        assert_eq!(mode(&format!("reports/{name}")), 0o600, "{name}");
+    }
+    audit.kill().unwrap();
+    audit.wait().unwrap();
+    assert_eq!(env.run(&["report"]).code, 3);
+    env.put("ordinary", "");
+    assert_eq!(mode("reports/keys.csv"), mode("ordinary"));
+}
+
+/// A link to a store is the store, and so is its lock.
+#[test]
+fn a_store_behind_a_link_has_one_lock() {
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let stub = crate::stub::Stub::start(crate::stub::Digest::On, move |_| {
+        let _ = asked.send(());
+        crate::stub::Reply::never()
+    });
+    let env = crate::stub::env();
+    env.put("one.db", "");
+    std::os::unix::fs::symlink(env.path("one.db"), env.path("other.db")).unwrap();
+    let url = stub.url();
+    let audit =
+        |store| ["audit", "--url", &url, "--user", crate::stub::USER, "--timeout", "600", "--store", store];
+    let mut first = env.spawn(&audit("one.db"));
+    was_asked.recv().unwrap();
+    let second = env.run(&audit("other.db"));
+    assert_eq!(second.code, 5, "{second:?}");
+    assert!(second.stderr.contains("another audit"), "{second:?}");
+    first.kill().unwrap();
+    first.wait().unwrap();
 }

@@ -113,13 +113,46 @@ fn a_store_of_version_1_is_brought_up_and_keeps_its_run() {
     }
 }
 
+/// SQLite does not wait for a lock that is in the way of a change of journal mode.
 #[test]
-fn an_old_store_opened_twice_at_once_is_upgraded_once() {
-    let env = TestEnv::at(&ops_manager(1));
-    old(&env);
-    let children: Vec<_> = (0..4).map(|_| env.spawn(&["history"])).collect();
-    for child in children {
-        assert_eq!(crate::support::CliOutput::of(child).code, 0);
+fn four_processes_may_open_one_old_store_at_once() {
+    let sandbox = ops_manager(1);
+    for round in 0..8 {
+        let env = TestEnv::at(&sandbox);
+        old(&env);
+        if round % 2 == 1 {
+            // Of this version, and not in WAL mode.
+            assert_eq!(env.run(&["history"]).code, 0);
+            sqlite3(&env, "PRAGMA journal_mode = delete");
+        }
+        let url = &sandbox.announcement().url;
+        let audit = ["audit", "--url", url, "--all-orgs", "--fail-on", "never"];
+        let commands: [&[&str]; 4] =
+            [&["history"], if round < 4 { &["history"] } else { &audit }, &["export"], &["history"]];
+        let children = commands.map(|command| env.spawn(command));
+        for child in children {
+            let ran = crate::support::CliOutput::of(child);
+            assert_eq!(ran.code, 0, "round {round}: {ran:?}");
+        }
+        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "2\nok\n");
     }
-    assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "2\nok\n");
+}
+
+/// Whatever else has the run database open, such as a backup, is waited for.
+#[test]
+fn another_programs_lock_is_waited_for() {
+    let sandbox = ops_manager(1);
+    let env = TestEnv::at(&sandbox);
+    old(&env);
+    let other = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut audit =
+        env.spawn(&["audit", "--url", &sandbox.announcement().url, "--all-orgs", "--fail-on", "never"]);
+    // Told on stderr after a second; the end of the lock is the end of the wait.
+    let mut told = String::new();
+    let mut stderr = std::io::BufReader::new(audit.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut stderr, &mut told).unwrap();
+    assert!(told.contains("another program has locked"), "{told}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(audit.wait().unwrap().code(), Some(0));
 }

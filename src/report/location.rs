@@ -66,8 +66,8 @@ impl Locator {
         })
     }
 
-    /// The same, and of whom there is none, where all such stand.
-    pub(super) fn of(&self, user: &User) -> SourceLocation {
+    /// The same, or where all users without a line are.
+    pub(super) fn locate(&self, user: &User) -> SourceLocation {
         self.find(user).unwrap_or_else(SourceLocation::elsewhere)
     }
 
@@ -137,7 +137,7 @@ mod tests {
         let line = ListLine { list: Arc::from(list), number: NonZeroU64::new(number) };
         let origin = Origin { organization: None, line: Some(line) };
         let user = User { id: String::new(), username: None, origin };
-        Locator { folder: Some(steps(Vec::new(), folder)) }.of(&user)
+        Locator { folder: Some(steps(Vec::new(), folder)) }.locate(&user)
     }
 
     #[test]

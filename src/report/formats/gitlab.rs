@@ -65,7 +65,7 @@ impl Writer for Gitlab {
                 check_name,
                 fingerprint: fingerprint(&[record.deployment, list, check_name]),
                 severity: UNKNOWN,
-                location: Location::of(&SourceLocation::elsewhere()),
+                location: Location::new(&SourceLocation::elsewhere()),
             })?;
         }
         Ok(())
@@ -83,7 +83,7 @@ impl Writer for Gitlab {
             check_name,
             fingerprint: identity(&record, check_name),
             severity: if row.is_waived() { WAIVED } else { severity },
-            location: Location::of(&self.locator.of(&row.result.user)),
+            location: Location::new(&self.locator.locate(&row.result.user)),
         })?;
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Writer for Gitlab {
 }
 
 impl Location {
-    fn of(location: &SourceLocation) -> Self {
+    fn new(location: &SourceLocation) -> Self {
         Self { path: location.path(), lines: Lines { begin: location.line } }
     }
 }

@@ -15,13 +15,13 @@ use crate::report::{Row, RunContext};
 use crate::waivers::{Waiver, WaiverStatus};
 
 /// A user under way.
-pub(super) struct Case {
+pub(super) struct UserCase {
     user: User,
     name: String,
     classname: String,
     /// Read status and why, where that is not waived.
     unread: Option<(&'static str, String)>,
-    /// Those that count, as they are told.
+    /// Those that count, in words.
     waivers: Vec<String>,
     pub(super) keys: u64,
     pub(super) waived_keys: u64,
@@ -34,7 +34,7 @@ pub(super) struct Case {
 
 /// What a CI server makes of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Ending {
+pub(super) enum TestResult {
     Passed,
     Failure,
     Error,
@@ -42,10 +42,10 @@ pub(super) enum Ending {
 }
 
 /// A case as it is written.
-pub(super) struct Told<'a> {
+pub(super) struct TestCase<'a> {
     pub(super) name: &'a str,
     pub(super) classname: &'a str,
-    pub(super) ending: Ending,
+    pub(super) result: TestResult,
     /// A word for the kind of failure or error.
     pub(super) kind: &'a str,
     pub(super) message: &'a str,
@@ -53,9 +53,9 @@ pub(super) struct Told<'a> {
     pub(super) text: &'a str,
 }
 
-impl Case {
+impl UserCase {
     /// `previous` is the user before this one in the order of the deployment.
-    pub(super) fn of(context: &RunContext, result: &UserResult, previous: Option<&User>) -> Self {
+    pub(super) fn new(context: &RunContext, result: &UserResult, previous: Option<&User>) -> Self {
         let user = result.user.clone();
         let deployment = printable(&context.run.deployment);
         let classname = match &user.origin.organization {
@@ -128,22 +128,22 @@ impl Case {
 
     /// Writes the case, and says how it ended. Not to know is worse than to have found, and what is waived never passes
     /// as if there were nothing.
-    pub(super) fn write(&self, to: &mut Vec<u8>) -> io::Result<Ending> {
-        let (ending, kind, message) = match (&self.unread, self.worst) {
-            (Some((status, why)), None) => (Ending::Error, *status, why.clone()),
+    pub(super) fn write(&self, to: &mut Vec<u8>) -> io::Result<TestResult> {
+        let (result, kind, message) = match (&self.unread, self.worst) {
+            (Some((status, why)), None) => (TestResult::Error, *status, why.clone()),
             (Some((status, why)), Some(_)) => {
-                (Ending::Error, *status, format!("{why}; found all the same: {}", self.counted()))
+                (TestResult::Error, *status, format!("{why}; found all the same: {}", self.counted()))
             }
-            (None, Some((_, verdict))) => (Ending::Failure, verdict.as_str(), self.counted()),
+            (None, Some((_, verdict))) => (TestResult::Failure, verdict.as_str(), self.counted()),
             (None, None) => match &self.waivers[..] {
-                [] => (Ending::Passed, "", String::new()),
-                [one] => (Ending::Skipped, "waived", one.clone()),
-                several => (Ending::Skipped, "waived", format!("{} waivers", several.len())),
+                [] => (TestResult::Passed, "", String::new()),
+                [one] => (TestResult::Skipped, "waived", one.clone()),
+                several => (TestResult::Skipped, "waived", format!("{} waivers", several.len())),
             },
         };
         let Self { name, classname, lines, .. } = self;
-        Told { name, classname, ending, kind, message: &message, text: lines }.write(to)?;
-        Ok(ending)
+        TestCase { name, classname, result, kind, message: &message, text: lines }.write(to)?;
+        Ok(result)
     }
 
     /// `3 keys: 1 critical, 2 low`, of the findings.
@@ -155,35 +155,35 @@ impl Case {
     }
 }
 
-impl Told<'_> {
-    /// Each of the three is told twice, since some servers show the message and others the text.
+impl TestCase<'_> {
+    /// What a failure, an error or a skipped case says, it says twice, since some servers show the message and others the text.
     pub(super) fn write(&self, to: &mut Vec<u8>) -> io::Result<()> {
-        let Self { name, classname, ending, kind, message, text } = *self;
+        let Self { name, classname, result, kind, message, text } = *self;
         let mut xml = Xml::new(&mut *to);
         let case = xml.create_element("testcase").with_attributes([
             ("name", name),
             ("classname", classname),
             ("time", "0"),
         ]);
-        let element = match ending {
-            Ending::Passed => {
+        let element = match result {
+            TestResult::Passed => {
                 case.write_empty()?;
                 return to.write_all(b"\n");
             }
-            Ending::Failure => "failure",
-            Ending::Error => "error",
-            Ending::Skipped => "skipped",
+            TestResult::Failure => "failure",
+            TestResult::Error => "error",
+            TestResult::Skipped => "skipped",
         };
         case.write_inner_content(|xml| {
-            let told = xml.create_element(element).with_attributes([("type", kind), ("message", message)]);
-            told.write_text_content(BytesText::new(text))?;
+            let element = xml.create_element(element).with_attributes([("type", kind), ("message", message)]);
+            element.write_text_content(BytesText::new(text))?;
             xml.write_event(Event::Text(BytesText::new("\n")))
         })?;
         to.write_all(b"\n")
     }
 }
 
-/// The username where it can be told from all others by sight; with the id behind it where it can't. A server takes cases
+/// The username where it differs from all others at sight; with the id behind it where it does not. A server takes cases
 /// of one name for one case.
 fn name(user: &User, previous: Option<&User>) -> String {
     let id = printable(&user.id);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_alike_are_told_apart_by_the_id() {
+    fn names_that_look_alike_have_the_id_behind_them() {
         let ann = user("1", Some("ann"));
         assert_eq!(name(&ann, None), "ann");
         assert_eq!(name(&user("2", Some("ann")), Some(&ann)), "ann (2)");

@@ -1,11 +1,11 @@
-//! What is unknown, what was left out, and what has to be said of waivers: notifications of the invocation of each deployment.
+//! What is unknown, what was left out, and waivers with an issue: notifications of the invocation of each deployment.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::message::{Location, Message};
-use super::ranked::RankedResults;
-use super::rules::{Notice, reference};
+use super::RankedResults;
+use super::result::{Location, Message};
+use super::rules::{NotificationKind, reference};
 use crate::model::rfc3339;
 use crate::policy::day_or_instant;
 use crate::report::location::SourceLocation;
@@ -13,21 +13,21 @@ use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{Deployment, Report, Row, RunContext};
 
-/// How many are told one by one; the rest of a deployment's are summed up in one more.
-const TOLD: usize = 1_000;
+/// Over all deployments; the rest of a deployment's are summed up in one more.
+const MAX_NOTIFICATIONS: usize = 1_000;
 
 /// One a deployment, as their rows pass.
 #[derive(Default)]
 pub(super) struct Invocations {
-    all: Vec<Troubles>,
-    /// Over all of them.
-    told: usize,
+    all: Vec<Notifications>,
+    /// Notifications of all of them.
+    count: usize,
 }
 
 /// What is unknown of one deployment.
 #[derive(Default)]
-struct Troubles {
-    told: Vec<Notification>,
+struct Notifications {
+    listed: Vec<Notification>,
     more: u64,
 }
 
@@ -43,11 +43,11 @@ struct Notification {
 }
 
 impl Notification {
-    fn new(notice: Notice, level: &'static str, text: &str) -> Self {
+    fn new(kind: NotificationKind, level: &'static str, text: &str) -> Self {
         Self {
-            descriptor: reference(notice),
+            descriptor: reference(kind),
             level,
-            message: Message::of(text),
+            message: Message::new(text),
             locations: Vec::new(),
             properties: Value::Null,
         }
@@ -56,56 +56,58 @@ impl Notification {
 
 impl Invocations {
     pub(super) fn begin(&mut self, context: &RunContext) {
-        self.all.push(Troubles::default());
+        self.all.push(Notifications::default());
         for missing in MissingUsers::of_run(context) {
-            self.note(|| {
-                let (notice, record) = (Notice::Unknown(missing.unknown()), missing.record());
+            self.push(|| {
+                let (kind, record) = (NotificationKind::Unknown(missing.unknown()), missing.record());
                 Notification {
                     properties: fields(&record),
-                    ..Notification::new(notice, "error", &wording::row(&record))
+                    ..Notification::new(kind, "error", &wording::row(&record))
                 }
             });
         }
     }
 
-    /// Takes a row without a key.
-    pub(super) fn row(&mut self, row: &Row, record: &Record, location: impl FnOnce() -> SourceLocation) {
-        if row.is_unread() {
-            let level = if row.is_waived() { "note" } else { "error" };
-            self.note(|| Notification {
-                locations: vec![Location::of(record, &location())],
-                properties: fields(record),
-                ..Notification::new(Notice::Unknown(Unknown::User), level, &wording::row(record))
-            });
-        }
+    /// Takes the row of a user who could not be read.
+    pub(super) fn unread_user(&mut self, row: &Row, record: &Record, location: &SourceLocation) {
+        let level = if row.is_waived() { "note" } else { "error" };
+        self.push(|| Notification {
+            locations: vec![Location::new(record, location)],
+            properties: fields(record),
+            ..Notification::new(NotificationKind::Unknown(Unknown::User), level, &wording::row(record))
+        });
     }
 
-    fn note(&mut self, notification: impl FnOnce() -> Notification) {
-        let Some(troubles) = self.all.last_mut() else { return };
-        if self.told < TOLD {
-            self.told += 1;
-            troubles.told.push(notification());
+    fn push(&mut self, notification: impl FnOnce() -> Notification) {
+        let Some(notifications) = self.all.last_mut() else { return };
+        if self.count < MAX_NOTIFICATIONS {
+            self.count += 1;
+            notifications.listed.push(notification());
         } else {
-            troubles.more += 1;
+            notifications.more += 1;
         }
     }
 
-    /// As SARIF has them. What is of no one deployment stands with the first.
-    pub(super) fn told(self, report: &Report, found: &RankedResults) -> Vec<Value> {
+    /// As SARIF has them. What is of no one deployment is with the first.
+    pub(super) fn into_values(self, report: &Report, results: &RankedResults) -> Vec<Value> {
         let mut configuration: Vec<_> = report
             .waiver_issues
             .iter()
             .map(|issue| {
-                Notification::new(Notice::Waiver(issue.kind), "warning", &wording::waiver_issue(issue))
+                Notification::new(
+                    NotificationKind::Waiver(issue.kind),
+                    "warning",
+                    &wording::waiver_issue(issue),
+                )
             })
             .collect();
-        let mut left_out = left_out(found);
-        let invocations = report.deployments.iter().zip(self.all).map(|(deployment, troubles)| {
-            let Troubles { told: mut execution, more } = troubles;
+        let mut left_out = left_out(results);
+        let invocations = report.deployments.iter().zip(self.all).map(|(deployment, notifications)| {
+            let Notifications { listed: mut execution, more } = notifications;
             if more > 0 {
                 let text =
                     format!("{more} more could not be read; `keysunset report --format csv` tells them all");
-                execution.push(Notification::new(Notice::More, "error", &text));
+                execution.push(Notification::new(NotificationKind::More, "error", &text));
             }
             execution.extend(left_out.take());
             invocation(deployment, &execution, &std::mem::take(&mut configuration))
@@ -114,14 +116,14 @@ impl Invocations {
     }
 }
 
-fn left_out(found: &RankedResults) -> Option<Notification> {
-    let (count, kept) = (found.count(), found.kept());
+fn left_out(results: &RankedResults) -> Option<Notification> {
+    let (count, kept) = (results.count(), results.kept());
     let text = format!(
         "{} of {count} keys are left out, since code scanning takes no more than {kept}: those of the least severity, and \
          waived ones before all others; `keysunset report --format csv` tells them all",
         count - kept
     );
-    (count > kept).then(|| Notification::new(Notice::LeftOut, "warning", &text))
+    (count > kept).then(|| Notification::new(NotificationKind::LeftOut, "warning", &text))
 }
 
 /// What is known of whom could not be read.

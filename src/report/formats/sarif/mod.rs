@@ -4,41 +4,42 @@
 //! refuses a run of more than 25,000 results; past that the least severe are left out, and a notification says so.
 
 mod invocation;
-mod message;
-mod ranked;
 mod result;
 mod rules;
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::json;
 
 use self::invocation::Invocations;
-use self::ranked::RankedResults;
-use self::result::Found;
+use self::result::SarifResult;
+use crate::policy::Severity;
 use crate::report::location::Locator;
 use crate::report::record::Record;
-use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{
+    FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, SpillFile, Writer,
+};
 
 /// Of the standard with its first errata, which is the one in force.
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// How many results code scanning takes in a run.
-const MOST: u64 = 25_000;
+const MAX_RESULTS: u64 = 25_000;
 
 struct Sarif {
     file: OutputFile,
     locator: Locator,
-    found: RankedResults,
+    results: RankedResults,
     invocations: Invocations,
 }
 
 /// `out` is where the results wait.
 pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
-    let found = RankedResults::new(out, MOST)?;
-    Ok(Sarif { file, locator: Locator::here(), found, invocations: Invocations::default() })
+    let results = RankedResults::new(out, MAX_RESULTS)?;
+    Ok(Sarif { file, locator: Locator::here(), results, invocations: Invocations::default() })
 }
 
 impl Writer for Sarif {
@@ -49,50 +50,139 @@ impl Writer for Sarif {
 
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         let record = Record::new(context, row);
-        let location = || self.locator.of(&row.result.user);
-        let Some((_, judged)) = &row.key else {
-            self.invocations.row(row, &record, location);
-            return Ok(());
-        };
-        self.found.put(judged.severity, row.is_waived(), || Found::of(&record, row, judged, &location()))?;
+        let location = || self.locator.locate(&row.result.user);
+        if let Some((_, judged)) = &row.key {
+            let result = || SarifResult::new(&record, row, judged, &location());
+            self.results.push(judged.severity, row.is_waived(), result)?;
+        } else if row.is_unread() {
+            self.invocations.unread_user(row, &record, &location());
+        }
         Ok(())
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        Ok(Rendered::File(self.whole(report)?))
-    }
-}
-
-impl Sarif {
-    /// Puts the parts together.
-    fn whole(self, report: &Report) -> io::Result<OutputFile> {
-        let Self { mut file, found, invocations, .. } = self;
-        let invocations = invocations.told(report, &found);
+        let Self { mut file, results, invocations, .. } = *self;
+        let invocations = invocations.into_values(report, &results);
         write!(file, "{{\"version\":\"2.1.0\",\"$schema\":\"{SCHEMA}\",\"runs\":[{{\n\"tool\":")?;
         serde_json::to_writer(&mut file, &rules::tool())?;
         file.write_all(b",\n\"invocations\":")?;
         serde_json::to_writer(&mut file, &invocations)?;
         file.write_all(b",\n\"results\":")?;
-        let mut results = JsonArray::open(&mut file)?;
-        found.worst_first(|result| {
-            results.next(&mut file)?;
+        let mut array = JsonArray::open(&mut file)?;
+        results.worst_first(|result| {
+            array.next(&mut file)?;
             file.write_all(result)
         })?;
-        results.close(&mut file, "\n]", "\n]")?;
+        array.close(&mut file, "\n]", "\n]")?;
         file.write_all(b",\n\"properties\":")?;
         let total = &report.total;
-        serde_json::to_writer(
-            &mut file,
-            &json!({
-                "complete": report.is_complete(),
-                "users": total.requested(),
-                "users_not_read": total.unread(),
-                "keys": total.keys,
-                "findings": total.findings,
-                "waived": total.waived,
-            }),
-        )?;
+        let properties = json!({
+            "complete": report.is_complete(),
+            "users": total.requested(),
+            "users_not_read": total.unread(),
+            "keys": total.keys,
+            "findings": total.findings,
+            "waived": total.waived,
+        });
+        serde_json::to_writer(&mut file, &properties)?;
         file.write_all(b"}]}\n")?;
-        Ok(file)
+        Ok(Rendered::File(file))
+    }
+}
+
+/// The severities, worst first, and behind them whatever is waived.
+const CLASSES: usize = Severity::ALL.len() + 1;
+
+/// Results come in the order of the rows and are written worst first: until then they wait in a file, so that no number of
+/// them needs memory. Keeps the worst, and counts the rest.
+struct RankedResults {
+    max: u64,
+    counts: [u64; CLASSES],
+    /// A section a class, a line a result.
+    lines: SpillFile,
+}
+
+impl RankedResults {
+    fn new(folder: &Path, max: u64) -> io::Result<Self> {
+        Ok(Self { max, counts: [0; CLASSES], lines: SpillFile::new_in(folder)? })
+    }
+
+    /// Takes a result; it is made only where there may be room for it.
+    fn push<T: Serialize>(
+        &mut self,
+        severity: Severity,
+        is_waived: bool,
+        result: impl FnOnce() -> T,
+    ) -> io::Result<()> {
+        let class = if is_waived { CLASSES - 1 } else { severity as usize };
+        self.counts[class] += 1;
+        if self.counts[class] > self.max {
+            return Ok(());
+        }
+        let mut line = serde_json::to_vec(&result())?;
+        line.push(b'\n');
+        self.lines.write(class, &line)
+    }
+
+    /// How many came.
+    fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// How many are kept.
+    fn kept(&self) -> u64 {
+        self.count().min(self.max)
+    }
+
+    /// Hands out those that are kept.
+    fn worst_first(mut self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut left = self.kept();
+        for class in 0..CLASSES {
+            let mut lines = self.lines.read(class)?;
+            let mut line = Vec::new();
+            while left > 0 && lines.read_until(b'\n', &mut line)? > 0 {
+                left -= 1;
+                each(line.trim_ascii_end())?;
+                line.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_are_kept_in_order_and_the_waived_are_dropped_first() {
+        use Severity::{Critical, Info, Low};
+        let folder = tempfile::tempdir().unwrap();
+        let pushed = [
+            (Low, false, "a"),
+            (Critical, true, "b"),
+            (Critical, false, "c"),
+            (Info, false, "d\n"),
+            (Low, false, "e"),
+            (Critical, false, "f"),
+        ];
+        for (max, expected) in
+            [(9, &["c", "f", "a", "e", "d\\n", "b"][..]), (3, &["c", "f", "a"]), (1, &["c"])]
+        {
+            let mut results = RankedResults::new(folder.path(), max).unwrap();
+            for (severity, is_waived, text) in pushed {
+                results.push(severity, is_waived, || text).unwrap();
+            }
+            assert_eq!((results.count(), results.kept()), (6, expected.len() as u64));
+            let mut given = Vec::new();
+            results
+                .worst_first(|line| {
+                    given.push(String::from_utf8(line.to_vec()).unwrap());
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(given, expected.iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>());
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing has a name");
     }
 }

@@ -1,8 +1,7 @@
-//! A result: one key.
+//! A result, which is one key, and the text and locations that it shares with notifications.
 
 use serde::Serialize;
 
-use super::message::{Location, Message};
 use crate::policy::{Judgement, Severity, Verdict};
 use crate::report::location::{SourceLocation, identity};
 use crate::report::record::Record;
@@ -13,7 +12,7 @@ use crate::waivers::Waiver;
 /// As SARIF has it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Found<'a> {
+pub(super) struct SarifResult<'a> {
     rule_id: Verdict,
     rule_index: usize,
     level: &'static str,
@@ -53,8 +52,8 @@ struct Properties<'a> {
     is_finding: bool,
 }
 
-impl<'a> Found<'a> {
-    pub(super) fn of(
+impl<'a> SarifResult<'a> {
+    pub(super) fn new(
         record: &'a Record<'a>,
         row: &Row,
         judged: &Judgement,
@@ -67,14 +66,14 @@ impl<'a> Found<'a> {
             rule_id: judged.verdict,
             rule_index: judged.verdict as usize,
             level: level(judged.severity),
-            message: Message::of(&wording::row(record)),
-            locations: [Location::of(record, location)],
+            message: Message::new(&wording::row(record)),
+            locations: [Location::new(record, location)],
             partial_fingerprints: PartialFingerprints {
                 primary_location_line_hash: format!("{line_hash}:1"),
                 deployment_key_rule: identity,
             },
             rank: rank(judged.severity),
-            suppressions: waiver.into_iter().map(|(waiver, _)| Suppression::of(waiver)).collect(),
+            suppressions: waiver.into_iter().map(|(waiver, _)| Suppression::new(waiver)).collect(),
             properties: Properties { record, is_finding: row.is_finding },
         }
     }
@@ -82,13 +81,85 @@ impl<'a> Found<'a> {
 
 impl Suppression {
     /// Waivers stand in a file of their own, and whoever wrote one there has accepted the key.
-    fn of(waiver: &Waiver) -> Self {
+    fn new(waiver: &Waiver) -> Self {
         let Waiver { reason, owner, expires, ticket, .. } = waiver;
         let ticket = ticket.as_deref().map_or_else(String::new, |ticket| format!(", {ticket}"));
         Self {
             kind: "external",
             status: "accepted",
             justification: printable(&format!("{reason} ({owner}, until {expires}{ticket})")),
+        }
+    }
+}
+
+/// A plain text message.
+#[derive(Debug, Serialize)]
+pub(super) struct Message {
+    text: String,
+}
+
+impl Message {
+    /// Text that may hold anything. Braces are doubled (§3.11.5), or they would be placeholders; a link is nothing without its
+    /// `](` (§3.11.6), which is taken apart, since viewers differ in what a backslash before a bracket does.
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: printable(text).replace('{', "{{").replace('}', "}}").replace("](", "] (") }
+    }
+}
+
+/// Where a result or a notification stands: on a line, and in the deployment.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Location {
+    physical_location: PhysicalLocation,
+    logical_locations: [LogicalLocation; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PhysicalLocation {
+    artifact_location: ArtifactLocation,
+    region: Region,
+}
+
+#[derive(Debug, Serialize)]
+struct ArtifactLocation {
+    uri: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    start_line: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogicalLocation {
+    name: String,
+    fully_qualified_name: String,
+    kind: &'static str,
+}
+
+impl Location {
+    /// Of a key, or of a user without one.
+    pub(super) fn new(record: &Record, location: &SourceLocation) -> Self {
+        let user = record.user_id.or(record.username).unwrap_or_default();
+        let (name, kind) = match record.key_id {
+            Some(key) => (key, "personalApiKey"),
+            None => (user, "user"),
+        };
+        let path = [Some(record.deployment), record.org_id, Some(user), record.key_id];
+        let path: Vec<_> = path.into_iter().flatten().map(printable).collect();
+        Self {
+            physical_location: PhysicalLocation {
+                artifact_location: ArtifactLocation { uri: location.uri() },
+                region: Region { start_line: location.line },
+            },
+            logical_locations: [LogicalLocation {
+                name: printable(name),
+                fully_qualified_name: path.join("::"),
+                kind,
+            }],
         }
     }
 }
@@ -110,5 +181,21 @@ const fn rank(severity: Severity) -> u8 {
         Severity::Medium => 60,
         Severity::Low => 40,
         Severity::Info => 20,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_text_is_a_placeholder_or_a_link() {
+        for (text, expected) in [
+            ("{0} [a](1) [b](http://e)", "{{0}} [a] (1) [b] (http://e)"),
+            ("\\[c\\](sarif:/runs/0)", "\\[c\\] (sarif:/runs/0)"),
+            ("[ci] (a)\n\u{202e}", "[ci] (a) \\u{{202e}}"),
+        ] {
+            assert_eq!(Message::new(text).text, expected);
+        }
     }
 }

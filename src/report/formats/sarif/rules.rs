@@ -64,7 +64,7 @@ const fn rule(verdict: Verdict) -> Rule {
     }
 }
 
-/// What is told of a kind of notification, by words alone.
+/// The texts of a kind of notification.
 struct Texts {
     id: &'static str,
     name: &'static str,
@@ -74,10 +74,10 @@ struct Texts {
 
 /// What there may be to notify of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Notice {
+pub(super) enum NotificationKind {
     /// Something could not be read.
     Unknown(Unknown),
-    /// More of that than is told one by one.
+    /// More of that than is listed.
     More,
     /// Results are missing from the file.
     LeftOut,
@@ -85,7 +85,7 @@ pub(super) enum Notice {
     Waiver(WaiverIssueKind),
 }
 
-impl Notice {
+impl NotificationKind {
     const ALL: [Self; 9] = [
         Self::Unknown(Unknown::User),
         Self::Unknown(Unknown::List),
@@ -165,21 +165,21 @@ impl Notice {
         }
     }
 
-    fn described(self) -> Value {
+    fn descriptor(self) -> Value {
         let Texts { id, name, short, help } = self.texts();
         descriptor(id, name, short, &format!("{short}."), help)
     }
 }
 
 /// What a notification names its kind by.
-pub(super) fn reference(notice: Notice) -> Value {
-    json!({ "id": notice.texts().id, "index": Notice::ALL.iter().position(|it| *it == notice) })
+pub(super) fn reference(kind: NotificationKind) -> Value {
+    json!({ "id": kind.texts().id, "index": NotificationKind::ALL.iter().position(|it| *it == kind) })
 }
 
 /// The tool with its rules, in the order of the verdicts.
 pub(super) fn tool() -> Value {
-    let rules: Vec<_> = Verdict::ALL.iter().map(|verdict| described(*verdict)).collect();
-    let notifications: Vec<_> = Notice::ALL.iter().map(|notice| notice.described()).collect();
+    let rules: Vec<_> = Verdict::ALL.iter().map(|verdict| rule_descriptor(*verdict)).collect();
+    let notifications: Vec<_> = NotificationKind::ALL.iter().map(|kind| kind.descriptor()).collect();
     json!({ "driver": {
         "name": "keysunset",
         "fullName": "keysunset: deprecated personal API keys of MongoDB deployments",
@@ -189,7 +189,7 @@ pub(super) fn tool() -> Value {
     } })
 }
 
-fn described(verdict: Verdict) -> Value {
+fn rule_descriptor(verdict: Verdict) -> Value {
     let Rule { name, short, full, help, level, security_severity } = rule(verdict);
     let mut rule = descriptor(verdict.as_str(), name, short, full, help);
     rule["defaultConfiguration"] = json!({ "level": level });

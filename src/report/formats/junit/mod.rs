@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use quick_xml::Writer as Xml;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use self::case::{Case, Ending, Told};
+use self::case::{TestCase, TestResult, UserCase};
 use crate::model::User;
 use crate::policy::day_or_instant;
 use crate::report::record::MissingUsers;
@@ -30,29 +30,29 @@ use crate::report::{
 struct Junit {
     file: OutputFile,
     cases: SpillFile,
-    suites: BTreeMap<SourceLocation, Suite>,
+    suites: BTreeMap<SuiteId, Suite>,
     /// The user whose rows are passing.
-    case: Option<(SourceLocation, Case)>,
+    case: Option<(SuiteId, UserCase)>,
     /// The user before.
     previous: Option<User>,
 }
 
 /// What makes a suite.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct SourceLocation {
+struct SuiteId {
     deployment: String,
-    part: Part,
+    kind: SuiteKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum SuiteKind {
     /// In whose list users were found.
     Organization(String),
     /// Users of lists, projects, or named one by one.
     Named,
-    /// What hides users of whom not even the name is known.
+    /// Users of whom not even the name is known.
     Incomplete,
-    /// What there is to say of waivers, whatever the deployment.
+    /// Waivers with an issue, whatever the deployment.
     Waivers,
 }
 
@@ -60,8 +60,8 @@ enum Part {
 struct Suite {
     number: usize,
     tests: u64,
-    /// By ending, in the order of `Ending`.
-    endings: [u64; 4],
+    /// By ending, in the order of `TestResult`.
+    results: [u64; 4],
     keys: u64,
     findings: u64,
     waived_keys: u64,
@@ -75,22 +75,21 @@ pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>,
 
 impl Writer for Junit {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
-        self.close()?;
+        self.finish_case()?;
         self.previous = None;
-        let location = SourceLocation { deployment: context.run.deployment.clone(), part: Part::Incomplete };
-        let classname = printable(&location.deployment);
+        let suite_id = SuiteId { deployment: context.run.deployment.clone(), kind: SuiteKind::Incomplete };
         for missing in MissingUsers::of_run(context) {
             let record = missing.record();
             let why = wording::not_read(&record, usize::MAX);
-            let told = Told {
+            let case = TestCase {
                 name: &printable(missing.source()),
-                classname: &classname,
-                ending: Ending::Error,
+                classname: &printable(record.deployment),
+                result: TestResult::Error,
                 kind: record.read_status.map_or("error", |status| status.as_str()),
                 message: &why,
                 text: &why,
             };
-            self.tell(location.clone(), &told)?;
+            self.write_case(suite_id.clone(), &case)?;
         }
         Ok(())
     }
@@ -98,11 +97,11 @@ impl Writer for Junit {
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         let user = &row.result.user;
         if self.case.as_ref().is_none_or(|(_, case)| !case.is_of(user)) {
-            self.close()?;
-            let part = user.origin.organization.as_deref();
-            let part = part.map_or(Part::Named, |id| Part::Organization(id.to_owned()));
-            let case = Case::of(context, row.result, self.previous.as_ref());
-            self.case = Some((SourceLocation { deployment: context.run.deployment.clone(), part }, case));
+            self.finish_case()?;
+            let kind = user.origin.organization.as_deref();
+            let kind = kind.map_or(SuiteKind::Named, |id| SuiteKind::Organization(id.to_owned()));
+            let case = UserCase::new(context, row.result, self.previous.as_ref());
+            self.case = Some((SuiteId { deployment: context.run.deployment.clone(), kind }, case));
         }
         if let Some((_, case)) = &mut self.case {
             case.add(context, row);
@@ -111,19 +110,19 @@ impl Writer for Junit {
     }
 
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        self.close().and_then(|()| self.waiver_issues(report))?;
+        self.finish_case().and_then(|()| self.waiver_issues(report))?;
         let several = report.deployments.len() > 1;
         let mut suites: Vec<_> =
-            self.suites.iter().map(|(location, suite)| (location.name(several), location, suite)).collect();
+            self.suites.iter().map(|(suite_id, suite)| (suite_id.name(several), suite_id, suite)).collect();
         suites.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
         let mut xml = Xml::new(&mut self.file);
         let mut write = || {
             xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
             xml.get_mut().write_all(b"\n")?;
             xml.write_event(Event::Start(BytesStart::new("testsuites")))?;
-            for (id, (name, location, suite)) in suites.iter().enumerate() {
+            for (id, (name, suite_id, suite)) in suites.iter().enumerate() {
                 xml.get_mut().write_all(b"\n")?;
-                open(&mut xml, &id.to_string(), name, location, suite, report)?;
+                open(&mut xml, &id.to_string(), name, suite_id, suite, report)?;
                 io::copy(&mut self.cases.read(suite.number)?, xml.get_mut())?;
                 for empty in ["system-out", "system-err"] {
                     xml.create_element(empty).write_empty()?;
@@ -141,11 +140,11 @@ impl Writer for Junit {
 
 impl Junit {
     /// Ends the case whose rows were passing.
-    fn close(&mut self) -> io::Result<()> {
-        let Some((location, case)) = self.case.take() else { return Ok(()) };
+    fn finish_case(&mut self) -> io::Result<()> {
+        let Some((suite_id, case)) = self.case.take() else { return Ok(()) };
         let mut text = Vec::new();
-        let ending = case.write(&mut text)?;
-        let suite = self.count(location, ending);
+        let result = case.write(&mut text)?;
+        let suite = self.count(suite_id, result);
         suite.keys += case.keys;
         suite.findings += case.findings();
         suite.waived_keys += case.waived_keys;
@@ -154,56 +153,56 @@ impl Junit {
         self.cases.write(number, &text)
     }
 
-    fn tell(&mut self, location: SourceLocation, told: &Told) -> io::Result<()> {
+    fn write_case(&mut self, suite_id: SuiteId, case: &TestCase) -> io::Result<()> {
         let mut text = Vec::new();
-        told.write(&mut text)?;
-        let number = self.count(location, told.ending).number;
+        case.write(&mut text)?;
+        let number = self.count(suite_id, case.result).number;
         self.cases.write(number, &text)
     }
 
-    fn count(&mut self, location: SourceLocation, ending: Ending) -> &mut Suite {
+    fn count(&mut self, suite_id: SuiteId, result: TestResult) -> &mut Suite {
         let number = self.suites.len();
-        let suite = self.suites.entry(location).or_insert_with(|| Suite {
+        let suite = self.suites.entry(suite_id).or_insert_with(|| Suite {
             number,
             tests: 0,
-            endings: [0; 4],
+            results: [0; 4],
             keys: 0,
             findings: 0,
             waived_keys: 0,
         });
         suite.tests += 1;
-        suite.endings[ending as usize] += 1;
+        suite.results[result as usize] += 1;
         suite
     }
 
-    /// Whether they fail the gate is not known here, so they are told and fail nothing.
+    /// Whether they fail the gate is not known here, so they are shown and fail nothing.
     fn waiver_issues(&mut self, report: &Report) -> io::Result<()> {
         for issue in &report.waiver_issues {
             let why = printable(&wording::waiver_issue(issue));
-            let told = Told {
+            let case = TestCase {
                 name: &printable(&issue.waiver.target.to_string()),
                 classname: "waivers",
-                ending: Ending::Skipped,
+                result: TestResult::Skipped,
                 kind: issue.kind.as_str(),
                 message: &why,
                 text: &why,
             };
-            self.tell(SourceLocation { deployment: String::new(), part: Part::Waivers }, &told)?;
+            self.write_case(SuiteId { deployment: String::new(), kind: SuiteKind::Waivers }, &case)?;
         }
         Ok(())
     }
 }
 
-impl SourceLocation {
+impl SuiteId {
     fn name(&self, several: bool) -> String {
-        let of_deployment = |part: &str| {
-            if several { format!("{} / {part}", printable(&self.deployment)) } else { part.to_owned() }
+        let of_deployment = |name: &str| {
+            if several { format!("{} / {name}", printable(&self.deployment)) } else { name.to_owned() }
         };
-        let name = match &self.part {
-            Part::Organization(id) => of_deployment(&printable(id)),
-            Part::Named => printable(&self.deployment),
-            Part::Incomplete => of_deployment("incomplete"),
-            Part::Waivers => "waivers".to_owned(),
+        let name = match &self.kind {
+            SuiteKind::Organization(id) => of_deployment(&printable(id)),
+            SuiteKind::Named => printable(&self.deployment),
+            SuiteKind::Incomplete => of_deployment("incomplete"),
+            SuiteKind::Waivers => "waivers".to_owned(),
         };
         or_unnamed(name)
     }
@@ -219,17 +218,18 @@ fn open(
     xml: &mut Xml<impl io::Write>,
     id: &str,
     name: &str,
-    location: &SourceLocation,
+    suite_id: &SuiteId,
     suite: &Suite,
     report: &Report,
 ) -> io::Result<()> {
-    let of = |deployment: &&Deployment| deployment.context.run.deployment == location.deployment;
-    let deployment = report.deployments.iter().find(of);
+    let has_suite = |it: &&Deployment| it.context.run.deployment == suite_id.deployment;
+    let deployment = report.deployments.iter().find(has_suite);
     let now = report.deployments.iter().map(|deployment| deployment.context.policy.now).max();
     let now = deployment.map(|deployment| deployment.context.policy.now).or(now).unwrap_or_default();
-    let package = or_unnamed(printable(&location.deployment));
-    let count = |ending: Ending| suite.endings[ending as usize].to_string();
-    let (failures, errors, skipped) = (count(Ending::Failure), count(Ending::Error), count(Ending::Skipped));
+    let package = or_unnamed(printable(&suite_id.deployment));
+    let count = |result: TestResult| suite.results[result as usize].to_string();
+    let (failures, errors, skipped) =
+        (count(TestResult::Failure), count(TestResult::Error), count(TestResult::Skipped));
     let start = BytesStart::new("testsuite").with_attributes([
         ("id", id),
         ("name", name),
@@ -245,7 +245,7 @@ fn open(
     xml.write_event(Event::Start(start))?;
     xml.write_event(Event::Text(BytesText::new("\n")))?;
     xml.create_element("properties").write_inner_content(|xml| {
-        for (name, value) in properties(deployment, location, suite) {
+        for (name, value) in properties(deployment, suite_id, suite) {
             let value = printable(&value);
             xml.create_element("property")
                 .with_attributes([("name", name), ("value", value.as_str())])
@@ -256,7 +256,7 @@ fn open(
     xml.write_event(Event::Text(BytesText::new("\n")))
 }
 
-/// UTC, though the schema lets nobody say so.
+/// UTC, though the schema has no room for the zone.
 fn without_zone(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
@@ -264,7 +264,7 @@ fn without_zone(time: DateTime<Utc>) -> String {
 /// What the counts of the suite rest on.
 fn properties(
     deployment: Option<&Deployment>,
-    location: &SourceLocation,
+    suite_id: &SuiteId,
     suite: &Suite,
 ) -> Vec<(&'static str, String)> {
     let mut properties = Vec::new();
@@ -278,10 +278,10 @@ fn properties(
             ("complete", deployment.is_complete().to_string()),
         ]);
     }
-    match &location.part {
-        Part::Organization(id) => properties.push(("organization", id.clone())),
-        Part::Named => {}
-        Part::Incomplete | Part::Waivers => return properties,
+    match &suite_id.kind {
+        SuiteKind::Organization(id) => properties.push(("organization", id.clone())),
+        SuiteKind::Named => {}
+        SuiteKind::Incomplete | SuiteKind::Waivers => return properties,
     }
     properties.extend([
         ("keys", suite.keys.to_string()),

@@ -227,3 +227,22 @@ fn every_file_that_the_texts_link_to_is_there() {
         }
     }
 }
+
+/// Its map is of use only while every path and every test in it is there.
+#[test]
+fn the_architecture_page_names_what_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let (mut paths, mut tests) = (0, 0);
+    for name in page.split('`').skip(1).step_by(2) {
+        if let Some((topic, test)) = name.split_once("::").filter(|(topic, _)| *topic != "Policy") {
+            let file = std::fs::read_to_string(root.join(format!("tests/it/{topic}.rs"))).unwrap();
+            assert!(test.is_empty() || file.contains(&format!("fn {test}(")), "{name}");
+            tests += 1;
+        } else if name.contains('/') && !name.contains(' ') {
+            assert!(root.join(name).exists(), "{name}");
+            paths += 1;
+        }
+    }
+    assert!(paths > 40 && tests > 8, "{paths} paths, {tests} tests");
+}

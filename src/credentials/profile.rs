@@ -81,17 +81,17 @@ pub fn deployment(profile: Option<&Profile>, env: &Env) -> DeploymentHints {
 
 impl ToolSettings {
     fn from_env(tool: VendorTool, env: &Env) -> Self {
-        let non_empty = |name: &str| env::non_empty(env, name).map(|value| value.as_str().to_owned());
+        let variable = |name: &str| env::non_empty(env, name).map(|value| value.as_str().to_owned());
         match tool {
             VendorTool::Mongocli => Self {
-                service: non_empty("MCLI_SERVICE"),
-                url: non_empty("MCLI_OPS_MANAGER_URL"),
-                org: non_empty("MCLI_ORG_ID"),
+                service: variable("MCLI_SERVICE"),
+                url: variable("MCLI_OPS_MANAGER_URL"),
+                org: variable("MCLI_ORG_ID"),
                 ..Self::default()
             },
             VendorTool::Atlas => Self {
-                url: non_empty("MONGODB_ATLAS_BASE_URL"),
-                org: non_empty("MONGODB_ATLAS_ORG_ID"),
+                url: variable("MONGODB_ATLAS_BASE_URL"),
+                org: variable("MONGODB_ATLAS_ORG_ID"),
                 ..Self::default()
             },
         }
@@ -236,8 +236,8 @@ impl Profile {
                     let why = format!("others can read or change {path} (mode {mode:04o})");
                     warn(&why, Some(&format!("chmod 600 {path}")));
                 }
-                let new_credential = new_credential(public, private.expose_secret());
-                new_credential.map(Some).map_err(|why| Error::input(format!("{self} can't be used: {why}")))
+                let credential = new_credential(public, private.expose_secret());
+                credential.map(Some).map_err(|why| Error::input(format!("{self} can't be used: {why}")))
             }
         }
     }

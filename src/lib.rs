@@ -11,6 +11,7 @@
 mod named;
 
 mod console;
+mod digest;
 mod input;
 
 pub mod cli;

@@ -1,9 +1,11 @@
 //! What every report ends with: the manifest beside the files, recorded in the store of each run.
 
+use std::fs::File;
 use std::path::Path;
 
 use crate::config::ReportSettings;
 use crate::console::warn;
+use crate::digest::{sha256, sha256_of_file};
 use crate::evidence::manifest::{self, Gate, GateInput, Manifest};
 use crate::exit::Error;
 use crate::report::{ReportFile, ReportInput, write_atomic};
@@ -14,36 +16,32 @@ use crate::waivers::Waivers;
 /// # Errors
 /// Evidence that can't be read, or a manifest that can't be written. One that can't be recorded is a warning.
 pub(super) fn write(
-    evidence: &[ReportInput],
-    view: &ReportSettings,
+    inputs: &[ReportInput],
+    settings: &ReportSettings,
     waivers: &Waivers,
     files: &[ReportFile],
 ) -> Result<ReportFile, Error> {
-    let waivers = view.waivers.as_ref().zip(waivers.sha256());
-    let baseline = view.baseline.as_deref().map(baseline).transpose()?;
-    let gate = Gate {
-        fail_on: view.fail_on,
-        strict_waivers: view.strict_waivers,
-        exit_zero: view.exit_zero,
-        waivers: waivers
-            .map(|(path, sha256)| GateInput { path: path.display().to_string(), sha256: sha256.to_owned() }),
-        baseline,
-    };
-    let text = Manifest::new(evidence, gate, &view.output, files)?.text()?;
-    let sha256 = manifest::sha256(&text);
-    // Before it has its name: of a manifest that stands there the store knows, whenever this ends.
-    for ReportInput { store, run, .. } in evidence {
+    let waivers = settings.waivers.as_ref().zip(waivers.sha256());
+    let waivers = waivers
+        .map(|(path, sha256)| GateInput { path: path.display().to_string(), sha256: sha256.to_owned() });
+    let baseline = settings.baseline.as_deref().map(baseline).transpose()?;
+    let ReportSettings { fail_on, strict_waivers, exit_zero, .. } = *settings;
+    let gate = Gate { fail_on, strict_waivers, exit_zero, waivers, baseline };
+    let text = Manifest::new(inputs, gate, &settings.output, files)?.text()?;
+    let sha256 = sha256(text.as_bytes());
+    // Before it has its name, so that the store knows every manifest that there is, whenever this ends.
+    for ReportInput { store, run, .. } in inputs {
         if let Err(why) = store.record_manifest(run.id, &sha256, &text) {
             unrecorded(&why);
         }
     }
-    Ok(write_atomic(&view.output.out, manifest::NAME, text.as_bytes())?)
+    Ok(write_atomic(&settings.output.out, manifest::NAME, text.as_bytes())?)
 }
 
 fn baseline(path: &Path) -> Result<GateInput, Error> {
     let name = path.display().to_string();
-    match manifest::sha256_of_file(path) {
-        Ok(sha256) => Ok(GateInput { path: name, sha256 }),
+    match File::open(path).and_then(|mut file| sha256_of_file(&mut file)) {
+        Ok((sha256, _)) => Ok(GateInput { path: name, sha256 }),
         Err(why) => Err(Error::input(format!("the baseline {name} can't be read any more: {why}"))),
     }
 }

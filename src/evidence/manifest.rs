@@ -7,8 +7,8 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::digest::{self, HashWriter};
 use super::export::{self, ExportCounts};
+use crate::digest::{HashWriter, sha256, sha256_of_file};
 use crate::model::Product;
 use crate::policy::FailOn;
 use crate::report::{self, Format, Output, ReportInput};
@@ -186,20 +186,6 @@ impl Manifest {
     }
 }
 
-/// The SHA-256 of a manifest's text, by which it is recorded.
-#[must_use]
-pub fn sha256(text: &str) -> String {
-    digest::sha256(text.as_bytes())
-}
-
-/// The SHA-256 of a file, as a manifest writes it.
-///
-/// # Errors
-/// Why it can't be read.
-pub fn sha256_of_file(path: &std::path::Path) -> io::Result<String> {
-    Ok(digest::sha256_of_file(std::fs::File::open(path)?)?.0)
-}
-
 fn run_entry(input: &ReportInput) -> Result<RunEntry, export::Error> {
     let ReportInput { store, run, policy, ratchet } = input;
     let judged_by = AppliedPolicy {
@@ -225,9 +211,9 @@ impl RunEntry {
 
     /// Of a run as the store has it now.
     pub(super) fn new(store: &Store, run: &Run, judged_by: AppliedPolicy) -> Result<Self, export::Error> {
-        let mut hashing = HashWriter::default();
-        let totals = export::write(store, run, &mut hashing)?;
-        let (readings_sha256, canonical_bytes) = hashing.end();
+        let mut hash = HashWriter::default();
+        let totals = export::write(store, run, &mut hash)?;
+        let (readings_sha256, canonical_bytes) = hash.end();
         let settings = &run.settings;
         Ok(Self {
             run: run.id,
@@ -255,7 +241,7 @@ impl RunEntry {
 
 /// Of the settings on one line, as the canonical form has them.
 pub(super) fn settings_sha256(settings: &RunSettings) -> io::Result<String> {
-    Ok(digest::sha256(&serde_json::to_vec(settings)?))
+    Ok(sha256(&serde_json::to_vec(settings)?))
 }
 
 impl PreviousManifest {
@@ -279,7 +265,7 @@ impl ToolEntry {
     pub(super) fn this() -> Self {
         // What runs, even if somebody has installed another version meanwhile; elsewhere than on Linux what stands there now.
         let binary = File::open("/proc/self/exe").or_else(|_| std::env::current_exe().and_then(File::open));
-        let (binary_sha256, binary_not_read) = match binary.and_then(digest::sha256_of_file) {
+        let (binary_sha256, binary_not_read) = match binary.and_then(|mut file| sha256_of_file(&mut file)) {
             Ok((sha256, _)) => (Some(sha256), None),
             Err(why) => (None, Some(why.to_string())),
         };

@@ -1,7 +1,6 @@
 //! What makes a run provable afterwards: its canonical form, the manifest that names every hash, and the check of both.
 //! `docs/evidence.md` says to people what a hash proves and what not.
 
-mod digest;
 pub mod export;
 pub mod manifest;
 pub mod verify;

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::digest;
 use super::manifest::{FORMAT, FileEntry, Manifest, NAME, ToolEntry, VERSION, settings_sha256};
+use crate::digest::{sha256, sha256_of_file};
 use crate::exit::Error;
 use crate::report::Format;
 use crate::report::text::printable;
@@ -93,7 +93,7 @@ pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<CheckResult>, Error>
     let path = dir.join(NAME);
     let text = read(&path)?;
     let manifest = parse(&text, &path.display().to_string())?;
-    let sha256 = super::manifest::sha256(&text);
+    let sha256 = sha256(text.as_bytes());
     let mut lines = vec![itself(&manifest, &text, &sha256)];
     lines.extend(manifest.files.iter().map(|named| file(dir, named)));
     lines.extend(not_named(dir, &manifest));
@@ -191,7 +191,7 @@ fn itself(manifest: &Manifest, text: &str, sha256: &str) -> CheckResult {
 
 fn file(dir: &Path, named: &FileEntry) -> CheckResult {
     let line = |status, found: String| Check::File.with(status, format!("{}: {found}", named.name));
-    match regular(&dir.join(&named.name)).and_then(digest::sha256_of_file) {
+    match regular(&dir.join(&named.name)).and_then(|mut file| sha256_of_file(&mut file)) {
         Ok((sha256, bytes)) if (&sha256, bytes) == (&named.sha256, named.bytes) => {
             line(CheckStatus::Ok, format!("{bytes} bytes, SHA-256 {sha256}"))
         }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::summary::{comparable, newest};
 use super::{RunSummary, forecast};
 use crate::store::{Error, Run, Store};
 
@@ -35,24 +36,19 @@ impl BurnDown {
     /// From the runs of one deployment, oldest first. The last one says which users it is of.
     #[must_use]
     pub fn new(summaries: &[RunSummary]) -> Self {
-        let same: Vec<&RunSummary> = match summaries.last() {
-            Some(last) => summaries.iter().filter(|summary| summary.run.asks_as(&last.run)).collect(),
-            None => Vec::new(),
-        };
-        let complete: Vec<RunSummary> =
-            same.iter().copied().filter(|summary| summary.is_complete()).cloned().collect();
-        let day = |summary: &RunSummary| summary.run.started_at.date_naive();
-        let by_day: Vec<&RunSummary> =
-            complete.chunk_by(|one, next| day(one) == day(next)).filter_map(<[_]>::last).collect();
+        let by_day = comparable(summaries);
         let shown = &by_day[by_day.len().saturating_sub(SHOWN)..];
+        let newest = newest(summaries);
+        let is_alike = |summary: &&RunSummary| newest.is_some_and(|newest| summary.run.asks_as(&newest.run));
+        let alike: Vec<_> = summaries.iter().filter(is_alike).collect();
         Self {
             runs: shown.iter().map(|summary| summary.run.id).collect(),
-            days: shown.iter().map(|summary| day(summary).to_string()).collect(),
+            days: shown.iter().map(|summary| summary.day().to_string()).collect(),
             keys: shown.iter().map(|summary| summary.stats.keys).collect(),
             used_after_cutoff: shown.iter().map(|summary| summary.stats.used_after_cutoff).collect(),
-            forecast: forecast(&complete).to_string(),
-            incomplete: same.len() - complete.len(),
-            of_others: summaries.len() - same.len(),
+            forecast: forecast(summaries).to_string(),
+            incomplete: alike.iter().filter(|summary| !summary.is_complete()).count(),
+            of_others: summaries.len() - alike.len(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::RunSummary;
-use super::summary::counted;
+use super::summary::{comparable, counted};
 
 /// Runs of which the slope is taken.
 const RUNS: usize = 5;
@@ -96,24 +96,14 @@ impl fmt::Display for Forecast {
 /// A straight line is laid through them by least squares; its slope, from the keys of the newest on, leads to zero.
 #[must_use]
 pub fn forecast(summaries: &[RunSummary]) -> Forecast {
-    let mut all: Vec<&RunSummary> = summaries.iter().collect();
-    all.sort_by_key(|summary| (summary.run.started_at, summary.run.id));
-    // Of those that asked for the same users as the newest: a run of one user says nothing about the others.
-    let Some(asked) = all.last().copied() else {
-        return Forecast::None("there is no complete run".to_owned());
-    };
-    let mut complete: Vec<&RunSummary> =
-        all.into_iter().filter(|summary| summary.is_complete() && summary.run.asks_as(&asked.run)).collect();
+    let mut complete = comparable(summaries);
     let Some(newest) = complete.last().copied() else {
         return Forecast::None("there is no complete run".to_owned());
     };
     if newest.stats.keys == 0 {
-        return Forecast::Reached { run: newest.run.id, on: day(newest) };
+        return Forecast::Reached { run: newest.run.id, on: newest.day() };
     }
-    complete.reverse();
-    complete.dedup_by_key(|summary| day(summary));
-    complete.truncate(RUNS);
-    complete.reverse();
+    complete.drain(..complete.len().saturating_sub(RUNS));
     if complete.len() < 2 {
         return Forecast::None(
             "it takes complete runs of two days at least that asked for the same users".to_owned(),
@@ -125,21 +115,17 @@ pub fn forecast(summaries: &[RunSummary]) -> Forecast {
             "keys do not get fewer over the last {} complete runs: {} on {}, {} on {}",
             complete.len(),
             first.stats.keys,
-            day(first),
+            first.day(),
             newest.stats.keys,
-            day(newest),
+            newest.day(),
         ));
     };
     let runs = complete.iter().map(|summary| summary.run.id).collect();
-    let slope = Slope { runs, left: newest.stats.keys, on: day(newest), fall };
+    let slope = Slope { runs, left: newest.stats.keys, on: newest.day(), fall };
     match zero(newest, fall) {
         Some(day) => Forecast::Day(day, slope),
         None => Forecast::Beyond(slope),
     }
-}
-
-fn day(summary: &RunSummary) -> NaiveDate {
-    summary.run.started_at.date_naive()
 }
 
 /// Keys fewer a second by least squares, as a fraction; `None` where they get no fewer.

@@ -1,6 +1,8 @@
 //! What came of each run, in the order of the runs.
 
-use chrono::{DateTime, Utc};
+use std::cmp::Reverse;
+
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::policy::{Policy, Verdict};
 use crate::store::{Error, Run, Store};
@@ -59,6 +61,12 @@ impl RunSummary {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_whole() && self.stats.unread == 0 && self.stats.users > 0
+    }
+
+    /// When it started, in UTC.
+    #[must_use]
+    pub fn day(&self) -> NaiveDate {
+        self.run.started_at.date_naive()
     }
 
     /// What is missing, in a few words; `None` where nothing is.
@@ -126,6 +134,23 @@ pub fn summaries(
         summaries.push(RunSummary { change, ..summary });
     }
     Ok(summaries)
+}
+
+/// Of the complete runs that asked for the same users as the newest, the last of each day, oldest first: a run of one user says
+/// nothing about the others.
+pub(super) fn comparable(summaries: &[RunSummary]) -> Vec<&RunSummary> {
+    let Some(newest) = newest(summaries) else { return Vec::new() };
+    let is_comparable = |summary: &&RunSummary| summary.is_complete() && summary.run.asks_as(&newest.run);
+    let mut comparable: Vec<_> = summaries.iter().filter(is_comparable).collect();
+    comparable.sort_by_key(|summary| Reverse((summary.run.started_at, summary.run.id)));
+    comparable.dedup_by_key(|summary| summary.day());
+    comparable.reverse();
+    comparable
+}
+
+/// The run that started last.
+pub(super) fn newest(summaries: &[RunSummary]) -> Option<&RunSummary> {
+    summaries.iter().max_by_key(|summary| (summary.run.started_at, summary.run.id))
 }
 
 fn change(earlier: &[RunSummary], summary: &RunSummary) -> Option<i64> {

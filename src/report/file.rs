@@ -3,10 +3,10 @@
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::{Error, OutputFile, failed};
+use crate::digest::sha256_of_file;
 
 /// The file that names the others of a report with their hashes. It is written last, by `commands::manifest`.
 pub const MANIFEST: &str = "manifest.json";
@@ -49,9 +49,8 @@ pub(crate) fn temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
 pub(super) fn persist(file: OutputFile, path: &Path) -> io::Result<ReportFile> {
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
-    let mut hasher = Sha256::new();
     file.rewind()?;
-    let bytes = io::copy(&mut file, &mut hasher)?;
+    let (sha256, bytes) = sha256_of_file(file.as_file_mut())?;
     file.persist(path).map_err(|failed| failed.error)?;
-    Ok(ReportFile { path: path.to_owned(), sha256: format!("{:x}", hasher.finalize()), bytes })
+    Ok(ReportFile { path: path.to_owned(), sha256, bytes })
 }

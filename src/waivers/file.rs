@@ -6,12 +6,12 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use chrono::{Months, NaiveDate};
-use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Waiver;
 use super::entry::{WaiverBuilder, quoted};
+use crate::digest::sha256;
 use crate::exit::Error;
 use crate::input::{Field, LineIndex, Problems, fields_of, parse_toml};
 
@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, String
     let last = today.checked_add_months(LONGEST).unwrap_or(NaiveDate::MAX);
     let waivers = waivers(text.strip_prefix('\u{feff}').unwrap_or(text), last, &mut problems);
     problems.into_result(UNUSABLE, "docs/waivers.md shows what such a file looks like")?;
-    Ok((waivers, format!("{:x}", Sha256::digest(&bytes))))
+    Ok((waivers, sha256(&bytes)))
 }
 
 /// At most one more than the limit.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use keysunset::config::{ACTIVE_WITHIN, CUTOFF};
 use keysunset::evidence::Manifest;
-use keysunset::evidence::manifest::{Gate, sha256};
+use keysunset::evidence::manifest::Gate;
 use keysunset::policy::{FailOn, Policy};
 use keysunset::report::{Output, ReportInput};
 use keysunset::store::Store;
@@ -386,7 +386,7 @@ fn a_manifest_of_several_deployments_is_checked_in_every_store() {
         Gate { fail_on: FailOn::Any, strict_waivers: false, exit_zero: false, waivers: None, baseline: None };
     let text = Manifest::new(&evidence, gate, &output, &[]).unwrap().text().unwrap();
     for ReportInput { store, run, .. } in &evidence {
-        store.record_manifest(run.id, &sha256(&text), &text).unwrap();
+        store.record_manifest(run.id, &sha256sum(text.as_bytes()), &text).unwrap();
     }
     drop(evidence);
     drop(stores);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Check, CheckResult, CheckStatus, parse};
 use crate::evidence::export;
-use crate::evidence::manifest::{self, Manifest, PreviousManifest, RunEntry};
+use crate::evidence::manifest::{Manifest, PreviousManifest, RunEntry};
 use crate::report::text::shortened;
 use crate::store::{self, Run, Store};
 
@@ -213,7 +213,7 @@ fn previous_manifest(
 ) -> Result<Manifest, ChainError> {
     let name = format!("the manifest of run {run} in the store");
     let text = store.manifest(*run, sha256)?.unwrap_or_default();
-    if manifest::sha256(&text) != *sha256 {
+    if crate::digest::sha256(text.as_bytes()) != *sha256 {
         return Err(ChainError::Broken(format!("{name} is not the one of its hash")));
     }
     parse(&text, &name).map_err(|why| ChainError::Broken(why.message))

@@ -1,4 +1,4 @@
-//! SHA-256 of what is written, of texts and of files, in hexadecimal digits.
+//! SHA-256 in hexadecimal digits: of bytes, of files, and of what is written.
 
 use std::fs::File;
 use std::io;
@@ -7,14 +7,14 @@ use sha2::{Digest as _, Sha256};
 
 /// A writer that keeps nothing but the hash and the length.
 #[derive(Default)]
-pub(super) struct HashWriter {
+pub(crate) struct HashWriter {
     hasher: Sha256,
     bytes: u64,
 }
 
 impl HashWriter {
     /// The hash of all that was written, and how many bytes that was.
-    pub(super) fn end(self) -> (String, u64) {
+    pub(crate) fn end(self) -> (String, u64) {
         (format!("{:x}", self.hasher.finalize()), self.bytes)
     }
 }
@@ -31,13 +31,13 @@ impl io::Write for HashWriter {
     }
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
 /// Of what is left of the file, and how many bytes that is.
-pub(super) fn sha256_of_file(mut file: File) -> io::Result<(String, u64)> {
+pub(crate) fn sha256_of_file(file: &mut File) -> io::Result<(String, u64)> {
     let mut hash = HashWriter::default();
-    io::copy(&mut file, &mut hash)?;
+    io::copy(file, &mut hash)?;
     Ok(hash.end())
 }

@@ -57,6 +57,10 @@ named! {
         Enabled = "enabled",
         /// One used after the cutoff, or of which nobody knows that it was not
         Used = "used",
+        /// One of severity high or critical, or an enabled one of unknown use
+        High = "high",
+        /// One of severity critical
+        Critical = "critical",
         /// None
         Never = "never",
     }
@@ -65,11 +69,14 @@ named! {
 impl FailOn {
     /// Whether a key fails the gate. One of unknown use is never counted as unused.
     #[must_use]
-    pub fn counts(self, key: &PersonalKey, verdict: Verdict) -> bool {
+    pub fn counts(self, key: &PersonalKey, judged: &Judgement) -> bool {
         match self {
             Self::Any => true,
             Self::Enabled => key.is_enabled(),
-            Self::Used => matches!(verdict, Verdict::UsedAfterCutoff | Verdict::UsageUnknown),
+            Self::Used => matches!(judged.verdict, Verdict::UsedAfterCutoff | Verdict::UsageUnknown),
+            // `medium` is what an enabled key of unknown use gets.
+            Self::High => matches!(judged.severity, Severity::Critical | Severity::High | Severity::Medium),
+            Self::Critical => judged.severity == Severity::Critical,
             Self::Never => false,
         }
     }

@@ -21,7 +21,7 @@ use crate::report::Format;
 #[derive(Args, Debug)]
 pub struct FormArgs {
     /// What to show it as, on standard output [default: text]
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub format: Option<PageFormat>,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
@@ -43,7 +43,7 @@ pub struct StoreArgs {
     #[arg(long, value_name = "FILE", env, help_heading = "Output")]
     pub store: Option<PathBuf>,
     /// Where the reports are [default: reports]
-    #[arg(long, value_name = "DIR", env, help_heading = "Output")]
+    #[arg(short, long, value_name = "DIR", env, help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
@@ -201,13 +201,13 @@ pub struct PolicyArgs {
 #[serde(rename_all = "kebab-case", default)]
 pub struct OutputArgs {
     /// Where the reports go [default: reports]
-    #[arg(long, value_name = "DIR", env)]
+    #[arg(short, long, value_name = "DIR", env)]
     pub out: Option<PathBuf>,
     /// Where the evidence is kept [default: keysunset.db in --out]
     #[arg(long, value_name = "FILE", env)]
     pub store: Option<PathBuf>,
     /// What to write, separated by commas [default: csv,markdown]
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMATS", env)]
+    #[arg(short, long, value_enum, value_delimiter = ',', value_name = "FORMATS", env)]
     #[serde(deserialize_with = "one_or_more")]
     pub format: Vec<Format>,
     /// Templates of one's own, in place of the built-in ones of the same names

@@ -87,7 +87,7 @@ fn explain(
     page.line("rule", rule(&policy, &judged));
     page.line("arithmetic", &judged.reason);
     page.line("waiver", waiver_status(waiver, &policy));
-    let counts = FailOn::ALL.iter().filter(|which| which.counts(key, judged.verdict));
+    let counts = FailOn::ALL.iter().filter(|which| which.counts(key, &judged));
     let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
     let is_waived = waiver.is_some_and(|it| it.status(policy.now) != WaiverStatus::Expired);
     let but = if is_waived { ", were it not waived" } else { "" };

@@ -81,7 +81,7 @@ impl<'a> Judge<'a> {
             // What a waiver covered counts again at its end, however long the key has been there.
             let expired = waiver.is_some_and(|(_, status)| status == WaiverStatus::Expired);
             let counts = ratchet.is_none() || regression.is_some() || expired;
-            let counts = counts && self.rules.fail_on.counts(key, judged.verdict);
+            let counts = counts && self.rules.fail_on.counts(key, &judged);
             let mut row = Row { result, key: Some((key, judged)), waiver, regression, is_finding: false };
             row.is_finding = counts && !row.is_waived();
             Ok(row)

@@ -37,7 +37,7 @@ fn offered(words: &[&str]) -> Vec<String> {
 fn bash_completes_commands_flags_and_values() {
     assert_eq!(offered(&["au"]), ["audit"]);
     assert_eq!(offered(&["completions", "po"]), ["powershell"]);
-    assert_eq!(offered(&["audit", "--fail-on", ""]), ["any", "enabled", "used", "never"]);
+    assert_eq!(offered(&["audit", "--fail-on", ""]), ["any", "enabled", "used", "high", "critical", "never"]);
     assert_eq!(offered(&["audit", "--all-o"]), ["--all-orgs"]);
     assert_eq!(offered(&["doctor", "--all-o"]), ["--all-orgs"]);
     assert_eq!(offered(&["demo", "--he"]), ["--help"]);

@@ -55,6 +55,7 @@ fn changed(fields: &Value) -> Value {
 
 #[test]
 fn a_complete_run_ends_with_0_or_1_by_what_fail_on_says() {
+    let now = json!({"lastUsed": "2024-12-31T00:00:00Z"});
     let after = json!({"lastUsed": "2021-03-01T00:00:00Z"});
     let off_after = json!({"lastUsed": "2024-12-31T00:00:00Z", "enabled": false});
     let before = json!({"lastUsed": "2021-02-28T23:59:59Z"});
@@ -63,17 +64,26 @@ fn a_complete_run_ends_with_0_or_1_by_what_fail_on_says() {
     // What is not known is never counted as unused, nor as disabled.
     let unknown = json!({"lastUsed": null, "usedCount": 9});
     let silent = json!({"lastUsed": null, "usedCount": null, "enabled": null});
-    for (fields, any, enabled, used) in [
-        (after, 1, 1, 1),
-        (off_after, 1, 0, 1),
-        (before, 1, 1, 0),
-        (off_before, 1, 0, 0),
-        (never, 1, 1, 0),
-        (unknown, 1, 1, 1),
-        (silent, 1, 1, 1),
+    for (fields, any, enabled, used, high, critical) in [
+        (now, 1, 1, 1, 1, 1),
+        (after, 1, 1, 1, 1, 0),
+        (off_after, 1, 0, 1, 0, 0),
+        (before, 1, 1, 0, 0, 0),
+        (off_before, 1, 0, 0, 0, 0),
+        (never, 1, 1, 0, 0, 0),
+        (unknown, 1, 1, 1, 1, 0),
+        (silent, 1, 1, 1, 1, 0),
     ] {
         let stub = Stub::of_keys(vec![changed(&fields)]);
-        for (gate, code) in [("any", any), ("enabled", enabled), ("used", used), ("never", 0)] {
+        let gates = [
+            ("any", any),
+            ("enabled", enabled),
+            ("used", used),
+            ("high", high),
+            ("critical", critical),
+            ("never", 0),
+        ];
+        for (gate, code) in gates {
             let ran = env().audit_at(&stub.url(), &["--user", USER, "--fail-on", gate]);
             assert_eq!(ran.code, code, "--fail-on {gate}, {fields}: {ran:?}");
         }

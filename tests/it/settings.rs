@@ -53,6 +53,17 @@ fn the_file_can_say_everything() {
 }
 
 #[test]
+fn out_and_format_have_short_forms() {
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let env = env();
+    assert_eq!(env.audit_at(&stub.url(), &["--user", USER, "-o", "here", "-f", "ndjson,csv"]).code, 1);
+    assert!(env.path("here/keys.ndjson").is_file() && env.path("here/keys.csv").is_file());
+    assert!(!env.path("here/migration-report.md").exists());
+    let ran = env.run(&["history", "-o", "here", "-f", "json"]);
+    assert!(ran.stdout.starts_with('{'), "{ran:?}");
+}
+
+#[test]
 fn a_host_alone_gets_the_base_path_of_its_product() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let root = stub.url().replace("/api/public/v1.0", "");

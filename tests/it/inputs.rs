@@ -173,3 +173,37 @@ fn a_broken_template_ends_with_5_and_one_of_ones_own_is_used() {
     assert_eq!(env.run(&arguments).code, 1);
     assert_eq!(env.markdown(), "all mine\n");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_template_is_a_regular_file_inside_its_folder() {
+    let sandbox = ops_manager(5);
+    let env = TestEnv::at(&sandbox);
+    let url = sandbox.announcement().url.as_str();
+    let arguments = ["audit", "--url", url, "--all-orgs", "--templates", "mine"];
+    env.put("secret.txt", "of the machine");
+    env.put("mine/other.j2", "all mine\n");
+    let template = env.path("mine/migration-report.md.j2");
+    let refused = |told: &str| {
+        let ran = env.run(&arguments);
+        assert_eq!(ran.code, 5, "{told}: {ran:?}");
+        for told in ["migration-report.md.j2", told] {
+            assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+        }
+    };
+    for (target, told) in [("../secret.txt", "leads out of"), ("nowhere", "No such file")] {
+        std::os::unix::fs::symlink(target, &template).unwrap();
+        refused(told);
+        std::fs::remove_file(&template).unwrap();
+    }
+    std::fs::create_dir(&template).unwrap();
+    refused("not a regular file");
+    std::fs::remove_dir(&template).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&template).status().unwrap().success());
+    refused("not a regular file");
+    std::fs::remove_file(&template).unwrap();
+    assert_eq!(sandbox.counts().exchanges, 0);
+    std::os::unix::fs::symlink("other.j2", &template).unwrap();
+    assert_eq!(env.run(&arguments).code, 1);
+    assert_eq!(env.markdown(), "all mine\n");
+}

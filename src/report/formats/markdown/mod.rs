@@ -51,7 +51,7 @@ pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl W
 fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatError> {
     let source = match templates {
         None => BUILT_IN.to_owned(),
-        Some(folder) => match std::fs::read_to_string(folder.join(NAME)) {
+        Some(folder) => match own_template(folder) {
             Ok(source) => source,
             Err(why) if why.kind() == io::ErrorKind::NotFound && folder.is_dir() => BUILT_IN.to_owned(),
             Err(why) => return Err(FormatError::Template(format!("{}: {why}", folder.join(NAME).display()))),
@@ -65,6 +65,24 @@ fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatE
     environment.add_filter("code", |text: String| text::code(&text));
     environment.add_template_owned(NAME, source).map_err(|why| template_error(&why))?;
     Ok(environment)
+}
+
+/// The template of that folder: a regular file in it, lest a link puts some other file of the machine into a report, or a
+/// pipe is waited for.
+fn own_template(folder: &Path) -> io::Result<String> {
+    let path = folder.join(NAME);
+    let about = std::fs::symlink_metadata(&path)?;
+    if about.is_symlink() {
+        // One that leads nowhere is no template that is missing.
+        let target = path.canonicalize().map_err(io::Error::other)?;
+        if !target.starts_with(folder.canonicalize()?) {
+            return Err(io::Error::other("it is a symbolic link that leads out of the folder of templates"));
+        }
+    }
+    if !std::fs::metadata(&path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    std::fs::read_to_string(path)
 }
 
 fn template_error(error: &minijinja::Error) -> FormatError {

@@ -1,6 +1,6 @@
 //! What a personal key is worth: which rule it falls under, how bad that is, and what to do. Pure: the clock is a field.
 
-use chrono::{DateTime, Days, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
 use crate::model::{PersonalKey, rfc3339};
 
@@ -85,12 +85,24 @@ impl FailOn {
 /// The rules' two settings, and the instant they are applied at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// When the run was made: what "ago" counts from.
+    /// When the run was made, by the clock that uses are dated by: what "ago" counts from.
     pub now: DateTime<Utc>,
     /// A use at or after this instant counts as after.
     pub cutoff: DateTime<Utc>,
     /// In days: a use at most so long ago makes a key `critical`.
     pub active_within: u32,
+}
+
+/// In seconds: what two clocks differ by at most before it is said. A `Date` is given to the second, and takes its time to come.
+pub const CLOCK_TOLERANCE: i64 = 30;
+
+/// The start of a run by the clock that uses are dated by. `ahead` is how far the deployment's clock was ahead of ours, in
+/// seconds; within the tolerance our own counts.
+#[must_use]
+pub fn deployment_now(started_at: DateTime<Utc>, ahead: Option<i64>) -> DateTime<Utc> {
+    let ahead = ahead.filter(|ahead| ahead.unsigned_abs() > CLOCK_TOLERANCE.unsigned_abs());
+    let ahead = ahead.and_then(TimeDelta::try_seconds).unwrap_or_default();
+    started_at.checked_add_signed(ahead).unwrap_or(started_at)
 }
 
 /// What the rules say about one key.
@@ -297,6 +309,22 @@ mod tests {
             assert_eq!(judged.verdict, verdict, "{key:?}");
             let explained = judged.reason.contains("counts as missing");
             assert_eq!(explained, verdict != Verdict::NotUsedSinceCutoff, "{}", judged.reason);
+        }
+    }
+
+    #[test]
+    fn activity_is_judged_by_the_deployments_clock_past_the_tolerance() {
+        let start = at("2024-06-30T12:00:00Z");
+        for (ahead, now) in [
+            (None, "2024-06-30T12:00:00Z"),
+            (Some(30), "2024-06-30T12:00:00Z"),
+            (Some(-30), "2024-06-30T12:00:00Z"),
+            (Some(31), "2024-06-30T12:00:31Z"),
+            (Some(-86_400), "2024-06-29T12:00:00Z"),
+            (Some(i64::MAX), "2024-06-30T12:00:00Z"),
+            (Some(i64::MIN), "2024-06-30T12:00:00Z"),
+        ] {
+            assert_eq!(deployment_now(start, ahead), at(now), "{ahead:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::console::warn;
 use crate::evidence::export::{self, Entries, ExportEntry, ExportedRun, ReadError};
 use crate::exit::Error;
 use crate::model::{User, rfc3339};
-use crate::policy::Policy;
+use crate::policy::{Policy, deployment_now};
 use crate::ratchet::Ratchet;
 use crate::report::text::printable;
 use crate::store::{Run, Store};
@@ -46,7 +46,7 @@ pub(super) fn ratchet(
         return Ok(None);
     };
     let name = format!("run {} of {}", before.id, rfc3339(before.started_at));
-    let policy = Policy { now: before.started_at, ..policy };
+    let policy = Policy { now: deployment_now(before.started_at, before.clock_skew), ..policy };
     Ratchet::new(name, &policy, |take| store.results(&before, |result| take(&result)))
         .map(Some)
         .map_err(Error::from)
@@ -98,7 +98,7 @@ fn from_file(path: &Path, run: &Run, policy: Policy, waivers: &Waivers) -> Resul
         return Err(incomplete("it did not finish".to_owned()));
     }
     let called = format!("the run of {} in {}", rfc3339(before.started_at), path.display());
-    let policy = Policy { now: before.started_at, ..policy };
+    let policy = Policy { now: deployment_now(before.started_at, before.clock_skew), ..policy };
     Ratchet::new(called, &policy, |take| {
         for entry in entries {
             match entry.map_err(|why| broken(path, &why))? {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Days;
+use chrono::{DateTime, Days, Utc};
 
 use super::judged_by;
 use crate::cli::{self, PolicyArgs};
@@ -86,10 +86,10 @@ fn explain(
     page.line("severity", format!("{}, so {}", judged.severity, judged.action));
     page.line("rule", rule(&policy, &judged));
     page.line("arithmetic", &judged.reason);
-    page.line("waiver", waiver_status(waiver, &policy));
+    page.line("waiver", waiver_status(waiver, run.started_at));
     let counts = FailOn::ALL.iter().filter(|which| which.counts(key, &judged));
     let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
-    let is_waived = waiver.is_some_and(|it| it.status(policy.now) != WaiverStatus::Expired);
+    let is_waived = waiver.is_some_and(|it| it.status(run.started_at) != WaiverStatus::Expired);
     let but = if is_waived { ", were it not waived" } else { "" };
     page.line("fails", format!("the gate with --fail-on {}{but}", counts.join(", ")));
     page.lines("history", seen.iter().map(|seen| past(seen, settings)));
@@ -142,12 +142,12 @@ fn rule(policy: &Policy, judged: &Judgement) -> String {
     }
 }
 
-fn waiver_status(waiver: Option<&Waiver>, policy: &Policy) -> String {
+fn waiver_status(waiver: Option<&Waiver>, now: DateTime<Utc>) -> String {
     let Some(waiver) = waiver else { return "none".to_owned() };
     let ticket = waiver.ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
-    let ends = match waiver.status(policy.now) {
+    let ends = match waiver.status(now) {
         WaiverStatus::Active => format!("until {}", waiver.expires),
-        WaiverStatus::Ending => format!("until {}, in {} days", waiver.expires, waiver.days_left(policy.now)),
+        WaiverStatus::Ending => format!("until {}, in {} days", waiver.expires, waiver.days_left(now)),
         WaiverStatus::Expired => format!("EXPIRED on {}: it no longer counts", waiver.expires),
     };
     printable(&format!("{ends}, by {}: {}{ticket} (line {})", waiver.owner, waiver.reason, waiver.line))

@@ -24,7 +24,7 @@ use crate::console::{print, warn};
 use crate::context::Clock;
 use crate::exit::{Error, Exit};
 use crate::gate;
-use crate::policy::Policy;
+use crate::policy::{Policy, deployment_now};
 use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal, waiver_issue};
 use crate::signals::Signals;
 use crate::store::{Run, Store};
@@ -33,7 +33,7 @@ use crate::waivers::Waivers;
 /// The rules by which a run is judged: the view's, or else its own.
 fn judged_by(run: &Run, view: &ReportSettings) -> Policy {
     Policy {
-        now: run.started_at,
+        now: deployment_now(run.started_at, run.clock_skew),
         cutoff: view.cutoff.unwrap_or(run.settings.cutoff),
         active_within: view.active_within.unwrap_or(run.settings.active_within),
     }
@@ -63,6 +63,7 @@ fn render(
     print(&stdout)?;
     if quiet {
         // The summary has them, too.
+        runs.iter().filter_map(|(_, run)| terminal::clock_difference(run)).for_each(|why| warn(&why, None));
         report.waiver_issues.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
         print(&terminal::summary(&report, &files, &notes(exit, view), &next(exit, &report, view)))?;

@@ -270,7 +270,7 @@ pub fn write<'a>(
     }
     let mut by_name: Vec<_> = inputs.iter().collect();
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
-    let now = inputs.iter().map(|input| input.policy.now).max().unwrap_or_default();
+    let now = inputs.iter().map(|input| input.run.started_at).max().unwrap_or_default();
     let mut judge = Judge::new(gate, now);
     let mut deployments = Vec::new();
     for input in by_name {

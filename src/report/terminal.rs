@@ -4,8 +4,9 @@ use std::fmt::{Display, Write as _};
 
 use super::{Deployment, Report, ReportFile, Summary, text, waiver_issue};
 use crate::model::ReadStatus;
-use crate::policy::{Severity, Verdict, day_or_instant};
+use crate::policy::{CLOCK_TOLERANCE, Severity, Verdict, day_or_instant};
 use crate::ratchet::Ratchet;
+use crate::store::Run;
 
 /// The lines, with a line break at the end of each. `notes` are what else decides what they are worth.
 #[must_use]
@@ -22,6 +23,9 @@ pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &s
         }
         if run.settings.requests.in_the_clear {
             page.line("warning", "plain http to another host: answers may have been read and changed");
+        }
+        if let Some(why) = clock_difference(run) {
+            page.line("warning", why);
         }
         page.line("users", users(summary));
         for gap in &context.incomplete_lists {
@@ -50,6 +54,17 @@ pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &s
     page.lines("note", notes);
     page.line("next", next);
     page.into_text()
+}
+
+/// What there is to say where the deployment's clock and this machine's differ by more than the tolerance.
+#[must_use]
+pub fn clock_difference(run: &Run) -> Option<String> {
+    let ahead = run.clock_skew.filter(|ahead| ahead.unsigned_abs() > CLOCK_TOLERANCE.unsigned_abs())?;
+    let way = if ahead > 0 { "ahead of" } else { "behind" };
+    let seconds = ahead.unsigned_abs();
+    Some(format!(
+        "the deployment's clock was {seconds} s {way} this machine's; ages and activity are judged by the deployment's"
+    ))
 }
 
 /// The lines of a page for a terminal, each a label and its value.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Stub, USER, env, key};
-use crate::support::Row;
+use crate::stub::{Digest, Reply, Stub, USER, env, key, list};
+use crate::support::{Row, rfc3339};
 
 /// The row of a key with this last use.
 fn row(last_used: &str, flags: &[&str]) -> Row {
@@ -86,5 +86,40 @@ fn a_disabled_key_is_for_information_whatever_its_use() {
         assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 1);
         let judged = ["verdict", "severity", "action", "enabled"].map(|column| env.rows()[0][column].clone());
         assert_eq!(judged, [verdict, "info", "delete", "false"]);
+    }
+}
+
+/// Times of use are the deployment's: its own clock says how long ago they are.
+#[test]
+fn a_clock_that_differs_is_told_and_activity_is_judged_by_it() {
+    let days = |days: i64| chrono::Utc::now() + chrono::TimeDelta::days(days);
+    for (clock, used, severity, way) in [
+        (100, -80, "high", Some("ahead of")),
+        (-60, -130, "critical", Some("behind")),
+        (0, -80, "critical", None),
+    ] {
+        let date = days(clock).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let mut key = key(1, "ci");
+        key["lastUsed"] = Value::from(rfc3339(days(used)));
+        let body = list(&[key]);
+        let stub = Stub::start(Digest::On, move |_| Reply::ok(&body).header("Date", &date));
+        let env = env().with("SOURCE_DATE_EPOCH", "");
+        let audit = ["--user", USER, "--format", "csv,markdown,json"];
+        let ran = env.audit_at(&stub.url(), &audit);
+        assert_eq!(env.rows()[0]["severity"], severity, "{ran:?}");
+        let told = way
+            .map(|way| format!("s {way} this machine's; ages and activity are judged by the deployment's"));
+        assert_eq!(ran.stdout.contains("the deployment's clock was"), told.is_some(), "{ran:?}");
+        assert_eq!(env.markdown().contains("ages and activity are judged by it"), told.is_some());
+        if let Some(told) = told {
+            assert!(ran.stdout.contains(&told), "{told}: {ran:?}");
+            let quiet = env.run(&["report", "--quiet"]);
+            assert!(quiet.stderr.contains("warning: the deployment's clock was"), "{quiet:?}");
+        }
+        // From the stored run alone, whatever the clock of the report.
+        let env = env.with("SOURCE_DATE_EPOCH", "1735689600");
+        let csv = env.bytes("reports/keys.csv");
+        assert_eq!(env.run(&["report"]).code, 1);
+        assert_eq!(env.bytes("reports/keys.csv"), csv);
     }
 }

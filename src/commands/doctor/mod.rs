@@ -18,12 +18,13 @@ use crate::console::print;
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::rfc3339;
+use crate::policy::CLOCK_TOLERANCE;
 use crate::sources::Source;
 
 /// A certificate that ends within these days is likely to end while somebody relies on it.
 const ENDING: TimeDelta = TimeDelta::days(30);
-/// A `Date` is given to the second, and takes its time to come here.
-const SKEW: TimeDelta = TimeDelta::seconds(30);
+/// As for the clock of a run.
+const SKEW: TimeDelta = TimeDelta::seconds(CLOCK_TOLERANCE);
 
 /// Runs the command.
 ///

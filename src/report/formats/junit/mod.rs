@@ -224,8 +224,8 @@ fn open(
 ) -> io::Result<()> {
     let has_suite = |it: &&Deployment| it.context.run.deployment == suite_id.deployment;
     let deployment = report.deployments.iter().find(has_suite);
-    let now = report.deployments.iter().map(|deployment| deployment.context.policy.now).max();
-    let now = deployment.map(|deployment| deployment.context.policy.now).or(now).unwrap_or_default();
+    let now = report.deployments.iter().map(|deployment| deployment.context.run.started_at).max();
+    let now = deployment.map(|deployment| deployment.context.run.started_at).or(now).unwrap_or_default();
     let package = or_unnamed(printable(&suite_id.deployment));
     let count = |result: TestResult| suite.results[result as usize].to_string();
     let (failures, errors, skipped) =

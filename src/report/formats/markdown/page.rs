@@ -203,6 +203,8 @@ pub(super) struct Deployment<'a> {
     #[serde(flatten)]
     pub(super) requests: &'a RequestSettings,
     pub(super) clock_skew: Option<i64>,
+    /// Whether that is more than the tolerance, so that activity is judged by its clock.
+    pub(super) is_judged_by_its_clock: bool,
     pub(super) burn_down: &'a BurnDown,
     /// The earlier run it is compared with.
     pub(super) compared_with: Option<&'a str>,
@@ -329,6 +331,7 @@ impl<'a> Deployment<'a> {
             sources: &run.settings.sources,
             requests: &run.settings.requests,
             clock_skew: run.clock_skew,
+            is_judged_by_its_clock: context.policy.now != run.started_at,
             burn_down,
             unseen: context
                 .ratchet

@@ -2,87 +2,89 @@
 //!
 //! diqwest's own session would send three requests where two do, and drops `algorithm` (see the design); so only its trait
 //! is used, and the exchange itself is run by [`super::request`] with what [`DigestSession`] hands out. The rules kept here:
-//! a nonce serves until its uses or its age run out, and then **one** request renews it while the others wait; a request
-//! that was challenged answers that challenge alone, before it shares the nonce, so that a server with one-time nonces costs
-//! two exchanges and never three.
+//! while there are nonces that serve, a request takes one; else **one** request gets a new one while the others wait; a
+//! request that was challenged answers that challenge alone, before it shares the nonce, so that a server with one-time
+//! nonces costs two exchanges and never three. A stale answer is no failure: behind several nodes it is half of all answers.
+//! A refused digest is no verdict about the credential before a trial, in which all new requests of it wait.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use digest_auth::{AuthContext, AuthorizationHeader, HttpMethod, Qop, WwwAuthenticateHeader};
 use diqwest::DigestAuthCredentials;
 use diqwest::session::CachedContextGuard;
 use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret as _;
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, RwLock, RwLockWriteGuard};
+use url::Url;
 
 use super::challenge;
 use super::credential_store::Credential;
 use super::error::RequestError;
-
-/// Jetty forgets a nonce after so many uses. Renewing at that count costs one exchange; running into it costs one for
-/// every request in flight.
-const NONCE_USES: u32 = 1024;
-/// Jetty forgets a nonce after 60 s; a little earlier, for the way there.
-const NONCE_AGE: Duration = Duration::from_secs(55);
-/// A nonce refused at its second use while no older than this was for one use only.
-const ONE_USE_AGE: Duration = Duration::from_secs(10);
-/// After so many refusals in a row a credential is no longer tried.
-const MAX_REFUSALS: u32 = 3;
-
-/// One nonce of the server.
-pub(super) struct Nonce {
-    challenge: WwwAuthenticateHeader,
-    /// The highest count used so far.
-    last_count: AtomicU32,
-    /// Requests that were accepted with it.
-    accepted: AtomicU32,
-    received: Instant,
-}
-
-impl Nonce {
-    /// The nonce of a challenge, its first use taken.
-    fn first_use(challenge: WwwAuthenticateHeader) -> Self {
-        Self {
-            challenge,
-            last_count: AtomicU32::new(1),
-            accepted: AtomicU32::new(0),
-            received: Instant::now(),
-        }
-    }
-
-    /// The count of the next use; `None` once it is used up or too old.
-    fn next_count(&self) -> Option<u32> {
-        if self.received.elapsed() >= NONCE_AGE {
-            return None;
-        }
-        let next = |count| (count < NONCE_USES).then_some(count + 1);
-        let before = self.last_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        before.ok().map(|before| before + 1)
-    }
-
-    /// A server that takes a nonce once refuses its second use at once.
-    fn was_for_one_use(&self) -> bool {
-        self.accepted.load(Ordering::Relaxed) == 1 && self.received.elapsed() < ONE_USE_AGE
-    }
-}
+use super::nonces::{Nonce, NoncePool, Pick};
 
 /// One request, as far as authentication goes. While it holds `renewal`, those without a nonce wait for the one it gets.
 pub(super) enum DigestAttempt<'a> {
     /// It answers a challenge.
-    Authenticated { nonce: Arc<Nonce>, count: u32, renewal: Option<MutexGuard<'a, ()>> },
+    Authenticated {
+        nonce: Arc<Nonce>,
+        count: u32,
+        /// Where the nonce comes from.
+        source: NonceSource,
+        /// How many nonces the pool had seen when this request last looked.
+        seen: u64,
+        renewal: Option<MutexGuard<'a, ()>>,
+    },
     /// It carries no credentials, and is sent to be challenged.
-    Unauthenticated { renewal: Option<MutexGuard<'a, ()>> },
+    Unauthenticated { seen: u64, renewal: Option<MutexGuard<'a, ()>> },
+}
+
+/// Where the nonce of an attempt comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NonceSource {
+    /// It was the first pick, whether or not of several.
+    FirstPick { had_choice: bool },
+    /// It came with the challenge that is answered.
+    Challenge,
+    /// It is another one of the pool, tried because the others were stale.
+    Pool,
+}
+
+/// What to do after a 401 of the digest layer.
+pub(super) enum Challenged<'a> {
+    /// Send it once more.
+    Again(DigestAttempt<'a>),
+    /// The digest was refused.
+    Refused(Refusal<'a>),
+}
+
+/// A digest that was refused without being stale.
+pub(super) struct Refusal<'a> {
+    /// What came with the refusal.
+    challenge: WwwAuthenticateHeader,
+    /// Whether it answered a challenge of its own, so that no lost or repeated nonce can be the reason.
+    pub(super) is_certain: bool,
+    renewal: Option<MutexGuard<'a, ()>>,
+}
+
+impl Refusal<'_> {
+    /// The challenge to answer if it is tried once more.
+    pub(super) fn into_challenge(self) -> WwwAuthenticateHeader {
+        self.challenge
+    }
 }
 
 /// The digest session of one credential with one deployment.
 pub(super) struct DigestSession {
     credential: Credential,
-    nonce: Mutex<Option<Arc<Nonce>>>,
+    pool: Mutex<NoncePool>,
     renewal: tokio::sync::Mutex<()>,
-    /// Refusals of the credential since it was last accepted.
-    refusals: AtomicU32,
+    /// Written by the one request that finds out whether the credential still works; new requests wait meanwhile.
+    trial: RwLock<()>,
+    /// Whether the credential was refused for good. Trying on would only lock an account.
+    refused: AtomicBool,
+    /// What was last asked for with success.
+    worked: Mutex<Option<Url>>,
     /// Whether no nonce can be shared: the server takes each once, or does not authenticate at all.
     challenge_each: AtomicBool,
 }
@@ -91,9 +93,11 @@ impl DigestSession {
     pub(super) fn new(credential: Credential) -> Self {
         Self {
             credential,
-            nonce: Mutex::new(None),
+            pool: Mutex::default(),
             renewal: tokio::sync::Mutex::new(()),
-            refusals: AtomicU32::new(0),
+            trial: RwLock::new(()),
+            refused: AtomicBool::new(false),
+            worked: Mutex::new(None),
             challenge_each: AtomicBool::new(false),
         }
     }
@@ -102,47 +106,64 @@ impl DigestSession {
         &self.credential
     }
 
-    /// Whether it was refused so often that trying on would only lock an account.
-    pub(super) fn is_given_up(&self) -> bool {
-        self.refusals.load(Ordering::Relaxed) >= MAX_REFUSALS
+    /// Whether it was refused for good.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
-    /// Begins a request: at once while the nonce lasts; else the first one renews it and the others wait.
-    pub(super) async fn begin(&self) -> DigestAttempt<'_> {
-        if self.challenge_each.load(Ordering::Relaxed) {
-            return DigestAttempt::Unauthenticated { renewal: None };
+    /// It does not work any more, not even where it worked before.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// What was last asked for with success.
+    pub(super) fn worked(&self) -> Option<Url> {
+        lock(&self.worked).clone()
+    }
+
+    /// Begins a request: at once while there is a nonce; else the first one gets one and the others wait. None begins while
+    /// it is being found out whether the credential still works.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(super) async fn begin(&self) -> Result<DigestAttempt<'_>, RequestError> {
+        loop {
+            drop(self.trial.read().await);
+            if self.is_refused() {
+                return Err(RequestError::CredentialRefused);
+            }
+            if self.challenge_each.load(Ordering::Relaxed) {
+                return Ok(DigestAttempt::Unauthenticated { seen: lock(&self.pool).added(), renewal: None });
+            }
+            if let Some(attempt) = self.with_shared_nonce() {
+                return Ok(attempt);
+            }
+            let renewal = self.renewal.lock().await;
+            // The request that held the lock before may have got a nonce, or have been refused.
+            let is_open = self.trial.try_read().is_ok() && !self.is_refused();
+            if is_open && lock(&self.pool).is_empty() && !self.challenge_each.load(Ordering::Relaxed) {
+                let seen = lock(&self.pool).added();
+                return Ok(DigestAttempt::Unauthenticated { seen, renewal: Some(renewal) });
+            }
         }
-        if let Some(attempt) = self.with_shared_nonce() {
-            return attempt;
-        }
-        let renewal = self.renewal.lock().await;
-        if self.challenge_each.load(Ordering::Relaxed) {
-            return DigestAttempt::Unauthenticated { renewal: None };
-        }
-        // The request that held the lock before may have renewed the nonce.
-        self.with_shared_nonce().unwrap_or(DigestAttempt::Unauthenticated { renewal: Some(renewal) })
     }
 
     fn with_shared_nonce(&self) -> Option<DigestAttempt<'_>> {
-        let nonce = self.nonce().clone()?;
-        nonce.next_count().map(|count| DigestAttempt::Authenticated { nonce, count, renewal: None })
+        let mut pool = lock(&self.pool);
+        let Pick { nonce, count, had_choice } = pool.first()?;
+        let source = NonceSource::FirstPick { had_choice };
+        Some(DigestAttempt::Authenticated { nonce, count, source, seen: pool.added(), renewal: None })
     }
 
-    fn nonce(&self) -> std::sync::MutexGuard<'_, Option<Arc<Nonce>>> {
-        self.nonce.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The digest layer let the request through.
-    pub(super) fn accepted(&self, attempt: DigestAttempt<'_>) {
+    /// The digest layer let the request for `url` through.
+    pub(super) fn accepted(&self, attempt: DigestAttempt<'_>, url: &Url) {
         match attempt {
-            DigestAttempt::Authenticated { nonce, .. } => {
-                nonce.accepted.fetch_add(1, Ordering::Relaxed);
-                self.refusals.store(0, Ordering::Relaxed);
+            DigestAttempt::Authenticated { nonce, source, seen, .. } => {
+                *lock(&self.worked) = Some(url.clone());
+                let mut pool = lock(&self.pool);
+                pool.accepted(&nonce, matches!(source, NonceSource::FirstPick { .. }));
                 if !self.challenge_each.load(Ordering::Relaxed) {
-                    let mut shared = self.nonce();
-                    if shared.as_ref().is_none_or(|known| known.received < nonce.received) {
-                        *shared = Some(nonce);
-                    }
+                    pool.add(&nonce, seen);
                 }
             }
             // It was not challenged: holding the others up would only make them wait in a row.
@@ -150,40 +171,73 @@ impl DigestSession {
         }
     }
 
-    /// The digest layer answered the request with a 401 whose `headers` carry the next challenge: how to send it again.
+    /// The digest layer answered the request with a 401 whose `headers` carry the next challenge: how to send it again, or
+    /// that its digest was refused.
     ///
     /// # Errors
-    /// The credential is wrong, or the server asks for an authentication that this client can't do.
+    /// The server asks for an authentication that this client can't do.
     pub(super) fn challenged<'a>(
         &'a self,
         attempt: DigestAttempt<'a>,
         headers: &HeaderMap,
-    ) -> Result<DigestAttempt<'a>, RequestError> {
+    ) -> Result<Challenged<'a>, RequestError> {
         let challenge = challenge::pick(headers).map_err(RequestError::UnsupportedChallenge)?;
-        let renewal = match attempt {
-            DigestAttempt::Unauthenticated { renewal } => renewal,
-            // The answer to this request's own fresh challenge: only the credential can be wrong.
-            DigestAttempt::Authenticated { count: 1, .. } if !challenge.stale => {
-                self.refusals.fetch_add(1, Ordering::Relaxed);
-                return Err(RequestError::CredentialRefused);
+        let (nonce, count, source, mut seen, renewal) = match attempt {
+            DigestAttempt::Unauthenticated { seen, renewal } => {
+                return Ok(Challenged::Again(first_use(challenge, seen, renewal)));
             }
-            DigestAttempt::Authenticated { nonce, renewal, .. } => {
-                self.forget(&nonce);
-                renewal.or_else(|| self.renewal.try_lock().ok())
+            DigestAttempt::Authenticated { nonce, count, source, seen, renewal } => {
+                (nonce, count, source, seen, renewal)
             }
         };
-        let nonce = Arc::new(Nonce::first_use(challenge));
-        Ok(DigestAttempt::Authenticated { nonce, count: 1, renewal })
+        let mut pool = lock(&self.pool);
+        if !challenge.stale {
+            if nonce.was_accepted_once() {
+                self.challenge_each.store(true, Ordering::Relaxed);
+            }
+            pool.remove(&nonce);
+            return Ok(Challenged::Refused(Refusal { challenge, is_certain: count == 1, renewal }));
+        }
+        // It may be that of another node, which knows it.
+        if source == NonceSource::Challenge {
+            pool.add(&nonce, seen);
+            seen = pool.added();
+        }
+        pool.stale(&nonce, source == NonceSource::FirstPick { had_choice: true });
+        let renewal =
+            renewal.or_else(|| pool.is_empty().then(|| self.renewal.try_lock().ok()).flatten());
+        if matches!(source, NonceSource::FirstPick { .. }) {
+            return Ok(Challenged::Again(first_use(challenge, seen, renewal)));
+        }
+        let received = Nonce::first_use(challenge);
+        pool.add(&received, seen);
+        seen = pool.added();
+        let again = match pool.any() {
+            Some(Pick { nonce, count, .. }) => {
+                DigestAttempt::Authenticated { nonce, count, source: NonceSource::Pool, seen, renewal }
+            }
+            None => {
+                let source = NonceSource::Challenge;
+                DigestAttempt::Authenticated { nonce: received, count: 1, source, seen, renewal }
+            }
+        };
+        Ok(Challenged::Again(again))
     }
 
-    fn forget(&self, nonce: &Arc<Nonce>) {
-        if nonce.was_for_one_use() {
-            self.challenge_each.store(true, Ordering::Relaxed);
-        }
-        let mut shared = self.nonce();
-        if shared.as_ref().is_some_and(|known| Arc::ptr_eq(known, nonce)) {
-            *shared = None;
-        }
+    /// Holds all new requests of this credential, to find out alone whether it was refused for good.
+    pub(super) async fn begin_trial(
+        &self,
+        refusal: Refusal<'_>,
+    ) -> (RwLockWriteGuard<'_, ()>, WwwAuthenticateHeader) {
+        let trial = self.trial.write().await;
+        // Only now may the others wake who waited for its nonce: they see the trial.
+        drop(refusal.renewal);
+        (trial, refusal.challenge)
+    }
+
+    /// An attempt of the request that holds the trial: it answers the challenge of a refusal.
+    pub(super) fn retrial<'a>(&'a self, challenge: WwwAuthenticateHeader) -> DigestAttempt<'a> {
+        first_use(challenge, lock(&self.pool).added(), None)
     }
 
     /// The `Authorization` header for a GET of `path` (path and query, as sent); `None` where it carries no credentials.
@@ -196,6 +250,19 @@ impl DigestSession {
         value.set_sensitive(true);
         Some(value)
     }
+}
+
+fn first_use<'a>(
+    challenge: WwwAuthenticateHeader,
+    seen: u64,
+    renewal: Option<MutexGuard<'a, ()>>,
+) -> DigestAttempt<'a> {
+    let (nonce, source) = (Nonce::first_use(challenge), NonceSource::Challenge);
+    DigestAttempt::Authenticated { nonce, count: 1, source, seen, renewal }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One use of a nonce, in the form in which diqwest wants it.
@@ -247,92 +314,4 @@ impl DigestAuthCredentials for NonceUse<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use reqwest::header::WWW_AUTHENTICATE;
-
-    use super::*;
-
-    fn headers(lines: &[&str]) -> HeaderMap {
-        lines.iter().map(|line| (WWW_AUTHENTICATE, HeaderValue::from_str(line).unwrap())).collect()
-    }
-
-    fn session() -> DigestSession {
-        DigestSession::new(Credential { public: "Mufasa".to_owned(), private: "Circle of Life".into() })
-    }
-
-    const LIVE: &str =
-        r#"Digest realm="MMS Public API", domain="", nonce="a+/b", algorithm=MD5, qop="auth", stale=false"#;
-
-    fn is_unauthenticated(attempt: &DigestAttempt<'_>) -> bool {
-        matches!(attempt, DigestAttempt::Unauthenticated { .. })
-    }
-
-    /// Has a request challenged, and gives the attempt that answers the challenge.
-    fn challenge<'a>(
-        session: &'a DigestSession,
-        attempt: DigestAttempt<'a>,
-        header: &str,
-    ) -> DigestAttempt<'a> {
-        let answered = session.challenged(attempt, &headers(&[header]));
-        answered.unwrap_or_else(|refused| panic!("{:?}", refused.outcome()))
-    }
-
-    #[tokio::test]
-    async fn a_nonce_is_used_1024_times_and_then_renewed_once() {
-        let session = session();
-        let first = challenge(&session, session.begin().await, LIVE);
-        session.accepted(first);
-        for expected in 2..=NONCE_USES {
-            let attempt = session.begin().await;
-            assert!(matches!(&attempt, DigestAttempt::Authenticated { count, .. } if *count == expected));
-            let header = session.authorization(&attempt, "/x").unwrap();
-            assert!(header.to_str().unwrap().contains(&format!("nc={expected:08x}")));
-            session.accepted(attempt);
-        }
-        let renewing = session.begin().await;
-        assert!(is_unauthenticated(&renewing));
-        let waiting = session.begin();
-        tokio::pin!(waiting);
-        assert!(futures::poll!(&mut waiting).is_pending(), "the others wait");
-        session.accepted(challenge(&session, renewing, &LIVE.replace("a+/b", "c+/d")));
-        assert!(
-            matches!(waiting.await, DigestAttempt::Authenticated { count: 2, .. }),
-            "and then use the new nonce"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_server_with_one_time_nonces_challenges_each_request() {
-        let session = session();
-        session.accepted(challenge(&session, session.begin().await, LIVE));
-        let second = session.begin().await;
-        assert!(!is_unauthenticated(&second));
-        let stale = LIVE.replace("stale=false", "stale=true");
-        let own = challenge(&session, second, &stale);
-        assert!(
-            matches!(own, DigestAttempt::Authenticated { count: 1, .. }),
-            "the challenge of the refusal is answered"
-        );
-        session.accepted(own);
-        let (third, fourth) = (session.begin().await, session.begin().await);
-        assert!(is_unauthenticated(&third) && is_unauthenticated(&fourth), "and none waits for another");
-    }
-
-    #[tokio::test]
-    async fn a_refused_answer_to_a_fresh_challenge_refuses_the_credential() {
-        let session = session();
-        let answer = challenge(&session, session.begin().await, LIVE);
-        let stale = LIVE.replace("stale=false", "stale=true");
-        let answer = challenge(&session, answer, &stale);
-        let refused = session.challenged(answer, &headers(&[LIVE]));
-        assert!(matches!(refused, Err(RequestError::CredentialRefused)));
-    }
-
-    #[tokio::test]
-    async fn without_a_challenge_no_request_waits_for_another() {
-        let session = session();
-        session.accepted(session.begin().await);
-        let (one, two) = (session.begin().await, session.begin().await);
-        assert!(is_unauthenticated(&one) && is_unauthenticated(&two));
-    }
-}
+mod tests;

@@ -37,6 +37,8 @@ pub(super) enum RequestError {
     Redirect(u16, String),
     /// The digest layer refuses the credential.
     CredentialRefused,
+    /// It refuses the credential for this path alone.
+    PathRefused,
     /// The digest layer asks for an authentication that this client can't do.
     UnsupportedChallenge(String),
     /// Nothing that the API sends, and what it means if this is the API nevertheless.
@@ -57,6 +59,10 @@ impl RequestError {
             Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), why),
             Self::CredentialRefused => {
                 let why = "the credential was refused";
+                Outcome::unread(ReadStatus::Forbidden, Some(401), why)
+            }
+            Self::PathRefused => {
+                let why = "the credential was refused here alone; it works for other requests";
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
             }
             Self::UnsupportedChallenge(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
@@ -82,7 +88,7 @@ impl RequestError {
                 .see_doctor(),
             Self::UnsupportedChallenge(why) => Error::input(format!("can't authenticate with {origin}: {why}"))
                 .help("keysunset answers HTTP Digest; is this the API itself, not a proxy?"),
-            Self::TooLong | Self::Redirect(..) | Self::UnexpectedResponse(_) => {
+            Self::TooLong | Self::Redirect(..) | Self::PathRefused | Self::UnexpectedResponse(_) => {
                 Error::input(format!("what answers at {url} is not the API: {}", self.describe())).help(
                     "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0",
                 )

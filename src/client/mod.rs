@@ -10,6 +10,7 @@ mod digest;
 mod distinct;
 mod error;
 mod list;
+mod nonces;
 mod probe;
 pub(crate) mod product;
 mod rate_limiter;

@@ -24,7 +24,7 @@ use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus, User};
 
 /// A list that every credential may ask for, one row of it.
-const ONE_ORGANIZATION: &str = "orgs?pageNum=1&itemsPerPage=1";
+pub(super) const ONE_ORGANIZATION: &str = "orgs?pageNum=1&itemsPerPage=1";
 /// For a look at a certificate that no audit would accept.
 const CERTIFICATE_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -11,8 +11,9 @@ use url::{Position, Url};
 use super::Client;
 use super::classify::{Classification, Response, classify, is_overload, is_transient};
 use super::concurrency::Load;
-use super::digest::DigestSession;
+use super::digest::{Challenged, DigestAttempt, DigestSession, Refusal};
 use super::error::{BODY_LIMIT, RequestError};
+use super::probe::ONE_ORGANIZATION;
 use super::product;
 use super::rate_limiter::backoff;
 use super::wire::ErrorDocument;
@@ -20,8 +21,9 @@ use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
 
 pub(super) const MAX_REDIRECTS: usize = 5;
-/// Challenges answered for one request. A second one is due when a nonce ends, more when several servers share a name.
-const MAX_CHALLENGES: usize = 4;
+/// Challenges answered for one request. A second one is due when a nonce ends; behind several nodes it takes as many as
+/// chance wants, and a server that never takes any is given up some time.
+const MAX_CHALLENGES: usize = 64;
 
 /// A document, by its looks JSON.
 pub(super) struct Document {
@@ -37,6 +39,13 @@ pub(super) struct Reply {
     pub(super) retries: u32,
 }
 
+/// What the digest layer made of a request.
+enum Authentication<'a> {
+    /// It let it through, or asked for nothing.
+    Accepted(Response),
+    Refused(Refusal<'a>),
+}
+
 /// What came of sending a request once: a document, the API's refusal, or no answer of the API.
 type Attempt = Result<Result<Document, Outcome>, RequestError>;
 
@@ -46,7 +55,7 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless: the deployment never answered as the API does.
     pub(super) async fn get(&self, session: Option<&DigestSession>, path: &str) -> Result<Reply, Error> {
-        let Some(session) = session.filter(|session| !session.is_given_up()) else {
+        let Some(session) = session.filter(|session| !session.is_refused()) else {
             return Ok(Reply { result: Err(no_credential(session)), retries: 0 });
         };
         let url = self.url(path);
@@ -90,10 +99,23 @@ impl Client {
 
     /// Sends, and answers the challenges of the digest layer.
     async fn exchange(&self, session: &DigestSession, url: &Url) -> Result<Response, RequestError> {
-        let path = &url[Position::BeforePath..Position::AfterQuery];
         // The slot before the nonce, which must not grow old while it waits for a low rate.
         self.rate_limiter.wait_for_slot().await;
-        let mut attempt = session.begin().await;
+        let attempt = session.begin().await?;
+        match self.authenticate(session, url, attempt).await? {
+            Authentication::Accepted(response) => Ok(response),
+            Authentication::Refused(refusal) => self.judge(session, url, refusal).await,
+        }
+    }
+
+    /// Sends until the digest layer lets it through or refuses it.
+    async fn authenticate<'a>(
+        &self,
+        session: &'a DigestSession,
+        url: &Url,
+        mut attempt: DigestAttempt<'a>,
+    ) -> Result<Authentication<'a>, RequestError> {
+        let path = &url[Position::BeforePath..Position::AfterQuery];
         let mut latency = Duration::ZERO;
         for challenges in 0..MAX_CHALLENGES {
             if challenges > 0 {
@@ -114,21 +136,58 @@ impl Client {
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
             let response = Response { status, headers, body, authenticated, latency };
             if status != 401 {
-                session.accepted(attempt);
-                return Ok(response);
+                session.accepted(attempt, url);
+                return Ok(Authentication::Accepted(response));
             }
             if ErrorDocument::read(&response.body).error_code.is_some() {
                 // A refusal of what was asked for, by the API itself: the digest layer has let it through.
                 if authenticated {
-                    session.accepted(attempt);
+                    session.accepted(attempt, url);
                 }
-                return Ok(response);
+                return Ok(Authentication::Accepted(response));
             }
-            attempt = session.challenged(attempt, &response.headers)?;
+            attempt = match session.challenged(attempt, &response.headers)? {
+                Challenged::Again(attempt) => attempt,
+                Challenged::Refused(refusal) => return Ok(Authentication::Refused(refusal)),
+            };
         }
         Err(RequestError::UnsupportedChallenge(format!(
             "{MAX_CHALLENGES} challenges in a row were stale before they were answered"
         )))
+    }
+
+    /// A digest was refused: by a lost nonce, for this path alone, or because the credential works no more? One request at a
+    /// time finds out, and no new one begins meanwhile: each refused digest brings an account nearer to its lock.
+    async fn judge(
+        &self,
+        session: &DigestSession,
+        url: &Url,
+        refusal: Refusal<'_>,
+    ) -> Result<Response, RequestError> {
+        let is_certain = refusal.is_certain;
+        let (_trial, mut challenge) = session.begin_trial(refusal).await;
+        if session.is_refused() {
+            return Err(RequestError::CredentialRefused);
+        }
+        if !is_certain {
+            match self.authenticate(session, url, session.retrial(challenge)).await? {
+                Authentication::Accepted(response) => return Ok(response),
+                Authentication::Refused(refusal) => challenge = refusal.into_challenge(),
+            }
+        }
+        let orgs = self.url(ONE_ORGANIZATION);
+        let Some(probe) = session.worked().into_iter().chain([orgs]).find(|probe| probe != url) else {
+            return Err(RequestError::CredentialRefused);
+        };
+        match self.authenticate(session, &probe, session.retrial(challenge)).await {
+            Ok(Authentication::Accepted(response)) if response.authenticated => Err(RequestError::PathRefused),
+            Ok(Authentication::Refused(_)) => {
+                session.refuse();
+                Err(RequestError::CredentialRefused)
+            }
+            // Nobody knows.
+            Ok(Authentication::Accepted(_)) | Err(_) => Err(RequestError::CredentialRefused),
+        }
     }
 
     /// What any answer says of the deployment: its version and its clock.
@@ -188,6 +247,7 @@ impl Client {
                 RequestError::TooLong
                 | RequestError::Redirect(..)
                 | RequestError::CredentialRefused
+                | RequestError::PathRefused
                 | RequestError::UnsupportedChallenge(_),
             ) => false,
         }
@@ -201,9 +261,9 @@ impl Client {
         attempt: Attempt,
     ) -> Result<Result<Document, Outcome>, Error> {
         attempt.or_else(|error| {
-            let is_only_credential = self.credentials.is_single();
-            if self.has_answered() || matches!(error, RequestError::CredentialRefused) && !is_only_credential
-            {
+            let is_of_one_user = matches!(error, RequestError::PathRefused)
+                || matches!(error, RequestError::CredentialRefused) && !self.credentials.is_single();
+            if self.has_answered() || is_of_one_user {
                 Ok(Err(error.outcome()))
             } else {
                 Err(error.into_run_error(url, &session.credential().public))
@@ -228,7 +288,7 @@ fn load(attempt: &Attempt, latency: Duration) -> Load {
 fn no_credential(session: Option<&DigestSession>) -> Outcome {
     let (status, why) = match session {
         None => (None, "there is no credential to ask with"),
-        Some(_) => (Some(401), "the credential was refused several times in a row, and is no longer tried"),
+        Some(_) => (Some(401), "the credential was refused, also where it worked before, and is no longer tried"),
     };
     Outcome::unread(ReadStatus::Forbidden, status, why)
 }

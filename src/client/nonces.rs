@@ -1,0 +1,183 @@
+//! The nonces of one credential's session, of all the nodes that answer under the deployment's name.
+//!
+//! Which node issued a nonce, and which one the next request meets, nobody says. So a few are kept side by side, and the
+//! answers teach which pick is right: the nonce that was accepted last where a connection or a cookie leads to one node, the
+//! one that was not used for longest where a balancer takes strict turns. Where it deals by chance, no pick is better.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use digest_auth::WwwAuthenticateHeader;
+
+/// Jetty forgets a nonce after so many uses. Renewing at that count costs one exchange; running into it costs one for
+/// every request in flight.
+pub(super) const NONCE_USES: u32 = 1024;
+/// Jetty forgets a nonce after 60 s; a little earlier, for the way there.
+const NONCE_AGE: Duration = Duration::from_secs(55);
+/// More nodes than that are rarely behind one name, and a nonce that no node knows any more is soon displaced.
+const POOL: usize = 8;
+/// A nonce that so many answers in a row call stale has ended, or its node is gone.
+const STALE_IN_A_ROW: u32 = 3;
+/// After so many requests in a row whose first pick was stale, the other order is tried.
+const WRONG_FIRST_PICKS: u32 = 2;
+
+/// One nonce of a node.
+pub(super) struct Nonce {
+    pub(super) challenge: WwwAuthenticateHeader,
+    /// The highest count used so far.
+    last_count: AtomicU32,
+    /// Requests that were accepted with it.
+    accepted: AtomicU32,
+    /// Stale answers since it was last accepted.
+    stale: AtomicU32,
+    /// When it came or was last accepted, in the order of such events.
+    touched: AtomicU64,
+    received: Instant,
+}
+
+impl Nonce {
+    /// The nonce of a challenge, its first use taken.
+    pub(super) fn first_use(challenge: WwwAuthenticateHeader) -> Arc<Self> {
+        Arc::new(Self {
+            challenge,
+            last_count: AtomicU32::new(1),
+            accepted: AtomicU32::new(0),
+            stale: AtomicU32::new(0),
+            touched: AtomicU64::new(0),
+            received: Instant::now(),
+        })
+    }
+
+    /// The count of the next use; `None` once it is used up or too old.
+    fn next_count(&self) -> Option<u32> {
+        if self.received.elapsed() >= NONCE_AGE {
+            return None;
+        }
+        let next = |count| (count < NONCE_USES).then_some(count + 1);
+        let before = self.last_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        before.ok().map(|before| before + 1)
+    }
+
+    /// Whether it was accepted once, and no second time.
+    pub(super) fn was_accepted_once(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed) == 1
+    }
+}
+
+/// A nonce to use, with the count of that use.
+pub(super) struct Pick {
+    pub(super) nonce: Arc<Nonce>,
+    pub(super) count: u32,
+    /// Whether there were others to pick.
+    pub(super) had_choice: bool,
+}
+
+/// A few nonces of all nodes.
+#[derive(Default)]
+pub(super) struct NoncePool {
+    nonces: Vec<Arc<Nonce>>,
+    /// How many were ever put in.
+    added: u64,
+    events: u64,
+    /// Whether to begin with the nonce that was not used for longest.
+    longest_unused_first: bool,
+    wrong_first_picks: u32,
+}
+
+impl NoncePool {
+    /// How many nonces were ever put in.
+    pub(super) fn added(&self) -> u64 {
+        self.added
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.nonces.is_empty()
+    }
+
+    /// The nonce to begin a request with.
+    pub(super) fn first(&mut self) -> Option<Pick> {
+        let had_choice = self.nonces.len() > 1;
+        while !self.nonces.is_empty() {
+            let touched = |nonce: &&Arc<Nonce>| nonce.touched.load(Ordering::Relaxed);
+            let best = if self.longest_unused_first {
+                self.nonces.iter().min_by_key(touched)
+            } else {
+                self.nonces.iter().max_by_key(touched)
+            };
+            let nonce = Arc::clone(best?);
+            match nonce.next_count() {
+                Some(count) => return Some(Pick { nonce, count, had_choice }),
+                None => self.remove(&nonce),
+            }
+        }
+        None
+    }
+
+    /// A nonce by chance: any fixed order may be out of step with a balancer's for ever.
+    pub(super) fn any(&mut self) -> Option<Pick> {
+        while !self.nonces.is_empty() {
+            let nonce = Arc::clone(&self.nonces[fastrand::usize(..self.nonces.len())]);
+            match nonce.next_count() {
+                Some(count) => return Some(Pick { nonce, count, had_choice: false }),
+                None => self.remove(&nonce),
+            }
+        }
+        None
+    }
+
+    /// Puts a nonce in, unless another one came in since the pool had `seen` ones: when the nonce of a single node ends, each
+    /// request in flight gets a new one.
+    pub(super) fn add(&mut self, nonce: &Arc<Nonce>, seen: u64) {
+        if self.added > seen || self.contains(nonce) {
+            return;
+        }
+        self.added += 1;
+        self.touch(nonce);
+        if self.nonces.len() == POOL {
+            let oldest = self.nonces.iter().min_by_key(|nonce| nonce.touched.load(Ordering::Relaxed));
+            if let Some(oldest) = oldest.cloned() {
+                self.remove(&oldest);
+            }
+        }
+        self.nonces.push(Arc::clone(nonce));
+    }
+
+    /// A node accepted it, in the request's first exchange or a later one.
+    pub(super) fn accepted(&mut self, nonce: &Nonce, is_first_pick: bool) {
+        nonce.accepted.fetch_add(1, Ordering::Relaxed);
+        nonce.stale.store(0, Ordering::Relaxed);
+        self.touch(nonce);
+        if is_first_pick {
+            self.wrong_first_picks = 0;
+        }
+    }
+
+    /// A node did not know it. `is_wrong_pick` where another one might have been the right one to begin with.
+    pub(super) fn stale(&mut self, nonce: &Arc<Nonce>, is_wrong_pick: bool) {
+        if nonce.stale.fetch_add(1, Ordering::Relaxed) + 1 >= STALE_IN_A_ROW {
+            self.remove(nonce);
+        }
+        if is_wrong_pick {
+            self.wrong_first_picks += 1;
+            if self.wrong_first_picks >= WRONG_FIRST_PICKS {
+                self.wrong_first_picks = 0;
+                self.longest_unused_first = !self.longest_unused_first;
+            }
+        }
+    }
+
+    /// Takes a nonce out that the server refused.
+    pub(super) fn remove(&mut self, nonce: &Arc<Nonce>) {
+        self.nonces.retain(|known| !Arc::ptr_eq(known, nonce));
+    }
+
+    fn contains(&self, nonce: &Arc<Nonce>) -> bool {
+        self.nonces.iter().any(|known| Arc::ptr_eq(known, nonce))
+    }
+
+    fn touch(&mut self, nonce: &Nonce) {
+        self.events += 1;
+        nonce.touched.store(self.events, Ordering::Relaxed);
+    }
+}

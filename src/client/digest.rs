@@ -9,6 +9,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use digest_auth::{AuthContext, AuthorizationHeader, HttpMethod, Qop, WwwAuthenticateHeader};
 use diqwest::DigestAuthCredentials;
@@ -19,6 +20,7 @@ use tokio::sync::{MutexGuard, RwLock, RwLockWriteGuard};
 use url::Url;
 
 use super::challenge;
+use super::cookies::CookieJar;
 use super::credential_store::Credential;
 use super::error::RequestError;
 use super::nonces::{Nonce, NoncePool, Pick};
@@ -78,6 +80,7 @@ impl Refusal<'_> {
 pub(super) struct DigestSession {
     credential: Credential,
     pool: Mutex<NoncePool>,
+    cookies: Mutex<CookieJar>,
     renewal: tokio::sync::Mutex<()>,
     /// Written by the one request that finds out whether the credential still works; new requests wait meanwhile.
     trial: RwLock<()>,
@@ -94,6 +97,7 @@ impl DigestSession {
         Self {
             credential,
             pool: Mutex::default(),
+            cookies: Mutex::default(),
             renewal: tokio::sync::Mutex::new(()),
             trial: RwLock::new(()),
             refused: AtomicBool::new(false),
@@ -204,23 +208,19 @@ impl DigestSession {
             seen = pool.added();
         }
         pool.stale(&nonce, source == NonceSource::FirstPick { had_choice: true });
-        let renewal =
-            renewal.or_else(|| pool.is_empty().then(|| self.renewal.try_lock().ok()).flatten());
+        let renewal = renewal.or_else(|| pool.is_empty().then(|| self.renewal.try_lock().ok()).flatten());
         if matches!(source, NonceSource::FirstPick { .. }) {
             return Ok(Challenged::Again(first_use(challenge, seen, renewal)));
         }
         let received = Nonce::first_use(challenge);
         pool.add(&received, seen);
         seen = pool.added();
-        let again = match pool.any() {
-            Some(Pick { nonce, count, .. }) => {
-                DigestAttempt::Authenticated { nonce, count, source: NonceSource::Pool, seen, renewal }
-            }
-            None => {
-                let source = NonceSource::Challenge;
-                DigestAttempt::Authenticated { nonce: received, count: 1, source, seen, renewal }
-            }
+        let (nonce, count, source) = if let Some(Pick { nonce, count, .. }) = pool.any() {
+            (nonce, count, NonceSource::Pool)
+        } else {
+            (received, 1, NonceSource::Challenge)
         };
+        let again = DigestAttempt::Authenticated { nonce, count, source, seen, renewal };
         Ok(Challenged::Again(again))
     }
 
@@ -236,8 +236,18 @@ impl DigestSession {
     }
 
     /// An attempt of the request that holds the trial: it answers the challenge of a refusal.
-    pub(super) fn retrial<'a>(&'a self, challenge: WwwAuthenticateHeader) -> DigestAttempt<'a> {
+    pub(super) fn retrial(&self, challenge: WwwAuthenticateHeader) -> DigestAttempt<'_> {
         first_use(challenge, lock(&self.pool).added(), None)
+    }
+
+    /// The `Cookie` header of a request for `url`, where the deployment has set cookies.
+    pub(super) fn cookies(&self, url: &Url) -> Option<HeaderValue> {
+        lock(&self.cookies).header(url, SystemTime::now())
+    }
+
+    /// Takes the cookies that an answer of `url` sets.
+    pub(super) fn take_cookies(&self, url: &Url, headers: &HeaderMap) {
+        lock(&self.cookies).take(url, headers, SystemTime::now());
     }
 
     /// The `Authorization` header for a GET of `path` (path and query, as sent); `None` where it carries no credentials.
@@ -252,11 +262,11 @@ impl DigestSession {
     }
 }
 
-fn first_use<'a>(
+fn first_use(
     challenge: WwwAuthenticateHeader,
     seen: u64,
-    renewal: Option<MutexGuard<'a, ()>>,
-) -> DigestAttempt<'a> {
+    renewal: Option<MutexGuard<'_, ()>>,
+) -> DigestAttempt<'_> {
     let (nonce, source) = (Nonce::first_use(challenge), NonceSource::Challenge);
     DigestAttempt::Authenticated { nonce, count: 1, source, seen, renewal }
 }

@@ -5,6 +5,7 @@ mod certificate;
 mod challenge;
 mod classify;
 mod concurrency;
+mod cookies;
 mod credential_store;
 mod digest;
 mod distinct;

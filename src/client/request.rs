@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, DATE, HeaderMap, LOCATION};
 use url::{Position, Url};
 
 use super::Client;
@@ -128,9 +128,13 @@ impl Client {
             if let Some(authorization) = authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
+            if let Some(cookies) = session.cookies(url) {
+                request = request.header(COOKIE, cookies);
+            }
             let sent = Instant::now();
             let mut response = request.send().await.map_err(|error| RequestError::from(&error))?;
             let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+            session.take_cookies(url, &headers);
             let body = read_body(response).await?;
             latency += sent.elapsed();
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
@@ -180,7 +184,9 @@ impl Client {
             return Err(RequestError::CredentialRefused);
         };
         match self.authenticate(session, &probe, session.retrial(challenge)).await {
-            Ok(Authentication::Accepted(response)) if response.authenticated => Err(RequestError::PathRefused),
+            Ok(Authentication::Accepted(response)) if response.authenticated => {
+                Err(RequestError::PathRefused)
+            }
             Ok(Authentication::Refused(_)) => {
                 session.refuse();
                 Err(RequestError::CredentialRefused)
@@ -288,7 +294,9 @@ fn load(attempt: &Attempt, latency: Duration) -> Load {
 fn no_credential(session: Option<&DigestSession>) -> Outcome {
     let (status, why) = match session {
         None => (None, "there is no credential to ask with"),
-        Some(_) => (Some(401), "the credential was refused, also where it worked before, and is no longer tried"),
+        Some(_) => {
+            (Some(401), "the credential was refused, also where it worked before, and is no longer tried")
+        }
     };
     Outcome::unread(ReadStatus::Forbidden, status, why)
 }

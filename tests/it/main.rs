@@ -37,6 +37,7 @@ mod man;
 mod markdown;
 mod merge;
 mod ndjson;
+mod nodes;
 mod order;
 mod page;
 mod paging;

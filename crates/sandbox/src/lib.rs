@@ -50,7 +50,7 @@ pub use self::faults::{
     WrongTotal,
 };
 pub use self::ground_truth::{ExpectedKey, ExpectedUser};
-pub use self::http::{Challenge, Counts, NonceRule};
+pub use self::http::{Balancer, Challenge, Counts, NonceRule};
 pub use self::options::{Error, Options};
 pub use self::product::Product;
 

@@ -1,13 +1,14 @@
 //! What to serve, and why a sandbox does not start.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::{Challenge, Fault, NonceRule, Product};
+use crate::{Balancer, Challenge, Fault, NonceRule, Product};
 
 /// The most users that a random world may have: beyond, there would not be enough public keys of 8 letters.
 pub(crate) const MAX_USERS: u64 = 1_000_000_000;
@@ -49,6 +50,12 @@ pub struct Options {
     /// Uses that a nonce lives
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = Self::default().nonce_uses)]
     pub nonce_uses: u32,
+    /// Servers behind one name, each with nonces of its own
+    #[arg(long, value_name = "N", default_value_t = Self::default().nodes)]
+    pub nodes: NonZeroUsize,
+    /// How a request finds its server
+    #[arg(long, value_enum, default_value_t = Self::default().balancer)]
+    pub balancer: Balancer,
     /// The service's now, such as 2021-02-28T12:00:00Z [default: `SOURCE_DATE_EPOCH`, else the system's]
     // It stands still where it is given.
     #[arg(long, value_name = "TIME")]
@@ -77,6 +84,8 @@ impl Default for Options {
             nonce: NonceRule::Shared,
             nonce_life: Duration::from_secs(60),
             nonce_uses: 1024,
+            nodes: NonZeroUsize::MIN,
+            balancer: Balancer::Chance,
             clock: None,
             faults: Vec::new(),
         }

@@ -121,11 +121,14 @@ async fn without_a_challenge_no_request_waits_for_another() {
     assert!(is_unauthenticated(&one) && is_unauthenticated(&two));
 }
 
+/// Which node a request of a user meets.
+type Order = Box<dyn FnMut(usize) -> usize>;
+
 /// Nodes that do not know each other's nonces, and the order in which requests meet them.
 struct Nodes {
     nonces: Vec<HashSet<String>>,
     issued: usize,
-    next: Box<dyn FnMut(usize) -> usize>,
+    next: Order,
 }
 
 impl Nodes {
@@ -170,7 +173,7 @@ async fn several_nodes_cost_at_most_their_number_and_one_exchange_a_request() {
                 last % count
             }
         };
-        let orders: [(&str, Box<dyn FnMut(usize) -> usize>); 4] = [
+        let orders: [(&str, Order); 4] = [
             ("by chance", Box::new(move |_| fastrand::usize(..count))),
             ("in turn", Box::new(turn())),
             ("by connection, now and then another", Box::new(move |user| user / 20 % count)),

@@ -1,7 +1,7 @@
 //! The handlers: a request comes in, an answer goes out. They read and change the [`Deployment`](crate::state::Deployment).
 //!
 //! ```text
-//! server: connection ── digest + nonces ── route ── users, organizations, personal_keys, programmatic_keys, access_lists
+//! server: connection ── nodes ── digest + nonces ── route ── users, organizations, personal_keys, programmatic_keys, access_lists
 //!         call, input: one authenticated request      answer, error: what comes back
 //! ```
 
@@ -11,6 +11,7 @@ mod call;
 mod digest;
 mod error;
 mod input;
+mod nodes;
 mod nonces;
 mod organizations;
 mod personal_keys;
@@ -20,6 +21,7 @@ mod server;
 mod users;
 
 pub use self::digest::Challenge;
+pub use self::nodes::Balancer;
 pub use self::nonces::NonceRule;
 pub use self::server::Counts;
 

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::request::Parts;
@@ -24,6 +24,7 @@ use super::call::Call;
 use super::digest::{Challenge, DigestError, DigestRequest, NOT_AUTHORIZED, authenticate};
 use super::error::ApiError;
 use super::input::Query;
+use super::nodes::{Choice, Nodes};
 use super::nonces::Nonces;
 use super::route::route;
 use crate::faults::{ActiveFault, AuthFault, FaultTarget, Faults, Peer, Stage};
@@ -64,7 +65,7 @@ pub(crate) struct Server {
     pub(crate) deployment: Deployment,
     pub(crate) faults: Faults,
     challenge: Challenge,
-    nonces: Mutex<Nonces>,
+    nodes: Nodes,
     counts: Mutex<Counts>,
     /// The `Host` of a request that has none.
     address: SocketAddr,
@@ -90,7 +91,11 @@ async fn exchange(
     }
     server.count(|counts| counts.exchanges += 1);
     let body = read(body).await;
-    let (mut response, fault) = server.reply(&head, body.as_deref(), peer.address);
+    let Choice { node, cookie } = server.nodes.choose(&head.headers, peer.address);
+    let (mut response, fault) = server.reply(&head, body.as_deref(), peer.address, node);
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     if let Some(fault) = fault {
         server.count(|counts| counts.faulty += 1);
         response = fault.deliver(response, &peer).await;
@@ -108,11 +113,13 @@ impl Server {
     /// A service version that no header may hold.
     pub(crate) fn new(options: Options, deployment: Deployment, address: SocketAddr) -> Result<Self, Error> {
         let version = format!("gitHash={GIT_HASH}; versionString={}", options.service_version);
+        let nonces = (0..options.nodes.get())
+            .map(|_| Nonces::new(options.nonce_life, options.nonce_uses, options.nonce));
         Ok(Self {
             deployment,
             faults: Faults::new(options.seed, options.faults),
             challenge: options.challenge,
-            nonces: Mutex::new(Nonces::new(options.nonce_life, options.nonce_uses, options.nonce)),
+            nodes: Nodes::new(nonces, options.balancer, options.seed),
             counts: Mutex::default(),
             address,
             version: HeaderValue::try_from(version).map_err(|_| Error::Version(options.service_version))?,
@@ -137,6 +144,7 @@ impl Server {
         head: &Parts,
         body: Option<&[u8]>,
         peer: SocketAddr,
+        node: usize,
     ) -> (Response<Body>, Option<ActiveFault<'_>>) {
         let has_credentials = head.headers.contains_key(AUTHORIZATION);
         let request = if self.faults.is_empty() {
@@ -145,14 +153,15 @@ impl Server {
             FaultTarget::new(head.method.as_str(), target(head), self.base_path(), has_credentials)
         };
         let activate = |stage| request.as_ref().and_then(|request| self.faults.activate(request, stage));
-        let replacement = |fault: ActiveFault| self.reject(fault).or_else(|| fault.replacement(target(head)));
+        let replacement =
+            |fault: ActiveFault| self.reject(fault, node).or_else(|| fault.replacement(target(head)));
 
         let mut fault = activate(Stage::BeforeDigest);
         if let Some(response) = fault.and_then(replacement) {
             return (response, fault);
         }
-        let caller = match self.authenticate(head) {
-            Err(error) => return (self.challenge(self.challenge, error), fault),
+        let caller = match self.authenticate(head, node) {
+            Err(error) => return (self.challenge(self.challenge, error, node), fault),
             Ok(caller) => caller,
         };
         if fault.is_none() {
@@ -165,16 +174,16 @@ impl Server {
     }
 
     /// The answer of a digest layer that rejects what is right.
-    fn reject(&self, fault: ActiveFault) -> Option<Response<Body>> {
+    fn reject(&self, fault: ActiveFault, node: usize) -> Option<Response<Body>> {
         Some(match fault.auth_fault()? {
-            AuthFault::Basic => self.challenge(Challenge::BasicOnly, DigestError::Missing),
-            AuthFault::Stale => self.challenge(self.challenge, DigestError::Stale),
-            AuthFault::Refused => self.challenge(self.challenge, DigestError::Wrong),
+            AuthFault::Basic => self.challenge(Challenge::BasicOnly, DigestError::Missing, node),
+            AuthFault::Stale => self.challenge(self.challenge, DigestError::Stale, node),
+            AuthFault::Refused => self.challenge(self.challenge, DigestError::Wrong, node),
         })
     }
 
     /// The digest layer, which comes before everything else.
-    fn authenticate(&self, head: &Parts) -> Result<Caller, DigestError> {
+    fn authenticate(&self, head: &Parts, node: usize) -> Result<Caller, DigestError> {
         let headers = head.headers.get_all(AUTHORIZATION).iter();
         let request = DigestRequest {
             method: head.method.as_str(),
@@ -182,17 +191,17 @@ impl Server {
             authorization: headers.map(|header| std::str::from_utf8(header.as_bytes()).ok()).collect(),
         };
         let credentials = |user: &str| self.deployment.credentials(user);
-        authenticate(&request, self.challenge, &mut lock(&self.nonces), Instant::now(), credentials)
+        authenticate(&request, self.challenge, &mut self.nodes.nonces(node), Instant::now(), credentials)
     }
 
-    fn challenge(&self, challenge: Challenge, error: DigestError) -> Response<Body> {
+    fn challenge(&self, challenge: Challenge, error: DigestError, node: usize) -> Response<Body> {
         let stale = error == DigestError::Stale;
         self.count(|counts| match error {
             DigestError::Missing => counts.challenged += 1,
             DigestError::Wrong => counts.refused += 1,
             DigestError::Stale => (counts.refused, counts.stale) = (counts.refused + 1, counts.stale + 1),
         });
-        let nonce = lock(&self.nonces).issue(Instant::now());
+        let nonce = self.nodes.nonces(node).issue(Instant::now());
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=ISO-8859-1"));
         for challenge in challenge.headers(&nonce, stale) {

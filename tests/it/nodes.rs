@@ -1,0 +1,86 @@
+//! Several servers behind one name, each with nonces of its own, and a balancer between them and the program.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use keysunset_sandbox::{Balancer, Options};
+use serde_json::json;
+
+use crate::stub::{self, Asked, Digest, Reply, Stub, id, list};
+use crate::support::{CliOutput, TestEnv, count, sandbox};
+
+/// Ops Manager documents that any server may handle any request (gevorg/http-auth#10, apple/ccs-calendarserver#138).
+#[test]
+fn behind_several_nodes_all_users_are_read() {
+    for nodes in [2, 3].map(|nodes| NonZeroUsize::new(nodes).unwrap()) {
+        for balancer in [Balancer::Chance, Balancer::Turn, Balancer::Connection, Balancer::Cookie] {
+            let sandbox = sandbox(Options { users: 200, nodes, balancer, ..Options::default() });
+            let env = TestEnv::at(&sandbox);
+            let ran = env.audit(&sandbox, &["--all-orgs"]);
+            assert_eq!(ran.code, 1, "{nodes} nodes, {balancer:?}: {ran:?}");
+            let rows = env.rows();
+            assert_eq!(count(&rows, "read_status", "read"), rows.len(), "{nodes} nodes, {balancer:?}");
+            assert_eq!(count(&rows, "attempts", "1"), rows.len(), "a stale answer is no failure");
+            let counts = sandbox.counts();
+            assert!(
+                counts.exchanges <= 200 * (nodes.get() as u64 + 1),
+                "{nodes} nodes, {balancer:?}: {counts:?}"
+            );
+            assert_eq!(counts.refused, counts.stale, "{nodes} nodes, {balancer:?}: {counts:?}");
+            if balancer == Balancer::Cookie {
+                assert!(counts.stale <= 2, "a cookie leads back to the same node: {counts:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn two_nodes_and_one_request_at_a_time_in_strict_turn() {
+    let (nodes, balancer) = (NonZeroUsize::new(2).unwrap(), Balancer::Turn);
+    let sandbox = sandbox(Options { users: 200, nodes, balancer, ..Options::default() });
+    let env = TestEnv::at(&sandbox);
+    let ran = env.audit(&sandbox, &["--all-orgs", "--concurrency", "1"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(sandbox.counts().exchanges <= 600, "{:?}", sandbox.counts());
+}
+
+/// Audits 300 users of a server whose digest layer refuses what `is_refused` says, even if the digest is right.
+fn audited(is_refused: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> (TestEnv, CliOutput, Stub) {
+    let stub = Stub::start(Digest::Off, move |asked| {
+        if asked.authorized && !is_refused(asked) {
+            return Reply::ok(&list(&[]));
+        }
+        let challenge = r#"Digest realm="MMS Public API", domain="", nonce="bm9uY2Ugb2YgYSBzdHViLCAzMiBs+/==", algorithm=MD5, qop="auth", stale=false"#;
+        Reply::json(401, &json!({"reason": "Unauthorized", "error": 401}))
+            .header("WWW-Authenticate", challenge)
+    });
+    let env = stub::env();
+    env.put("users.txt", (1..=300).map(id).collect::<Vec<_>>().join("\n"));
+    let ran = env.run(&["audit", "--url", &stub.url(), "--users", "users.txt"]);
+    (env, ran, stub)
+}
+
+#[test]
+fn a_credential_revoked_in_mid_run_is_not_tried_on() {
+    let answered = AtomicUsize::new(0);
+    let (env, ran, stub) = audited(move |_| answered.fetch_add(1, Ordering::Relaxed) >= 100);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let digests = stub.asked().iter().filter(|asked| asked.authorized).count();
+    assert!(digests <= 100 + 16 + 3, "{digests} digests");
+    let rows = env.rows();
+    assert_eq!((count(&rows, "read_status", "read"), count(&rows, "read_status", "forbidden")), (100, 200));
+}
+
+#[test]
+fn a_bare_401_for_some_users_condemns_no_other() {
+    // The first user is among them: nothing has worked before.
+    for first in [1, 20] {
+        let refused: Vec<_> = (first..first + 10).map(id).collect();
+        let is_refused = move |asked: &Asked| refused.iter().any(|id| asked.path.contains(id));
+        let (env, ran, _) = audited(is_refused);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        let rows = env.rows();
+        let statuses = (count(&rows, "read_status", "read"), count(&rows, "read_status", "forbidden"));
+        assert_eq!(statuses, (290, 10), "from user {first} on");
+    }
+}

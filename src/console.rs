@@ -6,11 +6,12 @@
 use std::io::{self, Write as _};
 
 use crate::exit::Error;
+use crate::printable::for_terminal;
 
 /// Prints what is doubtful, and what to do about it. Who can't be warned can't be helped.
 pub(crate) fn warn(message: &str, help: Option<&str>) {
     let help = help.map_or_else(String::new, |help| format!("\n  help: {help}"));
-    let _ = writeln!(io::stderr().lock(), "warning: {message}{help}");
+    let _ = writeln!(io::stderr().lock(), "{}", for_terminal(&format!("warning: {message}{help}")));
 }
 
 /// Prints a result.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::printable::for_terminal;
+
 /// What the process ends with: the table of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -141,7 +143,7 @@ impl fmt::Display for Error {
             let doctor = if self.see_doctor { "; see `keysunset doctor`" } else { "" };
             lines.push(format!("help: {help}{doctor}"));
         }
-        f.write_str(&lines.join("\n").replace('\n', "\n  "))
+        f.write_str(&for_terminal(&lines.join("\n").replace('\n', "\n  ")))
     }
 }
 

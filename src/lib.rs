@@ -28,6 +28,7 @@ pub mod import;
 pub mod model;
 pub mod pipeline;
 pub mod policy;
+pub mod printable;
 pub mod progress;
 pub mod ratchet;
 pub mod report;

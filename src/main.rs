@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use clap::error::ContextValue;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use keysunset::cli::Cli;
 use keysunset::context::color;
 use keysunset::exit::{Error, Exit};
+use keysunset::printable::for_terminal;
 use tracing_subscriber::filter::LevelFilter;
 
 #[expect(clippy::print_stderr, reason = "the one place that prints the error")]
@@ -34,8 +36,22 @@ fn main() -> ExitCode {
 /// Ends the process where there is nothing to run, as after `--help`.
 fn parse() -> Cli {
     let color = color(&|name| std::env::var(name).ok());
-    let matches = Cli::command().color(color).get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|why| why.format(&mut Cli::command()).exit())
+    let matches = Cli::command().color(color).try_get_matches();
+    let parsed = matches
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|why| why.format(&mut Cli::command())));
+    parsed.unwrap_or_else(|why| without_keys(why).exit())
+}
+
+/// What was typed is quoted in the error, and may be a key at the wrong place, or a file name with escapes.
+fn without_keys(mut why: clap::Error) -> clap::Error {
+    let quoted = why.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) => Some((kind, ContextValue::String(for_terminal(text)))),
+        _ => None,
+    });
+    for (kind, value) in quoted.collect::<Vec<_>>() {
+        why.insert(kind, value);
+    }
+    why
 }
 
 fn log(verbose: u8) {

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write as _};
 use super::{Deployment, Report, ReportFile, Summary, text, waiver_issue};
 use crate::model::ReadStatus;
 use crate::policy::{CLOCK_TOLERANCE, Severity, Verdict, day_or_instant};
+use crate::printable::for_terminal;
 use crate::ratchet::Ratchet;
 use crate::store::Run;
 
@@ -75,7 +76,7 @@ impl LabelledLines {
     /// Adds a line.
     pub fn line(&mut self, label: &str, value: impl Display) {
         // Writing to a string can't fail.
-        let _ = writeln!(self.0, "  {label:<12}{value}");
+        let _ = writeln!(self.0, "  {label:<12}{}", for_terminal(&value.to_string()));
     }
 
     /// Adds a line a value, with the label on the first.
@@ -87,7 +88,7 @@ impl LabelledLines {
 
     /// Adds a line without a label, from the margin on.
     pub fn unlabelled(&mut self, line: impl Display) {
-        let _ = writeln!(self.0, "{line}");
+        let _ = writeln!(self.0, "{}", for_terminal(&line.to_string()));
     }
 
     /// The page.

@@ -1,26 +1,6 @@
 //! Foreign text made safe to show: what the service or a user wrote may break no terminal, table, page or link.
 
-/// What moves a cursor, hides, turns the direction of text, or may not stand in XML: shown by its number instead.
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}'..='\u{ffff}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// One line without anything invisible; a line break is a space.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.replace("\r\n", "\n").chars() {
-        match c {
-            '\n' | '\r' | '\t' => line.push(' '),
-            c if is_unprintable(c) => line.extend(c.escape_unicode()),
-            c => line.push(c),
-        }
-    }
-    line
-}
+pub use crate::printable::printable;
 
 /// At most `length` characters, the last of them `…` where some are missing.
 #[must_use]
@@ -68,11 +48,6 @@ fn longest_run(text: &str, of: char) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_invisible_is_left() {
-        assert_eq!(printable("a\r\nb\tc\u{1b}[31m\u{202e}d\u{0}"), "a b c\\u{1b}[31m\\u{202e}d\\u{0}");
-    }
 
     #[test]
     fn a_code_span_closes_where_it_should() {

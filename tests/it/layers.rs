@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up: a module uses only modules of lower levels, never one of its own level.
 const LEVELS: &[&[&str]] = &[
+    &["printable"],
     &["named", "digest", "exit", "model", "progress", "spreadsheet"],
     &["console", "context", "input", "policy", "signals", "v1"],
     &["client", "store", "waivers"],

@@ -230,3 +230,49 @@ fn a_private_part_in_the_public_ones_place_is_shown_nowhere() {
     });
     assert!(!kept);
 }
+
+/// Whatever is quoted: names of files, settings, arguments, fields of lists and waivers.
+#[test]
+fn no_error_shows_a_key_or_an_escape() {
+    let dashed = "b5e7b0c4-3a1d-4e0e-8f55-92732876eeae";
+    for key in [dashed.to_owned(), dashed.replace('-', ""), dashed.to_uppercase()] {
+        let name = format!("{key}\u{1b}[2J");
+        let env = crate::stub::env();
+        env.put("w.toml", format!("[[waiver]]\nkey = \"{key}\"\n\"{key}\" = 1\n"));
+        env.put("c.toml", format!("\"{key}\" = 1\n"));
+        env.put("users.json", format!("[\"{key}\", {{\"{key}\": 1}}"));
+        let at: &[&str] = &["--url", "http://127.0.0.1:1", "--retries", "0"];
+        for arguments in [
+            &["report", "--store", &name][..],
+            &["report", "--waivers", &name],
+            &["report", "--waivers", "w.toml"],
+            &["report", "--config", &name],
+            &["report", "--config", "c.toml"],
+            &["report", "--baseline", &name],
+            &["report", &name],
+            &["report", "--fail-on", &name],
+            &["report", "--cutoff", &name],
+            &["report", "--run", &name],
+            &[&name],
+            &[&format!("--{key}")],
+            &["import", &name],
+            &["explain", &name],
+            &["verify", &name],
+            &["merge", &name],
+            &[&["audit", "--users", &name][..], at].concat(),
+            &[&["audit", "--users", "users.json"][..], at].concat(),
+            &[&["audit", "--user", &name][..], at].concat(),
+            &[&["audit", "--org", &name][..], at].concat(),
+            &[&["audit", "--all-orgs", "--profile", &name][..], at].concat(),
+            &[&["audit", "--all-orgs", "--credentials", &name][..], at].concat(),
+            &[&["audit", "--all-orgs", "--ca-cert", &name][..], at].concat(),
+            &[&["audit", "--all-orgs", "--templates", &name][..], at].concat(),
+        ] {
+            let ran = env.run(arguments);
+            assert!(ran.code != 0 && !ran.stderr.is_empty(), "{arguments:?}: {ran:?}");
+            for shown in [&ran.stdout, &ran.stderr] {
+                assert!(!shown.contains(&key) && !shown.contains('\u{1b}'), "{arguments:?}: {shown:?}");
+            }
+        }
+    }
+}

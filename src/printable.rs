@@ -1,0 +1,102 @@
+//! Foreign text on its way to a terminal: nothing that a terminal would obey, and nothing that has the shape of a key.
+
+/// What moves a cursor, hides, turns the direction of text, or may not stand in XML: shown by its number instead.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}'..='\u{ffff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// One line without anything invisible; a line break is a space.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.replace("\r\n", "\n").chars() {
+        match c {
+            '\n' | '\r' | '\t' => line.push(' '),
+            c if is_unprintable(c) => line.extend(c.escape_unicode()),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// What an error, a warning or a page for a terminal shows: its own line breaks, and otherwise as [`printable`] and
+/// [`masked`] have it.
+#[must_use]
+pub fn for_terminal(text: &str) -> String {
+    text.split('\n').map(|line| masked(&printable(line))).collect::<Vec<_>>().join("\n")
+}
+
+/// With the mask that the service itself uses in place of all but the last 12 digits of whatever has the shape of a personal
+/// or private key: a UUID, or 32 hexadecimal digits in a row.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut masked = String::with_capacity(text.len());
+    let (mut at, mut copied) = (0, 0);
+    while at < bytes.len() {
+        let Some(length) = key_length(&bytes[at..]) else {
+            // The rest of a longer number is no key.
+            at += bytes[at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count().max(1);
+            continue;
+        };
+        masked.push_str(&text[copied..at]);
+        masked.push_str("********-****-****-");
+        masked.push_str(&text[at + length - 12..at + length]);
+        at += length;
+        copied = at;
+    }
+    masked.push_str(&text[copied..]);
+    masked
+}
+
+/// The length of the key that these bytes, which follow no hexadecimal digit, begin with.
+fn key_length(bytes: &[u8]) -> Option<usize> {
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    if digits(bytes) == 32 {
+        return Some(32);
+    }
+    // What is before the first dash, or behind the last digit, may belong to something else.
+    let is_uuid = digits(bytes) == 8
+        && bytes.len() >= 36
+        && [8, 13, 18, 23].iter().all(|dash| bytes[*dash] == b'-')
+        && [9, 14, 19].iter().all(|group| digits(&bytes[*group..]) == 4)
+        && digits(&bytes[24..]) >= 12;
+    is_uuid.then_some(36)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_invisible_is_left() {
+        assert_eq!(printable("a\r\nb\tc\u{1b}[31m\u{202e}d\u{0}"), "a b c\\u{1b}[31m\\u{202e}d\\u{0}");
+    }
+
+    #[test]
+    fn what_has_the_shape_of_a_key_is_masked_but_for_its_last_digits() {
+        const MASK: &str = "********-****-****-92732876eeae";
+        for (text, shown) in [
+            ("b5e7b0c4-3a1d-4e0e-8f55-92732876eeae", MASK.to_owned()),
+            ("b5e7b0c43a1d4e0e8f5592732876eeae", MASK.to_owned()),
+            ("B5E7B0C4-3A1D-4E0E-8F55-92732876EEAE", MASK.replace("eeae", "EEAE")),
+            ("key=\"b5e7b0c43a1d4e0e8f5592732876eeae\", ü", format!("key=\"{MASK}\", ü")),
+            ("xb5e7b0c4-3a1d-4e0e-8f55-92732876eeaey", format!("x{MASK}y")),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+        for text in
+            ["5af9a1d29cc0cdb6acdca6d5", &"a1".repeat(32), &"a1".repeat(20), "", "ü-é", "b5e7b0c4-3a1d-4e0e"]
+        {
+            assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn line_breaks_of_a_page_stay_and_escapes_do_not() {
+        assert_eq!(for_terminal("a\n  b\u{1b}[2J"), "a\n  b\\u{1b}[2J");
+    }
+}

@@ -17,7 +17,7 @@ pub struct Demo {
     /// How many users the sandbox has [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub users: Option<u64>,
-    /// Where the reports go [default: reports]
+    /// Where the reports go [default: demo-reports]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -6,16 +6,30 @@ use crate::client::{Connection, Credential, Credentials};
 use crate::config::{AuditSettings, CONCURRENCY, RETRIES, ReportSettings, TIMEOUT};
 use crate::console::print;
 use crate::context::Context;
+use crate::evidence::manifest;
 use crate::exit::{Error, Exit};
 use crate::model::Product;
+use crate::report::text::printable;
 use crate::sources::Source;
+use crate::store::Store;
 use keysunset_sandbox::{Options, Sandbox};
+use serde_json::Value;
+
+/// What the reports call its deployment.
+const NAME: &str = "demo";
+/// Where it is, for a person to read.
+const ADDRESS: &str = "the built-in sandbox";
+/// Where its reports go.
+const OUT: &str = "demo-reports";
 
 /// Runs the command. It ends with 0 when the audit went through, whatever it found: its world is meant to have findings.
 ///
 /// # Errors
-/// Those of the audit.
+/// A folder with reports of another deployment, and those of the audit.
 pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> {
+    let output = OutputArgs { out: Some(args.out.unwrap_or_else(|| OUT.into())), ..OutputArgs::default() };
+    let report = ReportSettings::with_defaults(ReportArgs { output, ..ReportArgs::default() }, &|_| None);
+    check_folder(&report)?;
     let options = Options::default();
     let users = args.users.unwrap_or(options.users);
     let options = Options { users, clock: Some(context.clock.now()), ..options };
@@ -24,8 +38,8 @@ pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> 
     let credential =
         Credential { public: announced.public_key.clone(), private: announced.private_key.clone().into() };
     let settings = AuditSettings {
-        name: "demo".to_owned(),
-        address: "the built-in sandbox".to_owned(),
+        name: NAME.to_owned(),
+        address: ADDRESS.to_owned(),
         connection: Connection {
             url: announced.url.parse().map_err(Error::bug)?,
             product: Product::OpsManager,
@@ -41,8 +55,6 @@ pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> 
         url_file: None,
         sources: vec![Source::AllOrganizations],
     };
-    let output = OutputArgs { out: args.out, ..OutputArgs::default() };
-    let report = ReportSettings::with_defaults(ReportArgs { output, ..ReportArgs::default() }, &|_| None);
     let page = report.output.out.join("migration-report.md");
     let exit = audit::audit(settings, report, false, context).await?;
     sandbox.stop();
@@ -55,4 +67,34 @@ pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> 
         ))?;
     }
     Ok(Exit::Clean)
+}
+
+/// Evidence of a real deployment is not mixed with what was made up, and its reports are not replaced.
+fn check_folder(report: &ReportSettings) -> Result<(), Error> {
+    let out = &report.output.out;
+    let holds = |name: &str| {
+        Error::input(format!("{} holds a report or a run of {}", out.display(), printable(name)))
+            .help("the demo needs a folder of its own: name another one with --out")
+    };
+    if report.store.exists() {
+        let runs = Store::open(&report.store)?.runs()?;
+        if let Some(run) = runs.iter().find(|run| run.deployment != NAME || run.address != ADDRESS) {
+            return Err(holds(&run.deployment));
+        }
+    }
+    match std::fs::read(out.join(manifest::NAME)) {
+        Ok(bytes) => {
+            let manifest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            let runs = manifest["runs"].as_array().cloned().unwrap_or_default();
+            let names: Vec<_> =
+                runs.iter().map(|run| run["deployment"].as_str().unwrap_or_default()).collect();
+            match names[..] {
+                [NAME] => Ok(()),
+                [] => Err(holds("an unknown deployment")),
+                [first, ..] => Err(holds(first)),
+            }
+        }
+        // What can't be written there is found out in a moment.
+        Err(_) => Ok(()),
+    }
 }

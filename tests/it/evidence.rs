@@ -332,7 +332,7 @@ fn a_format_without_a_file_has_a_manifest_too() {
 fn the_same_report_has_the_same_manifest() {
     let demo = || {
         let env = TestEnv::empty();
-        assert_eq!(env.run(&["demo", "--users", "20"]).code, 0);
+        assert_eq!(env.run(&["demo", "--users", "20", "--out", "reports"]).code, 0);
         env
     };
     let (one, other) = (demo(), demo());
@@ -341,7 +341,7 @@ fn the_same_report_has_the_same_manifest() {
     // Of run 1, reported on before, after and again: later runs do not move what it names as the one before.
     assert_eq!(one.run(&["report"]).code, 1);
     assert_eq!(one.bytes("reports/manifest.json"), first);
-    assert_eq!(one.run(&["demo", "--users", "20"]).code, 0);
+    assert_eq!(one.run(&["demo", "--users", "20", "--out", "reports"]).code, 0);
     let second = one.bytes("reports/manifest.json");
     assert_eq!(one.run(&["report", "--run", "1"]).code, 1);
     assert_eq!(one.bytes("reports/manifest.json"), first);
@@ -361,7 +361,7 @@ fn the_documented_ways_to_sign_work() {
         return;
     }
     let env = TestEnv::empty();
-    assert_eq!(env.run(&["demo", "--users", "5"]).code, 0);
+    assert_eq!(env.run(&["demo", "--users", "5", "--out", "reports"]).code, 0);
     let shell = |line: &str| {
         let mut command = Command::new("sh");
         command.args(["-euc", line]).current_dir(env.path("")).stdin(Stdio::null()).output().unwrap()

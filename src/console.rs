@@ -14,6 +14,11 @@ pub(crate) fn warn(message: &str, help: Option<&str>) {
     let _ = writeln!(io::stderr().lock(), "{}", for_terminal(&format!("warning: {message}{help}")));
 }
 
+/// Prints on standard error what a person should know although nothing is doubtful.
+pub(crate) fn inform(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "{message}");
+}
+
 /// Prints a result.
 ///
 /// # Errors

@@ -29,6 +29,22 @@ impl Signals {
         Ok(Self {})
     }
 
+    /// Does what may wait, such as for another program's lock, on a thread of its own, so that a signal ends the wait.
+    ///
+    /// # Errors
+    /// The signal that came first.
+    pub async fn unless<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            done = tokio::task::spawn_blocking(work) => {
+                Ok(done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())))
+            }
+            signal = self.next() => Err(Error::interrupted(signal, "interrupted: nothing was read yet")),
+        }
+    }
+
     /// The next one.
     pub async fn next(&mut self) -> Signal {
         #[cfg(unix)]

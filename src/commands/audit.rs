@@ -1,7 +1,7 @@
 //! `keysunset audit`: check what was asked, read all users into the journal, and report.
 
 use super::resume::{self, Begun};
-use super::{baseline, reported};
+use super::{WholeRun, baseline, reported};
 use crate::cli;
 use crate::client::Client;
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
@@ -45,6 +45,7 @@ pub(super) async fn audit(
     baseline::check(&report, &settings.name)?;
     let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>()?;
     crate::report::prepare(&report.output)?;
+    let out = super::output_folder(&report)?;
     let policy = Policy {
         now: clock.now(),
         cutoff: report.cutoff.unwrap_or(CUTOFF),
@@ -55,11 +56,14 @@ pub(super) async fn audit(
     let client = Client::new(settings.connection)?;
 
     let mut signals = Signals::listen()?;
-    let (store, run) = match resume::begin(Store::open_for_run(&report.store)?, &asked, resume)? {
+    let (path, quiet) = (report.store.clone(), context.quiet);
+    let begin = move || resume::begin(Store::open_for_run(&path)?, &asked, resume, quiet);
+    let (store, run) = match signals.unless(begin).await?? {
         Begun::AllRead(store, run) => (store, run),
-        Begun::Open { journal, missing, resumed } => {
+        Begun::Open { journal, missing, resumed, lists } => {
             let run = journal.run();
             let progress = Progress::new(context.quiet, context.is_ci());
+            let sources = if lists { sources } else { Vec::new() };
             let work = Work { missing, sources, concurrency };
             let now = move || clock.now();
             let end = pipeline::run(&client, work, &journal, &policy, now, &progress, &mut signals).await;
@@ -82,7 +86,7 @@ pub(super) async fn audit(
         "interrupted while the reports were written; everybody was read, and is kept",
         "the same command with --resume writes them",
     );
-    reported(store, run, report, waivers, context.quiet, &mut signals, cut_short).await
+    reported(WholeRun { store, run, out }, report, waivers, context.quiet, &mut signals, cut_short).await
 }
 
 /// What is known of the run before its first request.
@@ -120,6 +124,7 @@ fn new_run(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy)
 /// # Errors
 /// The signal that ended it before all users were read, or what the store says.
 fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -> Result<(), Error> {
+    store.check_in_place()?;
     store.set_service_version(run, client.service_version())?;
     // A fixed clock says nothing about the deployment's.
     store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;

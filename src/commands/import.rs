@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::{baseline, reported};
+use super::{WholeRun, baseline, reported};
 use crate::cli;
 use crate::client::product;
 use crate::config::{ACTIVE_WITHIN, CUTOFF, ImportSettings};
@@ -37,16 +37,19 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
         return Err(no_users(&saved, &new_run));
     }
     crate::report::prepare(&import.report.output)?;
+    let out = super::output_folder(&import.report)?;
     baseline::check(&import.report, &new_run.deployment)?;
     let mut signals = Signals::listen()?;
-    let journal = Store::open_for_run(&import.report.store)?.begin(&new_run)?;
+    let (path, product) = (import.report.store.clone(), new_run.product);
+    let begin = move || Store::open_for_run(&path)?.begin(&new_run);
+    let journal = signals.unless(begin).await??;
     let (run, handle) = (journal.run(), journal.handle());
     let version = saved.service_version().map(str::to_owned);
     let end = tokio::select! {
         biased;
         signal = signals.next() => Some(signal),
         // Closing the journal says why it stopped.
-        _ = record(saved, new_run.product, handle) => None,
+        _ = record(saved, product, handle) => None,
     };
     let store = journal.close()?;
     if let Some(signal) = end {
@@ -61,7 +64,8 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
         "interrupted while the reports were written; all answers were read, and are kept",
         "`keysunset report` writes them",
     );
-    reported(store, run, import.report, waivers, context.quiet, &mut signals, cut_short).await
+    reported(WholeRun { store, run, out }, import.report, waivers, context.quiet, &mut signals, cut_short)
+        .await
 }
 
 /// Records what could not be understood, and then user by user.

@@ -27,7 +27,7 @@ use crate::gate;
 use crate::policy::{Policy, deployment_now};
 use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal, waiver_issue};
 use crate::signals::Signals;
-use crate::store::{Run, Store};
+use crate::store::{FileIdentity, Run, Store};
 use crate::waivers::Waivers;
 
 /// The rules by which a run is judged: the view's, or else its own.
@@ -71,20 +71,29 @@ fn render(
     Ok(if view.exit_zero { gate::to_zero(exit) } else { exit })
 }
 
+/// A run of which everybody was asked for, and the folder for its reports as it was before.
+struct WholeRun {
+    store: Store,
+    run: i64,
+    out: FileIdentity,
+}
+
 /// Writes the reports of a run that is whole; on a thread of its own, so that a signal ends the process even then.
 /// `cut_short` is what is told in that case: what happened, and what to do next.
 async fn reported(
-    store: Store,
-    run: i64,
+    whole: WholeRun,
     view: ReportSettings,
     waivers: Waivers,
     quiet: bool,
     signals: &mut Signals,
     cut_short: (&str, &str),
 ) -> Result<Exit, Error> {
+    let WholeRun { store, run, out } = whole;
     let rendered = tokio::task::spawn_blocking(move || {
+        check_in_place(&store, &out, &view)?;
         let read = store.run(Some(run))?;
         let exit = render(&[(&store, &read)], &view, &waivers, quiet)?;
+        check_in_place(&store, &out, &view)?;
         store.mark_reported(run)?;
         Ok(exit)
     });
@@ -92,6 +101,24 @@ async fn reported(
         rendered = rendered => rendered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())),
         signal = signals.next() => Err(Error::interrupted(signal, cut_short.0).help(cut_short.1)),
     }
+}
+
+/// The folder of the reports as it is before a run.
+fn output_folder(view: &ReportSettings) -> Result<FileIdentity, Error> {
+    let out = &view.output.out;
+    FileIdentity::new(out).map_err(|why| Error::output(format!("{} can't be used: {why}", out.display())))
+}
+
+/// Reports without the evidence behind them, or in another folder than was meant, are none.
+fn check_in_place(store: &Store, out: &FileIdentity, view: &ReportSettings) -> Result<(), Error> {
+    store.check_in_place()?;
+    if out.is_in_place() {
+        return Ok(());
+    }
+    let folder = view.output.out.display();
+    let (message, store) =
+        (format!("the folder {folder} was removed or replaced during the run"), view.store.display());
+    Err(Error::output(message).help(format!("the run is in {store}: `keysunset report` writes its reports")))
 }
 
 /// The waivers of the view, if it has any; by the day of `clock` they may end at most a year ahead.

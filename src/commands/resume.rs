@@ -1,38 +1,44 @@
 //! A run that was cut short, and the run that goes on with it.
 
+use crate::console::inform;
 use crate::exit::{Error, Signal};
 use crate::model::{User, rfc3339};
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
-use crate::store::{Journal, NewRun, Run, Store, UserCounts};
+use crate::store::{Journal, NewRun, Run, Store, Unread, UserCounts};
 use crate::v1::RunSettings;
 
 /// A run when it begins.
 pub(super) enum Begun {
-    /// Users have yet to be read.
-    Open { journal: Journal, missing: Vec<User>, resumed: bool },
+    /// Users have yet to be read: those who are missing, and those of the lists unless these were read before.
+    Open { journal: Journal, missing: Vec<User>, resumed: bool, lists: bool },
     /// A run that was cut short after everybody was read: only its reports are missing.
     AllRead(Store, i64),
 }
 
-/// Begins a run in the store, or goes on with the newest one of the same settings that has no reports yet.
+/// Begins a run in the store, or goes on with the newest one of the same settings: with its users of whom another try may
+/// find out more, also when it had ended, or with its reports.
 ///
 /// # Errors
 /// Only runs of other settings to go on with, or what the store says.
-pub(super) fn begin(store: Store, asked: &NewRun, resume: bool) -> Result<Begun, Error> {
+pub(super) fn begin(store: Store, asked: &NewRun, resume: bool, quiet: bool) -> Result<Begun, Error> {
     if !resume {
         return new_run(store, asked);
     }
     let runs = store.runs()?;
     // A run that was cut short before a later one of the same settings was whole is history.
     if let Some(run) = runs.iter().find(|run| changes(run, asked).is_empty()) {
-        if !run.reported {
-            tracing::info!("resuming run {} of {}", run.id, rfc3339(run.started_at));
-            if run.finished_at.is_some() {
-                return Ok(Begun::AllRead(store, run.id));
+        let unread = store.unread(run)?;
+        if unread.users > 0 || unread.lists {
+            if !quiet {
+                inform(&describe(run, unread, store.user_counts(run)?.requested));
             }
-            let (journal, missing) = store.resume(run)?;
-            return Ok(Begun::Open { journal, missing, resumed: true });
+            let (journal, missing) = store.resume(run, unread.lists)?;
+            return Ok(Begun::Open { journal, missing, resumed: true, lists: unread.lists });
+        }
+        if !run.reported {
+            tracing::info!("writing the reports of run {}", run.id);
+            return Ok(Begun::AllRead(store, run.id));
         }
     } else if let Some(newest) = runs.iter().find(|run| !run.reported) {
         let changed = changes(newest, asked);
@@ -44,8 +50,15 @@ pub(super) fn begin(store: Store, asked: &NewRun, resume: bool) -> Result<Begun,
     new_run(store, asked)
 }
 
+/// `resuming run 3 of 2025-01-01T00:00:00Z: 4 of 400 users are to be read`
+fn describe(run: &Run, Unread { users, lists }: Unread, known: u64) -> String {
+    let lists = if lists { ", and the lists of users again" } else { "" };
+    let started = rfc3339(run.started_at);
+    format!("resuming run {} of {started}: {users} of {known} users are to be read{lists}", run.id)
+}
+
 fn new_run(store: Store, asked: &NewRun) -> Result<Begun, Error> {
-    Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false })
+    Ok(Begun::Open { journal: store.begin(asked)?, missing: Vec::new(), resumed: false, lists: true })
 }
 
 /// Which settings of those that shape the result differ. The rate limits may change between the two halves of a run.

@@ -1,7 +1,7 @@
 //! The single writer: a thread of its own, so that the fan-out never waits for a disk. What comes in while it writes
 //! goes into one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::thread::JoinHandle;
 
@@ -40,9 +40,10 @@ pub struct WriterStopped;
 pub struct JournalHandle(mpsc::Sender<JournalEntry>);
 
 impl Journal {
-    pub(super) fn start(store: Store, run: i64) -> Self {
+    /// `again` are the rows of users who have a result that another one may replace.
+    pub(super) fn start(store: Store, run: i64, again: HashSet<i64>) -> Self {
         let (entries, inbox) = mpsc::channel(QUEUE);
-        let writer = std::thread::spawn(move || write(store, run, inbox));
+        let writer = std::thread::spawn(move || write(store, run, again, inbox));
         Self { entries, writer, run }
     }
 
@@ -104,11 +105,18 @@ impl JournalHandle {
 /// lookup in an index without order.
 type OpenRows = HashMap<String, i64>;
 
-fn write(mut store: Store, run: i64, mut inbox: mpsc::Receiver<JournalEntry>) -> Result<Store, Error> {
+fn write(
+    mut store: Store,
+    run: i64,
+    mut again: HashSet<i64>,
+    mut inbox: mpsc::Receiver<JournalEntry>,
+) -> Result<Store, Error> {
     let mut open = OpenRows::new();
     while let Some(first) = inbox.blocking_recv() {
         let batch = std::iter::once(first).chain(std::iter::from_fn(|| inbox.try_recv().ok())).take(BATCH);
-        match write_batch(&mut store.connection, run, &mut open, batch) {
+        // Hours of reading into a file that is gone would prove nothing.
+        store.check_in_place()?;
+        match write_batch(&mut store.connection, run, &mut open, &mut again, batch) {
             Ok(()) => {}
             Err(error) => return Err(store.sqlite(error)),
         }
@@ -120,12 +128,13 @@ fn write_batch(
     connection: &mut Connection,
     run: i64,
     open: &mut OpenRows,
+    again: &mut HashSet<i64>,
     batch: impl Iterator<Item = JournalEntry>,
 ) -> rusqlite::Result<()> {
     // At once for writing: a manifest that is recorded meanwhile would turn a later change of mind into an error.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut answers = Vec::new();
-    let mut writer = BatchWriter { transaction: &transaction, run, open };
+    let mut writer = BatchWriter { transaction: &transaction, run, open, again };
     for entry in batch {
         match entry {
             JournalEntry::Admit(users, answer) => answers.push((answer, writer.admit(users)?)),
@@ -156,6 +165,7 @@ struct BatchWriter<'a> {
     transaction: &'a Transaction<'a>,
     run: i64,
     open: &'a mut OpenRows,
+    again: &'a mut HashSet<i64>,
 }
 
 impl BatchWriter<'_> {
@@ -169,8 +179,8 @@ impl BatchWriter<'_> {
                 continue;
             };
             self.request_again(id, &user)?;
-            // Requested by a run that was cut short, and not by this one yet.
-            if missing && !self.open.contains_key(&user.id) {
+            // Requested before the run was resumed, and not since.
+            if (missing || self.again.contains(&id)) && !self.open.contains_key(&user.id) {
                 self.open.insert(user.id.clone(), id);
                 new.push(user);
             }
@@ -219,11 +229,18 @@ impl BatchWriter<'_> {
         };
         let Outcome { status, http_status, error_code, detail } = &result.outcome;
         let (attempts, read_at) = (result.attempts, result.read_at.map(|time| time.timestamp()));
+        // The later result replaces the earlier one with all that hangs on it; the attempts are those of both.
+        let is_again = self.again.remove(&id);
+        if is_again {
+            self.transaction.prepare_cached("DELETE FROM keys WHERE reading = ?")?.execute([id])?;
+        }
         let mut update = self.transaction.prepare_cached(
-            "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5, attempts = ?6, read_at = ?7
+            "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5,
+                attempts = iif(?8, attempts, 0) + ?6, read_at = ?7
              WHERE id = ?1",
         )?;
-        update.execute(params![id, status.as_str(), http_status, error_code, detail, attempts, read_at])?;
+        let status = status.as_str();
+        update.execute(params![id, status, http_status, error_code, detail, attempts, read_at, is_again])?;
         let mut insert = self.transaction.prepare_cached(INSERT_KEY)?;
         result.keys.iter().try_for_each(|key| insert_key(&mut insert, id, key))
     }

@@ -1,6 +1,7 @@
 //! The evidence, in SQLite: every run, whom it asked for, what came of each, and the keys. Written at once while a run
 //! goes on ([`Journal`]), read back in order afterwards ([`Store`]).
 
+mod identity;
 mod journal;
 mod lock;
 mod manifests;
@@ -17,10 +18,11 @@ use std::fs::File;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 
+pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use prune::Removed;
 pub use results::KeyOccurrence;
-pub use runs::{NewRun, Run};
+pub use runs::{NewRun, Run, Unread};
 pub use stats::UserCounts;
 
 /// Why the store can't be used.
@@ -50,6 +52,9 @@ pub enum Error {
     /// It can't be made.
     #[error("the store {0} can't be written: {1}")]
     Unwritable(String, #[source] std::io::Error),
+    /// The path no longer names the file that is open.
+    #[error("the run database {0} was removed or replaced during the run")]
+    Replaced(String),
     /// It can't be read or written.
     #[error("the store {0} can't be used: {1}")]
     Sqlite(String, #[source] rusqlite::Error),
@@ -67,6 +72,9 @@ impl From<Error> for crate::exit::Error {
             }
             Error::NotRegular(_) => told.help("find out what put it there, and remove it"),
             Error::Empty(_) => told.help("`keysunset audit` makes one"),
+            Error::Replaced(_) => told.help(
+                "its results can't be proved: audit again, and keep other programs away from its folder meanwhile",
+            ),
             Error::NoRun(..) | Error::Unwritable(..) | Error::Sqlite(..) => told,
         }
     }
@@ -94,6 +102,7 @@ pub fn is_damage(error: &rusqlite::Error) -> bool {
 pub struct Store {
     connection: Connection,
     path: String,
+    identity: FileIdentity,
     /// Held by whoever writes; the system lets go of it when the process ends, however it ends.
     _lock: Option<File>,
 }
@@ -109,7 +118,7 @@ impl Error {
             | Self::NotRegular(_)
             | Self::Empty(_)
             | Self::NoRun(..) => true,
-            Self::Unwritable(..) => false,
+            Self::Unwritable(..) | Self::Replaced(_) => false,
             Self::Sqlite(_, error) => matches!(
                 error.sqlite_error_code(),
                 Some(
@@ -124,6 +133,14 @@ impl Error {
 }
 
 impl Store {
+    /// Whether the path still names the open file: what is written to another proves nothing.
+    ///
+    /// # Errors
+    /// It was removed or replaced.
+    pub fn check_in_place(&self) -> Result<(), Error> {
+        if self.identity.is_in_place() { Ok(()) } else { Err(Error::Replaced(self.path.clone())) }
+    }
+
     /// Every row of a query.
     fn all<T>(
         &self,

@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::schema::{self, APPLICATION_ID, VERSION};
-use super::{Error, Store, lock};
+use super::{Error, FileIdentity, Store, lock};
 use crate::console::warn;
 
 /// How often another program's lock is tried, which is some 60 seconds.
@@ -45,7 +45,7 @@ impl Store {
         }
         let lock = lock::take(path, &name)?;
         let connection = connect(path, mode)?;
-        Ok(Self { connection, path: name, _lock: Some(lock) })
+        Ok(Self { connection, identity: identity(path, &name)?, path: name, _lock: Some(lock) })
     }
 
     /// Opens the store at `path`, which must be there, for reading.
@@ -57,11 +57,16 @@ impl Store {
             return Err(Error::Missing(path.display().to_string()));
         }
         let connection = connect(path, OpenMode::ToRead)?;
-        let store = Self { connection, path: path.display().to_string(), _lock: None };
+        let name = path.display().to_string();
+        let store = Self { connection, identity: identity(path, &name)?, path: name, _lock: None };
         // One view for all that is read, whatever a run writes meanwhile.
         store.connection.execute_batch("BEGIN").map_err(|error| store.sqlite(error))?;
         Ok(store)
     }
+}
+
+fn identity(path: &Path, name: &str) -> Result<FileIdentity, Error> {
+    FileIdentity::new(path).map_err(|_| Error::Replaced(name.to_owned()))
 }
 
 /// What a database is opened for.

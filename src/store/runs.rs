@@ -1,5 +1,7 @@
 //! Runs: what each was asked for and what it found out about the deployment, from its beginning to its end.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, params};
 
@@ -7,6 +9,19 @@ use super::rows::{invalid, time_at, user_from, word_at};
 use super::{Error, Journal, Store};
 use crate::model::{Product, User};
 use crate::v1::RunSettings;
+
+/// Users of whom another try may find out more. A 401 without a code is the word of a proxy, not of the deployment.
+const MAY_BE_READ: &str = "(status IS NULL OR status IN ('error', 'rate-limited')
+    OR (status = 'forbidden' AND http_status = 401 AND coalesce(error_code, '') = ''))";
+
+/// What another try may read of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// Users.
+    pub users: u64,
+    /// Whether lists of users have to be read again.
+    pub lists: bool,
+}
 
 /// A run before its first request.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,21 +101,47 @@ impl Store {
             ],
         )?;
         let id = self.connection.last_insert_rowid();
-        Ok(Journal::start(self, id))
+        Ok(Journal::start(self, id, HashSet::new()))
     }
 
-    /// Goes on with a run: its journal, and the users who were requested and not read. Lists that were incomplete before are
+    /// What another try may read of a run: users who were not asked for or whose answer said nothing about them, and lists
+    /// that were not read to their end. Those of a run that did not end never were.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn unread(&self, run: &Run) -> Result<Unread, Error> {
+        let query = format!(
+            "SELECT count(*) FILTER (WHERE user_id <> ''), count(*) FILTER (WHERE user_id = '')
+             FROM readings WHERE run = ? AND {MAY_BE_READ}"
+        );
+        let counts =
+            self.first(&query, [run.id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let (users, names) = counts.unwrap_or_default();
+        let lists = run.finished_at.is_none() || names > 0 || !self.incomplete_lists(run)?.is_empty();
+        Ok(Unread { users: users.cast_unsigned(), lists })
+    }
+
+    /// Goes on with a run: its journal, and the users to read. With `lists`, those that were incomplete before are
     /// forgotten, since discovery begins again.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn resume(self, run: &Run) -> Result<(Journal, Vec<User>), Error> {
-        self.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
-        // Names are resolved again, and one that had no user may have one now.
-        self.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", [run.id])?;
-        let missing = "SELECT * FROM readings WHERE run = ? AND status IS NULL ORDER BY id";
-        let users = self.all(missing, [run.id], user_from)?;
-        Ok((Journal::start(self, run.id), users))
+    pub fn resume(self, run: &Run, lists: bool) -> Result<(Journal, Vec<User>), Error> {
+        let begin = || {
+            let transaction = self.connection.unchecked_transaction()?;
+            if lists {
+                transaction.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
+                // Names are resolved again, and one that had no user may have one now.
+                transaction.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", [run.id])?;
+            }
+            transaction.execute("UPDATE runs SET finished_at = NULL, reported = 0 WHERE id = ?", [run.id])?;
+            transaction.commit()
+        };
+        begin().map_err(|error| self.sqlite(error))?;
+        let query = format!("SELECT * FROM readings WHERE run = ? AND {MAY_BE_READ} ORDER BY id");
+        let rows = self.all(&query, [run.id], |row| Ok((row.get::<_, i64>("id")?, user_from(row)?)))?;
+        let (again, users): (HashSet<_>, Vec<_>) = rows.into_iter().unzip();
+        Ok((Journal::start(self, run.id, again), users))
     }
 
     /// Every run, newest first.
@@ -145,12 +186,21 @@ impl Store {
         )
     }
 
-    /// Marks a run as finished: all that was requested has been asked for.
+    /// Marks a run as finished: all that was requested has been asked for. One that had ended before, and was resumed, ends at
+    /// least a second later than each of its manifests says, since what ended at one time must never have two results.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn finish(&self, run: i64, at: DateTime<Utc>) -> Result<(), Error> {
-        self.execute("UPDATE runs SET finished_at = ?2 WHERE id = ?1", params![run, at.timestamp()])
+        self.execute(
+            "UPDATE runs SET finished_at = max(?2, coalesce((
+                 SELECT 1 + max(unixepoch(json_extract(value, '$.finished_at')))
+                 FROM manifests CROSS JOIN json_each(iif(json_valid(document), document, '{}'), '$.runs')
+                 WHERE manifests.run = ?1 AND json_extract(value, '$.run') = ?1
+                     AND json_extract(value, '$.deployment') = runs.deployment
+             ), 0)) WHERE id = ?1",
+            params![run, at.timestamp()],
+        )
     }
 
     /// Marks a run as reported: nothing is left to resume.

@@ -156,3 +156,84 @@ fn two_audits_never_write_to_one_store_at_once() {
     first.kill().unwrap();
     first.wait().unwrap();
 }
+
+/// What every user's answer is while the deployment is half down, and then not.
+fn half_down(lists: bool) -> (std::sync::Arc<std::sync::atomic::AtomicBool>, Stub) {
+    let down = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let is_down = std::sync::Arc::clone(&down);
+    let stub = Stub::start(Digest::On, move |asked| {
+        let down = is_down.load(std::sync::atomic::Ordering::Relaxed);
+        let user = asked.path.split('/').nth(2).unwrap_or_default().to_owned();
+        if lists && asked.path.starts_with("/orgs") {
+            return organization(asked, down);
+        }
+        match (down, user.chars().last()) {
+            (true, Some('1')) => Reply::text(500, "text/plain", "x"),
+            (true, Some('2')) => Reply::text(429, "text/plain", "x"),
+            (true, Some('3')) => Reply::text(401, "text/plain", "x").header("Via", "1.1 proxy"),
+            (_, Some('4')) => Reply::error(403, "USER_UNAUTHORIZED"),
+            _ => Reply::ok(&stub::list(&[])),
+        }
+    });
+    (down, stub)
+}
+
+/// An organization of one user, whose list breaks off while it is down.
+fn organization(asked: &stub::Asked, down: bool) -> Reply {
+    if !asked.path.ends_with("/users") {
+        return Reply::ok(&stub::list(&[serde_json::json!({"id": stub::id(9), "name": "one"})]));
+    }
+    if down {
+        Reply::text(500, "text/plain", "x")
+    } else {
+        Reply::ok(&stub::list(&[serde_json::json!({"id": stub::id(5), "username": "e"})]))
+    }
+}
+
+#[test]
+fn resume_asks_again_for_those_of_an_ended_run_who_may_be_read() {
+    let (down, stub) = half_down(false);
+    let env = stub::env();
+    env.put("users.txt", (0..6).map(|number| stub::id(number) + "\n").collect::<String>());
+    let ran = env.audit_at(&stub.url(), &["--users", "users.txt"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let before = env.rows();
+    let asked = stub.asked().len();
+    down.store(false, std::sync::atomic::Ordering::Relaxed);
+    let ran = env.audit_at(&stub.url(), &["--users", "users.txt", "--resume"]);
+    assert_eq!(ran.code, 3, "one is still refused: {ran:?}");
+    assert!(ran.stderr.contains("resuming run 1") && ran.stderr.contains("3 of 6 users"), "{ran:?}");
+    let again: Vec<_> = stub.asked()[asked..].iter().map(|asked| asked.path.clone()).collect();
+    for number in 0..6 {
+        let path = format!("/users/{}/keys", stub::id(number));
+        assert_eq!(again.iter().filter(|it| **it == path).count(), usize::from((1..4).contains(&number)));
+    }
+    let after = env.rows();
+    assert_eq!(after.len(), before.len());
+    for (number, (before, after)) in before.iter().zip(&after).enumerate() {
+        if (1..4).contains(&number) {
+            let attempts = |row: &crate::support::Row| row["attempts"].parse::<u64>().unwrap();
+            assert_eq!(after["read_status"], "read");
+            assert!(attempts(after) > attempts(before), "{before:?} {after:?}");
+        } else {
+            assert_eq!(after, before);
+        }
+    }
+    assert_eq!(env.run(&["verify"]).code, 0);
+    // Nobody is left of whom another try would find out more: a new run.
+    let ran = env.audit_at(&stub.url(), &["--users", "users.txt", "--resume"]);
+    assert!(ran.code == 3 && !ran.stderr.contains("resuming"), "{ran:?}");
+}
+
+#[test]
+fn resume_reads_an_incomplete_list_of_an_ended_run_again() {
+    let (down, stub) = half_down(true);
+    let env = stub::env();
+    let audit = |more: &[&str]| env.audit_at(&stub.url(), &[&["--user", USER, "--all-orgs"], more].concat());
+    let ran = audit(&[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    down.store(false, std::sync::atomic::Ordering::Relaxed);
+    let ran = audit(&["--resume"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(env.rows().len(), 2);
+}

@@ -258,3 +258,62 @@ fn a_store_behind_a_link_has_one_lock() {
     first.kill().unwrap();
     first.wait().unwrap();
 }
+
+/// Takes away, or replaces, what `change` is about as soon as the first user is asked for; the audit goes on afterwards.
+fn changed_in_mid_run(
+    arguments: &[&str],
+    change: impl Fn(&std::path::Path) + Send + Sync + 'static,
+) -> (TestEnv, CliOutput) {
+    let env = crate::stub::env();
+    let folder = env.path("");
+    let changed = std::sync::Once::new();
+    let stub = crate::stub::Stub::start(crate::stub::Digest::On, move |asked| {
+        if asked.path.starts_with("/users/") {
+            changed.call_once(|| change(&folder));
+        }
+        crate::stub::Reply::ok(&crate::stub::list(&[]))
+    });
+    let ran = env.audit_at(&stub.url(), &[&["--user", crate::stub::USER], arguments].concat());
+    (env, ran)
+}
+
+#[test]
+fn a_store_removed_or_replaced_in_mid_run_ends_with_6_and_no_report() {
+    let remove = |folder: &std::path::Path| {
+        for entry in folder.join("reports").read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_string_lossy().contains("keysunset.db") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    };
+    let remove_folder = |folder: &std::path::Path| std::fs::remove_dir_all(folder.join("reports")).unwrap();
+    let replace = |folder: &std::path::Path| {
+        let store = folder.join("reports/keysunset.db");
+        std::fs::copy(&store, folder.join("copy.db")).unwrap();
+        std::fs::rename(folder.join("copy.db"), &store).unwrap();
+    };
+    for (env, ran) in [
+        changed_in_mid_run(&[], remove),
+        changed_in_mid_run(&[], remove_folder),
+        changed_in_mid_run(&[], replace),
+    ] {
+        assert_eq!(ran.code, 6, "{ran:?}");
+        assert!(ran.stderr.contains("was removed or replaced during the run"), "{ran:?}");
+        assert!(!env.path("reports/keys.csv").exists() && !env.path("reports/manifest.json").exists());
+    }
+}
+
+#[test]
+fn a_folder_of_reports_replaced_in_mid_run_ends_with_6_and_the_run_stays() {
+    let replace = |folder: &std::path::Path| {
+        // The old one stays, so that its number is not given to the new one.
+        std::fs::rename(folder.join("reports"), folder.join("old")).unwrap();
+        std::fs::create_dir(folder.join("reports")).unwrap();
+    };
+    let (env, ran) = changed_in_mid_run(&["--store", "run.db"], replace);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert!(ran.stderr.contains("folder reports was removed or replaced"), "{ran:?}");
+    assert!(!env.path("reports/keys.csv").exists());
+    assert_eq!(env.run(&["report", "--store", "run.db"]).code, 0);
+}

@@ -120,6 +120,12 @@ impl Error {
         self
     }
 
+    /// Whether the run can go on later from where it was.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self.kind, ErrorKind::Signal(_))
+    }
+
     /// The code to end with.
     #[must_use]
     pub fn exit_code(&self) -> Exit {

@@ -9,8 +9,8 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::values::{
-    concurrency, concurrency_of, instant, instant_of, one_or_more, rate, rate_of, retries, retries_of,
-    seconds, seconds_of,
+    concurrency, concurrency_of, instant, instant_of, one_or_more, patience, patience_of, rate, rate_of,
+    retries, retries_of, seconds, seconds_of,
 };
 use crate::history::PageFormat;
 use crate::model::Product;
@@ -163,6 +163,10 @@ pub struct PaceArgs {
     #[arg(long, value_name = "N", env, value_parser = retries)]
     #[serde(deserialize_with = "retries_of")]
     pub retries: Option<u32>,
+    /// Seconds to wait for a deployment that is down in mid-run; 0 for not at all [default: 300]
+    #[arg(long, value_name = "S", env, value_parser = patience)]
+    #[serde(deserialize_with = "patience_of")]
+    pub patience: Option<Duration>,
 }
 
 /// What a key is worth, and what fails a run.

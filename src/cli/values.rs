@@ -33,6 +33,11 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs).ok_or_else(|| "a number of seconds from 1 to 86400".to_owned())
 }
 
+pub(super) fn patience(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds <= 86_400);
+    seconds.map(Duration::from_secs).ok_or_else(|| "a number of seconds from 0 to 86400".to_owned())
+}
+
 pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= 1024);
     number.ok_or_else(|| "a number from 1 to 1024".to_owned())
@@ -74,6 +79,10 @@ pub(super) fn rate_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 
 pub(super) fn retries_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     typed(deserializer, retries)
+}
+
+pub(super) fn patience_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    typed(deserializer, patience)
 }
 
 pub(super) fn instant_of<'de, D: Deserializer<'de>>(

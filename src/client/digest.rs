@@ -159,11 +159,15 @@ impl DigestSession {
         Some(DigestAttempt::Authenticated { nonce, count, source, seen: pool.added(), renewal: None })
     }
 
-    /// The digest layer let the request for `url` through.
-    pub(super) fn accepted(&self, attempt: DigestAttempt<'_>, url: &Url) {
+    /// A request for `url` succeeded.
+    pub(super) fn record_success(&self, url: &Url) {
+        *lock(&self.worked) = Some(url.clone());
+    }
+
+    /// The digest layer let the request through.
+    pub(super) fn accepted(&self, attempt: DigestAttempt<'_>) {
         match attempt {
             DigestAttempt::Authenticated { nonce, source, seen, .. } => {
-                *lock(&self.worked) = Some(url.clone());
                 let mut pool = lock(&self.pool);
                 pool.accepted(&nonce, matches!(source, NonceSource::FirstPick { .. }));
                 if !self.challenge_each.load(Ordering::Relaxed) {

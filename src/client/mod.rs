@@ -12,6 +12,7 @@ mod distinct;
 mod error;
 mod list;
 mod nonces;
+mod outage;
 mod probe;
 pub(crate) mod product;
 mod rate_limiter;
@@ -40,6 +41,7 @@ pub use saved::{SavedPage, parse_saved};
 use self::concurrency::ConcurrencyLimit;
 use self::credential_store::CredentialStore;
 use self::error::innermost_cause;
+use self::outage::Outage;
 use self::rate_limiter::RateLimiter;
 use crate::exit::Error;
 use crate::model::Product;
@@ -60,6 +62,8 @@ pub struct Connection {
     pub timeout: Duration,
     /// How often a request that failed is sent again.
     pub retries: u32,
+    /// How long a deployment that answered before may be down; zero where nobody waits for it.
+    pub patience: Duration,
     /// Certificates (PEM) of a private authority, trusted besides the system's.
     pub ca_cert: Option<Vec<u8>>,
     /// The client's own certificate and its private key (PEM), for a gateway that asks for them.
@@ -77,6 +81,7 @@ pub struct Client {
     concurrency: ConcurrencyLimit,
     rate_limiter: RateLimiter,
     retries: u32,
+    outage: Outage,
     service_version: OnceLock<String>,
     clock_skew: OnceLock<i64>,
     /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
@@ -97,6 +102,7 @@ impl Client {
             concurrency: ConcurrencyLimit::new(connection.concurrency),
             rate_limiter: RateLimiter::new(connection.rate),
             retries: connection.retries,
+            outage: Outage::new(connection.patience),
             service_version: OnceLock::new(),
             clock_skew: OnceLock::new(),
             has_answered: AtomicBool::new(false),

@@ -10,6 +10,8 @@ use crate::console::warn;
 
 /// A longer pause is taken for a mistake, or it would be the audit's end.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
+/// A longer pause is printed, or it would look as if nothing went on.
+const SHORT_PAUSE: Duration = Duration::from_secs(5);
 /// When the deployment says that nothing is left, and not until when.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The first backoff is up to this, each further one up to twice as much.
@@ -67,14 +69,19 @@ impl RateLimiter {
     pub(super) fn pause_as_asked(&self, headers: &HeaderMap, now: SystemTime) {
         let Some(asked) = pause_asked(headers, now) else { return };
         let pause = asked.min(MAX_PAUSE);
-        if asked > pause {
-            let (asked, pause) = (asked.as_secs(), pause.as_secs());
-            warn(&format!("the deployment asks for a pause of {asked} s; going on after {pause} s"), None);
-        }
         let until = Instant::now() + pause;
         let mut paused_until = lock(&self.paused_until);
         if until > *paused_until {
+            let longer = until - (*paused_until).max(Instant::now());
             *paused_until = until;
+            // Every answer to the requests in flight may ask for the same pause.
+            if longer > SHORT_PAUSE {
+                let (asked, pause) = (asked.as_secs(), pause.as_secs());
+                warn(
+                    &format!("the deployment asks for a pause of {asked} s; going on after {pause} s"),
+                    None,
+                );
+            }
             tracing::info!("paused for {} ms, as the deployment asks", pause.as_millis());
         }
     }

@@ -13,11 +13,13 @@ use super::classify::{Classification, Response, classify, is_overload, is_transi
 use super::concurrency::Load;
 use super::digest::{Challenged, DigestAttempt, DigestSession, Refusal};
 use super::error::{BODY_LIMIT, RequestError};
+use super::outage::{Passage, Probes, Verdict};
 use super::probe::ONE_ORGANIZATION;
 use super::product;
 use super::rate_limiter::backoff;
 use super::wire::ErrorDocument;
-use crate::exit::Error;
+use crate::console::warn;
+use crate::exit::{Error, Signal};
 use crate::model::{Outcome, ReadStatus};
 
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -61,13 +63,72 @@ impl Client {
         let url = self.url(path);
         let mut retries = 0;
         loop {
+            let passage = self.outage.pass().await;
             let attempt = self.attempt(session, &url).await;
+            if self.is_lost_to_outage(session, &url, passage, &attempt).await? {
+                continue;
+            }
             if retries == self.retries || !self.may_succeed_later(&attempt) {
                 return Ok(Reply { result: self.conclude(session, &url, attempt)?, retries });
             }
             retries += 1;
             // It is not in flight while it waits.
             tokio::time::sleep(backoff(retries)).await;
+        }
+    }
+
+    /// Whether nothing but an outage was wrong with an attempt; then it has ended meanwhile.
+    ///
+    /// # Errors
+    /// It lasts longer than patience.
+    async fn is_lost_to_outage(
+        &self,
+        session: &DigestSession,
+        url: &Url,
+        passage: Passage,
+        attempt: &Attempt,
+    ) -> Result<bool, Error> {
+        if !self.has_answered() {
+            return Ok(false);
+        }
+        if unavailability(attempt).is_none() {
+            self.outage.answered();
+            return Ok(false);
+        }
+        // Without it nobody could tell an outage from one request's own failure.
+        let Some(worked) = session.worked() else { return Ok(false) };
+        let _gate = match self.outage.failed(passage).await {
+            Verdict::OwnFailure => return Ok(false),
+            Verdict::Ended => return Ok(true),
+            Verdict::Probe(gate) => gate,
+        };
+        let (origin, patience) = (url.origin().ascii_serialization(), self.outage.patience());
+        let mut probes = Probes::new(patience);
+        let mut was_down = false;
+        loop {
+            let probe = self.follow(session, &worked).await.and_then(|response| self.interpret(response));
+            let Some(why) = unavailability(&probe) else {
+                if !was_down {
+                    self.outage.answered();
+                    return Ok(false);
+                }
+                let seconds = probes.elapsed().as_secs();
+                warn(&format!("{origin} answers again after {seconds} s; going on"), None);
+                self.outage.end();
+                return Ok(true);
+            };
+            if !was_down {
+                let seconds = patience.as_secs();
+                warn(&format!("{origin} is down: {why}; waiting up to {seconds} s (--patience)"), None);
+                was_down = true;
+            }
+            if !probes.next().await {
+                let seconds = patience.as_secs();
+                return Err(Error::interrupted(
+                    Signal::Interrupt,
+                    format!("{origin} was down for {seconds} s: {why}"),
+                ));
+            }
         }
     }
 
@@ -140,13 +201,16 @@ impl Client {
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
             let response = Response { status, headers, body, authenticated, latency };
             if status != 401 {
-                session.accepted(attempt, url);
+                session.accepted(attempt);
+                if authenticated && (200..300).contains(&status) {
+                    session.record_success(url);
+                }
                 return Ok(Authentication::Accepted(response));
             }
             if ErrorDocument::read(&response.body).error_code.is_some() {
                 // A refusal of what was asked for, by the API itself: the digest layer has let it through.
                 if authenticated {
-                    session.accepted(attempt, url);
+                    session.accepted(attempt);
                 }
                 return Ok(Authentication::Accepted(response));
             }
@@ -287,6 +351,27 @@ fn load(attempt: &Attempt, latency: Duration) -> Load {
         }
         Err(RequestError::Timeout(_)) => Load::Overloaded,
         Ok(Err(_)) | Err(_) => Load::Unknown,
+    }
+}
+
+/// Why the deployment may be down, if an attempt looks like that.
+fn unavailability(attempt: &Attempt) -> Option<String> {
+    match attempt {
+        Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => {
+            let status = outcome.http_status.filter(|status| matches!(status, 502..=504))?;
+            Some(format!("it answers with {status}"))
+        }
+        Err(RequestError::NoConnection(why) | RequestError::Timeout(why) | RequestError::Broken(why)) => {
+            Some(why.clone())
+        }
+        Ok(Ok(_))
+        | Err(
+            RequestError::TooLong
+            | RequestError::Redirect(..)
+            | RequestError::CredentialRefused
+            | RequestError::PathRefused
+            | RequestError::UnsupportedChallenge(_),
+        ) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::cli;
 use crate::client::Client;
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
 use crate::context::{Clock, Context};
-use crate::exit::{Error, Exit};
+use crate::exit::{Error, Exit, Signal};
 use crate::pipeline::{self, End, Work};
 use crate::policy::Policy;
 use crate::progress::Progress;
@@ -128,10 +128,11 @@ fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -
     store.set_service_version(run, client.service_version())?;
     // A fixed clock says nothing about the deployment's.
     store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
-    if let End::Interrupted(signal) = end {
-        return Err(resume::interrupted(store, run, *signal));
+    match end {
+        End::Interrupted(signal) => Err(resume::interrupted(store, run, *signal, "interrupted")),
+        End::Outage(why) => Err(resume::interrupted(store, run, Signal::Interrupt, &why.message)),
+        End::Complete | End::WriterStopped => Ok(store.finish(run, clock.now())?),
     }
-    Ok(store.finish(run, clock.now())?)
 }
 
 /// Several credentials, and not one of them works.

@@ -3,7 +3,7 @@
 use super::audit;
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::client::{Connection, Credential, Credentials};
-use crate::config::{AuditSettings, CONCURRENCY, RETRIES, ReportSettings, TIMEOUT};
+use crate::config::{AuditSettings, CONCURRENCY, PATIENCE, RETRIES, ReportSettings, TIMEOUT};
 use crate::console::print;
 use crate::context::Context;
 use crate::evidence::manifest;
@@ -48,6 +48,7 @@ pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> 
             rate: None,
             timeout: TIMEOUT,
             retries: RETRIES,
+            patience: PATIENCE,
             ca_cert: None,
             client_cert: None,
             insecure_skip_verify: false,

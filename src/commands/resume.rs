@@ -83,8 +83,8 @@ fn changes(run: &Run, asked: &NewRun) -> Vec<String> {
     differs.map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}"))).collect()
 }
 
-/// What a signal leaves.
-pub(super) fn interrupted(store: &Store, run: i64, signal: Signal) -> Error {
+/// What an end before all users were read leaves, and `why` it came.
+pub(super) fn interrupted(store: &Store, run: i64, signal: Signal, why: &str) -> Error {
     let counted = store.run(Some(run)).and_then(|run| store.user_counts(&run));
     let so_far = match counted {
         Ok(UserCounts { requested, asked, .. }) => {
@@ -92,7 +92,7 @@ pub(super) fn interrupted(store: &Store, run: i64, signal: Signal) -> Error {
         }
         Err(why) => why.to_string(),
     };
-    Error::interrupted(signal, format!("interrupted: {so_far}; no report was written")).help(
+    Error::interrupted(signal, format!("{why}: {so_far}; no report was written")).help(
         "the same command with --resume goes on; `keysunset report` shows what there is, marked INCOMPLETE",
     )
 }

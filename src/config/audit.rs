@@ -4,7 +4,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::file::NAME as FILE;
-use super::{CONCURRENCY, FileOrigin, RETRIES, TIMEOUT, read, typed_url, without_credentials};
+use super::{CONCURRENCY, FileOrigin, PATIENCE, RETRIES, TIMEOUT, read, typed_url, without_credentials};
 use crate::cli::{AuditArgs, ScopeArgs};
 use crate::client::{Connection, is_loopback, product};
 use crate::console::warn;
@@ -89,6 +89,7 @@ impl AuditSettings {
                 rate: pace.rate,
                 timeout: pace.timeout.unwrap_or(TIMEOUT),
                 retries: pace.retries.unwrap_or(RETRIES),
+                patience: pace.patience.unwrap_or(PATIENCE),
                 url,
             },
             url_file,

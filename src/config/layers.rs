@@ -55,6 +55,7 @@ impl PaceArgs {
             rate: self.rate.or(fallback.rate),
             timeout: self.timeout.or(fallback.timeout),
             retries: self.retries.or(fallback.retries),
+            patience: self.patience.or(fallback.patience),
         }
     }
 }

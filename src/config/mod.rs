@@ -32,6 +32,8 @@ pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Of one request, before its user counts as not read.
 pub const RETRIES: u32 = 4;
+/// How long a deployment may be down in mid-run, unless the settings say otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 /// The evidence in `--out`.
 pub const STORE: &str = "keysunset.db";
 

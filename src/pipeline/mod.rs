@@ -44,6 +44,8 @@ pub enum End {
     Complete,
     /// A signal came.
     Interrupted(Signal),
+    /// The deployment was down for longer than patience.
+    Outage(Error),
     /// The journal ended before; closing it says why.
     WriterStopped,
 }
@@ -130,6 +132,7 @@ pub async fn run(
     };
     progress.end();
     match (end, signal) {
+        (Err(Halt::Failed(error)), _) if error.is_interruption() => Ok(End::Outage(error)),
         (Err(Halt::Failed(error)), _) => Err(error),
         (Err(Halt::WriterStopped), _) => Ok(End::WriterStopped),
         (Ok(()), Some(signal)) => Ok(End::Interrupted(signal)),

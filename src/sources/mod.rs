@@ -217,6 +217,7 @@ mod tests {
             rate: None,
             timeout: Duration::from_secs(30),
             retries: 0,
+            patience: Duration::ZERO,
             ca_cert: None,
             client_cert: None,
             insecure_skip_verify: false,

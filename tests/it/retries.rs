@@ -2,12 +2,13 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keysunset_sandbox::{Options, Sandbox};
 
 use crate::stub::{self, Digest, Reply, Stub, id, list};
-use crate::support::{CliOutput, TestEnv, sandbox};
+use crate::support::{CliOutput, TestEnv, count, sandbox};
 
 fn faulty(users: u64, faults: &[&str]) -> Sandbox {
     let faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
@@ -92,18 +93,21 @@ fn a_pause_asked_for_holds_everybody_up() {
 }
 
 #[test]
-fn a_pause_without_measure_is_cut_short_and_told() {
-    let stub = Stub::start(Digest::On, |_| Reply::error(429, "RATE_LIMITED").header("Retry-After", "86400"));
-    let env = stub::env();
-    let mut child = env.spawn(&["audit", "--url", &stub.url(), "--user", stub::USER]);
-    let told = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let line = told.into_iter().find(|line| line.contains("86400"));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(
-        line.is_some_and(|line| line.contains("120 s")),
-        "asked for a day, waits two minutes, and says so"
-    );
+fn a_pause_of_more_than_five_seconds_is_printed_and_cut_short_without_measure() {
+    for (asked, waits) in [("86400", "120 s"), ("60", "60 s")] {
+        let stub = Stub::start(Digest::On, move |_| Reply::ok(&list(&[])).header("Retry-After", asked));
+        let env = stub::env();
+        listed(&env, 3);
+        let mut child = env.spawn(&["audit", "--url", &stub.url(), "--users", "users.txt"]);
+        let told = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let line = told.into_iter().find(|line| line.contains(asked));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(
+            line.is_some_and(|line| line.contains(waits)),
+            "asked for {asked} s, waits {waits}, and says so"
+        );
+    }
 }
 
 #[test]
@@ -134,4 +138,48 @@ fn nobody_is_asked_by_more_than_may_ask_at_once() {
     let ran = env.run(&["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "3"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(in_flight.lock().unwrap().1 <= 3);
+}
+
+/// A server that answers 503 to everything from its 21st answer on, as often as `down` says.
+fn down_for(down: &'static AtomicUsize) -> Stub {
+    let answered = AtomicUsize::new(0);
+    Stub::start(Digest::On, move |_| {
+        let is_up = answered.fetch_add(1, Ordering::Relaxed) < 20;
+        let fails = || down.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if is_up || fails().is_err() {
+            return Reply::ok(&list(&[]));
+        }
+        Reply::text(503, "text/html", "<html>")
+    })
+}
+
+#[test]
+fn an_outage_in_mid_run_is_waited_for_and_costs_no_user() {
+    let stub = down_for(Box::leak(Box::new(AtomicUsize::new(6))));
+    let env = stub::env();
+    listed(&env, 40);
+    let arguments = ["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "1"];
+    let ran = env.run(&arguments);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(count(&env.rows(), "read_status", "read"), 40);
+    for told in ["is down: it answers with 503; waiting up to 300 s (--patience)", "answers again"] {
+        assert_eq!(ran.stderr.matches(told).count(), 1, "{ran:?}");
+    }
+}
+
+#[test]
+fn an_outage_past_patience_interrupts_the_run_and_resume_reads_the_rest() {
+    let down: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(usize::MAX)));
+    let stub = down_for(down);
+    let env = stub::env();
+    listed(&env, 40);
+    let url = stub.url();
+    let arguments = ["audit", "--url", &url, "--users", "users.txt", "--concurrency", "1", "--patience", "1"];
+    let ran = env.run(&arguments);
+    assert_eq!(ran.code, 130, "{ran:?}");
+    assert!(ran.stderr.contains("--resume") && ran.stderr.contains("was down for 1 s"), "{ran:?}");
+    down.store(0, Ordering::Relaxed);
+    let ran = env.run(&[&arguments[..], &["--resume"]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(count(&env.rows(), "read_status", "read"), 40);
 }

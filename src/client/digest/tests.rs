@@ -13,10 +13,6 @@ fn session() -> DigestSession {
     DigestSession::new(Credential { public: "Mufasa".to_owned(), private: "Circle of Life".into() })
 }
 
-fn url() -> Url {
-    "http://om.example/x".parse().unwrap()
-}
-
 const LIVE: &str =
     r#"Digest realm="MMS Public API", domain="", nonce="a+/b", algorithm=MD5, qop="auth", stale=false"#;
 
@@ -29,7 +25,7 @@ async fn begin(session: &DigestSession) -> DigestAttempt<'_> {
 }
 
 fn accept(session: &DigestSession, attempt: DigestAttempt<'_>) {
-    session.accepted(attempt, &url());
+    session.accepted(attempt);
 }
 
 /// Has a request challenged, and gives the attempt that answers the challenge.

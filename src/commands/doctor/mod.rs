@@ -7,12 +7,14 @@ mod forecast;
 mod identity;
 pub mod step;
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::forecast::{Pace, time};
 use self::step::{Status, Step, StepResult};
 use crate::cli;
-use crate::client::{Certificate, Client, FirstResponse, ServerAuth, Unreachable};
+use crate::client::{Certificate, Client, Connection, FirstResponse, ServerAuth, Unreachable};
 use crate::config::{AuditSettings, Scope, SettingsFile};
 use crate::console::print;
 use crate::context::{Clock, Context};
@@ -51,7 +53,9 @@ async fn examine(settings: AuditSettings, clock: Clock, results: &mut Vec<StepRe
     let credentials = to.credentials.describe();
     let pace = Pace { concurrency: to.concurrency, rate: to.rate };
     let trust = Trust { verified: !to.insecure_skip_verify, in_the_clear };
-    let client = or_report(Client::new(settings.connection), Step::Settings, results)?;
+    // It is to say what is wrong now.
+    let impatient = Connection { patience: Duration::ZERO, ..settings.connection };
+    let client = or_report(Client::new(impatient), Step::Settings, results)?;
     let found = format!("{} ({}){from}, as {credentials}", client.base(), client.product().title());
     results.push(Step::Settings.ok(found));
     name(&client, results).await?;

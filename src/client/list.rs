@@ -15,39 +15,29 @@ const KEY_PAGES: u32 = 100;
 const MOST_KEYS: usize = 10_000;
 
 /// What the pages of a list so far say of the whole.
+#[derive(Default)]
 pub(super) struct PageSequence {
     /// Of the last page, from 1.
     number: u32,
     limit: u32,
     /// Rows so far, repeats and what can't be read included.
-    seen: u64,
+    rows_read: u64,
     total: Option<u64>,
     /// Whether the service's own count changed: then rows may have moved from a page to be read to one that was.
-    moved: bool,
+    total_changed: bool,
     /// Of the last page.
     status: Option<u16>,
-    more: bool,
+    has_more: bool,
     /// The first id of each page: a list that turns in a circle comes back to one.
-    begun_with: HashSet<String>,
-    empty_before: bool,
+    first_ids: HashSet<String>,
+    had_empty_page: bool,
     unreadable_row: Option<String>,
 }
 
 impl PageSequence {
     /// `limit` is how many pages are read of a list that does not end.
     pub(super) fn new(limit: u32) -> Self {
-        Self {
-            number: 0,
-            limit,
-            seen: 0,
-            total: None,
-            moved: false,
-            status: None,
-            more: true,
-            begun_with: HashSet::new(),
-            empty_before: false,
-            unreadable_row: None,
-        }
+        Self { limit, has_more: true, ..Self::default() }
     }
 
     /// The number of the page to read next.
@@ -55,7 +45,7 @@ impl PageSequence {
     /// # Errors
     /// The end of the list: complete as far as its last page says, or too many pages.
     pub(super) fn next_page(&self) -> Result<u32, Outcome> {
-        if !self.more {
+        if !self.has_more {
             return Err(Outcome::read(self.status.unwrap_or(200)));
         }
         if self.number == self.limit {
@@ -73,31 +63,32 @@ impl PageSequence {
         let count = rows.len() + page.left_out;
         self.number += 1;
         self.status = Some(status);
-        self.seen += count as u64;
+        self.rows_read += count as u64;
         if page.total.is_some() {
-            self.moved |= self.total.is_some() && page.total != self.total;
+            self.total_changed |= self.total.is_some() && page.total != self.total;
             self.total = page.total;
         }
         if self.unreadable_row.is_none() {
             self.unreadable_row = page.unreadable_row;
         }
-        let unfinished = match self.total {
-            Some(total) => self.seen < total,
+        let is_unfinished = match self.total {
+            Some(total) => self.rows_read < total,
             // Nothing says where such a list ends but an empty page.
             None => count >= PAGE || !page.has_links,
         };
-        self.more = page.has_next || count > 0 && unfinished;
-        let alone = self.number == 1 && !self.more;
+        self.has_more = page.has_next || count > 0 && is_unfinished;
+        let is_only_page = self.number == 1 && !self.has_more;
         let counted = self.total.unwrap_or(u64::MAX);
-        if self.more && self.seen > counted.saturating_add(PAGE as u64) {
-            let why = format!("the list does not end: it says {counted}, and goes on after {}", self.seen);
+        if self.has_more && self.rows_read > counted.saturating_add(PAGE as u64) {
+            let why =
+                format!("the list does not end: it says {counted}, and goes on after {}", self.rows_read);
             return Err(self.partial(why));
         }
         match rows.first() {
-            Some(first) if !alone && !self.begun_with.insert(first.id().to_owned()) => {
+            Some(first) if !is_only_page && !self.first_ids.insert(first.id().to_owned()) => {
                 Err(self.partial("the list does not end: a page repeats one before it".to_owned()))
             }
-            None if self.more && std::mem::replace(&mut self.empty_before, true) => {
+            None if self.has_more && std::mem::replace(&mut self.had_empty_page, true) => {
                 Err(self.partial("the list does not end: empty pages say that more follows".to_owned()))
             }
             Some(_) | None => Ok(rows),
@@ -141,7 +132,7 @@ impl PageSequence {
             return Outcome::unread(ReadStatus::Malformed, self.status, why);
         }
         match self.total {
-            Some(total) if self.moved => self.partial(format!(
+            Some(total) if self.total_changed => self.partial(format!(
                 "the list changed while it was read: the service now counts {total} {what}; read it again"
             )),
             Some(total) if total != got => {
@@ -153,14 +144,15 @@ impl PageSequence {
 }
 
 /// The keys of one user, page by page.
+#[derive(Default)]
 pub struct UserKeys {
     user_id: String,
     pub(super) pages: PageSequence,
     keys: Vec<PersonalKey>,
-    /// Where each id stands in `keys`.
-    places: HashMap<String, usize>,
-    /// What can't be in this user's list.
-    foreign: Option<String>,
+    /// By id, the index in `keys`.
+    positions: HashMap<String, usize>,
+    /// Why a row can't be in this user's list.
+    foreign_row: Option<String>,
     /// A key of which there are two readings.
     contradiction: Option<String>,
 }
@@ -169,14 +161,7 @@ impl UserKeys {
     /// Before the first page.
     #[must_use]
     pub fn new(user_id: &str) -> Self {
-        Self {
-            user_id: user_id.to_owned(),
-            pages: PageSequence::new(KEY_PAGES),
-            keys: Vec::new(),
-            places: HashMap::new(),
-            foreign: None,
-            contradiction: None,
-        }
+        Self { user_id: user_id.to_owned(), pages: PageSequence::new(KEY_PAGES), ..Self::default() }
     }
 
     /// The number of the page to read next.
@@ -211,7 +196,7 @@ impl UserKeys {
         self.pages.status
     }
 
-    /// Takes the next page. `is_own` tells of a suffix whether it is that of a credential in use.
+    /// Takes the next page. `is_own` says of a suffix whether it is that of a credential in use.
     ///
     /// # Errors
     /// The end of a list that is not to be read on.
@@ -241,18 +226,18 @@ impl UserKeys {
         }
         for row in rows {
             if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&self.user_id)) {
-                self.foreign = Some("the list holds a key of another user".to_owned());
+                self.foreign_row = Some("the list holds a key of another user".to_owned());
             }
             if !row.has_sound_id() {
-                self.foreign = Some("the list holds a key whose id is none".to_owned());
+                self.foreign_row = Some("the list holds a key whose id is none".to_owned());
             }
             let key = row.into_model(&is_own);
-            let Some(place) = self.places.get(&key.id) else {
-                self.places.insert(key.id.clone(), self.keys.len());
+            let Some(position) = self.positions.get(&key.id) else {
+                self.positions.insert(key.id.clone(), self.keys.len());
                 self.keys.push(key);
                 continue;
             };
-            let known = &mut self.keys[*place];
+            let known = &mut self.keys[*position];
             if *known != key {
                 self.contradiction = Some(format!("key {} is there twice, and not the same", key.id));
                 if (known.last_used, known.used_count) < (key.last_used, key.used_count) {
@@ -274,7 +259,7 @@ impl UserKeys {
     /// The keys, each once, and whether those are all: `end` is why no further page was read.
     #[must_use]
     pub fn finish(self, end: Outcome) -> (Vec<PersonalKey>, Outcome) {
-        let outcome = match self.foreign {
+        let outcome = match self.foreign_row {
             Some(why) => Outcome::unread(ReadStatus::Malformed, self.pages.status, why),
             None => self.pages.reconcile(self.keys.len() as u64, end, "keys"),
         };

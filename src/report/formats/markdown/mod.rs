@@ -8,10 +8,10 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior};
 
-use self::page::{Key, Owner, Page, Unread, Year};
+use self::page::{OwnerId, Rows, Year};
 use crate::history::{BurnDown, burn_down};
 use crate::policy::Severity;
 use crate::report::top_n::{Rank, TopN, rank};
@@ -22,15 +22,12 @@ const BUILT_IN: &str = include_str!("../../../../templates/migration-report.md.j
 /// Keys shown; all of them are in the CSV. Users not read likewise.
 const SHOWN: usize = 500;
 
-/// Deployment, name and id.
-type OwnerId = (String, String, String);
-
 /// The file under way: the worst keys so far, and no more.
 struct Markdown {
     file: OutputFile,
     template: Environment<'static>,
-    worst: TopN<Rank<Severity>, (OwnerId, Key)>,
-    unread: TopN<(), Unread>,
+    worst: TopN<Rank<Severity>, (OwnerId, Value)>,
+    unread: TopN<(), Value>,
     by_year: BTreeMap<Year, u64>,
     /// What the runs up to this one came to, in the order of the report's deployments.
     burn_downs: Vec<BurnDown>,
@@ -99,7 +96,7 @@ impl Writer for Markdown {
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         let Some((key, judged)) = &row.key else {
             if row.is_unread() {
-                self.unread.push((), || Unread::from_row(context, row));
+                self.unread.push((), || page::unread_user(context, row));
             }
             return Ok(());
         };
@@ -107,40 +104,24 @@ impl Writer for Markdown {
         self.worst.push(rank(judged.severity, key), || {
             let user = &row.result.user;
             let username = user.username.clone().unwrap_or_default();
-            ((context.run.deployment.clone(), username, user.id.clone()), Key::new(key, judged, row.waiver))
+            let owner = (context.run.deployment.clone(), username, user.id.clone());
+            (owner, page::key(key, judged, row.waiver))
         });
         Ok(())
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         let Self { mut file, template, worst, unread, by_year, burn_downs } = *self;
-        let (worst, unread) = (worst.into_values(), unread.into_values().collect::<Vec<_>>());
-        let shown = worst.len();
-        let page = Page {
-            owners: owners(worst),
-            shown,
-            unread: &unread,
-            years: by_year.iter().map(|(year, count)| (year.label(), *count)).collect(),
-            ..Page::new(report, &burn_downs)
+        let rows = Rows {
+            keys: worst.into_values().collect(),
+            unread: unread.into_values().collect(),
+            years: by_year,
+            burn_downs,
         };
-        let page = template.get_template(NAME).and_then(|template| template.render(Serde(page)));
+        let page = page::page(report, rows);
+        let page = template.get_template(NAME).and_then(|template| template.render(page));
         let page = page.map_err(|why| template_error(&why))?;
         file.write_all(page.as_bytes())?;
         Ok(Rendered::File(file))
     }
-}
-
-/// A section an owner, in the order of the worst key of each.
-fn owners(worst: impl Iterator<Item = (OwnerId, Key)>) -> Vec<Owner> {
-    let mut owners: Vec<Owner> = Vec::new();
-    let mut places = BTreeMap::new();
-    for (owner, key) in worst {
-        let at = *places.entry(owner.clone()).or_insert(owners.len());
-        if at == owners.len() {
-            let (deployment, username, id) = owner;
-            owners.push(Owner { deployment, username, id, keys: Vec::new() });
-        }
-        owners[at].keys.push(key);
-    }
-    owners
 }

@@ -15,9 +15,21 @@ pub(super) struct Response {
     pub(super) body: Vec<u8>,
     /// Whether the digest layer accepted an answer on the way here.
     pub(super) authenticated: bool,
+    /// The path that a redirect led to, where it is not the one that was asked for.
+    pub(super) redirected_to: Option<String>,
     /// How long the service took, challenges included, without the waits of the rate limiter.
     pub(super) latency: Duration,
 }
+
+impl Response {
+    /// The version of the server that answered.
+    pub(super) fn version(&self) -> Option<&str> {
+        product::version_in_header(self.headers.get(VERSION_HEADER)?.to_str().ok()?)
+    }
+}
+
+/// Which version of the service answers.
+pub(super) const VERSION_HEADER: &str = "x-mongodb-service-version";
 
 /// What a response says.
 #[derive(Debug, PartialEq)]
@@ -28,34 +40,59 @@ pub(super) enum Classification {
     Refused(Outcome),
     /// Nothing that the API sends. If nothing else ever came, it is not the API.
     UnexpectedResponse(Outcome),
+    /// A document, for a request that authenticated nobody: no evidence of anything.
+    Unauthenticated,
 }
 
-/// Reads a response, of which `version` is the deployment's.
-pub(super) fn classify(response: &Response, product: Product, version: Option<&str>) -> Classification {
-    let Response { status, headers, body, authenticated, latency: _ } = response;
+/// Reads a response. Only 200 to an authenticated request for this very path is an answer to it.
+pub(super) fn classify(response: &Response, product: Product) -> Classification {
+    let classification = classify_here(response, product);
+    let is_complete = match &classification {
+        Classification::Document => true,
+        Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome) => {
+            outcome.status.is_complete()
+        }
+        Classification::Unauthenticated => false,
+    };
+    match &response.redirected_to {
+        Some(path) if is_complete => {
+            let why = format!("a redirect led to another path, {path}: that answers another request");
+            Classification::Refused(Outcome::unread(ReadStatus::Malformed, Some(response.status), why))
+        }
+        Some(_) | None => classification,
+    }
+}
+
+/// Reads a response, wherever it comes from.
+fn classify_here(response: &Response, product: Product) -> Classification {
+    let Response { status, headers, body, authenticated, .. } = response;
     let (status, is_success) = (*status, (200..300).contains(status));
     let json = body.trim_ascii_start().first() == Some(&b'{');
     if is_success && !json {
         let why = format!("{} instead of JSON", describe_body(headers, body));
         return Classification::UnexpectedResponse(Outcome::unread(ReadStatus::Malformed, Some(status), why));
     }
-    if is_success && !may_be_error(body) {
-        return Classification::Document;
-    }
-    let document = ErrorDocument::read(body);
-    if is_success && !document.is_error() {
-        return Classification::Document;
-    }
+    let document = if is_success && !may_be_error(body) { None } else { Some(ErrorDocument::read(body)) };
+    let Some(document) = document.filter(|document| !is_success || document.is_error()) else {
+        return match (status, authenticated) {
+            (200, true) => Classification::Document,
+            (_, true) => {
+                let why = format!("status {status}, where only 200 is documented");
+                Classification::Refused(Outcome::unread(ReadStatus::Malformed, Some(status), why))
+            }
+            (_, false) => Classification::Unauthenticated,
+        };
+    };
     let is_of_the_api = *authenticated || document.error_code.is_some() || status == 429;
     let status =
         if is_success { document.status.filter(|inner| *inner >= 300).unwrap_or(500) } else { status };
     if is_of_the_api {
-        Classification::Refused(refusal(status, document, product, version))
+        Classification::Refused(refusal(status, document, response, product))
     } else {
         let why = format!("{} with status {status} and no error code", describe_body(headers, body));
         Classification::UnexpectedResponse(Outcome {
             detail: Some(why),
-            ..refusal(status, document, product, version)
+            ..refusal(status, document, response, product)
         })
     }
 }
@@ -71,11 +108,11 @@ pub(super) fn is_overload(outcome: &Outcome) -> bool {
     outcome.status == ReadStatus::RateLimited || outcome.http_status == Some(503)
 }
 
-fn refusal(status: u16, document: ErrorDocument, product: Product, version: Option<&str>) -> Outcome {
+fn refusal(status: u16, document: ErrorDocument, response: &Response, product: Product) -> Outcome {
     let code = document.error_code.as_deref().unwrap_or_default();
     let read_status = if status == 429 || code.starts_with("RATE_LIMITED") || code.contains("_RATE_LIMITED") {
         ReadStatus::RateLimited
-    } else if is_removal(status, code, product, version) {
+    } else if response.authenticated && is_removal(status, code, product, response.version()) {
         ReadStatus::Removed
     } else {
         match (status, code) {
@@ -94,7 +131,8 @@ fn refusal(status: u16, document: ErrorDocument, product: Product, version: Opti
     }
 }
 
-/// Whether the answer says that there are no personal keys any more, rather than none of this user.
+/// Whether the answer says that there are no personal keys any more, rather than none of this user. `version` is that of
+/// the server that gave it: behind one name may be servers of several.
 fn is_removal(status: u16, code: &str, product: Product, version: Option<&str>) -> bool {
     code == "PERSONAL_API_KEYS_DEPRECATED" && status == 410
         || code == "RESOURCE_NOT_FOUND"
@@ -126,7 +164,36 @@ mod tests {
 
     fn response(status: u16, body: &str) -> Response {
         let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
-        Response { status, headers, body, authenticated: true, latency: Duration::ZERO }
+        Response { status, headers, body, authenticated: true, redirected_to: None, latency: Duration::ZERO }
+    }
+
+    fn of_version(version: &str, mut response: Response) -> Response {
+        let value = format!("gitHash=a; versionString={version}").parse().unwrap();
+        response.headers.insert(VERSION_HEADER, value);
+        response
+    }
+
+    #[test]
+    fn only_200_to_an_authenticated_request_for_this_path_is_an_answer() {
+        let page = r#"{"results":[],"totalCount":0}"#;
+        let classified = |response: &Response| classify(response, Product::OpsManager);
+        for status in [201, 202, 203, 204, 206, 226, 299] {
+            let Classification::Refused(outcome) = classified(&response(status, page)) else {
+                panic!("{status} is refused");
+            };
+            assert_eq!((outcome.status, outcome.http_status), (ReadStatus::Malformed, Some(status)));
+        }
+        let unasked = Response { authenticated: false, ..response(200, page) };
+        assert_eq!(classified(&unasked), Classification::Unauthenticated);
+        let moved = |response| Response { redirected_to: Some("/x".to_owned()), ..response };
+        let gone = || response(410, r#"{"errorCode":"PERSONAL_API_KEYS_DEPRECATED"}"#);
+        for elsewhere in [moved(response(200, page)), moved(gone())] {
+            let Classification::Refused(outcome) = classified(&elsewhere) else { panic!("it is refused") };
+            assert_eq!(outcome.status, ReadStatus::Malformed);
+        }
+        let gone_unasked = Response { authenticated: false, ..gone() };
+        let Classification::Refused(outcome) = classified(&gone_unasked) else { panic!("it is refused") };
+        assert_eq!(outcome.status, ReadStatus::Error);
     }
 
     /// The read statuses of the contract, from the statuses and codes of the API.
@@ -154,7 +221,8 @@ mod tests {
         ] {
             let body =
                 code.map_or_else(String::new, |code| format!(r#"{{"errorCode":"{code}","error":{status}}}"#));
-            let Classification::Refused(outcome) = classify(&response(status, &body), product, Some(version))
+            let Classification::Refused(outcome) =
+                classify(&of_version(version, response(status, &body)), product)
             else {
                 panic!("{status} {code:?} is a refusal");
             };
@@ -166,8 +234,7 @@ mod tests {
     #[test]
     fn a_refusal_inside_an_envelope_is_a_refusal() {
         let body = r#"{"status":404,"content":{"errorCode":"USER_NOT_FOUND","error":404}}"#;
-        let Classification::Refused(outcome) = classify(&response(200, body), Product::OpsManager, None)
-        else {
+        let Classification::Refused(outcome) = classify(&response(200, body), Product::OpsManager) else {
             panic!("a refusal");
         };
         assert_eq!((outcome.status, outcome.http_status), (ReadStatus::NotFound, Some(404)));
@@ -176,14 +243,14 @@ mod tests {
             r#"{"status":"500","results":[]}"#,
             r#"{"results":[],"errorCode":"UNEXPECTED_ERROR","error":500}"#,
         ] {
-            let answer = classify(&response(200, body), Product::OpsManager, None);
+            let answer = classify(&response(200, body), Product::OpsManager);
             assert!(
                 matches!(answer, Classification::Refused(Outcome { http_status: Some(500), .. })),
                 "{body}: {answer:?}"
             );
         }
         let page = r#"{"status":200,"results":[],"totalCount":0}"#;
-        assert_eq!(classify(&response(200, page), Product::OpsManager, None), Classification::Document);
+        assert_eq!(classify(&response(200, page), Product::OpsManager), Classification::Document);
     }
 
     #[test]
@@ -192,7 +259,7 @@ mod tests {
         {
             let answer = Response { authenticated: false, ..response(status, body) };
             assert!(
-                matches!(classify(&answer, Product::OpsManager, None), Classification::UnexpectedResponse(_)),
+                matches!(classify(&answer, Product::OpsManager), Classification::UnexpectedResponse(_)),
                 "{status} {body}"
             );
         }
@@ -202,7 +269,7 @@ mod tests {
     fn only_transient_refusals_are_tried_again() {
         let transient = |status, code: &str| {
             let body = format!(r#"{{"errorCode":"{code}"}}"#);
-            match classify(&response(status, &body), Product::OpsManager, None) {
+            match classify(&response(status, &body), Product::OpsManager) {
                 Classification::Refused(outcome) => is_transient(&outcome),
                 other => panic!("{other:?}"),
             }

@@ -43,6 +43,8 @@ pub(super) enum RequestError {
     UnsupportedChallenge(String),
     /// Nothing that the API sends, and what it means if this is the API nevertheless.
     UnexpectedResponse(Outcome),
+    /// A document for a request that carried no credentials.
+    Unauthenticated,
 }
 
 impl RequestError {
@@ -67,6 +69,10 @@ impl RequestError {
             }
             Self::UnsupportedChallenge(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
             Self::UnexpectedResponse(outcome) => outcome,
+            Self::Unauthenticated => {
+                let why = "it answered without asking for a digest, so that nobody was authenticated";
+                Outcome::unread(ReadStatus::Error, Some(200), why)
+            }
         }
     }
 
@@ -88,6 +94,10 @@ impl RequestError {
                 .see_doctor(),
             Self::UnsupportedChallenge(why) => Error::input(format!("can't authenticate with {origin}: {why}"))
                 .help("keysunset answers HTTP Digest; is this the API itself, not a proxy?"),
+            Self::Unauthenticated => Error::input(format!(
+                "--url points at something that does not authenticate: {url} answered without asking for a digest"
+            ))
+            .help("the API asks every request for HTTP Digest; check --url, and any cache or proxy on the way"),
             Self::TooLong | Self::Redirect(..) | Self::PathRefused | Self::UnexpectedResponse(_) => {
                 Error::input(format!("what answers at {url} is not the API: {}", self.describe())).help(
                     "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0",

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::distinct::DistinctIds;
-use super::wire::{Identified, Key, Page};
+use super::wire::{Identified, Key, Page, list_name};
 use crate::model::{Outcome, PersonalKey, ReadStatus, Suffix};
 
 /// Rows of one page: the most that is documented.
@@ -28,6 +28,8 @@ pub(super) struct PageSequence {
     /// Of the last page.
     status: Option<u16>,
     has_more: bool,
+    /// The last page whose links would say if another followed; 0 before.
+    linked: u32,
     /// The first id of each page: a list that turns in a circle comes back to one.
     first_ids: HashSet<String>,
     had_empty_page: bool,
@@ -64,6 +66,9 @@ impl PageSequence {
         self.number += 1;
         self.status = Some(status);
         self.rows_read += count as u64;
+        if page.has_links {
+            self.linked = self.number;
+        }
         if page.total.is_some() {
             self.total_changed |= self.total.is_some() && page.total != self.total;
             self.total = page.total;
@@ -126,7 +131,12 @@ impl PageSequence {
     /// The outcome of a list of which `got` different rows were taken: complete only if nothing at all speaks against it.
     pub(super) fn reconcile(&self, got: u64, end: Outcome, what: &str) -> Outcome {
         if !end.status.is_complete() || end.status == ReadStatus::Removed {
-            return end;
+            let is_torn = end.status == ReadStatus::Removed && self.number > 0;
+            return if is_torn {
+                self.partial("keys of one page, and no keys any more on the next".to_owned())
+            } else {
+                end
+            };
         }
         if let Some(why) = &self.unreadable_row {
             return Outcome::unread(ReadStatus::Malformed, self.status, why);
@@ -137,6 +147,9 @@ impl PageSequence {
             )),
             Some(total) if total != got => {
                 self.partial(format!("the service counts {total} {what}, but its pages hold {got}"))
+            }
+            None if self.linked != self.number => {
+                self.partial("neither a count nor links show where the list ends".to_owned())
             }
             Some(_) | None => end,
         }
@@ -149,10 +162,12 @@ pub struct UserKeys {
     user_id: String,
     pub(super) pages: PageSequence,
     keys: Vec<PersonalKey>,
-    /// By id, the index in `keys`.
+    /// By id in lower case, the index in `keys`.
     positions: HashMap<String, usize>,
     /// Why a row can't be in this user's list.
     foreign_row: Option<String>,
+    /// Whether an answer was for another user: then the connection may have mixed up the answers.
+    is_mismatched: bool,
     /// A key of which there are two readings.
     contradiction: Option<String>,
 }
@@ -206,8 +221,26 @@ impl UserKeys {
         page: Page<Key>,
         is_own: impl Fn(Option<&Suffix>) -> bool,
     ) -> Result<(), Outcome> {
+        if let Some(why) = self.mismatch(&page) {
+            return Err(Outcome::unread(ReadStatus::Malformed, Some(status), why));
+        }
         let rows = self.pages.take(status, page)?;
         self.add(rows, is_own)
+    }
+
+    /// Whether an answer was for another user than the one asked for.
+    pub(super) fn is_mismatched(&self) -> bool {
+        self.is_mismatched
+    }
+
+    /// Why a page is not of this user's list, by its own links.
+    pub(super) fn mismatch(&mut self, page: &Page<Key>) -> Option<String> {
+        let name = list_name(&format!("users/{}/keys", self.user_id))?;
+        let other = page.names_another_than(&name)?;
+        let why = format!("the answer is another user's list: its link names {other}");
+        self.is_mismatched = true;
+        self.foreign_row = Some(why.clone());
+        Some(why)
     }
 
     /// Takes rows, whatever page they are of. Of two readings of a key the one that says more of its use stays.
@@ -226,18 +259,21 @@ impl UserKeys {
         }
         for row in rows {
             if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&self.user_id)) {
+                self.is_mismatched = true;
                 self.foreign_row = Some("the list holds a key of another user".to_owned());
             }
             if !row.has_sound_id() {
                 self.foreign_row = Some("the list holds a key whose id is none".to_owned());
             }
             let key = row.into_model(&is_own);
-            let Some(position) = self.positions.get(&key.id) else {
-                self.positions.insert(key.id.clone(), self.keys.len());
+            let id = key.id.to_ascii_lowercase();
+            let Some(position) = self.positions.get(&id) else {
+                self.positions.insert(id, self.keys.len());
                 self.keys.push(key);
                 continue;
             };
             let known = &mut self.keys[*position];
+            let key = PersonalKey { id: known.id.clone(), ..key };
             if *known != key {
                 self.contradiction = Some(format!("key {} is there twice, and not the same", key.id));
                 if (known.last_used, known.used_count) < (key.last_used, key.used_count) {

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod challenge;
+mod charset;
 mod classify;
 mod concurrency;
 mod cookies;
@@ -10,6 +11,7 @@ mod credential_store;
 mod digest;
 mod distinct;
 mod error;
+mod fields;
 mod list;
 mod nonces;
 mod outage;
@@ -22,9 +24,10 @@ mod saved;
 mod tls;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -75,6 +78,9 @@ pub struct Connection {
 /// The client of one deployment.
 pub struct Client {
     http: reqwest::Client,
+    /// The same without any reuse of connections, for when one gave an answer that was not for what was asked.
+    single_use_http: reqwest::Client,
+    trusts_connections: AtomicBool,
     base: Url,
     product: Product,
     credentials: CredentialStore,
@@ -82,10 +88,15 @@ pub struct Client {
     rate_limiter: RateLimiter,
     retries: u32,
     outage: Outage,
+    /// By the first answer that has one.
     service_version: OnceLock<String>,
+    /// Of all answers to authenticated requests.
+    answering_versions: Mutex<BTreeSet<String>>,
     clock_skew: OnceLock<i64>,
     /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
     has_answered: AtomicBool,
+    /// Whether it ever asked for a digest, and accepted one.
+    has_authenticated: AtomicBool,
 }
 
 impl Client {
@@ -95,7 +106,9 @@ impl Client {
     /// A certificate file without a certificate, or other TLS settings that can't be used.
     pub fn new(connection: Connection) -> Result<Self, Error> {
         Ok(Self {
-            http: http_client(&connection)?,
+            http: http_client(&connection, None)?,
+            single_use_http: http_client(&connection, Some(0))?,
+            trusts_connections: AtomicBool::new(true),
             base: product::base(&connection.url, connection.product),
             product: connection.product,
             credentials: CredentialStore::new(connection.credentials),
@@ -104,8 +117,10 @@ impl Client {
             retries: connection.retries,
             outage: Outage::new(connection.patience),
             service_version: OnceLock::new(),
+            answering_versions: Mutex::default(),
             clock_skew: OnceLock::new(),
             has_answered: AtomicBool::new(false),
+            has_authenticated: AtomicBool::new(false),
         })
     }
 
@@ -121,10 +136,14 @@ impl Client {
         self.product
     }
 
-    /// The version in the header of the deployment's answers, such as `4.4.12`; `None` before the first answer or where
-    /// they have none.
-    pub fn service_version(&self) -> Option<&str> {
-        self.service_version.get().map(String::as_str)
+    /// The version in the header of the deployment's answers, such as `4.4.12`; several, sorted, with `, ` between them,
+    /// where authenticated requests were answered by several. `None` before the first answer or where they have none.
+    pub fn service_version(&self) -> Option<String> {
+        product::joined_versions(&self.versions()).or_else(|| self.service_version.get().cloned())
+    }
+
+    fn versions(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.answering_versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// In seconds, how far the deployment's clock is ahead of this machine's, by its first answer that has a date.
@@ -137,6 +156,17 @@ impl Client {
         self.has_answered.load(Ordering::Relaxed)
     }
 
+    /// The connections to use.
+    fn http(&self) -> &reqwest::Client {
+        if self.trusts_connections.load(Ordering::Relaxed) { &self.http } else { &self.single_use_http }
+    }
+
+    /// From now on each request has a connection of its own: one that was reused gave an answer that was not for what was
+    /// asked.
+    fn distrust_connections(&self) {
+        self.trusts_connections.store(false, Ordering::Relaxed);
+    }
+
     /// The address of `path` (below the base path, segments encoded, with its query).
     fn url(&self, path: &str) -> Url {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
@@ -147,7 +177,8 @@ impl Client {
     }
 }
 
-fn http_client(connection: &Connection) -> Result<reqwest::Client, Error> {
+/// `idle` is how many connections are kept for later requests; `None` for as many as there are.
+fn http_client(connection: &Connection, idle: Option<usize>) -> Result<reqwest::Client, Error> {
     let setup = |why: reqwest::Error| error::setup(innermost_cause(&why));
     let mut http = reqwest::Client::builder()
         .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
@@ -155,6 +186,7 @@ fn http_client(connection: &Connection) -> Result<reqwest::Client, Error> {
         .tls_info(true)
         // A retry of reqwest's own would not be counted.
         .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(idle.unwrap_or(usize::MAX))
         .timeout(connection.timeout);
     let extra = connection.ca_cert.as_deref().map(tls::certificates).transpose();
     let extra = extra.map_err(error::setup)?.unwrap_or_default();

@@ -136,7 +136,7 @@ impl Client {
     async fn send_unauthenticated(&self, url: &Url) -> Result<(FirstResponse, Response), Unreachable> {
         self.rate_limiter.wait_for_slot().await;
         let sent = Instant::now();
-        let request = self.http.get(url.clone()).header(ACCEPT, "application/json");
+        let request = self.http().get(url.clone()).header(ACCEPT, "application/json");
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
@@ -148,19 +148,19 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let http = format!("{:?}", response.version());
         let certificate = peer_certificate(&response);
-        let body = read_body(response)
+        let body = read_body(response, &headers)
             .await
             .map_err(|error| Unreachable { why: error.describe(), certificate: None })?;
         let latency = sent.elapsed();
         self.record_version_and_clock(&headers);
         let date = date(&headers);
         let first = FirstResponse { http, status, latency, date, certificate, auth: ServerAuth::None };
-        Ok((first, Response { status, headers, body, authenticated: false, latency }))
+        Ok((first, Response { status, headers, body, authenticated: false, redirected_to: None, latency }))
     }
 
     fn server_auth(&self, response: &Response) -> ServerAuth {
-        match (response.status, classify(response, self.product, self.service_version())) {
-            (_, Classification::Document) => ServerAuth::None,
+        match (response.status, classify(response, self.product)) {
+            (_, Classification::Document | Classification::Unauthenticated) => ServerAuth::None,
             (401, Classification::UnexpectedResponse(_)) => match challenge::pick(&response.headers) {
                 Ok(challenge) => ServerAuth::Digest {
                     realm: challenge.realm,

@@ -1,5 +1,7 @@
 //! Where the three products differ.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use crate::model::Product;
@@ -46,6 +48,12 @@ pub(crate) fn base(url: &Url, product: Product) -> Url {
 pub(crate) fn version_in_header(header: &str) -> Option<&str> {
     let (_, version) = header.split_once("versionString=")?;
     Some(version.split(';').next().unwrap_or_default().trim())
+}
+
+/// Versions as one text, from the lowest; `None` for none.
+#[must_use]
+pub(crate) fn joined_versions(versions: &BTreeSet<String>) -> Option<String> {
+    (!versions.is_empty()).then(|| versions.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
 /// Whether a server of this version has lost personal keys: Ops Manager did with 5.0.

@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, DATE, HeaderMap, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, LOCATION};
 use url::{Position, Url};
 
 use super::Client;
-use super::classify::{Classification, Response, classify, is_overload, is_transient};
+use super::charset;
+use super::classify::{Classification, Response, VERSION_HEADER, classify, is_overload, is_transient};
 use super::concurrency::Load;
 use super::digest::{Challenged, DigestAttempt, DigestSession, Refusal};
 use super::error::{BODY_LIMIT, RequestError};
@@ -145,9 +146,13 @@ impl Client {
 
     /// Sends, and follows redirects inside the origin, each with a digest of its own.
     pub(super) async fn follow(&self, session: &DigestSession, url: &Url) -> Result<Response, RequestError> {
+        let asked = url.path().trim_end_matches('/');
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.exchange(session, &url).await?;
+            let mut response = self.exchange(session, &url).await?;
+            if url.path().trim_end_matches('/') != asked {
+                response.redirected_to = Some(url.path().to_owned());
+            }
             self.rate_limiter.pause_as_asked(&response.headers, SystemTime::now());
             self.record_version_and_clock(&response.headers);
             match self.redirect_target(&url, &response)? {
@@ -183,7 +188,7 @@ impl Client {
                 self.rate_limiter.take_slot();
             }
             self.rate_limiter.wait_while_paused().await;
-            let mut request = self.http.get(url.clone()).header(ACCEPT, "application/json");
+            let mut request = self.http().get(url.clone()).header(ACCEPT, "application/json");
             let authorization = session.authorization(&attempt, path);
             let authenticated = authorization.is_some();
             if let Some(authorization) = authorization {
@@ -196,10 +201,10 @@ impl Client {
             let mut response = request.send().await.map_err(|error| RequestError::from(&error))?;
             let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
             session.take_cookies(url, &headers);
-            let body = read_body(response).await?;
+            let body = read_body(response, &headers).await?;
             latency += sent.elapsed();
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
-            let response = Response { status, headers, body, authenticated, latency };
+            let response = Response { status, headers, body, authenticated, redirected_to: None, latency };
             if status != 401 {
                 session.accepted(attempt);
                 if authenticated && (200..300).contains(&status) {
@@ -265,7 +270,7 @@ impl Client {
         if let Some(date) = date(headers) {
             self.clock_skew.get_or_init(|| date.signed_duration_since(Utc::now()).num_seconds());
         }
-        let version = headers.get("x-mongodb-service-version").and_then(|value| value.to_str().ok());
+        let version = headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
         if let Some(version) = version.and_then(product::version_in_header) {
             self.service_version.get_or_init(|| version.to_owned());
         }
@@ -295,13 +300,22 @@ impl Client {
     }
 
     fn interpret(&self, response: Response) -> Attempt {
-        let result = match classify(&response, self.product, self.service_version()) {
+        let response_authenticated = response.authenticated;
+        let version = response.version().map(str::to_owned);
+        let result = match classify(&response, self.product) {
             Classification::Document => Ok(Document { status: response.status, body: response.body }),
             Classification::Refused(outcome) => Err(outcome),
             Classification::UnexpectedResponse(outcome) => {
                 return Err(RequestError::UnexpectedResponse(outcome));
             }
+            Classification::Unauthenticated => return Err(RequestError::Unauthenticated),
         };
+        if response_authenticated {
+            self.has_authenticated.store(true, Ordering::Relaxed);
+            if let Some(version) = version {
+                self.versions().insert(version);
+            }
+        }
         self.has_answered.store(true, Ordering::Relaxed);
         Ok(result)
     }
@@ -318,7 +332,8 @@ impl Client {
                 | RequestError::Redirect(..)
                 | RequestError::CredentialRefused
                 | RequestError::PathRefused
-                | RequestError::UnsupportedChallenge(_),
+                | RequestError::UnsupportedChallenge(_)
+                | RequestError::Unauthenticated,
             ) => false,
         }
     }
@@ -331,12 +346,16 @@ impl Client {
         attempt: Attempt,
     ) -> Result<Result<Document, Outcome>, Error> {
         attempt.or_else(|error| {
-            let is_of_one_user = matches!(error, RequestError::PathRefused)
-                || matches!(error, RequestError::CredentialRefused) && !self.credentials.is_single();
-            if self.has_answered() || is_of_one_user {
-                Ok(Err(error.outcome()))
-            } else {
+            let is_of_the_run = match error {
+                RequestError::Unauthenticated => !self.has_authenticated.load(Ordering::Relaxed),
+                RequestError::PathRefused => false,
+                RequestError::CredentialRefused => !self.has_answered() && self.credentials.is_single(),
+                _ => !self.has_answered(),
+            };
+            if is_of_the_run {
                 Err(error.into_run_error(url, &session.credential().public))
+            } else {
+                Ok(Err(error.outcome()))
             }
         })
     }
@@ -370,6 +389,7 @@ fn unavailability(attempt: &Attempt) -> Option<String> {
             | RequestError::Redirect(..)
             | RequestError::CredentialRefused
             | RequestError::PathRefused
+            | RequestError::Unauthenticated
             | RequestError::UnsupportedChallenge(_),
         ) => None,
     }
@@ -392,8 +412,11 @@ pub(super) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     Some(date.into())
 }
 
-/// Reads no further than the limit, whatever the headers promise.
-pub(super) async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, RequestError> {
+/// Reads no further than the limit, whatever the headers promise, and decodes by the charset that they declare.
+pub(super) async fn read_body(
+    mut response: reqwest::Response,
+    headers: &HeaderMap,
+) -> Result<Vec<u8>, RequestError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| RequestError::from(&error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
@@ -401,5 +424,6 @@ pub(super) async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Ok(charset::decoded(body, content_type.unwrap_or_default()))
 }

@@ -33,10 +33,17 @@ impl Client {
         let is_own = |suffix: Option<&Suffix>| self.credentials.contains(suffix);
         let mut keys = UserKeys::new(&user.id);
         let mut attempts = 1;
+        let mut is_second_time = false;
         let end = loop {
             let (page, retries) = self.next_page(session, &path, "", &keys.pages).await?;
             attempts += retries;
-            if let Err(end) = page.and_then(|(status, page)| keys.take(status, page, is_own)) {
+            let end = page.and_then(|(status, page)| keys.take(status, page, is_own)).err();
+            if keys.is_mismatched() && !is_second_time {
+                self.distrust_connections();
+                keys = UserKeys::new(&user.id);
+                attempts += 1;
+                is_second_time = true;
+            } else if let Some(end) = end {
                 break end;
             }
         };
@@ -166,7 +173,12 @@ impl UserPages<'_> {
             Err(outcome) => return Ok(Err(outcome.clone())),
         };
         let session = self.client.credentials.default();
-        let (page, _) = self.client.next_page(session, path, self.query, &self.pages).await?;
+        let (page, _) =
+            self.client.next_page::<wire::Account>(session, path, self.query, &self.pages).await?;
+        let page = page.and_then(|(status, page)| match other_list(&page, path) {
+            None => Ok((status, page)),
+            Some(why) => Err(Outcome::unread(ReadStatus::Malformed, Some(status), why)),
+        });
         Ok(match page.and_then(|(status, page)| self.pages.take::<wire::Account>(status, page)) {
             Ok(rows) => {
                 let users: Vec<_> = rows.into_iter().map(User::from).collect();
@@ -178,6 +190,12 @@ impl UserPages<'_> {
             Err(end) => Err(not_found_if_removed(self.pages.reconcile_distinct(&mut self.ids, end, "users"))),
         })
     }
+}
+
+/// Why a page is not of the list of users at `path`, by its own links.
+fn other_list(page: &Page<wire::Account>, path: &str) -> Option<String> {
+    let other = page.names_another_than(&wire::list_name(path)?)?;
+    Some(format!("the answer is another list: its link names {other}"))
 }
 
 /// An account, if it is the one asked for.

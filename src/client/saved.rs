@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
-use serde_json::Value;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use url::Url;
 
-use super::classify::{Classification, Response, classify};
+use super::charset;
+use super::classify::{Classification, Response, VERSION_HEADER, classify};
 use super::error::BODY_LIMIT;
 use super::list::UserKeys;
 use super::wire::{self, Key, Page};
@@ -36,14 +38,15 @@ pub struct ListLink {
     page: Option<u64>,
 }
 
-/// Reads a saved answer: `status` and `version` (such as `4.4.12`) of its headers, where they were saved too, the product that
-/// answered, and what came after the headers.
+/// Reads a saved answer: `status`, `version` (such as `4.4.12`) and `content_type` of its headers, where they were saved too,
+/// the product that answered, and what came after the headers.
 ///
 /// # Errors
 /// A refusal by the API, or what the body is instead of an answer to this request.
 pub fn parse_saved(
     status: Option<u16>,
     version: Option<&str>,
+    content_type: Option<&str>,
     product: Product,
     body: &[u8],
 ) -> Result<SavedPage, Outcome> {
@@ -51,24 +54,29 @@ pub fn parse_saved(
     if body.len() > BODY_LIMIT {
         return Err(malformed(format!("the answer is longer than {} MiB", BODY_LIMIT >> 20)));
     }
-    let value: Value = serde_json::from_slice(body).unwrap_or_default();
-    let assumed = status.or_else(|| refusal_status(&value)).unwrap_or(200);
+    let body = charset::decoded(body.to_vec(), content_type.unwrap_or_default());
+    let is_json = serde_json::from_slice::<IgnoredAny>(&body).is_ok();
+    let begins_with = |mark| is_json && body.trim_ascii_start().first() == Some(&mark);
+    let (is_object, is_array) = (begins_with(b'{'), begins_with(b'['));
+    let assumed = status.or_else(|| refusal_status(&body)).unwrap_or(200);
+    let version = version.and_then(|it| HeaderValue::from_str(&format!("versionString={it}")).ok());
+    let headers = version.map(|version| (HeaderName::from_static(VERSION_HEADER), version));
     let response = Response {
         status: assumed,
-        headers: HeaderMap::new(),
-        body: body.to_vec(),
+        headers: headers.into_iter().collect::<HeaderMap>(),
         // JSON that says no is the API's own word; a page of a proxy is not.
-        authenticated: value.is_object(),
+        authenticated: is_object,
+        redirected_to: None,
         latency: Duration::ZERO,
+        body,
     };
-    let is_array = value.is_array() && (200..300).contains(&assumed);
-    let parsed = match classify(&response, product, version) {
+    let parsed = match classify(&response, product) {
         Classification::Refused(outcome) => Err(outcome),
-        Classification::UnexpectedResponse(outcome) if !is_array => Err(outcome),
-        Classification::UnexpectedResponse(_) | Classification::Document => {
-            SavedPage::read(assumed, body, value)
-                .map_err(|why| malformed(format!("no answer of GET /users/{{id}}/keys: {why}")))
-        }
+        Classification::UnexpectedResponse(outcome) if !is_array || assumed != 200 => Err(outcome),
+        Classification::Unauthenticated
+        | Classification::UnexpectedResponse(_)
+        | Classification::Document => SavedPage::read(assumed, &response.body)
+            .map_err(|why| malformed(format!("no answer of GET /users/{{id}}/keys: {why}"))),
     };
     // What was taken for a good answer, and is none, came with any status.
     let is_malformed = |outcome: &Outcome| outcome.status == ReadStatus::Malformed;
@@ -78,20 +86,20 @@ pub fn parse_saved(
 impl SavedPage {
     /// # Errors
     /// What this is instead.
-    fn read(status: u16, body: &[u8], value: Value) -> Result<Self, String> {
-        let own = own_address(&value);
+    fn read(status: u16, body: &[u8]) -> Result<Self, String> {
+        let own = wire::own_link(body).and_then(|link| Url::parse(&link).ok()).filter(Url::has_host);
         let link = own.as_ref().and_then(ListLink::parse);
         if let (Some(own), None) = (own, &link) {
             // Without its query, where there may be secrets.
             let address = format!("{}{}", own.origin().ascii_serialization(), own.path());
             return Err(format!("it answers another request: {address}"));
         }
-        let (page, is_list) = match (Page::<Key>::read(body), value) {
-            (Ok(page), _) => (page, true),
-            (Err(_), Value::Array(rows)) => (Page::part(rows).row_by_row(), false),
-            (Err(why), _) => {
-                let key = wire::single::<Key>(body).map_err(|_| why.to_string())?;
-                (Page::part(vec![key]), false)
+        let (page, is_list) = match Page::<Key>::read(body) {
+            Ok(page) => (page, true),
+            Err(why) => {
+                let array = Page::<Key>::read_array(body);
+                let part = array.or_else(|_| wire::single(body).map(|key| Page::part(vec![key])));
+                (part.map_err(|_| why.to_string())?, false)
             }
         };
         // Every list has `results`, and every row an id: without the link only the rows can say that these are keys.
@@ -137,6 +145,7 @@ impl UserKeys {
     /// More keys than a user can have.
     pub fn add_saved(&mut self, SavedPage { status, page, .. }: SavedPage) -> Result<bool, Outcome> {
         let (known, total) = (self.count(), self.total());
+        self.mismatch(&page);
         self.add_part(status, page.unreadable_row);
         self.add(page.rows, |_| false)?;
         Ok(self.count() == known && (page.total.is_none() || page.total == total) && !page.has_next)
@@ -144,18 +153,16 @@ impl UserKeys {
 }
 
 /// Without headers, the digest layer's own refusal has nothing but the number in it.
-fn refusal_status(value: &Value) -> Option<u16> {
-    let is_list = value.get("results").is_some() || value.get("content").is_some();
-    let status = value.get("error").filter(|_| !is_list)?.as_u64()?;
-    u16::try_from(status).ok().filter(|status| (300..600).contains(status))
-}
-
-/// The address that a document says it has, in either envelope.
-fn own_address(value: &Value) -> Option<Url> {
-    let inner = value.get("content").and_then(|content| content.get("links"));
-    let mut links = [value.get("links"), inner].into_iter().flatten().filter_map(Value::as_array).flatten();
-    let own = links.find(|link| link.get("rel").and_then(Value::as_str) == Some("self"))?;
-    Url::parse(own.get("href")?.as_str()?).ok().filter(Url::has_host)
+fn refusal_status(body: &[u8]) -> Option<u16> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: u16,
+        results: Option<IgnoredAny>,
+        content: Option<IgnoredAny>,
+    }
+    let refusal: Refusal = serde_json::from_slice(body).ok()?;
+    let is_list = refusal.results.is_some() || refusal.content.is_some();
+    Some(refusal.error).filter(|status| !is_list && (300..600).contains(status))
 }
 
 impl ListLink {
@@ -178,7 +185,7 @@ mod tests {
     const ANN: &str = "5af9a1d29cc0cdb6ac0bf3f8";
 
     fn parse(status: Option<u16>, body: &str) -> Result<SavedPage, Outcome> {
-        parse_saved(status, None, Product::OpsManager, body.as_bytes())
+        parse_saved(status, None, None, Product::OpsManager, body.as_bytes())
     }
 
     fn linked(address: &str) -> String {

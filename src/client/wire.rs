@@ -1,10 +1,24 @@
 //! The server's spelling. Nothing of this leaves `client`: each document becomes a model type at once.
 
-use chrono::{DateTime, SubsecRound, Utc};
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::marker::PhantomData;
 
+use chrono::{DateTime, SubsecRound, Utc};
+use percent_encoding::percent_decode_str;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::fields::repeated_field;
 use crate::model::{Origin, PersonalKey, Suffix, User};
+
+/// More rows than these are no page, of which 500 is the most that is documented.
+const MOST_ROWS: usize = 100_000;
+/// After so many rows of a page that can't be read the rest is only counted.
+const MOST_UNREADABLE: usize = 1000;
+/// Longer texts are cut, in bytes.
+const TEXT_LIMIT: usize = 4 << 10;
 
 /// A page of a list, out of either envelope or none.
 #[derive(PartialEq)]
@@ -14,8 +28,11 @@ pub(super) struct Page<T> {
     pub(super) total: Option<u64>,
     /// Whether a link says that another page follows. Its address is never used.
     pub(super) has_next: bool,
-    /// Whether there are links at all: without them and without a count nothing says where the list ends.
+    /// Whether it has a link to itself, so that a link to the next page would be there too: without that and without a
+    /// count nothing says where the list ends.
     pub(super) has_links: bool,
+    /// The lists that its links name, as [`list_name`] writes them.
+    names: BTreeSet<String>,
     /// Why rows had to be left out, for the first that can't be read.
     pub(super) unreadable_row: Option<String>,
     /// How many rows were left out.
@@ -23,19 +40,81 @@ pub(super) struct Page<T> {
 }
 
 #[derive(Deserialize)]
-#[serde(bound(deserialize = "T: DeserializeOwned"))]
-struct List<T> {
-    results: Option<Vec<T>>,
-    #[serde(rename = "totalCount")]
+#[serde(rename_all = "camelCase", bound(deserialize = "T: DeserializeOwned"))]
+struct List<'a, T> {
+    results: Option<Rows<T>>,
     total_count: Option<u64>,
-    links: Option<Vec<Link>>,
+    links: Option<Rows<Link>>,
     /// An envelope of newer texts: the list, or a whole page, in `content`.
-    content: Option<serde_json::Value>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    /// Of an envelope.
+    status: Option<u16>,
+    // The fields of an error document.
+    detail: Option<IgnoredAny>,
+    error: Option<IgnoredAny>,
+    error_code: Option<IgnoredAny>,
+    parameters: Option<IgnoredAny>,
+    reason: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 struct Link {
     rel: Option<String>,
+    href: Option<String>,
+}
+
+/// Rows, each read alone: one that can't be read, or says something twice, is counted and costs no other.
+struct Rows<T> {
+    read: Vec<T>,
+    unreadable: Option<String>,
+    left_out: usize,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Rows<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowByRow<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for RowByRow<T> {
+            type Value = Rows<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Rows<T>, A::Error> {
+                let mut found = Rows { read: Vec::new(), unreadable: None, left_out: 0 };
+                while found.left_out < MOST_UNREADABLE {
+                    let Some(row) = elements.next_element::<&RawValue>()? else { return Ok(found) };
+                    found.add(row.get());
+                    if found.read.len() > MOST_ROWS {
+                        return Err(A::Error::custom(format!("more than {MOST_ROWS} rows")));
+                    }
+                }
+                while elements.next_element::<IgnoredAny>()?.is_some() {
+                    found.left_out += 1;
+                }
+                Ok(found)
+            }
+        }
+        deserializer.deserialize_seq(RowByRow(PhantomData))
+    }
+}
+
+impl<T: DeserializeOwned> Rows<T> {
+    fn add(&mut self, row: &str) {
+        let read = match repeated_field(row.as_bytes()) {
+            None => serde_json::from_str(row).map_err(|why| why.to_string()),
+            Some(why) => Err(why),
+        };
+        match read {
+            Ok(row) => self.read.push(row),
+            Err(why) => {
+                self.left_out += 1;
+                let number = self.read.len() + self.left_out;
+                self.unreadable.get_or_insert_with(|| bounded(format!("row {number} of a page: {why}")));
+            }
+        }
+    }
 }
 
 impl<T: DeserializeOwned> Page<T> {
@@ -44,65 +123,126 @@ impl<T: DeserializeOwned> Page<T> {
     /// # Errors
     /// What is wrong with the document as a whole.
     pub(super) fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
-        match serde_json::from_slice(body).and_then(Self::unwrap_list) {
-            Ok(page) => Ok(page),
-            Err(strict) => {
-                let Ok(loose) = serde_json::from_slice(body).and_then(Page::<serde_json::Value>::unwrap_list)
-                else {
-                    return Err(strict);
-                };
-                Ok(loose.row_by_row())
-            }
+        let repeated = repeated_field(body);
+        let page = Self::from_list(serde_json::from_slice(body)?, true)?;
+        match repeated {
+            Some(why) if page.unreadable_row.is_none() => Err(serde_json::Error::custom(why)),
+            Some(_) | None => Ok(page),
         }
     }
 
-    fn unwrap_list(list: List<T>) -> Result<Self, serde_json::Error> {
-        let has_links = list.links.as_ref().is_some_and(|links| !links.is_empty());
-        let has_next = list.links.iter().flatten().any(|link| link.rel.as_deref() == Some("next"));
-        let (rows, inner) = match (list.results, list.content) {
-            (Some(rows), _) => (rows, None),
-            (None, Some(content @ serde_json::Value::Array(_))) => (serde_json::from_value(content)?, None),
-            (None, Some(content)) => {
-                let inner: Self = Self::unwrap_list(serde_json::from_value(content)?)?;
-                (inner.rows, Some((inner.total, inner.has_next, inner.has_links)))
-            }
-            (None, None) => return Err(serde_json::Error::custom("neither `results` nor `content`")),
+    /// `may_wrap` is whether `content` may hold a whole page, which it may once.
+    fn from_list(list: List<'_, T>, may_wrap: bool) -> Result<Self, serde_json::Error> {
+        let refuse = |why| Err(serde_json::Error::custom(why));
+        let error_fields = [&list.detail, &list.error, &list.error_code, &list.parameters, &list.reason];
+        if error_fields.into_iter().any(Option::is_some) || list.status.is_some_and(|status| status != 200) {
+            return refuse("an error is there beside the list");
+        }
+        let links = list.links.map_or(Ok(Vec::new()), |links| match links.unreadable {
+            None => Ok(links.read),
+            Some(_) => refuse_links(),
+        })?;
+        let has_rel = |name| links.iter().any(|link| link.rel.as_deref() == Some(name));
+        let outer = Self {
+            total: list.total_count,
+            has_next: has_rel("next"),
+            has_links: has_rel("self"),
+            names: links.iter().filter_map(|link| list_name(link.href.as_deref()?)).collect(),
+            ..Self::part(Vec::new())
         };
-        let (inner_total, inner_next, inner_links) = inner.unwrap_or((None, false, false));
-        Ok(Self {
-            rows,
-            total: list.total_count.or(inner_total),
-            has_next: has_next || inner_next,
-            has_links: has_links || inner_links,
-            unreadable_row: None,
-            left_out: 0,
-        })
+        match (list.results, list.content) {
+            (Some(rows), None) => Ok(outer.with_rows(rows)),
+            (None, Some(content)) if content.get().starts_with('[') => {
+                Ok(outer.with_rows(serde_json::from_str(content.get())?))
+            }
+            (None, Some(content)) if may_wrap => {
+                let mut inner = Self::from_list(serde_json::from_str(content.get())?, false)?;
+                if outer.total.is_some() && inner.total.is_some() && outer.total != inner.total {
+                    return refuse("two counts that differ");
+                }
+                inner.total = inner.total.or(outer.total);
+                inner.has_next |= outer.has_next;
+                inner.has_links |= outer.has_links;
+                inner.names.extend(outer.names);
+                Ok(inner)
+            }
+            (Some(_), Some(_)) => refuse("both `results` and `content`"),
+            (None, _) => refuse("neither `results` nor `content`"),
+        }
     }
+
+    /// Reads an array of rows.
+    ///
+    /// # Errors
+    /// What is wrong with the document as a whole.
+    pub(super) fn read_array(body: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(body).map(|rows| Self::part(Vec::new()).with_rows(rows))
+    }
+
+    fn with_rows(self, Rows { read, unreadable, left_out }: Rows<T>) -> Self {
+        Self { rows: read, unreadable_row: unreadable, left_out, ..self }
+    }
+}
+
+fn refuse_links() -> Result<Vec<Link>, serde_json::Error> {
+    Err(serde_json::Error::custom("a link that can't be read"))
 }
 
 impl<T> Page<T> {
     /// Rows of which nothing is known but themselves.
     pub(super) fn part(rows: Vec<T>) -> Self {
-        Self { rows, total: None, has_next: false, has_links: false, unreadable_row: None, left_out: 0 }
+        Self {
+            rows,
+            total: None,
+            has_next: false,
+            has_links: false,
+            names: BTreeSet::new(),
+            unreadable_row: None,
+            left_out: 0,
+        }
+    }
+
+    /// The other list that its links name instead of the one that was asked for, both as [`list_name`] writes them. Links
+    /// of any other shape, or to lists of another kind, say nothing.
+    pub(super) fn names_another_than(&self, asked: &str) -> Option<&str> {
+        let kind = |name: &str| {
+            let (first, rest) = name.split_once('/')?;
+            Some((first.to_owned(), rest.rsplit_once('/')?.1.to_owned()))
+        };
+        let mut others = self.names.iter().filter(|name| *name != asked && kind(name) == kind(asked));
+        others.next().map(String::as_str)
     }
 }
 
-impl Page<serde_json::Value> {
-    pub(super) fn row_by_row<T: DeserializeOwned>(self) -> Page<T> {
-        let mut rows = Vec::with_capacity(self.rows.len());
-        let (mut unreadable_row, mut left_out) = (None, 0);
-        for (index, row) in self.rows.into_iter().enumerate() {
-            match serde_json::from_value(row) {
-                Ok(row) => rows.push(row),
-                Err(why) => {
-                    left_out += 1;
-                    unreadable_row.get_or_insert_with(|| format!("row {} of a page: {why}", index + 1));
-                }
-            }
-        }
-        let Self { total, has_next, has_links, .. } = self;
-        Page { rows, total, has_next, has_links, unreadable_row, left_out }
+/// The list of somebody or something that an address names, such as `users/5af9…/keys`, in lower case: an id is the same in
+/// both cases. `None` for any other address.
+pub(super) fn list_name(address: &str) -> Option<String> {
+    let path = address.split(['?', '#']).next()?;
+    let segments: Vec<_> = path.split('/').collect();
+    let is_list = |three: &&[&str]| {
+        matches!(three[0], "users") && three[2] == "keys"
+            || matches!(three[0], "orgs" | "groups") && three[2] == "users"
+    };
+    let three = segments.windows(3).rfind(is_list)?;
+    let id = percent_decode_str(three[1]).decode_utf8_lossy().to_lowercase();
+    Some(format!("{}/{id}/{}", three[0], three[2]))
+}
+
+/// The address that a document says it has, in either envelope.
+pub(super) fn own_link(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Linked<'a> {
+        links: Option<Rows<Link>>,
+        #[serde(borrow)]
+        content: Option<&'a RawValue>,
     }
+    let own = |links: Option<Rows<Link>>| {
+        let links = links.into_iter().flat_map(|links| links.read);
+        links.into_iter().find(|link| link.rel.as_deref() == Some("self"))
+    };
+    let outer: Linked<'_> = serde_json::from_slice(body).ok()?;
+    let inner = outer.content.and_then(|content| serde_json::from_str::<Linked<'_>>(content.get()).ok());
+    own(outer.links).or_else(|| own(inner?.links))?.href
 }
 
 /// A single thing, bare or in an envelope's `content`.
@@ -113,6 +253,9 @@ pub(super) fn single<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::
     #[derive(Deserialize)]
     struct Envelope<T> {
         content: T,
+    }
+    if let Some(why) = repeated_field(body) {
+        return Err(serde_json::Error::custom(why));
     }
     serde_json::from_slice(body)
         .or_else(|bare| serde_json::from_slice::<Envelope<T>>(body).map(|it| it.content).map_err(|_| bare))
@@ -127,25 +270,51 @@ pub(super) struct ErrorDocument {
     pub(super) status: Option<u16>,
 }
 
+/// The fields of an error document, each to be read alone, so that a strange one does not hide another.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ErrorFields<'a> {
+    #[serde(borrow)]
+    error_code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
 impl ErrorDocument {
-    /// Field by field, so that a strange one does not hide another.
     pub(super) fn read(body: &[u8]) -> Self {
-        let outer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-        let inner = outer.get("content").filter(|content| content.is_object());
-        let field = |name: &str| inner.and_then(|inner| inner.get(name)).or_else(|| outer.get(name));
-        let text = |name: &str| field(name).and_then(serde_json::Value::as_str).map(str::to_owned);
-        let error_code = text("errorCode");
-        let said = outer.get("status").or_else(|| field("error").filter(|_| error_code.is_some()));
-        let status = said
-            .filter(|said| !said.is_null())
-            .map(|said| said.as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(500));
-        Self { error_code, detail: text("detail"), status }
+        let outer: ErrorFields<'_> = serde_json::from_slice(body).unwrap_or_default();
+        let inner: ErrorFields<'_> =
+            outer.content.and_then(|content| serde_json::from_str(content.get()).ok()).unwrap_or_default();
+        let text = |field: Option<&RawValue>| serde_json::from_str::<String>(field?.get()).ok().map(bounded);
+        let error_code = text(inner.error_code.or(outer.error_code));
+        let error = inner.error.or(outer.error).filter(|_| error_code.is_some());
+        let status = outer.status.or(error).map(|status| serde_json::from_str(status.get()).unwrap_or(500));
+        Self { error_code, detail: text(inner.detail.or(outer.detail)), status }
     }
 
     /// Whether it says that something went wrong, whatever the status of the answer.
     pub(super) fn is_error(&self) -> bool {
         self.error_code.is_some() || self.status.is_some_and(|status| !(200..300).contains(&status))
     }
+}
+
+/// A text of the service, cut where it is longer than any that is meant to be read; a mark says so.
+fn bounded(mut text: String) -> String {
+    if text.len() > TEXT_LIMIT {
+        let length = text.len();
+        let end = (0..=TEXT_LIMIT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        let mark = format!("… [cut: {length} bytes]");
+        text.truncate(end);
+        text.push_str(&mark);
+        tracing::warn!("a text of {length} bytes was cut to {} KiB", TEXT_LIMIT >> 10);
+    }
+    text
 }
 
 /// A personal key; only `id` is always there.
@@ -184,7 +353,7 @@ impl Key {
         PersonalKey {
             id: self.id,
             suffix,
-            description: self.description.unwrap_or_default(),
+            description: self.description.map(bounded).unwrap_or_default(),
             enabled: self.enabled,
             created_at: self.created_at,
             last_used: self.last_used,
@@ -215,7 +384,7 @@ impl From<Account> for User {
     fn from(account: Account) -> Self {
         Self {
             id: hexadecimal_in_lower_case(account.id),
-            username: account.username,
+            username: account.username.map(bounded),
             origin: Origin::default(),
         }
     }

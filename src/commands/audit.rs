@@ -1,7 +1,7 @@
 //! `keysunset audit`: check what was asked, read all users into the journal, and report.
 
 use super::resume::{self, Begun};
-use super::{WholeRun, baseline, reported};
+use super::{WholeRun, baseline, half_upgraded, reported};
 use crate::cli;
 use crate::client::Client;
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
@@ -125,13 +125,16 @@ fn new_run(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy)
 /// The signal that ended it before all users were read, or what the store says.
 fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -> Result<(), Error> {
     store.check_in_place()?;
-    store.set_service_version(run, client.service_version())?;
+    store.set_service_version(run, client.service_version().as_deref())?;
     // A fixed clock says nothing about the deployment's.
     store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
     match end {
         End::Interrupted(signal) => Err(resume::interrupted(store, run, *signal, "interrupted")),
         End::Outage(why) => Err(resume::interrupted(store, run, Signal::Interrupt, &why.message)),
-        End::Complete | End::WriterStopped => Ok(store.finish(run, clock.now())?),
+        End::Complete | End::WriterStopped => {
+            half_upgraded::record(store, run)?;
+            Ok(store.finish(run, clock.now())?)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::{WholeRun, baseline, reported};
+use super::{WholeRun, baseline, half_upgraded, reported};
 use crate::cli;
 use crate::client::product;
 use crate::config::{ACTIVE_WITHIN, CUTOFF, ImportSettings};
@@ -44,7 +44,7 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
     let begin = move || Store::open_for_run(&path)?.begin(&new_run);
     let journal = signals.unless(begin).await??;
     let (run, handle) = (journal.run(), journal.handle());
-    let version = saved.service_version().map(str::to_owned);
+    let version = saved.service_version();
     let end = tokio::select! {
         biased;
         signal = signals.next() => Some(signal),
@@ -59,6 +59,7 @@ pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error
         );
     }
     store.set_service_version(run, version.as_deref())?;
+    half_upgraded::record(&store, run)?;
     store.finish(run, clock.now())?;
     let cut_short = (
         "interrupted while the reports were written; all answers were read, and are kept",

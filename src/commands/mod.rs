@@ -8,6 +8,7 @@ pub mod diff;
 pub mod doctor;
 pub mod explain;
 pub mod export;
+mod half_upgraded;
 pub mod history;
 pub mod import;
 pub mod man;

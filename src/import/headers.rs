@@ -10,6 +10,7 @@ pub(super) struct Headers {
     pub(super) date: Option<DateTime<Utc>>,
     /// `X-MongoDB-Service-Version`, whole.
     pub(super) version: Option<String>,
+    pub(super) content_type: Option<String>,
     /// Whether curl goes on from here, and writes no body: after a challenge, a redirect, or a proxy's consent.
     is_interim: bool,
     /// Whether it is a challenge that blames something else than the age of the nonce.
@@ -43,6 +44,7 @@ impl Headers {
         match (name, self.status) {
             ("date", _) => self.date = httpdate::parse_http_date(value).ok().map(DateTime::from),
             ("x-mongodb-service-version", _) => self.version = Some(value.to_owned()),
+            ("content-type", _) => self.content_type = Some(value.to_owned()),
             ("location", 300..=399) => self.is_interim = true,
             ("www-authenticate", 401) | ("proxy-authenticate", 407) => {
                 self.is_interim = true;

@@ -167,10 +167,10 @@ impl SavedAnswers {
         lists.map(|(source, outcome)| IncompleteList { source: source.clone(), outcome: outcome.clone() })
     }
 
-    /// The version that all saved headers say; `None` where there are none, or where they differ.
+    /// The versions that saved headers say, as those of an audit are written; `None` where there are none.
     #[must_use]
-    pub fn service_version(&self) -> Option<&str> {
-        self.versions.first().filter(|_| self.versions.len() == 1).map(String::as_str)
+    pub fn service_version(&self) -> Option<String> {
+        product::joined_versions(&self.versions)
     }
 
     /// The base paths of the API that the answers' links name. Several may be several ways to one deployment, or several

@@ -21,6 +21,8 @@ pub(super) struct SavedResponse {
     /// When the service answered.
     date: Option<DateTime<Utc>>,
     pub(super) version: Option<String>,
+    /// Declares the charset of the body.
+    content_type: Option<String>,
 }
 
 /// All answers. What was looked at once is what is read later, whatever becomes of the files meanwhile.
@@ -48,9 +50,9 @@ impl SavedResponses {
         SavedDocument { headers, body }: SavedDocument,
     ) -> io::Result<SavedResponse> {
         self.copy.write_all(body)?;
-        let (status, date, version) = match headers {
-            Some(headers) => (Some(headers.status), headers.date, headers.version),
-            None => (None, None, None),
+        let (status, date, version, content_type) = match headers {
+            Some(headers) => (Some(headers.status), headers.date, headers.version, headers.content_type),
+            None => (None, None, None, None),
         };
         let version = version.as_deref().and_then(product::version_in_header).map(str::to_owned);
         let response = SavedResponse {
@@ -60,6 +62,7 @@ impl SavedResponses {
             status,
             date,
             version,
+            content_type,
         };
         self.end += body.len() as u64;
         Ok(response)
@@ -96,7 +99,8 @@ impl SavedResponse {
     /// # Errors
     /// What it says if it is no page.
     pub(super) fn parse(&self, body: &[u8], product: Product) -> Result<SavedPage, Outcome> {
-        parse_saved(self.status, self.version.as_deref(), product, body)
+        let (version, content_type) = (self.version.as_deref(), self.content_type.as_deref());
+        parse_saved(self.status, version, content_type, product, body)
     }
 }
 

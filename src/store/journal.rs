@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::rows::{INSERT_KEY, insert_key};
+use super::rows::{INSERT_INCOMPLETE_LIST, INSERT_KEY, insert_key};
 use super::{Error, Store};
 use crate::model::{IncompleteList, Outcome, User, UserResult};
 
@@ -247,10 +247,7 @@ impl BatchWriter<'_> {
 
     fn record_list(&self, list: &IncompleteList) -> rusqlite::Result<()> {
         let Outcome { status, http_status, error_code, detail } = &list.outcome;
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO gaps (run, source, status, http_status, error_code, detail) VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO NOTHING",
-        )?;
+        let mut insert = self.transaction.prepare_cached(INSERT_INCOMPLETE_LIST)?;
         let source = &list.source;
         insert.execute(params![self.run, source, status.as_str(), http_status, error_code, detail]).map(drop)
     }

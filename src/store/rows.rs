@@ -74,6 +74,11 @@ pub(super) fn result_from(row: &Row) -> rusqlite::Result<(i64, UserResult)> {
     Ok((row.get("id")?, result))
 }
 
+/// A run, and the fields of an incomplete list.
+pub(super) const INSERT_INCOMPLETE_LIST: &str =
+    "INSERT INTO gaps (run, source, status, http_status, error_code, detail) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING";
+
 /// The columns of a key in the order of the table, for [`insert_key`] and [`key_from`]. By position, since looking up nine
 /// names a row is a twentieth of a report.
 pub(super) const INSERT_KEY: &str = "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, params};
 
-use super::rows::{invalid, time_at, user_from, word_at};
+use super::rows::{INSERT_INCOMPLETE_LIST, invalid, time_at, user_from, word_at};
 use super::{Error, Journal, Store};
-use crate::model::{Product, User};
+use crate::model::{IncompleteList, Outcome, Product, User};
 use crate::v1::RunSettings;
 
 /// Users of whom another try may find out more. A 401 without a code is the word of a proxy, not of the deployment.
@@ -183,6 +183,18 @@ impl Store {
         self.execute(
             "UPDATE runs SET clock_skew = coalesce(clock_skew, ?2) WHERE id = ?1",
             params![run, seconds],
+        )
+    }
+
+    /// Adds an incomplete list to a run whose journal is closed.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn add_incomplete_list(&self, run: &Run, list: &IncompleteList) -> Result<(), Error> {
+        let Outcome { status, http_status, error_code, detail } = &list.outcome;
+        self.execute(
+            INSERT_INCOMPLETE_LIST,
+            params![run.id, list.source, status.as_str(), http_status, error_code, detail],
         )
     }
 

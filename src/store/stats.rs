@@ -1,5 +1,7 @@
 //! How much of a run there is, counted by the database, and which runs left nothing unknown.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::Row;
 
@@ -34,6 +36,16 @@ impl Store {
             Ok(UserCounts { requested: number(row, 0)?, asked: number(row, 1)?, complete: number(row, 2)? })
         };
         Ok(self.first(&query, [run.id], counts)?.unwrap_or_default())
+    }
+
+    /// How the reading of users ended in a run, each status once.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn read_statuses(&self, run: &Run) -> Result<BTreeSet<ReadStatus>, Error> {
+        let query = "SELECT DISTINCT status FROM readings WHERE run = ? AND status IS NOT NULL";
+        let statuses = self.all(query, [run.id], |row| row.get::<_, String>(0))?;
+        Ok(statuses.iter().filter_map(|status| status.parse().ok()).collect())
     }
 
     /// How many keys were found in a run.

@@ -217,7 +217,7 @@ fn no_credential_or_half_of_one_ends_with_5_and_names_what_is_missing() {
 }
 
 #[test]
-fn refused_credentials_end_with_5_after_one_try() {
+fn refused_credentials_end_with_5_after_two_tries() {
     let sandbox = ops_manager(20);
     let (public, private) = sandbox.credential_for(0);
     let wrong = "00000000-0000-0000-0000-000000000000".to_owned();
@@ -230,8 +230,10 @@ fn refused_credentials_end_with_5_after_one_try() {
         let told = [tried.as_str(), "401", "help:"];
         audit_fails(&env, &sandbox.announcement().url, &["--users", "list.txt"], &told);
         let after = sandbox.counts();
-        assert_eq!(after.refused - before.refused, 1, "a locked account is worse than an error");
-        assert_eq!(after.exchanges - before.exchanges, 2);
+        // The second asks another path, since a proxy may refuse the first one alone.
+        let refused = after.refused - before.refused;
+        assert!((1..=2).contains(&refused), "{refused}: a locked account is worse than an error");
+        assert!(after.exchanges - before.exchanges <= 4);
     }
 }
 

@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod action;
+mod answers;
 #[cfg(unix)]
 mod apache;
 mod audit;

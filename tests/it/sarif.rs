@@ -149,7 +149,7 @@ fn a_location_is_the_line_that_names_the_user() {
     });
     let lists = [
         ("my lists/users.txt", format!("# who\n\n{}\n  \n# and\n{}\n", id(1), id(2)), [3, 6]),
-        ("users.csv", format!("team,user_id\n\"a\nb\",{}\nc,{}\n", id(1), id(2)), [2, 4]),
+        ("users.csv", format!("team,user_id\n\"a,b\",{}\n\nc,{}\n", id(1), id(2)), [2, 4]),
         ("users.json", json!([id(1), id(2)]).to_string(), [1, 1]),
     ];
     for (file, content, lines) in lists {

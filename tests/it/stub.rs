@@ -43,7 +43,7 @@ impl Asked {
 pub(crate) struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
     end: End,
 }
 
@@ -73,8 +73,12 @@ impl Reply {
     }
 
     pub(crate) fn text(status: u16, kind: &str, body: &str) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_owned(), end: End::Whole }
-            .header("Content-Type", kind)
+        Self { status, ..Self::bytes(kind, body.into()) }
+    }
+
+    /// An answer in any charset.
+    pub(crate) fn bytes(kind: &str, body: Vec<u8>) -> Self {
+        Self { status: 200, headers: Vec::new(), body, end: End::Whole }.header("Content-Type", kind)
     }
 
     /// Half an answer.
@@ -194,8 +198,9 @@ fn serve(
     let length = body.len() + usize::from(end == End::Cut);
     write!(
         stream,
-        "HTTP/1.1 {status} Whatever\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "HTTP/1.1 {status} Whatever\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
     )?;
+    stream.write_all(&body)?;
     stream.shutdown(std::net::Shutdown::Write)?;
     // The client closes first, so that no answer is lost to a reset.
     reader.read_to_end(&mut Vec::new()).map(drop)

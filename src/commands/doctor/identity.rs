@@ -187,8 +187,9 @@ async fn some_users(client: &Client, sources: &[CheckedSource]) -> Result<Result
 pub(super) fn version(client: &Client, removed: bool) -> StepResult {
     let product = client.product();
     let version = client.service_version();
-    let found = format!("{} {}", product.title(), version.unwrap_or("of a version that it does not tell"));
-    if removed || product::has_removed_personal_keys(product, version) {
+    let found =
+        format!("{} {}", product.title(), version.as_deref().unwrap_or("of a version that it does not tell"));
+    if removed || product::has_removed_personal_keys(product, version.as_deref()) {
         let found = format!("{found}, which has no personal keys any more");
         let advice = "nothing to audit: those that there were stopped to work with the removal";
         return Step::Version.warning(found, advice);

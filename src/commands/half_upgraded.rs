@@ -1,0 +1,45 @@
+//! Whether servers of two kinds answered in one run: some that still have personal keys, and some that no longer do. Then
+//! nobody's keys are known to be gone, and the run is incomplete.
+
+use std::collections::BTreeSet;
+
+use crate::client::product;
+use crate::model::{IncompleteList, Outcome, ReadStatus};
+use crate::store::{Error, Run, Store};
+
+/// Records that a run is of a half-upgraded deployment, if its own results or versions say so.
+///
+/// # Errors
+/// What the store says.
+pub(super) fn record(store: &Store, run: i64) -> Result<(), Error> {
+    let run = store.run(Some(run))?;
+    let statuses = store.read_statuses(&run)?;
+    match why(&run, &statuses) {
+        None => Ok(()),
+        Some(why) => {
+            let source = "half-upgraded deployment".to_owned();
+            let outcome = Outcome::unread(ReadStatus::Malformed, None, why);
+            store.add_incomplete_list(&run, &IncompleteList { source, outcome })
+        }
+    }
+}
+
+fn why(run: &Run, statuses: &BTreeSet<ReadStatus>) -> Option<String> {
+    let versions: Vec<_> = run.service_version.iter().flat_map(|versions| versions.split(", ")).collect();
+    let have_removed: BTreeSet<_> = versions
+        .iter()
+        .map(|version| product::has_removed_personal_keys(run.product, Some(version)))
+        .collect();
+    let is_mixed = [ReadStatus::Read, ReadStatus::Removed].iter().all(|status| statuses.contains(status));
+    if !is_mixed && have_removed.len() < 2 {
+        return None;
+    }
+    let answered = match versions.as_slice() {
+        [] => "servers of unknown versions".to_owned(),
+        [version] => format!("servers of version {version} and another that is not known"),
+        several => format!("servers of versions {}", several.join(" and ")),
+    };
+    Some(format!(
+        "{answered} answered, some with personal keys and some without: whose keys are gone is not known"
+    ))
+}

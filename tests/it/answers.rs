@@ -1,0 +1,204 @@
+//! An answer counts only if it is the documented one, for what was asked.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::stub::{Asked, Digest, Reply, Stub, env, id, key, list};
+use crate::support::Row;
+
+const VERSION: &str = "X-MongoDB-Service-Version";
+
+/// The user whose keys are asked for.
+fn asked_for(asked: &Asked) -> &str {
+    asked.path.split('/').nth(2).unwrap()
+}
+
+/// A list of keys whose link says whose they are.
+fn linked(user: &str, rows: &[Value]) -> Value {
+    let href = format!("http://om.example:8080/api/public/v1.0/users/{user}/keys?pageNum=1&itemsPerPage=500");
+    json!({"links": [{"rel": "self", "href": href}], "results": rows, "totalCount": rows.len()})
+}
+
+/// Audits so many users; the exit code, their rows and how many requests it took.
+fn audited(users: usize, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (i32, Vec<Row>, usize) {
+    let (stub, env) = (Stub::start(Digest::On, answer), env());
+    let list = (1..=users).map(id).collect::<Vec<_>>().join("\n");
+    env.put("users.txt", &list);
+    let ran = env.audit_at(&stub.url(), &["--users", "users.txt"]);
+    assert!(ran.code < 5, "{ran:?}");
+    (ran.code, env.rows(), stub.asked().len())
+}
+
+/// Holds that no answer with this body makes its user read.
+fn assert_not_read(status: u16, body: &str) {
+    let reply = body.to_owned();
+    let (code, rows, _) = audited(1, move |_| Reply::text(status, "application/json", &reply));
+    assert!([3, 4].contains(&code), "{status} {body}: {rows:?}");
+    assert!(rows.iter().all(|row| row["read_status"] != "read"), "{status} {body}: {rows:?}");
+}
+
+/// terriajs-server#353 and nginx#824: a shared cache serves an answer that was made for another request.
+#[test]
+fn an_answer_for_another_user_is_malformed_and_asked_once_again() {
+    let (code, rows, requests) = audited(2, |_| Reply::ok(&linked(&id(1).to_uppercase(), &[])));
+    assert_eq!(code, 3);
+    let statuses: Vec<_> =
+        rows.iter().map(|row| (row["read_status"].as_str(), row["attempts"].as_str())).collect();
+    assert_eq!(statuses, [("read", "1"), ("malformed", "2")], "{rows:?}");
+    assert!(rows[1]["reason"].contains(&id(1)), "{rows:?}");
+    assert_eq!(requests, 3);
+}
+
+#[test]
+fn a_user_whose_second_answer_is_the_right_one_is_read() {
+    let answers = AtomicUsize::new(0);
+    let (code, rows, _) = audited(1, move |asked| {
+        let user =
+            if answers.fetch_add(1, Ordering::Relaxed) == 0 { id(9) } else { asked_for(asked).to_owned() };
+        Reply::ok(&linked(&user, &[]))
+    });
+    assert_eq!((code, rows[0]["read_status"].as_str(), rows[0]["attempts"].as_str()), (0, "read", "2"));
+}
+
+#[test]
+fn a_redirect_to_another_users_list_is_no_read() {
+    let (code, rows, _) = audited(1, |asked| {
+        if asked_for(asked) == id(1) {
+            return Reply::redirect(302, &format!("/api/public/v1.0/users/{}/keys", id(2)));
+        }
+        Reply::ok(&list(&[]))
+    });
+    assert_eq!((code, rows[0]["read_status"].as_str()), (3, "malformed"), "{rows:?}");
+}
+
+#[test]
+fn a_deployment_that_never_asks_for_a_digest_ends_the_audit() {
+    let (stub, env) = (Stub::start(Digest::Off, |_| Reply::ok(&list(&[]))), env());
+    let users = (1..=100).map(id).collect::<Vec<_>>().join("\n");
+    env.put("users.txt", &users);
+    let ran = env.audit_at(&stub.url(), &["--users", "users.txt"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stderr.contains("does not authenticate"), "{ran:?}");
+    assert!(stub.asked().len() < 100);
+}
+
+/// kops#1982: two versions behind one name answer by turns.
+#[test]
+fn a_run_of_both_sides_of_version_5_is_of_a_half_upgraded_deployment() {
+    for keys in [Vec::new(), vec![key(1, "ci")]] {
+        let (stub, env) = (
+            Stub::start(Digest::On, move |asked| match asked_for(asked) == id(1) {
+                true => Reply::ok(&list(&[])).header(VERSION, "gitHash=a; versionString=4.4.12"),
+                false if asked_for(asked) == id(3) => {
+                    let rows: Vec<_> = keys
+                        .iter()
+                        .cloned()
+                        .map(|mut key| {
+                            key["userId"] = json!(id(3));
+                            key
+                        })
+                        .collect();
+                    Reply::ok(&list(&rows)).header(VERSION, "gitHash=a; versionString=4.4.12")
+                }
+                false => {
+                    Reply::error(404, "RESOURCE_NOT_FOUND").header(VERSION, "gitHash=b; versionString=5.0.2")
+                }
+            }),
+            env(),
+        );
+        env.put("users.txt", format!("{}\n{}\n{}\n", id(1), id(2), id(3)));
+        let ran = env.audit_at(&stub.url(), &["--users", "users.txt"]);
+        assert!([3, 4].contains(&ran.code), "{ran:?}");
+        assert!(ran.stdout.contains("half-upgraded deployment"), "{ran:?}");
+        let page = env.markdown();
+        assert!(
+            page.contains("half-upgraded deployment") && page.contains("4.4.12") && page.contains("5.0.2")
+        );
+    }
+}
+
+#[test]
+fn removal_is_judged_by_the_version_of_that_very_answer() {
+    let answers = AtomicUsize::new(0);
+    let (code, rows, _) = audited(5, move |_| {
+        let version = if answers.fetch_add(1, Ordering::Relaxed) == 0 { "5.0.0" } else { "4.4.12" };
+        Reply::error(404, "RESOURCE_NOT_FOUND")
+            .header(VERSION, &format!("gitHash=a; versionString={version}"))
+    });
+    assert_eq!(code, 3);
+    assert_eq!(rows.iter().filter(|row| row["read_status"] == "removed").count(), 1, "{rows:?}");
+}
+
+/// guzzle#310: JSON in ISO-8859-1, as its Content-Type says.
+#[test]
+fn a_body_is_decoded_by_its_charset() {
+    let row = key(1, "B?ro").to_string().replace(crate::stub::USER, &id(1));
+    let body = format!(r#"{{"links":[{{"rel":"self"}}],"results":[{row}],"totalCount":1}}"#);
+    let bytes: Vec<_> = body.bytes().map(|byte| if byte == b'?' { 0xfc } else { byte }).collect();
+    let (code, rows, _) =
+        audited(1, move |_| Reply::bytes("application/json;charset=ISO-8859-1", bytes.clone()));
+    assert_eq!((code, rows[0]["description"].as_str()), (1, "Büro"), "{rows:?}");
+}
+
+#[test]
+fn a_row_that_cannot_be_decoded_costs_no_other() {
+    let row = |number, description: &str| {
+        key(number, "?").to_string().replace(crate::stub::USER, &id(1)).replace('?', description)
+    };
+    let body = |bad: &str| {
+        let rows = [row(1, "ci"), row(2, bad), row(3, "batch")].join(",");
+        format!(r#"{{"links":[{{"rel":"self"}}],"results":[{rows}],"totalCount":3}}"#)
+    };
+    let latin_1 = body("~").bytes().map(|byte| if byte == b'~' { 0xfc } else { byte }).collect();
+    for body in [body(r"\ud800").into_bytes(), latin_1, body(r#"x","id":"b"#).into_bytes()] {
+        let (code, rows, _) = audited(1, move |_| Reply::bytes("application/json", body.clone()));
+        let keys = rows.iter().filter(|row| !row["key_id"].is_empty()).count();
+        assert_eq!((code, keys), (4, 2), "{rows:?}");
+        assert!(rows.iter().all(|row| row["read_status"] == "malformed"), "{rows:?}");
+    }
+}
+
+#[test]
+fn what_is_not_the_documented_list_is_no_read() {
+    let page = r#"{"links":[{"rel":"self"}],"results":[],"totalCount":0}"#;
+    for status in [201, 202, 203, 206, 226, 299] {
+        assert_not_read(status, page);
+    }
+    for body in [
+        r#"{"results":[]}"#,
+        r#"{"results":[],"links":[]}"#,
+        r#"{"results":[],"totalCount":0,"error":500}"#,
+        r#"{"results":[],"totalCount":0,"errorCode":"X"}"#,
+        r#"{"results":[],"totalCount":0,"error\u0043ode":"X"}"#,
+        r#"{"status":200,"content":[],"totalCount":0,"error":500}"#,
+        r#"{"status":200,"content":{"results":[],"totalCount":0,"error":500}}"#,
+        r#"{"status":206,"results":[],"totalCount":0}"#,
+        r#"{"results":[],"results":[],"totalCount":0}"#,
+        r#"{"results":[],"totalCount":0,"totalCount":0}"#,
+        r#"{"results":[],"totalCount":0,"x":{"y":1,"y":2}}"#,
+        r#"{"status":200,"content":{"results":[],"totalCount":0,"results":[{"id":"a"}]}}"#,
+        r#"{"results":[],"content":[{"id":"a"}],"totalCount":0}"#,
+        r#"{"status":200,"content":{"results":[],"totalCount":0},"totalCount":1}"#,
+    ] {
+        assert_not_read(200, body);
+    }
+}
+
+#[test]
+fn rows_of_rubbish_are_counted_and_a_long_text_is_cut_with_a_mark() {
+    let rubbish = vec!["1"; 200_000].join(",");
+    let body = format!(r#"{{"links":[{{"rel":"self"}}],"results":[{rubbish}],"totalCount":200000}}"#);
+    assert_not_read(200, &body);
+    let long = "x".repeat(100_000);
+    let row = key(1, &long).to_string().replace(crate::stub::USER, &id(1));
+    let body = format!(r#"{{"links":[{{"rel":"self"}}],"results":[{row}],"totalCount":1}}"#);
+    let (code, rows, _) = audited(1, move |_| Reply::text(200, "application/json", &body));
+    let description = rows[0]["description"].as_str();
+    assert_eq!(code, 1);
+    assert!(
+        description.len() < 4200 && description.ends_with("… [cut: 100000 bytes]"),
+        "{}",
+        description.len()
+    );
+}

@@ -230,10 +230,14 @@ fn a_clock_that_is_off_is_a_warning() {
     for (ahead, expected) in [(0, "ok"), (20, "ok"), (3600, "warning"), (-3600, "warning")] {
         let date = httpdate(NOW + ahead);
         // The clock is that of the first response, which asks for a digest.
-        let stub = Stub::start(Digest::Off, move |_| {
-            let challenge = r#"Digest realm="MMS Public API", nonce="n", algorithm=MD5, qop="auth""#;
-            let refusal = Reply::json(401, &json!({"error": 401, "reason": "Unauthorized"}));
-            refusal.header("WWW-Authenticate", challenge).header("Date", &date)
+        let stub = Stub::start(Digest::Off, move |asked| {
+            let reply = if asked.authorized {
+                Reply::ok(&list(&[]))
+            } else {
+                let challenge = r#"Digest realm="MMS Public API", nonce="bm9uY2Ugb2YgYSBzdHViLCAzMiBs+/==", algorithm=MD5, qop="auth""#;
+                Reply::json(401, &json!({"error": 401})).header("WWW-Authenticate", challenge)
+            };
+            reply.header("Date", &date)
         });
         let seen = seen(&env(), &stub.url(), &[]);
         assert_eq!(seen.status("clock"), expected, "{:?}", seen.ran);

@@ -1,11 +1,11 @@
 //! Answers of `GET /users/{id}/keys` that somebody saved to files, as users' results: the way for deployments that can't be
 //! reached from here, and for Atlas, where users each read their own keys.
 //!
-//! - A file holds one answer or several, each with its headers or without ([`documents`]); headers may be in a file of their
-//!   own beside it ([`files`]).
+//! - A file holds one answer or several, each with its headers or without (`documents`); headers may be in a file of their
+//!   own beside it (`files`).
 //! - An answer is its link's and its rows' user's, else that of the one id in the file's name. Where these contradict each
 //!   other, all who are named are left unread.
-//! - A user's pages are judged by what judges an audit's ([`responses`]). Keys of which nothing says which page they are make
+//! - A user's pages are judged by what judges an audit's (`responses`). Keys of which nothing says which page they are make
 //!   no list whole, and neither do answers that contradict each other.
 //! - Anything else is an incomplete list.
 //!

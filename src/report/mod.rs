@@ -3,13 +3,13 @@
 //!
 //! # How to add a format
 //!
-//! 1. A file of `formats/`, such as `formats/html.rs`: a type that implements [`Writer`], and a function `start` that makes it.
+//! 1. A file of `formats/`, such as `formats/html.rs`: a type that implements `Writer`, and a function `start` that makes it.
 //! 2. `formats/mod.rs`: `mod html;`, a variant of [`Format`], the name of its file and a line that starts it. The compiler
 //!    asks for the last two; `--format`, its help, the manifest and the checks before a run follow from the variant.
 //! 3. `FORMATS` in `tests/it/golden.rs`, which pins its bytes, and a section in `docs/reports.md`.
 //!
-//! A writer sees every row once and keeps nothing that grows with them: `top_n` keeps the worst, a [`SpillFile`] what has to
-//! wait for something that comes before it, a [`JsonArray`] goes out item by item. `record` has the fields that are promised
+//! A writer sees every row once and keeps nothing that grows with them: `top_n` keeps the worst, a `SpillFile` what has to
+//! wait for something that comes before it, a `JsonArray` goes out item by item. `record` has the fields that are promised
 //! outward: a column is one more field at its end. `wording` has the sentences, `location` the line of a file that a finding is
 //! shown at. What a format shows of a deployment besides its rows, it reads from the store of the [`RunContext`] when it begins.
 

@@ -5,7 +5,7 @@ use crate::report::Report;
 
 /// The exit code of a report. `more` are findings that are no keys, such as a waiver that matches nothing where that counts.
 #[must_use]
-pub fn exit(report: &Report, more: u64) -> Exit {
+pub(crate) fn exit(report: &Report, more: u64) -> Exit {
     match (
         report.total.findings + more > 0,
         report.has_complete_lists() && report.total.is_complete_or_waived(),
@@ -19,7 +19,7 @@ pub fn exit(report: &Report, more: u64) -> Exit {
 
 /// What `--exit-zero` does: findings and gaps no longer count, anything else still does.
 #[must_use]
-pub fn to_zero(exit: Exit) -> Exit {
+pub(crate) fn to_zero(exit: Exit) -> Exit {
     match exit {
         Exit::Clean | Exit::Findings | Exit::Incomplete | Exit::FindingsIncomplete => Exit::Clean,
         Exit::Usage

@@ -1,45 +1,46 @@
 //! keysunset finds every deprecated personal API key of a MongoDB Ops Manager, Cloud Manager or Atlas organization, proves
 //! which are still in use after the cutoff, and says how to move each to a programmatic API key.
 //!
-//! [`run`] hands what was typed to a command in [`commands`], which resolves its settings ([`cli`], [`config`],
-//! [`credentials`]) and wires the stages. A user's record passes them in one direction: [`sources`], [`client`],
-//! [`pipeline`], [`store`], [`policy`] with [`waivers`] and [`ratchet`], [`report`], [`gate`]; what was saved comes in by
-//! [`import`]. [`evidence`] proves a run afterwards, [`history`] compares runs. `tests/it/layers.rs` holds which module may
-//! use which; ARCHITECTURE.md is the map.
+//! [`run`] hands what was typed to a command in `commands`, which resolves its settings (`cli`, `config`, `credentials`)
+//! and wires the stages. A user's record passes them in one direction: [`sources`], [`client`], [`pipeline`], [`store`],
+//! [`policy`] with [`waivers`] and `ratchet`, [`report`], `gate`; what was saved comes in by [`import`]. [`evidence`] proves a
+//! run afterwards, `history` compares runs. `tests/it/layers.rs` holds which module may use which; ARCHITECTURE.md is the map.
 
 #[macro_use]
 mod named;
 
+mod cli;
+mod commands;
+mod config;
 mod console;
+mod credentials;
 mod digest;
+mod gate;
+mod history;
 mod input;
+mod ratchet;
+mod spreadsheet;
 
-pub mod cli;
 pub mod client;
-pub mod commands;
-pub mod config;
 pub mod context;
-pub mod credentials;
 pub mod evidence;
 pub mod exit;
-pub mod gate;
-pub mod history;
 pub mod import;
 pub mod model;
 pub mod pipeline;
 pub mod policy;
 pub mod printable;
 pub mod progress;
-pub mod ratchet;
 pub mod report;
 pub mod signals;
 pub mod sources;
-pub mod spreadsheet;
 pub mod store;
 pub mod v1;
 pub mod waivers;
 
-use cli::{Cli, Command};
+pub use cli::Cli;
+
+use cli::Command;
 use context::Context;
 use exit::{Error, Exit};
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::error::ContextValue;
 use clap::{CommandFactory as _, FromArgMatches as _};
-use keysunset::cli::Cli;
+use keysunset::Cli;
 use keysunset::context::color;
 use keysunset::exit::{Error, Exit};
 use keysunset::printable::for_terminal;

@@ -10,11 +10,11 @@ macro_rules! named {
 
         impl $Enum {
             /// Every variant, in the order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$Variant),+];
+            $vis const ALL: &'static [Self] = &[$(Self::$Variant),+];
 
             /// The name outside.
             #[must_use]
-            pub const fn as_str(self) -> &'static str {
+            $vis const fn as_str(self) -> &'static str {
                 match self { $(Self::$Variant => $name),+ }
             }
         }

@@ -13,7 +13,7 @@ use keysunset_sandbox::Options;
 
 /// `keysunset demo`
 #[derive(Args, Debug)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// How many users the sandbox has [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub users: Option<u64>,
@@ -24,7 +24,7 @@ pub struct Demo {
 
 /// `keysunset sandbox`
 #[derive(Args, Debug)]
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     /// What it serves.
     #[command(flatten)]
     pub options: Options,
@@ -32,7 +32,7 @@ pub struct Sandbox {
 
 /// `keysunset audit`
 #[derive(Args, Debug)]
-pub struct Audit {
+pub(crate) struct Audit {
     /// Go on with the newest run, if it was cut short, and read only what is missing
     #[arg(long)]
     pub resume: bool,
@@ -46,7 +46,7 @@ pub struct Audit {
 
 /// `keysunset doctor`
 #[derive(Args, Debug)]
-pub struct Doctor {
+pub(crate) struct Doctor {
     /// One JSON document in place of lines
     #[arg(long)]
     pub json: bool,
@@ -60,7 +60,7 @@ pub struct Doctor {
 
 /// `keysunset explain`
 #[derive(Args, Debug)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// The key's id, as in the column `key_id`
     #[arg(value_name = "KEY_ID")]
     pub key: String,
@@ -80,7 +80,7 @@ pub struct Explain {
 
 /// `keysunset merge`
 #[derive(Args, Debug)]
-pub struct Merge {
+pub(crate) struct Merge {
     /// The stores of several audits, or their folders
     #[arg(value_name = "STORE", required = true)]
     pub stores: Vec<PathBuf>,
@@ -91,7 +91,7 @@ pub struct Merge {
 
 /// `keysunset import`
 #[derive(Args, Debug)]
-pub struct Import {
+pub(crate) struct Import {
     /// Files with saved answers, and folders of them
     #[arg(value_name = "FILE|DIR", required = true)]
     pub inputs: Vec<PathBuf>,
@@ -111,7 +111,7 @@ pub struct Import {
 
 /// `keysunset report`
 #[derive(Args, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// The run's number [default: the newest]
     #[arg(long, value_name = "ID")]
     pub run: Option<i64>,
@@ -122,7 +122,7 @@ pub struct Report {
 
 /// `keysunset completions`
 #[derive(Args, Debug)]
-pub struct Completions {
+pub(crate) struct Completions {
     /// Which shell
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
@@ -130,7 +130,7 @@ pub struct Completions {
 
 /// `keysunset man`
 #[derive(Args, Debug)]
-pub struct Man {
+pub(crate) struct Man {
     /// Where the pages go; made where it is missing
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
@@ -138,7 +138,7 @@ pub struct Man {
 
 /// `keysunset export`
 #[derive(Args, Debug)]
-pub struct Export {
+pub(crate) struct Export {
     /// The run's number [default: the newest]
     #[arg(value_name = "RUN")]
     pub run: Option<i64>,
@@ -149,7 +149,7 @@ pub struct Export {
 
 /// `keysunset verify`
 #[derive(Args, Debug)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// Where the reports and their manifest are [default: reports]
     #[arg(value_name = "DIR", env = "OUT")]
     pub dir: Option<PathBuf>,
@@ -166,7 +166,7 @@ pub struct Verify {
 
 /// `keysunset history`
 #[derive(Args, Debug)]
-pub struct History {
+pub(crate) struct History {
     /// Only this one, by the name in its reports [default: every one in the store]
     #[arg(long, value_name = "NAME")]
     pub deployment: Option<String>,
@@ -183,7 +183,7 @@ pub struct History {
 
 /// `keysunset diff`
 #[derive(Args, Debug)]
-pub struct Diff {
+pub(crate) struct Diff {
     /// The earlier run's number [default: the last complete one before B]
     #[arg(value_name = "A")]
     pub before: Option<i64>,
@@ -203,7 +203,7 @@ pub struct Diff {
 
 /// `keysunset prune`
 #[derive(Args, Debug)]
-pub struct Prune {
+pub(crate) struct Prune {
     /// How many runs of each deployment stay: the newest
     #[arg(long, value_name = "N")]
     pub keep: NonZeroUsize,

@@ -9,15 +9,15 @@ use std::any::TypeId;
 
 use clap::{Arg, ArgAction, Parser, Subcommand};
 
-pub use commands::{
+pub(crate) use commands::{
     Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Man, Merge, Prune, Report,
     Sandbox, Verify,
 };
-pub use settings::{
-    AuditArgs, CredentialArgs, DeploymentArgs, FormArgs, OutputArgs, PaceArgs, PolicyArgs, ReportArgs,
-    ScopeArgs, StoreArgs,
+pub(crate) use settings::{
+    AuditArgs, CredentialArgs, DeploymentArgs, OutputArgs, PaceArgs, PolicyArgs, ReportArgs, ScopeArgs,
+    StoreArgs,
 };
-pub use values::url;
+pub(crate) use values::url;
 
 use self::examples::{
     AUDIT_EXAMPLES, COMPLETIONS_EXAMPLES, DIFF_EXAMPLES, DOCTOR_EXAMPLES, EXAMPLES, EXPLAIN_EXAMPLES,
@@ -35,11 +35,11 @@ use keysunset_sandbox as sandbox;
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 
     /// No progress and no summary: only reports, errors and the exit code
     #[arg(long, short, global = true)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 
     /// Tell what is going on, on stderr (-vv: every request, -vvv: all)
     #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
@@ -47,12 +47,12 @@ pub struct Cli {
 
     /// Print help
     #[arg(long, short, global = true, action = clap::ArgAction::HelpShort)]
-    pub help: Option<bool>,
+    pub(crate) help: Option<bool>,
 }
 
 /// The commands.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the whole audit against a sandbox started for it, and leave reports to look at
     Demo(Demo),
     /// Read every personal API key of a list of users, judge it, and write reports

@@ -19,7 +19,7 @@ use crate::report::Format;
 
 /// How to show what the store remembers of its runs.
 #[derive(Args, Debug)]
-pub struct FormArgs {
+pub(crate) struct FormArgs {
     /// What to show it as, on standard output [default: text]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub format: Option<PageFormat>,
@@ -31,14 +31,14 @@ pub struct FormArgs {
 impl FormArgs {
     /// The form that was asked for.
     #[must_use]
-    pub fn form(&self) -> PageFormat {
+    pub(crate) fn form(&self) -> PageFormat {
         self.format.unwrap_or(if self.json { PageFormat::Json } else { PageFormat::Text })
     }
 }
 
 /// Where runs are kept, for the commands that need nothing else of the reports' settings.
 #[derive(Args, Debug)]
-pub struct StoreArgs {
+pub(crate) struct StoreArgs {
     /// Where the evidence is kept [default: keysunset.db in --out]
     #[arg(long, value_name = "FILE", env, help_heading = "Output")]
     pub store: Option<PathBuf>,
@@ -52,7 +52,7 @@ pub struct StoreArgs {
 
 /// Which deployment to audit, whom of it, and how fast.
 #[derive(Args, Debug, Default)]
-pub struct AuditArgs {
+pub(crate) struct AuditArgs {
     /// Where it is.
     #[command(flatten, next_help_heading = "Deployment")]
     pub deployment: DeploymentArgs,
@@ -69,7 +69,7 @@ pub struct AuditArgs {
 
 /// How to judge a run, and what to write of it.
 #[derive(Args, Debug, Default)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// How to judge.
     #[command(flatten, next_help_heading = "Judgement")]
     pub policy: PolicyArgs,
@@ -84,7 +84,7 @@ pub struct ReportArgs {
 /// Where a deployment is, and what to trust on the way.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct DeploymentArgs {
+pub(crate) struct DeploymentArgs {
     /// The deployment: a host's root or a whole base path
     // As text, since clap repeats a value that it can't parse, and people put passwords there.
     #[arg(long, value_name = "URL", env)]
@@ -109,7 +109,7 @@ pub struct DeploymentArgs {
 /// Where credentials are, besides the environment.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct CredentialArgs {
+pub(crate) struct CredentialArgs {
     /// Users and their own credentials: TOML or CSV, readable by nobody else
     #[arg(long, value_name = "FILE", env)]
     pub credentials: Option<PathBuf>,
@@ -121,7 +121,7 @@ pub struct CredentialArgs {
 /// Whose keys to audit.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct ScopeArgs {
+pub(crate) struct ScopeArgs {
     /// Users from a file: text, CSV or JSON; - is standard input (repeatable, like all of these)
     #[arg(long, value_name = "FILE|-")]
     #[serde(deserialize_with = "one_or_more")]
@@ -146,7 +146,7 @@ pub struct ScopeArgs {
 /// How many requests at once, how fast, and how patiently.
 #[derive(Args, Deserialize, Debug, Clone, Copy, Default)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct PaceArgs {
+pub(crate) struct PaceArgs {
     /// Requests in flight [default: 16]
     #[arg(long, value_name = "N", env, value_parser = concurrency)]
     #[serde(deserialize_with = "concurrency_of")]
@@ -172,7 +172,7 @@ pub struct PaceArgs {
 /// What a key is worth, and what fails a run.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct PolicyArgs {
+pub(crate) struct PolicyArgs {
     /// A use at or after it counts: a day or a time [default: 2021-03-01]
     #[arg(long, value_name = "DATE", env, value_parser = instant)]
     #[serde(deserialize_with = "instant_of")]
@@ -203,7 +203,7 @@ pub struct PolicyArgs {
 /// Which files to write, and where.
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct OutputArgs {
+pub(crate) struct OutputArgs {
     /// Where the reports go [default: reports]
     #[arg(short, long, value_name = "DIR", env)]
     pub out: Option<PathBuf>,

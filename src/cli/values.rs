@@ -20,7 +20,7 @@ pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 ///
 /// # Errors
 /// What is wrong with it, without repeating it.
-pub fn url(text: &str) -> Result<Url, String> {
+pub(crate) fn url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|why| format!("{why}; write it like https://om.example:8080"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err("write it like https://om.example:8080".to_owned());

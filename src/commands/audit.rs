@@ -20,7 +20,7 @@ use crate::v1::{RequestSettings, RunSettings};
 ///
 /// # Errors
 /// What is missing on the command line, and those of `audit`.
-pub async fn run(args: cli::Audit, context: &Context<'_>) -> Result<Exit, Error> {
+pub(crate) async fn run(args: cli::Audit, context: &Context<'_>) -> Result<Exit, Error> {
     let file = SettingsFile::read(args.report.config.as_deref(), context.env)?;
     let settings = AuditSettings::resolve(args.audit, file.audit, file.origin, Scope::Required, context)?;
     let report = ReportSettings {

@@ -10,7 +10,7 @@ use crate::exit::{Error, Exit};
 ///
 /// # Errors
 /// A standard output that can't be written.
-pub fn run(args: &cli::Completions) -> Result<Exit, Error> {
+pub(crate) fn run(args: &cli::Completions) -> Result<Exit, Error> {
     // By way of memory: written straight to a pipe that somebody closed, it would panic.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "keysunset", &mut script);

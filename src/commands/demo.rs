@@ -26,7 +26,7 @@ const OUT: &str = "demo-reports";
 ///
 /// # Errors
 /// A folder with reports of another deployment, and those of the audit.
-pub async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> {
+pub(crate) async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> {
     let output = OutputArgs { out: Some(args.out.unwrap_or_else(|| OUT.into())), ..OutputArgs::default() };
     let report = ReportSettings::with_defaults(ReportArgs { output, ..ReportArgs::default() }, &|_| None);
     check_folder(&report)?;

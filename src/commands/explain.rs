@@ -24,7 +24,7 @@ const TO_PASTE: Days = Days::new(90);
 ///
 /// # Errors
 /// No store, no such key in it, or waivers that can't be used.
-pub fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
     let cli::Explain { key, cutoff, active_within, waivers, store } = args;
     let policy = PolicyArgs { cutoff, active_within, waivers, ..PolicyArgs::default() };
     let settings = &ReportSettings::for_store(store, policy, context.env)?;

@@ -13,7 +13,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// No store, no such run, or a standard output that can't be written.
-pub fn run(args: cli::Export, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: cli::Export, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::for_store(args.store, PolicyArgs::default(), context.env)?;
     let store = Store::open(&settings.store)?;
     let run = store.run(args.run)?;

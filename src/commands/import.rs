@@ -27,7 +27,7 @@ const NAMED_FILES: usize = 20;
 ///
 /// # Errors
 /// Inputs that aren't there, answers of nobody at all, what can't be written, or the signal that ended it.
-pub async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error> {
+pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error> {
     let clock = context.clock;
     let import = ImportSettings::resolve(args, context.env)?;
     let waivers = super::waivers(&import.report, clock)?;

@@ -21,7 +21,7 @@ const SECTIONS: [(&str, &str); 2] = [("Examples:", "EXAMPLES"), ("Exit codes:", 
 ///
 /// # Errors
 /// A folder or a page that can't be written.
-pub fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {
     let dir = &args.dir;
     std::fs::create_dir_all(dir).map_err(|why| not_written(dir, &why))?;
     // The day of the packager's clock, never ours: the same program makes the same pages.

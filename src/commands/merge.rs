@@ -15,7 +15,7 @@ use crate::store::{Run, Store};
 ///
 /// # Errors
 /// A store that can't be used, two runs of one deployment, or a report that can't be written.
-pub fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(args.report, context.env)?;
     let waivers = waivers(&settings, context.clock)?;
     let mut opened = Vec::new();

@@ -1,24 +1,24 @@
 //! One file a command. Each calls the stages in order; nobody else knows them all.
 
-pub mod audit;
+pub(crate) mod audit;
 mod baseline;
-pub mod completions;
-pub mod demo;
-pub mod diff;
-pub mod doctor;
-pub mod explain;
-pub mod export;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod export;
 mod half_upgraded;
-pub mod history;
-pub mod import;
-pub mod man;
+pub(crate) mod history;
+pub(crate) mod import;
+pub(crate) mod man;
 mod manifest;
-pub mod merge;
-pub mod prune;
-pub mod report;
+pub(crate) mod merge;
+pub(crate) mod prune;
+pub(crate) mod report;
 mod resume;
-pub mod sandbox;
-pub mod verify;
+pub(crate) mod sandbox;
+pub(crate) mod verify;
 
 use crate::config::ReportSettings;
 use crate::console::{print, warn};

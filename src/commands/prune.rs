@@ -19,7 +19,7 @@ use crate::store::{self, Removed, Run, Store};
 ///
 /// # Errors
 /// No store, an audit going on in it, or a store that can't be written.
-pub fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     let cli::Prune { keep, dry_run, store } = args;
     let settings = ReportSettings::for_store(store, PolicyArgs::default(), context.env)?;
     let path = settings.store.as_path();

@@ -11,7 +11,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// Waivers that can't be used, no store, no such run, or a report that can't be written.
-pub fn run(args: cli::Report, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: cli::Report, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(args.report, context.env)?;
     let waivers = super::waivers(&settings, context.clock)?;
     let store = Store::open(&settings.store)?;

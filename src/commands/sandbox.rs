@@ -11,7 +11,7 @@ use keysunset_sandbox::{Options, Sandbox};
 ///
 /// # Errors
 /// An address that can't be listened on, or a world that can't be read.
-pub async fn run(args: cli::Sandbox, context: &Context<'_>) -> Result<Exit, Error> {
+pub(crate) async fn run(args: cli::Sandbox, context: &Context<'_>) -> Result<Exit, Error> {
     let clock = args.options.clock.or(context.clock.fixed());
     let sandbox = Sandbox::start(Options { clock, ..args.options }).map_err(Error::input)?;
     let announcement = serde_json::to_string(sandbox.announcement()).map_err(Error::bug)?;

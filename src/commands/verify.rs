@@ -16,7 +16,7 @@ use crate::exit::{Error, Exit};
 ///
 /// # Errors
 /// No manifest, or a standard output that can't be written.
-pub fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
     let output = OutputArgs { out: args.dir, ..OutputArgs::default() };
     let report = ReportArgs { output, config: args.config, ..ReportArgs::default() };
     let settings = ReportSettings::resolve(report, context.env)?;

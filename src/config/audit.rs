@@ -14,7 +14,7 @@ use crate::exit::Error;
 use crate::sources::Source;
 
 /// What holds for an audit.
-pub struct AuditSettings {
+pub(crate) struct AuditSettings {
     /// What the reports call the deployment.
     pub name: String,
     /// What they say about where it is.
@@ -29,7 +29,7 @@ pub struct AuditSettings {
 
 /// Whether a command has to know whom to audit.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// An audit.
     Required,
     /// What looks whether an audit would do.
@@ -41,7 +41,7 @@ impl AuditSettings {
     ///
     /// # Errors
     /// What is missing on the command line (usage), or what can't be used of the rest (bad input).
-    pub fn resolve(
+    pub(crate) fn resolve(
         typed: AuditArgs,
         file: AuditArgs,
         origin: FileOrigin,
@@ -101,7 +101,7 @@ impl AuditSettings {
 
     /// Whether what is read passes the network in the clear: plain http to another host than this one.
     #[must_use]
-    pub fn is_in_the_clear(&self) -> bool {
+    pub(crate) fn is_in_the_clear(&self) -> bool {
         self.connection.url.scheme() == "http" && !is_loopback(&self.connection.url)
     }
 

@@ -29,7 +29,7 @@ const NOT_IN_CI: [&str; 8] = [
 
 /// Who chose a file of settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FileOrigin {
+pub(crate) enum FileOrigin {
     /// The caller, with `--config`.
     #[default]
     Named,
@@ -39,7 +39,7 @@ pub enum FileOrigin {
 
 /// What a file of settings says: the layer below flags and environment, and apart from them until it is merged.
 #[derive(Default)]
-pub struct SettingsFile {
+pub(crate) struct SettingsFile {
     /// What to audit.
     pub audit: AuditArgs,
     /// What to report.
@@ -54,7 +54,7 @@ impl SettingsFile {
     /// # Errors
     /// A file that can't be read, is no TOML, or holds what is no setting or no value of one; where `CI` is set, also a file
     /// that was not named and that says where credentials go or what is run.
-    pub fn read(path: Option<&Path>, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn read(path: Option<&Path>, env: &Env) -> Result<Self, Error> {
         let origin = if path.is_some() { FileOrigin::Named } else { FileOrigin::WorkingFolder };
         let path = path.unwrap_or(Path::new(NAME));
         if origin == FileOrigin::WorkingFolder && !path.exists() {

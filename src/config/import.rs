@@ -11,7 +11,7 @@ use crate::exit::Error;
 use crate::model::Product;
 
 /// What holds for an import.
-pub struct ImportSettings {
+pub(crate) struct ImportSettings {
     /// Files and folders.
     pub inputs: Vec<PathBuf>,
     /// Where the deployment is; `None`: as the answers say.
@@ -29,7 +29,7 @@ impl ImportSettings {
     ///
     /// # Errors
     /// A URL that can't be used (usage), or what can't be used of the file (bad input).
-    pub fn resolve(typed: cli::Import, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn resolve(typed: cli::Import, env: &Env) -> Result<Self, Error> {
         let SettingsFile { audit, report, origin: _ } =
             SettingsFile::read(typed.report.config.as_deref(), env)?;
         let file = audit.deployment;

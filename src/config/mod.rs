@@ -14,28 +14,28 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use url::Url;
 
-pub use audit::{AuditSettings, Scope};
-pub use file::{FileOrigin, SettingsFile};
-pub use import::ImportSettings;
-pub use report::ReportSettings;
+pub(crate) use audit::{AuditSettings, Scope};
+pub(crate) use file::{FileOrigin, SettingsFile};
+pub(crate) use import::ImportSettings;
+pub(crate) use report::ReportSettings;
 
 use crate::cli;
 use crate::exit::Error;
 
 /// 2021-03-01T00:00:00Z, when Atlas stopped taking personal keys.
-pub const CUTOFF: DateTime<Utc> = DateTime::from_timestamp(1_614_556_800, 0).expect("a time");
+pub(crate) const CUTOFF: DateTime<Utc> = DateTime::from_timestamp(1_614_556_800, 0).expect("a time");
 /// Days.
-pub const ACTIVE_WITHIN: u32 = 90;
+pub(crate) const ACTIVE_WITHIN: u32 = 90;
 /// Requests in flight.
-pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
+pub(crate) const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 /// For one request.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 /// Of one request, before its user counts as not read.
-pub const RETRIES: u32 = 4;
+pub(crate) const RETRIES: u32 = 4;
 /// How long a deployment may be down in mid-run, unless the settings say otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// The evidence in `--out`.
-pub const STORE: &str = "keysunset.db";
+pub(crate) const STORE: &str = "keysunset.db";
 
 /// A URL as it was typed. One with credentials in it is not taken, lest they end up in every report.
 fn typed_url(text: &str) -> Result<Url, Error> {

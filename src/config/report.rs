@@ -14,7 +14,7 @@ use crate::report::{Format, Output};
 const OUT: &str = "reports";
 
 /// What holds for a report: how to judge, and what to write.
-pub struct ReportSettings {
+pub(crate) struct ReportSettings {
     /// `None`: the run's own, or the default.
     pub cutoff: Option<DateTime<Utc>>,
     /// In days; `None` likewise.
@@ -44,7 +44,7 @@ impl ReportSettings {
     ///
     /// # Errors
     /// What can't be used of the file.
-    pub fn resolve(typed: ReportArgs, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn resolve(typed: ReportArgs, env: &Env) -> Result<Self, Error> {
         let file = SettingsFile::read(typed.config.as_deref(), env)?;
         Ok(Self::with_defaults(typed.with_fallback(file.report), env))
     }
@@ -53,7 +53,7 @@ impl ReportSettings {
     ///
     /// # Errors
     /// What can't be used of the file.
-    pub fn for_store(typed: StoreArgs, policy: PolicyArgs, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn for_store(typed: StoreArgs, policy: PolicyArgs, env: &Env) -> Result<Self, Error> {
         let StoreArgs { store, out, config } = typed;
         let output = OutputArgs { out, store, ..OutputArgs::default() };
         Self::resolve(ReportArgs { policy, output, config }, env)
@@ -61,7 +61,7 @@ impl ReportSettings {
 
     /// What was set, and the defaults where nothing was.
     #[must_use]
-    pub fn with_defaults(set: ReportArgs, env: &Env) -> Self {
+    pub(crate) fn with_defaults(set: ReportArgs, env: &Env) -> Self {
         let ReportArgs { policy, output, config: _ } = set;
         let out = output.out.unwrap_or_else(|| PathBuf::from(OUT));
         let mut formats = output.format;

@@ -30,7 +30,7 @@ use std::path::Path;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-pub use profile::{DeploymentHints, Profile, deployment};
+pub(crate) use profile::{Profile, deployment};
 
 use crate::client::{Credential, Credentials};
 use crate::context::Context;
@@ -38,7 +38,7 @@ use crate::exit::Error;
 
 /// Whether a file of credentials may have commands run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Commands {
+pub(crate) enum Commands {
     /// The caller named the file, or the file of settings that names it.
     Allowed,
     /// A `keysunset.toml` that nobody named gives its name: both may come from somebody else.
@@ -49,7 +49,7 @@ pub enum Commands {
 ///
 /// # Errors
 /// Half a credential, a file that can't be used, or nothing at all: then with all that was tried.
-pub fn find(
+pub(crate) fn find(
     file: Option<(&Path, Commands)>,
     profile: Option<&Profile>,
     context: &Context,

@@ -25,7 +25,7 @@ enum VendorTool {
 }
 
 /// One profile of one file.
-pub struct Profile {
+pub(crate) struct Profile {
     tool: VendorTool,
     name: String,
     path: PathBuf,
@@ -46,7 +46,7 @@ struct ToolSettings {
 
 /// What a profile or the tools' variables say about the deployment: the layer below `keysunset.toml`.
 #[derive(Default)]
-pub struct DeploymentHints {
+pub(crate) struct DeploymentHints {
     /// Where it is; an error where what is given is no URL, which only matters if it is needed.
     pub url: Option<Result<Url, Error>>,
     /// Which organization to audit.
@@ -59,7 +59,7 @@ pub struct DeploymentHints {
 impl DeploymentHints {
     /// Which product, certificates and trust it has, if `url` is no other deployment than the one it names.
     #[must_use]
-    pub fn at(&self, url: &Url) -> (Option<Product>, Option<&Path>, bool) {
+    pub(crate) fn at(&self, url: &Url) -> (Option<Product>, Option<&Path>, bool) {
         match &self.url {
             Some(Ok(own)) if own.origin() != url.origin() => (None, None, false),
             Some(_) | None => (self.product, self.ca_cert.as_deref(), self.skip_verify),
@@ -69,7 +69,7 @@ impl DeploymentHints {
 
 /// What the profile says, and above it the variables of its tool; without a profile those of either tool.
 #[must_use]
-pub fn deployment(profile: Option<&Profile>, env: &Env) -> DeploymentHints {
+pub(crate) fn deployment(profile: Option<&Profile>, env: &Env) -> DeploymentHints {
     if let Some(profile) = profile {
         let settings = ToolSettings::from_env(profile.tool, env).with_fallback(&profile.settings);
         return settings.deployment(profile.tool, true);
@@ -171,7 +171,7 @@ impl Profile {
     ///
     /// # Errors
     /// There is none: with those that there are, or where was looked. Or a file that is no TOML.
-    pub fn find(name: &str, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn find(name: &str, env: &Env) -> Result<Self, Error> {
         let places = places(env);
         let mut known = Vec::new();
         for (tool, path) in &places {

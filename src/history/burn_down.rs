@@ -15,7 +15,7 @@ const COUNTED: usize = 60;
 /// What a template needs to draw it: three lists of the same length, oldest first, one place a day with a complete run: of
 /// several the last, as in the forecast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BurnDown {
+pub(crate) struct BurnDown {
     /// The numbers of the runs.
     pub runs: Vec<i64>,
     /// The days on which they started, no two the same. No foreign text: digits and `-`.
@@ -35,7 +35,7 @@ pub struct BurnDown {
 impl BurnDown {
     /// From the runs of one deployment, oldest first. The last one says which users it is of.
     #[must_use]
-    pub fn new(summaries: &[RunSummary]) -> Self {
+    pub(crate) fn new(summaries: &[RunSummary]) -> Self {
         let by_day = comparable(summaries);
         let shown = &by_day[by_day.len().saturating_sub(SHOWN)..];
         let newest = newest(summaries);
@@ -58,7 +58,7 @@ impl BurnDown {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn burn_down(store: &Store, run: &Run, cutoff: DateTime<Utc>) -> Result<BurnDown, Error> {
+pub(crate) fn burn_down(store: &Store, run: &Run, cutoff: DateTime<Utc>) -> Result<BurnDown, Error> {
     let runs = store.runs()?.into_iter();
     let up_to = runs.filter(|it| it.deployment == run.deployment && it.id <= run.id);
     let newest = up_to.take(COUNTED).map(|it| RunSummary::new(store, it, Some(cutoff)));

@@ -11,7 +11,7 @@ use crate::model::{PersonalKey, ReadStatus, User, UserResult, rfc3339};
 
 named! {
     /// What became of a user or a key, in the order of a page. The names are those of a program's fields.
-    pub enum ChangeKind {
+    pub(crate) enum ChangeKind {
         /// Users who could be read, and no longer can
         BecameUnreadable = "users_became_unreadable",
         /// Users who could not be read, and now can
@@ -48,7 +48,7 @@ named! {
 impl ChangeKind {
     /// Whether it is about a user, and not about a key.
     #[must_use]
-    pub fn is_of_user(self) -> bool {
+    pub(crate) fn is_of_user(self) -> bool {
         match self {
             Self::BecameUnreadable
             | Self::BecameReadable
@@ -70,7 +70,7 @@ impl ChangeKind {
 }
 
 /// The two runs that are compared.
-pub struct RunPair {
+pub(crate) struct RunPair {
     /// The earlier one.
     pub before: RunSummary,
     /// The later one.
@@ -79,7 +79,7 @@ pub struct RunPair {
 
 /// One user or key that changed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change<'a> {
+pub(crate) struct Change<'a> {
     /// What became of it.
     pub kind: ChangeKind,
     /// The user, or the key's owner: as the later run has him, or else the earlier.
@@ -98,7 +98,7 @@ pub struct Change<'a> {
 
 /// A key as the runs saw it; at least one did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyVersions<'a> {
+pub(crate) struct KeyVersions<'a> {
     /// In the earlier run.
     pub before: Option<&'a PersonalKey>,
     /// In the later run.
@@ -108,13 +108,13 @@ pub struct KeyVersions<'a> {
 impl<'a> KeyVersions<'a> {
     /// As it was seen last.
     #[must_use]
-    pub fn newest(&self) -> Option<&'a PersonalKey> {
+    pub(crate) fn newest(&self) -> Option<&'a PersonalKey> {
         self.after.or(self.before)
     }
 
     /// Whether an audit used it, and thereby moved its use.
     #[must_use]
-    pub fn is_auditing(&self) -> bool {
+    pub(crate) fn is_auditing(&self) -> bool {
         [self.before, self.after].into_iter().flatten().any(|key| key.auditing)
     }
 }
@@ -122,13 +122,13 @@ impl<'a> KeyVersions<'a> {
 impl RunPair {
     /// Whether both asked for the same users.
     #[must_use]
-    pub fn asks_the_same(&self) -> bool {
+    pub(crate) fn asks_the_same(&self) -> bool {
         self.before.run.asks_as(&self.after.run)
     }
 
     /// What has to be known to read the rest, in sentences.
     #[must_use]
-    pub fn caveats(&self) -> Vec<String> {
+    pub(crate) fn caveats(&self) -> Vec<String> {
         let (before, after) = (&self.before, &self.after);
         let mut caveats = Vec::new();
         for summary in [before, after] {
@@ -153,7 +153,7 @@ impl RunPair {
 
     /// What changed with one user, himself first, then his keys by id: his result in the earlier run and in the later one.
     #[must_use]
-    pub fn changes<'a>(
+    pub(crate) fn changes<'a>(
         &self,
         before: Option<&'a UserResult>,
         after: Option<&'a UserResult>,

@@ -16,7 +16,7 @@ const DAY: i128 = 86_400;
 
 /// When no key is left, if it goes on like this.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Forecast {
+pub(crate) enum Forecast {
     /// At this day, 00:00 UTC, at the latest.
     Day(NaiveDate, Slope),
     /// The last complete run found none.
@@ -34,7 +34,7 @@ pub enum Forecast {
 
 /// How fast keys get fewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slope {
+pub(crate) struct Slope {
     /// The runs it was taken of, oldest first.
     pub runs: Vec<i64>,
     /// Keys of the last of them.
@@ -54,7 +54,7 @@ impl Slope {
 
     /// Keys fewer in a week, to a tenth.
     #[must_use]
-    pub fn a_week(&self) -> f64 {
+    pub(crate) fn a_week(&self) -> f64 {
         let tenths = i32::try_from(self.tenths_in(7)).unwrap_or(i32::MAX);
         f64::from(tenths) / 10.0
     }
@@ -95,7 +95,7 @@ impl fmt::Display for Forecast {
 ///
 /// A straight line is laid through them by least squares; its slope, from the keys of the newest on, leads to zero.
 #[must_use]
-pub fn forecast(summaries: &[RunSummary]) -> Forecast {
+pub(crate) fn forecast(summaries: &[RunSummary]) -> Forecast {
     let mut complete = comparable(summaries);
     let Some(newest) = complete.last().copied() else {
         return Forecast::None("there is no complete run".to_owned());

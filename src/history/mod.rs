@@ -1,24 +1,24 @@
 //! The memory between runs: what came of each, where that leads, what changed from one to another, and which may be deleted.
 //! Computed here; `commands` shows it.
 
-pub mod burn_down;
-pub mod diff;
-pub mod forecast;
+pub(crate) mod burn_down;
+pub(crate) mod diff;
+pub(crate) mod forecast;
 mod retention;
 mod sparkline;
 mod summary;
 mod usage;
 
-pub use burn_down::{BurnDown, burn_down};
-pub use forecast::{Forecast, forecast};
-pub use retention::prunable;
-pub use sparkline::sparkline;
-pub use summary::{RunStats, RunSummary, summaries};
-pub use usage::Usage;
+pub(crate) use burn_down::{BurnDown, burn_down};
+pub(crate) use forecast::{Forecast, forecast};
+pub(crate) use retention::prunable;
+pub(crate) use sparkline::sparkline;
+pub(crate) use summary::{RunStats, RunSummary, summaries};
+pub(crate) use usage::Usage;
 
 named! {
     /// What the memory is shown as.
-    pub enum PageFormat {
+    pub(crate) enum PageFormat {
         /// For a terminal
         Text = "text",
         /// For programs (docs/history.md has the fields)

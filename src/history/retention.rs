@@ -13,7 +13,7 @@ use crate::store::{Error, Run, Store};
 ///
 /// # Errors
 /// What SQLite says.
-pub fn prunable(store: &Store, keep: NonZeroUsize) -> Result<Vec<Run>, Error> {
+pub(crate) fn prunable(store: &Store, keep: NonZeroUsize) -> Result<Vec<Run>, Error> {
     let mut newer: BTreeMap<String, usize> = BTreeMap::new();
     let (mut listed, mut complete) = (BTreeSet::new(), BTreeSet::new());
     let mut prunable = Vec::new();

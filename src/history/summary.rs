@@ -9,7 +9,7 @@ use crate::store::{Error, Run, Store};
 
 /// A run, and what came of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RunSummary {
+pub(crate) struct RunSummary {
     /// What was asked.
     pub run: Run,
     /// The cutoff by which uses were counted.
@@ -23,7 +23,7 @@ pub struct RunSummary {
 
 /// The numbers of a run, as far as it came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunStats {
+pub(crate) struct RunStats {
     /// Everybody who was to be read.
     pub users: u64,
     /// Users of whom something is unknown, those among them who were never asked for.
@@ -45,7 +45,7 @@ impl RunSummary {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn new(store: &Store, run: Run, cutoff: Option<DateTime<Utc>>) -> Result<Self, Error> {
+    pub(crate) fn new(store: &Store, run: Run, cutoff: Option<DateTime<Utc>>) -> Result<Self, Error> {
         let cutoff = cutoff.unwrap_or(run.settings.cutoff);
         let stats = RunStats::new(store, &run, cutoff)?;
         Ok(Self { run, cutoff, stats, change: None })
@@ -53,25 +53,25 @@ impl RunSummary {
 
     /// Whether nothing is known to be missing, apart from users who could not be read.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.run.finished_at.is_some() && self.stats.incomplete_lists == 0
     }
 
     /// Whether nobody can have been missed. A run of nobody proves nothing.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.is_whole() && self.stats.unread == 0 && self.stats.users > 0
     }
 
     /// When it started, in UTC.
     #[must_use]
-    pub fn day(&self) -> NaiveDate {
+    pub(crate) fn day(&self) -> NaiveDate {
         self.run.started_at.date_naive()
     }
 
     /// What is missing, in a few words; `None` where nothing is.
     #[must_use]
-    pub fn missing(&self) -> Option<String> {
+    pub(crate) fn missing(&self) -> Option<String> {
         let RunStats { users, unread, incomplete_lists, .. } = self.stats;
         let mut what = Vec::new();
         if self.run.finished_at.is_none() {
@@ -122,7 +122,7 @@ pub(super) fn counted(number: u64, what: &str) -> String {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn summaries(
+pub(crate) fn summaries(
     store: &Store,
     deployment: &str,
     cutoff: Option<DateTime<Utc>>,

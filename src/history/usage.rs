@@ -9,7 +9,7 @@ use crate::model::{PersonalKey, rfc3339};
 
 /// A key's use between two readings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Usage {
+pub(crate) enum Usage {
     /// Not used: neither its count nor its last use moved, as far as the service has them, and it has one at least.
     Unused,
     /// Used.
@@ -38,13 +38,13 @@ impl Usage {
     /// Calls a day, to a hundredth; `None` where the calls or the time between are not known.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate of more than 2^53 hundredths is no rate")]
-    pub fn calls_a_day(&self) -> Option<f64> {
+    pub(crate) fn calls_a_day(&self) -> Option<f64> {
         self.hundredths_a_day().map(|hundredths| hundredths as f64 / 100.0)
     }
 
     /// How often it was used; `None` where nobody knows.
     #[must_use]
-    pub fn calls(&self) -> Option<u64> {
+    pub(crate) fn calls(&self) -> Option<u64> {
         match self {
             Self::Unused => Some(0),
             Self::Used { calls, .. } => *calls,

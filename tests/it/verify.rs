@@ -3,7 +3,6 @@
 
 use std::process::Command;
 
-use keysunset::config::{ACTIVE_WITHIN, CUTOFF};
 use keysunset::evidence::Manifest;
 use keysunset::evidence::manifest::Gate;
 use keysunset::policy::{FailOn, Policy};
@@ -13,7 +12,7 @@ use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use crate::evidence::{manifest, sha256sum};
-use crate::support::{CliOutput, TestEnv, ops_manager};
+use crate::support::{CUTOFF, CliOutput, TestEnv, at, ops_manager};
 
 fn audited() -> (Sandbox, TestEnv) {
     let sandbox = ops_manager(20);
@@ -371,7 +370,7 @@ fn a_manifest_of_several_deployments_is_checked_in_every_store() {
         .iter()
         .zip(&runs)
         .map(|(store, run)| {
-            let policy = Policy { now: run.started_at, cutoff: CUTOFF, active_within: ACTIVE_WITHIN };
+            let policy = Policy { now: run.started_at, cutoff: at(CUTOFF), active_within: 90 };
             ReportInput { store, run, policy, ratchet: None }
         })
         .collect();

@@ -22,7 +22,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// No store, no such runs, two that can't be compared, or standard output that can't be written.
-pub fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
     let cli::Diff { before, after, deployment, form, store } = args;
     let settings = ReportSettings::for_store(store, PolicyArgs::default(), context.env)?;
     let store = Store::open(&settings.store)?;

@@ -5,7 +5,7 @@
 
 mod forecast;
 mod identity;
-pub mod step;
+mod step;
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const SKEW: TimeDelta = TimeDelta::seconds(CLOCK_TOLERANCE);
 ///
 /// # Errors
 /// A standard output that can't be written.
-pub async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error> {
+pub(crate) async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error> {
     let file = SettingsFile::read(args.config.as_deref(), context.env)?;
     let settings = AuditSettings::resolve(args.audit, file.audit, file.origin, Scope::Optional, context)?;
     let mut results = Vec::new();

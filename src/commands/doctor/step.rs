@@ -9,7 +9,7 @@ use crate::report::text::{printable, shortened};
 
 named! {
     /// What was looked at, in the order in which an audit needs it.
-    pub enum Step {
+    pub(super) enum Step {
         /// Where and as whom
         Settings = "settings",
         /// Host to addresses
@@ -39,7 +39,7 @@ named! {
 
 named! {
     /// How it looks.
-    pub enum Status {
+    pub(super) enum Status {
         /// Nothing to do
         Ok = "ok",
         /// An audit runs, but may not bring what was hoped for

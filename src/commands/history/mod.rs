@@ -20,7 +20,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// No store, no run in it, no such deployment, or standard output that can't be written.
-pub fn run(args: cli::History, context: &Context) -> Result<Exit, Error> {
+pub(crate) fn run(args: cli::History, context: &Context) -> Result<Exit, Error> {
     let policy = PolicyArgs { cutoff: args.cutoff, ..PolicyArgs::default() };
     let settings = ReportSettings::for_store(args.store, policy, context.env)?;
     let store = Store::open(&settings.store)?;

@@ -5,10 +5,12 @@
 
 use std::io::{self, Write as _};
 
+use serde::Serialize;
+
 use crate::exit::Error;
 use crate::printable::for_terminal;
 
-/// Prints what is doubtful, and what to do about it. Who can't be warned can't be helped.
+/// Prints what is doubtful, and what to do about it. An error of standard error is passed over.
 pub(crate) fn warn(message: &str, help: Option<&str>) {
     let help = help.map_or_else(String::new, |help| format!("\n  help: {help}"));
     let _ = writeln!(io::stderr().lock(), "{}", for_terminal(&format!("warning: {message}{help}")));
@@ -20,18 +22,18 @@ pub(crate) fn inform(message: &str) {
 }
 
 /// Prints a result.
-///
-/// # Errors
-/// A standard output that can't be written to.
 pub(crate) fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// What came of writing to standard output. Whoever closed it does not want the rest, and that is no error.
-///
-/// # Errors
-/// A standard output that can't be written to.
+/// Prints a result for programs.
+pub(crate) fn print_json(document: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(document).map_err(Error::bug)?;
+    print(&(text + "\n"))
+}
+
+/// The result of writing to standard output. A reader that closed it does not want the rest, and that is no error.
 pub(crate) fn printed(written: io::Result<()>) -> Result<(), Error> {
     match written {
         Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {

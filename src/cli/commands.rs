@@ -11,7 +11,6 @@ use super::values::instant;
 use crate::model::Product;
 use keysunset_sandbox::Options;
 
-/// `keysunset demo`
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
     /// How many users the sandbox has [default: 100]
@@ -22,43 +21,35 @@ pub(crate) struct Demo {
     pub out: Option<PathBuf>,
 }
 
-/// `keysunset sandbox`
 #[derive(Args, Debug)]
 pub(crate) struct Sandbox {
-    /// What it serves.
     #[command(flatten)]
     pub options: Options,
 }
 
-/// `keysunset audit`
 #[derive(Args, Debug)]
 pub(crate) struct Audit {
     /// Go on with the newest run, if it was cut short, and read only what is missing
     #[arg(long)]
     pub resume: bool,
-    /// What to audit.
     #[command(flatten)]
-    pub audit: AuditArgs,
-    /// What to report.
+    pub settings: AuditArgs,
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
-/// `keysunset doctor`
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
     /// One JSON document in place of lines
     #[arg(long)]
     pub json: bool,
-    /// What to audit.
     #[command(flatten)]
-    pub audit: AuditArgs,
+    pub settings: AuditArgs,
     /// A file of settings [default: keysunset.toml, where it is]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
 }
 
-/// `keysunset explain`
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
     /// The key's id, as in the column `key_id`
@@ -73,23 +64,19 @@ pub(crate) struct Explain {
     /// Accepted exceptions (docs/waivers.md)
     #[arg(long, value_name = "FILE", env, help_heading = "Judgement")]
     pub waivers: Option<PathBuf>,
-    /// Where the runs are.
     #[command(flatten)]
     pub store: StoreArgs,
 }
 
-/// `keysunset merge`
 #[derive(Args, Debug)]
 pub(crate) struct Merge {
     /// The stores of several audits, or their folders
     #[arg(value_name = "STORE", required = true)]
     pub stores: Vec<PathBuf>,
-    /// What to report.
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
-/// `keysunset import`
 #[derive(Args, Debug)]
 pub(crate) struct Import {
     /// Files with saved answers, and folders of them
@@ -104,23 +91,19 @@ pub(crate) struct Import {
     /// Which product answered [default: guessed from the URL, else atlas]
     #[arg(long, value_enum, env, help_heading = "Deployment")]
     pub product: Option<Product>,
-    /// What to report.
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
-/// `keysunset report`
 #[derive(Args, Debug)]
 pub(crate) struct Report {
     /// The run's number [default: the newest]
     #[arg(long, value_name = "ID")]
     pub run: Option<i64>,
-    /// What to report.
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
-/// `keysunset completions`
 #[derive(Args, Debug)]
 pub(crate) struct Completions {
     /// Which shell
@@ -128,7 +111,6 @@ pub(crate) struct Completions {
     pub shell: clap_complete::Shell,
 }
 
-/// `keysunset man`
 #[derive(Args, Debug)]
 pub(crate) struct Man {
     /// Where the pages go; made where it is missing
@@ -136,18 +118,15 @@ pub(crate) struct Man {
     pub dir: PathBuf,
 }
 
-/// `keysunset export`
 #[derive(Args, Debug)]
 pub(crate) struct Export {
     /// The run's number [default: the newest]
     #[arg(value_name = "RUN")]
     pub run: Option<i64>,
-    /// Where the runs are.
     #[command(flatten)]
     pub store: StoreArgs,
 }
 
-/// `keysunset verify`
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// Where the reports and their manifest are [default: reports]
@@ -164,7 +143,6 @@ pub(crate) struct Verify {
     pub config: Option<PathBuf>,
 }
 
-/// `keysunset history`
 #[derive(Args, Debug)]
 pub(crate) struct History {
     /// Only this one, by the name in its reports [default: every one in the store]
@@ -173,15 +151,12 @@ pub(crate) struct History {
     /// A use at or after it counts, in every run [default: each run's own]
     #[arg(long, value_name = "DATE", env, value_parser = instant)]
     pub cutoff: Option<DateTime<Utc>>,
-    /// How to show it.
     #[command(flatten, next_help_heading = "Output")]
     pub form: FormArgs,
-    /// Where the runs are.
     #[command(flatten)]
     pub store: StoreArgs,
 }
 
-/// `keysunset diff`
 #[derive(Args, Debug)]
 pub(crate) struct Diff {
     /// The earlier run's number [default: the last complete one before B]
@@ -193,15 +168,12 @@ pub(crate) struct Diff {
     /// The newest runs of this one, by the name in its reports
     #[arg(long, value_name = "NAME", conflicts_with = "before")]
     pub deployment: Option<String>,
-    /// How to show it.
     #[command(flatten, next_help_heading = "Output")]
     pub form: FormArgs,
-    /// Where the runs are.
     #[command(flatten)]
     pub store: StoreArgs,
 }
 
-/// `keysunset prune`
 #[derive(Args, Debug)]
 pub(crate) struct Prune {
     /// How many runs of each deployment stay: the newest
@@ -210,7 +182,6 @@ pub(crate) struct Prune {
     /// Say what would go, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Where the runs are.
     #[command(flatten)]
     pub store: StoreArgs,
 }

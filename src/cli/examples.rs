@@ -1,6 +1,6 @@
-//! What the help of each command ends with.
+//! The end of the help of each command.
 
-pub(super) const EXAMPLES: &str = "\
+pub(super) const ALL: &str = "\
 Examples:
   keysunset demo
   keysunset doctor --url https://om.example:8080
@@ -10,7 +10,7 @@ Examples:
 Exit codes: 0 clean and complete, 1 findings, 2 usage, 3 incomplete, 4 findings and incomplete,
 5 bad input or credentials, 6 output not written, 70 a bug, 130 or 143 interrupted.";
 
-pub(super) const AUDIT_EXAMPLES: &str = "\
+pub(super) const AUDIT: &str = "\
 Credentials are never flags. The first of these that has some:
   1. the environment, as below   2. --credentials FILE, also for users' own
   3. --profile NAME              4. a prompt, on a terminal
@@ -29,7 +29,7 @@ Examples:
   grep -v '^bot-' names.txt | keysunset audit --url https://om.example:8080 --users - --rate 5
   keysunset audit --url https://om.example:8080 --all-orgs --resume";
 
-pub(super) const DOCTOR_EXAMPLES: &str = "\
+pub(super) const DOCTOR: &str = "\
 It takes the settings of the audit to come from the same places, asks a few
 dozen GET requests, and changes nothing. Ends with 0 if no line says failed,
 and otherwise with 5.
@@ -39,7 +39,7 @@ Examples:
   keysunset doctor --url https://om.example:8080 --all-orgs --rate 5
   keysunset doctor --url https://om.example:8080 --json";
 
-pub(super) const IMPORT_EXAMPLES: &str = "\
+pub(super) const IMPORT: &str = "\
 A file holds answers of GET /users/{id}/keys: pages, in either envelope, with
 the headers of curl's --include or without; refusals too. Whose they are is told
 by their own userId and links, or by the user's id in the file's name.
@@ -49,12 +49,12 @@ Examples:
   keysunset import answers/
   keysunset import ann@example.com.json bob@example.com.json --name production";
 
-pub(super) const REPORT_EXAMPLES: &str = "\
+pub(super) const REPORT: &str = "\
 Examples:
   keysunset report
   keysunset report --run 3 --cutoff 2023-01-01 --format csv --out /tmp/2023";
 
-pub(super) const COMPLETIONS_EXAMPLES: &str = "\
+pub(super) const COMPLETIONS: &str = "\
 Examples:
   keysunset completions bash > ~/.local/share/bash-completion/completions/keysunset
   keysunset completions zsh > ~/.zfunc/_keysunset
@@ -62,26 +62,26 @@ Examples:
   keysunset completions powershell >> $PROFILE
   keysunset completions elvish >> ~/.config/elvish/rc.elv";
 
-pub(super) const MAN_EXAMPLES: &str = "\
+pub(super) const MAN: &str = "\
 The pages bear the date of SOURCE_DATE_EPOCH where it is set, and none otherwise.
 
 Examples:
   keysunset man ~/.local/share/man/man1
   man keysunset-audit";
 
-pub(super) const EXPLAIN_EXAMPLES: &str = "\
+pub(super) const EXPLAIN: &str = "\
 Examples:
   keysunset explain 5af9a1d29cc0cdb6acdca6d5
   keysunset explain 5af9a1d29cc0cdb6acdca6d5 --waivers waivers.toml --store reports/keysunset.db";
 
-pub(super) const MERGE_EXAMPLES: &str = "\
+pub(super) const MERGE: &str = "\
 Takes the newest run of each deployment. A folder stands for the keysunset.db in it.
 
 Examples:
   keysunset merge east/keysunset.db west/keysunset.db --out both
   keysunset merge reports/* --out all --format csv,markdown,json";
 
-pub(super) const EXPORT_EXAMPLES: &str = "\
+pub(super) const EXPORT: &str = "\
 The same evidence gives the same bytes, one JSON document a line; their SHA-256
 is what the manifest has as readings_sha256 (docs/evidence.md).
 
@@ -89,7 +89,7 @@ Examples:
   keysunset export | sha256sum
   keysunset export 3 --store reports/keysunset.db > run-3.ndjson";
 
-pub(super) const VERIFY_EXAMPLES: &str = "\
+pub(super) const VERIFY: &str = "\
 Ends with 0 if all is as the manifest says, 1 if something differs, 3 if nothing
 does but not all could be checked, and 5 if there is no manifest that can be used.
 
@@ -98,13 +98,13 @@ Examples:
   keysunset verify reports-2023 --store reports/keysunset.db
   keysunset verify --json";
 
-pub(super) const HISTORY_EXAMPLES: &str = "\
+pub(super) const HISTORY: &str = "\
 Examples:
   keysunset history
   keysunset history --deployment prod --format markdown
   keysunset history --json --cutoff 2023-01-01 --store /var/lib/keysunset.db";
 
-pub(super) const DIFF_EXAMPLES: &str = "\
+pub(super) const DIFF: &str = "\
 Without numbers it compares the newest run with the last complete one before it;
 with one, that run with the newest of its deployment.
 
@@ -113,7 +113,7 @@ Examples:
   keysunset diff 3
   keysunset diff 3 7 --format markdown";
 
-pub(super) const PRUNE_EXAMPLES: &str = "\
+pub(super) const PRUNE: &str = "\
 The last complete run of a deployment stays in any case.
 
 Examples:

@@ -30,7 +30,6 @@ pub(crate) struct FormArgs {
 
 impl FormArgs {
     /// The form that was asked for.
-    #[must_use]
     pub(crate) fn form(&self) -> PageFormat {
         self.format.unwrap_or(if self.json { PageFormat::Json } else { PageFormat::Text })
     }
@@ -53,16 +52,12 @@ pub(crate) struct StoreArgs {
 /// Which deployment to audit, whom of it, and how fast.
 #[derive(Args, Debug, Default)]
 pub(crate) struct AuditArgs {
-    /// Where it is.
     #[command(flatten, next_help_heading = "Deployment")]
     pub deployment: DeploymentArgs,
-    /// With whose keys.
     #[command(flatten, next_help_heading = "Credentials")]
     pub credentials: CredentialArgs,
-    /// Whose keys.
     #[command(flatten, next_help_heading = "Whom to audit")]
     pub scope: ScopeArgs,
-    /// How many requests.
     #[command(flatten, next_help_heading = "Pace")]
     pub pace: PaceArgs,
 }
@@ -70,10 +65,8 @@ pub(crate) struct AuditArgs {
 /// How to judge a run, and what to write of it.
 #[derive(Args, Debug, Default)]
 pub(crate) struct ReportArgs {
-    /// How to judge.
     #[command(flatten, next_help_heading = "Judgement")]
     pub policy: PolicyArgs,
-    /// What to write.
     #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
     /// A file of settings [default: keysunset.toml, where it is]

@@ -106,29 +106,3 @@ pub(super) fn one_or_more<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     let each = all.into_iter().map(|one| one.try_into::<T>().map_err(serde::de::Error::custom));
     each.collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cutoff_is_a_day_or_a_time() {
-        for (text, expected) in [
-            ("2021-03-01", Some("2021-03-01T00:00:00Z")),
-            ("2021-03-01T02:00:00+02:00", Some("2021-03-01T00:00:00Z")),
-            ("2021-02-30", None),
-            ("yesterday", None),
-            ("", None),
-        ] {
-            assert_eq!(instant(text).ok().map(crate::model::rfc3339).as_deref(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_url_has_a_host() {
-        assert!(url("https://om.example:8080").is_ok());
-        for text in ["om.example", "om.example:8080", "ftp://om.example", "http://", ""] {
-            assert!(url(text).is_err(), "{text}");
-        }
-    }
-}

@@ -22,7 +22,7 @@ use crate::v1::{RequestSettings, RunSettings};
 /// What is missing on the command line, and those of `audit`.
 pub(crate) async fn run(args: cli::Audit, context: &Context<'_>) -> Result<Exit, Error> {
     let file = SettingsFile::read(args.report.config.as_deref(), context.env)?;
-    let settings = AuditSettings::resolve(args.audit, file.audit, file.origin, Scope::Required, context)?;
+    let settings = AuditSettings::resolve(args.settings, file.audit, file.origin, Scope::Required, context)?;
     let report = ReportSettings {
         url_file: settings.url_file,
         ..ReportSettings::with_defaults(args.report.with_fallback(file.report), context.env)

@@ -20,9 +20,6 @@ use crate::waivers::{WaiverStatus, Waivers};
 
 /// What `run` is compared with, if it is to be: the baseline's file, or else the last complete run before it. `None` also
 /// where there is no such run yet.
-///
-/// # Errors
-/// A baseline that can't be used, or a store that can't be read.
 pub(super) fn ratchet(
     store: &Store,
     run: &Run,
@@ -53,9 +50,6 @@ pub(super) fn ratchet(
 }
 
 /// Looks at the baseline before hours of reading: that it is there, and of this deployment. The rest is read when it is used.
-///
-/// # Errors
-/// A baseline that can't be used.
 pub(super) fn check(view: &ReportSettings, deployment: &str) -> Result<(), Error> {
     view.baseline.as_deref().map_or(Ok(()), |path| open(path, deployment).map(drop))
 }

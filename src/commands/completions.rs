@@ -6,10 +6,6 @@ use crate::cli::{self, Cli};
 use crate::console::print;
 use crate::exit::{Error, Exit};
 
-/// Runs the command.
-///
-/// # Errors
-/// A standard output that can't be written.
 pub(crate) fn run(args: &cli::Completions) -> Result<Exit, Error> {
     // By way of memory: written straight to a pipe that somebody closed, it would panic.
     let mut script = Vec::new();

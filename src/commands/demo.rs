@@ -22,10 +22,7 @@ const ADDRESS: &str = "the built-in sandbox";
 /// Where its reports go.
 const OUT: &str = "demo-reports";
 
-/// Runs the command. It ends with 0 when the audit went through, whatever it found: its world is meant to have findings.
-///
-/// # Errors
-/// A folder with reports of another deployment, and those of the audit.
+/// It ends with 0 when the audit went through, whatever it found: its world is meant to have findings.
 pub(crate) async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> {
     let output = OutputArgs { out: Some(args.out.unwrap_or_else(|| OUT.into())), ..OutputArgs::default() };
     let report = ReportSettings::with_defaults(ReportArgs { output, ..ReportArgs::default() }, &|_| None);

@@ -20,10 +20,6 @@ use crate::waivers::{Target, Waiver, WaiverStatus, Waivers, entry_to_paste};
 /// How far ahead the pasted entry ends, in days: a quarter is enough to move most keys, and short enough to be looked at again.
 const TO_PASTE: Days = Days::new(90);
 
-/// Runs the command.
-///
-/// # Errors
-/// No store, no such key in it, or waivers that can't be used.
 pub(crate) fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> {
     let cli::Explain { key, cutoff, active_within, waivers, store } = args;
     let policy = PolicyArgs { cutoff, active_within, waivers, ..PolicyArgs::default() };

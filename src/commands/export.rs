@@ -9,10 +9,6 @@ use crate::evidence::export;
 use crate::exit::{Error, Exit};
 use crate::store::Store;
 
-/// Runs the command.
-///
-/// # Errors
-/// No store, no such run, or a standard output that can't be written.
 pub(crate) fn run(args: cli::Export, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::for_store(args.store, PolicyArgs::default(), context.env)?;
     let store = Store::open(&settings.store)?;

@@ -8,9 +8,6 @@ use crate::model::{IncompleteList, Outcome, ReadStatus};
 use crate::store::{Error, Run, Store};
 
 /// Records that a run is of a half-upgraded deployment, if its own results or versions say so.
-///
-/// # Errors
-/// What the store says.
 pub(super) fn record(store: &Store, run: i64) -> Result<(), Error> {
     let run = store.run(Some(run))?;
     let statuses = store.read_statuses(&run)?;

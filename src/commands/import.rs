@@ -23,10 +23,6 @@ const UNNAMED: &str = "saved answers";
 /// Files that are named when no user was found in any; the rest are counted.
 const NAMED_FILES: usize = 20;
 
-/// Runs the command.
-///
-/// # Errors
-/// Inputs that aren't there, answers of nobody at all, what can't be written, or the signal that ended it.
 pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit, Error> {
     let clock = context.clock;
     let import = ImportSettings::resolve(args, context.env)?;

@@ -17,10 +17,7 @@ use crate::report::temp_file_in;
 /// Where the paragraphs that stand below a help go, by their first word; all others are notes.
 const SECTIONS: [(&str, &str); 2] = [("Examples:", "EXAMPLES"), ("Exit codes:", "EXIT STATUS")];
 
-/// Runs the command. A page is written beside its name and renamed.
-///
-/// # Errors
-/// A folder or a page that can't be written.
+/// A page is written beside its name and renamed.
 pub(crate) fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {
     let dir = &args.dir;
     std::fs::create_dir_all(dir).map_err(|why| not_written(dir, &why))?;

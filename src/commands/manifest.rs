@@ -11,10 +11,7 @@ use crate::exit::Error;
 use crate::report::{ReportFile, ReportInput, write_atomic};
 use crate::waivers::Waivers;
 
-/// Writes the manifest of a report that was written.
-///
-/// # Errors
-/// Evidence that can't be read, or a manifest that can't be written. One that can't be recorded is a warning.
+/// Writes the manifest of a report that was written. One that can't be recorded is a warning.
 pub(super) fn write(
     inputs: &[ReportInput],
     settings: &ReportSettings,

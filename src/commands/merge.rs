@@ -11,10 +11,7 @@ use crate::exit::{Error, Exit};
 use crate::report::text::printable;
 use crate::store::{Run, Store};
 
-/// Runs the command. A folder stands for the store in it.
-///
-/// # Errors
-/// A store that can't be used, two runs of one deployment, or a report that can't be written.
+/// A folder stands for the store in it.
 pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(args.report, context.env)?;
     let waivers = waivers(&settings, context.clock)?;

@@ -15,10 +15,7 @@ use crate::report::terminal::LabelledLines;
 use crate::report::text::printable;
 use crate::store::{self, Removed, Run, Store};
 
-/// Runs the command: each deployment keeps its newest runs, and its last complete one in any case.
-///
-/// # Errors
-/// No store, an audit going on in it, or a store that can't be written.
+/// Each deployment keeps its newest runs, and its last complete one in any case.
 pub(crate) fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     let cli::Prune { keep, dry_run, store } = args;
     let settings = ReportSettings::for_store(store, PolicyArgs::default(), context.env)?;

@@ -7,10 +7,6 @@ use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::store::Store;
 
-/// Runs the command.
-///
-/// # Errors
-/// Waivers that can't be used, no store, no such run, or a report that can't be written.
 pub(crate) fn run(args: cli::Report, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(args.report, context.env)?;
     let waivers = super::waivers(&settings, context.clock)?;

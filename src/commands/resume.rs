@@ -18,9 +18,6 @@ pub(super) enum Begun {
 
 /// Begins a run in the store, or goes on with the newest one of the same settings: with its users of whom another try may
 /// find out more, also when it had ended, or with its reports.
-///
-/// # Errors
-/// Only runs of other settings to go on with, or what the store says.
 pub(super) fn begin(store: Store, asked: &NewRun, resume: bool, quiet: bool) -> Result<Begun, Error> {
     if !resume {
         return new_run(store, asked);

@@ -7,10 +7,6 @@ use crate::exit::{Error, Exit};
 use crate::signals::Signals;
 use keysunset_sandbox::{Options, Sandbox};
 
-/// Runs the command.
-///
-/// # Errors
-/// An address that can't be listened on, or a world that can't be read.
 pub(crate) async fn run(args: cli::Sandbox, context: &Context<'_>) -> Result<Exit, Error> {
     let clock = args.options.clock.or(context.clock.fixed());
     let sandbox = Sandbox::start(Options { clock, ..args.options }).map_err(Error::input)?;

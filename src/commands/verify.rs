@@ -6,23 +6,24 @@ use serde::Serialize;
 
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::config::ReportSettings;
-use crate::console::print;
+use crate::console::{print, print_json};
 use crate::context::Context;
-use crate::evidence::verify::{CheckResult, CheckStatus, verify};
+use crate::evidence::verify::{Check, CheckResult, CheckStatus, verify};
 use crate::exit::{Error, Exit};
 
-/// Runs the command. It ends with 0 if all was looked at and is equal, with 1 if something differs, and with 3 if nothing does
+/// It ends with 0 if all was looked at and is equal, with 1 if something differs, and with 3 if nothing does
 /// but not all could be looked at.
-///
-/// # Errors
-/// No manifest, or a standard output that can't be written.
 pub(crate) fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
     let output = OutputArgs { out: args.dir, ..OutputArgs::default() };
     let report = ReportArgs { output, config: args.config, ..ReportArgs::default() };
     let settings = ReportSettings::resolve(report, context.env)?;
     let stores = if args.store.is_empty() { vec![settings.store] } else { args.store };
     let lines = verify(&settings.output.out, &stores)?;
-    print(&if args.json { json(&lines)? } else { page(&lines, context.quiet) })?;
+    if args.json {
+        print_json(&document(&lines))?;
+    } else {
+        print(&page(&lines, context.quiet))?;
+    }
     Ok(exit(&lines))
 }
 
@@ -62,31 +63,27 @@ fn page(lines: &[CheckResult], quiet: bool) -> String {
     page
 }
 
-/// The lines for a program: a contract of its own, whatever they are inside.
-fn json(lines: &[CheckResult]) -> Result<String, Error> {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        schema: &'static str,
-        lines: Vec<Row<'a>>,
-        exit: u8,
-    }
-    #[derive(Serialize)]
-    struct Row<'a> {
-        check: &'static str,
-        status: &'static str,
-        found: &'a str,
-    }
-    let rows = lines.iter().map(|line| Row {
-        check: line.check.as_str(),
-        status: match line.status {
-            CheckStatus::Ok => "ok",
-            CheckStatus::Differs => "differs",
-            CheckStatus::Unknown => "unknown",
-            CheckStatus::Note => "note",
-        },
-        found: &line.found,
+/// The lines for a program. The names of its fields are promised outward.
+#[derive(Serialize)]
+struct VerifyDocument<'a> {
+    schema: &'static str,
+    lines: Vec<VerifyLine<'a>>,
+    exit: u8,
+}
+
+#[derive(Serialize)]
+struct VerifyLine<'a> {
+    check: Check,
+    /// In lower case, also where the page for a person has capitals.
+    status: String,
+    found: &'a str,
+}
+
+fn document(lines: &[CheckResult]) -> VerifyDocument<'_> {
+    let each = lines.iter().map(|CheckResult { check, status, found }| VerifyLine {
+        check: *check,
+        status: status.as_str().to_ascii_lowercase(),
+        found,
     });
-    let document = Document { schema: "keysunset-verify/1", lines: rows.collect(), exit: exit(lines) as u8 };
-    let text = serde_json::to_string_pretty(&document).map_err(Error::bug)?;
-    Ok(text + "\n")
+    VerifyDocument { schema: "keysunset-verify/1", lines: each.collect(), exit: exit(lines) as u8 }
 }

@@ -1,4 +1,4 @@
-//! What holds for an audit.
+//! The settings of an audit.
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -13,7 +13,6 @@ use crate::credentials::{self, Commands, Profile};
 use crate::exit::Error;
 use crate::sources::Source;
 
-/// What holds for an audit.
 pub(crate) struct AuditSettings {
     /// What the reports call the deployment.
     pub name: String,
@@ -23,7 +22,6 @@ pub(crate) struct AuditSettings {
     pub connection: Connection,
     /// The file in the working folder, named by nobody, from which the URL comes.
     pub url_file: Option<&'static str>,
-    /// Whom to audit.
     pub sources: Vec<Source>,
 }
 
@@ -100,7 +98,6 @@ impl AuditSettings {
     }
 
     /// Whether what is read passes the network in the clear: plain http to another host than this one.
-    #[must_use]
     pub(crate) fn is_in_the_clear(&self) -> bool {
         self.connection.url.scheme() == "http" && !is_loopback(&self.connection.url)
     }

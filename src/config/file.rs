@@ -40,11 +40,8 @@ pub(crate) enum FileOrigin {
 /// What a file of settings says: the layer below flags and environment, and apart from them until it is merged.
 #[derive(Default)]
 pub(crate) struct SettingsFile {
-    /// What to audit.
     pub audit: AuditArgs,
-    /// What to report.
     pub report: ReportArgs,
-    /// Who chose the file.
     pub origin: FileOrigin,
 }
 
@@ -127,16 +124,6 @@ fn is_setting(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_setting_of_the_file_has_the_name_of_its_flag() {
-        for setting in ["url", "all-orgs", "active-within", "csv-raw", "ca-cert", "format", "profile"] {
-            assert!(is_setting(setting), "{setting}");
-        }
-        for other in ["config", "help", "private-key", "all_orgs", ""] {
-            assert!(!is_setting(other), "{other}");
-        }
-    }
 
     proptest::proptest! {
         /// Foreign bytes: any file of settings is taken or refused.

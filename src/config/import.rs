@@ -1,4 +1,4 @@
-//! What holds for an import.
+//! The settings of an import.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,6 @@ use crate::context::Env;
 use crate::exit::Error;
 use crate::model::Product;
 
-/// What holds for an import.
 pub(crate) struct ImportSettings {
     /// Files and folders.
     pub inputs: Vec<PathBuf>,
@@ -20,12 +19,11 @@ pub(crate) struct ImportSettings {
     pub name: Option<String>,
     /// Which product answered; `None` likewise.
     pub product: Option<Product>,
-    /// How to judge and what to write.
     pub report: ReportSettings,
 }
 
 impl ImportSettings {
-    /// From what was typed and what stands in the file that it names.
+    /// From what was typed and from the file that it names.
     ///
     /// # Errors
     /// A URL that can't be used (usage), or what can't be used of the file (bad input).

@@ -24,7 +24,7 @@ use crate::exit::Error;
 
 /// 2021-03-01T00:00:00Z, when Atlas stopped taking personal keys.
 pub(crate) const CUTOFF: DateTime<Utc> = DateTime::from_timestamp(1_614_556_800, 0).expect("a time");
-/// Days.
+/// In days.
 pub(crate) const ACTIVE_WITHIN: u32 = 90;
 /// Requests in flight.
 pub(crate) const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
@@ -53,14 +53,4 @@ fn without_credentials(url: Url) -> Result<Url, Error> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|why| Error::input(format!("can't read {}: {why}", path.display())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cutoff_is_the_day_of_the_contract() {
-        assert_eq!(crate::model::rfc3339(CUTOFF), "2021-03-01T00:00:00Z");
-    }
 }

@@ -1,4 +1,4 @@
-//! What holds for a report: how to judge, and what to write.
+//! The settings of a report: how to judge, and what to write.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,6 @@ use crate::report::{Format, Output};
 
 const OUT: &str = "reports";
 
-/// What holds for a report: how to judge, and what to write.
 pub(crate) struct ReportSettings {
     /// `None`: the run's own, or the default.
     pub cutoff: Option<DateTime<Utc>>,
@@ -33,26 +32,18 @@ pub(crate) struct ReportSettings {
     pub exit_zero: bool,
     /// The file in the working folder, named by nobody, from which the audit's URL comes.
     pub url_file: Option<&'static str>,
-    /// The evidence.
     pub store: PathBuf,
-    /// The reports.
     pub output: Output,
 }
 
 impl ReportSettings {
-    /// From what was typed and what stands in the file that it names.
-    ///
-    /// # Errors
-    /// What can't be used of the file.
+    /// From what was typed and from the file that it names.
     pub(crate) fn resolve(typed: ReportArgs, env: &Env) -> Result<Self, Error> {
         let file = SettingsFile::read(typed.config.as_deref(), env)?;
         Ok(Self::with_defaults(typed.with_fallback(file.report), env))
     }
 
     /// The same for the commands that need the store and nothing of the reports.
-    ///
-    /// # Errors
-    /// What can't be used of the file.
     pub(crate) fn for_store(typed: StoreArgs, policy: PolicyArgs, env: &Env) -> Result<Self, Error> {
         let StoreArgs { store, out, config } = typed;
         let output = OutputArgs { out, store, ..OutputArgs::default() };
@@ -60,7 +51,6 @@ impl ReportSettings {
     }
 
     /// What was set, and the defaults where nothing was.
-    #[must_use]
     pub(crate) fn with_defaults(set: ReportArgs, env: &Env) -> Self {
         let ReportArgs { policy, output, config: _ } = set;
         let out = output.out.unwrap_or_else(|| PathBuf::from(OUT));

@@ -6,9 +6,6 @@ use crate::store::{Run, Store};
 
 /// The earlier and the later run, by their numbers; `deployment` is whose where no number says so. Where none is given, the
 /// newest and the last complete one before it; where one is, that and the newest of its deployment.
-///
-/// # Errors
-/// No such run, none to compare with, or two that can't be compared.
 pub(super) fn choose(
     store: &Store,
     before: Option<i64>,

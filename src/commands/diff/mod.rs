@@ -18,10 +18,6 @@ use crate::history::{PageFormat, RunSummary};
 use crate::report::SpillFile;
 use crate::store::Store;
 
-/// Runs the command.
-///
-/// # Errors
-/// No store, no such runs, two that can't be compared, or standard output that can't be written.
 pub(crate) fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
     let cli::Diff { before, after, deployment, form, store } = args;
     let settings = ReportSettings::for_store(store, PolicyArgs::default(), context.env)?;

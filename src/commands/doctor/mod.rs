@@ -16,7 +16,7 @@ use self::step::{Status, Step, StepResult};
 use crate::cli;
 use crate::client::{Certificate, Client, Connection, FirstResponse, ServerAuth, Unreachable};
 use crate::config::{AuditSettings, Scope, SettingsFile};
-use crate::console::print;
+use crate::console::{print, print_json};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::rfc3339;
@@ -28,17 +28,17 @@ const ENDING: TimeDelta = TimeDelta::days(30);
 /// As for the clock of a run.
 const SKEW: TimeDelta = TimeDelta::seconds(CLOCK_TOLERANCE);
 
-/// Runs the command.
-///
-/// # Errors
-/// A standard output that can't be written.
 pub(crate) async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error> {
     let file = SettingsFile::read(args.config.as_deref(), context.env)?;
-    let settings = AuditSettings::resolve(args.audit, file.audit, file.origin, Scope::Optional, context)?;
+    let settings = AuditSettings::resolve(args.settings, file.audit, file.origin, Scope::Optional, context)?;
     let mut results = Vec::new();
     // What ended it early is the last line.
     let _ = examine(settings, context.clock, &mut results).await;
-    print(&if args.json { step::json(&results) } else { step::page(&results, context.quiet) })?;
+    if args.json {
+        print_json(&step::document(&results))?;
+    } else {
+        print(&step::page(&results, context.quiet))?;
+    }
     let failed = results.iter().any(|result| result.status == Status::Failed);
     Ok(if failed { Exit::BadInput } else { Exit::Clean })
 }

@@ -49,8 +49,10 @@ named! {
     }
 }
 
-/// What was found.
+/// What was found. The names of the fields are those of the JSON document.
+#[derive(Serialize)]
 pub(super) struct StepResult {
+    #[serde(rename = "check")]
     step: Step,
     pub(super) status: Status,
     found: String,
@@ -118,34 +120,15 @@ fn verdict(results: &[StepResult]) -> String {
     }
 }
 
-/// The lines for a program: a contract of its own, whatever they are inside.
-pub(super) fn json(results: &[StepResult]) -> String {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        schema: &'static str,
-        lines: Vec<Row<'a>>,
-        ok: bool,
-    }
-    #[derive(Serialize)]
-    struct Row<'a> {
-        check: &'static str,
-        status: &'static str,
-        found: &'a str,
-        advice: Option<&'a str>,
-    }
-    fn row(result: &StepResult) -> Row<'_> {
-        Row {
-            check: result.step.as_str(),
-            status: result.status.as_str(),
-            found: &result.found,
-            advice: result.advice.as_deref(),
-        }
-    }
-    let document = Document {
-        schema: "keysunset-doctor/1",
-        lines: results.iter().map(row).collect(),
-        ok: results.iter().all(|result| result.status != Status::Failed),
-    };
-    // Strings and a boolean always have a JSON.
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+/// The lines for a program.
+#[derive(Serialize)]
+pub(super) struct DoctorDocument<'a> {
+    schema: &'static str,
+    lines: &'a [StepResult],
+    ok: bool,
+}
+
+pub(super) fn document(results: &[StepResult]) -> DoctorDocument<'_> {
+    let ok = results.iter().all(|result| result.status != Status::Failed);
+    DoctorDocument { schema: "keysunset-doctor/1", lines: results, ok }
 }

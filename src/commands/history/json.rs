@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::DeploymentRuns;
-use crate::exit::Error;
 use crate::history::{Forecast, RunSummary, forecast};
 use crate::model::rfc3339;
 
@@ -11,7 +10,7 @@ use crate::model::rfc3339;
 pub(in crate::commands) const VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct HistoryDocument<'a> {
+pub(super) struct HistoryDocument<'a> {
     version: u32,
     /// By name.
     deployments: Vec<DeploymentHistory<'a>>,
@@ -25,7 +24,6 @@ struct DeploymentHistory<'a> {
     forecast: ForecastFields,
 }
 
-/// A run, and what it came to.
 #[derive(Serialize)]
 pub(in crate::commands) struct RunFacts<'a> {
     run: i64,
@@ -110,11 +108,7 @@ impl ForecastFields {
     }
 }
 
-/// One document.
-///
-/// # Errors
-/// None that could happen.
-pub(super) fn page(deployments: &[DeploymentRuns]) -> Result<String, Error> {
+pub(super) fn document(deployments: &[DeploymentRuns]) -> HistoryDocument<'_> {
     let deployments = deployments.iter().map(|deployment| DeploymentHistory {
         deployment: deployment.name(),
         runs: deployment
@@ -124,6 +118,5 @@ pub(super) fn page(deployments: &[DeploymentRuns]) -> Result<String, Error> {
             .collect(),
         forecast: ForecastFields::new(&forecast(&deployment.0)),
     });
-    let document = HistoryDocument { version: VERSION, deployments: deployments.collect() };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n").map_err(Error::bug)
+    HistoryDocument { version: VERSION, deployments: deployments.collect() }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
-use crate::console::print;
+use crate::console::{print, print_json};
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::{PageFormat, RunSummary, summaries};
@@ -15,11 +15,8 @@ use crate::policy::day_or_instant;
 use crate::report::text::printable;
 use crate::store::Store;
 
-/// Runs the command: of one deployment, or of every one in the store, by name. Uses count by the cutoff of the settings, or
+/// Of one deployment, or of every one in the store, by name. Uses count by the cutoff of the settings, or
 /// by each run's own.
-///
-/// # Errors
-/// No store, no run in it, no such deployment, or standard output that can't be written.
 pub(crate) fn run(args: cli::History, context: &Context) -> Result<Exit, Error> {
     let policy = PolicyArgs { cutoff: args.cutoff, ..PolicyArgs::default() };
     let settings = ReportSettings::for_store(args.store, policy, context.env)?;
@@ -28,28 +25,21 @@ pub(crate) fn run(args: cli::History, context: &Context) -> Result<Exit, Error> 
         .iter()
         .map(|name| summaries(&store, name, settings.cutoff).map(DeploymentRuns))
         .collect::<Result<Vec<_>, _>>()?;
-    print(&match args.form.form() {
-        PageFormat::Text => page::text(&all),
-        PageFormat::Json => json::page(&all)?,
-        PageFormat::Markdown => page::markdown(&all),
-    })?;
+    match args.form.form() {
+        PageFormat::Text => print(&page::text(&all))?,
+        PageFormat::Json => print_json(&json::document(&all))?,
+        PageFormat::Markdown => print(&page::markdown(&all))?,
+    }
     Ok(Exit::Clean)
 }
 
 /// The names of the deployments of a store, or the one that is wanted.
-///
-/// # Errors
-/// No run, or none of that name.
 pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<String>, Error> {
+    // The error for a store without a run.
+    store.run(None)?;
     let mut names: Vec<_> = store.runs()?.into_iter().map(|run| run.deployment).collect();
     names.sort_unstable();
     names.dedup();
-    if names.is_empty() {
-        return Err(store
-            .run(None)
-            .err()
-            .map_or_else(|| Error::bug("a store with no deployment"), Error::from));
-    }
     let Some(wanted) = wanted else { return Ok(names) };
     if names.iter().any(|name| name == wanted) {
         return Ok(vec![wanted.to_owned()]);

@@ -45,37 +45,3 @@ fn incomplete(there: &str, missing: &str) -> Error {
     Error::input(format!("half a credential: {there} is set, {missing} is not"))
         .help(format!("set {missing} too"))
 }
-
-#[cfg(test)]
-mod tests {
-    use secrecy::ExposeSecret as _;
-
-    use super::*;
-
-    fn env<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-    }
-
-    #[test]
-    fn our_own_variables_come_before_those_of_the_vendors_tools() {
-        let both = [
-            ("MCLI_PUBLIC_API_KEY", "theirs"),
-            ("MCLI_PRIVATE_API_KEY", "t"),
-            ("KEYSUNSET_PUBLIC_KEY", " ours\n"),
-            ("KEYSUNSET_PRIVATE_KEY", "o\n"),
-        ];
-        let (ours, variable) = credential(&env(&both)).unwrap().unwrap();
-        assert_eq!((ours.public.as_str(), ours.private.expose_secret()), ("ours", "o"));
-        assert_eq!(variable, "KEYSUNSET_PUBLIC_KEY");
-        assert_eq!(credential(&env(&both[..2])).unwrap().unwrap().0.public, "theirs");
-    }
-
-    #[test]
-    fn half_a_credential_is_a_mistake() {
-        for (there, missing) in [(0, "KEYSUNSET_PRIVATE_KEY"), (1, "KEYSUNSET_PUBLIC_KEY")] {
-            let new_credential = [("KEYSUNSET_PUBLIC_KEY", "secret"), ("KEYSUNSET_PRIVATE_KEY", "secret")];
-            let why = credential(&env(&[new_credential[there]])).map(|_| ()).unwrap_err().to_string();
-            assert!(why.contains(&format!("{missing} is not")) && !why.contains("secret"), "{why}");
-        }
-    }
-}

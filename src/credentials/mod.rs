@@ -145,22 +145,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_lists_all_that_was_tried() {
-        let context = Context::new(&|_| None, false).unwrap();
-        let why = find(None, None, &context).map(|_| ()).unwrap_err().to_string();
-        for tried in [
-            "KEYSUNSET_PRIVATE_KEY",
-            "MONGODB_ATLAS_PUBLIC_KEY",
-            "--credentials",
-            "--profile",
-            "prompt",
-            "help:",
-        ] {
-            assert!(why.contains(tried), "{why}");
-        }
-    }
-
-    #[test]
     fn a_public_part_of_two_lines_is_no_header() {
         assert!(
             new_credential("a\nb", "x").is_err()

@@ -58,7 +58,6 @@ pub(crate) struct DeploymentHints {
 
 impl DeploymentHints {
     /// Which product, certificates and trust it has, if `url` is no other deployment than the one it names.
-    #[must_use]
     pub(crate) fn at(&self, url: &Url) -> (Option<Product>, Option<&Path>, bool) {
         match &self.url {
             Some(Ok(own)) if own.origin() != url.origin() => (None, None, false),
@@ -68,7 +67,6 @@ impl DeploymentHints {
 }
 
 /// What the profile says, and above it the variables of its tool; without a profile those of either tool.
-#[must_use]
 pub(crate) fn deployment(profile: Option<&Profile>, env: &Env) -> DeploymentHints {
     if let Some(profile) = profile {
         let settings = ToolSettings::from_env(profile.tool, env).with_fallback(&profile.settings);

@@ -193,6 +193,23 @@ fn an_invalid_credentials_file_is_reported_before_any_request() {
     assert!(stub.asked().is_empty());
 }
 
+#[test]
+fn without_credentials_all_that_was_tried_is_listed() {
+    let stub = Stub::of_keys(Vec::new());
+    let ran = TestEnv::empty().audit_at(&stub.url(), &["--user", USER]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    for tried in [
+        "KEYSUNSET_PRIVATE_KEY",
+        "MONGODB_ATLAS_PUBLIC_KEY",
+        "--credentials",
+        "--profile",
+        "a prompt",
+        "help:",
+    ] {
+        assert!(ran.stderr.contains(tried), "{tried}: {ran:?}");
+    }
+}
+
 /// Which public part the reports name when all these are there.
 fn used(stub: &Stub, environment: bool, file: bool, profile_too: bool) -> (CliOutput, String) {
     let mut env = TestEnv::empty();

@@ -86,7 +86,7 @@ fn credentials_of_the_vendors_tools_are_taken_after_our_own() {
         ("MONGODB_ATLAS_PUBLIC_KEY", "MONGODB_ATLAS_PRIVATE_KEY"),
     ];
     for (public, private) in theirs {
-        let env = TestEnv::empty().with(public, PUBLIC).with(private, PRIVATE);
+        let env = TestEnv::empty().with(public, PUBLIC).with(private, &format!(" {PRIVATE}\n"));
         assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 1, "{public}");
         let env = TestEnv::empty()
             .with(public, "other")
@@ -94,8 +94,11 @@ fn credentials_of_the_vendors_tools_are_taken_after_our_own() {
             .with(ours.0, PUBLIC)
             .with(ours.1, PRIVATE);
         assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 1, "{public}");
-        let env = TestEnv::empty().with(public, PUBLIC);
-        assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 5, "half of {public}");
+        for (there, missing) in [(public, private), (private, public)] {
+            let ran = TestEnv::empty().with(there, PRIVATE).audit_at(&stub.url(), &["--user", USER]);
+            let half = format!("{there} is set, {missing} is not");
+            assert!(ran.code == 5 && ran.stderr.contains(&half) && !ran.stderr.contains(PRIVATE), "{ran:?}");
+        }
     }
 }
 

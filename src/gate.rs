@@ -4,7 +4,6 @@ use crate::exit::Exit;
 use crate::report::Report;
 
 /// The exit code of a report. `more` are findings that are no keys, such as a waiver that matches nothing where that counts.
-#[must_use]
 pub(crate) fn exit(report: &Report, more: u64) -> Exit {
     match (
         report.total.findings + more > 0,
@@ -18,7 +17,6 @@ pub(crate) fn exit(report: &Report, more: u64) -> Exit {
 }
 
 /// What `--exit-zero` does: findings and gaps no longer count, anything else still does.
-#[must_use]
 pub(crate) fn to_zero(exit: Exit) -> Exit {
     match exit {
         Exit::Clean | Exit::Findings | Exit::Incomplete | Exit::FindingsIncomplete => Exit::Clean,

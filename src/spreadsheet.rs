@@ -7,13 +7,11 @@ use std::borrow::Cow;
 const SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\n', '\r'];
 
 /// Puts a `'` before every part of the text that a spreadsheet would run.
-#[must_use]
 pub(crate) fn guard(text: &str) -> Cow<'_, str> {
     rewrite(text, |part| is_formula(part).then(|| format!("'{part}")))
 }
 
 /// Undoes [`guard`]. A text that began with `'=` itself can't be told from a guarded one.
-#[must_use]
 pub(crate) fn unguard(text: &str) -> Cow<'_, str> {
     rewrite(text, |part| part.strip_prefix('\'').filter(|rest| is_formula(rest)).map(str::to_owned))
 }

@@ -34,7 +34,6 @@ pub(crate) struct BurnDown {
 
 impl BurnDown {
     /// From the runs of one deployment, oldest first. The last one says which users it is of.
-    #[must_use]
     pub(crate) fn new(summaries: &[RunSummary]) -> Self {
         let by_day = comparable(summaries);
         let shown = &by_day[by_day.len().saturating_sub(SHOWN)..];
@@ -55,9 +54,6 @@ impl BurnDown {
 
 /// Of the last runs of the same deployment up to `run`, so that a report of an old run does not change with the runs after
 /// it. Uses count by `cutoff`.
-///
-/// # Errors
-/// What SQLite says.
 pub(crate) fn burn_down(store: &Store, run: &Run, cutoff: DateTime<Utc>) -> Result<BurnDown, Error> {
     let runs = store.runs()?.into_iter();
     let up_to = runs.filter(|it| it.deployment == run.deployment && it.id <= run.id);

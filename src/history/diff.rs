@@ -1,4 +1,4 @@
-//! What changed from one run to a later one, user by user. Pure. What is not known is told as such: a key that is missing
+//! What changed from one run to a later one, user by user. Pure. What is not known is reported as unknown: a key that is missing
 //! because nobody could look is never gone, and one that nobody could see before is never new.
 
 use std::collections::BTreeMap;
@@ -47,7 +47,6 @@ named! {
 
 impl ChangeKind {
     /// Whether it is about a user, and not about a key.
-    #[must_use]
     pub(crate) fn is_of_user(self) -> bool {
         match self {
             Self::BecameUnreadable
@@ -71,16 +70,13 @@ impl ChangeKind {
 
 /// The two runs that are compared.
 pub(crate) struct RunPair {
-    /// The earlier one.
     pub before: RunSummary,
-    /// The later one.
     pub after: RunSummary,
 }
 
 /// One user or key that changed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Change<'a> {
-    /// What became of it.
     pub kind: ChangeKind,
     /// The user, or the key's owner: as the later run has him, or else the earlier.
     pub user: &'a User,
@@ -99,21 +95,17 @@ pub(crate) struct Change<'a> {
 /// A key as the runs saw it; at least one did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyVersions<'a> {
-    /// In the earlier run.
     pub before: Option<&'a PersonalKey>,
-    /// In the later run.
     pub after: Option<&'a PersonalKey>,
 }
 
 impl<'a> KeyVersions<'a> {
     /// As it was seen last.
-    #[must_use]
     pub(crate) fn newest(&self) -> Option<&'a PersonalKey> {
         self.after.or(self.before)
     }
 
     /// Whether an audit used it, and thereby moved its use.
-    #[must_use]
     pub(crate) fn is_auditing(&self) -> bool {
         [self.before, self.after].into_iter().flatten().any(|key| key.auditing)
     }
@@ -121,13 +113,11 @@ impl<'a> KeyVersions<'a> {
 
 impl RunPair {
     /// Whether both asked for the same users.
-    #[must_use]
     pub(crate) fn asks_the_same(&self) -> bool {
         self.before.run.asks_as(&self.after.run)
     }
 
     /// What has to be known to read the rest, in sentences.
-    #[must_use]
     pub(crate) fn caveats(&self) -> Vec<String> {
         let (before, after) = (&self.before, &self.after);
         let mut caveats = Vec::new();
@@ -152,7 +142,6 @@ impl RunPair {
     }
 
     /// What changed with one user, himself first, then his keys by id: his result in the earlier run and in the later one.
-    #[must_use]
     pub(crate) fn changes<'a>(
         &self,
         before: Option<&'a UserResult>,

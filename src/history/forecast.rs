@@ -53,7 +53,6 @@ impl Slope {
     }
 
     /// Keys fewer in a week, to a tenth.
-    #[must_use]
     pub(crate) fn a_week(&self) -> f64 {
         let tenths = i32::try_from(self.tenths_in(7)).unwrap_or(i32::MAX);
         f64::from(tenths) / 10.0
@@ -94,7 +93,6 @@ impl fmt::Display for Forecast {
 /// the newest, and of several on one day the last: the newest five of these.
 ///
 /// A straight line is laid through them by least squares; its slope, from the keys of the newest on, leads to zero.
-#[must_use]
 pub(crate) fn forecast(summaries: &[RunSummary]) -> Forecast {
     let mut complete = comparable(summaries);
     let Some(newest) = complete.last().copied() else {

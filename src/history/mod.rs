@@ -1,4 +1,4 @@
-//! The memory between runs: what came of each, where that leads, what changed from one to another, and which may be deleted.
+//! Several runs side by side: the results of each, the forecast, what changed from one to another, and which may be deleted.
 //! Computed here; `commands` shows it.
 
 pub(crate) mod burn_down;
@@ -17,7 +17,7 @@ pub(crate) use summary::{RunStats, RunSummary, summaries};
 pub(crate) use usage::Usage;
 
 named! {
-    /// What the memory is shown as.
+    /// The form in which `history` and `diff` are shown.
     pub(crate) enum PageFormat {
         /// For a terminal
         Text = "text",

@@ -10,9 +10,6 @@ use crate::store::{Error, Run, Store};
 /// way of asking (everybody, a list, one user), two stay in any case: the last run that came to its end with all lists read,
 /// and the last in which everybody was read, too. Without them nobody could say what changed since all was known, and the
 /// ratchet, for which whoever is waived need not have been read, would have nothing to compare with.
-///
-/// # Errors
-/// What SQLite says.
 pub(crate) fn prunable(store: &Store, keep: NonZeroUsize) -> Result<Vec<Run>, Error> {
     let mut newer: BTreeMap<String, usize> = BTreeMap::new();
     let (mut listed, mut complete) = (BTreeSet::new(), BTreeSet::new());

@@ -8,7 +8,6 @@ const LENGTH: usize = 60;
 
 /// The last 60 of these numbers, from 0 to the greatest of them. The lowest block is 0 and nothing else; what is not known
 /// is a dot.
-#[must_use]
 pub(crate) fn sparkline(numbers: &[Option<u64>]) -> String {
     let shown = &numbers[numbers.len().saturating_sub(LENGTH)..];
     let most = shown.iter().flatten().max().copied().unwrap_or_default().max(1);

@@ -1,4 +1,4 @@
-//! What came of each run, in the order of the runs.
+//! The results of each run, in the order of the runs.
 
 use std::cmp::Reverse;
 
@@ -7,14 +7,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::policy::{Policy, Verdict};
 use crate::store::{Error, Run, Store};
 
-/// A run, and what came of it.
+/// A run and its results.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RunSummary {
-    /// What was asked.
     pub run: Run,
     /// The cutoff by which uses were counted.
     pub cutoff: DateTime<Utc>,
-    /// What came of it.
     pub stats: RunStats,
     /// Keys more (or fewer) than in the last complete run before it that asked for the same users; `None` where this one is
     /// incomplete or there is no such run.
@@ -42,9 +40,6 @@ pub(crate) struct RunStats {
 
 impl RunSummary {
     /// Of one run alone, so that its change is `None`. Uses count by `cutoff`, or by the run's own.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub(crate) fn new(store: &Store, run: Run, cutoff: Option<DateTime<Utc>>) -> Result<Self, Error> {
         let cutoff = cutoff.unwrap_or(run.settings.cutoff);
         let stats = RunStats::new(store, &run, cutoff)?;
@@ -52,25 +47,21 @@ impl RunSummary {
     }
 
     /// Whether nothing is known to be missing, apart from users who could not be read.
-    #[must_use]
     pub(crate) fn is_whole(&self) -> bool {
         self.run.finished_at.is_some() && self.stats.incomplete_lists == 0
     }
 
     /// Whether nobody can have been missed. A run of nobody proves nothing.
-    #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.is_whole() && self.stats.unread == 0 && self.stats.users > 0
     }
 
     /// When it started, in UTC.
-    #[must_use]
     pub(crate) fn day(&self) -> NaiveDate {
         self.run.started_at.date_naive()
     }
 
     /// What is missing, in a few words; `None` where nothing is.
-    #[must_use]
     pub(crate) fn missing(&self) -> Option<String> {
         let RunStats { users, unread, incomplete_lists, .. } = self.stats;
         let mut what = Vec::new();
@@ -119,9 +110,6 @@ pub(super) fn counted(number: u64, what: &str) -> String {
 }
 
 /// Every run of a deployment, oldest first.
-///
-/// # Errors
-/// What SQLite says.
 pub(crate) fn summaries(
     store: &Store,
     deployment: &str,

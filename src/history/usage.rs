@@ -43,7 +43,6 @@ impl Usage {
     }
 
     /// How often it was used; `None` where nobody knows.
-    #[must_use]
     pub(crate) fn calls(&self) -> Option<u64> {
         match self {
             Self::Unused => Some(0),
@@ -98,49 +97,51 @@ pub(super) fn usage(
         (None, Some(_)) => Err("the earlier run did not learn how often it was used".to_owned()),
         (Some(_), None) => Err("the later run did not learn how often it was used".to_owned()),
     };
-    let last = Last::of(before, after, then);
-    let moved = if last == Last::Moved { after.last_use() } else { None };
+    let last = LastUseChange::new(before, after, then);
+    let moved = if last == LastUseChange::Later { after.last_use() } else { None };
     let used = |calls, but| Usage::Used { calls, seconds: (now - then).num_seconds(), last_used: moved, but };
     match (calls, last) {
-        (Ok(0), Last::Moved) => used(None, Some("its count did not move".to_owned())),
-        (Ok(0), Last::Back) => {
+        (Ok(0), LastUseChange::Later) => used(None, Some("its count did not move".to_owned())),
+        (Ok(0), LastUseChange::Earlier) => {
             Usage::Unknown("its last use moved back, and its count did not move".to_owned())
         }
-        (Ok(0), Last::Same | Last::Untold) => Usage::Unused,
-        (Ok(calls), Last::Moved) => used(Some(calls), None),
-        (Ok(calls), Last::Same) => used(Some(calls), Some("its last use did not move".to_owned())),
-        (Ok(calls), Last::Back) => used(Some(calls), Some("its last use moved back".to_owned())),
-        (Ok(calls), Last::Untold) => used(Some(calls), Some("the service does not say when".to_owned())),
-        (Err(why), Last::Moved) => used(None, Some(why)),
+        (Ok(0), LastUseChange::Same | LastUseChange::Unknown) => Usage::Unused,
+        (Ok(calls), LastUseChange::Later) => used(Some(calls), None),
+        (Ok(calls), LastUseChange::Same) => used(Some(calls), Some("its last use did not move".to_owned())),
+        (Ok(calls), LastUseChange::Earlier) => used(Some(calls), Some("its last use moved back".to_owned())),
+        (Ok(calls), LastUseChange::Unknown) => {
+            used(Some(calls), Some("the service does not say when".to_owned()))
+        }
+        (Err(why), LastUseChange::Later) => used(None, Some(why)),
         // Where the service never counts, the last use alone says that there was none.
-        (Err(_), Last::Same) if before.used_count.is_none() && after.used_count.is_none() => Usage::Unused,
-        (Err(why), Last::Same) => Usage::Unknown(format!("{why}; its last use did not move")),
-        (Err(why), Last::Back) => Usage::Unknown(format!("{why}; its last use moved back")),
-        (Err(why), Last::Untold) => Usage::Unknown(format!("{why}, nor when")),
+        (Err(_), LastUseChange::Same) if before.used_count.is_none() && after.used_count.is_none() => {
+            Usage::Unused
+        }
+        (Err(why), LastUseChange::Same) => Usage::Unknown(format!("{why}; its last use did not move")),
+        (Err(why), LastUseChange::Earlier) => Usage::Unknown(format!("{why}; its last use moved back")),
+        (Err(why), LastUseChange::Unknown) => Usage::Unknown(format!("{why}, nor when")),
     }
 }
 
-/// What the last use says.
+/// The last use of a key in the later run, beside that in the earlier one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    /// It is later than it was.
-    Moved,
+enum LastUseChange {
+    Later,
     Same,
-    /// It is earlier than it was.
-    Back,
+    Earlier,
     /// It is missing in one of the runs at least, and that says nothing.
-    Untold,
+    Unknown,
 }
 
-impl Last {
-    fn of(before: &PersonalKey, after: &PersonalKey, then: DateTime<Utc>) -> Self {
+impl LastUseChange {
+    fn new(before: &PersonalKey, after: &PersonalKey, then: DateTime<Utc>) -> Self {
         match (before.last_use(), after.last_use()) {
-            (Some(was), Some(is)) if is > was => Self::Moved,
-            (Some(was), Some(is)) if is < was => Self::Back,
+            (Some(was), Some(is)) if is > was => Self::Later,
+            (Some(was), Some(is)) if is < was => Self::Earlier,
             (Some(_), Some(_)) => Self::Same,
-            // There was none before, or it lies after the reading that did not tell any.
-            (None, Some(is)) if before.used_count == Some(0) || is > then => Self::Moved,
-            (None | Some(_), None) | (None, Some(_)) => Self::Untold,
+            // There was none before, or it is after the earlier reading, which had none.
+            (None, Some(is)) if before.used_count == Some(0) || is > then => Self::Later,
+            (None | Some(_), None) | (None, Some(_)) => Self::Unknown,
         }
     }
 }

@@ -53,7 +53,7 @@ impl<R: BufRead> Lines<R> {
 
 /// One row of a table.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct TableRow {
     /// Where it begins, from 1.
     pub(crate) line: u64,
     pub(crate) cells: Vec<String>,
@@ -72,12 +72,12 @@ pub(crate) struct RowProblem {
 }
 
 /// The rows of a table; lines without anything are passed over.
-pub(crate) struct Rows<R> {
+pub(crate) struct TableRows<R> {
     lines: Lines<R>,
     delimiter: u8,
 }
 
-impl<R: BufRead> Rows<R> {
+impl<R: BufRead> TableRows<R> {
     pub(crate) fn new(lines: Lines<R>, delimiter: u8) -> Self {
         Self { lines, delimiter }
     }
@@ -86,7 +86,7 @@ impl<R: BufRead> Rows<R> {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn next(&mut self) -> Option<Result<Row, RowProblem>> {
+    pub(crate) fn next(&mut self) -> Option<Result<TableRow, RowProblem>> {
         let mut line = Vec::new();
         loop {
             let begin = self.lines.number + 1;
@@ -100,7 +100,7 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    fn row(&mut self, begin: u64, mut line: Vec<u8>) -> Result<Row, RowProblem> {
+    fn row(&mut self, begin: u64, mut line: Vec<u8>) -> Result<TableRow, RowProblem> {
         let (mut cells, mut line_break, mut at) = (Vec::new(), None, 0);
         loop {
             let rest = &line[at..];
@@ -121,7 +121,7 @@ impl<R: BufRead> Rows<R> {
             let not_utf8 = |_| RowProblem { line: begin, why: "is not UTF-8".to_owned(), is_end: false };
             cells.push(String::from_utf8(cell).map_err(not_utf8)?);
             if at >= line.len() {
-                return Ok(Row { line: begin, cells, line_break });
+                return Ok(TableRow { line: begin, cells, line_break });
             }
             at += 1;
         }
@@ -175,7 +175,7 @@ impl<R: BufRead> Rows<R> {
 /// Of these signs the one that parts the first row into most cells; the first, where they are equal. Spreadsheets of half the
 /// world write `;`, and some write tabs.
 pub(crate) fn delimiter(header: &[u8], signs: &[u8]) -> u8 {
-    let cells = |sign: u8| match Rows::new(Lines::new(header), sign).next() {
+    let cells = |sign: u8| match TableRows::new(Lines::new(header), sign).next() {
         Some(Ok(row)) => row.cells.len(),
         Some(Err(_)) | None => 0,
     };
@@ -188,8 +188,8 @@ mod tests {
     use super::*;
 
     /// All rows, or the first problem.
-    fn rows(table: &str) -> Result<Vec<Row>, RowProblem> {
-        let mut rows = Rows::new(Lines::new(table.as_bytes()), b',');
+    fn rows(table: &str) -> Result<Vec<TableRow>, RowProblem> {
+        let mut rows = TableRows::new(Lines::new(table.as_bytes()), b',');
         std::iter::from_fn(|| rows.next()).collect()
     }
 
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_quoted_cell_holds_anything_and_an_open_one_is_refused_where_it_began() {
-        let row = |line, cells: &[&str], line_break| Row {
+        let row = |line, cells: &[&str], line_break| TableRow {
             line,
             cells: cells.iter().map(ToString::to_string).collect(),
             line_break,

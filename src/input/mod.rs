@@ -6,7 +6,7 @@ mod lines;
 mod problems;
 mod tables;
 
-pub(crate) use delimited::{Lines, Rows, delimiter};
+pub(crate) use delimited::{Lines, TableRows, delimiter};
 pub(crate) use lines::LineIndex;
 pub(crate) use problems::Problems;
 pub(crate) use tables::{Field, fields_of, parse_toml};

@@ -24,22 +24,22 @@ struct Gitlab {
 
 /// An entry, as GitLab documents it. Anything else in it would be ignored.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct CodeQualityIssue<'a> {
     description: String,
     check_name: &'a str,
     fingerprint: String,
     severity: &'static str,
-    location: Location,
+    location: IssueLocation,
 }
 
 #[derive(Serialize)]
-struct Location {
+struct IssueLocation {
     path: String,
-    lines: Lines,
+    lines: IssueLines,
 }
 
 #[derive(Serialize)]
-struct Lines {
+struct IssueLines {
     begin: u64,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
 }
 
 impl Gitlab {
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+    fn write(&mut self, entry: &CodeQualityIssue) -> io::Result<()> {
         self.entries.next(&mut self.file)?;
         Ok(serde_json::to_writer(&mut self.file, entry)?)
     }
@@ -60,12 +60,12 @@ impl Writer for Gitlab {
         for missing in MissingUsers::of_run(context) {
             let (record, check_name) = (missing.record(), missing.unknown().name());
             let list = missing.list.map_or("", |list| &list.source);
-            self.write(&Entry {
+            self.write(&CodeQualityIssue {
                 description: wording::row(&record),
                 check_name,
                 fingerprint: fingerprint(&[record.deployment, list, check_name]),
                 severity: UNKNOWN,
-                location: Location::new(&SourceLocation::elsewhere()),
+                location: IssueLocation::new(&SourceLocation::elsewhere()),
             })?;
         }
         Ok(())
@@ -78,12 +78,12 @@ impl Writer for Gitlab {
             None => return Ok(()),
         };
         let record = Record::new(context, row);
-        self.write(&Entry {
+        self.write(&CodeQualityIssue {
             description: wording::row(&record),
             check_name,
             fingerprint: identity(&record, check_name),
             severity: if row.is_waived() { WAIVED } else { severity },
-            location: Location::new(&self.locator.locate(&row.result.user)),
+            location: IssueLocation::new(&self.locator.locate(&row.result.user)),
         })?;
         Ok(())
     }
@@ -95,9 +95,9 @@ impl Writer for Gitlab {
     }
 }
 
-impl Location {
+impl IssueLocation {
     fn new(location: &SourceLocation) -> Self {
-        Self { path: location.path(), lines: Lines { begin: location.line } }
+        Self { path: location.path(), lines: IssueLines { begin: location.line } }
     }
 }
 

@@ -117,9 +117,9 @@ struct Sample<'a, T> {
 }
 
 /// What is counted of every deployment: name, what it is, and how to find it.
-type Count = (&'static str, &'static str, fn(&Metrics) -> u64);
+type CountMetric = (&'static str, &'static str, fn(&Metrics) -> u64);
 
-const COUNTS: [Count; 7] = [
+const COUNTS: [CountMetric; 7] = [
     ("keysunset_keys_enabled", "Personal API keys that may still be in force.", |it| it.summary().enabled),
     ("keysunset_keys_waived", "Personal API keys for which a waiver counts.", |it| it.summary().waived),
     ("keysunset_findings", "Personal API keys that fail the gate.", |it| it.summary().findings),
@@ -136,9 +136,9 @@ const COUNTS: [Count; 7] = [
 ];
 
 /// What is known of some deployments, in seconds or as seconds since 1970.
-type Time = (&'static str, &'static str, fn(&Metrics) -> Option<i64>);
+type TimeMetric = (&'static str, &'static str, fn(&Metrics) -> Option<i64>);
 
-const TIMES: [Time; 4] = [
+const TIMES: [TimeMetric; 4] = [
     ("keysunset_run_duration_seconds", "How long the run took; missing where it did not end.", |it| {
         it.seconds()
     }),

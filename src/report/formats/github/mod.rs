@@ -62,7 +62,7 @@ impl Writer for Github {
         messages.sort();
         for message in messages {
             let title = || "incomplete: there may be users of whom nobody knows".to_owned();
-            self.errors.push(Subject::MissingUsers, None, || Annotation {
+            self.errors.push(AnnotationSubject::MissingUsers, None, || Annotation {
                 title: title(),
                 message,
                 location: None,
@@ -85,7 +85,7 @@ impl Writer for Github {
                 Severity::Medium | Severity::Low | Severity::Info => &mut self.warnings,
             };
             let locator = &self.locator;
-            annotations.push(Subject::Key(judged.severity), Some(key), || {
+            annotations.push(AnnotationSubject::Key(judged.severity), Some(key), || {
                 let key = wording::key(&Record::new(context, row), QUOTED);
                 Annotation {
                     title: format!("{}: {} has a personal API key", judged.severity, name(user)),
@@ -96,7 +96,7 @@ impl Writer for Github {
         } else if row.is_unread() {
             let annotations = if row.is_waived() { &mut self.warnings } else { &mut self.errors };
             let locator = &self.locator;
-            annotations.push(Subject::User, None, || Annotation {
+            annotations.push(AnnotationSubject::User, None, || Annotation {
                 title: format!("not read: {}", name(user)),
                 message: wording::not_read(&Record::new(context, row), QUOTED) + &waived(),
                 location: locator.find(user),
@@ -107,7 +107,7 @@ impl Writer for Github {
 
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         for issue in &report.waiver_issues {
-            self.warnings.push(Subject::Waiver, None, || Annotation {
+            self.warnings.push(AnnotationSubject::Waiver, None, || Annotation {
                 title: format!("a waiver: {}", issue.kind),
                 message: printable(&wording::waiver_issue(issue)),
                 location: None,
@@ -132,7 +132,7 @@ fn name(user: &User) -> String {
 
 /// What an annotation is about, worst first: what is missing hides all the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
+enum AnnotationSubject {
     /// Users of whom not even the name is known.
     MissingUsers,
     /// A user who could not be read.
@@ -144,7 +144,7 @@ enum Subject {
 }
 
 /// As the line that sums up calls them.
-impl fmt::Display for Subject {
+impl fmt::Display for AnnotationSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingUsers => f.write_str("not listed to the end"),
@@ -166,8 +166,8 @@ struct Annotation {
 struct Annotations {
     /// As GitHub names it.
     kind: &'static str,
-    worst: TopN<Rank<Subject>, (Subject, Annotation)>,
-    counts: BTreeMap<Subject, u64>,
+    worst: TopN<Rank<AnnotationSubject>, (AnnotationSubject, Annotation)>,
+    counts: BTreeMap<AnnotationSubject, u64>,
 }
 
 impl Annotations {
@@ -175,7 +175,12 @@ impl Annotations {
         Self { kind, worst: TopN::new(SHOWN), counts: BTreeMap::new() }
     }
 
-    fn push(&mut self, subject: Subject, key: Option<&PersonalKey>, annotation: impl FnOnce() -> Annotation) {
+    fn push(
+        &mut self,
+        subject: AnnotationSubject,
+        key: Option<&PersonalKey>,
+        annotation: impl FnOnce() -> Annotation,
+    ) {
         *self.counts.entry(subject).or_default() += 1;
         let rank = key.map_or((subject, Reverse(None)), |key| rank(subject, key));
         self.worst.push(rank, || (subject, annotation()));
@@ -215,18 +220,4 @@ fn command(kind: &str, properties: &[(&str, String)], message: &str, out: &mut S
 
 fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_ends_no_part_of_its_command() {
-        let mut line = String::new();
-        let properties = [("title", "a:b,c%\r\n".to_owned()), ("file", "x".to_owned())];
-        command("error", &properties, "50 %::done\n::stop::", &mut line);
-        let expected = "::error title=a%3Ab%2Cc%25%0D%0A,file=x::50 %25::done%0A::stop::\n";
-        assert_eq!(line, expected);
-    }
 }

@@ -183,19 +183,3 @@ const fn rank(severity: Severity) -> u8 {
         Severity::Info => 20,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_of_a_text_is_a_placeholder_or_a_link() {
-        for (text, expected) in [
-            ("{0} [a](1) [b](http://e)", "{{0}} [a] (1) [b] (http://e)"),
-            ("\\[c\\](sarif:/runs/0)", "\\[c\\] (sarif:/runs/0)"),
-            ("[ci] (a)\n\u{202e}", "[ci] (a) \\u{{202e}}"),
-        ] {
-            assert_eq!(Message::new(text).text, expected);
-        }
-    }
-}

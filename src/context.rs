@@ -1,4 +1,4 @@
-//! What a command finds around it: the environment, the clock, and whether somebody looks on.
+//! The surroundings of a command: the environment, the clock, and whether a person sees its output.
 
 use chrono::{DateTime, Utc};
 use clap::ColorChoice;
@@ -27,7 +27,7 @@ impl<'a> Context<'a> {
         Ok(Self { env, clock: Clock::from_env(env)?, quiet })
     }
 
-    /// Whether a CI server runs this. Then nobody looks on or answers.
+    /// Whether a CI server runs this. Then no person watches or answers.
     #[must_use]
     pub fn is_ci(&self) -> bool {
         is_ci(self.env)

@@ -120,7 +120,7 @@ impl Error {
         self
     }
 
-    /// Whether the run can go on later from where it was.
+    /// Whether the run can be resumed.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
         matches!(self.kind, ErrorKind::Signal(_))

@@ -1,6 +1,6 @@
 //! Foreign text on its way to a terminal: nothing that a terminal would obey, and nothing that has the shape of a key.
 
-/// What moves a cursor, hides, turns the direction of text, or may not stand in XML: shown by its number instead.
+/// A character that moves a cursor, hides, turns the direction of text, or is not allowed in XML: shown by its number.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,

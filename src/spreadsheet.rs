@@ -11,7 +11,7 @@ pub(crate) fn guard(text: &str) -> Cow<'_, str> {
     rewrite(text, |part| is_formula(part).then(|| format!("'{part}")))
 }
 
-/// Undoes [`guard`]. A text that began with `'=` itself can't be told from a guarded one.
+/// Undoes [`guard`]. A text that began with `'=` itself is taken for a guarded one.
 pub(crate) fn unguard(text: &str) -> Cow<'_, str> {
     rewrite(text, |part| part.strip_prefix('\'').filter(|rest| is_formula(rest)).map(str::to_owned))
 }

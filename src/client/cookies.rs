@@ -1,6 +1,6 @@
 //! The cookies of a balancer, sent back to the origin that set them: some choose the node by one.
 //!
-//! Each credential has a jar of its own, since a cookie may also stand for who was authenticated with it.
+//! Each credential has a jar of its own, since a cookie may also identify who was authenticated with it.
 
 use std::time::{Duration, SystemTime};
 

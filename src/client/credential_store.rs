@@ -96,7 +96,7 @@ impl CredentialStore {
         session.or(self.default.as_ref()).map(Arc::as_ref)
     }
 
-    /// Whether there is no other to go on with when one is refused.
+    /// Whether there is no other to use when one is refused.
     pub(super) fn is_single(&self) -> bool {
         self.sessions == 1
     }

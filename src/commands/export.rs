@@ -16,7 +16,7 @@ pub(crate) fn run(args: cli::Export, context: &Context) -> Result<Exit, Error> {
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     let written = export::write(&store, &run, &mut stdout).map(drop);
     match written.and_then(|()| stdout.flush().map_err(export::Error::from)) {
-        // Whoever closed it does not want the rest.
+        // A reader that closed it does not want the rest.
         Err(export::Error::Write(why)) if why.kind() == ErrorKind::BrokenPipe => Ok(Exit::Clean),
         written => written.map(|()| Exit::Clean).map_err(Error::from),
     }

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::report::temp_file_in;
 
-/// Where the paragraphs that stand below a help go, by their first word; all others are notes.
+/// The sections of the paragraphs at the end of a help, by their first word; all others are notes.
 const SECTIONS: [(&str, &str); 2] = [("Examples:", "EXAMPLES"), ("Exit codes:", "EXIT STATUS")];
 
 /// A page is written beside its name and renamed.
@@ -85,7 +85,7 @@ fn name(command: &Command) -> String {
     command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
 }
 
-/// What stands below a command's help, line by line as it stands there, and which pages to read on.
+/// The end of a command's help, line by line, and the pages to read next.
 fn rest(command: &Command, also: &[String]) -> Roff {
     let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let mut page = Roff::new();

@@ -11,7 +11,7 @@ use crate::exit::{Error, Exit};
 use crate::report::text::printable;
 use crate::store::{Run, Store};
 
-/// A folder stands for the store in it.
+/// A folder means the store in it.
 pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(args.report, context.env)?;
     let waivers = waivers(&settings, context.clock)?;

@@ -1,4 +1,4 @@
-//! One file a command. Each calls the stages in order; nobody else knows them all.
+//! One file a command. Each calls the stages in order; no other module knows them all.
 
 pub(crate) mod audit;
 mod baseline;
@@ -40,7 +40,7 @@ fn judged_by(run: &Run, view: &ReportSettings) -> Policy {
     }
 }
 
-/// Renders stored runs, each of a deployment of its own, into one report; tells about it, and decides.
+/// Renders stored runs, each of a deployment of its own, into one report, prints the summary, and decides the exit code.
 fn render(
     runs: &[(&Store, &Run)],
     view: &ReportSettings,
@@ -80,7 +80,7 @@ struct WholeRun {
 }
 
 /// Writes the reports of a run that is whole; on a thread of its own, so that a signal ends the process even then.
-/// `cut_short` is what is told in that case: what happened, and what to do next.
+/// `cut_short` is the error in that case: what happened, and what to do next.
 async fn reported(
     whole: WholeRun,
     view: ReportSettings,

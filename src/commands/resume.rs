@@ -1,4 +1,4 @@
-//! A run that was cut short, and the run that goes on with it.
+//! A run that was cut short, and how it is resumed.
 
 use crate::console::inform;
 use crate::exit::{Error, Signal};
@@ -16,7 +16,7 @@ pub(super) enum Begun {
     AllRead(Store, i64),
 }
 
-/// Begins a run in the store, or goes on with the newest one of the same settings: with its users of whom another try may
+/// Begins a run in the store, or resumes the newest one of the same settings: with its users of whom another try may
 /// find out more, also when it had ended, or with its reports.
 pub(super) fn begin(store: Store, asked: &NewRun, resume: bool, quiet: bool) -> Result<Begun, Error> {
     if !resume {

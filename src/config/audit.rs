@@ -20,7 +20,7 @@ pub(crate) struct AuditSettings {
     pub address: String,
     /// How to reach it, and with whose keys.
     pub connection: Connection,
-    /// The file in the working folder, named by nobody, from which the URL comes.
+    /// The file in the working folder from which the URL comes, where no option named it.
     pub url_file: Option<&'static str>,
     pub sources: Vec<Source>,
 }
@@ -35,7 +35,7 @@ pub(crate) enum Scope {
 }
 
 impl AuditSettings {
-    /// From what was typed and what stands in the file.
+    /// From what was typed and what the file says.
     ///
     /// # Errors
     /// What is missing on the command line (usage), or what can't be used of the rest (bad input).

@@ -30,7 +30,7 @@ pub(crate) struct ReportSettings {
     pub baseline: Option<PathBuf>,
     /// Whether findings and gaps end with 0.
     pub exit_zero: bool,
-    /// The file in the working folder, named by nobody, from which the audit's URL comes.
+    /// The file in the working folder from which the audit's URL comes, where no option named it.
     pub url_file: Option<&'static str>,
     pub store: PathBuf,
     pub output: Output,

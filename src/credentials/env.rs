@@ -7,7 +7,7 @@ use crate::client::Credential;
 use crate::context::Env;
 use crate::exit::Error;
 
-/// Where credentials may stand, best first: our own, mongocli's, the Atlas CLI's two spellings.
+/// The variables of credentials, best first: our own, mongocli's, the Atlas CLI's two spellings.
 pub(super) const PAIRS: [(&str, &str); 4] = [
     ("KEYSUNSET_PUBLIC_KEY", "KEYSUNSET_PRIVATE_KEY"),
     ("MCLI_PUBLIC_API_KEY", "MCLI_PRIVATE_API_KEY"),

@@ -1,18 +1,18 @@
-//! With whose keys the audit asks: where credentials may stand, which comes first, and what it comes to.
+//! The credentials of an audit: where they may be given, and which come first.
 //!
 //! 1. the environment: our own variables, then mongocli's, then the Atlas CLI's
 //! 2. `--credentials FILE`: a default, and users' own
 //! 3. `--profile NAME`, of mongocli's and the Atlas CLI's files of configuration
 //! 4. a prompt, where standard input is a terminal and somebody may be asked
 //!
-//! The first that has a credential gives the one that asks for whoever has none of their own. Users' own come from the
+//! The first that has a credential gives the default, for users without one of their own. Users' own come from the
 //! file alone, and hold whatever the default is.
 //!
 //! A secret is never shown, not even one in the wrong place: what is wrong with a file is reported by line, and a name is
 //! shown only where it is known to name something. In memory it is wiped once it is no longer needed: the text of the
 //! files, what a command prints, and the values taken from them are `Zeroizing` or `SecretString`. That does not reach
 //! the environment of the process, buffers inside the `csv` crate, values that the `toml` crate had to unescape and that
-//! stood where no secret belongs, and the plain strings that `digest_auth` builds for each answer.
+//! were where no secret belongs, and the plain strings that `digest_auth` builds for each answer.
 
 mod command;
 mod csv;
@@ -41,7 +41,7 @@ use crate::exit::Error;
 pub(crate) enum Commands {
     /// The caller named the file, or the file of settings that names it.
     Allowed,
-    /// A `keysunset.toml` that nobody named gives its name: both may come from somebody else.
+    /// A `keysunset.toml` that no option named gives its name: both may come from somebody else.
     Refused,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn find(
     profile: Option<&Profile>,
     context: &Context,
 ) -> Result<Credentials, Error> {
-    // There is nobody to answer a CI server's prompt.
+    // No person answers a prompt on a CI server.
     let may_ask = !context.is_ci();
     let of_environment = env::credential(context.env)?;
     let mut all = match file {

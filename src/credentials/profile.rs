@@ -125,7 +125,7 @@ impl ToolSettings {
         }
     }
 
-    /// In our terms. The cloud services need no address; a profile of the Atlas CLI is one of them by itself.
+    /// In our terms. The cloud services need no address; a profile of the Atlas CLI always means one of them.
     fn deployment(self, tool: VendorTool, is_profile: bool) -> DeploymentHints {
         const CLOUD: &str = "https://cloud.mongodb.com";
         let atlas = tool == VendorTool::Atlas && (is_profile || self.url.is_some());

@@ -24,7 +24,7 @@ pub(crate) struct BurnDown {
     pub keys: Vec<u64>,
     /// Those of them that were used after the cutoff.
     pub used_after_cutoff: Vec<u64>,
-    /// When none is left, or why nobody knows, in a sentence with its arithmetic.
+    /// When none is left, or why that is not known, in a sentence with its arithmetic.
     pub forecast: String,
     /// Of the last 60 runs those that are left out because they were incomplete.
     pub incomplete: usize,

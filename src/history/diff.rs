@@ -300,7 +300,7 @@ impl<'a> UserDiff<'a, '_> {
     }
 }
 
-/// When a user was read; where nobody noted it, when the run started.
+/// When a user was read; where that is not known, when the run started.
 fn read_at(result: Option<&UserResult>, summary: &RunSummary) -> DateTime<Utc> {
     result.and_then(|result| result.read_at).unwrap_or(summary.run.started_at)
 }

@@ -1,4 +1,4 @@
-//! The day of zero, by the slope of the last runs. Whole numbers to the end, so that anybody can do it again by hand.
+//! The day on which no key is left, by the slope of the last runs. Whole numbers to the end, so that anybody can do it again by hand.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use super::summary::{comparable, counted};
 
 /// Runs of which the slope is taken.
 const RUNS: usize = 5;
-/// Further ahead nobody knows anything: ten years, leap days among them.
+/// No forecast reaches further ahead: ten years, leap days among them.
 const HORIZON: i128 = 3653 * DAY;
 /// In seconds.
 const DAY: i128 = 86_400;
 
-/// When no key is left, if it goes on like this.
+/// When no key is left, at the rate of the last runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Forecast {
     /// At this day, 00:00 UTC, at the latest.

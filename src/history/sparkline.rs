@@ -1,4 +1,4 @@
-//! A picture in one line.
+//! Numbers as a chart in one line.
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// For what is not known.

@@ -14,7 +14,7 @@ pub(crate) enum Usage {
     Unused,
     /// Used.
     Used {
-        /// How often; `None` where the counts do not tell.
+        /// How often; `None` where the counts do not say.
         calls: Option<u64>,
         /// Between the two readings, in seconds; may be 0 or less where clocks differ.
         seconds: i64,
@@ -23,7 +23,7 @@ pub(crate) enum Usage {
         /// What is odd about the numbers.
         but: Option<String>,
     },
-    /// Nobody can tell, and this is why.
+    /// It is not known, and this is why.
     Unknown(String),
 }
 
@@ -42,7 +42,7 @@ impl Usage {
         self.hundredths_a_day().map(|hundredths| hundredths as f64 / 100.0)
     }
 
-    /// How often it was used; `None` where nobody knows.
+    /// How often it was used; `None` where that is not known.
     pub(crate) fn calls(&self) -> Option<u64> {
         match self {
             Self::Unused => Some(0),

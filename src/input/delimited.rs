@@ -57,7 +57,7 @@ pub(crate) struct TableRow {
     /// Where it begins, from 1.
     pub(crate) line: u64,
     pub(crate) cells: Vec<String>,
-    /// Where the first cell begins that goes on over a line end.
+    /// Where the first cell begins that has a line end in it.
     pub(crate) line_break: Option<u64>,
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Unknown {
     User,
     /// A list of users that could not be read to its end.
     List,
-    /// A run that did not come to its end.
+    /// A run that did not end.
     Run,
 }
 

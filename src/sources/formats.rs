@@ -21,7 +21,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Of a list, from 1; `None` where the format has no lines.
 pub(super) type LineNumber = Option<NonZeroU64>;
 
-/// Takes a user and the line that names him, or what is wrong with the line.
+/// Called with each user and the line that names him, or with what is wrong with the line.
 pub(super) type EachUser<'a> = dyn FnMut(LineNumber, Result<UserRef, String>) + 'a;
 
 /// Reads a list through, in whichever format it is; a mark at its start says whether it is UTF-16.

@@ -13,7 +13,7 @@ use crate::{Balancer, Challenge, Fault, NonceRule, Product};
 /// The most users that a random world may have: beyond, there would not be enough public keys of 8 letters.
 pub(crate) const MAX_USERS: u64 = 1_000_000_000;
 
-/// What to serve, and how strictly. The flags of whoever starts it from a command line are made of these.
+/// What to serve, and how strictly. A command line makes its flags of these.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Address and port; port 0 takes a free one
@@ -57,7 +57,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Self::default().balancer)]
     pub balancer: Balancer,
     /// The service's now, such as 2021-02-28T12:00:00Z [default: `SOURCE_DATE_EPOCH`, else the system's]
-    // It stands still where it is given.
+    // It does not move where it is given.
     #[arg(long, value_name = "TIME")]
     pub clock: Option<DateTime<Utc>>,
     /// What goes wrong, such as 503x2@5%:keys; repeatable, and the first that hits wins

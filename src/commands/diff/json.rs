@@ -1,5 +1,5 @@
-//! The diff for programs: one array a kind of change. The names are promised outward (docs/history.md), and stand here
-//! apart from the model's.
+//! The diff for programs: one array a kind of change. The names are promised outward (docs/history.md),
+//! whatever the model calls its fields.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, Write};
@@ -105,7 +105,7 @@ pub(super) fn page(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections)
         counts: ChangeKind::ALL.iter().map(|kind| (*kind, sections.count(*kind))).collect(),
     };
     let head = serde_json::to_string_pretty(&head).map_err(io::Error::other)?;
-    // It goes on with an array a kind of change, which is not held as a whole.
+    // The arrays, one a kind of change, follow; none is held as a whole.
     write!(out, "{}", head.strip_suffix("\n}").unwrap_or(&head))?;
     for kind in ChangeKind::ALL {
         write!(out, ",\n  \"{kind}\": ")?;

@@ -1,5 +1,5 @@
-//! The diff for people: what was compared, then a section a kind of change. For a terminal, and as Markdown, in which what
-//! anybody else wrote stands in code spans.
+//! The diff for people: what was compared, then a section a kind of change. For a terminal, and as Markdown, in which text
+//! from outside is in code spans.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! The history for programs. The names are promised outward (docs/history.md), and stand here apart from the model's.
+//! The history for programs. The names are promised outward (docs/history.md), whatever the model calls its fields.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! `keysunset history`: what each run came to, and where that leads.
+//! `keysunset history`: the results of each run, and the forecast.
 
 pub(super) mod json;
 mod page;

@@ -1,5 +1,5 @@
 //! The history for people: a table, the numbers in one line each, and a forecast a deployment. For a terminal, and as Markdown,
-//! in which what anybody else wrote stands in code spans.
+//! in which text from outside is in code spans.
 
 use std::fmt::Write as _;
 

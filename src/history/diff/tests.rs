@@ -1,4 +1,4 @@
-//! Every way in which a user can stand in two runs, and a key with them.
+//! Every pair of statuses that a user can have in two runs, and the keys with them.
 
 use super::super::summary::tests::complete;
 use super::*;
@@ -33,14 +33,14 @@ fn pair(before_whole: bool, after_whole: bool, same: bool) -> RunPair {
 }
 
 /// Absent from the run, or in it with any status.
-fn standings() -> impl Iterator<Item = Option<ReadStatus>> + Clone {
+fn statuses() -> impl Iterator<Item = Option<ReadStatus>> + Clone {
     std::iter::once(None).chain(ReadStatus::ALL.iter().copied().map(Some))
 }
 
 #[test]
 fn what_could_not_be_seen_is_neither_new_nor_gone() {
     let is_complete = |status: Option<ReadStatus>| status.is_some_and(ReadStatus::is_complete);
-    for (was, is) in standings().flat_map(|was| standings().map(move |is| (was, is))) {
+    for (was, is) in statuses().flat_map(|was| statuses().map(move |is| (was, is))) {
         for bits in 0..8 {
             let (before_whole, after_whole, same) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
             let pair = pair(before_whole, after_whole, same);

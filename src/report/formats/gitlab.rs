@@ -11,7 +11,7 @@ use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
-/// What nobody knows weighs as much as a key of unknown use.
+/// Something unknown weighs as much as a key of unknown use.
 const UNKNOWN: &str = "major";
 /// GitLab has no word for what is accepted: it stays in the list, and weighs least.
 const WAIVED: &str = "info";

@@ -38,7 +38,7 @@ pub(super) fn by_name(call: &Call, name: &str) -> Result<Answer, ApiError> {
     show(call, call.world().user_by_name(name).ok_or_else(|| ApiError::username_not_found(name))?)
 }
 
-/// A user is seen by itself, by who shares an organization with it, and by who sees everything.
+/// A user sees itself and the users of its organizations; an owner of the deployment sees all.
 fn show(call: &Call, index: u64) -> Result<Answer, ApiError> {
     let shares_an_org = || {
         let mut orgs = call.world().organizations().iter();

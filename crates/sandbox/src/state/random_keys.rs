@@ -1,4 +1,4 @@
-//! The personal keys of the random world: the whole range of states that an audit has to tell apart.
+//! The personal keys of the random world: the whole range of states that an audit has to distinguish.
 
 use chrono::{DateTime, Utc};
 

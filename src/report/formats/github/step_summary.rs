@@ -1,6 +1,6 @@
 //! The summary of a step: Markdown that GitHub shows on the page of the run, and drops whole where it is too long.
 //!
-//! All that comes from outside stands in code spans, so that it neither links, calls somebody, nor is HTML.
+//! All that comes from outside is in code spans, so that it neither links, calls somebody, nor is HTML.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -40,7 +40,7 @@ impl StepSummary {
         Self { keys: TopN::new(ROWS), unread: TopN::new(ROWS) }
     }
 
-    /// Takes what hides users of whom nobody knows.
+    /// Takes what hides users: incomplete lists, and a run that was cut short.
     pub(super) fn begin(&mut self, context: &RunContext) {
         for missing in MissingUsers::of_run(context) {
             self.unread.push((), || unread(&missing.record(), missing.source(), false));
@@ -122,7 +122,7 @@ fn unread(record: &Record, who: &str, is_waived: bool) -> Vec<String> {
     ]
 }
 
-/// Adds to the summary of a step, to which others write as well; where there is no room left, that is told in its place.
+/// Adds to the summary of a step, to which others write as well; where there is no room left, a warning says so.
 pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
     let mut summary = std::fs::File::options().create(true).append(true).open(path)?;
     if summary.metadata()?.len() + text.len() as u64 > LONGEST {
@@ -132,7 +132,7 @@ pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
     summary.write_all(text.as_bytes())
 }
 
-/// What was asked, and what it came to.
+/// The scope and the results.
 fn deployments(report: &Report, page: &mut String) {
     let columns =
         ["deployment", "users", "read", "not read", "keys", "fail", "waived", "cutoff", "all known"];

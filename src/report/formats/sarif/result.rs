@@ -80,7 +80,7 @@ impl<'a> SarifResult<'a> {
 }
 
 impl Suppression {
-    /// Waivers stand in a file of their own, and whoever wrote one there has accepted the key.
+    /// Waivers are in a file of their own, and the author of one has accepted the key.
     fn new(waiver: &Waiver) -> Self {
         let Waiver { reason, owner, expires, ticket, .. } = waiver;
         let ticket = ticket.as_deref().map_or_else(String::new, |ticket| format!(", {ticket}"));
@@ -106,7 +106,7 @@ impl Message {
     }
 }
 
-/// Where a result or a notification stands: on a line, and in the deployment.
+/// The place of a result or a notification: a line, and the deployment.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Location {

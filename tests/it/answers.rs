@@ -160,7 +160,7 @@ fn a_row_that_cannot_be_decoded_costs_no_other() {
 }
 
 #[test]
-fn what_is_not_the_documented_list_is_no_read() {
+fn an_undocumented_list_does_not_count_as_read() {
     let page = r#"{"links":[{"rel":"self"}],"results":[],"totalCount":0}"#;
     for status in [201, 202, 203, 206, 226, 299] {
         assert_not_read(status, page);

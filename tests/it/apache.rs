@@ -149,7 +149,7 @@ fn the_atlas_pages_answer_is_in_the_report_too() {
 }
 
 #[test]
-fn a_wrong_password_is_refused_by_apache_and_told() {
+fn a_wrong_password_is_refused_by_apache_and_reported() {
     let Some(apache) = Apache::start(LASTING) else { return };
     let env = TestEnv::of((PUBLIC.to_owned(), PRIVATE.replace('0', "1")));
     let ran = env.audit_at(&apache.url(), &["--user", ANN, "--user", CHIARA]);
@@ -204,7 +204,7 @@ fn an_audit_takes_an_exchange_a_page_and_one_a_nonce() {
 }
 
 #[test]
-fn an_apache_that_closes_idle_connections_costs_nobody() {
+fn an_apache_that_closes_idle_connections_costs_no_user() {
     const PEOPLE: usize = 400;
     let Some(apache) = Apache::start_small(LASTING, 3) else { return };
     let env = env();

@@ -138,7 +138,7 @@ fn every_key_is_in_the_csv_once_with_all_its_fields() {
 }
 
 #[test]
-fn another_cutoff_and_window_judge_anew() {
+fn another_cutoff_and_window_judge_again() {
     let sandbox = ops_manager(120);
     let env = TestEnv::at(&sandbox);
     let ran = env.audit(

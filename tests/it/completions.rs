@@ -80,7 +80,7 @@ fn every_script_knows_every_command_and_is_the_same_every_time() {
 }
 
 #[test]
-fn a_shell_that_nobody_knows_is_a_wrong_command_line() {
+fn an_unknown_shell_is_a_usage_error() {
     let ran = TestEnv::empty().run(&["completions", "tcsh"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
     assert!(ran.stderr.contains("bash, elvish, fish, powershell, zsh"), "{}", ran.stderr);

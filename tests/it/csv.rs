@@ -104,7 +104,7 @@ fn the_order_of_fields_rows_and_pages_changes_no_byte() {
 }
 
 #[test]
-fn what_a_spreadsheet_would_run_is_guarded_in_every_text_field() {
+fn formulas_are_neutralised_in_every_text_field() {
     let user = json!({"id": USER, "username": "=cmd@example.com"});
     let stub = Stub::start(Digest::On, move |asked| match asked.path.as_str() {
         path if path.starts_with("/orgs") => Reply::ok(&list(std::slice::from_ref(&user))),

@@ -117,7 +117,7 @@ fn a_person_gets_aligned_lines_and_a_verdict() {
 }
 
 #[test]
-fn a_user_is_shown_with_roles_and_what_he_may_not_read() {
+fn a_user_is_shown_with_roles_and_limits() {
     let sandbox = ops_manager(40);
     let (name, private) = user_with_a_key(&sandbox, false);
     let seen = seen(&TestEnv::of((name.clone(), private)), &sandbox.announcement().url, &[]);
@@ -173,7 +173,7 @@ fn a_wrong_password_fails_at_the_credentials() {
 }
 
 #[test]
-fn a_port_where_nobody_listens_fails_at_the_connection() {
+fn a_closed_port_fails_at_the_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

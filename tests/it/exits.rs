@@ -269,7 +269,7 @@ fn an_unreachable_deployment_ends_with_5() {
 }
 
 #[test]
-fn what_is_not_the_api_ends_with_5() {
+fn a_server_that_is_not_the_api_ends_with_5() {
     for (status, kind, body) in [
         (200, "text/html", "<!DOCTYPE html><html><title>Sign in</title></html>"),
         (200, "application/json", "<html>still a page</html>"),
@@ -303,7 +303,7 @@ fn basic_alone_ends_with_5_and_says_what_was_asked_for() {
 }
 
 #[test]
-fn what_can_not_be_written_ends_with_6() {
+fn an_unwritable_output_ends_with_6() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     env.put("file", "in the way");

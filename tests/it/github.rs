@@ -68,7 +68,7 @@ fn severity(row: &Row) -> Option<usize> {
 }
 
 #[test]
-fn of_each_kind_there_are_the_nine_worst_and_one_that_sums_up_the_rest() {
+fn each_kind_has_its_nine_worst_and_one_that_sums_up_the_rest() {
     let sandbox = ops_manager(3000);
     let env = TestEnv::at(&sandbox);
     let code = env.audit(&sandbox, &["--all-orgs", "--format", "csv"]).code;
@@ -180,7 +180,7 @@ fn no_text_of_the_service_is_a_command() {
 }
 
 #[test]
-fn the_summary_of_the_step_is_added_to_and_nothing_in_it_is_anything_but_text() {
+fn the_step_summary_is_appended_and_nothing_in_it_is_markup() {
     let (env, _) = audited(&["--format", "csv"]);
     let env = env.with("GITHUB_STEP_SUMMARY", SUMMARY);
     let before = "## somebody else's\n\n| a |\n|---|\n| no line break";
@@ -244,7 +244,7 @@ fn count(env: &TestEnv, severity: &str) -> String {
 }
 
 #[test]
-fn several_deployments_are_told_apart() {
+fn several_deployments_are_distinguished() {
     let (env, said) = over_two_deployments(&[Format::Github], Some(SUMMARY.as_ref()));
     let commands = commands(&said);
     assert_eq!(of_kind(&commands, "error").len(), 10);

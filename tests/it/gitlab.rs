@@ -75,7 +75,7 @@ fn a_whole_deployment_is_an_entry_a_key() {
 }
 
 #[test]
-fn nothing_to_tell_is_an_empty_array() {
+fn no_findings_are_an_empty_array() {
     let stub = Stub::of_keys(Vec::new());
     let env = env();
     assert_eq!(env.audit_at(&stub.url(), &[&["--user", USER][..], &GITLAB].concat()).code, 0);
@@ -83,7 +83,7 @@ fn nothing_to_tell_is_an_empty_array() {
 }
 
 #[test]
-fn an_entry_stands_on_the_line_that_names_the_user() {
+fn an_entry_has_the_line_that_names_the_user() {
     let stub = Stub::of_keys(vec![key(1, "[x](http://e)\n\u{202e}\u{1b}")]);
     let env = env();
     env.put("my lists/users.txt", format!("# who\n\n{USER}\n"));
@@ -96,7 +96,7 @@ fn an_entry_stands_on_the_line_that_names_the_user() {
 }
 
 #[test]
-fn what_could_not_be_read_is_an_entry_too() {
+fn an_unread_user_is_an_entry_too() {
     let stub = Stub::start(Digest::On, |asked| match asked.path.as_str() {
         path if path.contains(&id(1)) => Reply::error(403, "USER_UNAUTHORIZED"),
         path if path.contains(&id(2)) => Reply::ok(&json!({"results": [key(7, "ci")], "totalCount": 2})),

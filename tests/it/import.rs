@@ -80,7 +80,7 @@ fn evidence(mut rows: Vec<Row>) -> Vec<Row> {
 }
 
 #[test]
-fn what_curl_saved_comes_to_what_an_audit_reads() {
+fn answers_saved_by_curl_give_the_results_of_an_audit() {
     let sandbox = ops_manager(24);
     let (audit, import) = (TestEnv::at(&sandbox), TestEnv::empty());
     let mut users = String::new();
@@ -257,7 +257,7 @@ fn folders_are_searched_and_links_followed_without_end() {
 }
 
 #[test]
-fn what_cannot_be_understood_makes_the_run_incomplete_by_file() {
+fn an_unreadable_file_makes_the_run_incomplete_by_name() {
     let sandbox = ops_manager(3);
     let user = sandbox.ground_truth().find(|user| !user.keys.is_empty()).unwrap();
     let Some(answer) = curl(&sandbox, &[], &format!("users/{}/keys", user.id)) else { return };
@@ -327,7 +327,7 @@ fn all_that_is_missing_is_reported_at_once() {
 }
 
 #[test]
-fn answers_of_nobody_are_bad_input_and_leave_no_run() {
+fn answers_without_users_are_bad_input_and_leave_no_run() {
     let env = TestEnv::empty();
     env.put("answers/1.json", "<html>");
     env.put("answers/2.json", json!({"results": [{"id": "a", "username": "ann"}]}).to_string());

@@ -120,7 +120,7 @@ fn the_texts_are_as_they_were_whatever_the_csv_does() {
 }
 
 #[test]
-fn a_run_cut_short_and_a_whole_one_are_told_as_such() {
+fn a_run_cut_short_is_marked_beside_a_whole_one() {
     let env = everything("csv,json");
     cut_short(&env);
     again(&env, "cut", &["--format", "csv,json", "--csv-raw"]);
@@ -135,7 +135,7 @@ fn a_run_cut_short_and_a_whole_one_are_told_as_such() {
 }
 
 #[test]
-fn the_rules_in_force_are_told_beside_those_of_the_run() {
+fn the_policy_in_force_is_named_beside_that_of_the_run() {
     let env = everything("json");
     let rules = ["--cutoff", "2024-12-24", "--active-within", "5", "--fail-on", "never", "--format", "json"];
     again(&env, "other", &rules);

@@ -91,7 +91,7 @@ fn a_disabled_key_is_for_information_whatever_its_use() {
 
 /// Times of use are the deployment's: its own clock says how long ago they are.
 #[test]
-fn a_clock_that_differs_is_told_and_activity_is_judged_by_it() {
+fn a_clock_difference_is_reported_and_activity_judged_by_it() {
     let days = |days: i64| chrono::Utc::now() + chrono::TimeDelta::days(days);
     for (clock, used, severity, way) in [
         (100, -80, "high", Some("ahead of")),

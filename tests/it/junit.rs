@@ -144,7 +144,7 @@ fn counted(suite: &Suite) -> BTreeMap<&str, usize> {
 const FORMATS: [&str; 2] = ["--format", "csv,junit"];
 
 #[test]
-fn every_user_is_a_case_of_the_suite_of_the_organization_and_the_counts_are_those_of_the_csv() {
+fn every_user_is_a_case_and_the_counts_are_those_of_the_csv() {
     let (env, code) = audited(&FORMATS);
     assert_eq!(code, 4);
     let Some(suites) = read(&env) else { return };
@@ -182,7 +182,7 @@ fn every_user_is_a_case_of_the_suite_of_the_organization_and_the_counts_are_thos
 }
 
 #[test]
-fn a_case_says_what_there_is_key_by_key_and_never_that_the_unread_are_fine() {
+fn a_case_lists_each_key_and_never_passes_an_unread_user() {
     let (env, _) = audited(&FORMATS);
     let Some(suites) = read(&env) else { return };
     let case = |kind: usize| &suites[0].cases[kind];
@@ -233,7 +233,7 @@ fn a_case_says_what_there_is_key_by_key_and_never_that_the_unread_are_fine() {
 }
 
 #[test]
-fn what_does_not_fail_the_gate_passes() {
+fn a_key_that_does_not_fail_the_gate_passes() {
     let (env, _) = audited(&[&FORMATS[..], &["--fail-on", "used"]].concat());
     let Some(suites) = read(&env) else { return };
     // 2 has a disabled key used after the cutoff; 7 and 8 have waived ones that would not count either.
@@ -291,7 +291,7 @@ fn the_same_evidence_gives_the_same_file_and_no_other_exit_code() {
 }
 
 #[test]
-fn suites_of_several_deployments_are_told_apart() {
+fn suites_of_several_deployments_are_distinguished() {
     let (env, _) = over_two_deployments(&[Format::Junit], None);
     let Some(suites) = read(&env) else { return };
     let names: Vec<_> = suites.iter().map(|suite| suite.name.clone()).collect();

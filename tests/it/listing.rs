@@ -176,7 +176,7 @@ fn a_name_with_a_malformed_answer_is_a_row_not_read() {
 }
 
 #[test]
-fn what_a_refusal_says_moves_no_terminal() {
+fn the_text_of_a_refusal_moves_no_terminal() {
     let hostile = "\u{1b}[31mred\u{7}\r\u{9b}2J\u{202e}";
     let document = json!({"detail": hostile, "error": 401, "errorCode": hostile, "reason": hostile});
     let stub = of_nobodys_keys(move |_| Reply::json(401, &document));

@@ -124,7 +124,7 @@ fn without_a_clock_of_its_own_no_page_bears_a_date() {
 }
 
 #[test]
-fn the_pages_are_told_and_nothing_else_is_left() {
+fn the_written_pages_are_printed_and_nothing_else_is_left() {
     let env = TestEnv::empty();
     env.put("share/man1/keysunset.1", "of an older version\n");
     let told = env.run(&["man", "share/man1"]).stdout;
@@ -135,7 +135,7 @@ fn the_pages_are_told_and_nothing_else_is_left() {
 }
 
 #[test]
-fn what_cannot_be_written_is_told_and_ends_with_6() {
+fn an_unwritable_page_is_reported_and_ends_with_6() {
     let env = TestEnv::empty();
     env.put("file", "");
     env.put("taken/keysunset-audit.1/in-the-way", "");

@@ -132,7 +132,7 @@ fn shown(page: &Page, keys: usize) -> Vec<(String, String)> {
 }
 
 #[test]
-fn past_five_hundred_keys_the_worst_five_hundred_are_shown_and_the_csv_is_named() {
+fn past_500_keys_the_worst_500_are_shown_and_the_csv_is_named() {
     let mix = [("info", 150), ("low", 200), ("medium", 100), ("high", 150), ("critical", 100)];
     let kinds = mix.iter().flat_map(|(severity, count)| std::iter::repeat_n(*severity, *count));
     let keys: Vec<_> = kinds.enumerate().map(|(at, severity)| of_severity(severity, at + 1)).collect();
@@ -159,7 +159,7 @@ fn rank(severity: &str) -> usize {
 }
 
 #[test]
-fn the_worst_stands_first_in_a_section_an_owner() {
+fn the_worst_comes_first_in_a_section_an_owner() {
     let owned = [["low", "info"], ["medium", "critical"], ["info", "high"]];
     let users: Vec<_> =
         (1..=3).map(|at| json!({"id": id(at * 1000), "username": format!("u{at}@example.com")})).collect();
@@ -186,7 +186,7 @@ fn the_worst_stands_first_in_a_section_an_owner() {
 }
 
 #[test]
-fn what_is_missing_stands_above_everything_and_nowhere_else() {
+fn the_warning_of_an_incomplete_run_is_at_the_top_alone() {
     let texts = |descriptions: &[&str]| Texts {
         deployment: "east".to_owned(),
         usernames: vec!["ann@example.com".to_owned()],

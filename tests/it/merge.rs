@@ -31,7 +31,7 @@ fn merged(env: &TestEnv, stores: &[&str], more: &[&str]) -> CliOutput {
 }
 
 #[test]
-fn rows_name_their_deployment_and_totals_stand_per_deployment() {
+fn rows_name_their_deployment_and_totals_are_per_deployment() {
     let env = audited();
     let ran = merged(&env, &["west", "north/keysunset.db", "east"], &[]);
     assert_eq!(ran.code, 4, "{ran:?}");

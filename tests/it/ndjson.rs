@@ -117,7 +117,7 @@ fn duckdb_finds_the_types_and_every_key_of_the_store() {
 }
 
 #[test]
-fn who_is_not_known_by_name_is_a_line_too() {
+fn a_user_without_a_name_is_a_line_too() {
     let env = everything("ndjson");
     let whole = env.text("reports/keys.ndjson");
     cut_short(&env);

@@ -31,7 +31,7 @@ fn made(number: usize, created: Option<&str>) -> Value {
 }
 
 #[test]
-fn keys_of_a_user_stand_in_the_order_of_creation_then_of_ids() {
+fn keys_of_a_user_are_sorted_by_creation_then_by_id() {
     let keys = vec![
         made(1, Some("2019-03-01T00:00:00Z")),
         made(2, Some("2018-12-31T23:59:59Z")),
@@ -47,7 +47,7 @@ fn keys_of_a_user_stand_in_the_order_of_creation_then_of_ids() {
 }
 
 #[test]
-fn users_stand_in_the_order_of_names_then_of_ids() {
+fn users_are_sorted_by_name_then_by_id() {
     let names =
         [Some("b"), Some("a"), None, Some("B"), Some("é"), Some("a"), Some("a b"), Some("=a"), Some("z")];
     let users: Vec<_> =

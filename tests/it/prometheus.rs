@@ -104,7 +104,7 @@ fn prometheus_parser_reads_what_the_rows_add_up_to() {
 }
 
 #[test]
-fn the_last_success_is_that_of_the_last_complete_run_of_this_deployment_up_to_this_one() {
+fn the_last_success_is_of_the_last_complete_run_up_to_this_one() {
     let refuses = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let no = std::sync::Arc::clone(&refuses);
     let stub = Stub::start(Digest::On, move |asked| {

@@ -98,7 +98,7 @@ fn only_the_services_own_word_says_removed() {
 }
 
 #[test]
-fn a_rate_limit_is_told_whatever_its_status() {
+fn a_rate_limit_is_recognized_whatever_its_status() {
     assert_status(|| Reply::error(429, "RATE_LIMITED"), "rate-limited", "429", "RATE_LIMITED");
     let code = "RATE_LIMITED_TOKEN_BUCKET";
     assert_status(move || Reply::error(429, code), "rate-limited", "429", code);
@@ -108,7 +108,7 @@ fn a_rate_limit_is_told_whatever_its_status() {
 }
 
 #[test]
-fn what_breaks_on_the_servers_side_is_an_error() {
+fn a_server_side_failure_is_an_error() {
     assert_status(|| Reply::error(500, "UNEXPECTED_ERROR"), "error", "500", "UNEXPECTED_ERROR");
     assert_status(|| Reply::text(503, "text/html", "<html>Service Unavailable</html>"), "error", "503", "");
     assert_status(|| Reply::text(502, "text/plain", ""), "error", "502", "");
@@ -125,7 +125,7 @@ fn a_connection_that_breaks_or_hangs_is_an_error_of_the_user() {
 }
 
 #[test]
-fn what_the_api_does_not_document_is_malformed() {
+fn an_undocumented_answer_is_malformed() {
     for body in
         ["<html>Sign in</html>", "", "null", "[]", "{}", "{\"results\":{}}", "{\"results\":[", "\u{0}"]
     {
@@ -141,7 +141,7 @@ fn what_the_api_does_not_document_is_malformed() {
 }
 
 #[test]
-fn what_nobody_documents_is_never_called_read() {
+fn an_undocumented_answer_never_counts_as_read() {
     for (status, kind, body) in [
         (403, "text/html", "<html>Forbidden by the proxy</html>"),
         (404, "text/html", "<html>Not Found</html>"),
@@ -206,7 +206,7 @@ fn a_redirect_without_end_is_an_error() {
 }
 
 #[test]
-fn one_users_failure_costs_nobody_else() {
+fn one_users_failure_costs_no_other_user() {
     let stub = Stub::start(Digest::On, |asked| match asked.path.as_str() {
         path if path.starts_with("/orgs/") => {
             let users: Vec<_> = (0..20).map(|number| json!({"id": crate::stub::id(number)})).collect();

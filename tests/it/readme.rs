@@ -120,7 +120,7 @@ fn every_command_of_the_readme_works_when_it_is_pasted() {
 }
 
 #[test]
-fn what_the_readme_shows_is_what_is_printed() {
+fn the_readme_shows_the_real_output() {
     let mut terminal = Terminal::new();
     for line in fences(README, "sh").concat() {
         if line.starts_with("export ") {

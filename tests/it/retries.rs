@@ -39,7 +39,7 @@ fn transient_errors_are_retried_and_counted() {
 }
 
 #[test]
-fn what_outlasts_the_attempts_is_a_row_that_says_so() {
+fn a_failure_that_outlasts_the_attempts_is_a_row() {
     for (fault, retries, status) in [("503@100%:keys", "2", "error"), ("429@100%:keys", "0", "rate-limited")]
     {
         let (env, ran) = audited(&faulty(3, &[fault]), &["--retries", retries]);
@@ -111,7 +111,7 @@ fn a_pause_of_more_than_five_seconds_is_printed_and_cut_short_without_measure() 
 }
 
 #[test]
-fn overload_halves_the_concurrency_and_the_log_tells() {
+fn overload_halves_the_concurrency_and_is_logged() {
     let (_, ran) = audited(&faulty(100, &["503x1@20%:keys"]), &["-v", "--concurrency", "16"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("concurrency down from"), "{ran:?}");
@@ -119,7 +119,7 @@ fn overload_halves_the_concurrency_and_the_log_tells() {
 }
 
 #[test]
-fn nobody_is_asked_by_more_than_may_ask_at_once() {
+fn no_more_requests_are_in_flight_than_allowed() {
     let in_flight: &'static Mutex<(usize, usize)> = Box::leak(Box::default());
     let stub = Stub::start(Digest::On, move |_| {
         {

@@ -167,7 +167,7 @@ fn a_location_is_the_line_that_names_the_user() {
 }
 
 #[test]
-fn who_stands_on_no_line_of_the_repository_has_a_location_all_the_same() {
+fn a_user_without_a_line_in_the_repository_has_a_location() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let elsewhere = env();
     elsewhere.put("users.txt", USER);

@@ -234,7 +234,7 @@ fn a_refusal_needs_no_headers_and_two_are_not_decided_between() {
 }
 
 #[test]
-fn what_says_nowhere_whose_it_is_is_reported_by_file() {
+fn an_answer_without_an_owner_is_reported_by_file() {
     let list_of = |what: &str| json!({"links": [{"rel": "self", "href": format!("{BASE}/{what}")}], "results": [], "totalCount": 0});
     for answer in [
         json!({"results": [{"id": USER, "username": "ann"}], "totalCount": 1}),

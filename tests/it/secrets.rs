@@ -89,7 +89,7 @@ fn of_a_personal_key_only_the_last_digits_are_anywhere() {
 }
 
 #[test]
-fn failures_tell_no_secret() {
+fn failures_show_no_secret() {
     let (public, private) = ("abcdwxyz", "s3cr/t+p@ss w%rd:ü-0123456789");
     let secrets = disguises(public, private);
     let sandbox = ops_manager(5);
@@ -141,7 +141,7 @@ fn a_secret_is_nowhere_whichever_way_it_is_given() {
 }
 
 #[test]
-fn help_and_usage_tell_no_secret() {
+fn help_and_usage_show_no_secret() {
     let (public, private) = ("abcdwxyz", "11111111-2222-3333-4444-555555555555");
     let env = TestEnv::of((public.to_owned(), private.to_owned()))
         .with("MCLI_PRIVATE_API_KEY", private)
@@ -205,7 +205,7 @@ fn a_live_key_in_a_list_is_neither_shown_nor_stored() {
 }
 
 #[test]
-fn a_list_of_users_is_all_that_the_store_needs_to_say_who_was_asked_for() {
+fn the_store_holds_the_users_and_the_public_key() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     env.put("list.txt", list_of_ids(&sandbox));

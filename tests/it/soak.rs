@@ -103,7 +103,7 @@ fn ends_in(kind: &FaultKind) -> Option<&'static [&'static str]> {
 }
 
 #[test]
-fn a_half_broken_deployment_is_told_as_it_is_or_the_row_says_why_not() {
+fn a_half_broken_deployment_is_read_truly_or_the_row_says_why() {
     let elsewhere = Silent::start();
     let faults = faults(&elsewhere.origin());
     let sandbox = sandbox(Options { users: users(), faults, ..Options::default() });

@@ -194,7 +194,7 @@ fn a_store_with_another_schema_is_not_used() {
 
 /// A pipe would be waited for, and a link leads elsewhere.
 #[test]
-fn what_stands_beside_a_store_must_be_a_regular_file() {
+fn files_beside_a_store_must_be_regular_files() {
     let stub = crate::stub::Stub::of_keys(Vec::new());
     for name in ["keysunset.db.lock", "keysunset.db-wal", "keysunset.db-shm", "keysunset.db-journal"] {
         for make in [&["mkfifo"][..], &["mkdir"], &["ln", "-s", "/dev/null"]] {

@@ -67,7 +67,7 @@ fn progress_is_a_bar_on_a_terminal_but_never_in_ci() {
 }
 
 #[test]
-fn nobody_is_asked_for_credentials_on_a_ci_server() {
+fn no_prompt_asks_for_credentials_on_a_ci_server() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let env = TestEnv::empty();
     let arguments = format!("audit --url {} --user {USER} --retries 0", stub.url());

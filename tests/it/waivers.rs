@@ -187,7 +187,7 @@ fn strict_waivers_fail_ended_waivers_like_ending_ones() {
 }
 
 #[test]
-fn nobody_is_called_read_who_is_waived() {
+fn a_waived_user_is_not_called_read() {
     let (_, stub) = World::of(vec![(1, Keys::Refused(401, "NOT_SELF"))]);
     let (_, ran) = run(&stub, &waiver("user", &id(1), "2025-06-30"), &[]);
     assert_eq!(ran.code, 0, "{ran:?}");

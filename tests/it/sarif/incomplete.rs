@@ -7,7 +7,7 @@ use crate::stub::{Digest, Reply, Stub, env, id, key, list};
 use crate::support::{TestEnv, ops_manager};
 
 #[test]
-fn what_could_not_be_read_is_a_notification_and_no_success() {
+fn an_unread_user_is_a_notification_and_no_success() {
     let stub = Stub::start(Digest::On, |asked| match asked.path.as_str() {
         path if path.contains(&id(1)) => Reply::error(403, "USER_[x](http://e.example){0}"),
         path if path.contains(&id(2)) => Reply::ok(&json!({"results": [key(7, "ci")], "totalCount": 2})),
@@ -55,7 +55,7 @@ fn what_could_not_be_read_is_a_notification_and_no_success() {
 }
 
 #[test]
-fn of_thousands_who_could_not_be_read_the_rest_is_summed_up() {
+fn of_thousands_of_unread_users_the_rest_is_summed_up() {
     let sandbox = ops_manager(3);
     let env = TestEnv::at(&sandbox);
     env.put("users.txt", (1..=1_203).map(|number| id(number) + "\n").collect::<String>());
@@ -69,7 +69,7 @@ fn of_thousands_who_could_not_be_read_the_rest_is_summed_up() {
 }
 
 #[test]
-fn a_run_cut_short_is_told() {
+fn a_run_cut_short_is_reported() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);

@@ -4,14 +4,25 @@
 use digest_auth::{Algorithm, Charset, Qop, WwwAuthenticateHeader};
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// Picks the first Digest challenge that can be answered, out of any number of headers and schemes.
+/// Bytes as ISO-8859-1, which loses none: a realm is hashed and sent back as the bytes that came.
+pub(super) fn one_char_a_byte(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+/// The bytes of a text out of [`one_char_a_byte`]; `None` for any other.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|c| u8::try_from(c).ok()).collect()
+}
+
+/// Picks the first Digest challenge that can be answered, out of any number of headers and schemes. Its texts have one char
+/// a byte.
 ///
 /// # Errors
 /// What the server asked for instead.
 pub(super) fn pick(headers: &HeaderMap) -> Result<WwwAuthenticateHeader, String> {
     let mut asked_for = Vec::new();
     for header in headers.get_all(WWW_AUTHENTICATE) {
-        for challenge in challenges(&String::from_utf8_lossy(header.as_bytes())) {
+        for challenge in challenges(&one_char_a_byte(header.as_bytes())) {
             match challenge.digest() {
                 Ok(digest) => return Ok(digest),
                 Err(what) => asked_for.push(what),
@@ -133,7 +144,6 @@ fn parameter_value(text: &str) -> (String, &str) {
 
 #[cfg(test)]
 mod tests {
-    use digest_auth::AuthContext;
     use reqwest::header::HeaderValue;
 
     use super::*;
@@ -187,25 +197,6 @@ mod tests {
         ] {
             let why = pick(&headers(&lines)).unwrap_err();
             assert!(why.contains(said), "{why}");
-        }
-    }
-
-    /// The two examples of RFC 7616, section 3.9.1, whose server is `http-auth@example.org`.
-    #[test]
-    fn answers_are_those_of_rfc_7616() {
-        for (algorithm, expected) in [
-            ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
-            ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
-        ] {
-            let line = format!(
-                r#"Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={algorithm},
-                nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS""#
-            )
-            .replace('\n', " ");
-            let mut challenge = pick(&headers(&[&line])).unwrap();
-            let mut context = AuthContext::new("Mufasa", "Circle of Life", "/dir/index.html");
-            context.set_custom_cnonce("f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
-            assert_eq!(challenge.respond(&context).unwrap().response, expected);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The digest session of one credential: which challenge to answer, with which nonce and count, and which request renews it.
 //!
 //! diqwest's own session would send three requests where two do, and drops `algorithm` (see the design); so only its trait
-//! is used, and the exchange itself is run by [`super::request`] with what [`DigestSession`] hands out. The rules kept here:
+//! is used ([`super::authorization`]), and the exchange itself is run by [`super::request`] with what [`DigestSession`] hands out. The rules kept here:
 //! while there are nonces that serve, a request takes one; else **one** request gets a new one while the others wait; a
 //! request that was challenged answers that challenge alone, before it shares the nonce, so that a server with one-time
 //! nonces costs two exchanges and never three. A stale answer is no failure: behind several nodes it is half of all answers.
@@ -11,14 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use digest_auth::{AuthContext, AuthorizationHeader, HttpMethod, Qop, WwwAuthenticateHeader};
-use diqwest::DigestAuthCredentials;
-use diqwest::session::CachedContextGuard;
+use digest_auth::WwwAuthenticateHeader;
 use reqwest::header::{HeaderMap, HeaderValue};
-use secrecy::ExposeSecret as _;
 use tokio::sync::{MutexGuard, RwLock, RwLockWriteGuard};
 use url::Url;
 
+use super::authorization::NonceUse;
 use super::challenge;
 use super::cookies::CookieJar;
 use super::credential_store::Credential;
@@ -258,9 +256,7 @@ impl DigestSession {
     pub(super) fn authorization(&self, attempt: &DigestAttempt<'_>, path: &str) -> Option<HeaderValue> {
         let DigestAttempt::Authenticated { nonce, count, .. } = attempt else { return None };
         let answer = NonceUse { credential: &self.credential, nonce, count: *count };
-        let header =
-            answer.calculate_authorization("", path, HttpMethod::GET, None, &HeaderMap::new()).ok()?;
-        let mut value = HeaderValue::from_str(&header.to_header_string()).ok()?;
+        let mut value = answer.header(path)?;
         value.set_sensitive(true);
         Some(value)
     }
@@ -277,54 +273,6 @@ fn first_use(
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One use of a nonce, in the form in which diqwest wants it.
-struct NonceUse<'a> {
-    credential: &'a Credential,
-    nonce: &'a Nonce,
-    count: u32,
-}
-
-impl DigestAuthCredentials for NonceUse<'_> {
-    fn username(&self) -> &str {
-        &self.credential.public
-    }
-
-    fn password(&self) -> &str {
-        self.credential.private.expose_secret()
-    }
-
-    /// Never: the session above keeps the nonces.
-    fn cached_context<'h>(
-        &self,
-        _host: &'h str,
-    ) -> diqwest::error::Result<Option<CachedContextGuard<'_, 'h>>> {
-        Ok(None)
-    }
-
-    fn store_context(&self, _host: &str, _challenge: &str) -> diqwest::error::Result<()> {
-        Ok(())
-    }
-
-    fn clear_context(&self, _host: &str) -> diqwest::error::Result<()> {
-        Ok(())
-    }
-
-    fn calculate_authorization(
-        &self,
-        _host: &str,
-        path: &str,
-        method: HttpMethod,
-        body: Option<&[u8]>,
-        _headers: &HeaderMap,
-    ) -> diqwest::error::Result<AuthorizationHeader> {
-        let mut challenge = WwwAuthenticateHeader { nc: self.count - 1, ..self.nonce.challenge.clone() };
-        let only_auth_int = challenge.qop.as_deref() == Some(&[Qop::AUTH_INT]);
-        let body = body.or(only_auth_int.then_some(&[]));
-        let context = AuthContext::new_with_method(self.username(), self.password(), path, body, method);
-        Ok(challenge.respond(&context)?)
-    }
 }
 
 #[cfg(test)]

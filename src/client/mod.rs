@@ -1,6 +1,7 @@
 //! The client of one deployment's API: GET requests alone, authenticated by HTTP Digest, within the limits of rate and
 //! concurrency, answered in the types of [`crate::model`].
 
+mod authorization;
 mod certificate;
 mod challenge;
 mod charset;

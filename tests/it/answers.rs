@@ -130,6 +130,15 @@ fn removal_is_judged_by_the_version_of_that_very_answer() {
     assert_eq!(rows.iter().filter(|row| row["read_status"] == "removed").count(), 1, "{rows:?}");
 }
 
+#[test]
+fn a_realm_is_hashed_and_sent_back_as_its_bytes() {
+    for realm in [b"API de donn\xe9es".as_slice(), "Büro 東京".as_bytes(), b"\xff\xfe"] {
+        let (stub, env) = (Stub::start(Digest::Realm(realm), |_| Reply::ok(&list(&[]))), env());
+        let ran = env.audit_at(&stub.url(), &["--user", &id(1)]);
+        assert_eq!(ran.code, 0, "{realm:?}: {ran:?}");
+    }
+}
+
 /// guzzle#310: JSON in ISO-8859-1, as its Content-Type says.
 #[test]
 fn a_body_is_decoded_by_its_charset() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use digest_auth::{AuthContext, AuthorizationHeader};
+use digest_auth::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::TestEnv;
@@ -17,6 +17,7 @@ pub(crate) const PRIVATE: &str = "11111111-2222-3333-4444-555555555555";
 /// Some user's id.
 pub(crate) const USER: &str = "5af9a1d29cc0cdb6ac0bf3f8";
 const BASE: &str = "/api/public/v1.0";
+const NONCE: &str = "bm9uY2Ugb2YgYSBzdHViLCAzMiBs+/==";
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -106,6 +107,17 @@ impl Reply {
 pub(crate) enum Digest {
     On,
     Off,
+    /// With a realm of these bytes.
+    Realm(&'static [u8]),
+}
+
+impl Digest {
+    fn realm(self) -> &'static [u8] {
+        match self {
+            Self::On | Self::Off => b"MMS Public API",
+            Self::Realm(realm) => realm,
+        }
+    }
 }
 
 /// A server under way; dropping it stops it.
@@ -168,16 +180,17 @@ fn serve(
     answer: &dyn Fn(&Asked) -> Reply,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        if reader.read_until(b'\n', &mut bytes)? == 0 {
             return Ok(());
         }
     }
+    let head: String = bytes.into_iter().map(char::from).collect();
     let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let (path, query) = (path.trim_start_matches(BASE).to_owned(), query.to_owned());
-    let authorized = is_right(&head, &target);
+    let authorized = is_right(&head, &target, digest.realm());
     let asked = Asked { target, path, query, authorized };
     let reply = if digest == Digest::Off || authorized {
         log.lock().unwrap().push(asked.clone());
@@ -185,41 +198,58 @@ fn serve(
     } else {
         Reply::text(401, "application/json", r#"{"reason":"Unauthorized","error":401,"detail":"No."}"#).header(
             "WWW-Authenticate",
-            r#"Digest realm="MMS Public API", domain="", nonce="bm9uY2Ugb2YgYSBzdHViLCAzMiBs+/==", algorithm=MD5, qop="auth", stale=false"#,
+            &format!(
+                r#"Digest realm="{}", domain="", nonce="{NONCE}", algorithm=MD5, qop="auth", stale=false"#,
+                one_char_a_byte(digest.realm())
+            ),
         )
     };
     let headers: Vec<_> = reply.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let headers = headers.concat();
+    let headers: Vec<_> = headers.concat().chars().map(|c| u8::try_from(c).unwrap()).collect();
     let Reply { status, body, end, .. } = reply;
     let mut stream = stream;
     if end == End::Never {
         return reader.read_to_end(&mut Vec::new()).map(drop);
     }
     let length = body.len() + usize::from(end == End::Cut);
-    write!(
-        stream,
-        "HTTP/1.1 {status} Whatever\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(stream, "HTTP/1.1 {status} Whatever\r\nContent-Length: {length}\r\nConnection: close\r\n")?;
+    stream.write_all(&[&headers, &b"\r\n"[..]].concat())?;
     stream.write_all(&body)?;
     stream.shutdown(std::net::Shutdown::Write)?;
     // The client closes first, so that no answer is lost to a reset.
     reader.read_to_end(&mut Vec::new()).map(drop)
 }
 
-/// Whether the request carries a digest that is right for this very target.
-fn is_right(head: &str, target: &str) -> bool {
+/// Whether the request carries a digest that is right for this very target, computed over the bytes of the realm. `head`
+/// has one char a byte.
+fn is_right(head: &str, target: &str, realm: &[u8]) -> bool {
     let header = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("authorization").then(|| value.trim())
+        name.eq_ignore_ascii_case("authorization").then(|| value.trim().strip_prefix("Digest ")).flatten()
     });
-    let Some(Ok(given)) = header.map(AuthorizationHeader::parse) else { return false };
-    let mut context = AuthContext::new(PUBLIC, PRIVATE, target);
-    if let Some(client_nonce) = given.cnonce.clone() {
-        context.set_custom_cnonce(client_nonce);
-    }
-    let mut right = given.clone();
-    right.digest(&context);
-    given.uri == target && given.username == PUBLIC && given.response == right.response
+    let Some(header) = header else { return false };
+    let given = |name: &str| {
+        let pairs = header.split(", ").filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.trim_matches('"')).last()
+    };
+    let hash = |parts: &[&[u8]]| Algorithm::default().hash(&parts.join(&b':')).into_bytes();
+    let of = |name| given(name).unwrap_or_default().as_bytes();
+    let secret = hash(&[PUBLIC.as_bytes(), realm, PRIVATE.as_bytes()]);
+    let request = hash(&[b"GET", target.as_bytes()]);
+    let right = hash(&[&secret, of("nonce"), of("nc"), of("cnonce"), of("qop"), &request]);
+    let expected = [
+        ("uri", target),
+        ("username", PUBLIC),
+        ("nonce", NONCE),
+        ("qop", "auth"),
+        ("realm", &one_char_a_byte(realm)),
+    ];
+    expected.into_iter().all(|(name, value)| given(name) == Some(value)) && of("response") == right
+}
+
+/// Bytes as ISO-8859-1, so that none is lost.
+fn one_char_a_byte(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
 /// A port that nobody may connect to.

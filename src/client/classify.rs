@@ -69,7 +69,8 @@ fn classify_here(response: &Response, product: Product) -> Classification {
     let (status, is_success) = (*status, (200..300).contains(status));
     let json = body.trim_ascii_start().first() == Some(&b'{');
     if is_success && !json {
-        let why = format!("{} instead of JSON", describe_body(headers, body));
+        let expected = if body.trim_ascii_start().starts_with(b"[") { "a JSON object" } else { "JSON" };
+        let why = format!("{} instead of {expected}", describe_body(headers, body));
         return Classification::UnexpectedResponse(Outcome::unread(ReadStatus::Malformed, Some(status), why));
     }
     let document = if is_success && !may_be_error(body) { None } else { Some(ErrorDocument::read(body)) };
@@ -153,6 +154,8 @@ fn describe_body(headers: &HeaderMap, body: &[u8]) -> &'static str {
         "nothing"
     } else if content_type.starts_with("text/html") || body.trim_ascii_start().first() == Some(&b'<') {
         "an HTML page"
+    } else if body.trim_ascii_start().starts_with(b"[") {
+        "an array"
     } else {
         "something"
     }

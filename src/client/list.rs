@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::distinct::DistinctIds;
-use super::wire::{Identified, Key, Page, list_name};
+use super::wire::{Identified, Key, Page};
 use crate::model::{Outcome, PersonalKey, ReadStatus, Suffix};
 
 /// Rows of one page: the most that is documented.
@@ -54,6 +54,14 @@ impl PageSequence {
             return Err(self.partial(format!("the list does not end: {} pages were read", self.limit)));
         }
         Ok(self.number + 1)
+    }
+
+    /// Checks by its own links that a page answers the request for the next page of the list at `path`.
+    ///
+    /// # Errors
+    /// The end of the list: it answers another request.
+    pub(super) fn check_request<T>(&self, page: &Page<T>, path: &str) -> Result<(), Outcome> {
+        page.mismatch(path, self.number + 1).map_or(Ok(()), Err)
     }
 
     /// Takes the next page, and gives its rows.
@@ -221,8 +229,14 @@ impl UserKeys {
         page: Page<Key>,
         is_own: impl Fn(Option<&Suffix>) -> bool,
     ) -> Result<(), Outcome> {
-        if let Some(why) = self.mismatch(&page) {
-            return Err(Outcome::unread(ReadStatus::Malformed, Some(status), why));
+        let path = format!("users/{}/keys", self.user_id);
+        if let Err(mismatch) = self.pages.check_request(&page, &path) {
+            self.is_mismatched = true;
+            if mismatch.status == ReadStatus::Partial {
+                // Another page of this user's list, whose keys are there all the same.
+                self.add(page.rows, is_own)?;
+            }
+            return Err(mismatch);
         }
         let rows = self.pages.take(status, page)?;
         self.add(rows, is_own)
@@ -231,16 +245,6 @@ impl UserKeys {
     /// Whether an answer was for another user than the one asked for.
     pub(super) fn is_mismatched(&self) -> bool {
         self.is_mismatched
-    }
-
-    /// Why a page is not of this user's list, by its own links.
-    pub(super) fn mismatch(&mut self, page: &Page<Key>) -> Option<String> {
-        let name = list_name(&format!("users/{}/keys", self.user_id))?;
-        let other = page.names_another_than(&name)?;
-        let why = format!("the answer is another user's list: its link names {other}");
-        self.is_mismatched = true;
-        self.foreign_row = Some(why.clone());
-        Some(why)
     }
 
     /// Takes rows, whatever page they are of. Of two readings of a key the one that says more of its use stays.

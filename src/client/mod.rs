@@ -4,7 +4,7 @@
 mod authorization;
 mod certificate;
 mod challenge;
-mod charset;
+pub(crate) mod charset;
 mod classify;
 mod concurrency;
 mod cookies;

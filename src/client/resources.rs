@@ -175,10 +175,7 @@ impl UserPages<'_> {
         let session = self.client.credentials.default();
         let (page, _) =
             self.client.next_page::<wire::Account>(session, path, self.query, &self.pages).await?;
-        let page = page.and_then(|(status, page)| match other_list(&page, path) {
-            None => Ok((status, page)),
-            Some(why) => Err(Outcome::unread(ReadStatus::Malformed, Some(status), why)),
-        });
+        let page = page.and_then(|it| self.pages.check_request(&it.1, path).map(|()| it));
         Ok(match page.and_then(|(status, page)| self.pages.take::<wire::Account>(status, page)) {
             Ok(rows) => {
                 let users: Vec<_> = rows.into_iter().map(User::from).collect();
@@ -190,12 +187,6 @@ impl UserPages<'_> {
             Err(end) => Err(not_found_if_removed(self.pages.reconcile_distinct(&mut self.ids, end, "users"))),
         })
     }
-}
-
-/// Why a page is not of the list of users at `path`, by its own links.
-fn other_list(page: &Page<wire::Account>, path: &str) -> Option<String> {
-    let other = page.names_another_than(&wire::list_name(path)?)?;
-    Some(format!("the answer is another list: its link names {other}"))
 }
 
 /// An account, if it is the one asked for.

@@ -13,14 +13,13 @@ use super::charset;
 use super::classify::{Classification, Response, VERSION_HEADER, classify};
 use super::error::BODY_LIMIT;
 use super::list::UserKeys;
-use super::wire::{self, Key, Page};
+use super::wire::{Key, Page};
 use crate::model::{Outcome, Product, ReadStatus, object_id};
 
 /// The keys of one saved answer.
 pub struct SavedPage {
-    /// From 1; `None` for a part of which nothing says which page it is: an array of keys, a key alone, and a list with
-    /// neither a link to itself nor a count, or without a link and empty.
-    pub number: Option<u64>,
+    /// From 1, by its link to itself; 1 where that says nothing, as the service has it.
+    pub number: u64,
     /// Where the list says it is.
     pub link: Option<ListLink>,
     /// Of its headers; 200 without.
@@ -35,7 +34,6 @@ pub struct ListLink {
     pub base: Url,
     /// Whose keys: 24 hexadecimal digits in lower case.
     pub user: String,
-    page: Option<u64>,
 }
 
 /// Reads a saved answer: `status`, `version` (such as `4.4.12`) and `content_type` of its headers, where they were saved too,
@@ -55,9 +53,6 @@ pub fn parse_saved(
         return Err(malformed(format!("the answer is longer than {} MiB", BODY_LIMIT >> 20)));
     }
     let body = charset::decoded(body.to_vec(), content_type.unwrap_or_default());
-    let is_json = serde_json::from_slice::<IgnoredAny>(&body).is_ok();
-    let begins_with = |mark| is_json && body.trim_ascii_start().first() == Some(&mark);
-    let (is_object, is_array) = (begins_with(b'{'), begins_with(b'['));
     let assumed = status.or_else(|| refusal_status(&body)).unwrap_or(200);
     let version = version.and_then(|it| HeaderValue::from_str(&format!("versionString={it}")).ok());
     let headers = version.map(|version| (HeaderName::from_static(VERSION_HEADER), version));
@@ -65,18 +60,17 @@ pub fn parse_saved(
         status: assumed,
         headers: headers.into_iter().collect::<HeaderMap>(),
         // JSON that says no is the API's own word; a page of a proxy is not.
-        authenticated: is_object,
+        authenticated: body.trim_ascii_start().starts_with(b"{"),
         redirected_to: None,
         latency: Duration::ZERO,
         body,
     };
     let parsed = match classify(&response, product) {
-        Classification::Refused(outcome) => Err(outcome),
-        Classification::UnexpectedResponse(outcome) if !is_array || assumed != 200 => Err(outcome),
-        Classification::Unauthenticated
-        | Classification::UnexpectedResponse(_)
-        | Classification::Document => SavedPage::read(assumed, &response.body)
-            .map_err(|why| malformed(format!("no answer of GET /users/{{id}}/keys: {why}"))),
+        Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome) => Err(outcome),
+        Classification::Unauthenticated | Classification::Document => {
+            SavedPage::read(assumed, &response.body)
+                .map_err(|why| malformed(format!("no answer of GET /users/{{id}}/keys: {why}")))
+        }
     };
     // What was taken for a good answer, and is none, came with any status.
     let is_malformed = |outcome: &Outcome| outcome.status == ReadStatus::Malformed;
@@ -84,33 +78,12 @@ pub fn parse_saved(
 }
 
 impl SavedPage {
-    /// # Errors
-    /// What this is instead.
-    fn read(status: u16, body: &[u8]) -> Result<Self, String> {
-        let own = wire::own_link(body).and_then(|link| Url::parse(&link).ok()).filter(Url::has_host);
-        let link = own.as_ref().and_then(ListLink::parse);
-        if let (Some(own), None) = (own, &link) {
-            // Without its query, where there may be secrets.
-            let address = format!("{}{}", own.origin().ascii_serialization(), own.path());
-            return Err(format!("it answers another request: {address}"));
-        }
-        let (page, is_list) = match Page::<Key>::read(body) {
-            Ok(page) => (page, true),
-            Err(why) => {
-                let array = Page::<Key>::read_array(body);
-                let part = array.or_else(|_| wire::single(body).map(|key| Page::part(vec![key])));
-                (part.map_err(|_| why.to_string())?, false)
-            }
-        };
-        // Every list has `results`, and every row an id: without the link only the rows can say that these are keys.
-        if link.is_none() && !page.rows.iter().all(Key::is_personal) {
-            return Err("its rows are no personal keys".to_owned());
-        }
-        let number = match &link {
-            Some(link) => link.page,
-            None => (page.total.is_some() && !page.rows.is_empty()).then_some(1),
-        };
-        Ok(Self { number: number.filter(|_| is_list), link, status, page })
+    fn read(status: u16, body: &[u8]) -> serde_json::Result<Self> {
+        let mut page = Page::<Key>::read(body)?;
+        let number = page.own_number().unwrap_or(1);
+        // Its spelling is no difference between two pages.
+        let link = page.own_link.take().and_then(|link| ListLink::parse(&Url::parse(&link).ok()?));
+        Ok(Self { number, link, status, page })
     }
 
     /// All users whom its link and its rows name, the one whose list it is first.
@@ -145,7 +118,6 @@ impl UserKeys {
     /// More keys than a user can have.
     pub fn add_saved(&mut self, SavedPage { status, page, .. }: SavedPage) -> Result<bool, Outcome> {
         let (known, total) = (self.count(), self.total());
-        self.mismatch(&page);
         self.add_part(status, page.unreadable_row);
         self.add(page.rows, |_| false)?;
         Ok(self.count() == known && (page.total.is_none() || page.total == total) && !page.has_next)
@@ -170,11 +142,9 @@ impl ListLink {
     fn parse(address: &Url) -> Option<Self> {
         let segments: Vec<_> = address.path().trim_end_matches('/').split('/').collect();
         let at = segments.windows(3).rposition(|three| three[0] == "users" && three[2] == "keys")?;
-        let user = object_id(segments[at + 1]).filter(|_| segments.len() <= at + 4)?;
-        let number = address.query_pairs().find(|(name, _)| name == "pageNum");
-        let page = number.and_then(|(_, number)| number.parse().ok()).filter(|number| *number > 0);
+        let user = object_id(segments[at + 1])?;
         let base = format!("{}{}", address.origin().ascii_serialization(), segments[..at].join("/"));
-        Some(Self { base: Url::parse(&base).ok()?, user, page })
+        Some(Self { base: Url::parse(&base).ok()?, user })
     }
 }
 
@@ -197,26 +167,28 @@ mod tests {
 
     #[test]
     fn the_link_says_whose_keys_they_are_where_and_which_page() {
-        for (address, expected) in [
+        let base = "https://om.example/v1.0";
+        for (address, expected, number) in [
             (
                 "https://om.example:8080/v1.0/users/U/keys?a=2&pageNum=3",
-                Ok(("https://om.example:8080/v1.0", Some(3))),
+                Some("https://om.example:8080/v1.0"),
+                3,
             ),
-            ("https://om.example/v1.0/users/U/keys/", Ok(("https://om.example/v1.0", None))),
+            ("https://om.example/v1.0/users/U/keys/?pageNum=2#f", Some(base), 2),
+            ("https://om.example/v1.0/users/U/keys", Some(base), 1),
             (
                 "https://me:secret@x.example/users/users/U/keys?pageNum=0#f",
-                Ok(("https://x.example/users", None)),
+                Some("https://x.example/users"),
+                1,
             ),
-            ("https://om.example/v1.0/orgs/U/users", Err(ReadStatus::Malformed)),
-            ("https://om.example/v1.0/users/U/whitelist", Err(ReadStatus::Malformed)),
-            ("https://om.example/users/ann/keys", Err(ReadStatus::Malformed)),
-            ("https://om.example/users/U/keys/K/more", Err(ReadStatus::Malformed)),
-            ("?pageNum=1", Err(ReadStatus::Malformed)),
+            ("https://om.example/v1.0/users/ann/keys", None, 1),
+            ("https://om.example/v1.0/orgs/U/users", None, 1),
+            ("https://om.example", None, 1),
+            ("?pageNum=2", None, 1),
         ] {
-            let parsed = parse(None, &linked(address)).map_err(|outcome| outcome.status);
-            let link = |page: &SavedPage| page.link.clone().filter(|link| link.user == ANN).unwrap();
-            let found = parsed.map(|page| (link(&page).base.to_string(), page.number));
-            assert_eq!(found, expected.map(|(base, page)| (base.to_owned(), page)), "{address}");
+            let parsed = parse(None, &linked(address)).unwrap_or_else(|outcome| panic!("{outcome:?}"));
+            let link = parsed.link.filter(|link| link.user == ANN).map(|link| link.base.to_string());
+            assert_eq!((link.as_deref(), parsed.number), (expected, number), "{address}");
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::fields::repeated_field;
-use crate::model::{Origin, PersonalKey, Suffix, User};
+use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
 
 /// More rows than these are no page, of which 500 is the most that is documented.
 const MOST_ROWS: usize = 100_000;
@@ -31,8 +31,10 @@ pub(super) struct Page<T> {
     /// Whether it has a link to itself, so that a link to the next page would be there too: without that and without a
     /// count nothing says where the list ends.
     pub(super) has_links: bool,
-    /// The lists that its links name, as [`list_name`] writes them.
+    /// What its links to itself and its neighbours name, as [`resource`] writes it.
     names: BTreeSet<String>,
+    /// Its link to itself.
+    pub(super) own_link: Option<String>,
     /// Why rows had to be left out, for the first that can't be read.
     pub(super) unreadable_row: Option<String>,
     /// How many rows were left out.
@@ -142,13 +144,17 @@ impl<T: DeserializeOwned> Page<T> {
             None => Ok(links.read),
             Some(_) => refuse_links(),
         })?;
-        let has_rel = |name| links.iter().any(|link| link.rel.as_deref() == Some(name));
+        let with_rel = |name| links.iter().filter(move |link| link.rel.as_deref() == Some(name));
+        let of_pages = ["self", "previous", "next"].into_iter().flat_map(with_rel);
         let outer = Self {
+            rows: Vec::new(),
             total: list.total_count,
-            has_next: has_rel("next"),
-            has_links: has_rel("self"),
-            names: links.iter().filter_map(|link| list_name(link.href.as_deref()?)).collect(),
-            ..Self::part(Vec::new())
+            has_next: with_rel("next").next().is_some(),
+            has_links: with_rel("self").next().is_some(),
+            names: of_pages.filter_map(|link| resource(link.href.as_deref()?)).collect(),
+            own_link: with_rel("self").find_map(|link| link.href.clone()),
+            unreadable_row: None,
+            left_out: 0,
         };
         match (list.results, list.content) {
             (Some(rows), None) => Ok(outer.with_rows(rows)),
@@ -164,19 +170,12 @@ impl<T: DeserializeOwned> Page<T> {
                 inner.has_next |= outer.has_next;
                 inner.has_links |= outer.has_links;
                 inner.names.extend(outer.names);
+                inner.own_link = outer.own_link.or(inner.own_link);
                 Ok(inner)
             }
             (Some(_), Some(_)) => refuse("both `results` and `content`"),
             (None, _) => refuse("neither `results` nor `content`"),
         }
-    }
-
-    /// Reads an array of rows.
-    ///
-    /// # Errors
-    /// What is wrong with the document as a whole.
-    pub(super) fn read_array(body: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(body).map(|rows| Self::part(Vec::new()).with_rows(rows))
     }
 
     fn with_rows(self, Rows { read, unreadable, left_out }: Rows<T>) -> Self {
@@ -189,60 +188,47 @@ fn refuse_links() -> Result<Vec<Link>, serde_json::Error> {
 }
 
 impl<T> Page<T> {
-    /// Rows of which nothing is known but themselves.
-    pub(super) fn part(rows: Vec<T>) -> Self {
-        Self {
-            rows,
-            total: None,
-            has_next: false,
-            has_links: false,
-            names: BTreeSet::new(),
-            unreadable_row: None,
-            left_out: 0,
-        }
+    /// The page that its link to itself names, from 1.
+    pub(super) fn own_number(&self) -> Option<u64> {
+        let link = self.own_link.as_deref().filter(|link| resource(link).is_some())?;
+        let pairs = link.split(['?', '&', '#']).filter_map(|pair| pair.split_once('='));
+        let mut numbers = pairs.filter(|(name, _)| *name == "pageNum");
+        numbers.find_map(|(_, number)| number.parse().ok()).filter(|number| *number > 0)
     }
 
-    /// The other list that its links name instead of the one that was asked for, both as [`list_name`] writes them. Links
-    /// of any other shape, or to lists of another kind, say nothing.
-    pub(super) fn names_another_than(&self, asked: &str) -> Option<&str> {
-        let kind = |name: &str| {
-            let (first, rest) = name.split_once('/')?;
-            Some((first.to_owned(), rest.rsplit_once('/')?.1.to_owned()))
-        };
-        let mut others = self.names.iter().filter(|name| *name != asked && kind(name) == kind(asked));
-        others.next().map(String::as_str)
+    /// Why this answers another request than that for page `number` of the list `asked`, by its own links. Links that name
+    /// no resource of the API say nothing.
+    pub(super) fn mismatch(&self, asked: &str, number: u32) -> Option<Outcome> {
+        let asked = normalized(asked.split('/'));
+        if let Some(other) = self.names.iter().find(|name| **name != asked) {
+            let why = format!("the answer is another list: its link names {other}");
+            return Some(Outcome::unread(ReadStatus::Malformed, Some(200), why));
+        }
+        let own = self.own_number()?;
+        (own != u64::from(number)).then(|| {
+            let why = format!("the answer is page {own} of the list, where it was asked for page {number}");
+            Outcome::unread(ReadStatus::Partial, Some(200), why)
+        })
     }
 }
 
-/// The list of somebody or something that an address names, such as `users/5af9…/keys`, in lower case: an id is the same in
-/// both cases. `None` for any other address.
-pub(super) fn list_name(address: &str) -> Option<String> {
+/// The list or other resource of the API that an address names, such as `users/5af9…/keys`, in lower case: an id is the same
+/// in both cases. `None` for any other address.
+pub(super) fn resource(address: &str) -> Option<String> {
     let path = address.split(['?', '#']).next()?;
-    let segments: Vec<_> = path.split('/').collect();
+    let segments: Vec<_> = path.trim_end_matches('/').split('/').collect();
     let is_list = |three: &&[&str]| {
         matches!(three[0], "users") && three[2] == "keys"
             || matches!(three[0], "orgs" | "groups") && three[2] == "users"
     };
-    let three = segments.windows(3).rfind(is_list)?;
-    let id = percent_decode_str(three[1]).decode_utf8_lossy().to_lowercase();
-    Some(format!("{}/{id}/{}", three[0], three[2]))
+    let after_version = || Some(&segments[segments.iter().rposition(|segment| *segment == "v1.0")? + 1..]);
+    let named = segments.windows(3).rfind(is_list).or_else(after_version)?;
+    Some(normalized(named.iter().copied()))
 }
 
-/// The address that a document says it has, in either envelope.
-pub(super) fn own_link(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Linked<'a> {
-        links: Option<Rows<Link>>,
-        #[serde(borrow)]
-        content: Option<&'a RawValue>,
-    }
-    let own = |links: Option<Rows<Link>>| {
-        let links = links.into_iter().flat_map(|links| links.read);
-        links.into_iter().find(|link| link.rel.as_deref() == Some("self"))
-    };
-    let outer: Linked<'_> = serde_json::from_slice(body).ok()?;
-    let inner = outer.content.and_then(|content| serde_json::from_str::<Linked<'_>>(content.get()).ok());
-    own(outer.links).or_else(|| own(inner?.links))?.href
+fn normalized<'a>(segments: impl Iterator<Item = &'a str>) -> String {
+    let decoded = segments.map(|segment| percent_decode_str(segment).decode_utf8_lossy().to_lowercase());
+    decoded.collect::<Vec<_>>().join("/")
 }
 
 /// A single thing, bare or in an envelope's `content`.
@@ -339,11 +325,6 @@ impl Key {
     /// Whether its id can be one, whatever its length.
     pub(super) fn has_sound_id(&self) -> bool {
         self.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    }
-
-    /// Whether it has what only a personal key has: any field may be missing, but a row without these may be anything.
-    pub(super) fn is_personal(&self) -> bool {
-        self.mask.is_some() || self.used_count.is_some()
     }
 
     /// `is_own` says of a suffix whether it is that of a credential in use.

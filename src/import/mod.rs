@@ -220,8 +220,8 @@ fn malformed(why: impl Into<String>) -> Outcome {
 
 /// An answer of which nothing says whose it is. Whatever it says, it is complete for nobody.
 fn of_nobody(parsed: Result<SavedPage, Outcome>) -> Outcome {
-    let keys = |page: SavedPage| Outcome { http_status: Some(page.status), ..malformed("a list of keys") };
-    let outcome = parsed.map_or_else(|refusal| refusal, keys);
+    let list = |page: SavedPage| Outcome { http_status: Some(page.status), ..malformed("a list") };
+    let outcome = parsed.map_or_else(|refusal| refusal, list);
     let detail = outcome.detail.unwrap_or_default();
     let detail = format!("{detail} (neither the answer nor the file's name says whose it is)");
     Outcome { status: ReadStatus::Malformed, detail: Some(detail), ..outcome }

@@ -134,7 +134,9 @@ impl UserResponses {
                 refusal
             }
             Some(refusal) => {
-                list.partial.push(format!("another answer says otherwise: {}", words(&refusal)));
+                let is_malformed = refusal.status == ReadStatus::Malformed;
+                let doubts = if is_malformed { &mut list.malformed } else { &mut list.partial };
+                doubts.push(format!("another answer says otherwise: {}", words(&refusal)));
                 end
             }
         };
@@ -159,9 +161,9 @@ struct SavedList {
 }
 
 impl SavedList {
-    /// Reads the pages in their order, as an audit asks for them, and then what is no page; how the list ends.
+    /// Reads the pages in their order, as an audit asks for them, and the others beside them; how the list ends.
     fn read(&mut self, mut pages: Vec<(String, SavedPage)>) -> Outcome {
-        pages.sort_by_key(|(_, page)| (page.number.is_none(), page.number));
+        pages.sort_by_key(|(_, page)| page.number);
         let bases: BTreeSet<_> =
             pages.iter().filter_map(|(_, page)| Some(page.link.as_ref()?.base.as_str())).collect();
         if bases.len() > 1 {
@@ -172,12 +174,12 @@ impl SavedList {
         let (mut end, mut has_later) = (None, false);
         for (label, page) in pages {
             let next = self.keys.next_page().ok().filter(|_| end.is_none()).map(u64::from);
-            if page.number.is_some() && page.number == next {
+            if Some(page.number) == next {
                 end = self.keys.take_saved(page).err();
                 continue;
             }
-            has_later |= page.number > next;
-            let is_another = page.number.is_some_and(|number| number <= self.keys.pages_taken().into());
+            has_later |= Some(page.number) > next;
+            let is_another = page.number <= self.keys.pages_taken().into();
             match self.keys.add_saved(page) {
                 Ok(true) if !is_another => {}
                 Ok(_) => self.partial.push(format!("{label} does not agree with the pages of the list")),

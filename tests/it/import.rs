@@ -333,7 +333,7 @@ fn answers_without_users_are_bad_input_and_leave_no_run() {
     env.put("answers/2.json", json!({"results": [{"id": "a", "username": "ann"}]}).to_string());
     let ran = env.run(&["import", "answers"]);
     assert_eq!(ran.code, 5);
-    for part in ["answers/1.json", "an HTML page", "answers/2.json", "no personal keys"] {
+    for part in ["answers/1.json", "an HTML page", "answers/2.json", "a list (neither"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     assert!(!env.path("reports/keys.csv").exists());

@@ -1,5 +1,7 @@
 //! Which saved answers make a user read: those that make one read by an audit, and nothing of which it is not known.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::stub::{Asked, Digest, Reply, Stub, id};
@@ -11,7 +13,10 @@ const KEYS: &str = "cafe";
 const BASE: &str = "https://om.example/api/public/v1.0";
 
 fn of_case(text: &str, case: usize) -> String {
-    text.replace(USER, &id(case + 1)).replace(KEYS, &format!("{case:04x}"))
+    let id = id(case + 1);
+    text.replace(USER, &id)
+        .replace(&USER.to_uppercase(), &id.to_uppercase())
+        .replace(KEYS, &format!("{case:04x}"))
 }
 
 fn key(number: u64) -> Value {
@@ -44,15 +49,39 @@ fn refusal(status: u64, code: &str) -> Value {
     json!({"error": status, "errorCode": code, "detail": "It says no.", "parameters": []})
 }
 
-/// What a service may answer to requests for its pages, each with its status.
-fn services() -> Vec<Vec<(u16, String)>> {
-    let fine = |pages: Vec<Value>| pages.iter().map(|page| (200, page.to_string())).collect::<Vec<_>>();
+/// One answer of a service.
+#[derive(Clone, Debug)]
+struct Answer {
+    status: u16,
+    content_type: &'static str,
+    text: String,
+    encode: fn(&str) -> Vec<u8>,
+}
+
+impl Answer {
+    fn new(status: u16, text: &impl ToString) -> Self {
+        let text = text.to_string();
+        Self { status, content_type: "application/json", text, encode: |text| text.as_bytes().to_vec() }
+    }
+
+    fn encoded(content_type: &'static str, text: &impl ToString, encode: fn(&str) -> Vec<u8>) -> Self {
+        Self { content_type, encode, ..Self::new(200, text) }
+    }
+
+    fn bytes(&self, case: usize) -> Vec<u8> {
+        (self.encode)(&of_case(&self.text, case))
+    }
+}
+
+/// What a service may answer to requests for its pages.
+fn services() -> Vec<Vec<Answer>> {
+    let fine = |pages: Vec<Value>| pages.into_iter().map(|page| Answer::new(200, &page)).collect::<Vec<_>>();
     let mut content = page(&[1], (1, 1), Some(1));
     content =
         json!({"status": 200, "content": content["results"], "links": content["links"], "totalCount": 1});
     let mut used_again = page(&[1, 3], (2, 2), None);
     used_again["results"][0]["usedCount"] = 9.into();
-    vec![
+    let mut services = vec![
         fine(vec![page(&[1, 2], (1, 1), Some(2))]),
         fine(vec![page(&[], (1, 1), Some(0))]),
         fine(vec![page(&[1, 2], (1, 2), Some(3)), page(&[3], (2, 2), Some(3))]),
@@ -66,38 +95,140 @@ fn services() -> Vec<Vec<(u16, String)>> {
         fine(vec![page(&[2, 1], (1, 2), None), used_again]),
         fine(vec![page(&[1, 2], (1, 9), None), page(&[1, 2], (2, 9), None)]),
         fine(vec![page(&[], (1, 9), None), page(&[], (2, 9), None), page(&[], (3, 9), None)]),
-        fine(vec![changed("lastUsed", json!("yesterday"))]),
-        fine(vec![changed("id", json!("a/../b"))]),
-        fine(vec![changed("userId", json!("5b17c0de9cc0cdb6ac0bf401"))]),
-        fine(vec![json!({"status": 500, "content": []})]),
+        fine(vec![page(&[1], (1, 2), Some(1))]),
+        fine(vec![page(&[1], (2, 2), Some(1))]),
         fine(vec![refusal(404, "USER_NOT_FOUND")]),
-        vec![(401, refusal(401, "NOT_SELF").to_string())],
-        vec![(404, refusal(404, "RESOURCE_NOT_FOUND").to_string())],
-        vec![(410, refusal(410, "PERSONAL_API_KEYS_DEPRECATED").to_string())],
-        vec![(429, String::new())],
-        vec![(502, "<html>".to_owned())],
-        vec![(200, "<html>".to_owned())],
-        vec![(200, "{\"results\": [".to_owned())],
-        vec![(200, page(&[1, 2], (1, 2), Some(3)).to_string()), (502, "<html>".to_owned())],
-        vec![(200, page(&[1, 2], (1, 2), Some(3)).to_string()), (200, "{\"results\": [".to_owned())],
+        vec![Answer::new(401, &refusal(401, "NOT_SELF"))],
+        vec![Answer::new(404, &refusal(404, "RESOURCE_NOT_FOUND"))],
+        vec![Answer::new(410, &refusal(410, "PERSONAL_API_KEYS_DEPRECATED"))],
+        vec![Answer::new(429, &"")],
+        vec![Answer::new(502, &"<html>")],
+        vec![Answer::new(404, &"<html>")],
+        vec![Answer::new(403, &"<html>")],
+        vec![Answer::new(200, &page(&[1, 2], (1, 2), Some(3))), Answer::new(502, &"<html>")],
+        vec![Answer::new(200, &page(&[1, 2], (1, 2), Some(3))), Answer::new(200, &"{\"results\": [")],
+    ];
+    let bodies = bodies().into_iter().map(|body| Answer::new(200, &body));
+    services.extend(bodies.chain(encodings()).map(|answer| vec![answer]));
+    let statuses = [201, 203, 204, 206, 226, 299, 400, 418, 500, 503];
+    services.extend(statuses.map(|status| vec![Answer::new(status, &page(&[1], (1, 1), Some(1)))]));
+    services
+}
+
+/// Bodies that come with status 200, as the documented list and otherwise.
+fn bodies() -> Vec<String> {
+    let own = |href: &str| page(&[1], (1, 1), Some(1)).to_string().replacen(BASE, href, 1);
+    let link = |href: &str| {
+        let mut page = page(&[], (1, 1), Some(0));
+        page["links"][0]["href"] = href.into();
+        page
+    };
+    let total = |total: &str| format!(r#"{{"links":[{{"rel":"self"}}],"results":[],"totalCount":{total}}}"#);
+    let mut bodies: Vec<_> = [
+        changed("lastUsed", json!("yesterday")),
+        changed("id", json!("a/../b")),
+        changed("id", json!("")),
+        changed("userId", json!("5b17c0de9cc0cdb6ac0bf401")),
+        changed("userId", json!(USER.to_uppercase())),
+        changed("usedCount", json!(7.5)),
+        changed("description", json!(7)),
+        json!({"status": 500, "content": []}),
+        json!({"status": "200", "results": [], "totalCount": 0}),
+        json!({"results": [], "totalCount": 0, "error": null}),
+        json!({"results": [], "totalCount": 0, "error": 500}),
+        json!({"results": [], "totalCount": 0}),
+        json!({"results": [], "content": [], "totalCount": 0}),
+        json!({"results": null, "totalCount": 0}),
+        json!({"results": []}),
+        json!({"results": [key(1)], "totalCount": 1}),
+        json!({"results": [{"id": format!("{KEYS}01")}], "totalCount": 1}),
+        json!({"results": [key(1)]}),
+        json!([key(1)]),
+        json!([]),
+        key(1),
+        json!({"status": 200, "content": key(1)}),
+        json!(42),
+        link("http://example.com/x"),
+        link("/keys?pageNum=1"),
+        link(&format!("/api/public/v1.0/users/{USER}/keys")),
+        link(&format!("{BASE}/users/{USER}/keys")),
+        link(&format!("{BASE}/users/{USER}/keys?pageNum=0")),
+        link(&format!("{BASE}/users/{USER}/keys?pageNum=2")),
+        link(
+            &format!("{BASE}/users/{USER}/keys/?itemsPerPage=1&pageNum=1#x")
+                .replace(USER, &USER.to_uppercase()),
+        ),
+        link(&format!("{BASE}/users/{USER}/whitelist")),
+        link(&format!("{BASE}/orgs/{USER}/users")),
+        link(&format!("{BASE}/orgs")),
+        link(&format!("{BASE}/users/ann/keys")),
+    ]
+    .iter()
+    .map(Value::to_string)
+    .collect();
+    bodies.extend([own("https://om.example"), own("http://[::1]:8080/om/api")]);
+    bodies.extend(["0", "-1", "0.0", "\"0\"", "null", "1e0", "99999999999999999999"].map(total));
+    bodies.extend(
+        [
+            "",
+            " ",
+            "<html>",
+            "{\"results\": [",
+            "{}",
+            "null",
+            "{\"results\":[],\"totalCount\":0,\"totalCount\":0}",
+        ]
+        .map(str::to_owned),
+    );
+    bodies
+}
+
+/// The same list in the encodings that a `Content-Type` or a byte order mark declares, and in those that none does.
+fn encodings() -> Vec<Answer> {
+    let list = changed("description", json!("Büro")).to_string();
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let utf16_with_mark =
+        |text: &str| format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let half = |text: &str| {
+        [
+            &[0xff, 0xfe][..],
+            &text
+                .replace('ü', "\u{1}")
+                .encode_utf16()
+                .map(|unit| if unit == 1 { 0xd800 } else { unit })
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<_>>(),
+        ]
+        .concat()
+    };
+    let latin_1 = |text: &str| text.chars().map(|c| u8::try_from(c).unwrap()).collect::<Vec<_>>();
+    vec![
+        Answer::encoded("application/json", &list, |text| format!("\u{feff}{text}").into_bytes()),
+        Answer::encoded("application/json", &list, |text| format!("{text}\r\n \n").into_bytes()),
+        Answer::encoded("text/html; charset=ISO-8859-1", &list, latin_1),
+        Answer::encoded("application/json", &list, latin_1),
+        Answer::encoded("application/json", &list, utf16_with_mark),
+        Answer::encoded("application/json; charset=utf-8", &list, half),
+        Answer::encoded("application/json; charset=utf-16", &list, utf16),
     ]
 }
 
 /// What is asked for past the last page is an empty one.
-fn answer(asked: &Asked) -> (u16, String) {
+fn answer(asked: &Asked) -> (Answer, Vec<u8>) {
     let user = asked.path.split('/').nth(2).unwrap();
     let case = usize::from_str_radix(user, 16).unwrap() - 1;
     let number = asked.page() as u64;
-    let beyond = || (200, page(&[], (number, number), None).to_string());
-    let (status, body) = services()[case].get(asked.page() - 1).cloned().unwrap_or_else(beyond);
-    (status, of_case(&body, case))
+    let beyond = || Answer::new(200, &page(&[], (number, number), None));
+    let answer = services()[case].get(asked.page() - 1).cloned().unwrap_or_else(beyond);
+    let bytes = answer.bytes(case);
+    (answer, bytes)
 }
 
 #[test]
 fn the_same_bytes_have_the_same_outcome_in_an_audit_and_an_import() {
     let stub = Stub::start(Digest::On, |asked| {
-        let (status, body) = answer(asked);
-        Reply::text(status, "application/json", &body)
+        let (Answer { status, content_type, .. }, bytes) = answer(asked);
+        Reply::bytes(content_type, bytes).with_status(status)
     });
     let (audit, import) = (crate::stub::env(), TestEnv::empty());
     let ids: String = (1..=services().len()).map(|case| id(case) + "\n").collect();
@@ -106,23 +237,30 @@ fn the_same_bytes_have_the_same_outcome_in_an_audit_and_an_import() {
     let ran =
         audit.audit_at(&stub.url(), &[&common[..], &["--users", "ids.txt", "--concurrency", "1"]].concat());
     assert_eq!(ran.code, 4, "{ran:?}");
+    let mut saved = BTreeSet::new();
     for asked in stub.asked() {
-        let (status, body) = answer(&asked);
-        let user = asked.path.split('/').nth(2).unwrap();
-        let text = format!("HTTP/1.1 {status} X\r\n\r\n{body}");
-        import.put(&format!("answers/{user}-p{}.http", asked.page()), text);
+        let (Answer { status, content_type, .. }, body) = answer(&asked);
+        let name = format!("answers/{}-p{}.http", asked.path.split('/').nth(2).unwrap(), asked.page());
+        // An answer for another user is asked for twice.
+        if saved.insert(name.clone()) {
+            let headers = format!("HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\n\r\n");
+            import.put(&name, [headers.into_bytes(), body].concat());
+        }
     }
     let ran = import.run(&[&["import", "answers", "--product", "ops-manager"][..], &common].concat());
     assert_eq!(ran.code, 4, "{ran:?}");
-    for case in 0..services().len() {
-        let facts = |env: &TestEnv| {
-            let (rows, columns) =
-                (env.rows(), ["read_status", "http_status", "error_code", "key_id", "used_count"]);
-            let facts = |row: &Row| columns.map(|column| row[column].clone());
-            of_user(&rows, &id(case + 1)).into_iter().map(facts).collect::<Vec<_>>()
-        };
-        assert_eq!(facts(&import), facts(&audit), "{:?}", services()[case]);
-    }
+    let facts = |rows: &[Row], case: usize| {
+        let columns = ["read_status", "http_status", "error_code", "key_id", "used_count", "description"];
+        let facts = |row: &Row| columns.map(|column| row[column].clone());
+        of_user(rows, &id(case + 1)).into_iter().map(facts).collect::<Vec<_>>()
+    };
+    let (imported, audited) = (import.rows(), audit.rows());
+    let services = services();
+    let both = |case| (facts(&imported, case), facts(&audited, case));
+    let differing = services.iter().enumerate().filter(|(case, _)| both(*case).0 != both(*case).1);
+    let differing: Vec<_> =
+        differing.map(|(case, service)| format!("{service:?}: {:?}", both(case))).collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
 /// Answers of one user, in files of their own; how many keys they give, the read status, and what the reason says.
@@ -181,7 +319,8 @@ fn a_list_is_whole_only_where_nothing_speaks_against_it() {
         case(&[uncounted(2, 2), uncounted(1, 2)], 2, "read", ""),
         case(&[page(&[], (1, 1), Some(0))], 0, "read", ""),
         case(&[json!({"results": [key(1)], "totalCount": 1})], 1, "read", ""),
-        case(&[json!([key(1)]), whole()], 1, "read", ""),
+        case(&[unnumbered], 1, "read", ""),
+        case(&[json!({"results": [], "totalCount": 0})], 0, "read", ""),
         case(&[whole(), page(&[], (2, 2), Some(1))], 1, "read", ""),
         case(&[of_three(1, &[1, 2]), of_three(3, &[5])], 3, "partial", "page 2 was not saved"),
         case(&[of_three(3, &[5])], 1, "partial", "page 1 was not saved"),
@@ -192,14 +331,12 @@ fn a_list_is_whole_only_where_nothing_speaks_against_it() {
             "counts 5 keys, but the saved pages hold 2; page 1 says that another",
         ),
         case(&[uncounted(1, 2)], 1, "partial", "page 1 says that another follows"),
-        case(&[unnumbered], 1, "partial", alone),
-        case(&[json!({"results": [key(1)]})], 1, "partial", alone),
-        case(&[json!([key(1)])], 1, "partial", alone),
-        case(&[json!([])], 0, "partial", "page 1 was not saved"),
-        case(&[key(1)], 1, "partial", alone),
-        case(&[json!({"status": 200, "content": key(1)})], 1, "partial", alone),
-        case(&[json!({"results": [], "totalCount": 0})], 0, "partial", alone),
-        case(&[json!([key(2)]), whole()], 2, "partial", alone),
+        case(&[json!({"results": [key(1)]})], 1, "partial", "page 1 says that another follows"),
+        case(&[json!([key(1)])], 0, "malformed", "an array"),
+        case(&[json!([])], 0, "malformed", "an array"),
+        case(&[key(1)], 0, "malformed", "neither `results` nor `content`"),
+        case(&[json!({"status": 200, "content": key(1)})], 0, "malformed", "neither `results` nor `content`"),
+        case(&[json!([key(2)]), whole()], 1, "malformed", "otherwise: malformed"),
         case(&[whole(), page(&[2], (1, 1), Some(1))], 2, "partial", alone),
         case(&[whole(), page(&[2], (2, 2), Some(1))], 2, "partial", alone),
         case(&[whole(), page(&[], (2, 2), Some(2))], 1, "partial", alone),

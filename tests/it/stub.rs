@@ -74,7 +74,11 @@ impl Reply {
     }
 
     pub(crate) fn text(status: u16, kind: &str, body: &str) -> Self {
-        Self { status, ..Self::bytes(kind, body.into()) }
+        Self::bytes(kind, body.into()).with_status(status)
+    }
+
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
     }
 
     /// An answer in any charset.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::product;
-use super::wire::ErrorDocument;
+use super::wire::{ErrorDocument, bounded};
 use crate::model::{Outcome, Product, ReadStatus};
 
 /// One response, read to its end.
@@ -56,7 +56,8 @@ pub(super) fn classify(response: &Response, product: Product) -> Classification 
     };
     match &response.redirected_to {
         Some(path) if is_complete => {
-            let why = format!("a redirect led to another path, {path}: that answers another request");
+            let why =
+                bounded(format!("a redirect led to another path, {path}: that answers another request"));
             Classification::Refused(Outcome::unread(ReadStatus::Malformed, Some(response.status), why))
         }
         Some(_) | None => classification,

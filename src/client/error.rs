@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use url::Url;
 
+use super::wire::bounded;
 use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
 
@@ -58,7 +59,7 @@ impl RequestError {
                 let why = format!("the answer is longer than {} MiB", BODY_LIMIT >> 20);
                 Outcome::unread(ReadStatus::Malformed, None, why)
             }
-            Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), why),
+            Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), bounded(why)),
             Self::CredentialRefused => {
                 let why = "the credential was refused";
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
@@ -67,7 +68,7 @@ impl RequestError {
                 let why = "the credential was refused here alone; it works for other requests";
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
             }
-            Self::UnsupportedChallenge(why) => Outcome::unread(ReadStatus::Error, Some(401), why),
+            Self::UnsupportedChallenge(why) => Outcome::unread(ReadStatus::Error, Some(401), bounded(why)),
             Self::UnexpectedResponse(outcome) => outcome,
             Self::Unauthenticated => {
                 let why = "it answered without asking for a digest, so that nobody was authenticated";

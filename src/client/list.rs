@@ -69,6 +69,7 @@ impl PageSequence {
     /// # Errors
     /// The end of a list that goes on without bringing anything new.
     pub(super) fn take<T: Identified>(&mut self, status: u16, page: Page<T>) -> Result<Vec<T>, Outcome> {
+        let is_rubbish = page.is_rubbish();
         let rows = page.rows;
         let count = rows.len() + page.left_out;
         self.number += 1;
@@ -89,7 +90,7 @@ impl PageSequence {
             // Nothing says where such a list ends but an empty page.
             None => count >= PAGE || !page.has_links,
         };
-        self.has_more = page.has_next || count > 0 && is_unfinished;
+        self.has_more = !is_rubbish && (page.has_next || count > 0 && is_unfinished);
         let is_only_page = self.number == 1 && !self.has_more;
         let counted = self.total.unwrap_or(u64::MAX);
         if self.has_more && self.rows_read > counted.saturating_add(PAGE as u64) {

@@ -273,7 +273,7 @@ fn peer_certificate(response: &reqwest::Response) -> Option<Certificate> {
     Certificate::from_der(response.extensions().get::<TlsInfo>()?.peer_certificate()?)
 }
 
-fn user_with_roles(body: &[u8]) -> Result<UserWithRoles, serde_json::Error> {
+fn user_with_roles(body: &[u8]) -> Result<UserWithRoles, String> {
     let user = wire::single::<wire::Account>(body)?.into();
     Ok(UserWithRoles { user, roles: wire::single::<wire::Roles>(body)?.names() })
 }

@@ -65,7 +65,6 @@ impl Client {
         let found = reply.result.map_err(not_found_if_removed).and_then(|document| {
             wire::single::<wire::Account>(&document.body)
                 .map(User::from)
-                .map_err(|why| why.to_string())
                 .and_then(|user| require_name(user, name))
                 .map_err(|why| Outcome::unread(ReadStatus::Malformed, Some(document.status), why))
         });

@@ -78,7 +78,7 @@ pub fn parse_saved(
 }
 
 impl SavedPage {
-    fn read(status: u16, body: &[u8]) -> serde_json::Result<Self> {
+    fn read(status: u16, body: &[u8]) -> Result<Self, String> {
         let mut page = Page::<Key>::read(body)?;
         let number = page.own_number().unwrap_or(1);
         // Its spelling is no difference between two pages.

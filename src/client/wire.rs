@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Once;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use percent_encoding::percent_decode_str;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::fields::repeated_field;
+use crate::console::warn;
 use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
 
 /// More rows than these are no page, of which 500 is the most that is documented.
@@ -124,12 +126,12 @@ impl<T: DeserializeOwned> Page<T> {
     ///
     /// # Errors
     /// What is wrong with the document as a whole.
-    pub(super) fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
         let repeated = repeated_field(body);
-        let page = Self::from_list(serde_json::from_slice(body)?, true)?;
-        match repeated {
-            Some(why) if page.unreadable_row.is_none() => Err(serde_json::Error::custom(why)),
-            Some(_) | None => Ok(page),
+        let list = serde_json::from_slice(body).and_then(|list| Self::from_list(list, true));
+        match (list.map_err(|why| bounded(why.to_string()))?, repeated) {
+            (page, Some(why)) if page.unreadable_row.is_none() => Err(why),
+            (page, _) => Ok(page),
         }
     }
 
@@ -188,6 +190,11 @@ fn refuse_links() -> Result<Vec<Link>, serde_json::Error> {
 }
 
 impl<T> Page<T> {
+    /// Whether more of it could not be read than any documented page has.
+    pub(super) fn is_rubbish(&self) -> bool {
+        self.left_out >= MOST_UNREADABLE
+    }
+
     /// The page that its link to itself names, from 1.
     pub(super) fn own_number(&self) -> Option<u64> {
         let link = self.own_link.as_deref().filter(|link| resource(link).is_some())?;
@@ -201,7 +208,7 @@ impl<T> Page<T> {
     pub(super) fn mismatch(&self, asked: &str, number: u32) -> Option<Outcome> {
         let asked = normalized(asked.split('/'));
         if let Some(other) = self.names.iter().find(|name| **name != asked) {
-            let why = format!("the answer is another list: its link names {other}");
+            let why = bounded(format!("the answer is another list: its link names {other}"));
             return Some(Outcome::unread(ReadStatus::Malformed, Some(200), why));
         }
         let own = self.own_number()?;
@@ -235,16 +242,17 @@ fn normalized<'a>(segments: impl Iterator<Item = &'a str>) -> String {
 ///
 /// # Errors
 /// What is wrong with the document.
-pub(super) fn single<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+pub(super) fn single<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     #[derive(Deserialize)]
     struct Envelope<T> {
         content: T,
     }
     if let Some(why) = repeated_field(body) {
-        return Err(serde_json::Error::custom(why));
+        return Err(why);
     }
     serde_json::from_slice(body)
         .or_else(|bare| serde_json::from_slice::<Envelope<T>>(body).map(|it| it.content).map_err(|_| bare))
+        .map_err(|why| bounded(why.to_string()))
 }
 
 /// What an error document says; every field may be missing, and so may the document.
@@ -290,15 +298,17 @@ impl ErrorDocument {
     }
 }
 
-/// A text of the service, cut where it is longer than any that is meant to be read; a mark says so.
-fn bounded(mut text: String) -> String {
+/// A text of the service, cut where it is longer than any that is meant to be read; a mark says so, and once a warning.
+pub(super) fn bounded(mut text: String) -> String {
+    static WARNED: Once = Once::new();
     if text.len() > TEXT_LIMIT {
         let length = text.len();
         let end = (0..=TEXT_LIMIT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
         let mark = format!("… [cut: {length} bytes]");
         text.truncate(end);
         text.push_str(&mark);
-        tracing::warn!("a text of {length} bytes was cut to {} KiB", TEXT_LIMIT >> 10);
+        let why = "a text of the service was cut to 4 KiB; others may be, too: where one is, a mark says so";
+        WARNED.call_once(|| warn(why, None));
     }
     text
 }
@@ -433,11 +443,17 @@ impl Identified for Organization {
 /// Rows without an id can't be told from one another.
 fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = String::deserialize(deserializer)?;
-    if id.is_empty() { Err(D::Error::custom("an empty id")) } else { Ok(id) }
+    match id.len() {
+        0 => Err(D::Error::custom("an empty id")),
+        length if length > TEXT_LIMIT => Err(D::Error::custom(format!("an id of {length} bytes"))),
+        _ => Ok(id),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     const KEY: &str = r#"{"createdAt":"2018-05-14T14:45:22Z","description":"ci","enabled":true,
@@ -498,6 +514,21 @@ mod tests {
         assert_eq!(page.rows.len(), 2);
         let why = page.unreadable_row.unwrap();
         assert!(why.starts_with("row 2 of a page: ") && why.contains("\"yesterday\""), "{why}");
+    }
+
+    #[test]
+    fn rubbish_is_counted_and_not_parsed_row_by_row() {
+        thread_local!(static PARSED: Cell<usize> = const { Cell::new(0) });
+        struct Unreadable;
+        impl<'de> Deserialize<'de> for Unreadable {
+            fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+                PARSED.set(PARSED.get() + 1);
+                Err(D::Error::custom("no"))
+            }
+        }
+        let body = format!(r#"{{"results":[{}]}}"#, vec!["1"; 100_000].join(","));
+        let page = Page::<Unreadable>::read(body.as_bytes()).unwrap();
+        assert_eq!((page.left_out, PARSED.get()), (100_000, MOST_UNREADABLE));
     }
 
     #[test]

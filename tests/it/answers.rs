@@ -195,19 +195,50 @@ fn an_undocumented_list_does_not_count_as_read() {
 }
 
 #[test]
-fn rows_of_rubbish_are_counted_and_a_long_text_is_cut_with_a_mark() {
+fn a_page_of_rubbish_is_malformed_and_ends_the_list() {
     let rubbish = vec!["1"; 200_000].join(",");
-    let body = format!(r#"{{"links":[{{"rel":"self"}}],"results":[{rubbish}],"totalCount":200000}}"#);
-    assert_not_read(200, &body);
-    let long = "x".repeat(100_000);
-    let row = key(1, &long).to_string().replace(crate::stub::USER, &id(1));
-    let body = format!(r#"{{"links":[{{"rel":"self"}}],"results":[{row}],"totalCount":1}}"#);
-    let (code, rows, _) = audited(1, move |_| Reply::text(200, "application/json", &body));
-    let description = rows[0]["description"].as_str();
-    assert_eq!(code, 1);
-    assert!(
-        description.len() < 4200 && description.ends_with("… [cut: 100000 bytes]"),
-        "{}",
-        description.len()
+    let body = format!(
+        r#"{{"links":[{{"rel":"self"}},{{"rel":"next"}}],"results":[{rubbish}],"totalCount":300000}}"#
     );
+    let (code, rows, requests) = audited(1, move |_| Reply::text(200, "application/json", &body));
+    assert_eq!((code, rows[0]["read_status"].as_str(), requests), (3, "malformed", 1), "{rows:?}");
+}
+
+#[test]
+fn a_long_text_is_cut_with_a_mark_and_printed() {
+    let long = "x".repeat(100_000);
+    let mark = "… [cut: 100000 bytes]";
+    let stub = Stub::start(Digest::On, move |asked| match asked_for(asked) {
+        _ if asked.path.starts_with("/orgs/") => {
+            let user = json!({"id": id(1), "username": long});
+            Reply::ok(&json!({"links": [{"rel": "self"}], "results": [user], "totalCount": 1}))
+        }
+        user if user == id(1) => {
+            let row = key(1, &long).to_string().replace(crate::stub::USER, &id(1));
+            let body = format!(r#"{{"links":[{{"rel":"self"}}],"results":[{row}],"totalCount":1}}"#);
+            Reply::text(200, "application/json", &body)
+        }
+        user if user == id(2) => Reply::json(500, &json!({"errorCode": "X", "error": 500, "detail": long})),
+        user if user == id(3) => Reply::ok(&json!({"results": long})),
+        user if user == id(4) => Reply::ok(
+            &json!({"results": [], "totalCount": 0, "links": [{"rel": "self", "href": format!("/v1.0/{long}")}]}),
+        ),
+        user if user == id(5) => Reply::ok(&json!({"results": [{"id": long}], "totalCount": 1})),
+        _ => Reply::ok(&json!({"results": [{"id": 1, "userId": long}], "totalCount": 1})),
+    });
+    let env = env();
+    let users = (2..=6).map(id).collect::<Vec<_>>().join("\n");
+    env.put("users.txt", &users);
+    let ran = env.audit_at(&stub.url(), &["--users", "users.txt", "--org", "5980a1d29cc0cdb6ac0b0001"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert_eq!(ran.stderr.matches("was cut").count(), 1, "{}", ran.stderr);
+    let rows = env.rows();
+    assert_eq!(rows.len(), 6);
+    for row in &rows {
+        assert!(row.values().all(|value| value.len() < 4200), "{:.300}", format!("{row:?}"));
+    }
+    let of = |user| rows.iter().find(|row| row["user_id"] == id(user)).unwrap();
+    assert!(of(1)["description"].ends_with(mark) && of(1)["username"].ends_with(mark));
+    assert!(of(2)["reason"].ends_with(mark));
+    assert!([3, 4].into_iter().all(|user| of(user)["reason"].contains("… [cut: ")));
 }

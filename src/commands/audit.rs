@@ -67,6 +67,10 @@ pub(super) async fn audit(
             let work = Work { missing, sources, concurrency };
             let now = move || clock.now();
             let end = pipeline::run(&client, work, &journal, &policy, now, &progress, &mut signals).await;
+            if matches!(end, Ok(End::Complete)) {
+                // Closing the journal says why it stopped.
+                let _ = journal.handle().complete().await;
+            }
             let store = journal.close()?;
             let end = end.and_then(|end| {
                 require_users(&store, run, &end)?;
@@ -125,9 +129,12 @@ fn new_run(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy)
 /// The signal that ended it before all users were read, or what the store says.
 fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -> Result<(), Error> {
     store.check_in_place()?;
-    store.set_service_version(run, client.service_version().as_deref())?;
-    // A fixed clock says nothing about the deployment's.
-    store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
+    // One that had ended before, and of which nothing new was recorded, stays as it was.
+    if store.run(Some(run))?.finished_at.is_none() {
+        store.add_service_versions(run, client.service_version().as_deref())?;
+        // A fixed clock says nothing about the deployment's.
+        store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
+    }
     match end {
         End::Interrupted(signal) => Err(resume::interrupted(store, run, *signal, "interrupted")),
         End::Outage(why) => Err(resume::interrupted(store, run, Signal::Interrupt, &why.message)),

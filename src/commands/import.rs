@@ -54,7 +54,7 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
             Error::interrupted(signal, "interrupted: nothing was kept").help("the same command begins anew")
         );
     }
-    store.set_service_version(run, version.as_deref())?;
+    store.add_service_versions(run, version.as_deref())?;
     half_upgraded::record(&store, run)?;
     store.finish(run, clock.now())?;
     let cut_short = (

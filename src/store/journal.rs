@@ -22,6 +22,14 @@ enum JournalEntry {
     Admit(Vec<User>, oneshot::Sender<Vec<User>>),
     Result(Box<UserResult>),
     List(IncompleteList),
+    /// All users were asked for.
+    Complete,
+}
+
+/// What becomes of a run that is resumed once there is anything new: until then an earlier end stays what it was.
+pub(super) struct Reopening {
+    /// Whether the lists that were incomplete are forgotten, since they are read again.
+    pub(super) lists: bool,
 }
 
 /// The journal of the run under way. Cheap to clone; [`Journal::close`] ends it.
@@ -41,9 +49,10 @@ pub struct JournalHandle(mpsc::Sender<JournalEntry>);
 
 impl Journal {
     /// `again` are the rows of users who have a result that another one may replace.
-    pub(super) fn start(store: Store, run: i64, again: HashSet<i64>) -> Self {
+    pub(super) fn start(store: Store, run: i64, again: HashSet<i64>, reopening: Option<Reopening>) -> Self {
         let (entries, inbox) = mpsc::channel(QUEUE);
-        let writer = std::thread::spawn(move || write(store, run, again, inbox));
+        let state = WriterState { run, open: OpenRows::new(), again, reopening };
+        let writer = std::thread::spawn(move || write(store, state, inbox));
         Self { entries, writer, run }
     }
 
@@ -96,6 +105,14 @@ impl JournalHandle {
         self.send(JournalEntry::List(list)).await
     }
 
+    /// Records that all users were asked for, whether or not that brought anything new.
+    ///
+    /// # Errors
+    /// [`WriterStopped`].
+    pub async fn complete(&self) -> Result<(), WriterStopped> {
+        self.send(JournalEntry::Complete).await
+    }
+
     async fn send(&self, entry: JournalEntry) -> Result<(), WriterStopped> {
         self.0.send(entry).await.map_err(|_| WriterStopped)
     }
@@ -105,18 +122,24 @@ impl JournalHandle {
 /// lookup in an index without order.
 type OpenRows = HashMap<String, i64>;
 
+/// What the writer knows from one transaction to the next.
+struct WriterState {
+    run: i64,
+    open: OpenRows,
+    again: HashSet<i64>,
+    reopening: Option<Reopening>,
+}
+
 fn write(
     mut store: Store,
-    run: i64,
-    mut again: HashSet<i64>,
+    mut state: WriterState,
     mut inbox: mpsc::Receiver<JournalEntry>,
 ) -> Result<Store, Error> {
-    let mut open = OpenRows::new();
     while let Some(first) = inbox.blocking_recv() {
         let batch = std::iter::once(first).chain(std::iter::from_fn(|| inbox.try_recv().ok())).take(BATCH);
         // Hours of reading into a file that is gone would prove nothing.
         store.check_in_place()?;
-        match write_batch(&mut store.connection, run, &mut open, &mut again, batch) {
+        match write_batch(&mut store.connection, &mut state, batch) {
             Ok(()) => {}
             Err(error) => return Err(store.sqlite(error)),
         }
@@ -126,20 +149,19 @@ fn write(
 
 fn write_batch(
     connection: &mut Connection,
-    run: i64,
-    open: &mut OpenRows,
-    again: &mut HashSet<i64>,
+    state: &mut WriterState,
     batch: impl Iterator<Item = JournalEntry>,
 ) -> rusqlite::Result<()> {
     // At once for writing: a manifest that is recorded meanwhile would turn a later change of mind into an error.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut answers = Vec::new();
-    let mut writer = BatchWriter { transaction: &transaction, run, open, again };
+    let mut writer = BatchWriter { transaction: &transaction, state };
     for entry in batch {
         match entry {
             JournalEntry::Admit(users, answer) => answers.push((answer, writer.admit(users)?)),
             JournalEntry::Result(result) => writer.record(&result)?,
             JournalEntry::List(list) => writer.record_list(&list)?,
+            JournalEntry::Complete => writer.reopen()?,
         }
     }
     transaction.commit()?;
@@ -163,25 +185,36 @@ fn origin(user: &User) -> (Option<&str>, Option<&str>, Option<i64>) {
 /// What writes one transaction. The connection keeps the statements prepared.
 struct BatchWriter<'a> {
     transaction: &'a Transaction<'a>,
-    run: i64,
-    open: &'a mut OpenRows,
-    again: &'a mut HashSet<i64>,
+    state: &'a mut WriterState,
 }
 
 impl BatchWriter<'_> {
+    /// Before anything of the run is changed.
+    fn reopen(&mut self) -> rusqlite::Result<()> {
+        let Some(Reopening { lists }) = self.state.reopening.take() else { return Ok(()) };
+        let run = [self.state.run];
+        if lists {
+            self.transaction.execute("DELETE FROM gaps WHERE run = ?", run)?;
+            // Names are resolved again, and one that had no user may have one now.
+            self.transaction.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", run)?;
+        }
+        self.transaction.execute("UPDATE runs SET finished_at = NULL, reported = 0 WHERE id = ?", run)?;
+        Ok(())
+    }
+
     fn admit(&mut self, users: Vec<User>) -> rusqlite::Result<Vec<User>> {
         let mut new = Vec::with_capacity(users.len());
         for user in users {
             let Some((id, missing)) = self.find(&user)? else {
                 let id = self.request(&user)?;
-                self.open.insert(user.id.clone(), id);
+                self.state.open.insert(user.id.clone(), id);
                 new.push(user);
                 continue;
             };
             self.request_again(id, &user)?;
             // Requested before the run was resumed, and not since.
-            if (missing || self.again.contains(&id)) && !self.open.contains_key(&user.id) {
-                self.open.insert(user.id.clone(), id);
+            if (missing || self.state.again.contains(&id)) && !self.state.open.contains_key(&user.id) {
+                self.state.open.insert(user.id.clone(), id);
                 new.push(user);
             }
         }
@@ -195,15 +228,16 @@ impl BatchWriter<'_> {
              WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
         )?;
         let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
-        find.query_row(params![self.run, user.id, user.username], row).optional()
+        find.query_row(params![self.state.run, user.id, user.username], row).optional()
     }
 
-    fn request(&self, user: &User) -> rusqlite::Result<i64> {
+    fn request(&mut self, user: &User) -> rusqlite::Result<i64> {
+        self.reopen()?;
         let (organization, list, line) = origin(user);
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO readings (run, user_id, username, organization, list, line) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
-        insert.insert(params![self.run, user.id, user.username, organization, list, line])
+        insert.insert(params![self.state.run, user.id, user.username, organization, list, line])
     }
 
     /// Of two names for one id, and of two places, the smaller, so that the order of their coming changes nothing.
@@ -220,7 +254,8 @@ impl BatchWriter<'_> {
     }
 
     fn record(&mut self, result: &UserResult) -> rusqlite::Result<()> {
-        let id = match self.open.remove(&result.user.id) {
+        self.reopen()?;
+        let id = match self.state.open.remove(&result.user.id) {
             Some(id) => id,
             None => match self.find(&result.user)? {
                 Some((id, _)) => id,
@@ -230,7 +265,7 @@ impl BatchWriter<'_> {
         let Outcome { status, http_status, error_code, detail } = &result.outcome;
         let (attempts, read_at) = (result.attempts, result.read_at.map(|time| time.timestamp()));
         // The later result replaces the earlier one with all that hangs on it; the attempts are those of both.
-        let is_again = self.again.remove(&id);
+        let is_again = self.state.again.remove(&id);
         if is_again {
             self.transaction.prepare_cached("DELETE FROM keys WHERE reading = ?")?.execute([id])?;
         }
@@ -245,10 +280,13 @@ impl BatchWriter<'_> {
         result.keys.iter().try_for_each(|key| insert_key(&mut insert, id, key))
     }
 
-    fn record_list(&self, list: &IncompleteList) -> rusqlite::Result<()> {
+    fn record_list(&mut self, list: &IncompleteList) -> rusqlite::Result<()> {
+        self.reopen()?;
         let Outcome { status, http_status, error_code, detail } = &list.outcome;
         let mut insert = self.transaction.prepare_cached(INSERT_INCOMPLETE_LIST)?;
         let source = &list.source;
-        insert.execute(params![self.run, source, status.as_str(), http_status, error_code, detail]).map(drop)
+        insert
+            .execute(params![self.state.run, source, status.as_str(), http_status, error_code, detail])
+            .map(drop)
     }
 }

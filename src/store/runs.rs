@@ -1,10 +1,11 @@
 //! Runs: what each was asked for and what it found out about the deployment, from its beginning to its end.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, params};
 
+use super::journal::Reopening;
 use super::rows::{INSERT_INCOMPLETE_LIST, invalid, time_at, user_from, word_at};
 use super::{Error, Journal, Store};
 use crate::model::{IncompleteList, Outcome, Product, User};
@@ -101,7 +102,7 @@ impl Store {
             ],
         )?;
         let id = self.connection.last_insert_rowid();
-        Ok(Journal::start(self, id, HashSet::new()))
+        Ok(Journal::start(self, id, HashSet::new(), None))
     }
 
     /// What another try may read of a run: users who were not asked for or whose answer said nothing about them, and lists
@@ -122,26 +123,16 @@ impl Store {
     }
 
     /// Goes on with a run: its journal, and the users to read. With `lists`, those that were incomplete before are
-    /// forgotten, since discovery begins again.
+    /// forgotten, since discovery begins again. A run that had ended stays so until there is anything new.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn resume(self, run: &Run, lists: bool) -> Result<(Journal, Vec<User>), Error> {
-        let begin = || {
-            let transaction = self.connection.unchecked_transaction()?;
-            if lists {
-                transaction.execute("DELETE FROM gaps WHERE run = ?", [run.id])?;
-                // Names are resolved again, and one that had no user may have one now.
-                transaction.execute("DELETE FROM readings WHERE run = ? AND user_id = ''", [run.id])?;
-            }
-            transaction.execute("UPDATE runs SET finished_at = NULL, reported = 0 WHERE id = ?", [run.id])?;
-            transaction.commit()
-        };
-        begin().map_err(|error| self.sqlite(error))?;
-        let query = format!("SELECT * FROM readings WHERE run = ? AND {MAY_BE_READ} ORDER BY id");
+        let query =
+            format!("SELECT * FROM readings WHERE run = ? AND user_id <> '' AND {MAY_BE_READ} ORDER BY id");
         let rows = self.all(&query, [run.id], |row| Ok((row.get::<_, i64>("id")?, user_from(row)?)))?;
         let (again, users): (HashSet<_>, Vec<_>) = rows.into_iter().unzip();
-        Ok((Journal::start(self, run.id, again), users))
+        Ok((Journal::start(self, run.id, again, Some(Reopening { lists })), users))
     }
 
     /// Every run, newest first.
@@ -164,15 +155,17 @@ impl Store {
         })
     }
 
-    /// Keeps the version of the deployment, if it told one.
+    /// Adds to the versions of the servers that answered, as one text with `, ` between them: those before the run was
+    /// resumed count as those after.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn set_service_version(&self, run: i64, version: Option<&str>) -> Result<(), Error> {
-        self.execute(
-            "UPDATE runs SET service_version = coalesce(?2, service_version) WHERE id = ?1",
-            params![run, version],
-        )
+    pub fn add_service_versions(&self, run: i64, versions: Option<&str>) -> Result<(), Error> {
+        let known = self.run(Some(run))?.service_version;
+        let all = [known.as_deref(), versions].into_iter().flatten().flat_map(|texts| texts.split(", "));
+        let all: BTreeSet<_> = all.collect();
+        let all = (!all.is_empty()).then(|| all.into_iter().collect::<Vec<_>>().join(", "));
+        self.execute("UPDATE runs SET service_version = ?2 WHERE id = ?1", params![run, all])
     }
 
     /// Keeps how far the deployment's clock was ahead, in seconds, if that was seen.

@@ -1,6 +1,7 @@
 //! An answer counts only if it is the documented one, for what was asked.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -116,6 +117,51 @@ fn a_run_of_both_sides_of_version_5_is_of_a_half_upgraded_deployment() {
             page.contains("half-upgraded deployment") && page.contains("4.4.12") && page.contains("5.0.2")
         );
     }
+}
+
+/// The first half of the run is of one process, and the second of the next one.
+#[test]
+fn a_half_upgraded_deployment_is_found_across_a_resume() {
+    for is_removed in [true, false] {
+        let (is_new, env) = (Arc::new(AtomicBool::new(false)), env());
+        let upgraded = Arc::clone(&is_new);
+        let stub = Stub::start(Digest::On, move |asked| {
+            let is_new = upgraded.load(Ordering::Relaxed);
+            let reply = match asked_for(asked) == id(2) {
+                true if !is_new => Reply::text(500, "text/plain", "x"),
+                true if is_removed => Reply::error(404, "RESOURCE_NOT_FOUND"),
+                _ => Reply::ok(&list(&[])),
+            };
+            let version = if is_new { "5.0.2" } else { "4.4.12" };
+            reply.header(VERSION, &format!("gitHash=a; versionString={version}"))
+        });
+        env.put("users.txt", format!("{}\n{}\n", id(1), id(2)));
+        assert_eq!(env.audit_at(&stub.url(), &["--users", "users.txt"]).code, 3);
+        is_new.store(true, Ordering::Relaxed);
+        let ran = env.audit_at(&stub.url(), &["--users", "users.txt", "--resume"]);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert!(ran.stdout.contains("half-upgraded deployment"), "{ran:?}");
+        assert!(env.markdown().contains("4.4.12 and 5.0.2"), "{}", env.markdown());
+    }
+}
+
+#[test]
+fn a_half_upgraded_deployment_is_found_in_saved_answers() {
+    let env = env();
+    let read = linked(&id(1), &[]);
+    env.put(
+        &format!("answers/{}.http", id(1)),
+        format!("HTTP/1.1 200 OK\n{VERSION}: versionString=4.4.12\n\n{read}"),
+    );
+    let gone = r#"{"error":404,"errorCode":"RESOURCE_NOT_FOUND"}"#;
+    env.put(
+        &format!("answers/{}.http", id(2)),
+        format!("HTTP/1.1 404 No\n{VERSION}: versionString=5.0.2\n\n{gone}"),
+    );
+    let ran = env.run(&["import", "answers", "--product", "ops-manager"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(env.markdown().contains("half-upgraded deployment"));
+    assert!(env.markdown().contains("4.4.12 and 5.0.2"), "{}", env.markdown());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![cfg(unix)]
 
 use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use keysunset_sandbox::Sandbox;
@@ -158,11 +160,11 @@ fn two_audits_never_write_to_one_store_at_once() {
 }
 
 /// What every user's answer is while the deployment is half down, and then not.
-fn half_down(lists: bool) -> (std::sync::Arc<std::sync::atomic::AtomicBool>, Stub) {
-    let down = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let is_down = std::sync::Arc::clone(&down);
+fn half_down(lists: bool) -> (Arc<AtomicBool>, Stub) {
+    let down = Arc::new(AtomicBool::new(true));
+    let is_down = Arc::clone(&down);
     let stub = Stub::start(Digest::On, move |asked| {
-        let down = is_down.load(std::sync::atomic::Ordering::Relaxed);
+        let down = is_down.load(Ordering::Relaxed);
         let user = asked.path.split('/').nth(2).unwrap_or_default().to_owned();
         if lists && asked.path.starts_with("/orgs") {
             return organization(asked, down);
@@ -199,7 +201,7 @@ fn resume_asks_again_for_those_of_an_ended_run_who_may_be_read() {
     assert_eq!(ran.code, 3, "{ran:?}");
     let before = env.rows();
     let asked = stub.asked().len();
-    down.store(false, std::sync::atomic::Ordering::Relaxed);
+    down.store(false, Ordering::Relaxed);
     let ran = env.audit_at(&stub.url(), &["--users", "users.txt", "--resume"]);
     assert_eq!(ran.code, 3, "one is still refused: {ran:?}");
     assert!(ran.stderr.contains("resuming run 1") && ran.stderr.contains("3 of 6 users"), "{ran:?}");
@@ -232,8 +234,60 @@ fn resume_reads_an_incomplete_list_of_an_ended_run_again() {
     let audit = |more: &[&str]| env.audit_at(&stub.url(), &[&["--user", USER, "--all-orgs"], more].concat());
     let ran = audit(&[]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    down.store(false, std::sync::atomic::Ordering::Relaxed);
+    down.store(false, Ordering::Relaxed);
     let ran = audit(&["--resume"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(env.rows().len(), 2);
+}
+
+/// Whether run 1 has ended, and was reported; and its incomplete lists.
+fn ended_and_reported(env: &TestEnv) -> (bool, bool, Vec<String>) {
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
+    let run = "SELECT finished_at IS NOT NULL, reported FROM runs WHERE id = 1";
+    let (ended, reported) = store.query_row(run, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let mut lists = store.prepare("SELECT source FROM gaps WHERE run = 1 ORDER BY source").unwrap();
+    let lists = lists.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    (ended, reported, lists)
+}
+
+#[test]
+fn a_resume_that_fails_at_its_start_leaves_an_ended_run_as_it_was() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let is_refusing = Arc::clone(&refuses);
+    let stub = Stub::start(Digest::On, move |asked| {
+        if is_refusing.load(Ordering::Relaxed) {
+            let challenge = r#"Digest realm="x", nonce="n", qop="auth""#;
+            Reply::text(401, "application/json", "{}").header("WWW-Authenticate", challenge)
+        } else if asked.path.starts_with("/orgs") {
+            organization(asked, true)
+        } else {
+            Reply::text(500, "text/plain", "x")
+        }
+    });
+    let env = stub::env();
+    let url = stub.url();
+    let resume = ["--name", "x", "--user", USER, "--all-orgs", "--resume"];
+    assert_eq!(env.audit_at(&url, &resume[..5]).code, 3);
+    let before = ended_and_reported(&env);
+    assert_eq!(before, (true, true, vec![format!("organization {}", stub::id(9))]));
+    refuses.store(true, Ordering::Relaxed);
+    let ran = env.audit_at(&url, &resume);
+    assert_eq!((ran.code, ran.stderr.contains("refused the credentials")), (5, true), "{ran:?}");
+    drop(stub);
+    let ran = env.audit_at(&url, &resume);
+    assert_eq!((ran.code, ran.stderr.contains("no connection")), (5, true), "{ran:?}");
+    assert_eq!(ended_and_reported(&env), before);
+    assert_eq!(env.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn a_resume_that_finds_nothing_new_ends_the_run_again() {
+    let (down, stub) = half_down(true);
+    let env = stub::env();
+    let audit =
+        |more: &[&str]| env.audit_at(&stub.url(), &[&["--user", &stub::id(5), "--all-orgs"], more].concat());
+    assert_eq!(audit(&[]).code, 3);
+    down.store(false, Ordering::Relaxed);
+    assert_eq!(audit(&["--resume"]).code, 0);
+    assert_eq!(ended_and_reported(&env), (true, true, Vec::new()));
 }

@@ -206,8 +206,7 @@ impl Client {
         };
         let reply = self.get(session, &format!("users/byName/{name}")).await?;
         Ok(reply.result.and_then(|document| {
-            user_with_roles(&document.body)
-                .map_err(|why| Outcome::unread(ReadStatus::Malformed, None, why.to_string()))
+            user_with_roles(&document.body).map_err(|why| Outcome::unread(ReadStatus::Malformed, None, why))
         }))
     }
 

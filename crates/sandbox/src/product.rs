@@ -6,6 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::Error;
 
+/// The build, in the version header and at the base path.
+pub(crate) const GIT_HASH: &str = "5a9d5b0c6e7f8a1b2c3d4e5f60718293a4b5c6d7";
+
 /// Whose API the sandbox speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Product {

@@ -5,9 +5,8 @@ use serde_json::json;
 use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
-use super::server::GIT_HASH;
 use super::{access_lists, organizations, personal_keys, programmatic_keys, users};
-use crate::product::PersonalKeyResource;
+use crate::product::{GIT_HASH, PersonalKeyResource};
 use crate::state::Scope;
 
 /// Does what a call asks for. `segments` are those of its path, decoded.

@@ -28,11 +28,9 @@ use super::nodes::{Choice, Nodes};
 use super::nonces::Nonces;
 use super::route::route;
 use crate::faults::{ActiveFault, AuthFault, FaultTarget, Faults, Peer, Stage};
+use crate::product::GIT_HASH;
 use crate::state::{Caller, Deployment};
 use crate::{Error, Options};
-
-/// What the version header calls the build.
-pub(super) const GIT_HASH: &str = "5a9d5b0c6e7f8a1b2c3d4e5f60718293a4b5c6d7";
 
 /// The largest body that is taken, in bytes.
 const LARGEST_BODY: usize = 1 << 20;

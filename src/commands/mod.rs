@@ -24,7 +24,7 @@ use crate::config::ReportSettings;
 use crate::console::{print, warn};
 use crate::context::Clock;
 use crate::exit::{Error, Exit};
-use crate::gate;
+use crate::gate::GateResult;
 use crate::policy::{Policy, deployment_now};
 use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal, waiver_issue};
 use crate::signals::Signals;
@@ -60,16 +60,16 @@ fn render(
     let Written { report, mut files, stdout } = crate::report::write(&evidence, rules, &view.output)?;
     files.push(manifest::write(&evidence, view, waivers, &files)?);
     let lapsed = if view.strict_waivers { report.waiver_issues.len() as u64 } else { 0 };
-    let exit = gate::exit(&report, lapsed);
+    let result = GateResult::new(&report, lapsed);
     print(&stdout)?;
     if quiet {
         // The summary has them, too.
         runs.iter().filter_map(|(_, run)| terminal::clock_difference(run)).for_each(|why| warn(&why, None));
         report.waiver_issues.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
-        print(&terminal::summary(&report, &files, &notes(exit, view), &next(exit, &report, view)))?;
+        print(&terminal::summary(&report, &files, &notes(result, view), &next(result, &report, view)))?;
     }
-    Ok(if view.exit_zero { gate::to_zero(exit) } else { exit })
+    Ok(if view.exit_zero { Exit::Clean } else { result.exit() })
 }
 
 /// A run of which everybody was asked for, and the folder for its reports as it was before.
@@ -129,46 +129,40 @@ fn waivers(view: &ReportSettings, clock: Clock) -> Result<Waivers, Error> {
 }
 
 /// What was decided elsewhere than on the command line, and changes what the summary or the exit code is worth.
-fn notes(exit: Exit, view: &ReportSettings) -> Vec<String> {
+fn notes(result: GateResult, view: &ReportSettings) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(file) = view.url_file {
         notes.push(format!("the URL comes from {file} in the working folder"));
     }
     if view.exit_zero {
-        let code = exit as u8;
+        let code = result.exit() as u8;
         notes.push(format!("--exit-zero is in force: the exit code is 0, and would be {code} without it"));
     }
     notes
 }
 
 /// What to do now that the report is there.
-fn next(exit: Exit, what: &Report, view: &ReportSettings) -> String {
+fn next(result: GateResult, report: &Report, view: &ReportSettings) -> String {
     let markdown = Format::Markdown;
     let written = markdown.file_name().filter(|_| view.output.formats.contains(&markdown));
-    let report = written.map_or_else(
+    let page = written.map_or_else(
         || format!("`keysunset report --format {markdown}`"),
         |name| view.output.out.join(name).display().to_string(),
     );
-    match exit {
-        Exit::Clean if what.is_complete() => {
+    match result {
+        GateResult::Clean if report.is_complete() => {
             "nothing: no key fails the gate, and everybody was read".to_owned()
         }
-        Exit::Clean => {
+        GateResult::Clean => {
             "nothing now: no key fails the gate, but not everybody was read; those are waived".to_owned()
         }
-        Exit::Findings if what.total.findings == 0 => "see to the waivers named above".to_owned(),
-        Exit::Findings => format!("replace the keys, worst first: {report}"),
-        Exit::Incomplete => {
-            format!("find out why not everybody could be read: {report}, section \"Not read\"")
+        GateResult::Findings if report.total.findings == 0 => "see to the waivers named above".to_owned(),
+        GateResult::Findings => format!("replace the keys, worst first: {page}"),
+        GateResult::Incomplete => {
+            format!("find out why not everybody could be read: {page}, section \"Not read\"")
         }
-        Exit::FindingsIncomplete => {
-            format!("replace the keys, worst first, and find out why not everybody could be read: {report}")
+        GateResult::FindingsIncomplete => {
+            format!("replace the keys, worst first, and find out why not everybody could be read: {page}")
         }
-        Exit::Usage
-        | Exit::BadInput
-        | Exit::NotWritten
-        | Exit::Bug
-        | Exit::Interrupted
-        | Exit::Terminated => String::new(),
     }
 }

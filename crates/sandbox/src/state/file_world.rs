@@ -215,25 +215,35 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn problems(world: &'a FileWorld) -> Vec<String> {
+        // Every field by name, so that a new one does not compile until it is checked.
+        let FileWorld {
+            organizations,
+            projects,
+            users,
+            programmatic_keys,
+            global_access_list,
+            by_id: _,
+            by_name: _,
+        } = world;
         let mut check = Self { world, problems: Vec::new(), ids: HashSet::new(), logins: HashSet::new() };
-        check.require(!world.organizations.is_empty(), || "organizations: there is none".to_owned());
-        check.require(!world.users.is_empty(), || "users: there is none".to_owned());
-        for (at, org) in world.organizations.iter().enumerate() {
+        check.require(!organizations.is_empty(), || "organizations: there is none".to_owned());
+        check.require(!users.is_empty(), || "users: there is none".to_owned());
+        for (at, org) in organizations.iter().enumerate() {
             check.id(&org.id, &format!("organizations[{at}].id"));
         }
-        for (at, project) in world.projects.iter().enumerate() {
+        for (at, project) in projects.iter().enumerate() {
             check.id(&project.id, &format!("projects[{at}].id"));
             check.require(check.has_org(&project.org_id), || {
                 format!("projects[{at}].orgId: no organization {}", project.org_id)
             });
         }
-        for (at, user) in world.users.iter().enumerate() {
+        for (at, user) in users.iter().enumerate() {
             check.user(user, &format!("users[{at}]"));
         }
-        for (at, key) in world.programmatic_keys.iter().enumerate() {
+        for (at, key) in programmatic_keys.iter().enumerate() {
             check.programmatic_key(key, &format!("programmaticKeys[{at}]"));
         }
-        for (at, entry) in world.global_access_list.iter().enumerate() {
+        for (at, entry) in global_access_list.iter().enumerate() {
             check.id(&entry.id, &format!("globalAccessList[{at}].id"));
         }
         check.problems

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::file::NAME as FILE;
 use super::{CONCURRENCY, FileOrigin, PATIENCE, RETRIES, TIMEOUT, read, typed_url, without_credentials};
-use crate::cli::{AuditArgs, ScopeArgs};
+use crate::cli::{AuditArgs, CredentialArgs, DeploymentArgs, PaceArgs, ScopeArgs};
 use crate::client::{Connection, is_loopback, product};
 use crate::console::warn;
 use crate::context::Context;
@@ -54,11 +54,14 @@ impl AuditSettings {
         } else {
             Commands::Allowed
         };
+        // Every setting by name, here and below, so that a new one does not compile until it is used.
         let AuditArgs { deployment, credentials, scope: users, pace } = typed.with_fallback(file);
-        let profile =
-            credentials.profile.as_deref().map(|name| Profile::find(name, context.env)).transpose()?;
+        let CredentialArgs { credentials: credentials_file, profile } = credentials;
+        let DeploymentArgs { url, name, product, ca_cert, client_cert, insecure_skip_verify } = deployment;
+        let PaceArgs { concurrency, rate, timeout, retries, patience } = pace;
+        let profile = profile.as_deref().map(|name| Profile::find(name, context.env)).transpose()?;
         let mut fallback = credentials::deployment(profile.as_ref(), context.env);
-        let url = match &deployment.url {
+        let url = match &url {
             Some(text) => typed_url(text)?,
             None => fallback.url.take().unwrap_or_else(no_deployment).and_then(without_credentials)?,
         };
@@ -72,22 +75,22 @@ impl AuditSettings {
                 "--all-orgs, --org ID, --project ID, --users FILE or --user ID",
             ));
         }
-        let (product, ca_cert, skip_verify) = fallback.at(&url);
-        let file = credentials.credentials.as_deref().map(|path| (path, commands));
+        let (fallback_product, fallback_ca_cert, skip_verify) = fallback.at(&url);
+        let file = credentials_file.as_deref().map(|path| (path, commands));
         let settings = Self {
-            name: deployment.name.unwrap_or_else(|| url.origin().ascii_serialization()),
+            name: name.unwrap_or_else(|| url.origin().ascii_serialization()),
             address: url.to_string(),
             connection: Connection {
-                product: deployment.product.or(product).unwrap_or_else(|| product::guess(&url)),
-                ca_cert: deployment.ca_cert.as_deref().or(ca_cert).map(read).transpose()?,
-                client_cert: deployment.client_cert.as_deref().map(read).transpose()?.map(Zeroizing::new),
-                insecure_skip_verify: deployment.insecure_skip_verify.unwrap_or(skip_verify),
+                product: product.or(fallback_product).unwrap_or_else(|| product::guess(&url)),
+                ca_cert: ca_cert.as_deref().or(fallback_ca_cert).map(read).transpose()?,
+                client_cert: client_cert.as_deref().map(read).transpose()?.map(Zeroizing::new),
+                insecure_skip_verify: insecure_skip_verify.unwrap_or(skip_verify),
                 credentials: credentials::find(file, profile.as_ref(), context)?,
-                concurrency: pace.concurrency.unwrap_or(CONCURRENCY),
-                rate: pace.rate,
-                timeout: pace.timeout.unwrap_or(TIMEOUT),
-                retries: pace.retries.unwrap_or(RETRIES),
-                patience: pace.patience.unwrap_or(PATIENCE),
+                concurrency: concurrency.unwrap_or(CONCURRENCY),
+                rate,
+                timeout: timeout.unwrap_or(TIMEOUT),
+                retries: retries.unwrap_or(RETRIES),
+                patience: patience.unwrap_or(PATIENCE),
                 url,
             },
             url_file,
@@ -128,10 +131,11 @@ fn missing(what: &str, flag: &str) -> Error {
 }
 
 fn sources(scope: ScopeArgs) -> Vec<Source> {
-    let mut sources: Vec<_> = scope.users.into_iter().map(Source::File).collect();
-    sources.extend(scope.user.into_iter().map(Source::User));
-    sources.extend(scope.project.into_iter().map(Source::Project));
-    sources.extend(scope.org.into_iter().map(Source::Organization));
-    sources.extend((scope.all_orgs == Some(true)).then_some(Source::AllOrganizations));
+    let ScopeArgs { users, user, org, project, all_orgs } = scope;
+    let mut sources: Vec<_> = users.into_iter().map(Source::File).collect();
+    sources.extend(user.into_iter().map(Source::User));
+    sources.extend(project.into_iter().map(Source::Project));
+    sources.extend(org.into_iter().map(Source::Organization));
+    sources.extend((all_orgs == Some(true)).then_some(Source::AllOrganizations));
     sources
 }

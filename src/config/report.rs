@@ -53,30 +53,40 @@ impl ReportSettings {
     /// What was set, and the defaults where nothing was.
     pub(crate) fn with_defaults(set: ReportArgs, env: &Env) -> Self {
         let ReportArgs { policy, output, config: _ } = set;
-        let out = output.out.unwrap_or_else(|| PathBuf::from(OUT));
-        let mut formats = output.format;
+        let PolicyArgs {
+            cutoff,
+            active_within,
+            fail_on,
+            waivers,
+            strict_waivers,
+            ratchet,
+            baseline,
+            exit_zero,
+        } = policy;
+        let OutputArgs { out, store, format: mut formats, templates, csv_raw } = output;
+        let out = out.unwrap_or_else(|| PathBuf::from(OUT));
         if formats.is_empty() {
             formats = vec![Format::Csv, Format::Markdown];
         }
         formats.sort_unstable();
         formats.dedup();
         Self {
-            cutoff: policy.cutoff,
-            active_within: policy.active_within,
-            fail_on: policy.fail_on.unwrap_or(FailOn::Any),
-            waivers: policy.waivers,
-            strict_waivers: policy.strict_waivers.unwrap_or(false),
-            ratchet: policy.ratchet.unwrap_or(policy.baseline.is_some()),
-            baseline: policy.baseline.filter(|_| policy.ratchet != Some(false)),
-            exit_zero: policy.exit_zero.unwrap_or(false),
+            cutoff,
+            active_within,
+            fail_on: fail_on.unwrap_or(FailOn::Any),
+            waivers,
+            strict_waivers: strict_waivers.unwrap_or(false),
+            ratchet: ratchet.unwrap_or(baseline.is_some()),
+            baseline: baseline.filter(|_| ratchet != Some(false)),
+            exit_zero: exit_zero.unwrap_or(false),
             url_file: None,
-            store: output.store.unwrap_or_else(|| out.join(STORE)),
+            store: store.unwrap_or_else(|| out.join(STORE)),
             output: Output {
                 out,
                 formats,
-                templates: output.templates,
+                templates,
                 step_summary: env("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from),
-                csv_raw: output.csv_raw.unwrap_or(false),
+                csv_raw: csv_raw.unwrap_or(false),
             },
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use keysunset::report::Format;
 use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -12,10 +13,14 @@ use crate::support::{CliOutput, NOW, TestEnv, at, ops_manager, sandbox};
 
 /// Where the program finds every sandbox, by way of a proxy: a port of its own in each run would change every hash.
 const URL: &str = "http://om.example:8080";
-const FORMATS: &str = "csv,markdown,json,ndjson,sarif,junit,gitlab,github,prometheus";
 const STEP_SUMMARY: &str = "step-summary.md";
 /// The now of the second run.
 const LATER: i64 = NOW + 30 * 86_400;
+
+/// All of them, so that the bytes of a new one are pinned too.
+fn formats() -> String {
+    Format::ALL.iter().map(|format| format.as_str()).collect::<Vec<_>>().join(",")
+}
 
 fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name].iter().collect()
@@ -120,7 +125,8 @@ fn env() -> TestEnv {
 fn a_complete_run() {
     let sandbox = sandbox(world());
     let env = asking(env(), &sandbox);
-    let run = ["--all-orgs", "--name", "Köln <1>, \"A&B\"", "--waivers", "waivers.toml", "--format", FORMATS];
+    let run =
+        ["--all-orgs", "--name", "Köln <1>, \"A&B\"", "--waivers", "waivers.toml", "--format", &formats()];
     Outputs::of("audit", &env.audit_at(URL, &run), &env, "reports").compare("complete");
 }
 
@@ -134,7 +140,7 @@ fn an_incomplete_run() {
     let env = asking(env(), &sandbox);
     let named = sandbox.ground_truth().map(|user| user.id).nth(5).unwrap();
     env.put("list.txt", format!("# three users\n{named}\nffffffffffffffffffffffff\nnobody@example.com\n"));
-    let run = ["--users", "list.txt", "--all-orgs", "--name", "west", "--format", FORMATS];
+    let run = ["--users", "list.txt", "--all-orgs", "--name", "west", "--format", &formats()];
     Outputs::of("audit", &env.audit_at(URL, &run), &env, "reports").compare("incomplete");
 }
 
@@ -148,7 +154,8 @@ fn two_deployments_merged() {
     let env = asking(env, &west);
     let run = ["--all-orgs", "--name", "west", "--cutoff", "2019-01-01", "--format", "csv", "--out", "west"];
     assert_eq!(env.audit_at(URL, &run).code, 1);
-    let merge = ["merge", "west", "east", "--waivers", "waivers.toml", "--out", "both", "--format", FORMATS];
+    let merge =
+        ["merge", "west", "east", "--waivers", "waivers.toml", "--out", "both", "--format", &formats()];
     Outputs::of("merge", &env.run(&merge), &env, "both").compare("merged");
 }
 
@@ -171,7 +178,7 @@ fn later() -> Value {
 fn a_second_run_and_what_is_asked_of_both() {
     let before = sandbox(world());
     let env = asking(env(), &before);
-    let audit = ["--all-orgs", "--waivers", "waivers.toml", "--ratchet", "--format", FORMATS];
+    let audit = ["--all-orgs", "--waivers", "waivers.toml", "--ratchet", "--format", &formats()];
     let mut outputs = Outputs::of("audit-first", &env.audit_at(URL, &audit), &env, "reports");
     env.put("later.json", later().to_string());
     let after = sandbox(Options { world: Some(env.path("later.json")), clock: Some(at(LATER)), ..world() });
@@ -199,7 +206,7 @@ fn saved_answers() {
         let name = path.file_name().unwrap().to_str().unwrap();
         env.put(&format!("answers/{name}"), std::fs::read(&path).unwrap());
     }
-    Outputs::of("import", &env.run(&["import", "answers", "--format", FORMATS]), &env, "reports")
+    Outputs::of("import", &env.run(&["import", "answers", "--format", &formats()]), &env, "reports")
         .compare("import");
 }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use keysunset::model::ReadStatus;
+use keysunset::report::Format;
 use keysunset_sandbox::{Options, Sandbox};
 
 use super::support::{TestEnv, at, sandbox};
@@ -245,4 +247,16 @@ fn the_architecture_page_names_what_is_there() {
         }
     }
     assert!(paths > 40 && tests > 8, "{paths} paths, {tests} tests");
+}
+
+#[test]
+fn the_docs_have_every_format_and_read_status() {
+    let page = |name| std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (reports, reading) = (page("reports.md"), page("reading.md"));
+    for name in Format::ALL.iter().filter_map(|format| format.file_name()) {
+        assert!(reports.contains(&format!("\n## `{name}`\n")), "{name}");
+    }
+    for status in ReadStatus::ALL {
+        assert!(reading.contains(&format!("\n| `{status}` | ")), "{status}");
+    }
 }

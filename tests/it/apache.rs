@@ -123,7 +123,7 @@ fn every_key_apache_serves_is_in_the_report() {
     let chiara = of_user(&rows, CHIARA);
     assert_eq!((chiara.len(), chiara[0]["read_status"].as_str()), (1, "read"));
     assert_eq!(of_user(&rows, DANA)[0]["username"], "dana.o'neil@example.com");
-    assert!(env.markdown().contains("4.4.12"), "the version that Apache tells in its header");
+    assert!(env.markdown().contains("4.4.12"), "the version in Apache's header");
 
     let exchanges = apache.exchanges();
     let read: Vec<&str> = exchanges
@@ -154,8 +154,8 @@ fn a_wrong_password_is_refused_by_apache_and_reported() {
     let env = TestEnv::of((PUBLIC.to_owned(), PRIVATE.replace('0', "1")));
     let ran = env.audit_at(&apache.url(), &["--user", ANN, "--user", CHIARA]);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
-    let told = [&format!("refused the credentials (401 from {})", apache.url()), PUBLIC];
-    assert!(told.iter().all(|part| ran.stderr.contains(*part)), "{}", ran.stderr);
+    let expected = [&format!("refused the credentials (401 from {})", apache.url()), PUBLIC];
+    assert!(expected.iter().all(|part| ran.stderr.contains(*part)), "{}", ran.stderr);
     assert!(!ran.stderr.contains(&PRIVATE.replace('0', "1")), "{}", ran.stderr);
     assert!(!env.path("reports/keys.csv").exists());
     // A challenge and its answer for each who was on the way when the first refusal came, and no second try.

@@ -1,4 +1,4 @@
-//! A whole audit of a generated world: every key once, every user, and the tables of docs/reports.md worked out anew here.
+//! A whole audit of a generated world: every key once, every user, and the tables of docs/reports.md worked out again here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -153,8 +153,8 @@ fn a_failed_command_is_named_without_what_it_printed() {
     );
     let ran = env.audit_at("http://127.0.0.1:1", &["--user", "ann", "--credentials", "own.toml"]);
     assert_eq!(ran.code, 5, "{ran:?}");
-    for told in ["own.toml:1", "\"ann\"", "`sh`", "7", "locked"] {
-        assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+    for expected in ["own.toml:1", "\"ann\"", "`sh`", "7", "locked"] {
+        assert!(ran.stderr.contains(expected), "{expected}: {ran:?}");
     }
     assert!(!ran.stderr.contains("s3cr3t"), "{ran:?}");
 }
@@ -177,7 +177,7 @@ fn a_file_that_others_can_read_is_refused_with_what_to_type() {
 #[test]
 fn an_invalid_credentials_file_is_reported_before_any_request() {
     let stub = Stub::of_keys(Vec::new());
-    for (name, content, told) in [
+    for (name, content, expected) in [
         ("own.toml", "", "no credentials"),
         ("own.toml", "[users.ann]\npublic-key = \"a\"\n", "own.toml:1: the private key is missing"),
         ("own.toml", "[user.ann]\n", "own.toml:1:"),
@@ -186,7 +186,7 @@ fn an_invalid_credentials_file_is_reported_before_any_request() {
         let env = TestEnv::empty();
         put_private(&env, name, content);
         let ran = env.audit_at(&stub.url(), &["--user", USER, "--credentials", name]);
-        assert!(ran.code == 5 && ran.stderr.contains(told), "{told}: {ran:?}");
+        assert!(ran.code == 5 && ran.stderr.contains(expected), "{expected}: {ran:?}");
     }
     let ran = TestEnv::empty().audit_at(&stub.url(), &["--user", USER, "--credentials", "nothing.toml"]);
     assert!(ran.code == 5 && ran.stderr.contains("nothing.toml"), "{ran:?}");
@@ -214,7 +214,7 @@ fn without_credentials_all_that_was_tried_is_listed() {
 fn used(stub: &Stub, environment: bool, file: bool, profile_too: bool) -> (CliOutput, String) {
     let mut env = TestEnv::empty();
     let pair = |right: bool| if right { (PUBLIC, PRIVATE) } else { ("other", WRONG) };
-    // Only the best of those there is right, so that the run tells which was used.
+    // Only the best of those there is right, so that the run shows which was used.
     if environment {
         env = env.with("KEYSUNSET_PUBLIC_KEY", PUBLIC).with("KEYSUNSET_PRIVATE_KEY", PRIVATE);
     }
@@ -238,8 +238,8 @@ fn used(stub: &Stub, environment: bool, file: bool, profile_too: bool) -> (CliOu
         arguments.extend(["--profile", "default"]);
     }
     let ran = env.audit_at(&stub.url(), &[&arguments[..], &["-v"]].concat());
-    let told = ran.stderr.lines().find(|line| line.contains("the credential comes from")).map(str::to_owned);
-    (ran, told.unwrap_or_default())
+    let line = ran.stderr.lines().find(|line| line.contains("the credential comes from")).map(str::to_owned);
+    (ran, line.unwrap_or_default())
 }
 
 #[cfg(target_os = "linux")]
@@ -252,8 +252,8 @@ fn the_environment_beats_the_file_and_the_file_the_profile() {
         ((false, false, true), "profile default"),
         ((true, false, true), "KEYSUNSET_PUBLIC_KEY"),
     ] {
-        let (ran, told) = used(&stub, there.0, there.1, there.2);
+        let (ran, line) = used(&stub, there.0, there.1, there.2);
         assert_eq!(ran.code, 1, "{there:?}: {ran:?}");
-        assert!(told.contains(place) && told.contains(PUBLIC), "{there:?}: {told}");
+        assert!(line.contains(place) && line.contains(PUBLIC), "{there:?}: {line}");
     }
 }

@@ -1,4 +1,4 @@
-//! `keysunset doctor`: every step tells what it found, what to do, and whether an audit would fail there.
+//! `keysunset doctor`: every step says what it found, what to do, and whether an audit would fail there.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -36,8 +36,8 @@ impl Seen {
         self.lines.get(check).map_or("not tried", |line| line["status"].as_str().unwrap())
     }
 
-    /// What is told about a check, advice included.
-    fn told(&self, check: &str) -> String {
+    /// What was found by a check, advice included.
+    fn found(&self, check: &str) -> String {
         let line = self.lines.get(check).unwrap_or_else(|| panic!("no {check}: {:?}", self.ran));
         format!("{} → {}", line["found"].as_str().unwrap(), line["advice"].as_str().unwrap_or_default())
     }
@@ -76,7 +76,7 @@ fn seen_at(sandbox: &Sandbox, arguments: &[&str]) -> Seen {
 fn user_with_a_key(sandbox: &Sandbox, is_owner: bool) -> (String, String) {
     let owner = |public: &str, private: &str| {
         let env = TestEnv::of((public.to_owned(), private.to_owned()));
-        seen(&env, &sandbox.announcement().url, &[]).told("identity").contains("GLOBAL_OWNER")
+        seen(&env, &sandbox.announcement().url, &[]).found("identity").contains("GLOBAL_OWNER")
     };
     let credentials = (0..40).filter_map(|user| sandbox.personal_credential_for(user));
     credentials.into_iter().find(|(public, private)| owner(public, private) == is_owner).unwrap()
@@ -91,13 +91,13 @@ fn a_global_owners_key_on_a_fine_deployment_has_nothing_failed() {
         let expected = if check == "clock" { "warning" } else { "ok" };
         assert_eq!(seen.status(check), expected, "{:?}", seen.ran);
     }
-    assert!(seen.told("settings").contains(&sandbox.announcement().public_key));
-    assert!(seen.told("challenge").contains("\"MMS Public API\", MD5, qop auth"), "{:?}", seen.ran);
-    assert!(seen.told("identity").contains("programmatic"));
-    assert!(seen.told("reach").contains("reads keys of others"));
-    assert!(seen.told("version").contains("Ops Manager 4.4.12"));
-    assert!(seen.told("forecast").contains("users at most"), "{:?}", seen.ran);
-    assert!(seen.told("clock").contains("SOURCE_DATE_EPOCH"));
+    assert!(seen.found("settings").contains(&sandbox.announcement().public_key));
+    assert!(seen.found("challenge").contains("\"MMS Public API\", MD5, qop auth"), "{:?}", seen.ran);
+    assert!(seen.found("identity").contains("programmatic"));
+    assert!(seen.found("reach").contains("reads keys of others"));
+    assert!(seen.found("version").contains("Ops Manager 4.4.12"));
+    assert!(seen.found("forecast").contains("users at most"), "{:?}", seen.ran);
+    assert!(seen.found("clock").contains("SOURCE_DATE_EPOCH"));
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn a_user_is_shown_with_roles_and_limits() {
     let sandbox = ops_manager(40);
     let (name, private) = user_with_a_key(&sandbox, false);
     let seen = seen(&TestEnv::of((name.clone(), private)), &sandbox.announcement().url, &[]);
-    assert!(seen.told("identity").contains(&name), "{:?}", seen.ran);
+    assert!(seen.found("identity").contains(&name), "{:?}", seen.ran);
     assert_eq!(seen.status("reach"), "warning", "{:?}", seen.ran);
-    assert!(seen.told("reach").contains("NOT_SELF") && seen.told("reach").contains("GLOBAL_OWNER"));
+    assert!(seen.found("reach").contains("NOT_SELF") && seen.found("reach").contains("GLOBAL_OWNER"));
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn on_the_cloud_products_users_read_only_their_own_keys() {
         let announced = sandbox.announcement();
         let seen = seen_at(&sandbox, &["--org", &announced.org_id, "--product", announced.product]);
         assert_eq!(seen.status("reach"), "warning", "{:?}", seen.ran);
-        assert!(seen.told("reach").contains("--credentials"), "{:?}", seen.ran);
-        assert!(seen.told("forecast").contains("for 10 users"), "{:?}", seen.ran);
+        assert!(seen.found("reach").contains("--credentials"), "{:?}", seen.ran);
+        assert!(seen.found("forecast").contains("for 10 users"), "{:?}", seen.ran);
     }
 }
 
@@ -149,8 +149,8 @@ fn where_personal_keys_are_gone_there_is_nothing_to_audit() {
         let sandbox = sandbox(options);
         let seen = seen_at(&sandbox, &[]);
         assert_eq!(seen.status("version"), "warning", "{:?}", seen.ran);
-        assert!(seen.told("version").contains("nothing to audit"), "{:?}", seen.ran);
-        assert!(seen.told("forecast").contains("per 1,000 users"), "{:?}", seen.ran);
+        assert!(seen.found("version").contains("nothing to audit"), "{:?}", seen.ran);
+        assert!(seen.found("forecast").contains("per 1,000 users"), "{:?}", seen.ran);
     }
 }
 
@@ -159,7 +159,7 @@ fn an_old_ops_manager_is_examined_with_a_personal_key() {
     let sandbox = sandbox(Options { service_version: "4.0.12".to_owned(), users: 10, ..Options::default() });
     let seen = seen_at(&sandbox, &["--all-orgs"]);
     assert_eq!((seen.ran.code, seen.status("identity")), (0, "ok"), "{:?}", seen.ran);
-    assert!(seen.told("identity").contains("the user "), "{:?}", seen.ran);
+    assert!(seen.found("identity").contains("the user "), "{:?}", seen.ran);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_wrong_password_fails_at_the_credentials() {
     let public = sandbox.announcement().public_key.clone();
     let seen = seen(&TestEnv::of((public, "wrong".to_owned())), &sandbox.announcement().url, &[]);
     assert_eq!((seen.status("challenge"), seen.status("credentials")), ("ok", "failed"));
-    assert!(seen.told("credentials").contains("access list"), "{:?}", seen.ran);
+    assert!(seen.found("credentials").contains("access list"), "{:?}", seen.ran);
     assert_eq!(seen.status("identity"), "not tried");
 }
 
@@ -179,7 +179,7 @@ fn a_closed_port_fails_at_the_connection() {
     drop(listener);
     let seen = seen(&env(), &url, &["--all-orgs"]);
     assert_eq!((seen.status("name"), seen.status("connection")), ("ok", "failed"));
-    assert!(seen.told("connection").contains("--url"), "{:?}", seen.ran);
+    assert!(seen.found("connection").contains("--url"), "{:?}", seen.ran);
     let ran = env().run(&["doctor", "--url", &url]);
     assert!(ran.stdout.contains("1 failed; not tried: challenge, credentials"), "{ran:?}");
 }
@@ -193,7 +193,7 @@ fn an_unknown_host_fails_at_the_name_unless_behind_a_proxy() {
     let address = proxy.url().replace("/api/public/v1.0", "").replace("http://", "http://user:pa55word@");
     let behind = seen_by(&env().with("HTTP_PROXY", &address));
     assert_eq!((behind.status("name"), behind.status("challenge")), ("ok", "failed"), "{:?}", behind.ran);
-    assert!(behind.told("name").contains("proxy 127.0.0.1:"), "{:?}", behind.ran);
+    assert!(behind.found("name").contains("proxy 127.0.0.1:"), "{:?}", behind.ran);
     assert!(!behind.ran.stdout.contains("pa55word"));
 }
 
@@ -202,14 +202,14 @@ fn a_server_that_is_not_the_api_is_named() {
     let page = Stub::start(Digest::Off, |_| Reply::text(200, "text/html", "<html>"));
     let seen_there = seen(&env(), &page.url(), &[]);
     assert_eq!(seen_there.status("challenge"), "failed");
-    assert!(seen_there.told("challenge").contains("an HTML page"), "{:?}", seen_there.ran);
+    assert!(seen_there.found("challenge").contains("an HTML page"), "{:?}", seen_there.ran);
     let elsewhere = Stub::start(Digest::Off, |_| Reply::redirect(302, "http://127.0.0.2/login"));
     let seen_there = seen(&env(), &elsewhere.url(), &[]);
-    assert!(seen_there.told("challenge").contains("another host"), "{:?}", seen_there.ran);
+    assert!(seen_there.found("challenge").contains("another host"), "{:?}", seen_there.ran);
     let basic = sandbox(Options { challenge: Challenge::BasicOnly, ..Options::default() });
     let seen_there = seen_at(&basic, &[]);
     assert_eq!(seen_there.status("challenge"), "failed");
-    assert!(seen_there.told("challenge").contains("it asked for Basic"), "{:?}", seen_there.ran);
+    assert!(seen_there.found("challenge").contains("it asked for Basic"), "{:?}", seen_there.ran);
 }
 
 /// An API of one organization with one user, whose answers carry this header.
@@ -242,8 +242,8 @@ fn a_clock_that_is_off_is_a_warning() {
         let seen = seen(&env(), &stub.url(), &[]);
         assert_eq!(seen.status("clock"), expected, "{:?}", seen.ran);
         if ahead == 3600 {
-            assert!(seen.told("clock").contains("60 min behind"), "{:?}", seen.ran);
-            assert!(seen.told("clock").contains(&rfc3339(at(NOW + ahead))));
+            assert!(seen.found("clock").contains("60 min behind"), "{:?}", seen.ran);
+            assert!(seen.found("clock").contains(&rfc3339(at(NOW + ahead))));
         }
     }
 }
@@ -259,9 +259,9 @@ fn a_forecast_counts_lists_and_heeds_the_rate() {
     env.put("list.txt", list_of_ids(&sandbox));
     let url = &sandbox.announcement().url;
     let counted = seen(&env, url, &["--users", "list.txt", "--user", USER]);
-    assert!(counted.told("forecast").contains("for 31 users"), "{:?}", counted.ran);
+    assert!(counted.found("forecast").contains("for 31 users"), "{:?}", counted.ran);
     let slow = seen(&env, url, &["--users", "list.txt", "--rate", "100", "--concurrency", "1"]);
-    assert!(slow.told("forecast").contains("at most 100 a second"), "{:?}", slow.ran);
+    assert!(slow.found("forecast").contains("at most 100 a second"), "{:?}", slow.ran);
     env.put("list.txt", "not a user\n");
     let broken = seen(&env, url, &["--users", "list.txt"]);
     assert_eq!(broken.status("settings"), "failed", "{:?}", broken.ran);

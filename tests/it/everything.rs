@@ -1,4 +1,4 @@
-//! A run in which everything happens that a row can tell: keys of every verdict and severity, hostile texts, users who can't
+//! A run in which everything happens that a row can show: keys of every verdict and severity, hostile texts, users who can't
 //! be read in every way, names that nobody knows, a list that was not read, and waivers of every standing.
 
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ const SECRET_ORG: &str = "5980000000000000000000bb";
 /// A name that no format may stumble over.
 pub(crate) const NAME: &str = "a\"b\\c\nd,e'f{g}=1\u{202e}é";
 
-/// Texts that are hard on JSON, CSV, SQL and whoever splits lines.
+/// Texts that are hard on JSON, CSV, SQL and readers that split lines.
 const DESCRIPTIONS: [&str; 12] = [
     "=1+1",
     "\t@x",

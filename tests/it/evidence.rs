@@ -1,5 +1,5 @@
 //! The manifest and the canonical form, held against software that is not ours: coreutils' sha256sum, Python's json and sqlite3,
-//! the JSON Schema, and the tools that the docs tell to sign with.
+//! the JSON Schema, and the tools with which the docs sign.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;

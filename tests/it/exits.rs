@@ -8,13 +8,13 @@ use crate::support::{CliOutput, TestEnv, list_of_ids, ops_manager, sandbox};
 
 /// Puts markers where the reports go, runs, and holds that the run ends with this code, says `error:` and what is
 /// expected of the message, and has touched no marker and left no half a report.
-pub(crate) fn fails(env: &TestEnv, code: i32, arguments: &[&str], told: &[&str]) -> CliOutput {
+pub(crate) fn fails(env: &TestEnv, code: i32, arguments: &[&str], expected: &[&str]) -> CliOutput {
     env.put("reports/keys.csv", "what was there\n");
     env.put("reports/migration-report.md", "before\n");
     let ran = env.run(arguments);
     assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
     assert!(ran.stderr.starts_with("error: "), "{arguments:?}: {ran:?}");
-    for text in told {
+    for text in expected {
         assert!(ran.stderr.contains(text), "{text:?} is missing for {arguments:?}: {ran:?}");
     }
     assert_untouched(env, arguments);
@@ -30,8 +30,8 @@ fn assert_untouched(env: &TestEnv, arguments: &[&str]) {
     }
 }
 
-fn audit_fails(env: &TestEnv, url: &str, arguments: &[&str], told: &[&str]) -> CliOutput {
-    fails(env, 5, &[&["audit", "--url", url, "--retries", "0"], arguments].concat(), told)
+fn audit_fails(env: &TestEnv, url: &str, arguments: &[&str], expected: &[&str]) -> CliOutput {
+    fails(env, 5, &[&["audit", "--url", url, "--retries", "0"], arguments].concat(), expected)
 }
 
 /// An address where nobody listens.
@@ -230,8 +230,8 @@ fn refused_credentials_end_with_5_after_two_tries() {
         let before = sandbox.counts();
         let env = TestEnv::of(credential);
         env.put("list.txt", list_of_ids(&sandbox));
-        let told = [tried.as_str(), "401", "help:"];
-        audit_fails(&env, &sandbox.announcement().url, &["--users", "list.txt"], &told);
+        let expected = [tried.as_str(), "401", "help:"];
+        audit_fails(&env, &sandbox.announcement().url, &["--users", "list.txt"], &expected);
         let after = sandbox.counts();
         // The second asks another path, since a proxy may refuse the first one alone.
         let refused = after.refused - before.refused;

@@ -23,7 +23,7 @@ struct Command {
 
 impl Command {
     /// As the runner reads a line; `None` for any other text.
-    fn of(line: &str) -> Option<Self> {
+    fn parse(line: &str) -> Option<Self> {
         let (head, message) = line.trim_start().strip_prefix("::")?.split_once("::")?;
         let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
         let properties = properties.split(',').filter_map(|pair| pair.split_once('='));
@@ -44,7 +44,7 @@ fn decoded(text: &str) -> String {
 }
 
 fn commands(stdout: &str) -> Vec<Command> {
-    stdout.lines().filter_map(Command::of).collect()
+    stdout.lines().filter_map(Command::parse).collect()
 }
 
 fn of_kind<'a>(commands: &'a [Command], kind: &str) -> Vec<&'a Command> {

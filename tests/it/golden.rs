@@ -36,7 +36,7 @@ struct Outputs {
 
 impl Outputs {
     /// Of one command that reports into a folder.
-    fn of(command: &str, ran: &CliOutput, env: &TestEnv, folder: &str) -> Self {
+    fn new(command: &str, ran: &CliOutput, env: &TestEnv, folder: &str) -> Self {
         let mut outputs = Self::default();
         outputs.ran(&format!("{command}.txt"), ran);
         outputs.reports(env, folder);
@@ -127,7 +127,7 @@ fn a_complete_run() {
     let env = asking(env(), &sandbox);
     let run =
         ["--all-orgs", "--name", "Köln <1>, \"A&B\"", "--waivers", "waivers.toml", "--format", &formats()];
-    Outputs::of("audit", &env.audit_at(URL, &run), &env, "reports").compare("complete");
+    Outputs::new("audit", &env.audit_at(URL, &run), &env, "reports").compare("complete");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn an_incomplete_run() {
     let named = sandbox.ground_truth().map(|user| user.id).nth(5).unwrap();
     env.put("list.txt", format!("# three users\n{named}\nffffffffffffffffffffffff\nnobody@example.com\n"));
     let run = ["--users", "list.txt", "--all-orgs", "--name", "west", "--format", &formats()];
-    Outputs::of("audit", &env.audit_at(URL, &run), &env, "reports").compare("incomplete");
+    Outputs::new("audit", &env.audit_at(URL, &run), &env, "reports").compare("incomplete");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn two_deployments_merged() {
     assert_eq!(env.audit_at(URL, &run).code, 1);
     let merge =
         ["merge", "west", "east", "--waivers", "waivers.toml", "--out", "both", "--format", &formats()];
-    Outputs::of("merge", &env.run(&merge), &env, "both").compare("merged");
+    Outputs::new("merge", &env.run(&merge), &env, "both").compare("merged");
 }
 
 /// The world a month later: a key was used again, one is gone, one is disabled, one is new, and a user left.
@@ -179,7 +179,7 @@ fn a_second_run_and_what_is_asked_of_both() {
     let before = sandbox(world());
     let env = asking(env(), &before);
     let audit = ["--all-orgs", "--waivers", "waivers.toml", "--ratchet", "--format", &formats()];
-    let mut outputs = Outputs::of("audit-first", &env.audit_at(URL, &audit), &env, "reports");
+    let mut outputs = Outputs::new("audit-first", &env.audit_at(URL, &audit), &env, "reports");
     env.put("later.json", later().to_string());
     let after = sandbox(Options { world: Some(env.path("later.json")), clock: Some(at(LATER)), ..world() });
     let env = asking(env, &after).with("SOURCE_DATE_EPOCH", &LATER.to_string());
@@ -206,7 +206,7 @@ fn saved_answers() {
         let name = path.file_name().unwrap().to_str().unwrap();
         env.put(&format!("answers/{name}"), std::fs::read(&path).unwrap());
     }
-    Outputs::of("import", &env.run(&["import", "answers", "--format", &formats()]), &env, "reports")
+    Outputs::new("import", &env.run(&["import", "answers", "--format", &formats()]), &env, "reports")
         .compare("import");
 }
 

@@ -12,7 +12,7 @@ use crate::support::{CliOutput, NOW, Row, TestEnv, at, count, ops_manager, rfc33
 pub(crate) const DAY: i64 = 86_400;
 const ORG: &str = "5980cfdf0b6d97029d82f86e";
 
-/// The id of whoever has this name.
+/// The id of the user of this name.
 pub(crate) fn user_id(name: &str) -> String {
     format!("5b0{:0>21x}", name.bytes().fold(0_u64, |id, byte| id * 31 + u64::from(byte)))
 }

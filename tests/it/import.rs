@@ -137,7 +137,7 @@ fn the_same_answers_give_the_same_bytes_whatever_the_order() {
     env.run(&arguments);
     assert_eq!(env.text("a/keys.csv"), env.text("b/keys.csv"));
 
-    // As `sha256sum FILES | cut -d' ' -f1 | sort | sha256sum` tells it.
+    // As `sha256sum FILES | cut -d' ' -f1 | sort | sha256sum` prints it.
     let mut digests: Vec<_> = files.iter().map(|file| digest(&env.bytes(file)) + "\n").collect();
     digests.sort();
     let expected = format!("in {} files, SHA-256 {}", files.len(), digest(digests.concat().as_bytes()));
@@ -303,7 +303,7 @@ fn a_page_that_was_not_saved_is_missed() {
             (count(&rows, "read_status", "partial"), own["user_id"].as_str()),
             (rows.len(), user.id.as_str())
         );
-        assert!(own["reason"].contains(why), "{own:?} does not tell {why}");
+        assert!(own["reason"].contains(why), "{own:?} does not say {why}");
         let kept =
             user.keys.len() - if missing < pages.len() { 2 } else { user.keys.len() - 2 * (missing - 1) };
         assert_eq!(rows.len() - 1, kept);

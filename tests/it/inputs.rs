@@ -20,7 +20,7 @@ fn assert_broken(list: &[u8], line: u32) {
     let ran = fails(&env, 5, &["audit", "--url", &url, "--user", USER, "--users", "people.list"], &[]);
     let text = String::from_utf8_lossy(list);
     assert!(names(&ran.stderr, "people.list", line), "line {line} of {text:?}: {ran:?}");
-    assert_eq!(stub.asked().len(), 0, "a broken list is told before the first request");
+    assert_eq!(stub.asked().len(), 0, "a broken list is reported before the first request");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn an_invalid_settings_file_ends_with_5_and_is_named() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);
     let url = sandbox.announcement().url.as_str();
-    for (file, told) in [
+    for (file, expected) in [
         ("cutof = \"2021-03-01\"", "cutof"),
         ("private-key = \"s3cr3t\"", "private-key"),
         ("concurrency = \"many\"", "concurrency"),
@@ -95,14 +95,14 @@ fn an_invalid_settings_file_ends_with_5_and_is_named() {
         ("[audit]\nurl = \"http://127.0.0.1:1\"", "audit"),
     ] {
         env.put("keysunset.toml", file);
-        fails(&env, 5, &["audit", "--url", url, "--all-orgs"], &["keysunset.toml", told]);
-        fails(&env, 5, &["report"], &["keysunset.toml", told]);
+        fails(&env, 5, &["audit", "--url", url, "--all-orgs"], &["keysunset.toml", expected]);
+        fails(&env, 5, &["report"], &["keysunset.toml", expected]);
         std::fs::rename(env.path("keysunset.toml"), env.path("other.toml")).unwrap();
         fails(
             &env,
             5,
             &["audit", "--config", "other.toml", "--url", url, "--all-orgs"],
-            &["other.toml", told],
+            &["other.toml", expected],
         );
     }
     fails(&env, 5, &["audit", "--config", "nowhere.toml", "--url", url, "--all-orgs"], &["nowhere.toml"]);
@@ -166,7 +166,7 @@ fn a_broken_template_ends_with_5_and_one_of_ones_own_is_used() {
     fails(&env, 5, &arguments, &["mine"]);
     env.put("mine/migration-report.md.j2", "{% if %}");
     fails(&env, 5, &arguments, &["migration-report.md.j2"]);
-    assert_eq!(sandbox.counts().exchanges, 0, "a broken template is told before the first request");
+    assert_eq!(sandbox.counts().exchanges, 0, "a broken template is reported before the first request");
     env.put("mine/migration-report.md.j2", "{{ no_such_thing }}");
     fails(&env, 5, &arguments, &["migration-report.md.j2"]);
     env.put("mine/migration-report.md.j2", "all mine\n");
@@ -184,16 +184,16 @@ fn a_template_is_a_regular_file_inside_its_folder() {
     env.put("secret.txt", "of the machine");
     env.put("mine/other.j2", "all mine\n");
     let template = env.path("mine/migration-report.md.j2");
-    let refused = |told: &str| {
+    let refused = |expected: &str| {
         let ran = env.run(&arguments);
-        assert_eq!(ran.code, 5, "{told}: {ran:?}");
-        for told in ["migration-report.md.j2", told] {
-            assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+        assert_eq!(ran.code, 5, "{expected}: {ran:?}");
+        for expected in ["migration-report.md.j2", expected] {
+            assert!(ran.stderr.contains(expected), "{expected}: {ran:?}");
         }
     };
-    for (target, told) in [("../secret.txt", "leads out of"), ("nowhere", "No such file")] {
+    for (target, expected) in [("../secret.txt", "leads out of"), ("nowhere", "No such file")] {
         std::os::unix::fs::symlink(target, &template).unwrap();
-        refused(told);
+        refused(expected);
         std::fs::remove_file(&template).unwrap();
     }
     std::fs::create_dir(&template).unwrap();

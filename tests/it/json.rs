@@ -47,7 +47,7 @@ def same(one, other):
             assert (type(a[column]), a[column]) == (type(b[column]), b[column]), (column, a[column], b[column])
 "#;
 
-/// Reads `keys.csv` and `findings.json`, and counts anew what the document says of itself.
+/// Reads `keys.csv` and `findings.json`, and counts again what the document says of itself.
 const DOCUMENT: &str = r#"
 expected = rows_of(sys.argv[1])
 document = read(open(sys.argv[2], encoding="utf-8", newline="").read())

@@ -107,12 +107,12 @@ fn a_clock_difference_is_reported_and_activity_judged_by_it() {
         let audit = ["--user", USER, "--format", "csv,markdown,json"];
         let ran = env.audit_at(&stub.url(), &audit);
         assert_eq!(env.rows()[0]["severity"], severity, "{ran:?}");
-        let told = way
+        let difference = way
             .map(|way| format!("s {way} this machine's; ages and activity are judged by the deployment's"));
-        assert_eq!(ran.stdout.contains("the deployment's clock was"), told.is_some(), "{ran:?}");
-        assert_eq!(env.markdown().contains("ages and activity are judged by it"), told.is_some());
-        if let Some(told) = told {
-            assert!(ran.stdout.contains(&told), "{told}: {ran:?}");
+        assert_eq!(ran.stdout.contains("the deployment's clock was"), difference.is_some(), "{ran:?}");
+        assert_eq!(env.markdown().contains("ages and activity are judged by it"), difference.is_some());
+        if let Some(difference) = difference {
+            assert!(ran.stdout.contains(&difference), "{difference}: {ran:?}");
             let quiet = env.run(&["report", "--quiet"]);
             assert!(quiet.stderr.contains("warning: the deployment's clock was"), "{quiet:?}");
         }

@@ -186,11 +186,11 @@ fn a_case_lists_each_key_and_never_passes_an_unread_user() {
     let (env, _) = audited(&FORMATS);
     let Some(suites) = read(&env) else { return };
     let case = |kind: usize| &suites[0].cases[kind];
-    let told = |kind: usize| {
+    let case = |kind: usize| {
         let Case { kind, r#type, message, text, .. } = case(kind);
         (kind.as_str(), r#type.as_deref(), message.as_deref().unwrap(), text.as_deref().unwrap())
     };
-    let (kind, r#type, message, text) = told(1);
+    let (kind, r#type, message, text) = case(1);
     assert_eq!(
         (kind, r#type, message),
         ("failure", Some("used-after-cutoff"), "3 keys: 1 critical, 1 high, 1 low")
@@ -199,24 +199,24 @@ fn a_case_lists_each_key_and_never_passes_an_unread_user() {
     for (number, line) in text.lines().enumerate() {
         assert!(line.contains(&id(key_of(2, number))) && line.contains("2021-03-01"), "{line}");
     }
-    let (_, _, message, text) = told(2);
+    let (_, _, message, text) = case(2);
     assert_eq!(message, "2 keys: 1 low, 1 info");
     assert!(text.contains("its waiver expired on 2024-12-31"), "{text}");
-    let (kind, r#type, message, text) = told(4);
+    let (kind, r#type, message, text) = case(4);
     assert_eq!((kind, r#type), ("error", Some("forbidden")));
     assert!(message.contains("401 NOT_SELF") && text.contains("It says no."), "{message}: {text}");
-    let (kind, r#type, message, text) = told(5);
+    let (kind, r#type, message, text) = case(5);
     assert_eq!((kind, r#type), ("error", Some("partial")), "what was found does not make it known");
     assert!(message.contains("1 key: 1 critical") && text.contains(&id(key_of(10, 0))), "{message}: {text}");
     for (kind, until) in [(6, "2025-06-30"), (7, "2025-01-05")] {
-        let (kind, _, message, _) = told(kind);
+        let (kind, _, message, _) = case(kind);
         let expected = format!("waived until {until} by ann::x: A </failure> | `reason`");
         assert_eq!((kind, message), ("skipped", expected.as_str()));
     }
-    let (kind, _, message, text) = told(8);
+    let (kind, _, message, text) = case(8);
     assert_eq!((kind, message), ("failure", "1 key: 1 critical"));
     assert!(text.lines().any(|line| line.contains("waived until 2025-06-30")), "{text}");
-    let (kind, _, _, text) = told(9);
+    let (kind, _, _, text) = case(9);
     assert_eq!(kind, "failure", "the waiver lets the user stay unread, and waives no key");
     assert!(text.contains("partial") && text.contains(&id(key_of(18, 0))), "{text}");
     // Names are there whole as far as XML can hold them.

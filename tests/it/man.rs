@@ -127,10 +127,10 @@ fn without_a_clock_of_its_own_no_page_bears_a_date() {
 fn the_written_pages_are_printed_and_nothing_else_is_left() {
     let env = TestEnv::empty();
     env.put("share/man1/keysunset.1", "of an older version\n");
-    let told = env.run(&["man", "share/man1"]).stdout;
+    let printed = env.run(&["man", "share/man1"]).stdout;
     assert_eq!(env.run(&["man", "share/man1", "--quiet"]).stdout, "");
     let there: BTreeSet<_> = env.files().into_keys().map(|path| path.to_str().unwrap().to_owned()).collect();
-    assert_eq!(told.lines().map(str::to_owned).collect::<BTreeSet<_>>(), there);
+    assert_eq!(printed.lines().map(str::to_owned).collect::<BTreeSet<_>>(), there);
     assert!(env.text("share/man1/keysunset.1").starts_with(".ie "), "the older page is replaced");
 }
 
@@ -139,11 +139,12 @@ fn an_unwritable_page_is_reported_and_ends_with_6() {
     let env = TestEnv::empty();
     env.put("file", "");
     env.put("taken/keysunset-audit.1/in-the-way", "");
-    for (dir, told) in [("file", "file"), ("file/below", "file/below"), ("taken", "taken/keysunset-audit.1")]
+    for (dir, expected) in
+        [("file", "file"), ("file/below", "file/below"), ("taken", "taken/keysunset-audit.1")]
     {
         let ran = env.run(&["man", dir]);
         assert_eq!((ran.code, ran.stdout.as_str()), (6, ""), "{dir}");
-        assert!(ran.stderr.starts_with(&format!("error: {told} can't be written: ")), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("error: {expected} can't be written: ")), "{}", ran.stderr);
         assert!(ran.stderr.contains("\n  help: "), "{}", ran.stderr);
     }
     let parts = env.files().into_keys().filter(|path| path.extension().is_some_and(|it| it == "part"));

@@ -34,18 +34,18 @@ fn split(env: &TestEnv, code: i32) -> (i32, Option<Row>, Vec<Row>) {
 
 /// Holds that this one answer is read as partial or malformed, with the keys of these numbers kept.
 fn assert_unsound(body: Value, status: &str, kept: &[usize]) {
-    let told = body.to_string();
+    let text = body.to_string();
     let mut end = list(&[]);
     end["totalCount"] = body["totalCount"].clone();
     let stub = Stub::start(Digest::On, move |asked| Reply::ok(if asked.page() == 1 { &body } else { &end }));
     let (code, own, keys) = audited(&stub);
-    let own = own.unwrap_or_else(|| panic!("{told} has no row of its own"));
-    assert_eq!(own["read_status"], status, "{told}");
-    assert!(!own["reason"].is_empty(), "{told}");
-    assert_eq!(code, if kept.is_empty() { 3 } else { 4 }, "{told}");
+    let own = own.unwrap_or_else(|| panic!("{text} has no row of its own"));
+    assert_eq!(own["read_status"], status, "{text}");
+    assert!(!own["reason"].is_empty(), "{text}");
+    assert_eq!(code, if kept.is_empty() { 3 } else { 4 }, "{text}");
     let ids: Vec<_> = keys.iter().map(|row| row["key_id"].clone()).collect();
-    assert_eq!(ids, kept.iter().map(|number| id(*number)).collect::<Vec<_>>(), "{told}");
-    assert_eq!(count(&keys, "read_status", status), keys.len(), "{told}");
+    assert_eq!(ids, kept.iter().map(|number| id(*number)).collect::<Vec<_>>(), "{text}");
+    assert_eq!(count(&keys, "read_status", status), keys.len(), "{text}");
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn an_empty_page_that_says_more_follows_is_not_the_end() {
         });
         let (code, own, keys) = audited(&stub);
         let all = own.is_none() && keys.len() == kept + 1;
-        let told = code >= 3 && own.as_ref().is_some_and(|row| row["read_status"] == "partial");
-        assert!(all || told, "{code}: {own:?} and {} keys", keys.len());
+        let is_partial = code >= 3 && own.as_ref().is_some_and(|row| row["read_status"] == "partial");
+        assert!(all || is_partial, "{code}: {own:?} and {} keys", keys.len());
     }
 }
 
@@ -195,10 +195,10 @@ fn a_list_is_read_out_of_every_envelope() {
         json!({"status": 200, "content": {"links": [], "results": keys, "totalCount": 2}}),
         json!({"totalCount": 2, "new": {"deep": [1]}, "links": null, "results": keys}),
     ] {
-        let told = body.to_string();
+        let text = body.to_string();
         let stub = Stub::start(Digest::On, move |_| Reply::ok(&body));
         let (code, own, keys) = audited(&stub);
-        assert_eq!((code, own, keys.len()), (1, None, 2), "{told}");
+        assert_eq!((code, own, keys.len()), (1, None, 2), "{text}");
     }
 }
 

@@ -165,7 +165,7 @@ fn the_last_success_is_of_the_last_complete_run_up_to_this_one() {
     assert_eq!(report("7"), None, "somebody who was never asked was not read");
 }
 
-/// A node exporter that has nothing but our file to tell of.
+/// A node exporter that serves nothing but our file.
 struct Exporter {
     process: Child,
     port: u16,

@@ -188,7 +188,7 @@ fn prune_keeps_the_run_that_is_compared_with() {
     assert_eq!(env.run(&["prune", "--keep", "1"]).code, 0);
     assert_eq!(again(&env, &stub, &[]).code, 0, "the last run of everybody is there");
 
-    // And the last one in which whoever was not read is waived.
+    // And the last one in which each unread user is waived.
     world.becomes(vec![(1, Keys::Are(vec![key(1, 10, None, 0)])), (2, Keys::Refused(401, "NOT_SELF"))]);
     let (env, _) = first(&stub, &[]);
     env.put(

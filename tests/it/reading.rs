@@ -28,8 +28,8 @@ fn audited(stub: &Stub, more: &[&str]) -> (i32, Vec<Row>) {
     let page = crate::page::parse(&env.markdown());
     let complete = [0, 1].contains(&ran.code);
     assert_eq!(page.prose.contains("INCOMPLETE"), !complete, "{ran:?}");
-    let told = page.rows.iter().any(|cells| cells.contains(&"ann@example.com".to_owned()));
-    assert!(complete || told, "who was not read stands in the report");
+    let is_shown = page.rows.iter().any(|cells| cells.contains(&"ann@example.com".to_owned()));
+    assert!(complete || is_shown, "who was not read stands in the report");
     (ran.code, rows)
 }
 
@@ -74,16 +74,16 @@ fn an_unknown_user_is_not_found() {
 
 #[test]
 fn an_unknown_path_means_removed_from_version_5_on_alone() {
-    let told = |version: &'static str| {
+    let answering = |version: &'static str| {
         move || {
             let header = format!("gitHash=abc; versionString={version}");
             Reply::error(404, "RESOURCE_NOT_FOUND").header("X-MongoDB-Service-Version", &header)
         }
     };
     for version in ["5.0.0", "5.0.21.100", "10.0.1"] {
-        assert_status(told(version), "removed", "404", "RESOURCE_NOT_FOUND");
+        assert_status(answering(version), "removed", "404", "RESOURCE_NOT_FOUND");
     }
-    assert_status(told("4.4.12"), "not-found", "404", "RESOURCE_NOT_FOUND");
+    assert_status(answering("4.4.12"), "not-found", "404", "RESOURCE_NOT_FOUND");
     assert_status(|| Reply::error(404, "RESOURCE_NOT_FOUND"), "not-found", "404", "RESOURCE_NOT_FOUND");
 }
 

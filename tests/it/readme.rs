@@ -1,4 +1,4 @@
-//! The README keeps its word: what it tells to type works when it is pasted, prints what it shows, and neither it nor
+//! The README keeps its word: what it says to type works when it is pasted, prints what it shows, and neither it nor
 //! the texts in `docs` name a flag or a file that does not exist.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,12 +107,12 @@ fn every_command_of_the_readme_works_when_it_is_pasted() {
     assert!(others.len() > 5, "the README shows how to use the program: {others:?}");
     for line in others {
         let output = terminal.paste(line);
-        let told = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         // Findings and gaps are no mistake of the README.
-        assert!(matches!(output.status.code(), Some(0 | 1 | 3 | 4)), "{line}: {}: {told}", output.status);
+        assert!(matches!(output.status.code(), Some(0 | 1 | 3 | 4)), "{line}: {}: {stderr}", output.status);
         if line.contains("keysunset ") {
             let out = line.split_once("--out ").map_or("reports", |(_, out)| out.split(' ').next().unwrap());
-            assert!(terminal.env.path(out).join("keys.csv").exists(), "{line}: {told}");
+            assert!(terminal.env.path(out).join("keys.csv").exists(), "{line}: {stderr}");
         }
     }
     assert_eq!(
@@ -159,7 +159,7 @@ fn flags(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The flags of each command, as its help tells them; those of no command under the empty name.
+/// The flags of each command, as its help has them; those of no command under the empty name.
 fn helped() -> BTreeMap<&'static str, BTreeSet<String>> {
     [
         "",
@@ -213,7 +213,7 @@ fn every_flag_that_the_texts_name_exists() {
             }
         }
     }
-    assert!(seen > 20, "the texts tell of flags, and this test finds them");
+    assert!(seen > 20, "the texts name flags, and this test finds them");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn an_interrupted_run_is_kept_and_resume_reads_the_rest() {
         let ran = env.run(&arguments);
         assert_eq!(ran.code, 1, "{ran:?}");
         let rest = sandbox.counts().exchanges - alone - half;
-        // The lists are read anew, and what was in flight is asked for again.
+        // The lists are read again, and what was in flight is asked for again.
         assert!(half + rest <= alone + 30, "{half} and {rest} instead of {alone}");
         assert_eq!(reports(&env).0, reports(&undisturbed).0);
     }

@@ -259,8 +259,8 @@ fn a_waived_key_is_suppressed_and_one_whose_waiver_has_ended_is_not() {
     assert_eq!((suppressed[&id(2)[..]].len(), suppressed[&id(3)[..]].len()), (0, 1));
     assert_eq!(text(&results(&run)[0], "/properties/key_id"), id(2), "what is waived stands last");
     let notices = notices(&run, "toolConfigurationNotifications");
-    let told: BTreeSet<_> = notices.iter().map(|notice| text(notice, "/descriptor/id")).collect();
-    assert_eq!(told, BTreeSet::from(["waiver-expired", "waiver-ending", "waiver-unmatched"]));
+    let kinds: BTreeSet<_> = notices.iter().map(|notice| text(notice, "/descriptor/id")).collect();
+    assert_eq!(kinds, BTreeSet::from(["waiver-expired", "waiver-ending", "waiver-unmatched"]));
     assert!(notices.iter().all(|notice| notice["level"] == "warning"), "{notices:?}");
 }
 

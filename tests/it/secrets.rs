@@ -65,7 +65,7 @@ fn a_programmatic_key_is_nowhere_after_a_verbose_run() {
     let secrets = disguises(&public, &private);
     let ran = env.audit(&sandbox, &["--all-orgs", "--user", "nobody@example.com", "-vvv"]);
     assert_eq!(ran.code, 4, "{ran:?}");
-    assert!(!ran.stderr.is_empty(), "-vv tells something");
+    assert!(!ran.stderr.is_empty(), "-vv prints something");
     assert_nowhere(&env, &ran, &secrets);
     for (arguments, code) in [(["report", "-vvv"], 4), (["export", "-vvv"], 0), (["verify", "-vvv"], 0)] {
         let ran = env.run(&arguments);
@@ -212,7 +212,7 @@ fn the_store_holds_the_users_and_the_public_key() {
     assert_eq!(env.audit(&sandbox, &["--users", "list.txt"]).code, 1);
     let store = env.bytes("reports/keysunset.db");
     assert!(sandbox.ground_truth().all(|user| holds(&store, &user.id)));
-    assert!(holds(&store, &sandbox.announcement().public_key), "the public part tells whose evidence it is");
+    assert!(holds(&store, &sandbox.announcement().public_key), "the public part identifies the credential");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn the_report_names_the_credential_the_scope_and_the_settings() {
     let page = env.markdown();
     let version = env!("CARGO_PKG_VERSION");
     let root = stub.url().replace("/api/public/v1.0", "");
-    for told in ["east", &root, USER, "2020-02-03", "17", "2025-01-01T00:00:00Z", PUBLIC, version] {
-        assert!(page.contains(told), "{told}");
+    for expected in ["east", &root, USER, "2020-02-03", "17", "2025-01-01T00:00:00Z", PUBLIC, version] {
+        assert!(page.contains(expected), "{expected}");
     }
 }

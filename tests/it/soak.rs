@@ -126,13 +126,13 @@ fn a_half_broken_deployment_is_read_truly_or_the_row_says_why() {
     for row in env.rows() {
         by_user.entry(row["user_id"].clone()).or_default().push(row);
     }
-    let mut told = Told::default();
+    let mut counts = ReadCounts::default();
     for user in sandbox.ground_truth() {
         let rows = by_user.remove(&user.id).unwrap_or_else(|| panic!("{} is missing", user.id));
-        told.check(&sandbox, &user, &rows);
+        counts.check(&sandbox, &user, &rows);
     }
     assert!(by_user.is_empty(), "nobody else: {:?}", by_user.keys());
-    let (read, unread, late) = (told.read, told.unread, told.late);
+    let (read, unread, late) = (counts.read, counts.unread, counts.late);
     assert!(
         ran.stdout.contains(&format!("{} requested = {read} read + {unread} not read", users())),
         "{ran:?}"
@@ -141,14 +141,14 @@ fn a_half_broken_deployment_is_read_truly_or_the_row_says_why() {
 }
 
 #[derive(Default)]
-struct Told {
+struct ReadCounts {
     read: u64,
     unread: u64,
     /// Nothing was wrong with them but the time they took.
     late: u64,
 }
 
-impl Told {
+impl ReadCounts {
     fn check(&mut self, sandbox: &Sandbox, user: &ExpectedUser, rows: &[Row]) {
         let path = format!("/users/{}/keys?pageNum=1&itemsPerPage=500", user.id);
         let faults = sandbox.faults_for(&path);

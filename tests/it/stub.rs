@@ -176,7 +176,7 @@ impl Drop for Stub {
     }
 }
 
-/// One connection, one request: whoever has another one connects again.
+/// One connection, one request: for another one the client connects again.
 fn serve(
     stream: TcpStream,
     digest: Digest,

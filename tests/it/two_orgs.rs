@@ -1,4 +1,4 @@
-//! A deployment in which everything happens that a format for CI servers has to tell: two organizations whose users come in
+//! A deployment in which everything happens that a format for CI servers has to show: two organizations whose users come in
 //! turns, every outcome and every standing of a waiver in both, and texts that are hard on every format.
 
 use std::path::Path;

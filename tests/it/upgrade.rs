@@ -149,10 +149,10 @@ fn another_programs_lock_is_waited_for() {
     let mut audit =
         env.spawn(&["audit", "--url", &sandbox.announcement().url, "--all-orgs", "--fail-on", "never"]);
     // Told on stderr after a second; the end of the lock is the end of the wait.
-    let mut told = String::new();
+    let mut line = String::new();
     let mut stderr = std::io::BufReader::new(audit.stderr.take().unwrap());
-    std::io::BufRead::read_line(&mut stderr, &mut told).unwrap();
-    assert!(told.contains("another program has locked"), "{told}");
+    std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+    assert!(line.contains("another program has locked"), "{line}");
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(audit.wait().unwrap().code(), Some(0));
 }

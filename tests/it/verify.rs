@@ -223,7 +223,7 @@ fn a_consistent_forgery_is_not_what_the_store_recorded() {
     edited(&env, named["sha256"].as_str().unwrap(), &sha256sum(csv.as_bytes()));
     rewritten(&env, |_| ());
     verified(&env, &[], 1, &[("DIFFERS", "record")], &["no such manifest of run 1 of "]);
-    // Without the store nobody can tell.
+    // Without the store that is not known.
     verified(
         &env,
         &["--store", "none.db"],

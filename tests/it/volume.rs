@@ -38,7 +38,7 @@ fn fill(store: &Path, keys: u64) {
         .unwrap();
 }
 
-/// Runs the report as the only child of a Python, which tells the child's peak in KiB.
+/// Runs the report as the only child of a Python, which prints the child's peak in KiB.
 const PEAK: &str = "
 import resource, subprocess, sys
 ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -53,16 +53,17 @@ fn a_report_in_all_formats_needs_no_more_memory_than_it_may() {
     fill(&env.path("reports/keysunset.db"), keys());
     let (program, out) = (env!("CARGO_BIN_EXE_keysunset"), env.path("reports"));
     let arguments = ["report", "--out", out.to_str().unwrap(), "--format", FORMATS].map(Path::new);
-    let Some(told) = foreign::python(&["resource"], PEAK, &[&[Path::new(program)], &arguments[..]].concat())
+    let Some(measured) =
+        foreign::python(&["resource"], PEAK, &[&[Path::new(program)], &arguments[..]].concat())
     else {
         return;
     };
-    let told: Vec<u64> = told.split_whitespace().map(|number| number.parse().unwrap()).collect();
-    assert_eq!(told[0], 4, "findings, and incomplete");
+    let measured: Vec<u64> = measured.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    assert_eq!(measured[0], 4, "findings, and incomplete");
     // What the system counts is KiB on Linux and bytes on macOS.
-    let peak = if cfg!(target_os = "macos") { told[1] >> 20 } else { told[1] >> 10 };
+    let peak = if cfg!(target_os = "macos") { measured[1] >> 20 } else { measured[1] >> 10 };
     assert!(peak <= MOST, "{peak} MiB for {} keys", keys());
     let lines = env.text("reports/keys.ndjson").lines().count() as u64;
-    assert_eq!(lines, keys() + keys() / 2 / 4, "a line a key, and one for whoever could not be read");
+    assert_eq!(lines, keys() + keys() / 2 / 4, "a line a key, and one for each user who could not be read");
     println!("{} keys in all formats: {peak} MiB at most", keys());
 }

@@ -47,9 +47,9 @@ fn a_waived_key_stays_in_the_reports_marked_and_does_not_count() {
     assert_eq!(marked(&id(11)), [""; 5]);
     assert!(rows.iter().filter(|row| !row["key_id"].is_empty()).all(|row| row["severity"] == "critical"));
     let page = parse(&desk_of_both.markdown());
-    let told =
+    let shown =
         page.rows.iter().filter(|cells| cells.iter().any(|cell| cell.contains("waived until 2025-"))).count();
-    assert_eq!(told, 2, "{:?}", page.rows);
+    assert_eq!(shown, 2, "{:?}", page.rows);
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn it_counts_to_the_end_of_its_last_day_and_warns_for_14_days() {
         let rows = env.rows();
         let row = rows.iter().find(|row| row["key_id"] == id(10)).unwrap();
         assert_eq!(row["waiver"], standing, "{expires}");
-        let told = ran.stdout.contains(&format!("the waiver of key {} (line 1)", id(10)));
-        assert_eq!(told, standing != "active", "{expires}: {ran:?}");
+        let is_shown = ran.stdout.contains(&format!("the waiver of key {} (line 1)", id(10)));
+        assert_eq!(is_shown, standing != "active", "{expires}: {ran:?}");
         assert_eq!(run(&stub, &file, &["--strict-waivers"]).1.code, strict, "{expires}, strictly");
         assert_eq!(run(&stub, &file, &["--strict-waivers", "--exit-zero"]).1.code, 0, "{expires}");
     }

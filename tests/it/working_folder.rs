@@ -1,4 +1,4 @@
-//! A `keysunset.toml` in the working folder that nobody named comes from whoever can change the repository: it decides
+//! A `keysunset.toml` in the working folder that no option named comes from anybody who can change the repository: it decides
 //! nothing about where credentials go, or what is run.
 
 use keysunset_sandbox::Options;
@@ -40,8 +40,8 @@ fn in_ci_an_unnamed_file_decides_nothing_about_credentials() {
         for command in commands {
             let ran = env.run(command);
             assert_eq!(ran.code, 5, "{command:?}: {ran:?}");
-            for told in [&format!("keysunset.toml:3: `{name}`"), "--config keysunset.toml"] {
-                assert!(ran.stderr.contains(told), "{told} in {command:?}: {ran:?}");
+            for expected in [&format!("keysunset.toml:3: `{name}`"), "--config keysunset.toml"] {
+                assert!(ran.stderr.contains(expected), "{expected} in {command:?}: {ran:?}");
             }
         }
     }

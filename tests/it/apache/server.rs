@@ -83,7 +83,7 @@ impl Apache {
                 assert!(log.contains("Address already in use"), "Apache ended with {ended}: {log}");
                 return false;
             }
-            // It writes the file once it listens: whoever answers before that is somebody else.
+            // It writes the file once it listens: another server may answer before that.
             if self.folder.path().join("pid").exists()
                 && TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
             {

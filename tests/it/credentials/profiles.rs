@@ -96,8 +96,8 @@ fn a_profile_that_is_not_there_lists_those_that_are() {
     put_private(&env, ".config/atlascli/config.toml", "[cloud]\n");
     let ran = env.run(&["audit", "--profile", "nope", "--all-orgs"]);
     assert!(ran.code == 5, "{ran:?}");
-    for told in ["nope", "Prod", "cloud", "help:"] {
-        assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+    for expected in ["nope", "Prod", "cloud", "help:"] {
+        assert!(ran.stderr.contains(expected), "{expected}: {ran:?}");
     }
     put_private(&env, ".config/mongocli/config.toml", "[a]\nprivate_api_key = s3cr3t\n");
     let ran = env.run(&["audit", "--profile", "nope", "--all-orgs"]);

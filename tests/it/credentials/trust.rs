@@ -1,4 +1,4 @@
-//! Which certificates are trusted, and that whoever trusts more is told so.
+//! Which certificates are trusted, and the warnings where more are.
 
 #[cfg(target_os = "linux")]
 use super::put_private;
@@ -16,10 +16,14 @@ fn unverified_certificates_are_a_warning_and_in_the_report() {
     let ran = env.audit_at(&stub.url(), &["--user", USER, "--insecure-skip-verify", "--quiet"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.starts_with("warning: certificates are NOT verified"), "{ran:?}");
-    let told = |page: &str| page.contains("[!WARNING]") && page.contains("Certificates were not verified");
-    assert!(told(&env.markdown()), "{}", env.markdown());
+    let is_shown =
+        |page: &str| page.contains("[!WARNING]") && page.contains("Certificates were not verified");
+    assert!(is_shown(&env.markdown()), "{}", env.markdown());
     let ran = env.run(&["report"]);
-    assert!(told(&env.markdown()) && ran.stdout.contains("NOT verified"), "it stays with the run: {ran:?}");
+    assert!(
+        is_shown(&env.markdown()) && ran.stdout.contains("NOT verified"),
+        "it stays with the run: {ran:?}"
+    );
 }
 
 #[test]

@@ -22,8 +22,8 @@ fn an_unread_user_is_a_notification_and_no_success() {
     assert_eq!(run["invocations"][0]["executionSuccessful"], false);
     assert_eq!(results(&run).len(), 1, "a key once seen is never lost");
     let unknown = notices(&run, "toolExecutionNotifications");
-    let told: Vec<_> = unknown.iter().map(|notice| text(notice, "/descriptor/id")).collect();
-    assert_eq!(told, ["unlisted-users", "unreadable-user", "unreadable-user"]);
+    let kinds: Vec<_> = unknown.iter().map(|notice| text(notice, "/descriptor/id")).collect();
+    assert_eq!(kinds, ["unlisted-users", "unreadable-user", "unreadable-user"]);
     let kinds = run["tool"]["driver"]["notifications"].as_array().unwrap();
     for notice in &unknown {
         let index = usize::try_from(notice["descriptor"]["index"].as_u64().unwrap()).unwrap();
@@ -41,16 +41,16 @@ fn an_unread_user_is_a_notification_and_no_success() {
         "{message}"
     );
 
-    // Waived, the same user is told all the same, and the run is what its exit code says.
+    // Waived, the same user is still reported, and the run is what its exit code says.
     env.put("two.txt", format!("{}\n{}\n", id(1), id(3)));
     let waiver = format!("user = \"{}\"\nreason = \"r\"\nowner = \"ann\"\nexpires = 2025-06-01\n", id(1));
     env.put("waivers.toml", format!("[[waiver]]\n{waiver}"));
     let arguments = [&["--users", "two.txt", "--waivers", "waivers.toml"][..], &SARIF].concat();
     assert_eq!(env.audit_at(&stub.url(), &arguments).code, 0);
     let run = run_of(&env);
-    let told = notices(&run, "toolExecutionNotifications");
-    assert_eq!((told.len(), text(told[0], "/level")), (1, "note"));
-    assert!(text(told[0], "/message/text").starts_with("waived until 2025-06-01"), "{told:?}");
+    let found = notices(&run, "toolExecutionNotifications");
+    assert_eq!((found.len(), text(found[0], "/level")), (1, "note"));
+    assert!(text(found[0], "/message/text").starts_with("waived until 2025-06-01"), "{found:?}");
     assert_eq!(run["invocations"][0]["executionSuccessful"], true);
 }
 

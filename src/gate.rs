@@ -16,8 +16,7 @@ impl GateResult {
     /// `more` are findings that are no keys, such as a waiver that matches nothing where that counts.
     pub(crate) fn new(report: &Report, more: u64) -> Self {
         let has_findings = report.total.findings + more > 0;
-        let is_complete = report.has_complete_lists() && report.total.is_complete_or_waived();
-        match (has_findings, is_complete) {
+        match (has_findings, report.is_complete_or_waived()) {
             (false, true) => Self::Clean,
             (true, true) => Self::Findings,
             (false, false) => Self::Incomplete,

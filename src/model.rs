@@ -41,13 +41,81 @@ pub struct User {
     pub origin: Origin,
 }
 
-/// Where a user was found. Of several places the smallest, so that the order of their coming changes nothing.
+/// Where a user was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The id of the organization in whose list the user was.
-    pub organization: Option<Arc<str>>,
-    /// The line of a list that somebody wrote.
+    /// Every list of the service that shows the user, sorted, each once.
+    pub memberships: Vec<Membership>,
+    /// The line of a list that somebody wrote; of several the smallest, so that the order of their coming changes nothing.
     pub line: Option<ListLine>,
+}
+
+impl Origin {
+    /// The ids of the organizations in whose lists the user is, sorted.
+    pub fn organizations(&self) -> impl Iterator<Item = &str> {
+        let of_organizations = |it: &&Membership| it.scope == ListScope::Organization;
+        self.memberships.iter().filter(of_organizations).map(|membership| &*membership.id)
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub fn organization(&self) -> Option<&str> {
+        self.organizations().next()
+    }
+}
+
+named! {
+    /// Whose list of users it is.
+    pub enum ListScope {
+        /// One user, looked up by name
+        Account = "account",
+        /// The users of an organization
+        Organization = "organization",
+        /// The users of a project, those of its teams and of its organization included
+        Project = "project",
+    }
+}
+
+/// A user as one list of the service shows him, with the rights that it shows: they differ from list to list.
+///
+/// The canonical export has it with these names, in this order: a name that changes, changes every hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Membership {
+    /// Whose list.
+    pub scope: ListScope,
+    /// The id of that organization, project or account.
+    pub id: String,
+    /// Sorted, each once; `None` where the list does not say, which is not "none".
+    pub roles: Option<Vec<Role>>,
+    /// The ids of the user's teams, sorted, each once; `None` where the list does not say.
+    pub team_ids: Option<Vec<String>>,
+}
+
+/// A role of a user: in an organization, in a project, or where it has neither in the whole deployment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// The id of the organization.
+    pub org_id: Option<String>,
+    /// The id of the project.
+    pub project_id: Option<String>,
+    /// Such as `ORG_MEMBER`.
+    pub name: String,
+}
+
+/// An organization of the deployment.
+///
+/// The canonical export has it with these names, in this order: a name that changes, changes every hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organization {
+    /// 24 hexadecimal digits.
+    pub id: String,
+    /// `None` where the deployment was not asked for its organizations.
+    pub name: Option<String>,
+    /// `None` where the service does not say, as for an organization that was named on the command line.
+    pub is_deleted: Option<bool>,
 }
 
 /// A line of a list of users.
@@ -218,11 +286,22 @@ pub struct UserResult {
     pub read_at: Option<DateTime<Utc>>,
 }
 
+/// An organization of a run, and how the list of its users ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationResult {
+    /// Which.
+    pub organization: Organization,
+    /// Whether all of its users are known.
+    pub outcome: Outcome,
+}
+
 /// A list of users that could not be read to its end, so that nobody knows who is missing from the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncompleteList {
     /// What was to be listed, such as `organization 5980…`.
     pub source: String,
+    /// The id of the organization whose users it lists; `None` where it is another list.
+    pub org_id: Option<String>,
     /// Why it was not.
     pub outcome: Outcome,
 }

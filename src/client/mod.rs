@@ -38,7 +38,7 @@ pub use certificate::Certificate;
 pub use credential_store::{Credential, Credentials};
 pub use error::BODY_LIMIT;
 pub use list::UserKeys;
-pub use probe::{FirstResponse, ServerAuth, Unreachable, UserWithRoles};
+pub use probe::{FirstResponse, ServerAuth, Unreachable};
 pub use resources::{UserPage, UserPages};
 pub use saved::{SavedPage, parse_saved};
 

@@ -74,14 +74,6 @@ pub struct Unreachable {
     pub certificate: Option<Certificate>,
 }
 
-/// An account and what it may do.
-pub struct UserWithRoles {
-    /// The account.
-    pub user: User,
-    /// Names of roles, each once, sorted.
-    pub roles: Vec<String>,
-}
-
 impl Client {
     /// Host and port of the proxy on the way there, if there is one.
     #[must_use]
@@ -198,7 +190,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn credential_owner(&self) -> Result<Result<UserWithRoles, Outcome>, Error> {
+    pub async fn credential_owner(&self) -> Result<Result<User, Outcome>, Error> {
         let session = self.credentials.any();
         let Some(Ok(name)) = session.map(|session| segment(&session.credential().public)) else {
             let why = "no user has such a name";
@@ -206,7 +198,9 @@ impl Client {
         };
         let reply = self.get(session, &format!("users/byName/{name}")).await?;
         Ok(reply.result.and_then(|document| {
-            user_with_roles(&document.body).map_err(|why| Outcome::unread(ReadStatus::Malformed, None, why))
+            wire::single::<wire::Account>(&document.body)
+                .map(wire::Account::into_account)
+                .map_err(|why| Outcome::unread(ReadStatus::Malformed, None, why))
         }))
     }
 
@@ -270,9 +264,4 @@ impl Client {
 
 fn peer_certificate(response: &reqwest::Response) -> Option<Certificate> {
     Certificate::from_der(response.extensions().get::<TlsInfo>()?.peer_certificate()?)
-}
-
-fn user_with_roles(body: &[u8]) -> Result<UserWithRoles, String> {
-    let user = wire::single::<wire::Account>(body)?.into();
-    Ok(UserWithRoles { user, roles: wire::single::<wire::Roles>(body)?.names() })
 }

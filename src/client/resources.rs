@@ -10,7 +10,9 @@ use super::distinct::DistinctIds;
 use super::list::{PAGE, PageSequence, UserKeys};
 use super::wire::{self, Page};
 use crate::exit::Error;
-use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
+use crate::model::{
+    ListScope, Organization, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, object_id,
+};
 
 /// Five million users; fewer where the service gives smaller pages.
 const LIST_PAGES: u32 = 10_000;
@@ -64,7 +66,7 @@ impl Client {
         let reply = self.get(self.credentials.for_user(&user), &path).await?;
         let found = reply.result.map_err(not_found_if_removed).and_then(|document| {
             wire::single::<wire::Account>(&document.body)
-                .map(User::from)
+                .map(wire::Account::into_account)
                 .and_then(|user| require_name(user, name))
                 .map_err(|why| Outcome::unread(ReadStatus::Malformed, Some(document.status), why))
         });
@@ -74,40 +76,55 @@ impl Client {
     /// The users of an organization.
     #[must_use]
     pub fn organization_users(&self, id: &str) -> UserPages<'_> {
-        self.users(users_of("orgs", id), "")
+        self.users(ListScope::Organization, users_of("orgs", id), id, "")
     }
 
     /// The users of a project, those of its teams and of its organization included.
     #[must_use]
     pub fn project_users(&self, id: &str) -> UserPages<'_> {
-        self.users(users_of("groups", id), PROJECT_USERS)
+        self.users(ListScope::Project, users_of("groups", id), id, PROJECT_USERS)
     }
 
-    fn users(&self, path: Result<String, Outcome>, query: &'static str) -> UserPages<'_> {
-        UserPages { client: self, path, query, pages: PageSequence::new(LIST_PAGES), ids: DistinctIds::new() }
+    fn users(
+        &self,
+        scope: ListScope,
+        path: Result<String, Outcome>,
+        id: &str,
+        query: &'static str,
+    ) -> UserPages<'_> {
+        let (pages, ids) = (PageSequence::new(LIST_PAGES), DistinctIds::new());
+        UserPages {
+            client: self,
+            path,
+            query,
+            scope,
+            id: object_id(id).unwrap_or_else(|| id.to_owned()),
+            pages,
+            ids,
+        }
     }
 
-    /// The ids of all organizations that the credentials see; the outcome says whether that is all of them.
+    /// All organizations that the credentials see; the outcome says whether that is all of them.
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn organizations(&self) -> Result<(Vec<String>, Outcome), Error> {
+    pub async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
         let mut pages = PageSequence::new(ORGANIZATION_PAGES);
-        let (mut ids, mut distinct) = (Vec::<String>::new(), DistinctIds::new());
+        let (mut organizations, mut distinct) = (Vec::<Organization>::new(), DistinctIds::new());
         let end = loop {
             let (page, _) = self.next_page(self.credentials.default(), "orgs", "", &pages).await?;
             match page.and_then(|(status, page)| pages.take::<wire::Organization>(status, page)) {
                 Ok(rows) => {
-                    for organization in rows {
+                    for organization in rows.into_iter().map(Organization::from) {
                         distinct.add(&organization.id);
-                        ids.push(organization.id);
+                        organizations.push(organization);
                     }
                 }
                 Err(end) => break end,
             }
         };
         let outcome = pages.reconcile_distinct(&mut distinct, end, "organizations");
-        Ok((ids, not_found_if_removed(outcome)))
+        Ok((organizations, not_found_if_removed(outcome)))
     }
 
     /// The page after those of `pages`, or the end of the list; and how often it was asked for again. Pages are asked for
@@ -149,6 +166,9 @@ pub struct UserPages<'a> {
     /// Or why it can't be asked for.
     path: Result<String, Outcome>,
     query: &'static str,
+    scope: ListScope,
+    /// Of the organization or project.
+    id: String,
     pages: PageSequence,
     ids: DistinctIds,
 }
@@ -177,7 +197,8 @@ impl UserPages<'_> {
         let page = page.and_then(|it| self.pages.check_request(&it.1, path).map(|()| it));
         Ok(match page.and_then(|(status, page)| self.pages.take::<wire::Account>(status, page)) {
             Ok(rows) => {
-                let users: Vec<_> = rows.into_iter().map(User::from).collect();
+                let users: Vec<_> =
+                    rows.into_iter().map(|account| account.into_user(self.scope, &self.id)).collect();
                 for user in &users {
                     self.ids.add(&user.id);
                 }

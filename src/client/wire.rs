@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::fields::repeated_field;
 use crate::console::warn;
-use crate::model::{Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
+use crate::model::{self, ListScope, Membership, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
 
 /// More rows than these are no page, of which 500 is the most that is documented.
 const MOST_ROWS: usize = 100_000;
@@ -369,16 +369,50 @@ pub(super) struct Account {
     #[serde(deserialize_with = "identity")]
     id: String,
     username: Option<String>,
+    #[serde(default, deserialize_with = "if_documented")]
+    roles: Option<Vec<Role>>,
+    #[serde(default, rename = "teamIds", deserialize_with = "if_documented")]
+    team_ids: Option<Vec<String>>,
 }
 
-impl From<Account> for User {
-    fn from(account: Account) -> Self {
-        Self {
-            id: hexadecimal_in_lower_case(account.id),
-            username: account.username.map(bounded),
-            origin: Origin::default(),
+impl Account {
+    /// The user, as a list of this scope shows him. `id` is that of the organization or project.
+    pub(super) fn into_user(self, scope: ListScope, id: &str) -> User {
+        let roles = self.roles.map(|roles| sorted(roles.into_iter().map(model::Role::from)));
+        let team_ids = self.team_ids.map(|ids| sorted(ids.into_iter().map(bounded)));
+        let membership = Membership { scope, id: id.to_owned(), roles, team_ids };
+        User {
+            id: hexadecimal_in_lower_case(self.id),
+            username: self.username.map(bounded),
+            origin: Origin { memberships: vec![membership], line: None },
         }
     }
+
+    /// The user, looked up by name.
+    pub(super) fn into_account(self) -> User {
+        let id = hexadecimal_in_lower_case(self.id.clone());
+        self.into_user(ListScope::Account, &id)
+    }
+}
+
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// `None` for anything but the documented form: rights that can't be read are unknown, and cost no user.
+fn if_documented<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Document<T> {
+        Documented(T),
+        Other(IgnoredAny),
+    }
+    Ok(match Document::deserialize(deserializer)? {
+        Document::Documented(it) => Some(it),
+        Document::Other(_) => None,
+    })
 }
 
 /// Ids are hexadecimal: one in upper and lower case is one.
@@ -386,34 +420,48 @@ fn hexadecimal_in_lower_case(id: String) -> String {
     if id.bytes().all(|byte| byte.is_ascii_hexdigit()) { id.to_ascii_lowercase() } else { id }
 }
 
-/// The roles of an account.
-#[derive(Deserialize)]
-pub(super) struct Roles {
-    #[serde(default)]
-    roles: Vec<Role>,
-}
-
+/// A role of an account.
 #[derive(Deserialize)]
 struct Role {
+    #[serde(rename = "orgId")]
+    org_id: Option<String>,
+    #[serde(rename = "groupId")]
+    project_id: Option<String>,
     #[serde(rename = "roleName")]
-    name: Option<String>,
+    name: String,
 }
 
-impl Roles {
-    /// The names of the roles, each once, sorted.
-    pub(super) fn names(self) -> Vec<String> {
-        let mut names: Vec<_> = self.roles.into_iter().filter_map(|role| role.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+impl From<Role> for model::Role {
+    fn from(role: Role) -> Self {
+        let id = |id: String| bounded(hexadecimal_in_lower_case(id));
+        Self { org_id: role.org_id.map(id), project_id: role.project_id.map(id), name: bounded(role.name) }
     }
 }
 
-/// An organization, of which only the id is wanted. Its items also carry `agentApiKey`, a live secret: never add it here.
+/// An organization. Its items may carry secrets of agents: add no field that is not wanted.
 #[derive(Deserialize)]
 pub(super) struct Organization {
     #[serde(deserialize_with = "identity")]
-    pub(super) id: String,
+    id: String,
+    name: Option<String>,
+    #[serde(default = "not_deleted", rename = "isDeleted", deserialize_with = "if_documented")]
+    is_deleted: Option<bool>,
+}
+
+impl From<Organization> for model::Organization {
+    fn from(organization: Organization) -> Self {
+        Self {
+            id: hexadecimal_in_lower_case(organization.id),
+            name: organization.name.map(bounded),
+            is_deleted: organization.is_deleted,
+        }
+    }
+}
+
+/// Only deleted organizations are marked.
+#[expect(clippy::unnecessary_wraps, reason = "the default of a field that is an Option")]
+const fn not_deleted() -> Option<bool> {
+    Some(false)
 }
 
 /// A row of a list, which has an id.

@@ -102,6 +102,7 @@ fn new_run(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy)
         product: connection.product,
         credential: connection.credentials.describe(),
         started_at: policy.now,
+        has_organizations: true,
         settings: RunSettings {
             sources: settings.sources.iter().map(Source::to_string).collect(),
             lists: checked

@@ -1,5 +1,6 @@
 //! `--ratchet` and `--baseline`: which earlier run a run is compared with.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -11,11 +12,11 @@ use crate::config::ReportSettings;
 use crate::console::warn;
 use crate::evidence::export::{self, Entries, ExportEntry, ExportedRun, ReadError};
 use crate::exit::Error;
-use crate::model::{User, rfc3339};
+use crate::model::{OrganizationResult, rfc3339};
 use crate::policy::{Policy, deployment_now};
 use crate::ratchet::Ratchet;
 use crate::report::text::printable;
-use crate::store::{Run, Store};
+use crate::store::{Missing, Run, Store};
 use crate::waivers::{WaiverStatus, Waivers};
 
 /// What `run` is compared with, if it is to be: the baseline's file, or else the last complete run before it. `None` also
@@ -34,7 +35,7 @@ pub(super) fn ratchet(
         return Ok(None);
     }
     let is_alike = |it: &Run| it.id < run.id && it.deployment == run.deployment && it.asks_as(run);
-    let excused = |it: &Run, user: &User| is_waived(waivers, user, &it.deployment, it.started_at);
+    let excused = |it: &Run, missing: Missing| is_waived(waivers, missing, &it.deployment, it.started_at);
     let Some(before) = store.newest_complete(is_alike, excused)? else {
         warn(
             "there is no earlier complete run of the same users to compare with: judged as without --ratchet",
@@ -54,8 +55,13 @@ pub(super) fn check(view: &ReportSettings, deployment: &str) -> Result<(), Error
     view.baseline.as_deref().map_or(Ok(()), |path| open(path, deployment).map(drop))
 }
 
-fn is_waived(waivers: &Waivers, user: &User, deployment: &str, at: DateTime<Utc>) -> bool {
-    let waiver = waivers.of_user(user, deployment);
+fn is_waived(waivers: &Waivers, missing: Missing, deployment: &str, at: DateTime<Utc>) -> bool {
+    let waiver = match missing {
+        Missing::User(user) => waivers.of_user(user, deployment),
+        Missing::List(list, name) => {
+            list.org_id.as_deref().and_then(|id| waivers.of_organization(id, name, deployment))
+        }
+    };
     waiver.is_some_and(|waiver| waiver.status(at) != WaiverStatus::Expired)
 }
 
@@ -93,13 +99,24 @@ fn from_file(path: &Path, run: &Run, policy: Policy, waivers: &Waivers) -> Resul
     }
     let called = format!("the run of {} in {}", rfc3339(before.started_at), path.display());
     let policy = Policy { now: deployment_now(before.started_at, before.clock_skew), ..policy };
+    let mut names = BTreeMap::new();
     Ratchet::new(called, &policy, |take| {
         for entry in entries {
             match entry.map_err(|why| broken(path, &why))? {
-                ExportEntry::IncompleteList(list) => return Err(incomplete(printable(&list.source))),
+                ExportEntry::Organization(OrganizationResult { organization, outcome: _ }) => {
+                    names.insert(organization.id, organization.name);
+                }
+                ExportEntry::IncompleteList(list) => {
+                    let name = list.org_id.as_ref().and_then(|id| names.get(id)?.as_deref());
+                    let missing = Missing::List(&list, name);
+                    if !is_waived(waivers, missing, &before.deployment, before.started_at) {
+                        return Err(incomplete(printable(&list.source)));
+                    }
+                }
                 ExportEntry::UserResult(result) => {
                     let is_read = result.outcome.status.is_complete();
-                    if !is_read && !is_waived(waivers, &result.user, &before.deployment, before.started_at) {
+                    let user = Missing::User(&result.user);
+                    if !is_read && !is_waived(waivers, user, &before.deployment, before.started_at) {
                         let who = result.user.username.as_deref().unwrap_or(&result.user.id);
                         return Err(incomplete(format!("{} is {}", printable(who), result.outcome.status)));
                     }

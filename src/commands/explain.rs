@@ -98,7 +98,7 @@ fn fields(page: &mut LabelledLines, run: &Run, result: &UserResult, key: &Person
     page.line("ends in", key.suffix.as_ref().map_or("unknown", Suffix::as_str));
     page.line("deployment", format!("{} ({})", printable(&run.deployment), run.product.title()));
     page.line("owner", owner(result));
-    if let Some(organization) = &result.user.origin.organization {
+    for organization in result.user.origin.organizations() {
         page.line("org", printable(organization));
     }
     page.line("description", printable(&key.description));

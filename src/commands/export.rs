@@ -14,7 +14,7 @@ pub(crate) fn run(args: cli::Export, context: &Context) -> Result<Exit, Error> {
     let store = Store::open(&settings.store)?;
     let run = store.run(args.run)?;
     let mut stdout = BufWriter::new(std::io::stdout().lock());
-    let written = export::write(&store, &run, &mut stdout).map(drop);
+    let written = export::write(&store, &run, export::VERSION, &mut stdout).map(drop);
     match written.and_then(|()| stdout.flush().map_err(export::Error::from)) {
         // A reader that closed it does not want the rest.
         Err(export::Error::Write(why)) if why.kind() == ErrorKind::BrokenPipe => Ok(Exit::Clean),

@@ -16,7 +16,7 @@ pub(super) fn record(store: &Store, run: i64) -> Result<(), Error> {
         Some(why) => {
             let source = "half-upgraded deployment".to_owned();
             let outcome = Outcome::unread(ReadStatus::Malformed, None, why);
-            store.add_incomplete_list(&run, &IncompleteList { source, outcome })
+            store.add_incomplete_list(&run, &IncompleteList { source, org_id: None, outcome })
         }
     }
 }

@@ -92,6 +92,8 @@ fn new_run(import: &ImportSettings, saved: &SavedAnswers, clock: Clock) -> NewRu
         product: product.unwrap_or(Product::Atlas),
         credential: String::new(),
         started_at: clock.now(),
+        // Saved answers of users say nothing of the organizations that the users are in.
+        has_organizations: false,
         settings: RunSettings {
             sources: sources.collect(),
             lists: vec![saved.fingerprint()],

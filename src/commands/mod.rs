@@ -144,7 +144,7 @@ fn notes(result: GateResult, view: &ReportSettings) -> Vec<String> {
 /// What to do now that the report is there.
 fn next(result: GateResult, report: &Report, view: &ReportSettings) -> String {
     let markdown = Format::Markdown;
-    let written = markdown.file_name().filter(|_| view.output.formats.contains(&markdown));
+    let written = markdown.file_names().first().filter(|_| view.output.formats.contains(&markdown));
     let page = written.map_or_else(
         || format!("`keysunset report --format {markdown}`"),
         |name| view.output.out.join(name).display().to_string(),

@@ -1,11 +1,12 @@
 //! The canonical form of a run: one JSON document a line, fields in a fixed order, so that the same evidence is the same bytes
 //! wherever it is kept. `keysunset export` writes it, and the manifest has its hash. Nothing in it is judged.
 //!
-//! The first line is the run's facts without its number, then a line an incomplete list, a line a user in the report's order,
-//! and one that counts them, without which the form is cut short. `docs/evidence.md` lists every field.
+//! The first line is the run's facts without its number, then a line an organization, a line an incomplete list, a line a user
+//! in the report's order, and one that counts them, without which the form is cut short. `docs/evidence.md` lists every field.
 
 mod line;
 mod read;
+mod version_1;
 
 use std::io::{self, Write};
 
@@ -16,7 +17,7 @@ use self::line::ExportLine;
 use crate::store::{self, Run, Store};
 
 /// Of the form. It goes up with every change of a field.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Why it can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -38,36 +39,47 @@ impl From<Error> for crate::exit::Error {
     }
 }
 
-/// Writes a run; holds no more than one user of it.
+/// Writes a run in a version of the form; holds no more than one user of it.
 ///
 /// # Errors
 /// What the store or `out` says.
-pub fn write(store: &Store, run: &Run, out: &mut impl Write) -> Result<ExportCounts, Error> {
-    let mut lines = LineWriter { out, line: Vec::new() };
-    let mut counts = ExportCounts::default();
-    lines.write(&ExportLine::Run(Box::new(ExportedRun::from(run))))?;
+pub fn write(store: &Store, run: &Run, version: u64, out: &mut impl Write) -> Result<ExportCounts, Error> {
+    let mut lines = LineWriter { version, out, line: Vec::new() };
+    let mut counts = ExportCounts::new(version);
+    lines.write(ExportLine::Run(Box::new(ExportedRun::new(run, version))))?;
+    for organization in store.organizations(run)?.into_iter().flatten() {
+        counts.organizations = counts.organizations.map(|count| count + 1);
+        lines.write(ExportLine::Organization(organization))?;
+    }
     for list in store.incomplete_lists(run)? {
         counts.gaps += 1;
-        lines.write(&ExportLine::IncompleteList(list))?;
+        lines.write(ExportLine::IncompleteList(list))?;
     }
     store.results(run, |result| {
         counts.add(&result);
-        lines.write(&ExportLine::UserResult(result)).map_err(Error::from)
+        lines.write(ExportLine::UserResult(result)).map_err(Error::from)
     })?;
-    lines.write(&ExportLine::End(counts))?;
+    lines.write(ExportLine::End(counts))?;
     Ok(counts)
 }
 
 struct LineWriter<'a, W> {
+    version: u64,
     out: &'a mut W,
     /// The line under way, so that `out` is handed whole lines.
     line: Vec<u8>,
 }
 
 impl<W: Write> LineWriter<'_, W> {
-    fn write(&mut self, line: &ExportLine) -> io::Result<()> {
+    fn write(&mut self, line: ExportLine) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, line)?;
+        match self.version {
+            1 => match version_1::Line::new(line) {
+                Some(line) => serde_json::to_writer(&mut self.line, &line)?,
+                None => return Ok(()),
+            },
+            _ => serde_json::to_writer(&mut self.line, &line)?,
+        }
         self.line.push(b'\n');
         self.out.write_all(&self.line)
     }

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::export::{self, ExportCounts};
 use crate::digest::{HashWriter, sha256, sha256_of_file};
-use crate::model::Product;
+use crate::model::{OrganizationResult, Product, ReadStatus};
 use crate::policy::FailOn;
 use crate::report::{self, Format, Output, ReportInput};
 use crate::store::{self, Run, Store};
@@ -20,7 +20,7 @@ pub const NAME: &str = report::MANIFEST;
 /// What `format` says.
 pub(super) const FORMAT: &str = "keysunset-manifest";
 /// Of the form. It goes up with every change that a reader could stumble over.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// The document. Fields stand in the file in this order, and none is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,9 @@ pub(super) struct RunEntry {
     /// The public part.
     credential: String,
     lists: Vec<UserList>,
+    /// Missing in version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    organizations: Option<Organizations>,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
     /// Whether it finished, every list was read to its end, and so was every user.
@@ -88,6 +91,29 @@ struct UserList {
     /// Both, as the run kept them.
     #[serde(rename = "told")]
     text: String,
+}
+
+/// The organizations of a run by id; `None` where they are unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Organizations(Option<Vec<OrganizationEntry>>);
+
+/// A field that is there is never taken for one that is missing, whatever it says.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Organizations>, D::Error> {
+    Organizations::deserialize(deserializer).map(Some)
+}
+
+/// An organization of the deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrganizationEntry {
+    id: String,
+    name: Option<String>,
+    is_deleted: Option<bool>,
+    /// How the list of its users ended.
+    list_status: ReadStatus,
+    /// How many users its list has.
+    users: u64,
 }
 
 /// The rules that were applied, which need not be those of the run.
@@ -193,7 +219,7 @@ fn run_entry(input: &ReportInput) -> Result<RunEntry, export::Error> {
         active_within_days: policy.active_within,
         compared_with: ratchet.map(|ratchet| ratchet.name.clone()),
     };
-    RunEntry::new(store, run, judged_by)
+    RunEntry::new(store, run, judged_by, VERSION)
 }
 
 impl RunEntry {
@@ -209,11 +235,14 @@ impl RunEntry {
         format!("run {} of {}", self.run, self.deployment)
     }
 
-    /// Of a run as the store has it now.
-    pub(super) fn new(store: &Store, run: &Run, judged_by: AppliedPolicy) -> Result<Self, export::Error> {
-        let mut hash = HashWriter::default();
-        let totals = export::write(store, run, &mut hash)?;
-        let (readings_sha256, canonical_bytes) = hash.end();
+    /// Of a run as the store has it now, for a manifest of this version.
+    pub(super) fn new(
+        store: &Store,
+        run: &Run,
+        judged_by: AppliedPolicy,
+        version: u64,
+    ) -> Result<Self, export::Error> {
+        let (totals, readings_sha256, canonical_bytes) = canonical_form(store, run, version)?;
         let settings = &run.settings;
         Ok(Self {
             run: run.id,
@@ -223,6 +252,7 @@ impl RunEntry {
             service_version: run.service_version.clone(),
             credential: run.credential.clone(),
             lists: settings.lists.iter().map(|text| UserList::new(text)).collect(),
+            organizations: (version > 1).then(|| Organizations::new(store, run)).transpose()?,
             started_at: run.started_at,
             finished_at: run.finished_at,
             complete: run.finished_at.is_some() && totals.gaps + totals.not_read == 0,
@@ -236,6 +266,33 @@ impl RunEntry {
             judged_by,
             previous: PreviousManifest::from_store(store, run.id)?,
         })
+    }
+}
+
+/// How much the canonical form of a run holds, its SHA-256 and its length. Manifests of a version have the form of that version.
+pub(super) fn canonical_form(
+    store: &Store,
+    run: &Run,
+    version: u64,
+) -> Result<(ExportCounts, String, u64), export::Error> {
+    let mut hash = HashWriter::default();
+    let totals = export::write(store, run, version, &mut hash)?;
+    let (sha256, bytes) = hash.end();
+    Ok((totals, sha256, bytes))
+}
+
+impl Organizations {
+    fn new(store: &Store, run: &Run) -> Result<Self, store::Error> {
+        let Some(organizations) = store.organizations(run)? else { return Ok(Self(None)) };
+        let users = store.users_by_organization(run)?;
+        let entry = |OrganizationResult { organization, outcome }| OrganizationEntry {
+            users: users.get(&organization.id).copied().unwrap_or_default(),
+            id: organization.id,
+            name: organization.name,
+            is_deleted: organization.is_deleted,
+            list_status: outcome.status,
+        };
+        Ok(Self(Some(organizations.into_iter().map(entry).collect())))
     }
 }
 

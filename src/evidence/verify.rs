@@ -82,8 +82,8 @@ impl Check {
     }
 }
 
-/// In bytes. A manifest is some kilobytes long.
-const LONGEST: u64 = 16 << 20;
+/// In bytes. A manifest is some kilobytes long, and a line more an organization.
+const LONGEST: u64 = 64 << 20;
 
 /// Checks the manifest in `dir` and all that it names. Each of its runs is looked for in `stores`.
 ///
@@ -151,7 +151,7 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Manifest, Error> {
                 format!("was written by a newer keysunset (version {version}; this one knows {VERSION})");
             return Err(Error::input(format!("{name} {why}")).help("use that version"));
         }
-        Ok(Probe { format, version: VERSION }) if format == FORMAT => {}
+        Ok(Probe { format, version: 1..=VERSION }) if format == FORMAT => {}
         Ok(_) => return Err(wrong(&"its `format` is another")),
         Err(why) => return Err(wrong(&why)),
     }
@@ -211,7 +211,7 @@ fn file(dir: &Path, named: &FileEntry) -> CheckResult {
 
 /// What looks like one of ours, left by another run or put there by somebody.
 fn not_named<'a>(dir: &'a Path, manifest: &'a Manifest) -> impl Iterator<Item = CheckResult> + 'a {
-    let ours = Format::ALL.iter().filter_map(|format| format.file_name());
+    let ours = Format::ALL.iter().flat_map(|format| format.file_names());
     let named = |name: &str| manifest.files.iter().any(|file| file.name == name);
     ours.filter(move |name| !named(name) && dir.join(name).exists()).map(|name| {
         Check::File

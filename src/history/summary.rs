@@ -174,6 +174,7 @@ pub(super) mod tests {
             finished_at: Some(started_at),
             reported: true,
             tool_version: String::new(),
+            has_organizations: false,
             settings,
         };
         let stats = RunStats { users: 1, keys, ..RunStats::default() };

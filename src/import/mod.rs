@@ -164,7 +164,11 @@ impl SavedAnswers {
     /// What can't be understood, or says nowhere whose it is, by the name of its file.
     pub fn incomplete_lists(&self) -> impl Iterator<Item = IncompleteList> {
         let lists = self.incomplete.iter();
-        lists.map(|(source, outcome)| IncompleteList { source: source.clone(), outcome: outcome.clone() })
+        lists.map(|(source, outcome)| IncompleteList {
+            source: source.clone(),
+            org_id: None,
+            outcome: outcome.clone(),
+        })
     }
 
     /// The versions that saved headers say, as those of an audit are written; `None` where there are none.

@@ -162,6 +162,12 @@ fn new_users<'a>(
                     journal.record(UserResult { read_at: Some(now()), ..result }).await?;
                     progress.skip(1);
                 }
+                DiscoveryEvent::Organization(organization) => {
+                    journal.record_organization(organization).await?;
+                }
+                DiscoveryEvent::OrganizationListed { id, outcome } => {
+                    journal.record_organization_list(id, outcome).await?;
+                }
                 DiscoveryEvent::IncompleteList(list) => journal.record_list(list).await?,
             }
         }

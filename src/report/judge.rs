@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::organizations::OrganizationColumns;
 use super::{GatePolicy, Row, RunContext};
-use crate::model::UserResult;
+use crate::model::{IncompleteList, UserResult};
 use crate::store;
 use crate::waivers::{Target, Waiver, WaiverStatus};
 
@@ -16,7 +17,7 @@ named! {
         Expired = "expired",
         /// It counts, and ends within 14 days
         Ending = "ending",
-        /// What it names is no key of this report, and no user who could not be read
+        /// What it names is no key of this report, no user who could not be read, and no organization that could not be listed
         Unmatched = "unmatched",
         /// It names no deployment, and counts in several: what was agreed on for one holds in all
         SeveralDeployments = "several-deployments",
@@ -31,6 +32,27 @@ pub struct WaiverIssue<'a> {
     pub kind: WaiverIssueKind,
     /// Days until its last day has passed; negative: since.
     pub days_left: i64,
+}
+
+/// A list of users that was not read to its end.
+pub struct JudgedList<'a> {
+    /// Which, and why.
+    pub list: IncompleteList,
+    /// The waiver of its organization, and whether it still counts.
+    pub waiver: Option<(&'a Waiver, WaiverStatus)>,
+}
+
+impl JudgedList<'_> {
+    /// Whether a waiver counts for it.
+    #[must_use]
+    pub fn is_waived(&self) -> bool {
+        counts(self.waiver)
+    }
+}
+
+/// Whether there is a waiver that still counts.
+pub(super) fn counts(waiver: Option<(&Waiver, WaiverStatus)>) -> bool {
+    waiver.is_some_and(|(_, status)| status != WaiverStatus::Expired)
 }
 
 /// Judges the rows of all deployments, and remembers which waivers were met.
@@ -54,10 +76,23 @@ impl<'a> Judge<'a> {
         Self { rules, now, met: BTreeMap::new() }
     }
 
+    /// A list that was not read to its end, of an organization of this name as far as that is known.
+    pub(super) fn list(
+        &mut self,
+        list: IncompleteList,
+        name: Option<&str>,
+        deployment: &str,
+    ) -> JudgedList<'a> {
+        let of = |id: &String| self.rules.waivers.of_organization(id, name, deployment);
+        let waiver = list.org_id.as_ref().and_then(of);
+        JudgedList { waiver: self.meet(waiver, deployment), list }
+    }
+
     /// The rows of one user of a run: one that says what was not read or that there is nothing, and one a key.
     pub(super) fn rows<'r>(
         &mut self,
         result: &'r UserResult,
+        organizations: &'r OrganizationColumns,
         context: &RunContext,
     ) -> impl Iterator<Item = Result<Row<'r>, store::Error>>
     where
@@ -69,7 +104,7 @@ impl<'a> Judge<'a> {
         let user = alone.then(|| {
             let waiver = unread.then(|| self.rules.waivers.of_user(&result.user, deployment)).flatten();
             let waiver = self.meet(waiver, deployment);
-            Ok(Row { result, key: None, waiver, regression: None, is_finding: false })
+            Ok(Row { result, organizations, key: None, waiver, regression: None, is_finding: false })
         });
         let keys = result.keys.iter().map(move |key| {
             let judged = policy.judge(key);
@@ -82,7 +117,8 @@ impl<'a> Judge<'a> {
             let expired = waiver.is_some_and(|(_, status)| status == WaiverStatus::Expired);
             let counts = ratchet.is_none() || regression.is_some() || expired;
             let counts = counts && self.rules.fail_on.counts(key, &judged);
-            let mut row = Row { result, key: Some((key, judged)), waiver, regression, is_finding: false };
+            let key = Some((key, judged));
+            let mut row = Row { result, organizations, key, waiver, regression, is_finding: false };
             row.is_finding = counts && !row.is_waived();
             Ok(row)
         });

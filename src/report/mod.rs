@@ -18,6 +18,7 @@ mod formats;
 mod json_array;
 mod judge;
 mod location;
+mod organizations;
 mod record;
 mod spill;
 mod summary;
@@ -35,14 +36,16 @@ pub(crate) use file::temp_file_in;
 pub use file::{MANIFEST, ReportFile, write_atomic};
 pub use formats::{Format, Output};
 pub(crate) use json_array::JsonArray;
-pub use judge::{WaiverIssue, WaiverIssueKind};
+pub use judge::{JudgedList, WaiverIssue, WaiverIssueKind};
+pub use organizations::OrganizationSummary;
 pub(crate) use spill::SpillFile;
 pub use summary::Summary;
 pub use wording::waiver_issue;
 
 use self::file::persist;
 use self::judge::Judge;
-use crate::model::{IncompleteList, PersonalKey, UserResult};
+use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
+use crate::model::{PersonalKey, UserResult};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
 use crate::store::{self, Run, Store};
@@ -78,7 +81,7 @@ pub struct RunContext<'a> {
     /// The rules in force.
     pub policy: Policy,
     /// Lists that were not read to their end.
-    pub incomplete_lists: Vec<IncompleteList>,
+    pub incomplete_lists: Vec<JudgedList<'a>>,
     /// The earlier run that it is compared with.
     pub ratchet: Option<&'a Ratchet>,
 }
@@ -95,6 +98,8 @@ impl RunContext<'_> {
 pub struct Row<'a> {
     /// What was read of the user.
     pub result: &'a UserResult,
+    /// The organizations of the user.
+    organizations: &'a OrganizationColumns,
     /// The key; `None` for a user without keys, or for what could not be read of one.
     pub key: Option<(&'a PersonalKey, Judgement)>,
     /// The waiver of the key, or of the user who could not be read, and whether it still counts.
@@ -115,7 +120,7 @@ impl Row<'_> {
     /// Whether a waiver counts for it.
     #[must_use]
     pub fn is_waived(&self) -> bool {
-        self.waiver.is_some_and(|(_, status)| status != WaiverStatus::Expired)
+        judge::counts(self.waiver)
     }
 }
 
@@ -125,6 +130,8 @@ pub struct Deployment<'a> {
     pub context: RunContext<'a>,
     /// Their totals.
     pub summary: Summary,
+    /// By id; `None` where an earlier version made the run, or it was imported: then which there were is unknown.
+    pub organizations: Option<Vec<OrganizationSummary>>,
 }
 
 impl Deployment<'_> {
@@ -132,6 +139,12 @@ impl Deployment<'_> {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.context.has_complete_lists() && self.summary.is_complete()
+    }
+
+    /// Whether the run ended, and nobody can have been missed whom no waiver is of.
+    #[must_use]
+    pub fn is_complete_or_waived(&self) -> bool {
+        self.context.run.finished_at.is_some() && self.summary.is_complete_or_waived()
     }
 }
 
@@ -158,6 +171,12 @@ impl Report<'_> {
     #[must_use]
     pub fn has_complete_lists(&self) -> bool {
         self.deployments.iter().all(|deployment| deployment.context.has_complete_lists())
+    }
+
+    /// Whether every run ended, and nobody can have been missed whom no waiver is of.
+    #[must_use]
+    pub fn is_complete_or_waived(&self) -> bool {
+        self.deployments.iter().all(Deployment::is_complete_or_waived)
     }
 }
 
@@ -266,7 +285,7 @@ pub fn write<'a>(
     std::fs::create_dir_all(&output.out).map_err(|why| failed(&output.out, why))?;
     let mut writers = Vec::new();
     for format in &output.formats {
-        writers.push((output.path(*format), format.start(output)?));
+        writers.extend(format.start(output)?);
     }
     let mut by_name: Vec<_> = inputs.iter().collect();
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
@@ -299,15 +318,32 @@ fn write_deployment<'a>(
     writers: &mut Writers,
 ) -> Result<Deployment<'a>, Error> {
     let ReportInput { store, run, policy, ratchet } = *input;
-    let context = RunContext { store, run, policy, incomplete_lists: store.incomplete_lists(run)?, ratchet };
+    let organizations = store.organizations(run)?;
+    let name = |id: &str| {
+        let found = organizations.iter().flatten().find(|it| it.organization.id == id)?;
+        found.organization.name.as_deref()
+    };
+    let incomplete_lists = store.incomplete_lists(run)?.into_iter().map(|list| {
+        let name = list.org_id.as_deref().and_then(name);
+        judge.list(list, name, &run.deployment)
+    });
+    let context = RunContext { store, run, policy, incomplete_lists: incomplete_lists.collect(), ratchet };
     for (path, writer) in &mut *writers {
         writer.begin(&context).map_err(|why| failed(path, why))?;
     }
-    let mut summary = Summary::new(context.incomplete_lists.len() as u64);
+    let mut summary = Summary::new(&context.incomplete_lists);
+    let is_known = organizations.is_some();
+    let mut totals = OrganizationTotals::new(organizations.unwrap_or_default());
     store.results(run, |result| {
-        for row in judge.rows(&result, &context) {
+        summary.add_user(&result);
+        totals.add_user(&result);
+        let columns = totals.columns(&result.user);
+        for row in judge.rows(&result, &columns, &context) {
             let row = row?;
             summary.add(&row);
+            if let Some((key, judged)) = &row.key {
+                totals.add_key(&result.user, key, judged.severity);
+            }
             for (path, writer) in &mut *writers {
                 writer.row(&context, &row).map_err(|why| failed(path, why))?;
             }
@@ -317,7 +353,8 @@ fn write_deployment<'a>(
     summary
         .reconcile((store.user_counts(run)?.requested, store.key_count(run)?))
         .map_err(Error::DoesNotAddUp)?;
-    Ok(Deployment { context, summary })
+    let organizations = is_known.then(|| totals.into_summaries());
+    Ok(Deployment { context, summary, organizations })
 }
 
 /// Gives every file its name, once it is known that no folder has one of the names.

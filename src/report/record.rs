@@ -5,10 +5,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
 use super::wording::Unknown;
-use super::{Row, RunContext};
+use super::{JudgedList, Row, RunContext};
 use crate::model::{IncompleteList, Outcome, ReadStatus, Suffix, UserResult, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
-use crate::waivers::WaiverStatus;
+use crate::waivers::{Waiver, WaiverStatus};
 
 /// The fields, in the order of the columns: later ones are only ever appended. What is not known is `None`.
 /// `T` is text that somebody else wrote; a format may have a type of its own for it.
@@ -43,6 +43,10 @@ pub(super) struct Record<'a, T = &'a str> {
     pub(super) waiver_owner: Option<T>,
     pub(super) waiver_expires: Option<NaiveDate>,
     pub(super) waiver_ticket: Option<T>,
+    pub(super) org_ids: Option<T>,
+    pub(super) org_names: Option<T>,
+    pub(super) places: Option<u64>,
+    pub(super) live_places: Option<u64>,
 }
 
 /// A time as every report writes it.
@@ -64,13 +68,10 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
             username: user.username.as_deref().map(T::from),
             attempts: Some(*attempts),
             read_at: read_at.map(Time),
-            org_id: user.origin.organization.as_deref().map(T::from),
-            waiver: row.waiver.map(|(_, status)| status),
-            waiver_reason: row.waiver.map(|(waiver, _)| T::from(&waiver.reason)),
-            waiver_owner: row.waiver.map(|(waiver, _)| T::from(&waiver.owner)),
-            waiver_expires: row.waiver.map(|(waiver, _)| waiver.expires),
-            waiver_ticket: row.waiver.and_then(|(waiver, _)| waiver.ticket.as_deref()).map(T::from),
-            ..Self::of_outcome(context, outcome)
+            org_id: user.origin.organization().map(T::from),
+            org_ids: Some(&*row.organizations.ids).filter(|ids| !ids.is_empty()).map(T::from),
+            org_names: Some(&*row.organizations.names).filter(|names| !names.is_empty()).map(T::from),
+            ..Self::of_outcome(context, outcome, row.waiver)
         };
         let Some((key, judged)) = &row.key else {
             return Self { reason: T::from(why_no_key(row.result)), ..of_user };
@@ -94,12 +95,22 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
         }
     }
 
-    /// Of a request, and of the run that it was made in.
-    fn of_outcome(context: &'a RunContext, outcome: &'a Outcome) -> Self {
+    /// Of a request with its waiver, and of the run that it was made in.
+    fn of_outcome(
+        context: &'a RunContext,
+        outcome: &'a Outcome,
+        waiver: Option<(&'a Waiver, WaiverStatus)>,
+    ) -> Self {
+        let (waiver, status) = waiver.unzip();
         Self {
             read_status: Some(outcome.status),
             http_status: outcome.http_status,
             error_code: outcome.error_code.as_deref().map(T::from),
+            waiver: status,
+            waiver_reason: waiver.map(|waiver| T::from(&waiver.reason)),
+            waiver_owner: waiver.map(|waiver| T::from(&waiver.owner)),
+            waiver_expires: waiver.map(|waiver| waiver.expires),
+            waiver_ticket: waiver.and_then(|waiver| waiver.ticket.as_deref()).map(T::from),
             ..Self::of_run(context)
         }
     }
@@ -117,7 +128,7 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
 pub(super) struct MissingUsers<'a> {
     context: &'a RunContext<'a>,
     /// The list that was not read to its end; `None`: the run was cut short.
-    pub(super) list: Option<&'a IncompleteList>,
+    pub(super) list: Option<&'a JudgedList<'a>>,
     reason: String,
 }
 
@@ -129,18 +140,24 @@ impl<'a> MissingUsers<'a> {
             list: None,
             reason: "INCOMPLETE: the run ended before all users were known and read".to_owned(),
         });
-        let lists = context.incomplete_lists.iter().map(move |list| {
-            let why = list.outcome.detail.as_deref().unwrap_or("for no stated reason");
-            let source = &list.source;
+        let lists = context.incomplete_lists.iter().map(move |judged| {
+            let IncompleteList { source, outcome, .. } = &judged.list;
+            let why = outcome.detail.as_deref().unwrap_or("for no stated reason");
             let reason = format!("{source}: not all of it could be read, so users may be missing: {why}");
-            Self { context, list: Some(list), reason }
+            Self { context, list: Some(judged), reason }
         });
         cut_short.into_iter().chain(lists)
     }
 
     /// The name of what they are missing from.
     pub(super) fn source(&self) -> &'a str {
-        self.list.map_or("the whole run", |list| &list.source)
+        self.list.map_or("the whole run", |judged| &judged.list.source)
+    }
+
+    /// The waiver of the list, if it counts.
+    pub(super) fn waiver(&self) -> Option<&'a Waiver> {
+        let judged = self.list.filter(|judged| judged.is_waived())?;
+        judged.waiver.map(|(waiver, _)| waiver)
     }
 
     pub(super) fn unknown(&self) -> Unknown {
@@ -150,7 +167,9 @@ impl<'a> MissingUsers<'a> {
     pub(super) fn record<'r, T: From<&'r str> + Default>(&'r self) -> Record<'r, T> {
         let reason = T::from(&self.reason);
         match self.list {
-            Some(list) => Record { reason, ..Record::of_outcome(self.context, &list.outcome) },
+            Some(JudgedList { list, waiver }) => {
+                Record { reason, ..Record::of_outcome(self.context, &list.outcome, *waiver) }
+            }
             None => Record { read_status: Some(ReadStatus::Error), reason, ..Record::of_run(self.context) },
         }
     }

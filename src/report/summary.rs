@@ -1,7 +1,7 @@
 //! The totals, derived from the rows as they pass and held against what the store counts by itself.
 
-use super::Row;
-use crate::model::ReadStatus;
+use super::{JudgedList, Row};
+use crate::model::{ReadStatus, UserResult};
 use crate::policy::{Action, Severity, Verdict};
 use crate::ratchet::Regression;
 
@@ -31,13 +31,20 @@ pub struct Summary {
     pub waived_users: u64,
     /// Lists of users that were not read to their end.
     pub incomplete_lists: u64,
-    /// The user whose rows are passing: his first row counts him.
+    /// Those of them for which a waiver counts.
+    pub waived_lists: u64,
+    /// The last user.
     current: Option<(String, Option<String>)>,
 }
 
 impl Summary {
-    pub(super) fn new(incomplete_lists: u64) -> Self {
-        Self { incomplete_lists, ..Self::default() }
+    pub(super) fn new(incomplete_lists: &[JudgedList]) -> Self {
+        let waived = incomplete_lists.iter().filter(|list| list.is_waived()).count();
+        Self {
+            incomplete_lists: incomplete_lists.len() as u64,
+            waived_lists: waived as u64,
+            ..Self::default()
+        }
     }
 
     /// The totals of several deployments.
@@ -60,17 +67,21 @@ impl Summary {
                 findings: total.findings + one.findings,
                 waived_users: total.waived_users + one.waived_users,
                 incomplete_lists: total.incomplete_lists + one.incomplete_lists,
+                waived_lists: total.waived_lists + one.waived_lists,
                 ..total
             }
         })
     }
 
-    pub(super) fn add(&mut self, row: &Row) {
-        let user = &row.result.user;
+    /// Takes a user, before his rows. One who comes twice is one, so that the totals contradict the store.
+    pub(super) fn add_user(&mut self, UserResult { user, outcome, .. }: &UserResult) {
         if self.current.as_ref().is_none_or(|(id, name)| (id, name) != (&user.id, &user.username)) {
             self.current = Some((user.id.clone(), user.username.clone()));
-            self.users[row.result.outcome.status as usize] += 1;
+            self.users[outcome.status as usize] += 1;
         }
+    }
+
+    pub(super) fn add(&mut self, row: &Row) {
         match &row.key {
             Some((key, judgement)) => {
                 self.keys += 1;
@@ -155,10 +166,10 @@ impl Summary {
         self.unread() == 0 && self.incomplete_lists == 0
     }
 
-    /// Whether everybody asked for was read, or is waived, and nobody can have been left out.
+    /// Whether everybody asked for was read, or is waived, and nobody can have been left out whose list is not waived.
     #[must_use]
     pub fn is_complete_or_waived(&self) -> bool {
-        self.unread() == self.waived_users && self.incomplete_lists == 0
+        self.unread() == self.waived_users && self.incomplete_lists == self.waived_lists
     }
 }
 

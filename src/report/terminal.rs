@@ -2,18 +2,23 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::{Deployment, Report, ReportFile, Summary, text, waiver_issue};
-use crate::model::ReadStatus;
+use super::{Deployment, OrganizationSummary, Report, ReportFile, Summary, text, waiver_issue, worst_first};
+use crate::model::{Organization, ReadStatus};
 use crate::policy::{CLOCK_TOLERANCE, Severity, Verdict, day_or_instant};
 use crate::printable::for_terminal;
 use crate::ratchet::Ratchet;
 use crate::store::Run;
 
+/// Organizations in the table.
+const ORGANIZATIONS: usize = 10;
+/// Characters of the name of an organization: what is left of a line of 80.
+const NAME: usize = 26;
+
 /// The lines, with a line break at the end of each. `notes` are what else decides what they are worth.
 #[must_use]
 pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &str) -> String {
     let mut page = LabelledLines::default();
-    for Deployment { context, summary } in &report.deployments {
+    for Deployment { context, summary, organizations } in &report.deployments {
         let run = context.run;
         let version =
             run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
@@ -29,8 +34,10 @@ pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &s
             page.line("warning", why);
         }
         page.line("users", users(summary));
-        for gap in &context.incomplete_lists {
-            page.line("", format!("{}: not all of it could be read", text::printable(&gap.source)));
+        for judged in &context.incomplete_lists {
+            let waived = if judged.is_waived() { " (waived)" } else { "" };
+            let source = text::printable(&judged.list.source);
+            page.line("", format!("{source}: not all of it could be read{waived}"));
         }
         page.line("keys", keys(summary, &day_or_instant(context.policy.cutoff)));
         if let Some(ratchet) = context.ratchet {
@@ -39,13 +46,16 @@ pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &s
         if summary.keys > 0 {
             page.line("severity", severities(summary));
         }
+        if let Some(organizations @ [_, _, ..]) = organizations.as_deref() {
+            page.lines("by org", organization_table(organizations));
+        }
     }
     if let [_, _, ..] = report.deployments[..] {
         page.line("in all", format!("{} deployments", report.deployments.len()));
         page.line("users", users(&report.total));
         page.line("keys", report.total.keys.to_string());
     }
-    if report.total.waived + report.total.waived_users > 0 {
+    if report.total.waived + report.total.waived_users + report.total.waived_lists > 0 {
         page.line("waived", waived(&report.total));
     }
     for issue in &report.waiver_issues {
@@ -55,6 +65,33 @@ pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &s
     page.lines("note", notes);
     page.line("next", next);
     page.into_text()
+}
+
+/// The worst organizations, in columns. A user of several counts in each.
+fn organization_table(organizations: &[OrganizationSummary]) -> Vec<String> {
+    let row = |cells: [String; 5], name: &str| {
+        let [users, unread, keys, critical, high] = cells;
+        format!("{users:>6} {unread:>8} {keys:>6} {critical:>8} {high:>6}  {name}")
+    };
+    let head = ["users", "not read", "keys", "critical", "high"].map(str::to_owned);
+    let mut lines = vec![row(head, "organization")];
+    for summary in worst_first(organizations).into_iter().take(ORGANIZATIONS) {
+        let severities = [Severity::Critical, Severity::High].map(|it| summary.severity(it));
+        let counts = [summary.users, summary.users_unread(), summary.keys, severities[0], severities[1]];
+        lines.push(row(counts.map(|count| count.to_string()), &organization_name(summary)));
+    }
+    if let Some(more @ 1..) = organizations.len().checked_sub(ORGANIZATIONS) {
+        lines.push(format!("and {more} more, in the reports"));
+    }
+    lines.push("a user of several organizations counts in each".to_owned());
+    lines
+}
+
+fn organization_name(summary: &OrganizationSummary) -> String {
+    let Organization { id, name, is_deleted } = &summary.organization;
+    let mark = if *is_deleted == Some(true) { " (deleted)" } else { "" };
+    let name = text::shortened(name.as_deref().unwrap_or(id), NAME - mark.len());
+    text::printable(&name) + mark
 }
 
 /// What there is to say where the deployment's clock and this machine's differ by more than the tolerance.
@@ -151,6 +188,9 @@ fn waived(summary: &Summary) -> String {
     }
     if summary.waived_users > 0 {
         each.push(format!("{} of {} users not read", summary.waived_users, summary.unread()));
+    }
+    if summary.waived_lists > 0 {
+        each.push(format!("{} of {} incomplete lists", summary.waived_lists, summary.incomplete_lists));
     }
     each.join(", ")
 }

@@ -143,7 +143,10 @@ pub fn waiver_issue(issue: &WaiverIssue) -> String {
     let what = match issue.kind {
         WaiverIssueKind::Expired => format!("expired on {}, and no longer counts", waiver.expires),
         WaiverIssueKind::Ending => format!("ends on {}", waiver.expires),
-        WaiverIssueKind::Unmatched => "matches no key, and no user who could not be read".to_owned(),
+        WaiverIssueKind::Unmatched => {
+            "matches no key, no user who could not be read, and no organization that could not be listed"
+                .to_owned()
+        }
         WaiverIssueKind::SeveralDeployments => {
             "counts in several deployments; give it a `deployment` if it was meant for one".to_owned()
         }

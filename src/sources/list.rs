@@ -83,11 +83,12 @@ impl UserList {
     pub(super) fn users(self) -> impl Iterator<Item = Result<(UserRef, Origin), IncompleteList>> {
         let list: Arc<str> = self.name.as_str().into();
         let origin = move |number| Origin {
-            organization: None,
+            memberships: Vec::new(),
             line: Some(ListLine { list: Arc::clone(&list), number }),
         };
         let incomplete = move |why| IncompleteList {
             source: format!("users from {}", self.name),
+            org_id: None,
             outcome: Outcome::unread(ReadStatus::Error, None, format!("it can't be read again: {why}")),
         };
         let entries =

@@ -16,7 +16,7 @@ pub use list::UserList;
 use crate::client::Client;
 use crate::exit::Error;
 use crate::input::Problems;
-use crate::model::{IncompleteList, Origin, User, UserResult};
+use crate::model::{IncompleteList, Organization, Origin, Outcome, User, UserResult};
 use crate::v1::ListFingerprint;
 
 /// One thing that was asked for on the command line.
@@ -112,6 +112,15 @@ pub enum DiscoveryEvent {
     User(User),
     /// A name that has no id, and why.
     Unresolved(UserResult),
+    /// An organization whose users are to be listed.
+    Organization(Organization),
+    /// How the list of its users ended.
+    OrganizationListed {
+        /// The id of the organization.
+        id: String,
+        /// Whether that was all of them.
+        outcome: Outcome,
+    },
     /// A list that could not be read to its end.
     IncompleteList(IncompleteList),
 }
@@ -145,6 +154,12 @@ pub async fn discover(
     concurrency: NonZeroUsize,
     events: Events,
 ) -> Result<(), Error> {
+    for source in &sources {
+        // Each of them is seen, also where the run ends before its list begins.
+        if let CheckedSource::Organization(id) = source {
+            events.send(DiscoveryEvent::Organization(organizations::named(id))).await;
+        }
+    }
     for source in sources {
         match source {
             CheckedSource::List(list) => {
@@ -156,7 +171,9 @@ pub async fn discover(
                 resolve_names(client, [Ok((user, Origin::default()))], concurrency, &events).await?;
             }
             CheckedSource::Project(id) => organizations::project(client, &id, &events).await?,
-            CheckedSource::Organization(id) => organizations::organization(client, &id, &events).await?,
+            CheckedSource::Organization(id) => {
+                organizations::users_of(client, &organizations::named(&id), &events).await?;
+            }
             CheckedSource::AllOrganizations => organizations::all(client, &events).await?,
         }
     }
@@ -177,7 +194,10 @@ async fn resolve_names(
         room.send(match listed {
             Ok((UserRef::Id { id, username }, origin)) => DiscoveryEvent::User(User { id, username, origin }),
             Ok((UserRef::Name(name), origin)) => match client.user_by_name(&name).await? {
-                Ok(user) => DiscoveryEvent::User(User { origin, ..user }),
+                Ok(user) => DiscoveryEvent::User(User {
+                    origin: Origin { memberships: user.origin.memberships, ..origin },
+                    ..user
+                }),
                 Err((outcome, attempts)) => DiscoveryEvent::Unresolved(UserResult {
                     user: User { id: String::new(), username: Some(name), origin },
                     keys: Vec::new(),

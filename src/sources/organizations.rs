@@ -4,77 +4,101 @@ use super::{DiscoveryEvent, Events};
 use crate::client::{Client, UserPages};
 use crate::console::warn;
 use crate::exit::Error;
-use crate::model::{IncompleteList, Origin, Outcome, ReadStatus, User};
+use crate::model::{IncompleteList, Organization, Outcome, ReadStatus, object_id};
 
-/// The users of one organization. It was named, so that it should have some.
-pub(super) async fn organization(client: &Client, id: &str, events: &Events) -> Result<(), Error> {
-    let list = UsersOf { source: format!("organization {id}"), organization: Some(id), may_be_empty: false };
-    list.send(client.organization_users(id), events).await
+/// An organization of which only the id is known, as it was typed.
+pub(super) fn named(id: &str) -> Organization {
+    let id = object_id(id).unwrap_or_else(|| id.to_owned());
+    Organization { id, name: None, is_deleted: None }
 }
 
-/// The users of one project. It was named, so that it should have some.
+/// The users of one organization that was named, so that it should have some.
+pub(super) async fn users_of(
+    client: &Client,
+    organization: &Organization,
+    events: &Events,
+) -> Result<(), Error> {
+    let (outcome, is_empty) = send_users(client.organization_users(&organization.id), events).await?;
+    end(organization, empty_is_incomplete(outcome, is_empty), events).await;
+    Ok(())
+}
+
+/// The users of one project that was named, so that it should have some.
 pub(super) async fn project(client: &Client, id: &str, events: &Events) -> Result<(), Error> {
-    // A project's list does not say which organization its users are of.
-    let list = UsersOf { source: format!("project {id}"), organization: None, may_be_empty: false };
-    list.send(client.project_users(id), events).await
+    let (outcome, is_empty) = send_users(client.project_users(id), events).await?;
+    let list = IncompleteList {
+        source: format!("project {id}"),
+        org_id: None,
+        outcome: empty_is_incomplete(outcome, is_empty),
+    };
+    report_incomplete(list, events).await;
+    Ok(())
 }
 
 /// The users of every organization that the credentials see: there is no list of all users.
 pub(super) async fn all(client: &Client, events: &Events) -> Result<(), Error> {
-    let (ids, outcome) = client.organizations().await?;
-    for id in &ids {
-        let list =
-            UsersOf { source: format!("organization {id}"), organization: Some(id), may_be_empty: true };
-        list.send(client.organization_users(id), events).await?;
+    let (organizations, outcome) = client.organizations().await?;
+    for organization in &organizations {
+        events.send(DiscoveryEvent::Organization(organization.clone())).await;
     }
-    report_incomplete("all organizations".to_owned(), outcome, events).await;
+    for organization in &organizations {
+        let (outcome, is_empty) = send_users(client.organization_users(&organization.id), events).await?;
+        if outcome.status.is_complete() && is_empty {
+            warn(&format!("{} returned no users", source(organization)), None);
+        }
+        end(organization, outcome, events).await;
+    }
+    let list = IncompleteList { source: "all organizations".to_owned(), org_id: None, outcome };
+    report_incomplete(list, events).await;
     Ok(())
 }
 
-/// A list of users that the deployment has.
-struct UsersOf<'a> {
-    source: String,
-    /// Its id, where the list says that the users are of one.
-    organization: Option<&'a str>,
-    /// An empty list of what was named is never a clean result.
-    may_be_empty: bool,
-}
-
-impl UsersOf<'_> {
-    async fn send(self, mut pages: UserPages<'_>, events: &Events) -> Result<(), Error> {
-        let origin = Origin { organization: self.organization.map(Into::into), line: None };
-        let (mut expected, mut is_empty) = (0, true);
-        let outcome = loop {
-            let page = match pages.next().await? {
-                Ok(page) => page,
-                Err(end) => break end,
-            };
-            // The list's own count, or page by page where it has none.
-            let known = page.total.unwrap_or(expected + page.users.len() as u64).max(expected);
-            events.send(DiscoveryEvent::Expected(known - expected)).await;
-            expected = known;
-            is_empty &= page.users.is_empty();
-            for user in page.users {
-                events.send(DiscoveryEvent::User(User { origin: origin.clone(), ..user })).await;
-            }
+/// Sends all users of a list. Gives how it ended, and whether it was empty.
+async fn send_users(mut pages: UserPages<'_>, events: &Events) -> Result<(Outcome, bool), Error> {
+    let (mut expected, mut is_empty) = (0, true);
+    loop {
+        let page = match pages.next().await? {
+            Ok(page) => page,
+            Err(end) => return Ok((end, is_empty)),
         };
-        if outcome.status.is_complete() && is_empty && self.may_be_empty {
-            warn(&format!("{} returned no users", self.source), None);
+        // The list's own count, or page by page where it has none.
+        let known = page.total.unwrap_or(expected + page.users.len() as u64).max(expected);
+        events.send(DiscoveryEvent::Expected(known - expected)).await;
+        expected = known;
+        is_empty &= page.users.is_empty();
+        for user in page.users {
+            events.send(DiscoveryEvent::User(user)).await;
         }
-        let is_mistake = outcome.status.is_complete() && is_empty && !self.may_be_empty;
-        let outcome = if is_mistake {
-            Outcome::unread(ReadStatus::NotFound, outcome.http_status, "it has no users")
-        } else {
-            outcome
-        };
-        report_incomplete(self.source, outcome, events).await;
-        Ok(())
     }
 }
 
+/// An empty list of what was named is never a clean result.
+fn empty_is_incomplete(outcome: Outcome, is_empty: bool) -> Outcome {
+    if outcome.status.is_complete() && is_empty {
+        Outcome::unread(ReadStatus::NotFound, outcome.http_status, "it has no users")
+    } else {
+        outcome
+    }
+}
+
+async fn end(organization: &Organization, outcome: Outcome, events: &Events) {
+    let list = IncompleteList {
+        source: source(organization),
+        org_id: Some(organization.id.clone()),
+        outcome: outcome.clone(),
+    };
+    events.send(DiscoveryEvent::OrganizationListed { id: organization.id.clone(), outcome }).await;
+    report_incomplete(list, events).await;
+}
+
+fn source(organization: &Organization) -> String {
+    let deleted = if organization.is_deleted == Some(true) { "deleted organization" } else { "organization" };
+    format!("{deleted} {}", organization.id)
+}
+
 /// Nobody knows who is missing from a list that was not read to its end.
-async fn report_incomplete(source: String, outcome: Outcome, events: &Events) {
-    if !outcome.status.is_complete() {
-        events.send(DiscoveryEvent::IncompleteList(IncompleteList { source, outcome })).await;
+async fn report_incomplete(list: IncompleteList, events: &Events) {
+    if !list.outcome.status.is_complete() {
+        events.send(DiscoveryEvent::IncompleteList(list)).await;
     }
 }

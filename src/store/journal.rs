@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::rows::{INSERT_INCOMPLETE_LIST, INSERT_KEY, insert_key};
+use super::rows::{INSERT_INCOMPLETE_LIST, INSERT_KEY, insert_incomplete_list, insert_key, json};
 use super::{Error, Store};
-use crate::model::{IncompleteList, Outcome, User, UserResult};
+use crate::model::{IncompleteList, Membership, Organization, Outcome, User, UserResult};
 
 /// Entries that may wait for the writer; more, and the fan-out waits.
 const QUEUE: usize = 1024;
@@ -21,6 +21,8 @@ enum JournalEntry {
     /// Users who are to be read; those who are new to the run are sent back.
     Admit(Vec<User>, oneshot::Sender<Vec<User>>),
     Result(Box<UserResult>),
+    Organization(Organization),
+    OrganizationList(String, Outcome),
     List(IncompleteList),
     /// All users were asked for.
     Complete,
@@ -97,6 +99,22 @@ impl JournalHandle {
         self.send(JournalEntry::Result(Box::new(result))).await
     }
 
+    /// Records an organization that was seen.
+    ///
+    /// # Errors
+    /// [`WriterStopped`].
+    pub async fn record_organization(&self, organization: Organization) -> Result<(), WriterStopped> {
+        self.send(JournalEntry::Organization(organization)).await
+    }
+
+    /// Records how the list of the users of an organization ended.
+    ///
+    /// # Errors
+    /// [`WriterStopped`].
+    pub async fn record_organization_list(&self, id: String, outcome: Outcome) -> Result<(), WriterStopped> {
+        self.send(JournalEntry::OrganizationList(id, outcome)).await
+    }
+
     /// Records a list that could not be read to its end.
     ///
     /// # Errors
@@ -160,6 +178,8 @@ fn write_batch(
         match entry {
             JournalEntry::Admit(users, answer) => answers.push((answer, writer.admit(users)?)),
             JournalEntry::Result(result) => writer.record(&result)?,
+            JournalEntry::Organization(organization) => writer.record_organization(&organization)?,
+            JournalEntry::OrganizationList(id, outcome) => writer.record_organization_list(&id, &outcome)?,
             JournalEntry::List(list) => writer.record_list(&list)?,
             JournalEntry::Complete => writer.reopen()?,
         }
@@ -172,14 +192,10 @@ fn write_batch(
     Ok(())
 }
 
-/// A user's origin, column by column.
-fn origin(user: &User) -> (Option<&str>, Option<&str>, Option<i64>) {
+/// The line that named a user, column by column.
+fn list_line(user: &User) -> (Option<&str>, Option<i64>) {
     let line = user.origin.line.as_ref();
-    (
-        user.origin.organization.as_deref(),
-        line.map(|line| &*line.list),
-        line.map(|line| line.number.map_or(0, NonZeroU64::get).cast_signed()),
-    )
+    (line.map(|line| &*line.list), line.map(|line| line.number.map_or(0, NonZeroU64::get).cast_signed()))
 }
 
 /// What writes one transaction. The connection keeps the statements prepared.
@@ -233,24 +249,41 @@ impl BatchWriter<'_> {
 
     fn request(&mut self, user: &User) -> rusqlite::Result<i64> {
         self.reopen()?;
-        let (organization, list, line) = origin(user);
+        let (list, line) = list_line(user);
         let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO readings (run, user_id, username, organization, list, line) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO readings (run, user_id, username, list, line) VALUES (?, ?, ?, ?, ?)",
         )?;
-        insert.insert(params![self.state.run, user.id, user.username, organization, list, line])
+        let id = insert.insert(params![self.state.run, user.id, user.username, list, line])?;
+        drop(insert);
+        self.record_memberships(id, user)?;
+        Ok(id)
     }
 
-    /// Of two names for one id, and of two places, the smaller, so that the order of their coming changes nothing.
-    fn request_again(&self, id: i64, user: &User) -> rusqlite::Result<()> {
-        let (organization, list, line) = origin(user);
+    /// What a list shows now replaces what it showed when the run began and was then resumed.
+    fn record_memberships(&mut self, id: i64, user: &User) -> rusqlite::Result<()> {
+        if user.origin.memberships.is_empty() {
+            return Ok(());
+        }
+        self.reopen()?;
+        let mut insert =
+            self.transaction.prepare_cached("INSERT OR REPLACE INTO memberships VALUES (?, ?, ?, ?, ?)")?;
+        user.origin.memberships.iter().try_for_each(|Membership { scope, id: of, roles, team_ids }| {
+            let (roles, team_ids) = (json(roles.as_ref())?, json(team_ids.as_ref())?);
+            insert.execute(params![id, scope.as_str(), of, roles, team_ids]).map(drop)
+        })
+    }
+
+    /// Of two names for one id, and of two lines, the smaller, so that the order of their coming changes nothing.
+    fn request_again(&mut self, id: i64, user: &User) -> rusqlite::Result<()> {
+        self.record_memberships(id, user)?;
+        let (list, line) = list_line(user);
         let mut update = self.transaction.prepare_cached(
             "UPDATE readings SET username = coalesce(min(username, ?2), username, ?2),
-                organization = coalesce(min(organization, ?3), organization, ?3),
-                (list, line) = (SELECT list, line FROM (SELECT list, line UNION ALL SELECT ?4, ?5)
+                (list, line) = (SELECT list, line FROM (SELECT list, line UNION ALL SELECT ?3, ?4)
                     WHERE list IS NOT NULL ORDER BY list, line LIMIT 1)
              WHERE id = ?1",
         )?;
-        update.execute(params![id, user.username, organization, list, line]).map(drop)
+        update.execute(params![id, user.username, list, line]).map(drop)
     }
 
     fn record(&mut self, result: &UserResult) -> rusqlite::Result<()> {
@@ -280,13 +313,33 @@ impl BatchWriter<'_> {
         result.keys.iter().try_for_each(|key| insert_key(&mut insert, id, key))
     }
 
+    /// An organization that was named before may get its name.
+    fn record_organization(&mut self, organization: &Organization) -> rusqlite::Result<()> {
+        self.reopen()?;
+        let Organization { id, name, is_deleted } = organization;
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO organizations (run, org_id, name, is_deleted) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET name = coalesce(excluded.name, name),
+                is_deleted = coalesce(excluded.is_deleted, is_deleted)",
+        )?;
+        insert.execute(params![self.state.run, id, name, is_deleted]).map(drop)
+    }
+
+    fn record_organization_list(&mut self, id: &str, outcome: &Outcome) -> rusqlite::Result<()> {
+        self.reopen()?;
+        let Outcome { status, http_status, error_code, detail } = outcome;
+        let mut update = self.transaction.prepare_cached(
+            "UPDATE organizations SET status = ?3, http_status = ?4, error_code = ?5, detail = ?6
+             WHERE run = ?1 AND org_id = ?2",
+        )?;
+        update
+            .execute(params![self.state.run, id, status.as_str(), http_status, error_code, detail])
+            .map(drop)
+    }
+
     fn record_list(&mut self, list: &IncompleteList) -> rusqlite::Result<()> {
         self.reopen()?;
-        let Outcome { status, http_status, error_code, detail } = &list.outcome;
         let mut insert = self.transaction.prepare_cached(INSERT_INCOMPLETE_LIST)?;
-        let source = &list.source;
-        insert
-            .execute(params![self.state.run, source, status.as_str(), http_status, error_code, detail])
-            .map(drop)
+        insert_incomplete_list(&mut insert, self.state.run, list)
     }
 }

@@ -23,7 +23,7 @@ pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use prune::Removed;
 pub use results::KeyOccurrence;
 pub use runs::{NewRun, Run, Unread};
-pub use stats::UserCounts;
+pub use stats::{Missing, UserCounts};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]

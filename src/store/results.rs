@@ -2,9 +2,12 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{KEYS_OF_RESULT, key_from, outcome_from, result_from};
+use super::rows::{
+    KEYS_OF_RESULT, MEMBERSHIPS_OF_RESULT, key_from, membership_from, organization_from, outcome_from,
+    result_from,
+};
 use super::{Error, Run, Store};
-use crate::model::{IncompleteList, PersonalKey, User, UserResult};
+use crate::model::{IncompleteList, OrganizationResult, PersonalKey, User, UserResult};
 
 /// A run that has seen a key.
 #[derive(Debug)]
@@ -24,8 +27,22 @@ impl Store {
     /// What SQLite says.
     pub fn incomplete_lists(&self, run: &Run) -> Result<Vec<IncompleteList>, Error> {
         self.all("SELECT * FROM gaps WHERE run = ? ORDER BY source", [run.id], |row| {
-            Ok(IncompleteList { source: row.get("source")?, outcome: outcome_from(row)? })
+            let (source, org_id) = (row.get("source")?, row.get("org_id")?);
+            Ok(IncompleteList { source, org_id, outcome: outcome_from(row)? })
         })
+    }
+
+    /// The organizations of a run, by id; `None` where an earlier version made the run, or it was imported: then which there
+    /// were is unknown.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn organizations(&self, run: &Run) -> Result<Option<Vec<OrganizationResult>>, Error> {
+        if !run.has_organizations {
+            return Ok(None);
+        }
+        self.all("SELECT * FROM organizations WHERE run = ? ORDER BY org_id", [run.id], organization_from)
+            .map(Some)
     }
 
     /// Hands over the result of every user of a run, by (username, user id), each with its keys by (creation, id). Who was
@@ -43,12 +60,14 @@ impl Store {
         let mut results = prepare(
             "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ? ORDER BY coalesce(username, ''), user_id",
         )?;
-        let mut keys = prepare(KEYS_OF_RESULT)?;
+        let (mut keys, mut memberships) = (prepare(KEYS_OF_RESULT)?, prepare(MEMBERSHIPS_OF_RESULT)?);
         let mut rows = results.query([run.id]).map_err(wrong)?;
         while let Some(row) = rows.next().map_err(wrong)? {
             let (id, mut result) = result_from(row).map_err(wrong)?;
             let found = keys.query_map([id], key_from).map_err(wrong)?;
             result.keys = found.collect::<Result<_, _>>().map_err(wrong)?;
+            let found = memberships.query_map([id], membership_from).map_err(wrong)?;
+            result.user.origin.memberships = found.collect::<Result<_, _>>().map_err(wrong)?;
             each(result)?;
         }
         Ok(())
@@ -101,6 +120,9 @@ impl Store {
         };
         let mut keys = self.connection.prepare_cached(KEYS_OF_RESULT)?;
         result.keys = keys.query_map([id], key_from)?.collect::<Result<_, _>>()?;
+        let mut memberships = self.connection.prepare_cached(MEMBERSHIPS_OF_RESULT)?;
+        let found = memberships.query_map([id], membership_from)?;
+        result.user.origin.memberships = found.collect::<Result<_, _>>()?;
         Ok(Some(result))
     }
 }

@@ -4,8 +4,13 @@ use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, Statement, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::model::{ListLine, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, UserResult};
+use crate::model::{
+    IncompleteList, ListLine, Membership, Organization, OrganizationResult, Origin, Outcome, PersonalKey,
+    ReadStatus, Suffix, User, UserResult,
+};
 
 pub(super) fn instant(seconds: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds, 0)
@@ -30,6 +35,7 @@ pub(super) fn invalid(
     rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, why.into())
 }
 
+/// A user without the lists that show him, which are in [`memberships_from`].
 pub(super) fn user_from(row: &Row) -> rusqlite::Result<User> {
     // 0 is the line of a list that has none of its own.
     let line = match (row.get::<_, Option<String>>("list")?, row.get::<_, Option<i64>>("line")?) {
@@ -38,12 +44,8 @@ pub(super) fn user_from(row: &Row) -> rusqlite::Result<User> {
         }
         _ => None,
     };
-    let organization = row.get::<_, Option<String>>("organization")?.map(Into::into);
-    Ok(User {
-        id: row.get("user_id")?,
-        username: row.get("username")?,
-        origin: Origin { organization, line },
-    })
+    let origin = Origin { memberships: Vec::new(), line };
+    Ok(User { id: row.get("user_id")?, username: row.get("username")?, origin })
 }
 
 pub(super) fn outcome_from(row: &Row) -> rusqlite::Result<Outcome> {
@@ -74,10 +76,56 @@ pub(super) fn result_from(row: &Row) -> rusqlite::Result<(i64, UserResult)> {
     Ok((row.get("id")?, result))
 }
 
-/// A run, and the fields of an incomplete list.
+/// See [`membership_from`].
+pub(super) const MEMBERSHIPS_OF_RESULT: &str =
+    "SELECT scope, id, roles, team_ids FROM memberships WHERE reading = ? ORDER BY scope, id";
+
+pub(super) fn membership_from(row: &Row) -> rusqlite::Result<Membership> {
+    Ok(Membership {
+        scope: word_at(row, "scope")?,
+        id: row.get(1)?,
+        roles: json_at(row, "roles")?,
+        team_ids: json_at(row, "team_ids")?,
+    })
+}
+
+/// A column that holds JSON which this program wrote; `None` where it is empty.
+fn json_at<T: DeserializeOwned>(row: &Row, column: &str) -> rusqlite::Result<Option<T>> {
+    let Some(text) = row.get_ref(column)?.as_str_or_null()? else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|why| invalid(row, column, why))
+}
+
+/// What [`json_at`] reads.
+pub(super) fn json<T: Serialize>(value: Option<&T>) -> rusqlite::Result<Option<String>> {
+    let text = value.map(serde_json::to_string).transpose();
+    text.map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))
+}
+
+pub(super) fn organization_from(row: &Row) -> rusqlite::Result<OrganizationResult> {
+    let organization =
+        Organization { id: row.get("org_id")?, name: row.get("name")?, is_deleted: row.get("is_deleted")? };
+    let outcome = if row.get_ref("status")? == rusqlite::types::ValueRef::Null {
+        Outcome::unread(ReadStatus::Error, None, "its users were never listed: the run ended before")
+    } else {
+        outcome_from(row)?
+    };
+    Ok(OrganizationResult { organization, outcome })
+}
+
 pub(super) const INSERT_INCOMPLETE_LIST: &str =
-    "INSERT INTO gaps (run, source, status, http_status, error_code, detail) VALUES (?, ?, ?, ?, ?, ?)
+    "INSERT INTO gaps (run, source, org_id, status, http_status, error_code, detail) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO NOTHING";
+
+pub(super) fn insert_incomplete_list(
+    statement: &mut Statement,
+    run: i64,
+    list: &IncompleteList,
+) -> rusqlite::Result<()> {
+    let IncompleteList { source, org_id, outcome } = list;
+    let Outcome { status, http_status, error_code, detail } = outcome;
+    let status = status.as_str();
+    statement.execute(params![run, source, org_id, status, http_status, error_code, detail]).map(drop)
+}
 
 /// The columns of a key in the order of the table, for [`insert_key`] and [`key_from`]. By position, since looking up nine
 /// names a row is a twentieth of a report.

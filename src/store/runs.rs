@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Row, params};
 
 use super::journal::Reopening;
-use super::rows::{INSERT_INCOMPLETE_LIST, invalid, time_at, user_from, word_at};
+use super::rows::{INSERT_INCOMPLETE_LIST, insert_incomplete_list, invalid, time_at, user_from, word_at};
 use super::{Error, Journal, Store};
-use crate::model::{IncompleteList, Outcome, Product, User};
+use crate::model::{IncompleteList, Product, User};
 use crate::v1::RunSettings;
 
 /// Users of whom another try may find out more. A 401 without a code is the word of a proxy, not of the deployment.
@@ -37,6 +37,8 @@ pub struct NewRun {
     pub credential: String,
     /// What every "ago" counts from.
     pub started_at: DateTime<Utc>,
+    /// Whether it looks for organizations, and records those that it sees.
+    pub has_organizations: bool,
     /// How it is to be done.
     pub settings: RunSettings,
 }
@@ -66,6 +68,8 @@ pub struct Run {
     pub reported: bool,
     /// Of keysunset.
     pub tool_version: String,
+    /// Whether its organizations and memberships were recorded; otherwise which there were is unknown.
+    pub has_organizations: bool,
     /// How it was to be done.
     pub settings: RunSettings,
 }
@@ -85,12 +89,14 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn begin(self, run: &NewRun) -> Result<Journal, Error> {
-        let NewRun { deployment, address, product, credential, started_at, settings } = run;
+        let NewRun { deployment, address, product, credential, started_at, has_organizations, settings } =
+            run;
         let settings = serde_json::to_string(settings)
             .map_err(|why| self.sqlite(rusqlite::Error::ToSqlConversionFailure(why.into())))?;
         self.execute(
-            "INSERT INTO runs (deployment, address, product, credential, started_at, tool_version, settings)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs
+                 (deployment, address, product, credential, started_at, tool_version, has_organizations, settings)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 deployment,
                 address,
@@ -98,6 +104,7 @@ impl Store {
                 credential,
                 started_at.timestamp(),
                 env!("CARGO_PKG_VERSION"),
+                has_organizations,
                 settings,
             ],
         )?;
@@ -184,11 +191,11 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn add_incomplete_list(&self, run: &Run, list: &IncompleteList) -> Result<(), Error> {
-        let Outcome { status, http_status, error_code, detail } = &list.outcome;
-        self.execute(
-            INSERT_INCOMPLETE_LIST,
-            params![run.id, list.source, status.as_str(), http_status, error_code, detail],
-        )
+        let insert = || {
+            let mut insert = self.connection.prepare(INSERT_INCOMPLETE_LIST)?;
+            insert_incomplete_list(&mut insert, run.id, list)
+        };
+        insert().map_err(|error| self.sqlite(error))
     }
 
     /// Marks a run as finished: all that was requested has been asked for. One that had ended before, and was resumed, ends at
@@ -240,6 +247,7 @@ fn run_from(row: &Row) -> rusqlite::Result<Run> {
         finished_at: time_at(row, "finished_at")?,
         reported: row.get("reported")?,
         tool_version: row.get("tool_version")?,
+        has_organizations: row.get("has_organizations")?,
         settings: serde_json::from_str(&settings).map_err(|why| invalid(row, "settings", why))?,
     })
 }

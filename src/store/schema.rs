@@ -12,7 +12,7 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What each version adds to the one before, the first to an empty file. Whatever was released stays as it is: a store of any
 /// version is brought up by the migrations that it has not had, and a new one is made by all of them.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// A row of `readings` is inserted when its user is requested, and filled in when the user was read: what is open is what is
 /// missing. Times are seconds since 1970, UTC. Column names are the model's.
@@ -85,6 +85,37 @@ CREATE TABLE manifests (
     document TEXT NOT NULL,
     UNIQUE (run, sha256)
 ) STRICT;
+";
+
+const VERSION_3: &str = "
+-- Whether all organizations and memberships of the run are here: earlier versions kept one organization a user.
+ALTER TABLE runs ADD COLUMN has_organizations INTEGER NOT NULL DEFAULT 0;
+-- What was seen of each organization, and how the list of its users ended; NULL where that was never asked for.
+CREATE TABLE organizations (
+    run         INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    org_id      TEXT NOT NULL,
+    name        TEXT,
+    is_deleted  INTEGER,
+    status      TEXT,
+    http_status INTEGER,
+    error_code  TEXT,
+    detail      TEXT,
+    PRIMARY KEY (run, org_id)
+) STRICT, WITHOUT ROWID;
+-- The lists that show a user, with the rights that each shows, in JSON; NULL where it does not say.
+CREATE TABLE memberships (
+    reading  INTEGER NOT NULL REFERENCES readings ON DELETE CASCADE,
+    scope    TEXT NOT NULL,
+    id       TEXT NOT NULL,
+    roles    TEXT,
+    team_ids TEXT,
+    PRIMARY KEY (reading, scope, id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO memberships (reading, scope, id)
+    SELECT id, 'organization', organization FROM readings WHERE organization IS NOT NULL;
+ALTER TABLE readings DROP COLUMN organization;
+ALTER TABLE gaps ADD COLUMN org_id TEXT;
+UPDATE gaps SET org_id = substr(source, length('organization ') + 1) WHERE source GLOB 'organization *';
 ";
 
 /// Makes the tables of the newest version in an empty file.

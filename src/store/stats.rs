@@ -1,13 +1,13 @@
 //! How much of a run there is, counted by the database, and which runs left nothing unknown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::Row;
 
 use super::rows::{instant, user_from};
 use super::{Error, Run, Store};
-use crate::model::{PersonalKey, ReadStatus, User};
+use crate::model::{IncompleteList, PersonalKey, ReadStatus, User};
 
 /// The users of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,6 +18,15 @@ pub struct UserCounts {
     pub asked: u64,
     /// Those of whom nothing is unknown.
     pub complete: u64,
+}
+
+/// What a run does not know.
+#[derive(Clone, Copy)]
+pub enum Missing<'a> {
+    /// A user who was not read, or not wholly.
+    User(&'a User),
+    /// A list that was not read to its end, and the name of its organization where it is known.
+    List(&'a IncompleteList, Option<&'a str>),
 }
 
 impl Store {
@@ -46,6 +55,19 @@ impl Store {
         let query = "SELECT DISTINCT status FROM readings WHERE run = ? AND status IS NOT NULL";
         let statuses = self.all(query, [run.id], |row| row.get::<_, String>(0))?;
         Ok(statuses.iter().filter_map(|status| status.parse().ok()).collect())
+    }
+
+    /// How many users the list of each organization of a run has.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn users_by_organization(&self, run: &Run) -> Result<BTreeMap<String, u64>, Error> {
+        let query = "SELECT memberships.id, count(*) FROM readings INDEXED BY readings_of_run
+             CROSS JOIN memberships ON memberships.reading = readings.id
+             WHERE run = ? AND scope = 'organization' GROUP BY memberships.id";
+        let counts =
+            self.all(query, [run.id], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+        Ok(counts.into_iter().collect())
     }
 
     /// How many keys were found in a run.
@@ -95,26 +117,38 @@ impl Store {
         Ok(self.newest_complete(is_alike, |_, _| false)?.and_then(|run| run.finished_at))
     }
 
-    /// The newest of the runs that are `wanted` which ended, with all lists read to their end and everybody read but those who
-    /// are `excused` in it.
+    /// The newest of the runs that are `wanted` which ended, with all lists read to their end and everybody read but what is
+    /// `excused` in it.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn newest_complete(
         &self,
         wanted: impl Fn(&Run) -> bool,
-        excused: impl Fn(&Run, &User) -> bool,
+        excused: impl Fn(&Run, Missing) -> bool,
     ) -> Result<Option<Run>, Error> {
         for run in self.runs()? {
             if wanted(&run)
                 && run.finished_at.is_some()
-                && self.incomplete_lists(&run)?.is_empty()
-                && self.is_everybody_read(&run, |user| excused(&run, user))?
+                && self.is_every_list_read(&run, |missing| excused(&run, missing))?
+                && self.is_everybody_read(&run, |user| excused(&run, Missing::User(user)))?
             {
                 return Ok(Some(run));
             }
         }
         Ok(None)
+    }
+
+    fn is_every_list_read(&self, run: &Run, excused: impl Fn(Missing) -> bool) -> Result<bool, Error> {
+        let lists = self.incomplete_lists(run)?;
+        let organizations = if lists.is_empty() { None } else { self.organizations(run)? };
+        let organizations: BTreeMap<_, _> = organizations
+            .into_iter()
+            .flatten()
+            .map(|it| (it.organization.id, it.organization.name))
+            .collect();
+        let name = |list: &IncompleteList| organizations.get(list.org_id.as_ref()?)?.as_deref();
+        Ok(lists.iter().all(|list| excused(Missing::List(list, name(list)))))
     }
 
     fn is_everybody_read(&self, run: &Run, excused: impl Fn(&User) -> bool) -> Result<bool, Error> {

@@ -15,6 +15,7 @@ const QUOTED: usize = 60;
 enum Subject {
     Key,
     User,
+    Organization,
     Deployment,
     Reason,
     Owner,
@@ -22,11 +23,22 @@ enum Subject {
     Ticket,
 }
 
+impl Subject {
+    /// Whether it says what the waiver is of.
+    const fn is_target(self) -> bool {
+        match self {
+            Self::Key | Self::User | Self::Organization => true,
+            Self::Deployment | Self::Reason | Self::Owner | Self::Expires | Self::Ticket => false,
+        }
+    }
+}
+
 /// The columns of `keys.csv` are names of the same things, and are copied with them.
 fn subject(name: &str) -> Option<Subject> {
     match name {
         "key" | "key_id" | "key-id" => Some(Subject::Key),
         "user" | "user_id" | "user-id" | "username" => Some(Subject::User),
+        "organization" | "org" | "org_id" | "org-id" | "org_name" => Some(Subject::Organization),
         "deployment" => Some(Subject::Deployment),
         "reason" => Some(Subject::Reason),
         "owner" => Some(Subject::Owner),
@@ -71,18 +83,26 @@ impl WaiverBuilder {
 
     fn put(&mut self, field: &Field, last: NaiveDate) -> Result<(), String> {
         let subject = subject(&field.name).ok_or(
-            "there is no such field, but key or user, reason, owner, expires, ticket and deployment",
+            "there is no such field, but key, user or organization, reason, owner, expires, ticket and deployment",
         )?;
-        let names_target = matches!(subject, Subject::Key | Subject::User);
-        let is_second = names_target && self.names_target();
+        let is_second = subject.is_target() && self.names_target();
         self.named.push(subject);
         if is_second {
             self.target = None;
-            return Err("a waiver is of one key or of one user, and this one names a second".to_owned());
+            return Err(
+                "a waiver is of one key, user or organization, and this one names a second".to_owned()
+            );
         }
         match subject {
             Subject::Key => self.target = Some((field.line, key(&field.value)?)),
-            Subject::User => self.target = Some((field.line, user(&field.value)?)),
+            Subject::User => {
+                let user = name(&field.value, "whom nobody can read, by id or name")?;
+                self.target = Some((field.line, Target::User(user)));
+            }
+            Subject::Organization => {
+                let organization = name(&field.value, "whose users nobody can list, by id or name")?;
+                self.target = Some((field.line, Target::Organization(organization)));
+            }
             Subject::Deployment => self.deployment = Some(text(&field.value)?),
             Subject::Reason => self.reason = Some(text(&field.value)?),
             Subject::Owner => self.owner = Some(text(&field.value)?),
@@ -93,7 +113,7 @@ impl WaiverBuilder {
     }
 
     fn names_target(&self) -> bool {
-        self.named.iter().any(|subject| matches!(subject, Subject::Key | Subject::User))
+        self.named.iter().any(|subject| subject.is_target())
     }
 
     /// The deployment in which it counts, if it names one.
@@ -109,7 +129,7 @@ impl WaiverBuilder {
     /// The whole of it; what is missing is a problem.
     pub(super) fn finish(self, problems: &mut Problems) -> Option<Waiver> {
         if !self.names_target() {
-            problems.push(self.line, "neither key nor user: what is waived?");
+            problems.push(self.line, "no key, user or organization: what is waived?");
         }
         for (subject, why) in [
             (Subject::Reason, "reason is missing: why is this accepted?"),
@@ -162,12 +182,9 @@ fn key(value: &DeValue) -> Result<Target, String> {
 }
 
 /// As it stands there: a name with white space around it is another name.
-fn user(value: &DeValue) -> Result<Target, String> {
-    let user = string(value)?;
-    if is_blank(user) {
-        return Err("it is empty: whom nobody can read, by id or name".to_owned());
-    }
-    Ok(Target::User(user.to_lowercase()))
+fn name(value: &DeValue, expected: &str) -> Result<String, String> {
+    let name = string(value)?;
+    if is_blank(name) { Err(format!("it is empty: {expected}")) } else { Ok(name.to_lowercase()) }
 }
 
 fn text(value: &DeValue) -> Result<String, String> {

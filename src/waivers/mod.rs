@@ -27,6 +27,9 @@ pub enum Target {
     Key(String),
     /// A user who may stay unread, by id or by name, in lower case. It waives none of the user's keys.
     User(String),
+    /// An organization whose users need not all be listed, by id or by name, in lower case. It waives neither the users who
+    /// were listed nor their keys.
+    Organization(String),
 }
 
 /// As a message names it; what a name holds can't be seen as anything else.
@@ -35,6 +38,7 @@ impl fmt::Display for Target {
         match self {
             Self::Key(id) => write!(f, "key {}", id.escape_debug()),
             Self::User(user) => write!(f, "user {user:?}"),
+            Self::Organization(organization) => write!(f, "organization {organization:?}"),
         }
     }
 }
@@ -141,6 +145,14 @@ impl Waivers {
     pub fn of_user(&self, user: &User, deployment: &str) -> Option<&Waiver> {
         let find = |name: &str| self.find(Target::User, name, deployment);
         find(&user.id).or_else(|| user.username.as_deref().and_then(find))
+    }
+
+    /// The waiver of the list of users of this organization, whatever its status: by id, or else by name. One that names the
+    /// deployment comes first.
+    #[must_use]
+    pub fn of_organization(&self, id: &str, name: Option<&str>, deployment: &str) -> Option<&Waiver> {
+        let find = |name: &str| self.find(Target::Organization, name, deployment);
+        find(id).or_else(|| name.and_then(find))
     }
 
     fn find(&self, target: fn(String) -> Target, name: &str, deployment: &str) -> Option<&Waiver> {

@@ -28,6 +28,7 @@ pub fn entry_to_paste(target: &Target, expires: NaiveDate, comment: &str) -> Str
     let (field, value) = match target {
         Target::Key(id) => ("key", id),
         Target::User(user) => ("user", user),
+        Target::Organization(organization) => ("organization", organization),
     };
     // Writing to a string can't fail.
     let _ = write!(

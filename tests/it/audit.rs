@@ -61,7 +61,7 @@ fn expected(deployment: &str, user: &ExpectedUser, key: &ExpectedKey, judged: [&
         rfc3339(at(cutoff)),
         "false".to_owned(),
     ];
-    // No waivers; and the organization is checked apart.
+    // No waivers; and the organizations are checked apart.
     COLUMNS
         .split(',')
         .map(str::to_owned)
@@ -106,7 +106,10 @@ fn assert_true(
         }
         for key in &user.keys {
             let mut row = by_key.remove(&(user.id.clone(), key.id.clone())).unwrap();
-            assert_eq!(row.insert("org_id".to_owned(), String::new()).unwrap().len(), 24, "{row:?}");
+            let org_id = row.insert("org_id".to_owned(), String::new()).unwrap();
+            assert_eq!(org_id.len(), 24, "{row:?}");
+            assert!(row.insert("org_ids".to_owned(), String::new()).unwrap().starts_with(&org_id));
+            assert!(row.insert("org_names".to_owned(), String::new()).unwrap().starts_with("Example "));
             assert_reason(&row.insert("reason".to_owned(), String::new()).unwrap(), key, cutoff, day);
             assert_eq!(row, expected(deployment, user, key, judged(key, at(cutoff), active_days), cutoff));
         }
@@ -223,9 +226,9 @@ fn the_summary_names_the_files_and_quiet_prints_nothing() {
 fn only_the_formats_asked_for_are_written_and_no_other_file() {
     let sandbox = ops_manager(20);
     for (format, expected) in [
-        ("csv", vec!["keys.csv", "manifest.json"]),
+        ("csv", vec!["keys.csv", "manifest.json", "organizations.csv"]),
         ("markdown", vec!["manifest.json", "migration-report.md"]),
-        ("markdown,csv", vec!["keys.csv", "manifest.json", "migration-report.md"]),
+        ("markdown,csv", vec!["keys.csv", "manifest.json", "migration-report.md", "organizations.csv"]),
     ] {
         let env = TestEnv::at(&sandbox);
         env.audit(&sandbox, &["--all-orgs", "--format", format, "--store", "evidence.db"]);

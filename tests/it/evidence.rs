@@ -98,13 +98,13 @@ fn the_manifest_names_the_run_and_the_hash_of_every_file() {
     let env = TestEnv::at(&sandbox);
     let ran = audited(&sandbox, &env);
     let written: Vec<_> = ran.stdout.lines().filter(|line| line.contains("reports/")).collect();
-    assert_eq!(written[2].trim(), "reports/manifest.json", "{ran:?}");
+    assert_eq!(written[3].trim(), "reports/manifest.json", "{ran:?}");
     let manifest = manifest(&env, "reports");
-    assert_eq!((&manifest["format"], &manifest["version"]), (&json!("keysunset-manifest"), &json!(1)));
+    assert_eq!((&manifest["format"], &manifest["version"]), (&json!("keysunset-manifest"), &json!(2)));
 
     let files = manifest["files"].as_array().unwrap();
     let names: Vec<_> = files.iter().map(|file| file["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["keys.csv", "migration-report.md"]);
+    assert_eq!(names, ["keys.csv", "migration-report.md", "organizations.csv"]);
     for (name, file) in names.iter().zip(files) {
         let bytes = env.bytes(&format!("reports/{name}"));
         assert_eq!(
@@ -149,7 +149,10 @@ fn the_manifest_names_the_run_and_the_hash_of_every_file() {
     assert_eq!(run["settings"]["rate"], json!(98765.4321));
     assert_eq!(run["settings"]["sources"], json!(["users from list.txt"]));
     let keys: usize = sandbox.ground_truth().map(|user| user.keys.len()).sum();
-    assert_eq!(run["totals"], json!({"gaps": 0, "users": 30, "read": 30, "not_read": 0, "keys": keys}));
+    assert_eq!(
+        run["totals"],
+        json!({"organizations": 0, "gaps": 0, "users": 30, "read": 30, "not_read": 0, "keys": keys})
+    );
 }
 
 #[test]
@@ -185,26 +188,36 @@ def time(seconds):
 def put(line):
     sys.stdout.buffer.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 run = store.execute("SELECT * FROM runs ORDER BY id DESC LIMIT 1").fetchone()
-head = {"keysunset": "run", "version": 1}
+head = {"keysunset": "run", "version": 2}
 for field in ["deployment", "address", "product", "service_version", "credential", "clock_skew"]:
     head[field] = run[field]
 head |= {"started_at": time(run["started_at"]), "finished_at": time(run["finished_at"]), "tool_version": run["tool_version"]}
+head["has_organizations"] = bool(run["has_organizations"])
 settings = json.loads(run["settings"])
 head["settings"] = {field: settings[field] for field in ["sources", "lists", "cutoff", "active_within", "concurrency", "rate",
     "timeout", "retries", "certificates_not_verified", "in_the_clear"]}
 put(head)
 outcome = ["status", "http_status", "error_code", "detail"]
+flag = lambda value: None if value is None else bool(value)
+organizations = store.execute("SELECT * FROM organizations WHERE run = ?", [run["id"]]).fetchall()
+for row in sorted(organizations, key=lambda row: row["org_id"].encode()):
+    line = {"keysunset": "organization", "id": row["org_id"], "name": row["name"], "is_deleted": flag(row["is_deleted"])}
+    put(line | {field: row[field] for field in outcome})
 gaps = store.execute("SELECT * FROM gaps WHERE run = ?", [run["id"]]).fetchall()
 for gap in sorted(gaps, key=lambda gap: gap["source"].encode()):
-    put({"keysunset": "gap"} | {field: gap[field] for field in ["source", *outcome]})
+    put({"keysunset": "gap"} | {field: gap[field] for field in ["source", "org_id", *outcome]})
 readings = store.execute("SELECT * FROM readings WHERE run = ?", [run["id"]]).fetchall()
 read = found = 0
 for reading in sorted(readings, key=lambda row: ((row["username"] or "").encode(), row["user_id"].encode())):
-    line = {"keysunset": "reading"}
-    for field in ["user_id", "username", "organization", "list", "line", *outcome, "attempts"]:
+    line = {"keysunset": "reading", "user_id": reading["user_id"], "username": reading["username"]}
+    lists = store.execute("SELECT * FROM memberships WHERE reading = ?", [reading["id"]]).fetchall()
+    listed = lambda text: None if text is None else json.loads(text)
+    line["memberships"] = [{
+        "scope": row["scope"], "id": row["id"], "roles": listed(row["roles"]), "team_ids": listed(row["team_ids"]),
+    } for row in sorted(lists, key=lambda row: (row["scope"].encode(), row["id"].encode()))]
+    for field in ["list", "line", *outcome, "attempts"]:
         line[field] = reading[field]
     keys = store.execute("SELECT * FROM keys WHERE reading = ?", [reading["id"]]).fetchall()
-    flag = lambda value: None if value is None else bool(value)
     line |= {"read_at": time(reading["read_at"]), "keys": [{
         "id": key["key_id"], "suffix": key["suffix"], "description": key["description"], "enabled": flag(key["enabled"]),
         "created_at": time(key["created_at"]), "last_used": time(key["last_used"]), "used_count": key["used_count"],
@@ -213,7 +226,7 @@ for reading in sorted(readings, key=lambda row: ((row["username"] or "").encode(
     put(line)
     read += reading["status"] in ("read", "removed")
     found += len(keys)
-put({"keysunset": "end", "gaps": len(gaps), "users": len(readings), "read": read, "not_read": len(readings) - read, "keys": found})
+put({"keysunset": "end", "organizations": len(organizations), "gaps": len(gaps), "users": len(readings), "read": read, "not_read": len(readings) - read, "keys": found})
 "#;
 
 #[test]

@@ -282,10 +282,16 @@ fn the_same_evidence_gives_the_same_file_and_no_other_exit_code() {
         .collect();
     assert!(files[0] == files[1] && files[0].len() > 1 << 20);
     let left: Vec<_> = std::fs::read_dir(env.path("reports")).unwrap().collect();
-    assert_eq!(left.len(), 5, "nothing but csv, junit, the manifest, the store and its lock: {left:?}");
+    assert_eq!(left.len(), 6, "nothing but two csv, junit, the manifest, the store and its lock: {left:?}");
     let Some(suites) = read(&env) else { return };
-    assert_eq!(suites.iter().map(|suite| suite.tests).sum::<usize>(), 3000);
-    let keys = env.rows().iter().filter(|row| !row["key_id"].is_empty()).count();
+    // A user of two organizations is a case in both.
+    let rows = env.rows();
+    let in_each = |row: &crate::support::Row| row["org_ids"].split(';').count();
+    let users: std::collections::BTreeMap<_, _> =
+        rows.iter().map(|row| (&row["user_id"], in_each(row))).collect();
+    assert_eq!(users.len(), 3000);
+    assert_eq!(suites.iter().map(|suite| suite.tests).sum::<usize>(), users.values().sum::<usize>());
+    let keys: usize = rows.iter().filter(|row| !row["key_id"].is_empty()).map(in_each).sum();
     let lines = suites.iter().flat_map(|suite| &suite.cases).filter_map(|case| case.text.as_deref());
     assert_eq!(lines.map(|text| text.lines().count()).sum::<usize>(), keys);
 }

@@ -42,6 +42,7 @@ mod nodes;
 mod order;
 mod page;
 mod paging;
+mod population;
 mod prometheus;
 mod prune;
 mod ratchet;

@@ -253,7 +253,7 @@ fn the_architecture_page_names_what_is_there() {
 fn the_docs_have_every_format_and_read_status() {
     let page = |name| std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let (reports, reading) = (page("reports.md"), page("reading.md"));
-    for name in Format::ALL.iter().filter_map(|format| format.file_name()) {
+    for name in Format::ALL.iter().flat_map(|format| format.file_names()) {
         assert!(reports.contains(&format!("\n## `{name}`\n")), "{name}");
     }
     for status in ReadStatus::ALL {

@@ -17,7 +17,8 @@ pub(crate) const CUTOFF: i64 = 1_614_556_800;
 /// The columns of `keys.csv`, in the order that is promised.
 pub(crate) const COLUMNS: &str = "deployment,user_id,username,read_status,http_status,error_code,attempts,read_at,\
     key_id,key_suffix,description,enabled,created_at,age_days,last_used,days_since_last_use,used_count,verdict,severity,\
-    action,reason,cutoff,auditing_key,org_id,waiver,waiver_reason,waiver_owner,waiver_expires,waiver_ticket";
+    action,reason,cutoff,auditing_key,org_id,waiver,waiver_reason,waiver_owner,waiver_expires,waiver_ticket,org_ids,org_names,\
+    places,live_places";
 
 /// One row of `keys.csv`, by column.
 pub(crate) type Row = BTreeMap<String, String>;

@@ -79,7 +79,7 @@ fn untouched_files_match_the_manifest() {
     assert_eq!((quiet.code, &*quiet.stdout), (0, ""));
     // From elsewhere, and of a copy.
     std::fs::create_dir(env.path("copy")).unwrap();
-    for name in ["keys.csv", "migration-report.md", "manifest.json"] {
+    for name in ["keys.csv", "organizations.csv", "migration-report.md", "manifest.json"] {
         env.put(&format!("copy/{name}"), env.bytes(&format!("reports/{name}")));
     }
     verified(&env, &["copy", "--store", "reports/keysunset.db"], 0, &[], &[]);
@@ -88,8 +88,9 @@ fn untouched_files_match_the_manifest() {
     assert_eq!((&document["schema"], &document["exit"]), (&json!("keysunset-verify/1"), &json!(0)));
     let lines = document["lines"].as_array().unwrap();
     let checks: Vec<_> = lines.iter().map(|line| line["check"].as_str().unwrap()).collect();
-    let expected =
-        ["manifest", "file", "file", "settings", "store", "run", "readings", "record", "chain", "tool"];
+    let expected = [
+        "manifest", "file", "file", "file", "settings", "store", "run", "readings", "record", "chain", "tool",
+    ];
     assert_eq!(checks, expected);
     assert!(lines.iter().all(|line| line["status"] == "ok"), "{lines:?}");
 }
@@ -207,7 +208,7 @@ fn a_changed_manifest_is_named() {
     verified(&env, &[], 1, &[("DIFFERS", "manifest"), record], &["other bytes"]);
     env.put(
         "reports/manifest.json",
-        text.replacen("  \"version\": 1,", "  \"version\": 1,\n  \"version\": 1,", 1),
+        text.replacen("  \"version\": 2,", "  \"version\": 2,\n  \"version\": 2,", 1),
     );
     assert_eq!(env.run(&["verify"]).code, 5, "a field that stands twice");
 }
@@ -308,8 +309,8 @@ fn a_file_that_is_no_manifest_ends_with_5() {
         env.put("reports/manifest.json", whole.replacen("keys.csv", &name.replace("a\\b", "a\\\\b"), 1));
         fails(&env, &["can't be trusted"]);
     }
-    env.put("reports/manifest.json", whole.replacen("\"version\": 1", "\"version\": 2", 1));
-    fails(&env, &["newer keysunset (version 2; this one knows 1)", "help: "]);
+    env.put("reports/manifest.json", whole.replacen("\"version\": 2", "\"version\": 3", 1));
+    fails(&env, &["newer keysunset (version 3; this one knows 2)", "help: "]);
     for other in
         ["", "{}", "[]", "null", "{\"format\": \"other\", \"version\": 1}", &whole[..whole.len() / 2]]
     {

@@ -24,11 +24,17 @@ fn fill(store: &Path, keys: u64) {
         .execute_batch(&format!(
             "BEGIN;
              DELETE FROM readings;
+             DELETE FROM organizations;
              WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {users})
-             INSERT INTO readings (id, run, user_id, username, status, http_status, detail, attempts, read_at, organization)
+             INSERT INTO readings (id, run, user_id, username, status, http_status, detail, attempts, read_at)
              SELECT n, 1, printf('%024x', n), printf('user-%d@example.com', n * 7919 % {users}),
                  iif(n % 5 = 0, 'forbidden', 'read'), iif(n % 5 = 0, 401, 200), iif(n % 5 = 0, 'It says no.', NULL), 1,
-                 1735689600, printf('%024x', n % 40) FROM number;
+                 1735689600 FROM number;
+             INSERT INTO organizations (run, org_id, name, is_deleted, status, http_status)
+             SELECT DISTINCT 1, printf('%024x', id % 40), 'Example ' || id % 40, 0, 'read', 200 FROM readings;
+             INSERT INTO memberships (reading, scope, id, roles, team_ids)
+             SELECT id, 'organization', printf('%024x', (id + at * 7) % 40), '[]', '[]'
+             FROM readings, (SELECT 0 AS at UNION SELECT 1) WHERE at = 0 OR id % 9 = 0;
              INSERT INTO keys (reading, key_id, suffix, description, enabled, created_at, last_used, used_count, auditing)
              SELECT id, printf('%012x%012x', id, k), printf('%012x', id), 'nightly export of the ledger, | \"` &lt;' || id,
                  id % 7 > 0, 1500000000 + id, 1735689600 - (id * 104729 + k) % 300000000, id, 0

@@ -76,18 +76,18 @@ async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Option<u64>
 }
 
 async fn all_users(client: &Client) -> Result<Option<u64>, Error> {
-    let (ids, outcome) = client.organizations().await?;
+    let (organizations, outcome) = client.organizations().await?;
     if !outcome.status.is_complete() {
         return Ok(None);
     }
     let (mut users, mut sized) = (0, 0);
-    for id in ids.iter().take(SIZED) {
-        if let Some(size) = client.organization_size(id).await? {
+    for organization in organizations.iter().take(SIZED) {
+        if let Some(size) = client.organization_size(&organization.id).await? {
             users += size;
             sized += 1;
         }
     }
-    Ok((sized > 0).then(|| users * ids.len() as u64 / sized))
+    Ok((sized > 0).then(|| users * organizations.len() as u64 / sized))
 }
 
 fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> StepResult {

@@ -1,7 +1,9 @@
 //! Who the credentials are, whose keys they may read, and whether there are any left to read.
 
 use super::step::{Step, StepResult};
-use crate::client::{Client, UserWithRoles, product};
+use std::collections::BTreeSet;
+
+use crate::client::{Client, product};
 use crate::exit::Error;
 use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::sources::CheckedSource;
@@ -59,8 +61,9 @@ pub(super) async fn results(
     results: &mut Vec<StepResult>,
 ) -> Result<Access, Error> {
     let me = match client.credential_owner().await? {
-        Ok(UserWithRoles { user, roles }) => {
+        Ok(user) => {
             let name = user.username.as_deref().unwrap_or_default();
+            let roles = role_names(&user);
             let roles = if roles.is_empty() { "no roles".to_owned() } else { roles.join(", ") };
             results.push(Step::Identity.ok(format!("the user {name} ({}): {roles}", user.id)));
             Some(user)
@@ -76,6 +79,12 @@ pub(super) async fn results(
         }
     };
     reach(client, sources, me, results).await
+}
+
+/// The names of a user's roles, each once, sorted.
+fn role_names(user: &User) -> Vec<&str> {
+    let roles = user.origin.memberships.iter().filter_map(|membership| membership.roles.as_ref()).flatten();
+    roles.map(|role| role.name.as_str()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Reads somebody else's keys. Who the maker of a programmatic key is can't be asked, so that one reads two users: at
@@ -168,7 +177,7 @@ async fn some_users(client: &Client, sources: &[CheckedSource]) -> Result<Result
     let id = match asked {
         Some(id) => id,
         None => match client.organizations().await? {
-            (ids, _) if !ids.is_empty() => ids[0].clone(),
+            (organizations, _) if !organizations.is_empty() => organizations[0].id.clone(),
             (_, outcome) if outcome.status.is_complete() => {
                 return Ok(Err("it sees no organization, and so no list of users".to_owned()));
             }

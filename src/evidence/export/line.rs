@@ -6,9 +6,9 @@ use std::num::NonZeroU64;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::VERSION;
 use crate::model::{
-    IncompleteList, ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, User, UserResult,
+    IncompleteList, ListLine, Membership, Organization, OrganizationResult, Origin, Outcome, PersonalKey,
+    Product, ReadStatus, User, UserResult,
 };
 use crate::store::Run;
 use crate::v1::RunSettings;
@@ -19,6 +19,8 @@ use crate::v1::RunSettings;
 pub(super) enum ExportLine {
     #[serde(rename = "run")]
     Run(Box<ExportedRun>),
+    #[serde(rename = "organization")]
+    Organization(#[serde(with = "OrganizationResultFields")] OrganizationResult),
     #[serde(rename = "gap")]
     IncompleteList(#[serde(with = "IncompleteListFields")] IncompleteList),
     #[serde(rename = "reading")]
@@ -50,6 +52,9 @@ pub struct ExportedRun {
     pub finished_at: Option<DateTime<Utc>>,
     /// Of keysunset.
     pub tool_version: String,
+    /// Whether its organizations were recorded; `None` in version 1, which has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_organizations: Option<bool>,
     /// How it was to be done.
     pub settings: RunSettings,
 }
@@ -58,6 +63,9 @@ pub struct ExportedRun {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportCounts {
+    /// Organizations that were seen; `None` in version 1, which has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organizations: Option<u64>,
     /// Lists of users that could not be read to their end.
     pub gaps: u64,
     /// Users who were requested: lines.
@@ -71,9 +79,19 @@ pub struct ExportCounts {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(remote = "OrganizationResult")]
+struct OrganizationResultFields {
+    #[serde(flatten)]
+    organization: Organization,
+    #[serde(flatten, with = "OutcomeFields")]
+    outcome: Outcome,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "IncompleteList")]
 struct IncompleteListFields {
     source: String,
+    org_id: Option<String>,
     #[serde(flatten, with = "OutcomeFields")]
     outcome: Outcome,
 }
@@ -92,18 +110,18 @@ struct UserResultFields {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Outcome")]
-struct OutcomeFields {
+pub(super) struct OutcomeFields {
     status: ReadStatus,
     http_status: Option<u16>,
     error_code: Option<String>,
     detail: Option<String>,
 }
 
-impl From<&Run> for ExportedRun {
-    fn from(run: &Run) -> Self {
+impl ExportedRun {
+    pub(super) fn new(run: &Run, version: u64) -> Self {
         // Neither the number nor whether it was reported: the same run elsewhere is the same bytes.
         Self {
-            version: VERSION,
+            version,
             deployment: run.deployment.clone(),
             address: run.address.clone(),
             product: run.product,
@@ -113,12 +131,17 @@ impl From<&Run> for ExportedRun {
             started_at: run.started_at,
             finished_at: run.finished_at,
             tool_version: run.tool_version.clone(),
+            has_organizations: (version > 1).then_some(run.has_organizations),
             settings: run.settings.clone(),
         }
     }
 }
 
 impl ExportCounts {
+    pub(super) fn new(version: u64) -> Self {
+        Self { organizations: (version > 1).then_some(0), ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, result: &UserResult) {
         self.users += 1;
         *(if result.outcome.status.is_complete() { &mut self.read } else { &mut self.not_read }) += 1;
@@ -131,28 +154,31 @@ impl ExportCounts {
 struct UserFields {
     user_id: String,
     username: Option<String>,
-    organization: Option<String>,
+    memberships: Vec<Membership>,
     list: Option<String>,
     line: Option<u64>,
 }
 
 fn write_user<S: Serializer>(user: &User, serializer: S) -> Result<S::Ok, S::Error> {
-    let User { id, username, origin: Origin { organization, line } } = user;
-    let fields = UserFields {
-        user_id: id.clone(),
-        username: username.clone(),
-        organization: organization.as_deref().map(str::to_owned),
-        list: line.as_ref().map(|line| line.list.to_string()),
-        line: line.as_ref().map(|line| line.number.map_or(0, NonZeroU64::get)),
-    };
-    fields.serialize(serializer)
+    let User { id, username, origin: Origin { memberships, line } } = user;
+    let (list, line) = list_and_number(line.as_ref());
+    let (user_id, username, memberships) = (id.clone(), username.clone(), memberships.clone());
+    UserFields { user_id, username, memberships, list, line }.serialize(serializer)
 }
 
 fn read_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<User, D::Error> {
-    let UserFields { user_id, username, organization, list, line } = UserFields::deserialize(deserializer)?;
-    // One without the other is not written again, so that the line is refused as not canonical.
-    let line =
-        list.zip(line).map(|(list, number)| ListLine { list: list.into(), number: NonZeroU64::new(number) });
-    let origin = Origin { organization: organization.map(Into::into), line };
+    let UserFields { user_id, username, memberships, list, line } = UserFields::deserialize(deserializer)?;
+    let origin = Origin { memberships, line: list_line(list, line) };
     Ok(User { id: user_id, username, origin })
+}
+
+/// The fields of a line of a list.
+pub(super) fn list_and_number(line: Option<&ListLine>) -> (Option<String>, Option<u64>) {
+    line.map(|line| (line.list.to_string(), line.number.map_or(0, NonZeroU64::get))).unzip()
+}
+
+/// One field without the other is not written again, so that its line is refused as not canonical.
+pub(super) fn list_line(list: Option<String>, number: Option<u64>) -> Option<ListLine> {
+    let (list, number) = list.zip(number)?;
+    Some(ListLine { list: list.into(), number: NonZeroU64::new(number) })
 }

@@ -3,11 +3,12 @@
 
 use std::io::{BufRead, Read as _};
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::line::ExportLine;
-use super::{ExportCounts, ExportedRun, VERSION};
-use crate::model::{IncompleteList, UserResult};
+use super::{ExportCounts, ExportedRun, VERSION, version_1};
+use crate::model::{IncompleteList, OrganizationResult, UserResult};
 
 /// In bytes: the keys of one user on one line.
 const LONGEST: u64 = 64 << 20;
@@ -15,6 +16,8 @@ const LONGEST: u64 = 64 << 20;
 /// What follows the first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportEntry {
+    /// An organization that was seen.
+    Organization(OrganizationResult),
     /// A list that could not be read to its end.
     IncompleteList(IncompleteList),
     /// What came of one user.
@@ -53,21 +56,22 @@ const CUT: &str = "export the run again";
 /// # Errors
 /// What is no canonical form, or one of a newer version.
 pub fn read<R: BufRead>(input: R) -> Result<(ExportedRun, Entries<R>), ReadError> {
-    let mut entries =
-        Entries { input, at: 0, text: Vec::new(), last: None, counts: ExportCounts::default(), over: false };
-    let Some(line) = entries.line(newer)? else {
+    let (counts, text) = (ExportCounts::default(), Vec::new());
+    let mut entries = Entries { input, version: VERSION, at: 0, text, last: None, counts, over: false };
+    let Some(line) = entries.line()? else {
         return Err(ReadError::new(1, "there is nothing here").help(NOT_EXPORTED));
     };
     match line {
         ExportLine::Run(run) => Ok((*run, entries)),
-        ExportLine::IncompleteList(_) | ExportLine::UserResult(_) | ExportLine::End(_) => {
-            Err(ReadError::new(1, "it does not begin with a run").help(NOT_EXPORTED))
-        }
+        ExportLine::Organization(_)
+        | ExportLine::IncompleteList(_)
+        | ExportLine::UserResult(_)
+        | ExportLine::End(_) => Err(ReadError::new(1, "it does not begin with a run").help(NOT_EXPORTED)),
     }
 }
 
-/// What the first line says before it is looked at any closer.
-fn newer(text: &[u8]) -> Result<(), ReadError> {
+/// The version that the first line names, before it is looked at any closer.
+fn version(text: &[u8]) -> Result<u64, ReadError> {
     #[derive(Deserialize)]
     struct Probe {
         keysunset: String,
@@ -79,7 +83,7 @@ fn newer(text: &[u8]) -> Result<(), ReadError> {
             Err(ReadError::new(1, format!("it was written by a newer keysunset {why}"))
                 .help("use that version"))
         }
-        Ok(Probe { keysunset, version: VERSION }) if keysunset == "run" => Ok(()),
+        Ok(Probe { keysunset, version: version @ 1..=VERSION }) if keysunset == "run" => Ok(version),
         Ok(_) | Err(_) => Err(ReadError::new(1, "this is no run that keysunset exported").help(NOT_EXPORTED)),
     }
 }
@@ -87,9 +91,10 @@ fn newer(text: &[u8]) -> Result<(), ReadError> {
 /// The lines after the first, each held against the canonical form byte by byte.
 pub struct Entries<R> {
     input: R,
+    version: u64,
     at: u64,
     text: Vec<u8>,
-    /// What the next line has to come after: users by name and id, incomplete lists before all of them.
+    /// What the next line has to come after: organizations, then incomplete lists, then users by name and id.
     last: Option<Position>,
     counts: ExportCounts,
     over: bool,
@@ -97,13 +102,14 @@ pub struct Entries<R> {
 
 #[derive(PartialEq, PartialOrd)]
 enum Position {
+    Organization(String),
     IncompleteList(String),
     User(String, String),
 }
 
 impl<R: BufRead> Entries<R> {
-    /// The next line, having passed `probe`; `None` at the end of the input.
-    fn line(&mut self, probe: fn(&[u8]) -> Result<(), ReadError>) -> Result<Option<ExportLine>, ReadError> {
+    /// The next line; `None` at the end of the input.
+    fn line(&mut self) -> Result<Option<ExportLine>, ReadError> {
         self.at += 1;
         let broken = |why: String| ReadError::new(self.at, why);
         self.text.clear();
@@ -114,22 +120,23 @@ impl<R: BufRead> Entries<R> {
         if self.text.len() as u64 == LONGEST {
             return Err(broken(format!("it is longer than {} MiB", LONGEST >> 20)));
         }
-        probe(&self.text)?;
-        let line: ExportLine = serde_json::from_slice(&self.text).map_err(|why| broken(why.to_string()))?;
-        let mut canonical = Vec::with_capacity(self.text.len());
-        serde_json::to_writer(&mut canonical, &line).map_err(|why| broken(why.to_string()))?;
-        canonical.push(b'\n');
-        if canonical != self.text {
-            return Err(broken("it is not in the canonical form, so somebody has written to it".to_owned()));
+        if self.at == 1 {
+            self.version = version(&self.text)?;
+            self.counts = ExportCounts::new(self.version);
         }
-        Ok(Some(line))
+        let line = match self.version {
+            1 => canonical::<version_1::Line>(&self.text).map(ExportLine::from),
+            _ => canonical(&self.text),
+        };
+        line.map(Some).map_err(broken)
     }
 
     fn entry(&mut self) -> Result<Option<ExportEntry>, ReadError> {
-        let line = self.line(|_| Ok(()))?;
+        let line = self.line()?;
         let at = self.at;
         let broken = |why: &str| ReadError::new(at, why);
         let entry = match line {
+            Some(ExportLine::Organization(organization)) => ExportEntry::Organization(organization),
             Some(ExportLine::IncompleteList(list)) => ExportEntry::IncompleteList(list),
             Some(ExportLine::UserResult(result)) => ExportEntry::UserResult(result),
             Some(ExportLine::Run(_)) => return Err(broken("a second run begins here; a file holds one")),
@@ -140,13 +147,14 @@ impl<R: BufRead> Entries<R> {
                 return Err(broken("it counts other lines than there are").help(CUT));
             }
             Some(ExportLine::End(_)) => {
-                return match self.line(|_| Ok(())) {
+                return match self.line() {
                     Ok(None) => Ok(None),
                     Ok(Some(_)) | Err(_) => Err(ReadError::new(self.at, "something follows the end")),
                 };
             }
         };
         let position = match &entry {
+            ExportEntry::Organization(it) => Position::Organization(it.organization.id.clone()),
             ExportEntry::IncompleteList(list) => Position::IncompleteList(list.source.clone()),
             ExportEntry::UserResult(UserResult { user, .. }) => {
                 Position::User(user.username.clone().unwrap_or_default(), user.id.clone())
@@ -157,11 +165,29 @@ impl<R: BufRead> Entries<R> {
         }
         self.last = Some(position);
         match &entry {
+            ExportEntry::Organization(_) => {
+                self.counts.organizations = self.counts.organizations.map(|count| count + 1);
+            }
             ExportEntry::IncompleteList(_) => self.counts.gaps += 1,
             ExportEntry::UserResult(result) => self.counts.add(result),
         }
         Ok(Some(entry))
     }
+}
+
+/// A line, if these are the bytes that it is written as.
+///
+/// # Errors
+/// In words.
+fn canonical<L: DeserializeOwned + Serialize>(text: &[u8]) -> Result<L, String> {
+    let line: L = serde_json::from_slice(text).map_err(|why| why.to_string())?;
+    let mut canonical = Vec::with_capacity(text.len());
+    serde_json::to_writer(&mut canonical, &line).map_err(|why| why.to_string())?;
+    canonical.push(b'\n');
+    if canonical != text {
+        return Err("it is not in the canonical form, so somebody has written to it".to_owned());
+    }
+    Ok(line)
 }
 
 impl<R: BufRead> Iterator for Entries<R> {
@@ -180,7 +206,6 @@ impl<R: BufRead> Iterator for Entries<R> {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU64;
-    use std::sync::Arc;
 
     use chrono::DateTime;
     use proptest::option;
@@ -189,7 +214,10 @@ mod tests {
 
     use super::super::LineWriter;
     use super::*;
-    use crate::model::{ListLine, Origin, Outcome, PersonalKey, Product, ReadStatus, Suffix, User};
+    use crate::model::{
+        ListLine, ListScope, Membership, Organization, Origin, Outcome, PersonalKey, Product, ReadStatus,
+        Role, Suffix, User,
+    };
     use crate::v1::{RequestSettings, RunSettings};
 
     type Time = DateTime<chrono::Utc>;
@@ -227,10 +255,25 @@ mod tests {
         })
     }
 
+    fn membership() -> impl Strategy<Value = Membership> {
+        let role = (option::of(text()), option::of(text()), text());
+        let role = role.prop_map(|(org_id, project_id, name)| Role { org_id, project_id, name });
+        let roles = option::of(proptest::collection::vec(role, 0..3));
+        let team_ids = option::of(proptest::collection::vec(text(), 0..3));
+        let scope = (0..ListScope::ALL.len()).prop_map(|at| ListScope::ALL[at]);
+        (scope, text(), roles, team_ids).prop_map(|(scope, id, roles, team_ids)| Membership {
+            scope,
+            id,
+            roles,
+            team_ids,
+        })
+    }
+
     fn result() -> impl Strategy<Value = UserResult> {
         let line = option::of((text(), any::<u64>()));
-        let origin = (option::of(text()), line).prop_map(|(organization, line)| Origin {
-            organization: organization.map(Arc::from),
+        let memberships = proptest::collection::vec(membership(), 0..3);
+        let origin = (memberships, line).prop_map(|(memberships, line)| Origin {
+            memberships,
             line: line.map(|(list, number)| ListLine { list: list.into(), number: NonZeroU64::new(number) }),
         });
         let user = (text(), option::of(text()), origin).prop_map(|(id, username, origin)| User {
@@ -258,6 +301,7 @@ mod tests {
                 started_at,
                 finished_at,
                 tool_version: "0.1.0".to_owned(),
+                has_organizations: Some(true),
                 settings: RunSettings {
                     sources: texts.clone(),
                     lists: texts,
@@ -270,24 +314,38 @@ mod tests {
     }
 
     /// In order and without repeats, as a store hands them out.
-    fn sorted(lists: Vec<Outcome>, mut results: Vec<UserResult>) -> Vec<ExportEntry> {
+    fn sorted(
+        organizations: Vec<(Option<String>, Option<bool>, Outcome)>,
+        lists: Vec<Outcome>,
+        mut results: Vec<UserResult>,
+    ) -> Vec<ExportEntry> {
+        let organizations = organizations.into_iter().enumerate().map(|(at, (name, is_deleted, outcome))| {
+            let organization = Organization { id: at.to_string(), name, is_deleted };
+            ExportEntry::Organization(OrganizationResult { organization, outcome })
+        });
         let name =
             |result: &UserResult| (result.user.username.clone().unwrap_or_default(), result.user.id.clone());
         results.sort_by_key(name);
         results.dedup_by_key(|result| name(result));
         let lists = lists.into_iter().enumerate();
         let lists = lists.map(|(at, outcome)| {
-            ExportEntry::IncompleteList(IncompleteList { source: format!("organization {at}"), outcome })
+            let org_id = (at == 1).then(|| at.to_string());
+            ExportEntry::IncompleteList(IncompleteList { source: format!("list {at}"), org_id, outcome })
         });
-        lists.chain(results.into_iter().map(ExportEntry::UserResult)).collect()
+        organizations.chain(lists).chain(results.into_iter().map(ExportEntry::UserResult)).collect()
     }
 
     fn written(run: &ExportedRun, entries: &[ExportEntry]) -> Vec<u8> {
-        let (mut bytes, mut counts) = (Vec::new(), ExportCounts::default());
-        let mut lines = LineWriter { out: &mut bytes, line: Vec::new() };
-        lines.write(&ExportLine::Run(Box::new(run.clone()))).unwrap();
+        let version = run.version;
+        let (mut bytes, mut counts) = (Vec::new(), ExportCounts::new(version));
+        let mut lines = LineWriter { version, out: &mut bytes, line: Vec::new() };
+        lines.write(ExportLine::Run(Box::new(run.clone()))).unwrap();
         for entry in entries.iter().cloned() {
             let line = match entry {
+                ExportEntry::Organization(organization) => {
+                    counts.organizations = counts.organizations.map(|count| count + 1);
+                    ExportLine::Organization(organization)
+                }
                 ExportEntry::IncompleteList(list) => {
                     counts.gaps += 1;
                     ExportLine::IncompleteList(list)
@@ -297,9 +355,9 @@ mod tests {
                     ExportLine::UserResult(result)
                 }
             };
-            lines.write(&line).unwrap();
+            lines.write(line).unwrap();
         }
-        lines.write(&ExportLine::End(counts)).unwrap();
+        lines.write(ExportLine::End(counts)).unwrap();
         bytes
     }
 
@@ -309,9 +367,12 @@ mod tests {
     }
 
     fn any_run() -> impl Strategy<Value = (ExportedRun, Vec<ExportEntry>)> {
+        let organizations = (option::of(text()), any::<Option<bool>>(), outcome());
+        let organizations = proptest::collection::vec(organizations, 0..3);
         let lists = proptest::collection::vec(outcome(), 0..3);
         let results = proptest::collection::vec(result(), 0..6);
-        (run(), (lists, results).prop_map(|(lists, results)| sorted(lists, results)))
+        let entries = (organizations, lists, results);
+        (run(), entries.prop_map(|(organizations, lists, results)| sorted(organizations, lists, results)))
     }
 
     proptest! {
@@ -322,6 +383,16 @@ mod tests {
             let (read_run, read_entries) = read_all(&bytes).unwrap();
             prop_assert_eq!(written(&read_run, &read_entries), bytes);
             prop_assert_eq!((read_run, read_entries), (run, entries));
+        }
+
+        #[test]
+        fn an_export_of_version_1_is_read_back_as_the_same_bytes((run, entries) in any_run()) {
+            let run = ExportedRun { version: 1, has_organizations: None, ..run };
+            let bytes = written(&run, &entries);
+            let (read_run, read_entries) = read_all(&bytes).unwrap();
+            prop_assert_eq!(written(&read_run, &read_entries), bytes);
+            prop_assert_eq!(read_run, run);
+            prop_assert!(read_entries.iter().all(|entry| !matches!(entry, ExportEntry::Organization(_))));
         }
 
         #[test]
@@ -368,11 +439,12 @@ mod tests {
             ("\"keys\":[]", "\"keys\":[{}]"),
             ("\"status\":\"read\"", "\"status\":\"well\""),
             ("\"line\":null", "\"line\":7"),
+            ("\"memberships\":[]", "\"organization\":null"),
         ] {
             assert_eq!(broken(from, to).line, 2, "{to}");
         }
         assert_eq!(broken("\"users\":1", "\"users\":2").line, 3);
-        let newer = broken("\"version\":1", "\"version\":2");
+        let newer = broken("\"version\":2", "\"version\":3");
         assert_eq!((newer.line, newer.help), (1, Some("use that version")));
         assert!(newer.why.starts_with("it was written by a newer keysunset"), "{newer}");
         for other in ["", "{}\n", "{\"keysunset\":\"run\"}\n", "deployment,user_id\n", "[1]\n"] {

@@ -1,12 +1,14 @@
 //! The half of verifying that needs the store: facts, readings, the record of the manifest, and the chain before it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::{Check, CheckResult, CheckStatus, parse};
 use crate::evidence::export;
-use crate::evidence::manifest::{Manifest, PreviousManifest, RunEntry};
+use crate::evidence::manifest::{Manifest, PreviousManifest, RunEntry, canonical_form};
 use crate::report::text::shortened;
 use crate::store::{self, Run, Store};
 
@@ -39,8 +41,8 @@ pub(super) fn checks(manifest: &Manifest, sha256: &str, stores: &[PathBuf]) -> V
             )));
             continue;
         };
-        results.extend(run_and_readings(store, entry));
-        results.push(record(store, entry, sha256));
+        results.extend(run_and_readings(store, entry, manifest.version));
+        results.push(record(store, entry, manifest.version, sha256));
         results.push(match chain(store, entry) {
             Ok(found) => Check::Chain.ok(found),
             Err(ChainError::Broken(found)) => Check::Chain.differs(found),
@@ -78,7 +80,7 @@ fn damage(store: &Store, name: &str) -> CheckResult {
     }
 }
 
-fn run_and_readings(store: &Store, entry: &RunEntry) -> Vec<CheckResult> {
+fn run_and_readings(store: &Store, entry: &RunEntry, version: u64) -> Vec<CheckResult> {
     let label = entry.label();
     let run = match store.run(Some(entry.run)) {
         Ok(run) => run,
@@ -88,7 +90,7 @@ fn run_and_readings(store: &Store, entry: &RunEntry) -> Vec<CheckResult> {
         }
         Err(why) => return vec![Check::Run.differs(first_line(&why))],
     };
-    match differences(store, &run, entry) {
+    match differences(store, &run, entry, version) {
         Err(why) => vec![Check::Readings.differs(first_line(&why))],
         Ok((of_run, of_readings)) => {
             let readings = format!("of {label}, SHA-256 {}", entry.readings_sha256);
@@ -113,9 +115,10 @@ fn differences(
     store: &Store,
     run: &Run,
     named: &RunEntry,
+    version: u64,
 ) -> Result<(Vec<String>, Vec<String>), export::Error> {
     // What is no fact of the store is taken over, so that it can't differ: the chain is looked at alone.
-    let mut stored = RunEntry::new(store, run, named.judged_by.clone())?;
+    let mut stored = RunEntry::new(store, run, named.judged_by.clone(), version)?;
     stored.previous.clone_from(&named.previous);
     let json = |entry| serde_json::to_value(entry).map_err(std::io::Error::from);
     let (named, stored) = (json(named)?, json(&stored)?);
@@ -133,9 +136,10 @@ fn differences(
 }
 
 /// Whether the store knows this very manifest.
-fn record(store: &Store, entry: &RunEntry, sha256: &str) -> CheckResult {
+fn record(store: &Store, entry: &RunEntry, version: u64, sha256: &str) -> CheckResult {
     let run = entry.label();
-    match store.manifest(entry.run, sha256).and_then(|known| Ok((known, other_readings(store, entry)?))) {
+    let found = || Ok((store.manifest(entry.run, sha256)?, other_readings(store, entry, version)?));
+    match found() {
         Ok((_, Some(other))) => Check::Record.differs(format!(
             "an earlier manifest of {run}, which had ended by then, names other readings ({other}): they were changed since"
         )),
@@ -143,18 +147,32 @@ fn record(store: &Store, entry: &RunEntry, sha256: &str) -> CheckResult {
         Ok((None, None)) => Check::Record.differs(format!(
             "the store knows no such manifest of {run}: it was changed, or made of another store, or could not be recorded"
         )),
-        Err(why) => failed(Check::Record, &why),
+        Err(export::Error::Store(why)) => failed(Check::Record, &why),
+        Err(why @ export::Error::Write(_)) => Check::Record.unknown(first_line(&why)),
     }
 }
 
-/// The hash of the readings by a manifest of the same ended run that does not agree. What has ended never changes.
-fn other_readings(store: &Store, entry: &RunEntry) -> Result<Option<String>, store::Error> {
-    let documents = store.manifests(entry.run)?;
-    let of_run = documents.iter().filter_map(|text| parse(text, "").ok());
-    let mut others = of_run.flat_map(|manifest| manifest.runs).filter(|other| {
-        other.run == entry.run && other.is_ended_as(entry) && other.readings_sha256 != entry.readings_sha256
-    });
-    Ok(others.next().map(|other| other.readings_sha256))
+/// The hash of the readings by a manifest of the same ended run that does not agree. What has ended never changes. A manifest
+/// of another version has the hash of another form, which is made again from the store.
+fn other_readings(store: &Store, entry: &RunEntry, version: u64) -> Result<Option<String>, export::Error> {
+    let mut expected = BTreeMap::from([(version, Some(entry.readings_sha256.clone()))]);
+    for manifest in store.manifests(entry.run)?.iter().filter_map(|text| parse(text, "").ok()) {
+        if let Entry::Vacant(missing) = expected.entry(manifest.version) {
+            missing.insert(match store.run(Some(entry.run)) {
+                Ok(run) => Some(canonical_form(store, &run, manifest.version)?.1),
+                Err(store::Error::NoRun(..)) => None,
+                Err(why) => return Err(why.into()),
+            });
+        }
+        let Some(Some(expected)) = expected.get(&manifest.version) else { continue };
+        let is_other = |other: &RunEntry| {
+            other.run == entry.run && other.is_ended_as(entry) && other.readings_sha256 != *expected
+        };
+        if let Some(other) = manifest.runs.into_iter().find(is_other) {
+            return Ok(Some(other.readings_sha256));
+        }
+    }
+    Ok(None)
 }
 
 /// Why the chain can't be followed.

@@ -1,6 +1,6 @@
 //! `keys.csv`: RFC 4180, one row a key and one for every user without keys or not read.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use ::csv::{Terminator, WriterBuilder};
 use serde::{Serialize, Serializer};
@@ -16,21 +16,27 @@ struct Csv {
 }
 
 /// `raw` leaves text as it is, even where a spreadsheet would run it.
-pub(super) fn start(mut file: OutputFile, raw: bool) -> Result<impl Writer, FormatError> {
-    file.write_all(&columns()?)?;
-    let rows = WriterBuilder::new().has_headers(false).terminator(Terminator::Any(b'\n')).from_writer(file);
-    Ok(Csv { rows, raw })
+pub(super) fn start(file: OutputFile, raw: bool) -> Result<impl Writer, FormatError> {
+    Ok(Csv { rows: writer(file, &Record::<&str>::default())?, raw })
 }
 
-/// The line of the header, which is there even where no row is: the names of a record's fields.
-fn columns() -> io::Result<Vec<u8>> {
+/// Begins a file with the line of the header, which is there even where no row is: the names of the fields of `any` row.
+pub(super) fn writer(
+    mut file: OutputFile,
+    any: &impl Serialize,
+) -> Result<::csv::Writer<OutputFile>, FormatError> {
     let mut columns = Vec::new();
     let mut rows = WriterBuilder::new().terminator(Terminator::Any(b'\n')).from_writer(&mut columns);
-    rows.serialize(Record::<&str>::default())?;
+    rows.serialize(any)?;
     drop(rows);
     let end = columns.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    columns.truncate(end);
-    Ok(columns)
+    file.write_all(&columns[..end])?;
+    Ok(WriterBuilder::new().has_headers(false).terminator(Terminator::Any(b'\n')).from_writer(file))
+}
+
+/// Ends a file.
+pub(super) fn end(rows: ::csv::Writer<OutputFile>) -> Result<Rendered, FormatError> {
+    Ok(Rendered::File(rows.into_inner().map_err(::csv::IntoInnerError::into_error)?))
 }
 
 impl Writer for Csv {
@@ -55,14 +61,13 @@ impl Writer for Csv {
     }
 
     fn end(self: Box<Self>, _: &Report) -> Result<Rendered, FormatError> {
-        let file = self.rows.into_inner().map_err(::csv::IntoInnerError::into_error)?;
-        Ok(Rendered::File(file))
+        end(self.rows)
     }
 }
 
 /// Text that a spreadsheet does not run.
 #[derive(Default)]
-struct Guarded<'a>(&'a str);
+pub(super) struct Guarded<'a>(&'a str);
 
 impl<'a> From<&'a str> for Guarded<'a> {
     fn from(text: &'a str) -> Self {

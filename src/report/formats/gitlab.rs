@@ -59,12 +59,12 @@ impl Writer for Gitlab {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
         for missing in MissingUsers::of_run(context) {
             let (record, check_name) = (missing.record(), missing.unknown().name());
-            let list = missing.list.map_or("", |list| &list.source);
+            let list = missing.list.map_or("", |judged| &judged.list.source);
             self.write(&CodeQualityIssue {
                 description: wording::row(&record),
                 check_name,
                 fingerprint: fingerprint(&[record.deployment, list, check_name]),
-                severity: UNKNOWN,
+                severity: if missing.waiver().is_some() { WAIVED } else { UNKNOWN },
                 location: IssueLocation::new(&SourceLocation::elsewhere()),
             })?;
         }

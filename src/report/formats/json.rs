@@ -11,16 +11,16 @@ use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{
-    FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Summary, WaiverIssue,
-    WaiverIssueKind, Writer,
+    FormatError, JsonArray, OrganizationSummary, OutputFile, Rendered, Report, Row, RunContext, Summary,
+    WaiverIssue, WaiverIssueKind, Writer,
 };
 use crate::v1::{RunSettings, SettingsWithUnits};
 use crate::waivers::Target;
 
 /// Goes up when a field goes, or means something else. Fields that come do not count.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The `$id` of the schema, with the version.
-const SCHEMA: &str = "urn:keysunset:findings:1";
+const SCHEMA: &str = "urn:keysunset:findings:2";
 const FORMAT: &str = "keysunset-findings";
 
 /// The file under way.
@@ -110,12 +110,14 @@ struct Deployment<'a> {
     compared: Option<Compared<'a>>,
     complete: bool,
     gaps: Vec<IncompleteList<'a>>,
+    /// By id; `None` where they are unknown.
+    organizations: Option<Vec<Organization<'a>>>,
     totals: Totals,
 }
 
 impl<'a> Deployment<'a> {
     fn new(deployment: &'a crate::report::Deployment<'a>) -> Self {
-        let crate::report::Deployment { context, summary } = deployment;
+        let crate::report::Deployment { context, summary, organizations } = deployment;
         let run = context.run;
         Self {
             name: &run.deployment,
@@ -136,7 +138,8 @@ impl<'a> Deployment<'a> {
                 more_severe_keys: summary.more_severe,
             }),
             complete: deployment.is_complete(),
-            gaps: context.incomplete_lists.iter().map(IncompleteList::new).collect(),
+            gaps: context.incomplete_lists.iter().map(|judged| IncompleteList::new(&judged.list)).collect(),
+            organizations: organizations.as_ref().map(|all| all.iter().map(Organization::new).collect()),
             totals: Totals::new(summary),
         }
     }
@@ -172,6 +175,7 @@ struct Compared<'a> {
 #[derive(Serialize)]
 struct IncompleteList<'a> {
     source: &'a str,
+    org_id: Option<&'a str>,
     read_status: ReadStatus,
     http_status: Option<u16>,
     error_code: Option<&'a str>,
@@ -183,10 +187,42 @@ impl<'a> IncompleteList<'a> {
         let Outcome { status, http_status, error_code, detail } = &list.outcome;
         Self {
             source: &list.source,
+            org_id: list.org_id.as_deref(),
             read_status: *status,
             http_status: *http_status,
             error_code: error_code.as_deref(),
             detail: detail.as_deref(),
+        }
+    }
+}
+
+/// An organization, and what came of the users in its list: a user of several counts in each.
+#[derive(Serialize)]
+struct Organization<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    deleted: Option<bool>,
+    list_status: ReadStatus,
+    users: u64,
+    users_read: u64,
+    keys: u64,
+    keys_enabled: u64,
+    severities: Counts,
+}
+
+impl<'a> Organization<'a> {
+    fn new(summary: &'a OrganizationSummary) -> Self {
+        let model::Organization { id, name, is_deleted } = &summary.organization;
+        Self {
+            id,
+            name: name.as_deref(),
+            deleted: *is_deleted,
+            list_status: summary.list_status,
+            users: summary.users,
+            users_read: summary.users_read,
+            keys: summary.keys,
+            keys_enabled: summary.enabled,
+            severities: counts(Severity::ALL, Severity::as_str, |it| summary.severity(it)),
         }
     }
 }
@@ -203,6 +239,7 @@ struct Totals {
     users_waived: u64,
     read_statuses: Counts,
     gaps: u64,
+    gaps_waived: u64,
     keys: u64,
     keys_enabled: u64,
     keys_waived: u64,
@@ -222,6 +259,7 @@ impl Totals {
             users_waived: summary.waived_users,
             read_statuses: counts(ReadStatus::ALL, ReadStatus::as_str, |it| summary.users(it)),
             gaps: summary.incomplete_lists,
+            gaps_waived: summary.waived_lists,
             keys: summary.keys,
             keys_enabled: summary.enabled,
             keys_waived: summary.waived,
@@ -244,6 +282,7 @@ struct IssueRow<'a> {
     line: u64,
     key_id: Option<&'a str>,
     user: Option<&'a str>,
+    organization: Option<&'a str>,
     deployment: Option<&'a str>,
     reason: &'a str,
     owner: &'a str,
@@ -255,15 +294,17 @@ struct IssueRow<'a> {
 impl<'a> IssueRow<'a> {
     fn new(issue: &'a WaiverIssue<'a>) -> Self {
         let waiver = issue.waiver;
-        let (key_id, user) = match &waiver.target {
-            Target::Key(id) => (Some(id.as_str()), None),
-            Target::User(user) => (None, Some(user.as_str())),
+        let (key_id, user, organization) = match &waiver.target {
+            Target::Key(id) => (Some(id.as_str()), None, None),
+            Target::User(user) => (None, Some(user.as_str()), None),
+            Target::Organization(organization) => (None, None, Some(organization.as_str())),
         };
         Self {
             lapse: issue.kind,
             line: waiver.line,
             key_id,
             user,
+            organization,
             deployment: waiver.deployment.as_deref(),
             reason: &waiver.reason,
             owner: &waiver.owner,

@@ -7,6 +7,7 @@ mod json;
 mod junit;
 mod markdown;
 mod ndjson;
+mod organizations_csv;
 mod prometheus;
 mod sarif;
 
@@ -14,12 +15,12 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 
 use super::file::temp_file_in;
-use super::{Error, FormatError, Writer, failed};
+use super::{Error, FormatError, Writer, Writers, failed};
 
 named! {
     /// What a report may be written as.
     pub enum Format {
-        /// keys.csv: one row a key, and one for every user without keys or not read
+        /// keys.csv: one row a key, and one for every user without keys or not read; organizations.csv: one an organization
         Csv = "csv",
         /// migration-report.md: for the person who acts on it and the auditor who has to believe it
         Markdown = "markdown",
@@ -41,39 +42,45 @@ named! {
 }
 
 impl Format {
-    /// Its name in `--out`; `None` for what goes elsewhere.
+    /// Its files in `--out`, the main one first; none for what goes elsewhere.
     #[must_use]
-    pub const fn file_name(self) -> Option<&'static str> {
+    pub const fn file_names(self) -> &'static [&'static str] {
         match self {
-            Self::Csv => Some("keys.csv"),
-            Self::Markdown => Some("migration-report.md"),
-            Self::Json => Some("findings.json"),
-            Self::Ndjson => Some("keys.ndjson"),
-            Self::Sarif => Some("findings.sarif"),
-            Self::Junit => Some("junit.xml"),
-            Self::Gitlab => Some("gl-code-quality-report.json"),
-            Self::Github => None,
-            Self::Prometheus => Some("keysunset.prom"),
+            Self::Csv => &["keys.csv", "organizations.csv"],
+            Self::Markdown => &["migration-report.md"],
+            Self::Json => &["findings.json"],
+            Self::Ndjson => &["keys.ndjson"],
+            Self::Sarif => &["findings.sarif"],
+            Self::Junit => &["junit.xml"],
+            Self::Gitlab => &["gl-code-quality-report.json"],
+            Self::Github => &[],
+            Self::Prometheus => &["keysunset.prom"],
         }
     }
 
-    /// Begins a file of this format in the folder of the output.
-    pub(super) fn start(self, output: &Output) -> Result<Box<dyn Writer>, Error> {
-        self.writer(output).map_err(|why| failed(&output.path(self), why))
+    /// Begins the files of this format in the folder of the output; gives what writes each, and its path.
+    pub(super) fn start(self, output: &Output) -> Result<Writers, Error> {
+        let paths = output.paths(self);
+        let writers = self.writers(output).map_err(|why| failed(&paths[0], why))?;
+        Ok(paths.into_iter().zip(writers).collect())
     }
 
-    fn writer(self, output: &Output) -> Result<Box<dyn Writer>, FormatError> {
+    /// One a path, in the order of the paths.
+    fn writers(self, output: &Output) -> Result<Vec<Box<dyn Writer>>, FormatError> {
         let file = || temp_file_in(&output.out).map(BufWriter::new);
         Ok(match self {
-            Self::Csv => Box::new(csv::start(file()?, output.csv_raw)?),
-            Self::Markdown => Box::new(markdown::start(file()?, output.templates.as_deref())?),
-            Self::Json => Box::new(json::start(file()?)?),
-            Self::Ndjson => Box::new(ndjson::start(file()?)),
-            Self::Sarif => Box::new(sarif::start(file()?, &output.out)?),
-            Self::Junit => Box::new(junit::start(file()?, &output.out)?),
-            Self::Gitlab => Box::new(gitlab::start(file()?)?),
-            Self::Github => Box::new(github::start(output.step_summary.clone())?),
-            Self::Prometheus => Box::new(prometheus::start(file()?)),
+            Self::Csv => vec![
+                Box::new(csv::start(file()?, output.csv_raw)?),
+                Box::new(organizations_csv::start(file()?, output.csv_raw)),
+            ],
+            Self::Markdown => vec![Box::new(markdown::start(file()?, output.templates.as_deref())?)],
+            Self::Json => vec![Box::new(json::start(file()?)?)],
+            Self::Ndjson => vec![Box::new(ndjson::start(file()?))],
+            Self::Sarif => vec![Box::new(sarif::start(file()?, &output.out)?)],
+            Self::Junit => vec![Box::new(junit::start(file()?, &output.out)?)],
+            Self::Gitlab => vec![Box::new(gitlab::start(file()?)?)],
+            Self::Github => vec![Box::new(github::start(output.step_summary.clone())?)],
+            Self::Prometheus => vec![Box::new(prometheus::start(file()?))],
         })
     }
 }
@@ -94,12 +101,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// Where a format goes.
-    pub(super) fn path(&self, format: Format) -> PathBuf {
-        match (format.file_name(), &self.step_summary) {
-            (Some(name), _) => self.out.join(name),
-            (None, Some(summary)) => summary.clone(),
-            (None, None) => PathBuf::from("standard output"),
+    /// Where a format goes; never empty.
+    pub(super) fn paths(&self, format: Format) -> Vec<PathBuf> {
+        match (format.file_names(), &self.step_summary) {
+            ([], Some(summary)) => vec![summary.clone()],
+            ([], None) => vec![PathBuf::from("standard output")],
+            (names, _) => names.iter().map(|name| self.out.join(name)).collect(),
         }
     }
 }

@@ -119,7 +119,7 @@ struct Sample<'a, T> {
 /// What is counted of every deployment: name, what it is, and how to find it.
 type CountMetric = (&'static str, &'static str, fn(&Metrics) -> u64);
 
-const COUNTS: [CountMetric; 7] = [
+const COUNTS: [CountMetric; 8] = [
     ("keysunset_keys_enabled", "Personal API keys that may still be in force.", |it| it.summary().enabled),
     ("keysunset_keys_waived", "Personal API keys for which a waiver counts.", |it| it.summary().waived),
     ("keysunset_findings", "Personal API keys that fail the gate.", |it| it.summary().findings),
@@ -129,6 +129,11 @@ const COUNTS: [CountMetric; 7] = [
     ("keysunset_users_waived", "Users who could not be read, and for whom a waiver counts.", |it| {
         it.summary().waived_users
     }),
+    (
+        "keysunset_gaps_waived",
+        "Lists of users that were not read to their end, and for which a waiver counts.",
+        |it| it.summary().waived_lists,
+    ),
     ("keysunset_gaps", "Lists of users that were not read to their end.", |it| it.summary().incomplete_lists),
     ("keysunset_complete", "1 where the run ended and nobody can have been missed, else 0.", |it| {
         u64::from(it.deployment.is_complete())

@@ -95,7 +95,9 @@ fn the_file_that_the_docs_show_is_one() {
     let shown = docs.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let all = super::waivers(shown, "2025-12-31".parse().unwrap(), &mut Problems::new("FILE"));
     let targets: Vec<_> = all.into_iter().map(|waiver| waiver.target).collect();
-    assert_eq!(targets, [Target::Key(KEY.to_owned()), Target::User("ann@example.com".to_owned())]);
+    let organization = Target::Organization("5980cfdf0b6d97029d82f86e".to_owned());
+    let user = Target::User("ann@example.com".to_owned());
+    assert_eq!(targets, [Target::Key(KEY.to_owned()), user, organization]);
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn each_problem_is_reported_with_its_line() {
         (
             user("until = 2025-01-01"),
             4,
-            "until: there is no such field, but key or user, reason, owner, expires, ticket and deployment",
+            "until: there is no such field, but key, user or organization, reason, owner, expires, ticket and deployment",
         ),
         (user("\"a\\u001bb\" = 1"), 4, "\"a\\u{1b}b\": there is no such field"),
         (user("a.b = 1"), 4, "a: there is no such field"),
@@ -164,9 +166,11 @@ fn each_problem_is_reported_with_its_line() {
         (but("reason", "reason = ['r']"), 6, "not a list"),
         (but("owner", "owner = true"), 6, "not true or false"),
         (but("owner", "owner.name = 'o'"), 6, "not a table"),
-        (entry(REST), 2, "neither key nor user"),
-        (user(&format!("key = '{KEY}'")), 4, "key: a waiver is of one key or of one user"),
-        (user("user_id = 'ann'"), 4, "user_id: a waiver is of one key or of one user"),
+        (entry(REST), 2, "no key, user or organization"),
+        (user(&format!("key = '{KEY}'")), 4, "key: a waiver is of one key, user or organization"),
+        (user("user_id = 'ann'"), 4, "user_id: a waiver is of one key, user or organization"),
+        (user("org_id = 'ann'"), 4, "org_id: a waiver is of one key, user or organization"),
+        (entry(&format!("organization = ' '\n{REST}")), 3, "organization: it is empty"),
         (entry(&format!("user = ' '\n{REST}")), 3, "user: it is empty"),
         (entry(&format!("user = 1\n{REST}")), 3, "user: expected a text"),
         (entry(&format!("key = ''\n{REST}")), 3, "key: \"\" is no id of a key"),

@@ -57,12 +57,17 @@ impl Writer for Github {
         self.summary.begin(context);
         let deployment = printable(&context.run.deployment);
         let missing = MissingUsers::of_run(context);
-        let message = |it: MissingUsers| format!("{deployment}: {}", wording::not_read(&it.record(), QUOTED));
+        let message = |it: MissingUsers| {
+            let message = format!("{deployment}: {}", wording::not_read(&it.record(), QUOTED));
+            let waived = it.waiver().map(|waiver| format!("; {}", wording::waived(waiver, QUOTED)));
+            (message + &waived.unwrap_or_default(), it.waiver().is_some())
+        };
         let mut messages: Vec<_> = missing.map(message).collect();
         messages.sort();
-        for message in messages {
+        for (message, is_waived) in messages {
+            let annotations = if is_waived { &mut self.warnings } else { &mut self.errors };
             let title = || "incomplete: there may be users of whom nobody knows".to_owned();
-            self.errors.push(AnnotationSubject::MissingUsers, None, || Annotation {
+            annotations.push(AnnotationSubject::MissingUsers, None, || Annotation {
                 title: title(),
                 message,
                 location: None,

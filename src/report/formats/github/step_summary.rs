@@ -43,7 +43,7 @@ impl StepSummary {
     /// Takes what hides users: incomplete lists, and a run that was cut short.
     pub(super) fn begin(&mut self, context: &RunContext) {
         for missing in MissingUsers::of_run(context) {
-            self.unread.push((), || unread(&missing.record(), missing.source(), false));
+            self.unread.push((), || unread(&missing.record(), missing.source(), missing.waiver().is_some()));
         }
     }
 
@@ -140,11 +140,11 @@ fn deployments(report: &Report, page: &mut String) {
         let mut cells = vec![name];
         let counts = [summary.requested(), summary.read(), summary.unread(), summary.keys, summary.findings];
         cells.extend(counts.map(|count| count.to_string()));
-        cells.push((summary.waived + summary.waived_users).to_string());
+        cells.push((summary.waived + summary.waived_users + summary.waived_lists).to_string());
         cells.extend([cutoff, if whole { "yes" } else { "**no**" }.to_owned()]);
         cells
     };
-    let each = report.deployments.iter().take(ROWS).map(|Deployment { context, summary }| {
+    let each = report.deployments.iter().take(ROWS).map(|Deployment { context, summary, .. }| {
         let name = code(&shortened(&context.run.deployment, NAME));
         row(name, summary, day_or_instant(context.policy.cutoff), context.has_complete_lists())
     });

@@ -18,7 +18,7 @@ use crate::waivers::{Waiver, WaiverStatus};
 pub(super) struct UserCase {
     user: User,
     name: String,
-    classname: String,
+    deployment: String,
     /// Read status and why, where that is not waived.
     unread: Option<(&'static str, String)>,
     /// Those that count, in words.
@@ -57,14 +57,9 @@ impl UserCase {
     /// `previous` is the user before this one in the order of the deployment.
     pub(super) fn new(context: &RunContext, result: &UserResult, previous: Option<&User>) -> Self {
         let user = result.user.clone();
-        let deployment = printable(&context.run.deployment);
-        let classname = match &user.origin.organization {
-            Some(organization) => format!("{deployment}.{}", printable(organization)),
-            None => deployment,
-        };
         Self {
             name: name(&user, previous),
-            classname,
+            deployment: context.run.deployment.clone(),
             user,
             unread: None,
             waivers: Vec::new(),
@@ -83,6 +78,10 @@ impl UserCase {
 
     pub(super) fn user(&self) -> &User {
         &self.user
+    }
+
+    pub(super) fn deployment(&self) -> &str {
+        &self.deployment
     }
 
     /// Takes a row of the user.
@@ -126,9 +125,9 @@ impl UserCase {
         self.findings.iter().sum()
     }
 
-    /// Writes the case, and says how it ended. Not to know is worse than to have found, and what is waived never passes
-    /// as if there were nothing.
-    pub(super) fn write(&self, to: &mut Vec<u8>) -> io::Result<TestResult> {
+    /// Writes the case for one of the user's organizations, and says how it ended. Not to know is worse than to have found,
+    /// and what is waived never passes as if there were nothing.
+    pub(super) fn write(&self, organization: Option<&str>, to: &mut Vec<u8>) -> io::Result<TestResult> {
         let (result, kind, message) = match (&self.unread, self.worst) {
             (Some((status, why)), None) => (TestResult::Error, *status, why.clone()),
             (Some((status, why)), Some(_)) => {
@@ -141,8 +140,13 @@ impl UserCase {
                 several => (TestResult::Skipped, "waived", format!("{} waivers", several.len())),
             },
         };
-        let Self { name, classname, lines, .. } = self;
-        TestCase { name, classname, result, kind, message: &message, text: lines }.write(to)?;
+        let Self { name, deployment, lines, .. } = self;
+        let deployment = printable(deployment);
+        let classname = match organization {
+            Some(organization) => format!("{deployment}.{}", printable(organization)),
+            None => deployment,
+        };
+        TestCase { name, classname: &classname, result, kind, message: &message, text: lines }.write(to)?;
         Ok(result)
     }
 
@@ -199,7 +203,7 @@ fn name(user: &User, previous: Option<&User>) -> String {
 }
 
 /// `waived until 2025-06-30 by ann: why (ticket)`.
-fn waived(waiver: &Waiver) -> String {
+pub(super) fn waived(waiver: &Waiver) -> String {
     let ticket = waiver.ticket.as_deref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
     wording::waived(waiver, usize::MAX) + &printable(&ticket)
 }

@@ -1,4 +1,5 @@
-//! `junit.xml`: a test suite an organization, a test case a user, for CI servers.
+//! `junit.xml`: a test suite an organization, a test case a user, for CI servers. A user of several organizations is in the
+//! suite of each.
 //!
 //! Nobody owns the format. Two schemas describe it: the `JUnit.xsd` of Windy Road, after Ant, and the `junit-10.xsd` of
 //! Jenkins' xUnit plugin. The file holds to both: a case has at most one of failure, error and skipped and nothing else,
@@ -32,7 +33,7 @@ struct Junit {
     cases: SpillFile,
     suites: BTreeMap<SuiteId, Suite>,
     /// The user whose rows are passing.
-    case: Option<(SuiteId, UserCase)>,
+    case: Option<UserCase>,
     /// The user before.
     previous: Option<User>,
 }
@@ -80,13 +81,18 @@ impl Writer for Junit {
         let suite_id = SuiteId { deployment: context.run.deployment.clone(), kind: SuiteKind::Incomplete };
         for missing in MissingUsers::of_run(context) {
             let record = missing.record();
+            let status = record.read_status.map_or("error", |status| status.as_str());
             let why = wording::not_read(&record, usize::MAX);
+            let (result, kind, message) = match missing.waiver() {
+                None => (TestResult::Error, status, why.clone()),
+                Some(waiver) => (TestResult::Skipped, "waived", case::waived(waiver)),
+            };
             let case = TestCase {
                 name: &printable(missing.source()),
                 classname: &printable(record.deployment),
-                result: TestResult::Error,
-                kind: record.read_status.map_or("error", |status| status.as_str()),
-                message: &why,
+                result,
+                kind,
+                message: &message,
                 text: &why,
             };
             self.write_case(suite_id.clone(), &case)?;
@@ -96,14 +102,11 @@ impl Writer for Junit {
 
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         let user = &row.result.user;
-        if self.case.as_ref().is_none_or(|(_, case)| !case.is_of(user)) {
+        if self.case.as_ref().is_none_or(|case| !case.is_of(user)) {
             self.finish_case()?;
-            let kind = user.origin.organization.as_deref();
-            let kind = kind.map_or(SuiteKind::Named, |id| SuiteKind::Organization(id.to_owned()));
-            let case = UserCase::new(context, row.result, self.previous.as_ref());
-            self.case = Some((SuiteId { deployment: context.run.deployment.clone(), kind }, case));
+            self.case = Some(UserCase::new(context, row.result, self.previous.as_ref()));
         }
-        if let Some((_, case)) = &mut self.case {
+        if let Some(case) = &mut self.case {
             case.add(context, row);
         }
         Ok(())
@@ -112,8 +115,8 @@ impl Writer for Junit {
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         self.finish_case().and_then(|()| self.waiver_issues(report))?;
         let several = report.deployments.len() > 1;
-        let mut suites: Vec<_> =
-            self.suites.iter().map(|(suite_id, suite)| (suite_id.name(several), suite_id, suite)).collect();
+        let named = |(suite_id, suite)| (SuiteId::name(suite_id, report, several), suite_id, suite);
+        let mut suites: Vec<_> = self.suites.iter().map(named).collect();
         suites.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
         let mut xml = Xml::new(&mut self.file);
         let mut write = || {
@@ -141,16 +144,22 @@ impl Writer for Junit {
 impl Junit {
     /// Ends the case whose rows were passing.
     fn finish_case(&mut self) -> io::Result<()> {
-        let Some((suite_id, case)) = self.case.take() else { return Ok(()) };
-        let mut text = Vec::new();
-        let result = case.write(&mut text)?;
-        let suite = self.count(suite_id, result);
-        suite.keys += case.keys;
-        suite.findings += case.findings();
-        suite.waived_keys += case.waived_keys;
-        let number = suite.number;
+        let Some(case) = self.case.take() else { return Ok(()) };
+        let organizations: Vec<_> = case.user().origin.organizations().map(Some).collect();
+        let suites = if organizations.is_empty() { &[None] } else { &organizations[..] };
+        for organization in suites {
+            let mut text = Vec::new();
+            let result = case.write(*organization, &mut text)?;
+            let kind = organization.map_or(SuiteKind::Named, |id| SuiteKind::Organization(id.to_owned()));
+            let suite = self.count(SuiteId { deployment: case.deployment().to_owned(), kind }, result);
+            suite.keys += case.keys;
+            suite.findings += case.findings();
+            suite.waived_keys += case.waived_keys;
+            let number = suite.number;
+            self.cases.write(number, &text)?;
+        }
         self.previous = Some(case.user().clone());
-        self.cases.write(number, &text)
+        Ok(())
     }
 
     fn write_case(&mut self, suite_id: SuiteId, case: &TestCase) -> io::Result<()> {
@@ -194,17 +203,29 @@ impl Junit {
 }
 
 impl SuiteId {
-    fn name(&self, several: bool) -> String {
+    fn name(&self, report: &Report, several: bool) -> String {
         let of_deployment = |name: &str| {
             if several { format!("{} / {name}", printable(&self.deployment)) } else { name.to_owned() }
         };
         let name = match &self.kind {
-            SuiteKind::Organization(id) => of_deployment(&printable(id)),
+            SuiteKind::Organization(id) => {
+                of_deployment(&printable(&match self.organization_name(report, id) {
+                    Some(name) => format!("{name} ({id})"),
+                    None => id.clone(),
+                }))
+            }
             SuiteKind::Named => printable(&self.deployment),
             SuiteKind::Incomplete => of_deployment("incomplete"),
             SuiteKind::Waivers => "waivers".to_owned(),
         };
         or_unnamed(name)
+    }
+
+    fn organization_name<'a>(&self, report: &'a Report, id: &str) -> Option<&'a str> {
+        let deployment = report.deployments.iter().find(|it| it.context.run.deployment == self.deployment)?;
+        let organizations = deployment.organizations.as_ref()?;
+        let at = organizations.binary_search_by(|it| it.organization.id.as_str().cmp(id)).ok()?;
+        organizations[at].organization.name.as_deref()
     }
 }
 

@@ -8,14 +8,19 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::history::BurnDown;
-use crate::model::{IncompleteList, Outcome, PersonalKey, Product, ReadStatus, Suffix, rfc3339};
+use crate::model::{Organization, Outcome, PersonalKey, Product, ReadStatus, Suffix, rfc3339};
 use crate::policy::{Action, Judgement, Severity, Verdict, day_or_instant};
-use crate::report::{Deployment, Report, Row, RunContext, Summary, WaiverIssue, text};
+use crate::report::{
+    Deployment, JudgedList, OrganizationSummary, Report, Row, RunContext, Summary, WaiverIssue, text,
+    worst_first,
+};
 use crate::store::Run;
 use crate::waivers::{Waiver, WaiverStatus};
 
 /// Characters of a description.
 const DESCRIPTION: usize = 100;
+/// Organizations in the table; all of them are in `organizations.csv`.
+const ORGANIZATIONS: usize = 100;
 /// Characters of the reason of a waiver, and of why a user could not be read.
 const REASON: usize = 200;
 
@@ -40,7 +45,7 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
     let guides: BTreeSet<_> = runs().map(Guide::new).collect();
     let deployments = report.deployments.iter().zip(&rows.burn_downs);
     let incomplete_lists = report.deployments.iter().flat_map(|Deployment { context, .. }| {
-        context.incomplete_lists.iter().map(|list| incomplete_list(context, list))
+        context.incomplete_lists.iter().map(|judged| incomplete_list(context, judged))
     });
     let cutoff = report.deployments.first().map(|it| day_or_instant(it.context.policy.cutoff));
     // Rows for users whose names nobody could learn: one a list, and one a run that was cut short.
@@ -74,7 +79,7 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
 
 /// A deployment, how it was asked, and what came of it.
 fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
-    let Deployment { context, summary } = deployment;
+    let Deployment { context, summary, organizations } = deployment;
     let (run, ratchet) = (context.run, context.ratchet);
     let unseen = ratchet.map_or(0, |ratchet| ratchet.count.saturating_sub(summary.keys - summary.new));
     context! {
@@ -99,7 +104,37 @@ fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
         unseen,
         complete => deployment.is_complete(),
         total => totals(summary),
+        // `none` where they are unknown.
+        organizations => organizations.as_deref().map(organization_table),
         ..Serde(&run.settings.requests)
+    }
+}
+
+fn organization_table(organizations: &[OrganizationSummary]) -> Value {
+    let count = |is: fn(&OrganizationSummary) -> bool| organizations.iter().filter(|it| is(it)).count();
+    context! {
+        count => organizations.len(),
+        deleted => count(|it| it.organization.is_deleted == Some(true)),
+        incomplete => count(|it| !it.list_status.is_complete()),
+        // The worst first.
+        rows => worst_first(organizations).into_iter().take(ORGANIZATIONS).map(organization).collect::<Value>(),
+    }
+}
+
+/// A user of several organizations counts in each.
+fn organization(summary: &OrganizationSummary) -> Value {
+    let Organization { id, name, is_deleted } = &summary.organization;
+    context! {
+        id,
+        name,
+        deleted => *is_deleted == Some(true),
+        list_status => summary.list_status.as_str(),
+        complete => summary.list_status.is_complete(),
+        users => summary.users,
+        unread => summary.users_unread(),
+        keys => summary.keys,
+        enabled => summary.enabled,
+        severities => counts(Severity::ALL, Severity::as_str, |it| summary.severity(it)),
     }
 }
 
@@ -115,6 +150,7 @@ fn totals(summary: &Summary) -> Value {
         enabled => summary.enabled,
         waived => summary.waived,
         waived_users => summary.waived_users,
+        waived_lists => summary.waived_lists,
         findings => summary.findings,
         new => summary.new,
         more_severe => summary.more_severe,
@@ -185,8 +221,8 @@ pub(super) fn unread_user(context: &RunContext, row: &Row) -> Value {
     unread(context, username, &user.id, &row.result.outcome, row.waiver.map(waived))
 }
 
-fn incomplete_list(context: &RunContext, list: &IncompleteList) -> Value {
-    unread(context, &list.source, "", &list.outcome, None)
+fn incomplete_list(context: &RunContext, JudgedList { list, waiver }: &JudgedList) -> Value {
+    unread(context, &list.source, "", &list.outcome, waiver.map(waived))
 }
 
 fn unread(context: &RunContext, username: &str, id: &str, outcome: &Outcome, waiver: Option<Value>) -> Value {

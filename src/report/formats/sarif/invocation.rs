@@ -60,9 +60,10 @@ impl Invocations {
         for missing in MissingUsers::of_run(context) {
             self.push(|| {
                 let (kind, record) = (NotificationKind::Unknown(missing.unknown()), missing.record());
+                let level = if missing.waiver().is_some() { "note" } else { "error" };
                 Notification {
                     properties: fields(&record),
-                    ..Notification::new(kind, "error", &wording::row(&record))
+                    ..Notification::new(kind, level, &wording::row(&record))
                 }
             });
         }
@@ -141,11 +142,11 @@ fn fields(record: &Record) -> Value {
 }
 
 fn invocation(deployment: &Deployment, execution: &[Notification], configuration: &[Notification]) -> Value {
-    let Deployment { context, summary } = deployment;
+    let Deployment { context, summary, .. } = deployment;
     let run = context.run;
     let mut invocation = json!({
         // GitHub refuses what was no success, and would take the keys of whom it does not find in it for gone.
-        "executionSuccessful": context.has_complete_lists() && summary.is_complete_or_waived(),
+        "executionSuccessful": deployment.is_complete_or_waived(),
         "startTimeUtc": rfc3339(run.started_at),
         "toolExecutionNotifications": execution,
         "toolConfigurationNotifications": configuration,

@@ -1,0 +1,88 @@
+//! `organizations.csv`: one row an organization that was seen, also one without users or whose users could not be listed.
+//! It has the header alone where no organization was asked for, and where they are unknown.
+
+use serde::Serialize;
+
+use super::csv::{self, Guarded};
+use crate::model::{Organization, ReadStatus};
+use crate::policy::Severity;
+use crate::report::{
+    FormatError, OrganizationSummary, OutputFile, Rendered, Report, Row, RunContext, Writer,
+};
+
+/// The file under way.
+struct OrganizationsCsv {
+    file: OutputFile,
+    raw: bool,
+}
+
+/// `raw` leaves text as it is, even where a spreadsheet would run it.
+pub(super) fn start(file: OutputFile, raw: bool) -> impl Writer {
+    OrganizationsCsv { file, raw }
+}
+
+impl Writer for OrganizationsCsv {
+    fn begin(&mut self, _: &RunContext) -> Result<(), FormatError> {
+        Ok(())
+    }
+
+    fn row(&mut self, _: &RunContext, _: &Row) -> Result<(), FormatError> {
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
+        let mut rows = csv::writer(self.file, &Columns::<&str>::default())?;
+        for deployment in &report.deployments {
+            let name = &deployment.context.run.deployment;
+            for organization in deployment.organizations.iter().flatten() {
+                if self.raw {
+                    rows.serialize(Columns::<&str>::new(name, organization))?;
+                } else {
+                    rows.serialize(Columns::<Guarded>::new(name, organization))?;
+                }
+            }
+        }
+        csv::end(rows)
+    }
+}
+
+/// The fields, in the order of the columns: later ones are only ever appended.
+#[derive(Default, Serialize)]
+struct Columns<T> {
+    deployment: T,
+    org_id: T,
+    org_name: Option<T>,
+    deleted: Option<bool>,
+    list_status: Option<ReadStatus>,
+    users: u64,
+    users_read: u64,
+    keys: u64,
+    enabled: u64,
+    critical: u64,
+    high: u64,
+    medium: u64,
+    low: u64,
+    info: u64,
+}
+
+impl<'a, T: From<&'a str>> Columns<T> {
+    fn new(deployment: &'a str, summary: &'a OrganizationSummary) -> Self {
+        let Organization { id, name, is_deleted } = &summary.organization;
+        Self {
+            deployment: T::from(deployment),
+            org_id: T::from(id),
+            org_name: name.as_deref().map(T::from),
+            deleted: *is_deleted,
+            list_status: Some(summary.list_status),
+            users: summary.users,
+            users_read: summary.users_read,
+            keys: summary.keys,
+            enabled: summary.enabled,
+            critical: summary.severity(Severity::Critical),
+            high: summary.severity(Severity::High),
+            medium: summary.severity(Severity::Medium),
+            low: summary.severity(Severity::Low),
+            info: summary.severity(Severity::Info),
+        }
+    }
+}

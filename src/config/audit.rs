@@ -65,16 +65,7 @@ impl AuditSettings {
             Some(text) => typed_url(text)?,
             None => fallback.url.take().unwrap_or_else(no_deployment).and_then(without_credentials)?,
         };
-        let mut sources = sources(users);
-        if sources.is_empty() {
-            sources.extend(fallback.org.take().map(Source::Organization));
-        }
-        if sources.is_empty() && scope == Scope::Required {
-            return Err(missing(
-                "whom to audit",
-                "--all-orgs, --org ID, --project ID, --users FILE or --user ID",
-            ));
-        }
+        let sources = sources(users, fallback.org.take(), scope)?;
         let (fallback_product, fallback_ca_cert, skip_verify) = fallback.at(&url);
         let file = credentials_file.as_deref().map(|path| (path, commands));
         let settings = Self {
@@ -130,12 +121,22 @@ fn missing(what: &str, flag: &str) -> Error {
     Error::usage(format!("nothing says {what}")).help(format!("add {flag}, or write it in {FILE}"))
 }
 
-fn sources(scope: ScopeArgs) -> Vec<Source> {
-    let ScopeArgs { users, user, org, project, all_orgs } = scope;
+/// Those of the settings, or else the organization of a profile.
+fn sources(set: ScopeArgs, org_of_profile: Option<String>, scope: Scope) -> Result<Vec<Source>, Error> {
+    let ScopeArgs { users, user, org, project, all_orgs } = set;
     let mut sources: Vec<_> = users.into_iter().map(Source::File).collect();
     sources.extend(user.into_iter().map(Source::User));
     sources.extend(project.into_iter().map(Source::Project));
     sources.extend(org.into_iter().map(Source::Organization));
     sources.extend((all_orgs == Some(true)).then_some(Source::AllOrganizations));
-    sources
+    if sources.is_empty() {
+        sources.extend(org_of_profile.map(Source::Organization));
+    }
+    if sources.is_empty() && scope == Scope::Required {
+        return Err(missing(
+            "whom to audit",
+            "--all-orgs, --org ID, --project ID, --users FILE or --user ID",
+        ));
+    }
+    Ok(sources)
 }

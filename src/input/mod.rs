@@ -2,11 +2,9 @@
 //! file reported together.
 
 mod delimited;
-mod lines;
 mod problems;
-mod tables;
+mod toml;
 
 pub(crate) use delimited::{Lines, TableRows, delimiter};
-pub(crate) use lines::LineIndex;
 pub(crate) use problems::Problems;
-pub(crate) use tables::{Field, fields_of, parse_toml};
+pub(crate) use toml::{Field, LineIndex, fields_of, parse_toml};

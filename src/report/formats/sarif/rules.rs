@@ -99,75 +99,73 @@ impl NotificationKind {
     ];
 
     const fn texts(self) -> Texts {
-        const fn texts(
-            id: &'static str,
-            name: &'static str,
-            short: &'static str,
-            help: &'static str,
-        ) -> Texts {
-            Texts { id, name, short, help }
-        }
         match self {
-            Self::Unknown(Unknown::User) => texts(
-                Unknown::User.name(),
-                "UnreadableUser",
-                "A user could not be read, or not wholly",
-                "What personal API keys the user has is unknown. The status and the error code say why.",
-            ),
-            Self::Unknown(Unknown::List) => texts(
-                Unknown::List.name(),
-                "UnlistedUsers",
-                "A list of users could not be read to its end",
-                "Nobody knows who is missing from the run. Check what the credentials may see, then run again.",
-            ),
-            Self::Unknown(Unknown::Run) => texts(
-                Unknown::Run.name(),
-                "RunCutShort",
-                "The run ended before all users were known and read",
-                "The same command with --resume goes on with it.",
-            ),
-            Self::More => texts(
-                "more-unreadable",
-                "MoreUnreadable",
-                "More could not be read than is told one by one",
-                "The other reports, such as keys.csv, tell all.",
-            ),
-            Self::LeftOut => texts(
-                "results-left-out",
-                "ResultsLeftOut",
-                "The least severe results are left out",
-                "Code scanning takes no more. The other reports, such as keys.csv, tell all.",
-            ),
-            Self::Waiver(WaiverIssueKind::Expired) => texts(
-                "waiver-expired",
-                "WaiverExpired",
-                "A waiver has expired, and no longer counts",
-                "Delete the key, or agree on the waiver anew.",
-            ),
-            Self::Waiver(WaiverIssueKind::Ending) => texts(
-                "waiver-ending",
-                "WaiverEnding",
-                "A waiver ends within 14 days",
-                "Delete the key before, or agree on the waiver anew.",
-            ),
-            Self::Waiver(WaiverIssueKind::Unmatched) => texts(
-                "waiver-unmatched",
-                "WaiverUnmatched",
-                "A waiver matches no key, and no user who could not be read",
-                "Take it out of the file, or correct what it names.",
-            ),
-            Self::Waiver(WaiverIssueKind::SeveralDeployments) => texts(
-                "waiver-several-deployments",
-                "WaiverSeveralDeployments",
-                "A waiver counts in several deployments",
-                "Give it a deployment, if it was agreed on for one.",
-            ),
+            Self::Unknown(Unknown::User) => Texts {
+                id: Unknown::User.name(),
+                name: "UnreadableUser",
+                short: "A user could not be read, or not wholly",
+                help: "What personal API keys the user has is unknown. The status and the error code say why.",
+            },
+            Self::Unknown(Unknown::List) => Texts {
+                id: Unknown::List.name(),
+                name: "UnlistedUsers",
+                short: "A list of users could not be read to its end",
+                help: "Nobody knows who is missing from the run. Check what the credentials may see, then run again.",
+            },
+            Self::Unknown(Unknown::Run) => Texts {
+                id: Unknown::Run.name(),
+                name: "RunCutShort",
+                short: "The run ended before all users were known and read",
+                help: "The same command with --resume goes on with it.",
+            },
+            Self::More => Texts {
+                id: "more-unreadable",
+                name: "MoreUnreadable",
+                short: "More could not be read than is told one by one",
+                help: "The other reports, such as keys.csv, tell all.",
+            },
+            Self::LeftOut => Texts {
+                id: "results-left-out",
+                name: "ResultsLeftOut",
+                short: "The least severe results are left out",
+                help: "Code scanning takes no more. The other reports, such as keys.csv, tell all.",
+            },
+            Self::Waiver(kind) => waiver_texts(kind),
         }
     }
 
     fn descriptor(self) -> Value {
         let Texts { id, name, short, help } = self.texts();
         descriptor(id, name, short, &format!("{short}."), help)
+    }
+}
+
+const fn waiver_texts(kind: WaiverIssueKind) -> Texts {
+    match kind {
+        WaiverIssueKind::Expired => Texts {
+            id: "waiver-expired",
+            name: "WaiverExpired",
+            short: "A waiver has expired, and no longer counts",
+            help: "Delete the key, or agree on the waiver anew.",
+        },
+        WaiverIssueKind::Ending => Texts {
+            id: "waiver-ending",
+            name: "WaiverEnding",
+            short: "A waiver ends within 14 days",
+            help: "Delete the key before, or agree on the waiver anew.",
+        },
+        WaiverIssueKind::Unmatched => Texts {
+            id: "waiver-unmatched",
+            name: "WaiverUnmatched",
+            short: "A waiver matches no key, and no user who could not be read",
+            help: "Take it out of the file, or correct what it names.",
+        },
+        WaiverIssueKind::SeveralDeployments => Texts {
+            id: "waiver-several-deployments",
+            name: "WaiverSeveralDeployments",
+            short: "A waiver counts in several deployments",
+            help: "Give it a deployment, if it was agreed on for one.",
+        },
     }
 }
 

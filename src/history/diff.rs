@@ -1,114 +1,21 @@
 //! What changed from one run to a later one, user by user. Pure. What is not known is reported as unknown: a key that is missing
 //! because nobody could look is never gone, and one that nobody could see before is never new.
 
+mod change;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub(crate) use self::change::{Change, ChangeKind, KeyVersions};
 use super::RunSummary;
 use super::usage::{Usage, usage};
 use crate::model::{PersonalKey, ReadStatus, User, UserResult, rfc3339};
-
-named! {
-    /// What became of a user or a key, in the order of a page. The names are those of a program's fields.
-    pub(crate) enum ChangeKind {
-        /// Users who could be read, and no longer can
-        BecameUnreadable = "users_became_unreadable",
-        /// Users who could not be read, and now can
-        BecameReadable = "users_became_readable",
-        /// Users who were not there before
-        UserCame = "users_came",
-        /// Users who are not in the earlier run, which did not know everybody
-        UserFirstSeen = "users_first_seen",
-        /// Users who are no longer listed
-        UserWent = "users_went",
-        /// Users who are not in the later run, which did not know everybody
-        UserUnknown = "users_unknown",
-        /// Keys that were used in between
-        Used = "used",
-        /// Keys of which nobody can tell whether they were used in between
-        UseUnknown = "use_unknown",
-        /// Keys that were not there before
-        Came = "came",
-        /// Keys seen for the first time, which may have been there before
-        FirstSeen = "first_seen",
-        /// Keys that are no longer there
-        Went = "went",
-        /// Keys whose user is no longer listed, so that nobody looked
-        LeftWithUser = "left_with_user",
-        /// Keys that nobody could look for
-        Unknown = "unknown",
-        /// Keys that were disabled
-        Disabled = "disabled",
-        /// Keys that were enabled again
-        Enabled = "enabled",
-    }
-}
-
-impl ChangeKind {
-    /// Whether it is about a user, and not about a key.
-    pub(crate) fn is_of_user(self) -> bool {
-        match self {
-            Self::BecameUnreadable
-            | Self::BecameReadable
-            | Self::UserCame
-            | Self::UserFirstSeen
-            | Self::UserWent
-            | Self::UserUnknown => true,
-            Self::Used
-            | Self::UseUnknown
-            | Self::Came
-            | Self::FirstSeen
-            | Self::Went
-            | Self::LeftWithUser
-            | Self::Unknown
-            | Self::Disabled
-            | Self::Enabled => false,
-        }
-    }
-}
 
 /// The two runs that are compared.
 pub(crate) struct RunPair {
     pub before: RunSummary,
     pub after: RunSummary,
-}
-
-/// One user or key that changed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Change<'a> {
-    pub kind: ChangeKind,
-    /// The user, or the key's owner: as the later run has him, or else the earlier.
-    pub user: &'a User,
-    /// How his result ended in the earlier run; `None` where he is not in it.
-    pub was: Option<ReadStatus>,
-    /// And in the later one.
-    pub is: Option<ReadStatus>,
-    /// The key; `None` where it is about the user.
-    pub key: Option<KeyVersions<'a>>,
-    /// Its use in between; `None` where that is not the point.
-    pub usage: Option<Usage>,
-    /// Why, in a sentence with its arithmetic. May quote no service.
-    pub why: String,
-}
-
-/// A key as the runs saw it; at least one did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KeyVersions<'a> {
-    pub before: Option<&'a PersonalKey>,
-    pub after: Option<&'a PersonalKey>,
-}
-
-impl<'a> KeyVersions<'a> {
-    /// As it was seen last.
-    pub(crate) fn newest(&self) -> Option<&'a PersonalKey> {
-        self.after.or(self.before)
-    }
-
-    /// Whether an audit used it, and thereby moved its use.
-    pub(crate) fn is_auditing(&self) -> bool {
-        [self.before, self.after].into_iter().flatten().any(|key| key.auditing)
-    }
 }
 
 impl RunPair {
@@ -163,13 +70,14 @@ fn keys<'a>(
     before: Option<&'a UserResult>,
     after: Option<&'a UserResult>,
 ) -> BTreeMap<&'a str, KeyVersions<'a>> {
-    let mut keys: BTreeMap<&str, KeyVersions> = BTreeMap::new();
-    let none = KeyVersions { before: None, after: None };
-    for key in before.iter().flat_map(|result| &result.keys) {
-        keys.entry(&key.id).or_insert(none).before = Some(key);
-    }
-    for key in after.iter().flat_map(|result| &result.keys) {
-        keys.entry(&key.id).or_insert(none).after = Some(key);
+    let before = before.into_iter().flat_map(|result| &result.keys);
+    let mut keys: BTreeMap<_, _> = before.map(|key| (key.id.as_str(), KeyVersions::Before(key))).collect();
+    for after in after.into_iter().flat_map(|result| &result.keys) {
+        let versions = match keys.get(after.id.as_str()).and_then(|versions| versions.before()) {
+            Some(before) => KeyVersions::Both { before, after },
+            None => KeyVersions::After(after),
+        };
+        keys.insert(&after.id, versions);
     }
     keys
 }
@@ -185,8 +93,8 @@ struct UserDiff<'a, 'f> {
 impl<'a> UserDiff<'a, '_> {
     fn change(&self, kind: ChangeKind, key: Option<KeyVersions<'a>>, why: String) -> Change<'a> {
         let status = |result: Option<&UserResult>| result.map(|result| result.outcome.status);
-        let (was, is) = (status(self.before), status(self.after));
-        Change { kind, user: self.user, was, is, key, usage: None, why }
+        let (status_before, status_after) = (status(self.before), status(self.after));
+        Change { kind, user: self.user, status_before, status_after, key, usage: None, why }
     }
 
     /// Whether a run knew everybody whom the other asked for, and if not, why.
@@ -225,8 +133,8 @@ impl<'a> UserDiff<'a, '_> {
     }
 
     fn key_changes(&self, versions: KeyVersions<'a>, changes: &mut Vec<Change<'a>>) {
-        match (versions.before, versions.after) {
-            (Some(before), Some(after)) => {
+        match versions {
+            KeyVersions::Both { before, after } => {
                 let enabled = match (before.is_enabled(), after.is_enabled()) {
                     (true, false) => Some((ChangeKind::Disabled, "disabled".to_owned())),
                     (false, true) if after.enabled.is_none() => {
@@ -239,15 +147,14 @@ impl<'a> UserDiff<'a, '_> {
                 changes.extend(enabled.map(|(kind, why)| self.change(kind, Some(versions), why)));
                 changes.extend(self.use_change(before, after));
             }
-            (None, Some(after)) => {
+            KeyVersions::After(after) => {
                 let (kind, why) = self.new_key(after);
                 changes.push(self.change(kind, Some(versions), why));
             }
-            (Some(_), None) => {
+            KeyVersions::Before(_) => {
                 let (kind, why) = self.missing_key();
                 changes.push(self.change(kind, Some(versions), why));
             }
-            (None, None) => {}
         }
     }
 
@@ -293,7 +200,7 @@ impl<'a> UserDiff<'a, '_> {
             Usage::Used { .. } => ChangeKind::Used,
             Usage::Unknown { .. } => ChangeKind::UseUnknown,
         };
-        let versions = KeyVersions { before: Some(before), after: Some(after) };
+        let versions = KeyVersions::Both { before, after };
         let own = if versions.is_auditing() { "; an audit itself used this key" } else { "" };
         let why = format!("{usage}{own}");
         Some(Change { usage: Some(usage), ..self.change(kind, Some(versions), why) })

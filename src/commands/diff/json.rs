@@ -46,20 +46,20 @@ struct ChangedKey<'a> {
 }
 
 impl<'a> ChangedKey<'a> {
-    fn new(versions: &KeyVersions<'a>, usage: Option<&Usage>) -> Option<Self> {
-        let newest = versions.newest()?;
+    fn new(versions: KeyVersions<'a>, usage: Option<&Usage>) -> Self {
+        let (before, after, newest) = (versions.before(), versions.after(), versions.newest());
         let last = |key: Option<&PersonalKey>| key.and_then(PersonalKey::last_use).map(rfc3339);
-        Some(Self {
+        Self {
             key_id: &newest.id,
             key_suffix: newest.suffix.as_ref().map(Suffix::as_str),
             description: &newest.description,
             created_at: newest.created_at.map(rfc3339),
-            enabled_before: versions.before.and_then(|key| key.enabled),
-            enabled_after: versions.after.and_then(|key| key.enabled),
-            last_used_before: last(versions.before),
-            last_used_after: last(versions.after),
-            used_count_before: versions.before.and_then(|key| key.used_count),
-            used_count_after: versions.after.and_then(|key| key.used_count),
+            enabled_before: before.and_then(|key| key.enabled),
+            enabled_after: after.and_then(|key| key.enabled),
+            last_used_before: last(before),
+            last_used_after: last(after),
+            used_count_before: before.and_then(|key| key.used_count),
+            used_count_after: after.and_then(|key| key.used_count),
             calls: usage.and_then(Usage::calls),
             seconds: usage.and_then(|usage| match usage {
                 Usage::Used { seconds, .. } => Some(*seconds),
@@ -67,7 +67,7 @@ impl<'a> ChangedKey<'a> {
             }),
             calls_a_day: usage.and_then(Usage::calls_a_day),
             auditing_key: versions.is_auditing(),
-        })
+        }
     }
 }
 
@@ -75,9 +75,9 @@ pub(super) fn line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
     let fields = ChangeFields {
         user_id: &change.user.id,
         username: change.user.username.as_deref(),
-        read_status_before: change.was,
-        read_status_after: change.is,
-        key: change.key.as_ref().and_then(|versions| ChangedKey::new(versions, change.usage.as_ref())),
+        read_status_before: change.status_before,
+        read_status_after: change.status_after,
+        key: change.key.map(|versions| ChangedKey::new(versions, change.usage.as_ref())),
         why: &change.why,
     };
     out.extend_from_slice(b"    ");

@@ -19,7 +19,7 @@ pub(super) fn text_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
     let user = change.user.username.as_deref().unwrap_or(&change.user.id);
     // A dash first, so that no name can begin a line: some log readers take lines for commands.
     write!(out, "  - {}", printable(user))?;
-    if let Some(key) = change.key.as_ref().and_then(KeyVersions::newest) {
+    if let Some(key) = change.key.map(KeyVersions::newest) {
         write!(out, "  {}", printable(&key.id))?;
         if !key.description.is_empty() {
             write!(out, "  {}", printable(&shortened(&key.description, SHORT)))?;
@@ -49,7 +49,7 @@ pub(super) fn text(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections)
 pub(super) fn markdown_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
     let user = change.user.username.as_deref().filter(|name| !name.is_empty());
     write!(out, "| {} | ", code(user.unwrap_or(&change.user.id)))?;
-    match change.key.as_ref().and_then(KeyVersions::newest) {
+    match change.key.map(KeyVersions::newest) {
         Some(key) => {
             let suffix = code(key.suffix.as_ref().map_or("", Suffix::as_str));
             let description = code(&shortened(&key.description, LONG));

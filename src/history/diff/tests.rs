@@ -49,9 +49,7 @@ fn what_could_not_be_seen_is_neither_new_nor_gone() {
             let after = is.map(|is| reading(is, &["b", "c"]));
             let changes = pair.changes(before.as_ref(), after.as_ref());
             let of = |id: &str| -> Vec<ChangeKind> {
-                let of_key = |change: &&Change| {
-                    change.key.and_then(|versions| versions.newest()).is_some_and(|key| key.id == id)
-                };
+                let of_key = |change: &&Change| change.key.is_some_and(|versions| versions.newest().id == id);
                 changes.iter().filter(of_key).map(|change| change.kind).collect()
             };
             let described = format!("{was:?} {is:?} {before_whole} {after_whole} {same}: {changes:?}");

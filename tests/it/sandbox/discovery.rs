@@ -161,3 +161,22 @@ async fn a_caller_without_a_role_does_not_see_it() {
     assert_eq!(ids(&chiara.read("/groups").await), ["5b2a3c4d5e6f708192a3b4d6"]);
     chiara.read("/users/5af9a1d29cc0cdb6ac0bf3f8").await;
 }
+
+#[tokio::test]
+async fn a_deleted_organization_is_listed_to_global_roles_and_its_users_are_not() {
+    let gone = "5980cfdf0b6d97029d82f8ff";
+    let mut world: Value = serde_json::from_str(include_str!("../../../docs/sandbox-world.json")).unwrap();
+    let deleted = serde_json::json!({"id": gone, "name": "Gone", "isDeleted": true});
+    world["organizations"].as_array_mut().unwrap().push(deleted);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), world.to_string()).unwrap();
+    let sandbox = start(|options| options.world = Some(file.path().to_owned()));
+    let client = announced(&sandbox);
+    let listed = client.read("/orgs").await;
+    let marked: Vec<_> =
+        listed["results"].as_array().unwrap().iter().filter(|org| org["isDeleted"] == true).collect();
+    assert_eq!(marked.iter().map(|org| &org["id"]).collect::<Vec<_>>(), [gone]);
+    assert!(!ids(&client.read("/orgs?includeDeletedOrgs=false").await).contains(&gone.to_owned()));
+    let refused = client.get(&format!("/orgs/{gone}/users")).await.refusal();
+    assert_eq!(refused, (404, "ORG_NOT_FOUND".to_owned()));
+}

@@ -10,7 +10,12 @@ use super::users;
 use crate::state::{Group, Organization, Scope, UsersOf};
 
 fn org_document(call: &Call, org: &Organization) -> Value {
-    json!({ "id": org.id, "links": call.self_link(&format!("/orgs/{}", org.id)), "name": org.name })
+    let links = call.self_link(&format!("/orgs/{}", org.id));
+    let mut document = json!({ "id": org.id, "links": links, "name": org.name });
+    if org.is_deleted {
+        document["isDeleted"] = true.into();
+    }
+    document
 }
 
 fn group_document(call: &Call, group: &Group) -> Value {
@@ -29,10 +34,11 @@ fn group_document(call: &Call, group: &Group) -> Value {
     })
 }
 
-/// `GET /orgs`: those that the caller is in.
+/// `GET /orgs`: those that the caller is in. Global roles see deleted ones too, unless they ask not to.
 pub(super) fn orgs(call: &Call) -> Result<Answer, ApiError> {
     call.only_get()?;
-    let orgs = call.world().organizations().iter();
+    let with_deleted = call.query.flag("includeDeletedOrgs", call.sees_everything())?;
+    let orgs = call.world().organizations().iter().filter(|org| with_deleted || !org.is_deleted);
     let visible: Vec<_> = orgs.filter(|org| call.sees_everything() || call.is_in(org)).collect();
     Ok(call.list_all(&visible, |org| org_document(call, org)))
 }
@@ -43,10 +49,12 @@ pub(super) fn org(call: &Call, id: &str) -> Result<Answer, ApiError> {
     Ok(Answer::ok(org_document(call, visible_org(call, id)?)))
 }
 
-/// `GET /orgs/{id}/users`.
+/// `GET /orgs/{id}/users`. What a deleted organization answers is not documented: here it is not found.
 pub(super) fn org_users(call: &Call, id: &str) -> Result<Answer, ApiError> {
     call.only_get()?;
-    visible_org(call, id)?;
+    if visible_org(call, id)?.is_deleted {
+        return Err(ApiError::org_not_found(id));
+    }
     Ok(users::list(call, &call.world().users_of(UsersOf::Org(id))))
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct Organization {
     /// Whether its programmatic keys are refused as long as they have no access list.
     #[serde(default)]
     pub(crate) requires_access_list: bool,
+    /// Whether it is deleted: it is still listed, and its users no longer are.
+    #[serde(default)]
+    pub(crate) is_deleted: bool,
 }
 
 /// A project: the service says group where people say project.

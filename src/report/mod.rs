@@ -320,8 +320,9 @@ fn write_deployment<'a>(
     let ReportInput { store, run, policy, ratchet } = *input;
     let organizations = store.organizations(run)?;
     let name = |id: &str| {
-        let found = organizations.iter().flatten().find(|it| it.organization.id == id)?;
-        found.organization.name.as_deref()
+        let all = organizations.as_ref()?;
+        let at = all.binary_search_by(|it| it.organization.id.as_str().cmp(id)).ok()?;
+        all[at].organization.name.as_deref()
     };
     let incomplete_lists = store.incomplete_lists(run)?.into_iter().map(|list| {
         let name = list.org_id.as_deref().and_then(name);

@@ -17,6 +17,7 @@ mod stats;
 use std::fs::File;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
+use tempfile::TempDir;
 
 pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
@@ -105,6 +106,8 @@ pub struct Store {
     identity: FileIdentity,
     /// Held by whoever writes; the system lets go of it when the process ends, however it ends.
     _lock: Option<File>,
+    /// The folder of the copy that is open in place of a write-protected store of an earlier version.
+    _copy: Option<TempDir>,
 }
 
 impl Error {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tempfile::TempDir;
 
 use super::schema::{self, APPLICATION_ID, VERSION};
 use super::{Error, FileIdentity, Store, lock};
@@ -44,8 +45,9 @@ impl Store {
             recognize(path, &name)?;
         }
         let lock = lock::take(path, &name)?;
-        let connection = connect(path, mode)?;
-        Ok(Self { connection, identity: identity(path, &name)?, path: name, _lock: Some(lock) })
+        let (connection, _) = connect(path, mode)?;
+        let identity = identity(path, &name)?;
+        Ok(Self { connection, identity, path: name, _lock: Some(lock), _copy: None })
     }
 
     /// Opens the store at `path`, which must be there, for reading.
@@ -56,9 +58,10 @@ impl Store {
         if !path.exists() {
             return Err(Error::Missing(path.display().to_string()));
         }
-        let connection = connect(path, OpenMode::ToRead)?;
+        let (connection, copy) = connect(path, OpenMode::ToRead)?;
         let name = path.display().to_string();
-        let store = Self { connection, identity: identity(path, &name)?, path: name, _lock: None };
+        let identity = identity(path, &name)?;
+        let store = Self { connection, identity, path: name, _lock: None, _copy: copy };
         // One view for all that is read, whatever a run writes meanwhile.
         store.connection.execute_batch("BEGIN").map_err(|error| store.sqlite(error))?;
         Ok(store)
@@ -80,8 +83,9 @@ enum OpenMode {
     ForRun,
 }
 
-/// Opens the file, having looked whether it is ours; makes the tables in a new one.
-fn connect(path: &Path, mode: OpenMode) -> Result<Connection, Error> {
+/// Opens the file, having looked whether it is ours; makes the tables in a new one. Gives the connection, and where that is to
+/// a copy the folder of it.
+fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option<TempDir>), Error> {
     let name = path.display().to_string();
     let sqlite = |error| Error::Sqlite(name.clone(), error);
     let found = std::fs::metadata(path);
@@ -99,11 +103,13 @@ fn connect(path: &Path, mode: OpenMode) -> Result<Connection, Error> {
     let checked = configure(&mut connection).map_err(sqlite).and_then(|()| schema::check(&connection, &name));
     let version = match checked {
         Ok(version) => version,
-        Err(Error::Sqlite(_, why))
-            if mode == OpenMode::ToRead && version == VERSION && is_write_protected(&why) =>
-        {
+        Err(Error::Sqlite(_, why)) if mode == OpenMode::ToRead && is_write_protected(&why) => {
             connection = open_immutable(path, why).map_err(sqlite)?;
-            schema::check(&connection, &name)?
+            let version = schema::check(&connection, &name)?;
+            if version < VERSION {
+                return migrated_copy(path, &name).map(|(connection, copy)| (connection, Some(copy)));
+            }
+            version
         }
         Err(why) => return Err(why),
     };
@@ -112,21 +118,48 @@ fn connect(path: &Path, mode: OpenMode) -> Result<Connection, Error> {
         set_wal(&connection).map_err(sqlite)?;
     }
     if version < VERSION {
-        schema::migrate(&mut connection, &name)?;
+        match schema::migrate(&mut connection, &name) {
+            Err(Error::Sqlite(_, why))
+                if mode == OpenMode::ToRead && is_write_protected(&why) && is_whole(path) =>
+            {
+                return migrated_copy(path, &name).map(|(connection, copy)| (connection, Some(copy)));
+            }
+            migrated => migrated?,
+        }
     }
-    Ok(connection)
+    Ok((connection, None))
+}
+
+/// A write-protected store of an earlier version, such as an auditor's copy: it stays as it is, and a temporary copy, for its
+/// owner alone, is brought up.
+fn migrated_copy(path: &Path, name: &str) -> Result<(Connection, TempDir), Error> {
+    let unwritable = |why| Error::Unwritable(format!("a temporary copy of {name}"), why);
+    let sqlite = |error| Error::Sqlite(name.to_owned(), error);
+    let folder = TempDir::with_prefix("keysunset-").map_err(unwritable)?;
+    let copy = folder.path().join("keysunset.db");
+    let mut from = std::fs::File::open(path).map_err(unwritable)?;
+    let mut to = std::fs::File::create_new(&copy).map_err(unwritable)?;
+    io::copy(&mut from, &mut to).map_err(unwritable)?;
+    let mut connection = Connection::open(&copy).map_err(sqlite)?;
+    configure(&mut connection).map_err(sqlite)?;
+    schema::migrate(&mut connection, name)?;
+    Ok((connection, folder))
 }
 
 fn is_write_protected(why: &rusqlite::Error) -> bool {
     matches!(why.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
+/// Whether no part of a store is still beside it.
+fn is_whole(path: &Path) -> bool {
+    lock::companion(path, "-wal").metadata().map_or(true, |file| file.len() == 0)
+}
+
 /// A store that can't be written to, such as an auditor's copy. Fails with `why` where a part of it is still beside it: read
 /// without that it would be another.
 fn open_immutable(path: &Path, why: rusqlite::Error) -> rusqlite::Result<Connection> {
-    let is_whole = lock::companion(path, "-wal").metadata().map_or(true, |file| file.len() == 0);
     let address = path.canonicalize().ok().and_then(|path| url::Url::from_file_path(path).ok());
-    let Some(mut address) = address.filter(|_| is_whole) else { return Err(why) };
+    let Some(mut address) = address.filter(|_| is_whole(path)) else { return Err(why) };
     address.set_query(Some("immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let mut connection = Connection::open_with_flags(address.as_str(), flags)?;

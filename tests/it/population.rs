@@ -368,3 +368,41 @@ fn an_export_of_an_earlier_release_is_a_baseline_still() {
     assert!(ran.code == 5 && ran.stderr.contains("its run is not complete: organization 54cf"), "{ran:?}");
     assert!(env.text("run.ndjson").starts_with("{\"keysunset\":\"run\",\"version\":1,"));
 }
+
+/// An auditor's copy of an earlier release, which nobody may write to.
+#[cfg(target_os = "linux")]
+#[test]
+fn write_protected_evidence_of_an_earlier_release_is_read_and_stays_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let env = earlier_release();
+    // As it lies on a medium: whole, in one file.
+    sqlite3(&env, "PRAGMA journal_mode = delete");
+    let before = env.bytes("reports/keysunset.db");
+    let protect = |mode: [u32; 2]| {
+        for (name, mode) in ["reports/keysunset.db", "reports"].into_iter().zip(mode) {
+            std::fs::set_permissions(env.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    protect([0o444, 0o555]);
+    // The superuser writes to everything, but for one without capabilities.
+    let without = ["--bounding-set=-all", "--inh-caps=-all", env!("CARGO_BIN_EXE_keysunset")];
+    let run =
+        |arguments: &[&str]| CliOutput::of(env.start(Command::new("setpriv").args(without).args(arguments)));
+    let written =
+        CliOutput::of(env.start(Command::new("setpriv").args(&without[..2]).args(["touch", "reports/x"])));
+    let verified = run(&["verify"]);
+    let reported =
+        run(&["report", "--store", "reports/keysunset.db", "--out", "elsewhere", "--format", "csv"]);
+    protect([0o644, 0o755]);
+    assert_ne!(written.code, 0, "{written:?}");
+    assert_eq!(verified.code, 0, "{verified:?}");
+    assert_eq!(reported.code, 4, "{reported:?}");
+    let old = rows(&env.bytes("reports/keys.csv"));
+    let new = rows(&env.bytes("elsewhere/keys.csv"));
+    assert_eq!(
+        old.iter().map(|row| &row["key_id"]).collect::<Vec<_>>(),
+        new.iter().map(|row| &row["key_id"]).collect::<Vec<_>>()
+    );
+    assert_eq!(env.bytes("reports/keysunset.db"), before);
+}

@@ -69,7 +69,12 @@ impl RandomWorld {
                 group_users.push(users_of_project(step, nth, users));
             }
             let name = name.to_owned();
-            organizations.push(Organization { id: org_id, name, requires_access_list: false, is_deleted: false });
+            organizations.push(Organization {
+                id: org_id,
+                name,
+                requires_access_list: false,
+                is_deleted: false,
+            });
         }
         Self {
             seed,

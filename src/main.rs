@@ -14,23 +14,34 @@ use tracing_subscriber::filter::LevelFilter;
 fn main() -> ExitCode {
     let cli = parse();
     log(cli.verbose);
-    let ended = std::panic::catch_unwind(|| {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::bug)?;
-        let ended = runtime.block_on(keysunset::run(cli));
-        // A thread that still writes when a signal came is not waited for.
-        runtime.shutdown_background();
-        ended
+    let (end, ended) = std::sync::mpsc::channel();
+    let interrupt = end.clone();
+    // What waits for the end may be gone by then, and so in both threads.
+    keysunset::signals::watch(move |signal| {
+        let _ = interrupt.send(Some(Err(Error::interrupted(signal, "interrupted"))));
     });
-    match ended {
-        Ok(Ok(exit)) => exit.into(),
-        Ok(Err(error)) => {
+    let command = move || {
+        let _ = end.send(std::panic::catch_unwind(|| run(cli)).ok());
+    };
+    // As large as that of the first thread, on which it would run otherwise.
+    let thread = std::thread::Builder::new().name("main".to_owned()).stack_size(8 << 20).spawn(command);
+    match thread.map_err(Error::bug).map(|_| ended.recv()) {
+        Ok(Ok(Some(Ok(exit)))) => exit.into(),
+        Ok(Ok(Some(Err(error)))) | Err(error) => {
             eprintln!("error: {error}");
             error.exit_code().into()
         }
         // The panic has printed its message.
-        Err(_) => Exit::Bug.into(),
+        Ok(Ok(None) | Err(_)) => Exit::Bug.into(),
     }
+}
+
+fn run(cli: Cli) -> Result<Exit, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::bug)?;
+    let ended = runtime.block_on(keysunset::run(cli));
+    // A thread that still writes when a signal came is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Ends the process where there is nothing to run, as after `--help`.

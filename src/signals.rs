@@ -1,8 +1,60 @@
 //! Ctrl-C and SIGTERM, as something to wait for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::exit::{Error, Signal};
 
-/// The signals that end a run. Once it listens they no longer end the process.
+/// Whether a command waits for signals itself.
+static IS_LISTENED_TO: AtomicBool = AtomicBool::new(false);
+
+/// Waits, on a thread of its own, for a signal while no command does so itself: it may be blocked by a pipe, a prompt or
+/// another program. The terminal is then given back as it was found.
+pub fn watch(on_signal: impl FnOnce(Signal) + Send + 'static) {
+    let terminal = Terminal::save();
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let signals = runtime.block_on(async { Signals::new() });
+    let Ok(mut signals) = signals else { return };
+    std::thread::spawn(move || {
+        let signal = runtime.block_on(async {
+            loop {
+                let signal = signals.next().await;
+                if !IS_LISTENED_TO.load(Ordering::Relaxed) {
+                    return signal;
+                }
+            }
+        });
+        terminal.restore();
+        on_signal(signal);
+    });
+}
+
+/// The mode of the terminal, which a prompt changes.
+struct Terminal(#[cfg(unix)] Option<nix::sys::termios::Termios>);
+
+#[cfg(unix)]
+impl Terminal {
+    fn save() -> Self {
+        Self(nix::sys::termios::tcgetattr(std::io::stdin()).ok())
+    }
+
+    fn restore(&self) {
+        if let Some(mode) = &self.0 {
+            let _ = nix::sys::termios::tcsetattr(std::io::stdin(), nix::sys::termios::SetArg::TCSANOW, mode);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Terminal {
+    fn save() -> Self {
+        Self()
+    }
+
+    #[expect(clippy::unused_self, reason = "other systems have a mode to restore")]
+    fn restore(&self) {}
+}
+
+/// The signals that end a run. Once a command listens they no longer end the process.
 pub struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -11,11 +63,17 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Begins to listen in place of [`watch`].
     ///
     /// # Errors
     /// A system that does not let it.
     pub fn listen() -> Result<Self, Error> {
+        let signals = Self::new()?;
+        IS_LISTENED_TO.store(true, Ordering::Relaxed);
+        Ok(signals)
+    }
+
+    fn new() -> Result<Self, Error> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::new_credential;
 use crate::client::Credential;
-use crate::exit::Error;
+use crate::exit::{Error, Signal};
 
 /// Asks on the terminal; `None` where standard input is none, or nothing was typed.
 pub(super) fn ask() -> Result<Option<Credential>, Error> {
@@ -22,7 +22,11 @@ pub(super) fn ask() -> Result<Option<Credential>, Error> {
     if public.is_empty() {
         return Ok(None);
     }
-    let private = rpassword::prompt_password("Private key (not shown): ").map_err(cannot)?;
+    let private =
+        rpassword::prompt_password("Private key (not shown): ").map_err(|why| match why.kind() {
+            io::ErrorKind::Interrupted => Error::interrupted(Signal::Interrupt, "interrupted"),
+            _ => cannot(why),
+        })?;
     let private = Zeroizing::new(private);
     let private = private.trim();
     if private.is_empty() {

@@ -28,6 +28,8 @@ mod golden;
 mod history;
 mod import;
 mod inputs;
+#[cfg(unix)]
+mod interrupted;
 mod json;
 mod judgement;
 mod junit;

@@ -1,5 +1,5 @@
 //! Whether servers of two kinds answered in one run: some that still have personal keys, and some that no longer do. Then
-//! nobody's keys are known to be gone, and the run is incomplete.
+//! it is not known whose keys are gone, and the run is incomplete.
 
 use std::collections::BTreeSet;
 

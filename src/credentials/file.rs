@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::entry::CredentialEntry;
-use super::secret_file::{self, Unreadable, quoted};
+use super::secret_file::{self, SecretFileError, quoted};
 use super::source::SecretSource;
 use super::{Commands, csv, new_credential, toml};
 use crate::client::{Credential, Credentials};
@@ -22,11 +22,13 @@ pub(super) fn read(
 ) -> Result<Credentials, Error> {
     let name = path.display().to_string();
     let text = secret_file::read(path).map_err(|why| match why {
-        Unreadable::Open(why) => Error::input(format!("can't read the file of credentials {name}: {why}")),
-        Unreadable::Shared { why, help } => {
+        SecretFileError::Open(why) => {
+            Error::input(format!("can't read the file of credentials {name}: {why}"))
+        }
+        SecretFileError::Shared { why, help } => {
             Error::input(format!("the file of credentials {name} is refused: {why}")).help(help)
         }
-        Unreadable::Content(why) => {
+        SecretFileError::Content(why) => {
             Error::input(format!("the file of credentials {name} can't be used: {why}"))
         }
     })?;

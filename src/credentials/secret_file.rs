@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 const LIMIT: u64 = 64 << 20;
 
 /// Why a file of secrets is not read.
-pub(super) enum Unreadable {
+pub(super) enum SecretFileError {
     /// It is not there, or not ours to read; its name may be no name.
     Open(std::io::Error),
     /// Others may read it: how, and what to type against that.
@@ -20,14 +20,14 @@ pub(super) enum Unreadable {
 }
 
 /// The text of the file.
-pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
-    let file = File::open(path).map_err(Unreadable::Open)?;
-    let about = file.metadata().map_err(Unreadable::Open)?;
+pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
+    let file = File::open(path).map_err(SecretFileError::Open)?;
+    let about = file.metadata().map_err(SecretFileError::Open)?;
     if about.is_dir() {
-        return Err(Unreadable::Content("it is a folder".to_owned()));
+        return Err(SecretFileError::Content("it is a folder".to_owned()));
     }
     if let Some(mode) = shared(&about) {
-        return Err(Unreadable::Shared {
+        return Err(SecretFileError::Shared {
             why: format!("others can read or change it (mode {mode:04o})"),
             help: format!("chmod 600 {}", quoted(path)),
         });
@@ -35,15 +35,15 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
     // Room for all of it at once, so that no growing buffer leaves copies behind.
     let room = usize::try_from(about.len().min(LIMIT)).unwrap_or_default();
     let mut bytes = Zeroizing::new(Vec::with_capacity(room + 64));
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|why| Unreadable::Content(why.to_string()))?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|why| SecretFileError::Content(why.to_string()))?;
     if bytes.len() as u64 > LIMIT {
-        return Err(Unreadable::Content(format!("it is longer than {} MiB", LIMIT >> 20)));
+        return Err(SecretFileError::Content(format!("it is longer than {} MiB", LIMIT >> 20)));
     }
     match String::from_utf8(std::mem::take(&mut *bytes)) {
         Ok(text) => Ok(Zeroizing::new(text)),
         Err(why) => {
             drop(Zeroizing::new(why.into_bytes()));
-            Err(Unreadable::Content("it is not UTF-8".to_owned()))
+            Err(SecretFileError::Content("it is not UTF-8".to_owned()))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::secret_file::{self, Unreadable};
+use super::secret_file::{self, SecretFileError};
 use super::{command, env, first_line};
 use crate::context::Env;
 use crate::exit::Error;
@@ -68,9 +68,9 @@ impl SecretSource {
 fn from_file(path: &Path, owner: &str) -> Result<Zeroizing<String>, Error> {
     let wrong = |what: &str| Error::input(format!("the file named here for {owner} {what}"));
     let text = secret_file::read(path).map_err(|why| match why {
-        Unreadable::Open(why) => wrong(&format!("can't be opened: {why}")),
-        Unreadable::Shared { why, help } => wrong(&format!("can't be used: {why}")).help(help),
-        Unreadable::Content(why) => wrong(&format!("can't be used: {why}")),
+        SecretFileError::Open(why) => wrong(&format!("can't be opened: {why}")),
+        SecretFileError::Shared { why, help } => wrong(&format!("can't be used: {why}")).help(help),
+        SecretFileError::Content(why) => wrong(&format!("can't be used: {why}")),
     })?;
     first_line(&text)
         .ok_or_else(|| Error::input(format!("the first line of the file named here for {owner} is empty")))

@@ -1,4 +1,4 @@
-//! Where a finding stands, for services that show nothing without a file and a line, and what it is known by from one run to
+//! The file and line of a finding, for services that show nothing without them, and what identifies it from one run to
 //! the next.
 
 use std::num::NonZeroU64;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::record::Record;
 use crate::model::User;
 
-/// Of whom no line of a file is known stands here: the file of settings, which says whom to audit. It need not exist.
+/// For users of whom no line of a file is known: the file of settings, which says whom to audit. It need not exist.
 const ELSEWHERE: &str = "keysunset.toml";
 
 /// What a URI's path may hold as it is, by RFC 3986. A colon is not among it: before the first slash it would end a scheme.
@@ -25,7 +25,7 @@ pub(super) struct SourceLocation {
 }
 
 impl SourceLocation {
-    /// Where what has no line stands.
+    /// For what has no line.
     pub(super) fn elsewhere() -> Self {
         Self { steps: vec![ELSEWHERE.to_owned()], line: 1 }
     }
@@ -91,7 +91,7 @@ fn is_absolute(path: &str) -> bool {
     drive || matches!(first, Some('/' | '\\'))
 }
 
-/// Walks on, without a look at the disk, so that the same list gives the same steps everywhere.
+/// The steps of a path, without a look at the disk, so that the same list gives the same steps everywhere.
 fn steps(mut from: Vec<String>, path: &str) -> Vec<String> {
     for step in path.split(['/', '\\']) {
         match step {
@@ -103,7 +103,7 @@ fn steps(mut from: Vec<String>, path: &str) -> Vec<String> {
     from
 }
 
-/// What a row is known by under a rule: of a key, by its deployment and its id; of a user who could not be read, by the id, or
+/// What identifies a row under a rule: of a key, by its deployment and its id; of a user who could not be read, by the id, or
 /// by the name where the deployment gave none.
 pub(super) fn identity(record: &Record, rule: &str) -> String {
     match (record.key_id, record.user_id) {
@@ -113,7 +113,7 @@ pub(super) fn identity(record: &Record, rule: &str) -> String {
     }
 }
 
-/// What tells a finding from all others, whatever else of it changes: the SHA-256 of its parts in hexadecimal digits. Each
+/// What distinguishes a finding from all others, whatever else of it changes: the SHA-256 of its parts in hexadecimal digits. Each
 /// part goes in behind its length, so that no two lists of parts give the same bytes.
 pub(super) fn fingerprint(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();

@@ -27,7 +27,7 @@ pub(super) fn invalid(problems: Problems) -> Error {
 /// A list that was read through and holds no broken line.
 pub struct UserList {
     name: String,
-    /// Its users, one [`Entry`] after the other, as JSON.
+    /// Its users, each with its line, one after the other as JSON.
     entries: File,
     users: u64,
     /// SHA-256 of the list as it was given, in hexadecimal digits.
@@ -67,7 +67,7 @@ impl UserList {
         Ok(Self { entries, users, digest: format!("{:x}", input.hasher.finalize()), name })
     }
 
-    /// What tells this list from another of the same name: how many users, and the SHA-256 of its bytes.
+    /// What distinguishes this list from another of the same name: how many users, and the SHA-256 of its bytes.
     #[must_use]
     pub fn fingerprint(&self) -> ListFingerprint {
         ListFingerprint { users: self.users, sha256: self.digest.clone() }
@@ -91,14 +91,11 @@ impl UserList {
             org_id: None,
             outcome: Outcome::unread(ReadStatus::Error, None, format!("it can't be read again: {why}")),
         };
-        let entries =
-            serde_json::Deserializer::from_reader(BufReader::new(self.entries)).into_iter::<Entry>();
+        let entries = serde_json::Deserializer::from_reader(BufReader::new(self.entries))
+            .into_iter::<(LineNumber, UserRef)>();
         entries.map(move |entry| entry.map(|(number, user)| (user, origin(number))).map_err(&incomplete))
     }
 }
-
-/// A user and the line that names him.
-type Entry = (LineNumber, UserRef);
 
 fn rewound(entries: BufWriter<File>) -> io::Result<File> {
     let mut file = entries.into_inner()?;

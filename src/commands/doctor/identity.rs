@@ -23,7 +23,7 @@ pub(super) fn refusal(outcome: &Outcome) -> String {
     format!("{status}{code}{}", outcome.detail.as_deref().unwrap_or("no reason given"))
 }
 
-/// Whether the digest layer and whoever stands behind it let the credentials in.
+/// Whether the digest layer, and the service behind it, accept the credentials.
 pub(super) fn credentials(outcome: &Outcome, results: &mut Vec<StepResult>) -> Option<()> {
     let code = outcome.error_code.as_deref().unwrap_or_default();
     let step = match outcome.status {
@@ -54,7 +54,7 @@ pub(super) fn credentials(outcome: &Outcome, results: &mut Vec<StepResult>) -> O
     None
 }
 
-/// Tells who they are and what they may read.
+/// Who the credentials are, and what they may read.
 pub(super) async fn results(
     client: &Client,
     sources: &[CheckedSource],

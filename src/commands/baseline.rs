@@ -7,7 +7,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::judged_by;
+use super::{judged_by, run_label};
 use crate::config::ReportSettings;
 use crate::console::warn;
 use crate::evidence::export::{self, Entries, ExportEntry, ExportedRun, ReadError};
@@ -43,7 +43,7 @@ pub(super) fn ratchet(
         );
         return Ok(None);
     };
-    let name = format!("run {} of {}", before.id, rfc3339(before.started_at));
+    let name = run_label(&before);
     let policy = Policy { now: deployment_now(before.started_at, before.clock_skew), ..policy };
     Ratchet::new(name, &policy, |take| store.results(&before, |result| take(&result)))
         .map(Some)

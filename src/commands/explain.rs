@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Days, Utc};
 
-use super::judged_by;
+use super::{judged_by, run_label};
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::console::print;
@@ -116,10 +116,6 @@ fn owner(result: &UserResult) -> String {
         Some(name) => format!("{} ({})", printable(name), printable(&result.user.id)),
         None => printable(&result.user.id),
     }
-}
-
-fn run_label(run: &Run) -> String {
-    format!("run {} of {}", run.id, rfc3339(run.started_at))
 }
 
 /// The row of the contract's table that it falls under.

@@ -25,11 +25,17 @@ use crate::console::{print, warn};
 use crate::context::Clock;
 use crate::exit::{Error, Exit};
 use crate::gate::GateResult;
+use crate::model::rfc3339;
 use crate::policy::{Policy, deployment_now};
 use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal, waiver_issue};
 use crate::signals::Signals;
 use crate::store::{FileIdentity, Run, Store};
 use crate::waivers::Waivers;
+
+/// `run 3 of 2025-01-01T00:00:00Z`
+fn run_label(run: &Run) -> String {
+    format!("run {} of {}", run.id, rfc3339(run.started_at))
+}
 
 /// The rules by which a run is judged: the view's, or else its own.
 fn judged_by(run: &Run, view: &ReportSettings) -> Policy {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use super::history::numbered;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::console::print;
@@ -78,10 +79,9 @@ fn list(store: &Store, prunable: &[Run], keep: NonZeroUsize) -> Result<LabelledL
 
 fn runs(runs: &[Run]) -> String {
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return "no run".to_owned() };
-    let ids: Vec<_> = runs.iter().map(|run| run.id.to_string()).collect();
     let (from, to) = (rfc3339(first.started_at), rfc3339(last.started_at));
     let when = if first.id == last.id { format!("of {from}") } else { format!("from {from} to {to}") };
-    format!("{} {} {when}", if ids.len() == 1 { "run" } else { "runs" }, ids.join(", "))
+    format!("{} {when}", numbered(runs))
 }
 
 /// In bytes; what can't be asked is 0.

@@ -1,8 +1,9 @@
 //! A run that was cut short, and how it is resumed.
 
+use super::run_label;
 use crate::console::inform;
 use crate::exit::{Error, Signal};
-use crate::model::{User, rfc3339};
+use crate::model::User;
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
 use crate::store::{Journal, NewRun, Run, Store, Unread, UserCounts};
@@ -50,8 +51,7 @@ pub(super) fn begin(store: Store, asked: &NewRun, resume: bool, quiet: bool) -> 
 /// `resuming run 3 of 2025-01-01T00:00:00Z: 4 of 400 users are to be read`
 fn describe(run: &Run, Unread { users, lists }: Unread, known: u64) -> String {
     let lists = if lists { ", and the lists of users again" } else { "" };
-    let started = rfc3339(run.started_at);
-    format!("resuming run {} of {started}: {users} of {known} users are to be read{lists}", run.id)
+    format!("resuming {}: {users} of {known} users are to be read{lists}", run_label(run))
 }
 
 fn new_run(store: Store, asked: &NewRun) -> Result<Begun, Error> {

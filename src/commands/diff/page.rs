@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use super::Sections;
+use crate::commands::run_label;
 use crate::history::diff::{Change, ChangeKind, KeyVersions, RunPair};
 use crate::history::{RunStats, RunSummary};
 use crate::model::{Suffix, rfc3339};
@@ -34,8 +35,8 @@ pub(super) fn text(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections)
     for (label, RunSummary { run, stats, .. }) in [("from", &pair.before), ("to", &pair.after)] {
         let RunStats { users, unread, keys, enabled, .. } = stats;
         let of_keys = format!("{keys} keys, {enabled} of them enabled");
-        let started = rfc3339(run.started_at);
-        page.line(label, format!("run {} of {started}: {users} users, {unread} not read, {of_keys}", run.id));
+        let run = run_label(run);
+        page.line(label, format!("{run}: {users} users, {unread} not read, {of_keys}"));
     }
     page.lines("but", pair.caveats().iter().map(|caveat| printable(caveat)));
     write!(out, "{}", page.into_text())?;

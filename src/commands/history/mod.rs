@@ -13,7 +13,7 @@ use crate::exit::{Error, Exit};
 use crate::history::{PageFormat, RunSummary, summaries};
 use crate::policy::day_or_instant;
 use crate::report::text::printable;
-use crate::store::Store;
+use crate::store::{Run, Store};
 
 /// Of one deployment, or of every one in the store, by name. Uses count by the cutoff of the settings, or
 /// by each run's own.
@@ -75,13 +75,14 @@ impl DeploymentRuns {
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(newest) = self.newest() {
-            let others: Vec<_> = self.0.iter().filter(|summary| !summary.run.asks_as(&newest.run)).collect();
+            let runs = self.0.iter().map(|summary| &summary.run);
+            let others: Vec<_> = runs.filter(|run| !run.asks_as(&newest.run)).collect();
             if !others.is_empty() {
                 let asked: Vec<_> =
                     newest.run.settings.sources.iter().map(|source| printable(source)).collect();
                 notes.push(format!(
                     "{} asked for other users than run {} ({}): changes and the forecast are of like with like",
-                    numbered(&others),
+                    numbered(others),
                     newest.run.id,
                     asked.join(", "),
                 ));
@@ -103,7 +104,7 @@ impl DeploymentRuns {
 }
 
 /// The runs by number.
-fn numbered(summaries: &[&RunSummary]) -> String {
-    let ids: Vec<_> = summaries.iter().map(|summary| summary.run.id.to_string()).collect();
+pub(super) fn numbered<'a>(runs: impl IntoIterator<Item = &'a Run>) -> String {
+    let ids: Vec<_> = runs.into_iter().map(|run| run.id.to_string()).collect();
     format!("{} {}", if ids.len() == 1 { "run" } else { "runs" }, ids.join(", "))
 }

@@ -18,7 +18,7 @@ pub(crate) fn warn(message: &str, help: Option<&str>) {
 
 /// Prints on standard error what a person should know although nothing is doubtful.
 pub(crate) fn inform(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "{message}");
+    let _ = writeln!(io::stderr().lock(), "{}", for_terminal(message));
 }
 
 /// Prints a result.

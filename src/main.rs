@@ -1,5 +1,6 @@
 //! Parses, runs, and ends with the exit code.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ContextValue;
@@ -7,7 +8,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use keysunset::Cli;
 use keysunset::context::color;
 use keysunset::exit::{Error, Exit};
-use keysunset::printable::for_terminal;
+use keysunset::printable::{for_terminal, masked, printable};
 use tracing_subscriber::filter::LevelFilter;
 
 #[expect(clippy::print_stderr, reason = "the one place that prints the error")]
@@ -72,5 +73,21 @@ fn log(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt().with_max_level(level).with_writer(|| MaskedLog).without_time().init();
+}
+
+/// Standard error, for lines of the log, which quote foreign text like any other message.
+struct MaskedLog;
+
+impl Write for MaskedLog {
+    /// Takes one line, whole, as the log writes it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        writeln!(io::stderr().lock(), "{}", masked(&printable(text.trim_end())))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

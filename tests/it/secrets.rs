@@ -276,3 +276,15 @@ fn no_error_shows_a_key_or_an_escape() {
         }
     }
 }
+
+#[test]
+fn no_line_of_the_log_shows_a_key() {
+    let key = "b5e7b0c4-3a1d-4e0e-8f55-92732876eeae";
+    let stub = crate::stub::Stub::of_keys(Vec::new());
+    let env = crate::stub::env();
+    for user in [key.to_owned(), key.replace('-', "")] {
+        let ran = env.audit_at(&stub.url(), &["--user", &user, "-vvv"]);
+        assert!(ran.stderr.contains("92732876eeae") && ran.stderr.contains("INFO"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains(&user) && !ran.stderr.contains(key), "{}", ran.stderr);
+    }
+}

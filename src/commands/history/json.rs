@@ -110,13 +110,13 @@ impl ForecastFields {
 
 pub(super) fn document(deployments: &[DeploymentRuns]) -> HistoryDocument<'_> {
     let deployments = deployments.iter().map(|deployment| DeploymentHistory {
-        deployment: deployment.name(),
+        deployment: &deployment.name,
         runs: deployment
-            .0
+            .runs
             .iter()
             .map(|summary| RunInHistory { facts: RunFacts::new(summary), change: summary.change })
             .collect(),
-        forecast: ForecastFields::new(&forecast(&deployment.0)),
+        forecast: ForecastFields::new(&forecast(&deployment.runs)),
     });
     HistoryDocument { version: VERSION, deployments: deployments.collect() }
 }

@@ -22,8 +22,11 @@ pub(crate) fn run(args: cli::History, context: &Context) -> Result<Exit, Error> 
     let settings = ReportSettings::for_store(args.store, policy, context.env)?;
     let store = Store::open(&settings.store)?;
     let all = deployments(&store, args.deployment.as_deref())?
-        .iter()
-        .map(|name| summaries(&store, name, settings.cutoff).map(DeploymentRuns))
+        .into_iter()
+        .map(|name| {
+            let runs = summaries(&store, &name, settings.cutoff)?;
+            Ok::<_, Error>(DeploymentRuns { name, runs })
+        })
         .collect::<Result<Vec<_>, _>>()?;
     match args.form.form() {
         PageFormat::Text => print(&page::text(&all))?,
@@ -50,32 +53,27 @@ pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<Str
 }
 
 /// The runs of one deployment, oldest first; at least one.
-struct DeploymentRuns(Vec<RunSummary>);
+struct DeploymentRuns {
+    name: String,
+    runs: Vec<RunSummary>,
+}
 
 impl DeploymentRuns {
-    fn newest(&self) -> Option<&RunSummary> {
-        self.0.last()
-    }
-
-    fn name(&self) -> &str {
-        self.newest().map_or("", |summary| &summary.run.deployment)
-    }
-
     /// Keys left, where all of them are known.
     fn keys(&self) -> Vec<Option<u64>> {
-        self.0.iter().map(|summary| summary.is_complete().then_some(summary.stats.keys)).collect()
+        self.runs.iter().map(|summary| summary.is_complete().then_some(summary.stats.keys)).collect()
     }
 
     /// Users not read, where all of them are known.
     fn unread(&self) -> Vec<Option<u64>> {
-        self.0.iter().map(|summary| summary.is_whole().then_some(summary.stats.unread)).collect()
+        self.runs.iter().map(|summary| summary.is_whole().then_some(summary.stats.unread)).collect()
     }
 
     /// What has to be known to read the table, in sentences.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Some(newest) = self.newest() {
-            let runs = self.0.iter().map(|summary| &summary.run);
+        if let Some(newest) = self.runs.last() {
+            let runs = self.runs.iter().map(|summary| &summary.run);
             let others: Vec<_> = runs.filter(|run| !run.asks_as(&newest.run)).collect();
             if !others.is_empty() {
                 let asked: Vec<_> =
@@ -88,7 +86,7 @@ impl DeploymentRuns {
                 ));
             }
         }
-        let mut cutoffs: Vec<DateTime<Utc>> = self.0.iter().map(|summary| summary.cutoff).collect();
+        let mut cutoffs: Vec<DateTime<Utc>> = self.runs.iter().map(|summary| summary.cutoff).collect();
         cutoffs.sort_unstable();
         cutoffs.dedup();
         let days: Vec<_> = cutoffs.into_iter().map(day_or_instant).collect();

@@ -49,8 +49,8 @@ pub(super) fn text(deployments: &[DeploymentRuns]) -> String {
 
 fn text_block(deployment: &DeploymentRuns) -> String {
     let mut page = LabelledLines::default();
-    page.unlabelled(printable(deployment.name()));
-    let rows: Vec<_> = deployment.0.iter().map(cells).collect();
+    page.unlabelled(printable(&deployment.name));
+    let rows: Vec<_> = deployment.runs.iter().map(cells).collect();
     let width = |at: usize| {
         rows.iter().map(|row| row[at].len()).chain([COLUMNS[at].0.len()]).max().unwrap_or_default()
     };
@@ -63,13 +63,13 @@ fn text_block(deployment: &DeploymentRuns) -> String {
         page.unlabelled(line.trim_end());
     };
     row(&COLUMNS.map(|(name, _)| name.to_lowercase()), &LAST_COLUMN.to_lowercase());
-    for (summary, cells) in deployment.0.iter().zip(&rows) {
+    for (summary, cells) in deployment.runs.iter().zip(&rows) {
         row(cells, &summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("no: {missing}")));
     }
     page.unlabelled("");
     page.line("keys left", sparkline(&deployment.keys()));
     page.line("not read", sparkline(&deployment.unread()));
-    page.line("forecast", forecast(&deployment.0));
+    page.line("forecast", forecast(&deployment.runs));
     page.lines("note", deployment.notes());
     page.into_text()
 }
@@ -81,17 +81,17 @@ pub(super) fn markdown(deployments: &[DeploymentRuns]) -> String {
 
 fn markdown_section(deployment: &DeploymentRuns) -> String {
     let row = |cells: [String; COLUMNS.len()], last: &str| format!("| {} | {last} |\n", cells.join(" | "));
-    let mut page = format!("## History of {}\n\n", code(deployment.name()));
+    let mut page = format!("## History of {}\n\n", code(&deployment.name));
     page.push_str(&row(COLUMNS.map(|(name, _)| name.to_owned()), LAST_COLUMN));
     let rules = COLUMNS.map(|(_, is_number)| if is_number { "--:|" } else { "---|" });
     // Writing to a string can't fail.
     let _ = writeln!(page, "|{}---|", rules.concat());
-    for summary in &deployment.0 {
+    for summary in &deployment.runs {
         let complete =
             summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("**no**: {missing}"));
         page.push_str(&row(cells(summary), &complete));
     }
-    let burn_down = BurnDown::new(&deployment.0);
+    let burn_down = BurnDown::new(&deployment.runs);
     if burn_down.days.len() > 1 {
         let _ = write!(page, "\n{}", chart(&burn_down));
     }
@@ -100,7 +100,7 @@ fn markdown_section(deployment: &DeploymentRuns) -> String {
         "\n- keys left: {}\n- users not read: {}\n- forecast: {}\n",
         code(&sparkline(&deployment.keys())),
         code(&sparkline(&deployment.unread())),
-        forecast(&deployment.0),
+        forecast(&deployment.runs),
     );
     for note in deployment.notes() {
         let _ = writeln!(page, "- {}", code(&note));

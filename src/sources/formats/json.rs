@@ -89,11 +89,12 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
         if !has_rows {
             return Err(A::Error::custom("neither an array nor a list answer: no `results`"));
         }
+        if let Some(rel) = neighbour {
+            return Err(A::Error::custom(format!(
+                "a part of a list: its links name another page ({rel}); save all its pages"
+            )));
+        }
         match total {
-            _ if neighbour.is_some() => Err(A::Error::custom(format!(
-                "a part of a list: its links name another page ({}); save all its pages",
-                neighbour.unwrap_or_default()
-            ))),
             Some(total) if total != self.count => Err(A::Error::custom(format!(
                 "a part of a list: {} users of {total} (totalCount); save all its pages",
                 self.count

@@ -6,26 +6,13 @@ use clap::CommandFactory as _;
 use serde::de::DeserializeOwned;
 
 use super::read;
-use crate::cli::{self, AuditArgs, Cli, ReportArgs};
+use crate::cli::{self, AuditArgs, Cli, CredentialArgs, DeploymentArgs, OutputArgs, PolicyArgs, ReportArgs};
 use crate::context::{Env, is_ci};
 use crate::exit::Error;
 use crate::input::{LineIndex, Problems, parse_toml};
 
 /// The file that counts without being named.
 pub(super) const NAME: &str = "keysunset.toml";
-
-/// Where credentials go, what is run, and what hides a failure. A pull request can change the file, but must not decide these
-/// for the CI job that has the credentials.
-const NOT_IN_CI: [&str; 8] = [
-    "url",
-    "profile",
-    "credentials",
-    "ca-cert",
-    "client-cert",
-    "insecure-skip-verify",
-    "templates",
-    "exit-zero",
-];
 
 /// Who chose a file of settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,10 +54,10 @@ impl SettingsFile {
                 "settings have the names of audit's flags, without `--`; credentials never stand here",
             ));
         }
-        if origin == FileOrigin::WorkingFolder && is_ci(env) {
-            only_harmless(&text)?;
-        }
         let file = Self { origin, ..Self::from_toml(&text).map_err(wrong)? };
+        if origin == FileOrigin::WorkingFolder && is_ci(env) {
+            refuse(&file.deciding(), &text)?;
+        }
         if let Some(Err(why)) = file.audit.deployment.url.as_deref().map(cli::url) {
             return Err(wrong(format!("url: {why}")));
         }
@@ -90,13 +77,46 @@ impl SettingsFile {
             origin: FileOrigin::default(),
         })
     }
+
+    /// The settings that decide where credentials go, what is run, or what hides a failure. A pull request can change the file,
+    /// but must not decide these for the CI job that has the credentials. Every setting by name, so that a new one does not
+    /// compile until it is decided whether it is one of them.
+    fn deciding(&self) -> Vec<&'static str> {
+        let AuditArgs { deployment, credentials, scope: _, pace: _ } = &self.audit;
+        let ReportArgs { policy, output, config: _ } = &self.report;
+        let DeploymentArgs { url, ca_cert, client_cert, insecure_skip_verify, name: _, product: _ } =
+            deployment;
+        let CredentialArgs { credentials, profile } = credentials;
+        let PolicyArgs {
+            exit_zero,
+            cutoff: _,
+            active_within: _,
+            fail_on: _,
+            waivers: _,
+            strict_waivers: _,
+            ratchet: _,
+            baseline: _,
+        } = policy;
+        let OutputArgs { templates, out: _, store: _, format: _, csv_raw: _ } = output;
+        let all = [
+            ("url", url.is_some()),
+            ("profile", profile.is_some()),
+            ("credentials", credentials.is_some()),
+            ("ca-cert", ca_cert.is_some()),
+            ("client-cert", client_cert.is_some()),
+            ("insecure-skip-verify", insecure_skip_verify.is_some()),
+            ("templates", templates.is_some()),
+            ("exit-zero", exit_zero.is_some()),
+        ];
+        all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+    }
 }
 
-/// Refuses the settings of [`NOT_IN_CI`], each with its line.
-fn only_harmless(text: &str) -> Result<(), Error> {
+/// Refuses these settings, each with its line.
+fn refuse(names: &[&str], text: &str) -> Result<(), Error> {
     let (fields, _) = parse_toml(text, &LineIndex::new(text));
     let mut problems = Problems::new(NAME);
-    for field in fields.iter().filter(|field| NOT_IN_CI.contains(&field.name.as_ref())) {
+    for field in fields.iter().filter(|field| names.contains(&field.name.as_ref())) {
         problems.push(field.line, format!("`{}`", field.name));
     }
     problems.into_result(

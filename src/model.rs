@@ -33,12 +33,27 @@ impl Product {
 /// An account of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// 24 hexadecimal digits; empty where a name could not be resolved to an id.
-    pub id: String,
+    /// 24 hexadecimal digits; `None` where a name could not be resolved to an id.
+    pub id: Option<String>,
     /// Mostly an e-mail address; `None` where only the id was given.
     pub username: Option<String>,
     /// Who named this user.
     pub origin: Origin,
+}
+
+impl User {
+    /// The id as the run database and documents have it: empty where there is none.
+    #[must_use]
+    pub fn id_or_empty(&self) -> &str {
+        self.id.as_deref().unwrap_or_default()
+    }
+
+    /// As a person calls the user: by name, or where that is blank by id.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        let name = self.username.as_deref().filter(|name| !name.trim().is_empty());
+        name.unwrap_or_else(|| self.id_or_empty())
+    }
 }
 
 /// Where a user was found.

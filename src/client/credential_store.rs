@@ -92,7 +92,7 @@ impl CredentialStore {
     /// A user's own, by id or by name, or the default.
     pub(super) fn for_user(&self, user: &User) -> Option<&DigestSession> {
         let own = |name: &str| self.per_user.get(&name.to_lowercase());
-        let session = own(&user.id).or_else(|| user.username.as_deref().and_then(own));
+        let session = [&user.id, &user.username].into_iter().flatten().find_map(|name| own(name));
         session.or(self.default.as_ref()).map(Arc::as_ref)
     }
 
@@ -117,7 +117,7 @@ mod tests {
 
     fn user(id: &str, username: &str) -> User {
         User {
-            id: id.to_owned(),
+            id: Some(id.to_owned()),
             username: Some(username.to_owned()),
             origin: crate::model::Origin::default(),
         }

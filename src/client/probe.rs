@@ -245,7 +245,7 @@ impl Client {
     /// # Errors
     /// Why one did not come back.
     pub async fn latencies(&self, user: Option<&User>, times: usize) -> Result<Vec<Duration>, String> {
-        let id = user.and_then(|user| segment(&user.id).ok());
+        let id = user.and_then(|user| segment(user.id_or_empty()).ok());
         let url = self.url(
             &id.map_or_else(|| ONE_ORGANIZATION.to_owned(), |id| format!("users/{id}/keys?itemsPerPage=500")),
         );

@@ -27,13 +27,13 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless; a user's own failure is the outcome.
     pub async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), Error> {
-        let path = match segment(&user.id) {
+        let path = match segment(user.id_or_empty()) {
             Ok(id) => format!("users/{id}/keys"),
             Err(outcome) => return Ok((Vec::new(), outcome, 0)),
         };
         let session = self.credentials.for_user(user);
         let is_own = |suffix: Option<&Suffix>| self.credentials.contains(suffix);
-        let mut keys = UserKeys::new(&user.id);
+        let mut keys = UserKeys::new(user.id_or_empty());
         let mut attempts = 1;
         let mut is_second_time = false;
         let end = loop {
@@ -42,7 +42,7 @@ impl Client {
             let end = page.and_then(|(status, page)| keys.take(status, page, is_own)).err();
             if keys.is_mismatched() && !is_second_time {
                 self.distrust_connections();
-                keys = UserKeys::new(&user.id);
+                keys = UserKeys::new(user.id_or_empty());
                 attempts += 1;
                 is_second_time = true;
             } else if let Some(end) = end {
@@ -62,7 +62,7 @@ impl Client {
             Ok(name) => format!("users/byName/{name}"),
             Err(outcome) => return Ok(Err((outcome, 0))),
         };
-        let user = User { id: String::new(), username: Some(name.to_owned()), origin: Origin::default() };
+        let user = User { id: None, username: Some(name.to_owned()), origin: Origin::default() };
         let reply = self.get(self.credentials.for_user(&user), &path).await?;
         let found = reply.result.map_err(not_found_if_removed).and_then(|document| {
             wire::single::<wire::Account>(&document.body)
@@ -200,7 +200,7 @@ impl UserPages<'_> {
                 let users: Vec<_> =
                     rows.into_iter().map(|account| account.into_user(self.scope, &self.id)).collect();
                 for user in &users {
-                    self.ids.add(&user.id);
+                    self.ids.add(user.id_or_empty());
                 }
                 Ok(UserPage { users, total: self.pages.total() })
             }

@@ -382,7 +382,7 @@ impl Account {
         let team_ids = self.team_ids.map(|ids| sorted(ids.into_iter().map(bounded)));
         let membership = Membership { scope, id: id.to_owned(), roles, team_ids };
         User {
-            id: hexadecimal_in_lower_case(self.id),
+            id: Some(hexadecimal_in_lower_case(self.id)),
             username: self.username.map(bounded),
             origin: Origin { memberships: vec![membership], line: None },
         }

@@ -117,8 +117,8 @@ fn from_file(path: &Path, run: &Run, policy: Policy, waivers: &Waivers) -> Resul
                     let is_read = result.outcome.status.is_complete();
                     let user = Missing::User(&result.user);
                     if !is_read && !is_waived(waivers, user, &before.deployment, before.started_at) {
-                        let who = result.user.username.as_deref().unwrap_or(&result.user.id);
-                        return Err(incomplete(format!("{} is {}", printable(who), result.outcome.status)));
+                        let who = printable(result.user.label());
+                        return Err(incomplete(format!("{who} is {}", result.outcome.status)));
                     }
                     take(&result)?;
                 }

@@ -112,9 +112,10 @@ fn fields(page: &mut LabelledLines, run: &Run, result: &UserResult, key: &Person
 }
 
 fn owner(result: &UserResult) -> String {
+    let id = printable(result.user.id_or_empty());
     match &result.user.username {
-        Some(name) => format!("{} ({})", printable(name), printable(&result.user.id)),
-        None => printable(&result.user.id),
+        Some(name) => format!("{} ({id})", printable(name)),
+        None => id,
     }
 }
 

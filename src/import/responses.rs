@@ -142,7 +142,7 @@ impl UserResponses {
         };
         let (keys, outcome) = list.finish(end);
         UserResult {
-            user: User { id, username: None, origin: Origin::default() },
+            user: User { id: Some(id), username: None, origin: Origin::default() },
             keys,
             outcome,
             attempts: u32::from(!responses.is_empty()),

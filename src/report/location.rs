@@ -136,7 +136,7 @@ mod tests {
     fn seen_from(folder: &str, list: &str, number: u64) -> SourceLocation {
         let line = ListLine { list: Arc::from(list), number: NonZeroU64::new(number) };
         let origin = Origin { memberships: Vec::new(), line: Some(line) };
-        let user = User { id: String::new(), username: None, origin };
+        let user = User { id: None, username: None, origin };
         Locator { folder: Some(steps(Vec::new(), folder)) }.locate(&user)
     }
 

@@ -64,7 +64,7 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
     pub(super) fn new(context: &'a RunContext, row: &'a Row) -> Self {
         let UserResult { user, outcome, attempts, read_at, .. } = row.result;
         let of_user = Self {
-            user_id: (!user.id.is_empty()).then(|| T::from(&user.id)),
+            user_id: user.id.as_deref().map(T::from),
             username: user.username.as_deref().map(T::from),
             attempts: Some(*attempts),
             read_at: read_at.map(Time),

@@ -34,7 +34,7 @@ pub struct Summary {
     /// Those of them for which a waiver counts.
     pub waived_lists: u64,
     /// The last user.
-    current: Option<(String, Option<String>)>,
+    current: Option<(Option<String>, Option<String>)>,
 }
 
 impl Summary {

@@ -192,14 +192,16 @@ async fn resolve_names(
         // others from being polled, and with them the places that they have among the requests in flight.
         let Ok(room) = events.0.reserve().await else { return Ok(()) };
         room.send(match listed {
-            Ok((UserRef::Id { id, username }, origin)) => DiscoveryEvent::User(User { id, username, origin }),
+            Ok((UserRef::Id { id, username }, origin)) => {
+                DiscoveryEvent::User(User { id: Some(id), username, origin })
+            }
             Ok((UserRef::Name(name), origin)) => match client.user_by_name(&name).await? {
                 Ok(user) => DiscoveryEvent::User(User {
                     origin: Origin { memberships: user.origin.memberships, ..origin },
                     ..user
                 }),
                 Err((outcome, attempts)) => DiscoveryEvent::Unresolved(UserResult {
-                    user: User { id: String::new(), username: Some(name), origin },
+                    user: User { id: None, username: Some(name), origin },
                     keys: Vec::new(),
                     outcome,
                     attempts,

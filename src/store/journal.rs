@@ -223,14 +223,16 @@ impl BatchWriter<'_> {
         for user in users {
             let Some((id, missing)) = self.find(&user)? else {
                 let id = self.request(&user)?;
-                self.state.open.insert(user.id.clone(), id);
+                self.state.open.insert(user.id_or_empty().to_owned(), id);
                 new.push(user);
                 continue;
             };
             self.request_again(id, &user)?;
             // Requested before the run was resumed, and not since.
-            if (missing || self.state.again.contains(&id)) && !self.state.open.contains_key(&user.id) {
-                self.state.open.insert(user.id.clone(), id);
+            if (missing || self.state.again.contains(&id))
+                && !self.state.open.contains_key(user.id_or_empty())
+            {
+                self.state.open.insert(user.id_or_empty().to_owned(), id);
                 new.push(user);
             }
         }
@@ -244,7 +246,7 @@ impl BatchWriter<'_> {
              WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
         )?;
         let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
-        find.query_row(params![self.state.run, user.id, user.username], row).optional()
+        find.query_row(params![self.state.run, user.id_or_empty(), user.username], row).optional()
     }
 
     fn request(&mut self, user: &User) -> rusqlite::Result<i64> {
@@ -253,7 +255,7 @@ impl BatchWriter<'_> {
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO readings (run, user_id, username, list, line) VALUES (?, ?, ?, ?, ?)",
         )?;
-        let id = insert.insert(params![self.state.run, user.id, user.username, list, line])?;
+        let id = insert.insert(params![self.state.run, user.id_or_empty(), user.username, list, line])?;
         drop(insert);
         self.record_memberships(id, user)?;
         Ok(id)
@@ -288,7 +290,7 @@ impl BatchWriter<'_> {
 
     fn record(&mut self, result: &UserResult) -> rusqlite::Result<()> {
         self.reopen()?;
-        let id = match self.state.open.remove(&result.user.id) {
+        let id = match self.state.open.remove(result.user.id_or_empty()) {
             Some(id) => id,
             None => match self.find(&result.user)? {
                 Some((id, _)) => id,

@@ -97,7 +97,7 @@ fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option<TempDir>),
         }
         create(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
     }
-    let version = recognize(path, &name)?;
+    recognize(path, &name)?;
     let mut connection = Connection::open(path).map_err(sqlite)?;
     // The header may be older than what another process has written since.
     let checked = configure(&mut connection).map_err(sqlite).and_then(|()| schema::check(&connection, &name));
@@ -169,7 +169,7 @@ fn open_immutable(path: &Path, why: rusqlite::Error) -> rusqlite::Result<Connect
 
 /// Reads the header of the file without SQLite, since SQLite would leave its own files beside another program's.
 /// Offsets as in <https://www.sqlite.org/fileformat.html>, §1.3.
-fn recognize(path: &Path, name: &str) -> Result<i64, Error> {
+fn recognize(path: &Path, name: &str) -> Result<(), Error> {
     let not_ours = |why: &str| Err(Error::NotOurs(name.to_owned(), why.to_owned()));
     // Whatever else there is may give without end, or wait for ever.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -189,7 +189,7 @@ fn recognize(path: &Path, name: &str) -> Result<i64, Error> {
         return not_ours("it is another program's database");
     }
     match number(60) {
-        version @ 1..=VERSION => Ok(version),
+        1..=VERSION => Ok(()),
         newer if newer > VERSION => Err(Error::Newer(name.to_owned(), newer, VERSION)),
         _ => not_ours("its schema is none that this program ever wrote"),
     }

@@ -82,7 +82,7 @@ impl Store {
         self.result(
             "SELECT * FROM readings
              WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
-            params![run.id, user.id, user.username],
+            params![run.id, user.id_or_empty(), user.username],
         )
         .map_err(|error| self.sqlite(error))
     }

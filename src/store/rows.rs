@@ -45,7 +45,8 @@ pub(super) fn user_from(row: &Row) -> rusqlite::Result<User> {
         _ => None,
     };
     let origin = Origin { memberships: Vec::new(), line };
-    Ok(User { id: row.get("user_id")?, username: row.get("username")?, origin })
+    let id = Some(row.get("user_id")?).filter(|id: &String| !id.is_empty());
+    Ok(User { id, username: row.get("username")?, origin })
 }
 
 pub(super) fn outcome_from(row: &Row) -> rusqlite::Result<Outcome> {

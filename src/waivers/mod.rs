@@ -144,7 +144,7 @@ impl Waivers {
     #[must_use]
     pub fn of_user(&self, user: &User, deployment: &str) -> Option<&Waiver> {
         let find = |name: &str| self.find(Target::User, name, deployment);
-        find(&user.id).or_else(|| user.username.as_deref().and_then(find))
+        user.id.as_deref().and_then(find).or_else(|| user.username.as_deref().and_then(find))
     }
 
     /// The waiver of the list of users of this organization, whatever its status: by id, or else by name. One that names the
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(found(waivers.of_key(&id.to_uppercase(), "prod")), key);
         assert_eq!(found(waivers.of_key(&id.replace('5', "6"), "prod")), None);
         let user = |id: &str, name: Option<&str>| User {
-            id: id.to_owned(),
+            id: Some(id.to_owned()).filter(|id| !id.is_empty()),
             username: name.map(str::to_owned),
             origin: Origin::default(),
         };

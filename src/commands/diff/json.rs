@@ -73,7 +73,7 @@ impl<'a> ChangedKey<'a> {
 
 pub(super) fn line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
     let fields = ChangeFields {
-        user_id: &change.user.id,
+        user_id: change.user.id_or_empty(),
         username: change.user.username.as_deref(),
         read_status_before: change.status_before,
         read_status_after: change.status_after,

@@ -17,9 +17,8 @@ const SHORT: usize = 60;
 const LONG: usize = 100;
 
 pub(super) fn text_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
-    let user = change.user.username.as_deref().unwrap_or(&change.user.id);
     // A dash first, so that no name can begin a line: some log readers take lines for commands.
-    write!(out, "  - {}", printable(user))?;
+    write!(out, "  - {}", printable(change.user.label()))?;
     if let Some(key) = change.key.map(KeyVersions::newest) {
         write!(out, "  {}", printable(&key.id))?;
         if !key.description.is_empty() {
@@ -48,15 +47,14 @@ pub(super) fn text(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections)
 }
 
 pub(super) fn markdown_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
-    let user = change.user.username.as_deref().filter(|name| !name.is_empty());
-    write!(out, "| {} | ", code(user.unwrap_or(&change.user.id)))?;
+    write!(out, "| {} | ", code(change.user.label()))?;
     match change.key.map(KeyVersions::newest) {
         Some(key) => {
             let suffix = code(key.suffix.as_ref().map_or("", Suffix::as_str));
             let description = code(&shortened(&key.description, LONG));
             write!(out, "{} | {suffix} | {description}", code(&key.id))?;
         }
-        None => write!(out, "{}", code(&change.user.id))?,
+        None => write!(out, "{}", code(change.user.id_or_empty()))?,
     }
     writeln!(out, " | {} |", change.why)
 }

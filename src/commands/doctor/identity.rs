@@ -65,7 +65,7 @@ pub(super) async fn results(
             let name = user.username.as_deref().unwrap_or_default();
             let roles = role_names(&user);
             let roles = if roles.is_empty() { "no roles".to_owned() } else { roles.join(", ") };
-            results.push(Step::Identity.ok(format!("the user {name} ({}): {roles}", user.id)));
+            results.push(Step::Identity.ok(format!("the user {name} ({}): {roles}", user.id_or_empty())));
             Some(user)
         }
         Err(outcome) if outcome.status == ReadStatus::NotFound => {
@@ -124,7 +124,8 @@ async fn reach(
             | ReadStatus::Partial
             | ReadStatus::Malformed
             | ReadStatus::Error => {
-                let found = format!("the keys of {} could not be read: {}", user.id, refusal(&outcome));
+                let found =
+                    format!("the keys of {} could not be read: {}", user.id_or_empty(), refusal(&outcome));
                 Step::Reach.warning(found, "try again; such users make an audit incomplete")
             }
         };

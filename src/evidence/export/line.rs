@@ -162,14 +162,15 @@ struct UserFields {
 fn write_user<S: Serializer>(user: &User, serializer: S) -> Result<S::Ok, S::Error> {
     let User { id, username, origin: Origin { memberships, line } } = user;
     let (list, line) = list_and_number(line.as_ref());
-    let (user_id, username, memberships) = (id.clone(), username.clone(), memberships.clone());
+    let (user_id, username) = (id.clone().unwrap_or_default(), username.clone());
+    let memberships = memberships.clone();
     UserFields { user_id, username, memberships, list, line }.serialize(serializer)
 }
 
 fn read_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<User, D::Error> {
     let UserFields { user_id, username, memberships, list, line } = UserFields::deserialize(deserializer)?;
     let origin = Origin { memberships, line: list_line(list, line) };
-    Ok(User { id: user_id, username, origin })
+    Ok(User { id: Some(user_id).filter(|id| !id.is_empty()), username, origin })
 }
 
 /// The fields of a line of a list.

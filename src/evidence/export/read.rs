@@ -157,7 +157,7 @@ impl<R: BufRead> Entries<R> {
             ExportEntry::Organization(it) => Position::Organization(it.organization.id.clone()),
             ExportEntry::IncompleteList(list) => Position::IncompleteList(list.source.clone()),
             ExportEntry::UserResult(UserResult { user, .. }) => {
-                Position::User(user.username.clone().unwrap_or_default(), user.id.clone())
+                Position::User(user.username.clone().unwrap_or_default(), user.id_or_empty().to_owned())
             }
         };
         if self.last.as_ref().is_some_and(|last| *last >= position) {
@@ -277,7 +277,7 @@ mod tests {
             line: line.map(|(list, number)| ListLine { list: list.into(), number: NonZeroU64::new(number) }),
         });
         let user = (text(), option::of(text()), origin).prop_map(|(id, username, origin)| User {
-            id,
+            id: Some(id).filter(|id| !id.is_empty()),
             username,
             origin,
         });
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn another_spelling_is_refused_with_its_line() {
         let result = UserResult {
-            user: User { id: "5b".to_owned(), username: None, origin: Origin::default() },
+            user: User { id: Some("5b".to_owned()), username: None, origin: Origin::default() },
             keys: Vec::new(),
             outcome: Outcome::read(200),
             attempts: 1,

@@ -48,7 +48,7 @@ impl Line {
             ExportLine::UserResult(UserResult { user, keys, outcome, attempts, read_at }) => {
                 let organization = user.origin.organization().map(str::to_owned);
                 let (list, line) = list_and_number(user.origin.line.as_ref());
-                let (user_id, username) = (user.id, user.username);
+                let (user_id, username) = (user.id.unwrap_or_default(), user.username);
                 Self::Reading {
                     user_id,
                     username,
@@ -88,7 +88,7 @@ impl From<Line> for ExportLine {
                     |id| Membership { scope: ListScope::Organization, id, roles: None, team_ids: None };
                 let memberships = organization.map(membership).into_iter().collect();
                 let origin = Origin { memberships, line: list_line(list, line) };
-                let user = User { id: user_id, username, origin };
+                let user = User { id: Some(user_id).filter(|id| !id.is_empty()), username, origin };
                 Self::UserResult(UserResult { user, keys, outcome, attempts, read_at })
             }
             Line::End(counts) => Self::End(counts),

@@ -10,7 +10,11 @@ fn key(id: &str) -> PersonalKey {
 
 fn reading(status: ReadStatus, keys: &[&str]) -> UserResult {
     UserResult {
-        user: User { id: "5af9a1d29cc0cdb6ac0bf3f8".to_owned(), username: None, origin: Origin::default() },
+        user: User {
+            id: Some("5af9a1d29cc0cdb6ac0bf3f8".to_owned()),
+            username: None,
+            origin: Origin::default(),
+        },
         keys: keys.iter().copied().map(key).collect(),
         outcome: Outcome { status, http_status: None, error_code: None, detail: None },
         attempts: 1,

@@ -131,8 +131,7 @@ impl Writer for Github {
 
 /// A user as a title names him.
 fn name(user: &User) -> String {
-    let name = user.username.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&user.id);
-    printable(&shortened(name, NAME))
+    printable(&shortened(user.label(), NAME))
 }
 
 /// What an annotation is about, worst first: what is missing hides all the rest.

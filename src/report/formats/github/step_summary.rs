@@ -52,11 +52,10 @@ impl StepSummary {
         let user = &row.result.user;
         if let Some((key, judged)) = row.key.as_ref().filter(|_| row.is_finding) {
             self.keys.push(rank(judged.severity, key), || {
-                let owner = user.username.as_deref().filter(|name| !name.is_empty()).unwrap_or(&user.id);
                 vec![
                     code(&shortened(&context.run.deployment, NAME)),
                     judged.severity.to_string(),
-                    code(&shortened(owner, NAME)),
+                    code(&shortened(user.label(), NAME)),
                     code(&shortened(&key.id, NAME)),
                     code(&shortened(&key.description, TEXT)),
                     judged.reason.clone(),
@@ -64,8 +63,7 @@ impl StepSummary {
                 ]
             });
         } else if row.is_unread() {
-            let who = user.username.as_deref().unwrap_or(&user.id);
-            self.unread.push((), || unread(&Record::new(context, row), who, row.is_waived()));
+            self.unread.push((), || unread(&Record::new(context, row), user.label(), row.is_waived()));
         }
     }
 

@@ -190,7 +190,7 @@ impl TestCase<'_> {
 /// The username where it differs from all others at sight; with the id behind it where it does not. A server takes cases
 /// of one name for one case.
 fn name(user: &User, previous: Option<&User>) -> String {
-    let id = printable(&user.id);
+    let id = printable(user.id_or_empty());
     let Some(username) = user.username.as_deref().filter(|name| !name.trim().is_empty()) else {
         return if id.is_empty() { "a user without name and id".to_owned() } else { id };
     };
@@ -214,7 +214,8 @@ mod tests {
     use crate::model::Origin;
 
     fn user(id: &str, username: Option<&str>) -> User {
-        User { id: id.to_owned(), username: username.map(str::to_owned), origin: Origin::default() }
+        let id = Some(id.to_owned()).filter(|id| !id.is_empty());
+        User { id, username: username.map(str::to_owned), origin: Origin::default() }
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Writer for Markdown {
         self.worst.push(rank(judged.severity, key), || {
             let user = &row.result.user;
             let username = user.username.clone().unwrap_or_default();
-            let owner = (context.run.deployment.clone(), username, user.id.clone());
+            let owner = (context.run.deployment.clone(), username, user.id_or_empty().to_owned());
             (owner, page::key(key, judged, row.waiver))
         });
         Ok(())

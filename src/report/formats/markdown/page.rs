@@ -218,7 +218,7 @@ fn waiver_issue(issue: &WaiverIssue) -> Value {
 pub(super) fn unread_user(context: &RunContext, row: &Row) -> Value {
     let user = &row.result.user;
     let username = user.username.as_deref().unwrap_or_default();
-    unread(context, username, &user.id, &row.result.outcome, row.waiver.map(waived))
+    unread(context, username, user.id_or_empty(), &row.result.outcome, row.waiver.map(waived))
 }
 
 fn incomplete_list(context: &RunContext, JudgedList { list, waiver }: &JudgedList) -> Value {

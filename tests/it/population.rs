@@ -228,6 +228,9 @@ fn a_user_of_two_organizations_is_a_case_in_the_suite_of_each() {
     assert!(suite(&format!("East ({EAST})")).contains(&case(EAST)));
     assert!(suite(&format!("=West; &quot;Ltd&quot; ({WEST})")).contains(&case(WEST)));
     assert_eq!(text.matches("<testcase name=\"ann\"").count(), 2);
+    let east = suite(&format!("East ({EAST})"));
+    assert!(east.contains("<property name=\"users_total\" value=\"3\"/>"), "{east}");
+    assert!(east.contains("<property name=\"keys_total\" value=\"2\"/>"), "{east}");
 }
 
 fn waiver(organization: &str, expires: &str) -> String {

@@ -297,6 +297,10 @@ fn properties(
             ("product", run.product.to_string()),
             ("cutoff", day_or_instant(context.policy.cutoff)),
             ("complete", deployment.is_complete().to_string()),
+            // Of the whole run, where a user of several suites counts once.
+            ("users_total", deployment.summary.requested().to_string()),
+            ("keys_total", deployment.summary.keys.to_string()),
+            ("findings_total", deployment.summary.findings.to_string()),
         ]);
     }
     match &suite_id.kind {

@@ -60,6 +60,7 @@ fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatE
         SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.map_err(|why| template_error(&why))?);
     environment.add_filter("code", |text: String| text::code(&text));
+    environment.add_filter("short", |text: String, length: usize| text::shortened(&text, length));
     environment.add_template_owned(NAME, source).map_err(|why| template_error(&why))?;
     Ok(environment)
 }
@@ -96,7 +97,7 @@ impl Writer for Markdown {
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         let Some((key, judged)) = &row.key else {
             if row.is_unread() {
-                self.unread.push((), || page::unread_user(context, row));
+                self.unread.push((), || page::row(context, row));
             }
             return Ok(());
         };
@@ -105,7 +106,7 @@ impl Writer for Markdown {
             let user = &row.result.user;
             let username = user.username.clone().unwrap_or_default();
             let owner = (context.run.deployment.clone(), username, user.id_or_empty().to_owned());
-            (owner, page::key(key, judged, row.waiver))
+            (owner, page::row(context, row))
         });
         Ok(())
     }

@@ -8,21 +8,16 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::history::BurnDown;
-use crate::model::{Organization, Outcome, PersonalKey, Product, ReadStatus, Suffix, rfc3339};
-use crate::policy::{Action, Judgement, Severity, Verdict, day_or_instant};
+use crate::model::{Organization, Product, ReadStatus, rfc3339};
+use crate::policy::{Action, Severity, Verdict, day_or_instant};
+use crate::report::record::{MissingUsers, Record};
 use crate::report::{
-    Deployment, JudgedList, OrganizationSummary, Report, Row, RunContext, Summary, WaiverIssue, text,
-    worst_first,
+    Deployment, OrganizationSummary, Report, Row, RunContext, Summary, WaiverIssue, worst_first,
 };
 use crate::store::Run;
-use crate::waivers::{Waiver, WaiverStatus};
 
-/// Characters of a description.
-const DESCRIPTION: usize = 100;
 /// Organizations in the table; all of them are in `organizations.csv`.
 const ORGANIZATIONS: usize = 100;
-/// Characters of the reason of a waiver, and of why a user could not be read.
-const REASON: usize = 200;
 
 /// What the rows come to.
 pub(super) struct Rows {
@@ -45,7 +40,8 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
     let guides: BTreeSet<_> = runs().map(Guide::new).collect();
     let deployments = report.deployments.iter().zip(&rows.burn_downs);
     let incomplete_lists = report.deployments.iter().flat_map(|Deployment { context, .. }| {
-        context.incomplete_lists.iter().map(|judged| incomplete_list(context, judged))
+        let lists = MissingUsers::of_run(context).filter(|missing| missing.list.is_some());
+        lists.map(|missing| incomplete_list(&missing))
     });
     let cutoff = report.deployments.first().map(|it| day_or_instant(it.context.policy.cutoff));
     // Rows for users whose names nobody could learn: one a list, and one a run that was cut short.
@@ -177,30 +173,9 @@ fn owners(keys: Vec<(OwnerId, Value)>) -> Value {
     owners.into_iter().map(owner).collect()
 }
 
-pub(super) fn key(key: &PersonalKey, judged: &Judgement, waiver: Option<(&Waiver, WaiverStatus)>) -> Value {
-    context! {
-        id => &key.id,
-        ends_in => key.suffix.as_ref().map_or("", Suffix::as_str),
-        description => text::shortened(&key.description, DESCRIPTION),
-        created => key.created_at.map_or_else(String::new, |time| time.format("%Y-%m-%d").to_string()),
-        uses => key.used_count,
-        severity => judged.severity.as_str(),
-        action => judged.action.as_str(),
-        reason => &judged.reason,
-        auditing => key.auditing,
-        waiver => waiver.map(waived),
-    }
-}
-
-/// The waiver of a key or of a user.
-fn waived((waiver, status): (&Waiver, WaiverStatus)) -> Value {
-    context! {
-        standing => status.as_str(),
-        expires => waiver.expires.to_string(),
-        reason => text::shortened(&waiver.reason, REASON),
-        owner => &waiver.owner,
-        ticket => &waiver.ticket,
-    }
+/// A row, with the names of the columns of `keys.csv`.
+pub(super) fn row(context: &RunContext, row: &Row) -> Value {
+    Value::from(Serde(Record::<&str>::new(context, row)))
 }
 
 /// A waiver that ended, will soon, or matches nothing.
@@ -215,26 +190,12 @@ fn waiver_issue(issue: &WaiverIssue) -> Value {
     }
 }
 
-pub(super) fn unread_user(context: &RunContext, row: &Row) -> Value {
-    let user = &row.result.user;
-    let username = user.username.as_deref().unwrap_or_default();
-    unread(context, username, user.id_or_empty(), &row.result.outcome, row.waiver.map(waived))
-}
-
-fn incomplete_list(context: &RunContext, JudgedList { list, waiver }: &JudgedList) -> Value {
-    unread(context, &list.source, "", &list.outcome, waiver.map(waived))
-}
-
-fn unread(context: &RunContext, username: &str, id: &str, outcome: &Outcome, waiver: Option<Value>) -> Value {
+/// A list that was not read to its end, with the names of the columns of `keys.csv`.
+fn incomplete_list(missing: &MissingUsers) -> Value {
     context! {
-        deployment => &context.run.deployment,
-        username,
-        id,
-        status => outcome.status.as_str(),
-        http_status => outcome.http_status,
-        error_code => &outcome.error_code,
-        detail => outcome.detail.as_ref().map(|detail| text::shortened(detail, REASON)),
-        waiver,
+        source => missing.source(),
+        detail => missing.list.and_then(|judged| judged.list.outcome.detail.as_deref()),
+        ..Serde(missing.record::<&str>())
     }
 }
 

@@ -52,6 +52,11 @@ pub fn masked(text: &str) -> String {
     masked
 }
 
+/// Whether a text is a UUID, as the secret of a key is.
+pub(crate) fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && key_length(text.as_bytes()) == Some(36)
+}
+
 /// The length of the key that these bytes, which follow no hexadecimal digit, begin with.
 fn key_length(bytes: &[u8]) -> Option<usize> {
     let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();

@@ -35,6 +35,7 @@ pub(crate) use profile::{Profile, deployment};
 use crate::client::{Credential, Credentials};
 use crate::context::Context;
 use crate::exit::Error;
+use crate::printable::is_uuid;
 
 /// Whether a file of credentials may have commands run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,18 +121,12 @@ fn new_credential(public: &str, private: &str) -> Result<Credential, &'static st
             "the public part holds a character that can't stand in a header; is it the whole of one line?",
         );
     }
-    // It is shown in errors and reports, so that a private part in its place would be, too.
+    // It is shown in errors and reports, so that a private part in its place would be, too. Private parts and personal keys
+    // are UUIDs; public parts are 8 letters or the name of an account.
     if is_uuid(public) {
         return Err("the public part looks like a private one; were the two swapped?");
     }
     Ok(Credential { public: public.to_owned(), private: SecretString::from(private) })
-}
-
-/// Private parts and personal keys are UUIDs; public parts are 8 letters or the name of an account.
-fn is_uuid(text: &str) -> bool {
-    let groups: Vec<_> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The first line, without the white space around it; `None` where it is empty.

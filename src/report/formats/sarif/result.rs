@@ -1,6 +1,7 @@
 //! A result, which is one key, and the text and locations that it shares with notifications.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::policy::{Judgement, Severity, Verdict};
 use crate::report::location::{SourceLocation, identity};
@@ -110,26 +111,8 @@ impl Message {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Location {
-    physical_location: PhysicalLocation,
+    physical_location: Value,
     logical_locations: [LogicalLocation; 1],
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PhysicalLocation {
-    artifact_location: ArtifactLocation,
-    region: Region,
-}
-
-#[derive(Debug, Serialize)]
-struct ArtifactLocation {
-    uri: String,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Region {
-    start_line: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,10 +134,10 @@ impl Location {
         let path = [Some(record.deployment), record.org_id, Some(user), record.key_id];
         let path: Vec<_> = path.into_iter().flatten().map(printable).collect();
         Self {
-            physical_location: PhysicalLocation {
-                artifact_location: ArtifactLocation { uri: location.uri() },
-                region: Region { start_line: location.line },
-            },
+            physical_location: json!({
+                "artifactLocation": { "uri": location.uri() },
+                "region": { "startLine": location.line },
+            }),
             logical_locations: [LogicalLocation {
                 name: printable(name),
                 fully_qualified_name: path.join("::"),

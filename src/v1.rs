@@ -1,5 +1,5 @@
 //! What several documents outside share: the canonical export, the manifest, `findings.json`, the template of the report, and
-//! the settings that a store keeps of each run. The names are promised outward as version 1, so that whoever reads one of
+//! the settings that a store keeps of each run. The names are promised outward as version 1, so that a reader of one of
 //! them reads all; a field that is renamed, or means something else, takes a version 2.
 
 use std::fmt;

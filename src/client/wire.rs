@@ -488,7 +488,7 @@ impl Identified for Organization {
     }
 }
 
-/// Rows without an id can't be told from one another.
+/// Rows without an id can't be distinguished.
 fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = String::deserialize(deserializer)?;
     match id.len() {

@@ -107,7 +107,7 @@ impl OrganizationTotals {
         {
             let separator = if at == 0 { "" } else { ";" };
             columns.ids.extend([separator, id]);
-            // A name can't be told from two where it has a separator of its own.
+            // A name with a separator of its own would look like two.
             let name = summary.organization.name.as_deref().unwrap_or_default().replace(';', ",");
             columns.names.extend([separator, &name]);
         }

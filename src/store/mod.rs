@@ -63,20 +63,20 @@ pub enum Error {
 
 impl From<Error> for crate::exit::Error {
     fn from(error: Error) -> Self {
-        let told = if error.is_bad_input() { Self::input(&error) } else { Self::output(&error) };
+        let converted = if error.is_bad_input() { Self::input(&error) } else { Self::output(&error) };
         match error {
-            Error::NotOurs(..) => told.help("name another file with --store; this one was left as it is"),
-            Error::Newer(..) => told.help("use that version; the file was left as it is"),
-            Error::Missing(_) => told.help("`keysunset audit` makes one; --store or --out say where"),
+            Error::NotOurs(..) => converted.help("name another file with --store; this one was left as it is"),
+            Error::Newer(..) => converted.help("use that version; the file was left as it is"),
+            Error::Missing(_) => converted.help("`keysunset audit` makes one; --store or --out say where"),
             Error::Busy(_) => {
-                told.help("wait for it, or give this one a store of its own with --store or --out")
+                converted.help("wait for it, or give this one a store of its own with --store or --out")
             }
-            Error::NotRegular(_) => told.help("find out what put it there, and remove it"),
-            Error::Empty(_) => told.help("`keysunset audit` makes one"),
-            Error::Replaced(_) => told.help(
+            Error::NotRegular(_) => converted.help("find out what put it there, and remove it"),
+            Error::Empty(_) => converted.help("`keysunset audit` makes one"),
+            Error::Replaced(_) => converted.help(
                 "its results can't be proved: audit again, and keep other programs away from its folder meanwhile",
             ),
-            Error::NoRun(..) | Error::Unwritable(..) | Error::Sqlite(..) => told,
+            Error::NoRun(..) | Error::Unwritable(..) | Error::Sqlite(..) => converted,
         }
     }
 }
@@ -104,7 +104,7 @@ pub struct Store {
     connection: Connection,
     path: String,
     identity: FileIdentity,
-    /// Held by whoever writes; the system lets go of it when the process ends, however it ends.
+    /// Held while it is written to; the system lets go of it when the process ends, however it ends.
     _lock: Option<File>,
     /// The folder of the copy that is open in place of a write-protected store of an earlier version.
     _copy: Option<TempDir>,

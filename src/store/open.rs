@@ -14,7 +14,7 @@ use crate::console::warn;
 
 /// How often another program's lock is tried, which is some 60 seconds.
 const MOST_TRIES: i32 = 1225;
-/// After so many tries, a second, the wait is told.
+/// After so many tries, a second, a warning about the wait is printed.
 const TOLD_AFTER: i32 = 45;
 
 impl Store {
@@ -113,7 +113,7 @@ fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option<TempDir>),
         }
         Err(why) => return Err(why),
     };
-    // Whoever only reads changes nothing here: SQLite does not wait for a lock that is in the way of it.
+    // Opening to read changes nothing here: SQLite does not wait for a lock that is in the way of it.
     if mode != OpenMode::ToRead {
         set_wal(&connection).map_err(sqlite)?;
     }

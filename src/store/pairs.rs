@@ -6,7 +6,7 @@ use crate::model::UserResult;
 impl Store {
     /// Hands over everybody of two runs, by (username, user id) of the later one where it has them: the result of `before`
     /// and that of `after`, `None` where the user is not in that run. A user is known by his id; a name that was nobody's in
-    /// one run is whoever bears it in the other.
+    /// one run is the user of that name in the other.
     ///
     /// # Errors
     /// What SQLite says, or what `each` says.
@@ -59,7 +59,7 @@ impl Store {
             );
             self.connection.execute(&left, [run])?;
         }
-        // Whoever is two by that name is one of them, and the other stays alone.
+        // Of two users of that name one is paired, and the other stays alone.
         self.connection.execute(
             "INSERT OR IGNORE INTO temp.pairs
              SELECT a.reading, b.reading, b.username, iif(b.user_id = '', a.user_id, b.user_id)

@@ -54,7 +54,7 @@ pub struct Run {
     pub address: String,
     /// Which product.
     pub product: Product,
-    /// Its version, as far as it told.
+    /// Its version; `None` where its answers have none.
     pub service_version: Option<String>,
     /// The public part of the credential that asked.
     pub credential: String,

@@ -50,7 +50,7 @@ impl ReadError {
 const NOT_EXPORTED: &str = "`keysunset export` writes such a file";
 const CUT: &str = "export the run again";
 
-/// Reads what [`write`](super::write) wrote: the first line at once, the others as they are asked for. Whoever uses it has to go to the end,
+/// Reads what [`write`](super::write) wrote: the first line at once, the others as they are asked for. A caller has to read to the end,
 /// since only there it is known whether something is missing; after a [`ReadError`] nothing comes any more.
 ///
 /// # Errors

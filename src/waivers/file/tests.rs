@@ -114,8 +114,11 @@ fn the_last_day_is_at_most_a_year_after_the_day_of_reading() {
         assert!(read(&until(day)).is_ok(), "{day}");
     }
     for day in ["2026-01-16", "\"2026-01-16\"", "9999-12-31"] {
-        let told = problems(&until(day));
-        assert!(told[0].starts_with("FILE:5: expires: ") && told[0].contains("2026-01-15"), "{told:?}");
+        let reported = problems(&until(day));
+        assert!(
+            reported[0].starts_with("FILE:5: expires: ") && reported[0].contains("2026-01-15"),
+            "{reported:?}"
+        );
     }
     // The last day of a February that the next year does not have.
     let mut problems = Problems::new("FILE");
@@ -189,10 +192,11 @@ fn each_problem_is_reported_with_its_line() {
         ("waiver = [\n 1,\n {} ]\n".to_owned(), 2, "a waiver is a table"),
         ("key_id,reason\n5af,r\n".to_owned(), 1, "this is no TOML: "),
     ] {
-        let told = problems(&text);
+        let reported = problems(&text);
         let place = format!("FILE:{line}: ");
-        let found = told.iter().any(|told| told.starts_with(&place) && told.contains(fragment));
-        assert!(found, "{place}{fragment}:\n{text}\n{told:#?}");
+        let found =
+            reported.iter().any(|reported| reported.starts_with(&place) && reported.contains(fragment));
+        assert!(found, "{place}{fragment}:\n{text}\n{reported:#?}");
     }
 }
 
@@ -226,24 +230,24 @@ fn a_target_waived_twice_is_reported_with_both_lines() {
 #[test]
 fn a_syntax_error_affects_no_other_entry() {
     let text = "[[waiver]]\nuser = \"ann\nreason = \"r\"\n[[waiver]]\nuser = 'bob'\nowner = 'o'\nexpires = 2025-03-31\n";
-    let told = problems(text);
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("FILE:2: this is no TOML: "), "{told:?}");
-    assert_eq!(told[1], "FILE:4: reason is missing: why is this accepted?");
+    let reported = problems(text);
+    assert_eq!(reported.len(), 2, "{reported:?}");
+    assert!(reported[0].starts_with("FILE:2: this is no TOML: "), "{reported:?}");
+    assert_eq!(reported[1], "FILE:4: reason is missing: why is this accepted?");
 }
 
 #[test]
 fn twenty_problems_are_reported_by_line_and_the_rest_counted() {
-    // The first entries are those of which most is wrong; by line they are told first all the same.
+    // The first entries are those of which most is wrong; by line they are reported first all the same.
     let text = "[[waiver]]\n".repeat(2) + &"[[waiver]]\nuser = 'a'\nreason = 'r'\nowner = 'o'\n".repeat(15);
-    let told = problems(&text);
-    assert_eq!(told.len(), 21);
-    assert!(told[..4].iter().all(|told| told.starts_with("FILE:1: ")), "{told:#?}");
+    let reported = problems(&text);
+    assert_eq!(reported.len(), 21);
+    assert!(reported[..4].iter().all(|reported| reported.starts_with("FILE:1: ")), "{reported:#?}");
     let lines: Vec<u64> =
-        told[..20].iter().map(|told| told.split(':').nth(1).unwrap().parse().unwrap()).collect();
+        reported[..20].iter().map(|reported| reported.split(':').nth(1).unwrap().parse().unwrap()).collect();
     assert!(lines.is_sorted(), "{lines:?}");
     // Four each of the first two, a day missing in fifteen, and a name that comes again in fourteen of them.
-    assert_eq!(told[20], "and 17 more");
+    assert_eq!(reported[20], "and 17 more");
 }
 
 #[test]
@@ -306,9 +310,9 @@ proptest! {
                 }
             }
             Err(why) => {
-                let told = why.details.iter().filter(|line| line.starts_with("FILE:")).count();
+                let reported = why.details.iter().filter(|line| line.starts_with("FILE:")).count();
                 let why = why.to_string();
-                prop_assert!((1..=20).contains(&told), "{}", why);
+                prop_assert!((1..=20).contains(&reported), "{}", why);
                 prop_assert!(!why.contains(|c: char| c.is_control() && c != '\n'), "{:?}", why);
             }
         }

@@ -121,7 +121,7 @@ impl NotificationKind {
             Self::More => Texts {
                 id: "more-unreadable",
                 name: "MoreUnreadable",
-                short: "More could not be read than is told one by one",
+                short: "More could not be read than is listed",
                 help: "The other reports, such as keys.csv, tell all.",
             },
             Self::LeftOut => Texts {
@@ -157,7 +157,7 @@ const fn waiver_texts(kind: WaiverIssueKind) -> Texts {
         WaiverIssueKind::Unmatched => Texts {
             id: "waiver-unmatched",
             name: "WaiverUnmatched",
-            short: "A waiver matches no key, and no user who could not be read",
+            short: "A waiver matches no key, no unread user and no unlisted organization",
             help: "Take it out of the file, or correct what it names.",
         },
         WaiverIssueKind::SeveralDeployments => Texts {

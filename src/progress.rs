@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::console::inform;
+
 /// What has been counted so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
@@ -100,7 +102,7 @@ impl Progress {
         let counts = self.counts.get();
         match &self.display {
             Display::Nowhere => {}
-            Display::Lines => print(&line(counts, self.started.elapsed())),
+            Display::Lines => inform(&line(counts, self.started.elapsed())),
             Display::Terminal(bar) => {
                 bar.set_length(counts.to_read());
                 bar.set_position(counts.users);
@@ -123,11 +125,6 @@ impl Counts {
     fn to_read(self) -> u64 {
         self.expected.saturating_sub(self.skipped).max(self.users)
     }
-}
-
-#[expect(clippy::print_stderr, reason = "progress is what stderr is for")]
-fn print(line: &str) {
-    eprintln!("{line}");
 }
 
 /// `1200/5000+ users, 2350 keys, 120 flagged, 310/s, 12s left`; `+` while more may come to light.

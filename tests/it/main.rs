@@ -9,6 +9,8 @@ mod answers;
 mod apache;
 mod audit;
 #[cfg(unix)]
+mod closed_pipes;
+#[cfg(unix)]
 mod completions;
 mod credentials;
 mod csv;

@@ -140,16 +140,14 @@ impl TestEnv {
 
     /// Starts a command in this folder and environment.
     pub(crate) fn start(&self, command: &mut Command) -> Child {
-        command
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .envs(&self.environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        let command = self.place(command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Gives a command this folder and environment.
+    pub(crate) fn place<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let folder = self.folder.path();
+        command.current_dir(folder).env_clear().env("HOME", folder).envs(&self.environment)
     }
 
     /// `audit` of the sandbox.
@@ -173,7 +171,7 @@ impl TestEnv {
     }
 }
 
-fn walk(folder: &Path, each: &mut impl FnMut(&Path)) {
+pub(crate) fn walk(folder: &Path, each: &mut impl FnMut(&Path)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { walk(&path, each) } else { each(&path) }

@@ -1,7 +1,7 @@
 //! Foreign text on its way to a terminal: nothing that a terminal would obey, and nothing that has the shape of a key.
 
 /// A character that moves a cursor, hides, turns the direction of text, or is not allowed in XML: shown by its number.
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

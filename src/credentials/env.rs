@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::new_credential;
+use super::{new_credential, trimmed};
 use crate::client::Credential;
 use crate::context::Env;
 use crate::exit::Error;
@@ -18,7 +18,7 @@ pub(super) const PAIRS: [(&str, &str); 4] = [
 /// A variable that holds more than white space.
 pub(super) fn non_empty(env: &Env, name: &str) -> Option<Zeroizing<String>> {
     let value = Zeroizing::new(env(name)?);
-    let value = value.trim();
+    let value = trimmed(&value);
     (!value.is_empty()).then(|| Zeroizing::new(value.to_owned()))
 }
 
@@ -28,8 +28,8 @@ pub(super) fn credential(env: &Env) -> Result<Option<(Credential, &'static str)>
         match (non_empty(env, public_name), non_empty(env, private_name)) {
             (Some(public), Some(private)) => {
                 let credential = new_credential(&public, &private).map_err(|why| {
-                    Error::input(format!("{public_name} can't be used: {why}"))
-                        .help("set it to the public part alone")
+                    Error::input(format!("{public_name} and {private_name} can't be used: {why}"))
+                        .help("set each of them to its part alone")
                 })?;
                 return Ok(Some((credential, public_name)));
             }

@@ -35,7 +35,7 @@ pub(crate) use profile::{Profile, deployment};
 use crate::client::{Credential, Credentials};
 use crate::context::Context;
 use crate::exit::Error;
-use crate::printable::is_uuid;
+use crate::printable::{is_unprintable, is_uuid};
 
 /// Whether a file of credentials may have commands run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ fn nothing(file: Option<&Path>, profile: Option<&Profile>, may_ask: bool) -> Err
         .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to the two parts of an API key")
 }
 
-/// A credential of two parts, or what is wrong with the public one.
+/// A credential of two parts, or what is wrong with one of them.
 fn new_credential(public: &str, private: &str) -> Result<Credential, &'static str> {
     if !public.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err(
@@ -126,12 +126,22 @@ fn new_credential(public: &str, private: &str) -> Result<Credential, &'static st
     if is_uuid(public) {
         return Err("the public part looks like a private one; were the two swapped?");
     }
+    if private.contains(is_unprintable) {
+        return Err(
+            "the private part holds a line break or an invisible character; is it the whole of one line?",
+        );
+    }
     Ok(Credential { public: public.to_owned(), private: SecretString::from(private) })
 }
 
-/// The first line, without the white space around it; `None` where it is empty.
+/// One part without the white space and the byte order mark that editors and secret stores put around it.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_unprintable(c))
+}
+
+/// The first line, trimmed; `None` where it is empty.
 fn first_line(text: &str) -> Option<Zeroizing<String>> {
-    let line = text.lines().next().unwrap_or_default().trim();
+    let line = trimmed(text.lines().next().unwrap_or_default());
     (!line.is_empty()).then(|| Zeroizing::new(line.to_owned()))
 }
 

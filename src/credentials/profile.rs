@@ -10,7 +10,7 @@ use url::Url;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::secret_file::{quoted, shared};
-use super::{env, new_credential};
+use super::{env, new_credential, trimmed};
 use crate::client::Credential;
 use crate::console::warn;
 use crate::context::Env;
@@ -199,7 +199,7 @@ impl Profile {
         let mut take = |name: &str| match table.remove(name) {
             Some(Value::String(text)) => {
                 let text = Zeroizing::new(text);
-                Some(text.trim()).filter(|text| !text.is_empty()).map(SecretString::from)
+                Some(trimmed(&text)).filter(|text| !text.is_empty()).map(SecretString::from)
             }
             Some(_) | None => None,
         };

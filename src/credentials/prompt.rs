@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use zeroize::Zeroizing;
 
-use super::new_credential;
+use super::{new_credential, trimmed};
 use crate::client::Credential;
 use crate::exit::{Error, Signal};
 
@@ -18,7 +18,7 @@ pub(super) fn ask() -> Result<Option<Credential>, Error> {
     write!(screen, "Public key (or username): ").and_then(|()| screen.flush()).map_err(cannot)?;
     let mut public = String::new();
     io::stdin().read_line(&mut public).map_err(cannot)?;
-    let public = public.trim();
+    let public = trimmed(&public);
     if public.is_empty() {
         return Ok(None);
     }
@@ -28,7 +28,7 @@ pub(super) fn ask() -> Result<Option<Credential>, Error> {
             _ => cannot(why),
         })?;
     let private = Zeroizing::new(private);
-    let private = private.trim();
+    let private = trimmed(&private);
     if private.is_empty() {
         return Ok(None);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::secret_file::{self, SecretFileError};
-use super::{command, env, first_line};
+use super::{command, env, first_line, trimmed};
 use crate::context::Env;
 use crate::exit::Error;
 
@@ -38,7 +38,7 @@ pub(super) enum SecretSource {
 impl SecretSource {
     /// One of the three that are given as one text; `None` where it is blank.
     pub(super) fn from_text(kind: SourceKind, text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = trimmed(text);
         if text.is_empty() {
             return None;
         }

@@ -39,7 +39,7 @@ fn assert_not_read(status: u16, body: &str) {
     assert!(rows.iter().all(|row| row["read_status"] != "read"), "{status} {body}: {rows:?}");
 }
 
-/// terriajs-server#353 and nginx#824: a shared cache serves an answer that was made for another request.
+/// TerriaJS/terriajs-server#353, nginx/nginx#824, nginx/nginx.org#328: a shared cache serves an answer that was made for another request.
 #[test]
 fn an_answer_for_another_user_is_malformed_and_asked_once_again() {
     let (code, rows, requests) = audited(2, |_| Reply::ok(&linked(&id(1).to_uppercase(), &[])));
@@ -84,7 +84,7 @@ fn a_deployment_that_never_asks_for_a_digest_ends_the_audit() {
     assert!(stub.asked().len() < 100);
 }
 
-/// kops#1982: two versions behind one name answer by turns.
+/// kubernetes/kops#1982, openbao/openbao#3676: two versions behind one name answer by turns.
 #[test]
 fn a_run_of_both_sides_of_version_5_is_of_a_half_upgraded_deployment() {
     for keys in [Vec::new(), vec![key(1, "ci")]] {
@@ -185,7 +185,7 @@ fn a_realm_is_hashed_and_sent_back_as_its_bytes() {
     }
 }
 
-/// guzzle#310: JSON in ISO-8859-1, as its Content-Type says.
+/// guzzle/guzzle#310, graphql-java-kickstart/graphql-java-servlet#10: JSON in ISO-8859-1, as its Content-Type says.
 #[test]
 fn a_body_is_decoded_by_its_charset() {
     let row = key(1, "B?ro").to_string().replace(crate::stub::USER, &id(1));

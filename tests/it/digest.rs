@@ -2,6 +2,7 @@
 
 use keysunset_sandbox::{Challenge, Counts, NonceRule, Options, Product, Sandbox};
 
+use crate::stub::{self, Digest, NONCE, Reply, Stub, USER, list};
 use crate::support::{Row, TestEnv, at, count, list_of_ids, of_user, ops_manager, sandbox};
 
 /// Audits everybody by id, so that each user is one request of the API; holds that all were read.
@@ -66,6 +67,36 @@ fn every_challenge_that_can_be_answered_is_answered_right() {
                 assert_eq!(counts.exchanges, 80, "{challenge:?} {nonce:?}: {counts:?}");
             }
         }
+    }
+}
+
+/// psf/requests#2408, devfans/digest-fetch#6, postmanlabs/postman-app-support#9075, maoertel/diqwest#10. The stub takes an
+/// answer only if its `qop` and `nc` are not quoted.
+#[test]
+fn a_challenge_is_answered_however_it_is_spelt() {
+    let (realm, nonce) = (r#"realm="MMS Public API""#, format!(r#"nonce="{NONCE}""#));
+    for challenges in [
+        vec![format!(r#"Digest {realm}, {nonce}, algorithm="MD5", qop="auth", stale="false""#)],
+        vec![format!("Digest qop=auth, nonce={NONCE}, algorithm=MD5, {realm}")],
+        vec![format!(r#"Digest {realm},{nonce},qop="auth-int,auth",algorithm=MD5"#)],
+        vec![format!(r#"Basic realm="a, b", Digest {realm}, {nonce}, qop="auth""#)],
+        vec![format!(r#"DIGEST REALM="MMS Public API", NONCE="{NONCE}", QOP="AUTH", ALGORITHM=md5"#)],
+        vec![format!("Digest\t{realm},\t{nonce},\tqop=\"auth\"")],
+        vec![
+            format!(r#"Digest {realm}, {nonce}, algorithm=FOO-512, qop="auth""#),
+            format!(r#"Digest {realm}, {nonce}, algorithm=MD5, qop="auth""#),
+        ],
+    ] {
+        let sent = challenges.clone();
+        let stub = Stub::start(Digest::Off, move |asked| {
+            if asked.authorized {
+                return Reply::ok(&list(&[]));
+            }
+            let refusal = Reply::text(401, "text/html", "<html>");
+            sent.iter().fold(refusal, |reply, challenge| reply.header("WWW-Authenticate", challenge))
+        });
+        let ran = stub::env().audit_at(&stub.url(), &["--user", USER]);
+        assert_eq!(ran.code, 0, "{challenges:?}: {ran:?}");
     }
 }
 

@@ -30,6 +30,7 @@ fn a_broken_line_of_text_is_reported_with_file_and_number() {
     assert_broken(b"ann@example.com\n\x00\x01\x02\n", 2);
 }
 
+/// BurntSushi/rust-csv#289, #252, sqlitebrowser/sqlitebrowser#542: an open quote swallows the rows below it.
 #[test]
 fn a_broken_row_of_csv_is_reported_with_file_and_number() {
     assert_broken(b"user_id,username\n5af9a1d29cc0cdb6ac0bf3f8,ann\n5af9a1d29cc0cdb6ac0bf3f9\n", 3);
@@ -37,6 +38,8 @@ fn a_broken_row_of_csv_is_reported_with_file_and_number() {
     assert_broken(b"team,username\n\"first\nsecond\",ann@example.com\nx,\n", 2);
     assert_broken(b"team,username\n\"first\nsecond\",ann@example.com\nx,\n", 4);
     assert_broken(b"username,remark\nann@example.com,\"temp\nbob@example.com,ok\n", 2);
+    let closed_by_another = b"username,remark\nann@example.com,x\nbob@example.com,\"temp\ncid@example.com,ok\ndan@example.com,until \"May\n";
+    assert_broken(closed_by_another, 3);
     assert_broken(b"username\nann@example.com\nbo\xffb@example.com\n", 3);
 }
 

@@ -61,6 +61,16 @@ fn the_window_of_activity_ends_to_the_second() {
     }
 }
 
+/// mondoohq/mql#9375: the zero time of Go and .NET, and of Java, written for "not known".
+#[test]
+fn a_zero_time_beside_a_count_of_uses_is_usage_unknown() {
+    for zero in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"] {
+        let row = row(zero, &[]);
+        assert_eq!((row["verdict"].as_str(), row["used_count"].as_str()), ("usage-unknown", "7"));
+        assert!(row["reason"].contains("counts as missing"), "{row:?}");
+    }
+}
+
 #[test]
 fn a_use_after_the_runs_own_now_is_in_use() {
     let row = row("2025-01-01T00:05:00Z", &[]);

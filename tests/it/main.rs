@@ -12,6 +12,7 @@ mod audit;
 mod closed_pipes;
 #[cfg(unix)]
 mod completions;
+mod connections;
 mod credentials;
 mod csv;
 mod curl;

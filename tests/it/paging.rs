@@ -244,6 +244,7 @@ fn any_field_but_the_id_may_be_missing_or_null() {
     }
 }
 
+/// pandas-dev/pandas#57224, #28335: a table program writes 7.0 for 7, and texts for what is none.
 #[test]
 fn an_unreadable_row_is_malformed_and_the_others_are_kept() {
     let good = key(1, "a");
@@ -254,6 +255,10 @@ fn an_unreadable_row_is_malformed_and_the_others_are_kept() {
         json!({"id": 7}),
         json!({"id": id(2), "lastUsed": "yesterday"}),
         json!({"id": id(2), "usedCount": "often"}),
+        json!({"id": id(2), "usedCount": 7.0}),
+        json!({"id": id(2), "usedCount": "7"}),
+        json!({"id": id(2), "enabled": "true"}),
+        json!({"id": id(2), "lastUsed": ""}),
         json!("a text"),
         json!(null),
         json!([]),

@@ -1,6 +1,6 @@
 //! `keysunset.prom` as Prometheus' own parser for Python and the node exporter read it, held against `keys.csv`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -231,4 +231,33 @@ fn the_node_exporter_serves_every_sample() {
     for line in written.lines().filter(|line| line.starts_with('#')) {
         assert!(served.contains(line), "{line}");
     }
+}
+
+/// `prometheus/node_exporter#1885`, `#485`, `prometheus-community/windows_exporter#272`: a metric of two files had two texts, or
+/// the same sample twice.
+#[test]
+fn the_metrics_of_two_deployments_can_be_in_one_folder() {
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let env = stub::env();
+    let texts = ["om \"1\" \\ aü", "om \"2\" \\ aü"].map(|name| {
+        let arguments = ["--user", USER, "--name", name, "--out", name, "--format", "prometheus"];
+        assert_eq!(env.audit_at(&stub.url(), &arguments).code, 1);
+        env.text(&format!("{name}/keysunset.prom"))
+    });
+    let [one, two] = texts.each_ref().map(|text| {
+        assert!(text.ends_with('\n') && !text.contains('\r'), "{text:?}");
+        text.lines().partition::<Vec<_>, _>(|line| line.starts_with('#'))
+    });
+    assert_eq!(one.0, two.0, "HELP and TYPE");
+    let series =
+        |samples: &[&str]| samples.iter().map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect();
+    let [one, two]: [BTreeSet<String>; 2] = [series(&one.1), series(&two.1)];
+    assert!(!one.is_empty() && one.is_disjoint(&two), "{one:?}");
+    for (number, text) in texts.iter().enumerate() {
+        env.put(&format!("both/{number}.prom"), text);
+    }
+    let Some(mut exporter) = Exporter::start(&env.path("both")) else { return };
+    let served = exporter.metrics();
+    assert!(served.contains("\nnode_textfile_scrape_error 0\n"), "{served}");
+    assert_eq!(ours(&served).len(), one.len() + two.len());
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stub::{Asked, Digest, Reply, Silent, Stub, USER, env, key, list};
+use crate::stub::{Asked, Digest, Reply, Silent, Stub, USER, env, id, key, list};
 use crate::support::{Row, rfc3339};
 
 const ORG: &str = "5980000000000000000000aa";
@@ -154,6 +154,29 @@ fn an_undocumented_answer_never_counts_as_read() {
         assert_eq!((exit, rows.len()), (3, 1), "{status}: {rows:?}");
         assert_eq!(rows[0]["http_status"], status.to_string());
     }
+}
+
+/// `curityio/nginx_phantom_token_module#57`, hawtio/hawtio#2499: the proxy drops the challenge with the body.
+#[test]
+fn an_error_page_of_a_proxy_costs_its_user_alone() {
+    let pages = [401, 403, 404, 502];
+    let stub = Stub::start(Digest::On, move |asked| {
+        let number = (1..=5).find(|number| asked.path.contains(&id(*number))).unwrap();
+        if number == 1 {
+            return Reply::ok(&list(&[]));
+        }
+        Reply::text(pages[number - 2], "text/html", "<html>Something went wrong</html>")
+    });
+    let env = env();
+    env.put("users.txt", (1..=5).map(id).collect::<Vec<_>>().join("\n"));
+    let ran = env.audit_at(&stub.url(), &["--users", "users.txt"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let rows = env.rows();
+    let found: Vec<_> =
+        rows.iter().map(|row| (row["http_status"].as_str(), row["read_status"].as_str())).collect();
+    let expected =
+        [("200", "read"), ("401", "error"), ("403", "error"), ("404", "not-found"), ("502", "error")];
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -92,6 +92,26 @@ fn a_pause_asked_for_holds_everybody_up() {
     }
 }
 
+/// urllib3/urllib3#2861, getsentry/sentry#7919: fractions, words and dates gone by.
+#[test]
+fn an_odd_retry_after_costs_a_second_try_and_no_user() {
+    let odd = ["0.5", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "-1", "", "1e0", "99999999999999999999"];
+    let seen = Mutex::new(Vec::new());
+    let stub = Stub::start(Digest::On, move |asked| {
+        let mut seen = seen.lock().unwrap();
+        if seen.contains(&asked.path) {
+            return Reply::ok(&list(&[]));
+        }
+        seen.push(asked.path.clone());
+        Reply::text(429, "text/plain", "").header("Retry-After", odd[seen.len() - 1])
+    });
+    let env = stub::env();
+    listed(&env, odd.len());
+    let ran = env.run(&["audit", "--url", &stub.url(), "--users", "users.txt"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(count(&env.rows(), "attempts", "2"), odd.len());
+}
+
 #[test]
 fn a_pause_of_more_than_five_seconds_is_printed_and_cut_short_without_measure() {
     for (asked, waits) in [("86400", "120 s"), ("60", "60 s")] {

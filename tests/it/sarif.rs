@@ -137,6 +137,7 @@ fn the_worst_come_first() {
     assert!(order.is_sorted() && order.first() != order.last(), "{order:?}");
 }
 
+/// ossf/scorecard-action#1149, github/codeql-action#1553, jfrog/jfrog-cli#2303: an upload is refused for a path that is no URI.
 #[test]
 fn a_location_is_the_line_that_names_the_user() {
     let stub = Stub::start(Digest::On, |asked| {
@@ -148,19 +149,28 @@ fn a_location_is_the_line_that_names_the_user() {
         ))
     });
     let lists = [
-        ("my lists/users.txt", format!("# who\n\n{}\n  \n# and\n{}\n", id(1), id(2)), [3, 6]),
-        ("users.csv", format!("team,user_id\n\"a,b\",{}\n\nc,{}\n", id(1), id(2)), [2, 4]),
-        ("users.json", json!([id(1), id(2)]).to_string(), [1, 1]),
+        (
+            "my lists/users.txt",
+            "my%20lists/users.txt",
+            format!("# who\n\n{}\n  \n# and\n{}\n", id(1), id(2)),
+            [3, 6],
+        ),
+        (
+            "Users #1 (50%) a:b ü[x].csv",
+            "Users%20%231%20%2850%25%29%20a%3Ab%20%C3%BC%5Bx%5D.csv",
+            format!("team,user_id\n\"a,b\",{}\n\nc,{}\n", id(1), id(2)),
+            [2, 4],
+        ),
+        ("users.json", "users.json", json!([id(1), id(2)]).to_string(), [1, 1]),
     ];
-    for (file, content, lines) in lists {
+    for (file, uri, content, lines) in lists {
         let env = env();
         env.put(file, &content);
         let whole = env.path(file);
         for typed in [file, whole.to_str().unwrap()] {
             let ran = env.audit_at(&stub.url(), &[&["--users", typed][..], &SARIF].concat());
             assert_eq!(ran.code, 1, "{ran:?}");
-            let uri = file.replace(' ', "%20");
-            let expected = lines.iter().zip(1..).map(|(line, number)| (id(number), (uri.clone(), *line)));
+            let expected = lines.iter().zip(1..).map(|(line, number)| (id(number), (uri.to_owned(), *line)));
             assert_eq!(places(&run_of(&env)), expected.collect(), "{typed}");
         }
     }

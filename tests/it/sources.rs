@@ -7,6 +7,7 @@ use digest_auth::AuthContext;
 use keysunset_sandbox::{ExpectedUser, Sandbox};
 use serde_json::{Value, json};
 
+use crate::stub::{self, Asked, Digest, Reply, Stub, list};
 use crate::support::{TestEnv, count, list_of_ids, of_user, ops_manager};
 
 /// GETs a document as the announced credential, over a client that is not the program's.
@@ -42,11 +43,11 @@ fn read_users(env: &TestEnv) -> BTreeSet<String> {
 }
 
 /// Runs over one list file and returns the ids in the report; everybody must have been read.
-fn audited(sandbox: &Sandbox, list: &str) -> BTreeSet<String> {
+fn audited(sandbox: &Sandbox, list: impl AsRef<[u8]>) -> BTreeSet<String> {
     let env = TestEnv::at(sandbox);
     env.put("list", list);
     let ran = env.audit(sandbox, &["--users", "list"]);
-    assert!([0, 1].contains(&ran.code), "{list}: {ran:?}");
+    assert!([0, 1].contains(&ran.code), "{ran:?}");
     assert_eq!(count(&env.rows(), "read_status", "read"), env.rows().len());
     read_users(&env)
 }
@@ -89,9 +90,9 @@ fn a_saved_answer_of_the_service_is_a_list() {
     let sandbox = ops_manager(30);
     let place = format!("orgs/{}", sandbox.announcement().org_id);
     let saved = get(&sandbox, &format!("/{place}/users?itemsPerPage=500"));
-    assert_eq!(audited(&sandbox, &saved.to_string()), members(&sandbox, &place));
+    assert_eq!(audited(&sandbox, saved.to_string()), members(&sandbox, &place));
     let enveloped = get(&sandbox, &format!("/{place}/users?itemsPerPage=500&envelope=true"));
-    assert_eq!(audited(&sandbox, &enveloped.to_string()), members(&sandbox, &place));
+    assert_eq!(audited(&sandbox, enveloped.to_string()), members(&sandbox, &place));
 }
 
 #[test]
@@ -165,6 +166,50 @@ fn a_name_is_resolved_to_its_id_whatever_it_is_made_of() {
         env.audit(&sandbox, &["--user", &user.username]);
         assert_eq!(read_users(&env), BTreeSet::from([user.id]));
         assert_eq!(count(&env.rows(), "username", &user.username), env.rows().len());
+    }
+}
+
+/// smart-mobile-software/gitstack#85, #69, owncloud/pyocclient#85: names from LDAP and Active Directory.
+#[test]
+fn a_name_of_a_directory_is_asked_for_whole() {
+    let names = ["B User", "CN=Ann Lee,OU=Ops", "CORP\\boris", "o'neil", "Jörg@example.com", "a/b?c#d%41"];
+    let asked_for = |asked: &Asked| {
+        let name = asked.path.strip_prefix("/users/byName/")?;
+        Some(percent_encoding::percent_decode_str(name).decode_utf8().unwrap().into_owned())
+    };
+    let stub = Stub::start(Digest::On, move |asked| {
+        let Some(name) = asked_for(asked) else { return Reply::ok(&list(&[])) };
+        let number = names.iter().position(|known| *known == name);
+        number.map_or_else(
+            || Reply::error(404, "USERNAME_NOT_FOUND"),
+            |number| Reply::ok(&json!({"id": stub::id(number), "username": name})),
+        )
+    });
+    let rows = names.join("\"\n\"");
+    let flags: Vec<_> = names.iter().flat_map(|name| ["--user", name]).collect();
+    for arguments in [&["--users", "names.csv"][..], &flags] {
+        let env = stub::env();
+        env.put("names.csv", format!("username\n\"{rows}\"\n"));
+        let ran = env.audit_at(&stub.url(), arguments);
+        assert_eq!((ran.code, read_users(&env).len()), (0, names.len()), "{ran:?}");
+    }
+}
+
+/// wonderwhy-er/DesktopCommanderMCP#610, openwall/john#2802: PowerShell's `>` and Excel's "Unicode Text" write UTF-16.
+#[test]
+fn a_list_in_utf_16_is_read() {
+    let sandbox = ops_manager(5);
+    let users: Vec<_> = sandbox.ground_truth().take(2).collect();
+    let [one, two] = &users[..] else { panic!() };
+    for list in [
+        format!("{}\r\n{}\r\n", one.username, two.username),
+        format!("Name\tusername\r\nA B\t{}\r\nC D\t{}\r\n", one.username, two.username),
+    ] {
+        let marked = format!("\u{feff}{list}");
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let list: Vec<_> = marked.encode_utf16().flat_map(bytes).collect();
+            assert_eq!(audited(&sandbox, list), ids(&users), "{marked}");
+        }
     }
 }
 

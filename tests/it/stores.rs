@@ -212,6 +212,7 @@ fn files_beside_a_store_must_be_regular_files() {
     }
 }
 
+/// `prometheus/client_golang#489`, NethServer/ns8-core#820: a file of metrics that its collector could not read.
 #[test]
 fn a_store_is_for_its_owner_alone_and_reports_follow_the_umask() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -231,9 +232,11 @@ fn a_store_is_for_its_owner_alone_and_reports_follow_the_umask() {
     }
     audit.kill().unwrap();
     audit.wait().unwrap();
-    assert_eq!(env.run(&["report"]).code, 3);
+    assert_eq!(env.run(&["report", "--format", "csv,prometheus"]).code, 3);
     env.put("ordinary", "");
-    assert_eq!(mode("reports/keys.csv"), mode("ordinary"));
+    for name in ["keys.csv", "organizations.csv", "keysunset.prom", "manifest.json"] {
+        assert_eq!(mode(&format!("reports/{name}")), mode("ordinary"), "{name}");
+    }
 }
 
 /// A link to a store is the store, and so is its lock.

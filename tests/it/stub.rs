@@ -17,7 +17,7 @@ pub(crate) const PRIVATE: &str = "11111111-2222-3333-4444-555555555555";
 /// Some user's id.
 pub(crate) const USER: &str = "5af9a1d29cc0cdb6ac0bf3f8";
 const BASE: &str = "/api/public/v1.0";
-const NONCE: &str = "bm9uY2Ugb2YgYSBzdHViLCAzMiBs+/==";
+pub(crate) const NONCE: &str = "bm9uY2Ugb2YgYSBzdHViLCAzMiBs+/==";
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -134,7 +134,15 @@ pub(crate) struct Stub {
 
 impl Stub {
     pub(crate) fn start(digest: Digest, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), digest, answer)
+    }
+
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        digest: Digest,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, stopped) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicBool>::default());
         let (log, stop, answer) = (Arc::clone(&asked), Arc::clone(&stopped), Arc::new(answer));
@@ -154,6 +162,10 @@ impl Stub {
     /// Serves the keys of whomever it is asked for, in one page that adds up.
     pub(crate) fn of_keys(keys: Vec<Value>) -> Self {
         Self::start(Digest::On, move |_| Reply::ok(&list(&keys)))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn url(&self) -> String {
@@ -234,21 +246,19 @@ fn is_right(head: &str, target: &str, realm: &[u8]) -> bool {
     let Some(header) = header else { return false };
     let given = |name: &str| {
         let pairs = header.split(", ").filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.trim_matches('"')).last()
+        pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).last()
     };
     let hash = |parts: &[&[u8]]| Algorithm::default().hash(&parts.join(&b':')).into_bytes();
-    let of = |name| given(name).unwrap_or_default().as_bytes();
+    let of = |name| given(name).unwrap_or_default().trim_matches('"').as_bytes();
     let secret = hash(&[PUBLIC.as_bytes(), realm, PRIVATE.as_bytes()]);
     let request = hash(&[b"GET", target.as_bytes()]);
     let right = hash(&[&secret, of("nonce"), of("nc"), of("cnonce"), of("qop"), &request]);
-    let expected = [
-        ("uri", target),
-        ("username", PUBLIC),
-        ("nonce", NONCE),
-        ("qop", "auth"),
-        ("realm", &one_char_a_byte(realm)),
-    ];
-    expected.into_iter().all(|(name, value)| given(name) == Some(value)) && of("response") == right
+    let quoted =
+        [("uri", target), ("username", PUBLIC), ("nonce", NONCE), ("realm", &one_char_a_byte(realm))];
+    // RFC 7616, section 3.4: these two are never quoted.
+    let is_plain = given("qop") == Some("auth") && given("nc").is_some_and(|count| !count.contains('"'));
+    let is_given = |(name, value)| given(name) == Some(&*format!("\"{value}\""));
+    is_plain && quoted.into_iter().all(is_given) && of("response") == right
 }
 
 /// Bytes as ISO-8859-1, so that none is lost.

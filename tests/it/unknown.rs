@@ -157,13 +157,20 @@ fn another_users_account_is_not_the_one_asked_for() {
     assert_eq!((&row["username"][..], &row["read_status"][..]), ("ann@example.com", "malformed"));
 }
 
+/// mongodb-js/mongodb-mcp-server#1458, akshaykarle/go-mongodbatlas#21: a page without a count was taken for the whole list.
 #[test]
-fn a_saved_page_that_another_follows_is_no_list() {
-    let env = env();
-    env.put("page.json", json!({"results": [user(1)], "links": [{"rel": "next", "href": "x"}]}).to_string());
-    let ran = env.audit_at("http://127.0.0.1:1", &["--users", "page.json"]);
-    assert_eq!(ran.code, 5, "{ran:?}");
-    assert!(ran.stderr.contains("part of a list"), "{ran:?}");
+fn one_page_of_a_list_given_as_the_list_is_refused() {
+    for page in [
+        json!({"results": [user(1)], "links": [{"rel": "next", "href": "x"}]}),
+        json!({"results": [user(1)], "links": [{"rel": "self", "href": "x"}, {"rel": "previous", "href": "x"}]}),
+        json!({"results": [user(1)], "links": [], "totalCount": 2}),
+    ] {
+        let env = env();
+        env.put("page.json", page.to_string());
+        let ran = env.audit_at("http://127.0.0.1:1", &["--users", "page.json"]);
+        assert_eq!(ran.code, 5, "{page}: {ran:?}");
+        assert!(ran.stderr.contains("part of a list"), "{page}: {ran:?}");
+    }
 }
 
 #[test]

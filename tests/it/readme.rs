@@ -260,3 +260,26 @@ fn the_docs_have_every_format_and_read_status() {
         assert!(reading.contains(&format!("\n| `{status}` | ")), "{status}");
     }
 }
+
+/// A promise counts as kept only while its test is there, by its own name.
+#[test]
+fn every_test_that_the_page_of_promises_names_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    let mut sources = String::new();
+    for folder in ["src", "tests/it"] {
+        crate::support::walk(&root.join(folder), &mut |path| {
+            sources += &std::fs::read_to_string(path).unwrap_or_default();
+        });
+    }
+    let mut seen = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        for test in tests.split('`').skip(1).step_by(2) {
+            let name = test.rsplit("::").next().unwrap();
+            assert!(sources.contains(&format!("fn {name}()")), "{test}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 80, "{seen} tests");
+}

@@ -24,14 +24,14 @@ use crate::waivers::{WaiverStatus, Waivers};
 pub(super) fn ratchet(
     store: &Store,
     run: &Run,
-    view: &ReportSettings,
+    settings: &ReportSettings,
     waivers: &Waivers,
 ) -> Result<Option<Ratchet>, Error> {
-    let policy = judged_by(run, view);
-    if let Some(path) = &view.baseline {
+    let policy = judged_by(run, settings);
+    if let Some(path) = &settings.baseline {
         return from_file(path, run, policy, waivers).map(Some);
     }
-    if !view.ratchet {
+    if !settings.ratchet {
         return Ok(None);
     }
     let is_alike = |it: &Run| it.id < run.id && it.deployment == run.deployment && it.asks_as(run);
@@ -51,8 +51,8 @@ pub(super) fn ratchet(
 }
 
 /// Looks at the baseline before hours of reading: that it is there, and of this deployment. The rest is read when it is used.
-pub(super) fn check(view: &ReportSettings, deployment: &str) -> Result<(), Error> {
-    view.baseline.as_deref().map_or(Ok(()), |path| open(path, deployment).map(drop))
+pub(super) fn check(settings: &ReportSettings, deployment: &str) -> Result<(), Error> {
+    settings.baseline.as_deref().map_or(Ok(()), |path| open(path, deployment).map(drop))
 }
 
 fn is_waived(waivers: &Waivers, missing: Missing, deployment: &str, at: DateTime<Utc>) -> bool {

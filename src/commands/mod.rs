@@ -37,35 +37,35 @@ fn run_label(run: &Run) -> String {
     format!("run {} of {}", run.id, rfc3339(run.started_at))
 }
 
-/// The rules by which a run is judged: the view's, or else its own.
-fn judged_by(run: &Run, view: &ReportSettings) -> Policy {
+/// The rules by which a run is judged: the settings', or else its own.
+fn judged_by(run: &Run, settings: &ReportSettings) -> Policy {
     Policy {
         now: deployment_now(run.started_at, run.clock_skew),
-        cutoff: view.cutoff.unwrap_or(run.settings.cutoff),
-        active_within: view.active_within.unwrap_or(run.settings.active_within),
+        cutoff: settings.cutoff.unwrap_or(run.settings.cutoff),
+        active_within: settings.active_within.unwrap_or(run.settings.active_within),
     }
 }
 
 /// Renders stored runs, each of a deployment of its own, into one report, prints the summary, and decides the exit code.
 fn render(
     runs: &[(&Store, &Run)],
-    view: &ReportSettings,
+    settings: &ReportSettings,
     waivers: &Waivers,
     quiet: bool,
 ) -> Result<Exit, Error> {
-    let ratchets = runs.iter().map(|(store, run)| baseline::ratchet(store, run, view, waivers));
+    let ratchets = runs.iter().map(|(store, run)| baseline::ratchet(store, run, settings, waivers));
     let ratchets = ratchets.collect::<Result<Vec<_>, _>>()?;
     let evidence = runs.iter().zip(&ratchets).map(|((store, run), ratchet)| ReportInput {
         store,
         run,
-        policy: judged_by(run, view),
+        policy: judged_by(run, settings),
         ratchet: ratchet.as_ref(),
     });
-    let rules = GatePolicy { fail_on: view.fail_on, waivers };
+    let rules = GatePolicy { fail_on: settings.fail_on, waivers };
     let evidence: Vec<_> = evidence.collect();
-    let Written { report, mut files, stdout } = crate::report::write(&evidence, rules, &view.output)?;
-    files.push(manifest::write(&evidence, view, waivers, &files)?);
-    let lapsed = if view.strict_waivers { report.waiver_issues.len() as u64 } else { 0 };
+    let Written { report, mut files, stdout } = crate::report::write(&evidence, rules, &settings.output)?;
+    files.push(manifest::write(&evidence, settings, waivers, &files)?);
+    let lapsed = if settings.strict_waivers { report.waiver_issues.len() as u64 } else { 0 };
     let result = GateResult::new(&report, lapsed);
     print(&stdout)?;
     if quiet {
@@ -73,9 +73,10 @@ fn render(
         runs.iter().filter_map(|(_, run)| terminal::clock_difference(run)).for_each(|why| warn(&why, None));
         report.waiver_issues.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
-        print(&terminal::summary(&report, &files, &notes(result, view), &next(result, &report, view)))?;
+        let (notes, next) = (notes(result, settings), next(result, &report, settings));
+        print(&terminal::summary(&report, &files, &notes, &next))?;
     }
-    Ok(if view.exit_zero { Exit::Clean } else { result.exit() })
+    Ok(if settings.exit_zero { Exit::Clean } else { result.exit() })
 }
 
 /// A run of which everybody was asked for, and the folder for its reports as it was before.
@@ -89,7 +90,7 @@ struct WholeRun {
 /// `cut_short` is the error in that case: what happened, and what to do next.
 async fn reported(
     whole: WholeRun,
-    view: ReportSettings,
+    settings: ReportSettings,
     waivers: Waivers,
     quiet: bool,
     signals: &mut Signals,
@@ -97,10 +98,10 @@ async fn reported(
 ) -> Result<Exit, Error> {
     let WholeRun { store, run, out } = whole;
     let rendered = tokio::task::spawn_blocking(move || {
-        check_in_place(&store, &out, &view)?;
+        check_in_place(&store, &out, &settings)?;
         let read = store.run(Some(run))?;
-        let exit = render(&[(&store, &read)], &view, &waivers, quiet)?;
-        check_in_place(&store, &out, &view)?;
+        let exit = render(&[(&store, &read)], &settings, &waivers, quiet)?;
+        check_in_place(&store, &out, &settings)?;
         store.mark_reported(run)?;
         Ok(exit)
     });
@@ -111,36 +112,36 @@ async fn reported(
 }
 
 /// The folder of the reports as it is before a run.
-fn output_folder(view: &ReportSettings) -> Result<FileIdentity, Error> {
-    let out = &view.output.out;
+fn output_folder(settings: &ReportSettings) -> Result<FileIdentity, Error> {
+    let out = &settings.output.out;
     FileIdentity::new(out).map_err(|why| Error::output(format!("{} can't be used: {why}", out.display())))
 }
 
 /// Reports without the evidence behind them, or in another folder than was meant, are none.
-fn check_in_place(store: &Store, out: &FileIdentity, view: &ReportSettings) -> Result<(), Error> {
+fn check_in_place(store: &Store, out: &FileIdentity, settings: &ReportSettings) -> Result<(), Error> {
     store.check_in_place()?;
     if out.is_in_place() {
         return Ok(());
     }
-    let folder = view.output.out.display();
+    let folder = settings.output.out.display();
     let (message, store) =
-        (format!("the folder {folder} was removed or replaced during the run"), view.store.display());
+        (format!("the folder {folder} was removed or replaced during the run"), settings.store.display());
     Err(Error::output(message).help(format!("the run is in {store}: `keysunset report` writes its reports")))
 }
 
-/// The waivers of the view, if it has any; by the day of `clock` they may end at most a year ahead.
-fn waivers(view: &ReportSettings, clock: Clock) -> Result<Waivers, Error> {
-    let Some(path) = &view.waivers else { return Ok(Waivers::default()) };
+/// The waivers of the settings, if there are any; by the day of `clock` they may end at most a year ahead.
+fn waivers(settings: &ReportSettings, clock: Clock) -> Result<Waivers, Error> {
+    let Some(path) = &settings.waivers else { return Ok(Waivers::default()) };
     Waivers::read(path, clock.now().date_naive())
 }
 
 /// What was decided elsewhere than on the command line, and changes what the summary or the exit code is worth.
-fn notes(result: GateResult, view: &ReportSettings) -> Vec<String> {
+fn notes(result: GateResult, settings: &ReportSettings) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Some(file) = view.url_file {
+    if let Some(file) = settings.url_file {
         notes.push(format!("the URL comes from {file} in the working folder"));
     }
-    if view.exit_zero {
+    if settings.exit_zero {
         let code = result.exit() as u8;
         notes.push(format!("--exit-zero is in force: the exit code is 0, and would be {code} without it"));
     }
@@ -148,12 +149,12 @@ fn notes(result: GateResult, view: &ReportSettings) -> Vec<String> {
 }
 
 /// What to do now that the report is there.
-fn next(result: GateResult, report: &Report, view: &ReportSettings) -> String {
+fn next(result: GateResult, report: &Report, settings: &ReportSettings) -> String {
     let markdown = Format::Markdown;
-    let written = markdown.file_names().first().filter(|_| view.output.formats.contains(&markdown));
+    let written = markdown.file_names().first().filter(|_| settings.output.formats.contains(&markdown));
     let page = written.map_or_else(
         || format!("`keysunset report --format {markdown}`"),
-        |name| view.output.out.join(name).display().to_string(),
+        |name| settings.output.out.join(name).display().to_string(),
     );
     match result {
         GateResult::Clean if report.is_complete() => {

@@ -12,6 +12,7 @@ mod credential_store;
 mod digest;
 mod distinct;
 mod error;
+mod fan_out;
 mod fields;
 mod list;
 mod nonces;
@@ -45,6 +46,7 @@ pub use saved::{SavedPage, parse_saved};
 use self::concurrency::ConcurrencyLimit;
 use self::credential_store::CredentialStore;
 use self::error::innermost_cause;
+use self::fan_out::WaitingRequests;
 use self::outage::Outage;
 use self::rate_limiter::RateLimiter;
 use crate::exit::Error;
@@ -89,6 +91,7 @@ pub struct Client {
     rate_limiter: RateLimiter,
     retries: u32,
     outage: Outage,
+    waiting: WaitingRequests,
     /// By the first answer that has one.
     service_version: OnceLock<String>,
     /// Of all answers to authenticated requests.
@@ -117,6 +120,7 @@ impl Client {
             rate_limiter: RateLimiter::new(connection.rate),
             retries: connection.retries,
             outage: Outage::new(connection.patience),
+            waiting: WaitingRequests::default(),
             service_version: OnceLock::new(),
             answering_versions: Mutex::default(),
             clock_skew: OnceLock::new(),

@@ -74,6 +74,7 @@ impl Client {
             }
             retries += 1;
             // It is not in flight while it waits.
+            let _waiting = self.waiting.enter();
             tokio::time::sleep(backoff(retries)).await;
         }
     }

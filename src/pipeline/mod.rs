@@ -179,8 +179,8 @@ fn new_users<'a>(
     batches.try_flatten()
 }
 
-/// Reads the keys of all users, `concurrency` in flight; the results come in the order of the answers. A user is in flight
-/// from his first request to his last answer, the waits for retries included.
+/// Reads the keys of all users, `concurrency` in flight besides those who wait for a retry; the results come in the order
+/// of the answers.
 ///
 /// `now` is the clock for when a result was had. An `Err` is the run's failure; a user's own is in his result.
 fn user_results<'a>(
@@ -189,11 +189,9 @@ fn user_results<'a>(
     concurrency: NonZeroUsize,
     now: impl Fn() -> DateTime<Utc> + Copy + 'a,
 ) -> impl Stream<Item = Result<UserResult, Halt>> + 'a {
-    users
-        .map(move |user| async move {
-            let user = user?;
-            let (keys, outcome, attempts) = client.personal_keys(&user).await?;
-            Ok(UserResult { user, keys, outcome, attempts, read_at: Some(now()) })
-        })
-        .buffer_unordered(concurrency.get())
+    client.fan_out(users, concurrency, move |user| async move {
+        let user = user?;
+        let (keys, outcome, attempts) = client.personal_keys(&user).await?;
+        Ok(UserResult { user, keys, outcome, attempts, read_at: Some(now()) })
+    })
 }

@@ -7,7 +7,7 @@ mod organizations;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -212,7 +212,7 @@ async fn resolve_names(
         });
         Ok(())
     };
-    stream::iter(users).map(Ok).try_for_each_concurrent(concurrency.get(), resolve).await
+    client.fan_out(stream::iter(users), concurrency, resolve).try_collect().await
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! What may pass is asked for again and counted, what may not is not, and the deployment sets the pace.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keysunset_sandbox::{Options, Sandbox};
+use serde_json::json;
 
 use crate::stub::{self, Digest, Reply, Stub, id, list};
 use crate::support::{CliOutput, TestEnv, count, sandbox};
@@ -59,6 +61,37 @@ fn lasting_refusals_are_not_retried() {
         let sandbox = faulty(4, &[fault]);
         audited(&sandbox, &[]);
         assert_eq!(sandbox.counts().exchanges, alone.counts().exchanges, "{fault}");
+    }
+}
+
+/// The first user fails until all others have been asked for, which only those see who are asked meanwhile.
+#[test]
+fn a_retry_that_waits_holds_nobody_up() {
+    let users = 50;
+    for lookups in [false, true] {
+        let others: &'static Mutex<BTreeSet<String>> = Box::leak(Box::default());
+        let stub = Stub::start(Digest::On, move |asked| {
+            let Some(name) = asked.path.strip_prefix("/users/byName/") else {
+                let mut others = others.lock().unwrap();
+                if asked.path.contains(&id(1)) && !lookups && others.len() < users - 1 {
+                    return Reply::error(503, "SERVICE_UNAVAILABLE");
+                }
+                others.insert(asked.path.clone());
+                return Reply::ok(&list(&[]));
+            };
+            let number: usize = name.trim_start_matches('u').parse().unwrap();
+            if number == 1 && others.lock().unwrap().len() < users - 1 {
+                return Reply::error(503, "SERVICE_UNAVAILABLE");
+            }
+            Reply::ok(&json!({"id": id(number), "username": name}))
+        });
+        let env = stub::env();
+        let line = |number| if lookups { format!("u{number}") } else { id(number) };
+        env.put("users.txt", (1..=users).map(line).collect::<Vec<_>>().join("\n"));
+        let arguments = ["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "1"];
+        let ran = env.run(&[&arguments[..], &["--retries", "12"]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(count(&env.rows(), "read_status", "read"), users);
     }
 }
 

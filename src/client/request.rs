@@ -14,13 +14,12 @@ use super::classify::{Classification, Response, VERSION_HEADER, classify, is_ove
 use super::concurrency::Load;
 use super::digest::{Challenged, DigestAttempt, DigestSession, Refusal};
 use super::error::{BODY_LIMIT, RequestError};
-use super::outage::{Passage, Probes, Verdict};
+use super::outage::Passage;
 use super::probe::ONE_ORGANIZATION;
 use super::product;
 use super::rate_limiter::backoff;
 use super::wire::ErrorDocument;
-use crate::console::warn;
-use crate::exit::{Error, Signal};
+use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
 
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -50,7 +49,7 @@ enum Authentication<'a> {
 }
 
 /// What came of sending a request once: a document, the API's refusal, or no answer of the API.
-type Attempt = Result<Result<Document, Outcome>, RequestError>;
+pub(super) type Attempt = Result<Result<Document, Outcome>, RequestError>;
 
 impl Client {
     /// GETs `path` (below the base path, segments encoded, with its query), again while that may help.
@@ -64,8 +63,7 @@ impl Client {
         let url = self.url(path);
         let mut retries = 0;
         loop {
-            let passage = self.outage.pass().await;
-            let attempt = self.attempt(session, &url).await;
+            let (passage, attempt) = self.attempt(session, &url).await;
             if self.is_lost_to_outage(session, &url, passage, &attempt).await? {
                 continue;
             }
@@ -79,70 +77,16 @@ impl Client {
         }
     }
 
-    /// Whether nothing but an outage was wrong with an attempt; then it has ended meanwhile.
-    ///
-    /// # Errors
-    /// It lasts longer than patience.
-    async fn is_lost_to_outage(
-        &self,
-        session: &DigestSession,
-        url: &Url,
-        passage: Passage,
-        attempt: &Attempt,
-    ) -> Result<bool, Error> {
-        if !self.has_answered() {
-            return Ok(false);
-        }
-        if unavailability(attempt).is_none() {
-            self.outage.answered();
-            return Ok(false);
-        }
-        // Without it nobody could tell an outage from one request's own failure.
-        let Some(worked) = session.worked() else { return Ok(false) };
-        let _gate = match self.outage.failed(passage).await {
-            Verdict::OwnFailure => return Ok(false),
-            Verdict::Ended => return Ok(true),
-            Verdict::Probe(gate) => gate,
-        };
-        let (origin, patience) = (url.origin().ascii_serialization(), self.outage.patience());
-        let mut probes = Probes::new(patience);
-        let mut was_down = false;
-        loop {
-            let probe = self.follow(session, &worked).await.and_then(|response| self.interpret(response));
-            let Some(why) = unavailability(&probe) else {
-                if !was_down {
-                    self.outage.answered();
-                    return Ok(false);
-                }
-                let seconds = probes.elapsed().as_secs();
-                warn(&format!("{origin} answers again after {seconds} s; going on"), None);
-                self.outage.end();
-                return Ok(true);
-            };
-            if !was_down {
-                let seconds = patience.as_secs();
-                warn(&format!("{origin} is down: {why}; waiting up to {seconds} s (--patience)"), None);
-                was_down = true;
-            }
-            if !probes.next().await {
-                let seconds = patience.as_secs();
-                return Err(Error::interrupted(
-                    Signal::Interrupt,
-                    format!("{origin} was down for {seconds} s: {why}"),
-                ));
-            }
-        }
-    }
-
     /// Sends a request once, as one of those in flight.
-    async fn attempt(&self, session: &DigestSession, url: &Url) -> Attempt {
+    async fn attempt(&self, session: &DigestSession, url: &Url) -> (Passage<'_>, Attempt) {
         let permit = self.concurrency.acquire().await;
+        let passage = self.outage.pass().await;
         let started = Instant::now();
         let attempt = self.follow(session, url).await.and_then(|response| self.interpret(response));
         if let Some(permit) = permit {
             permit.release(load(&attempt, started.elapsed()));
         }
-        attempt
+        (passage, attempt)
     }
 
     /// Sends, and follows redirects inside the origin, each with a digest of its own.
@@ -300,7 +244,7 @@ impl Client {
         }
     }
 
-    fn interpret(&self, response: Response) -> Attempt {
+    pub(super) fn interpret(&self, response: Response) -> Attempt {
         let response_authenticated = response.authenticated;
         let version = response.version().map(str::to_owned);
         let result = match classify(&response, self.product) {
@@ -375,7 +319,7 @@ fn load(attempt: &Attempt, latency: Duration) -> Load {
 }
 
 /// Why the deployment may be down, if an attempt looks like that.
-fn unavailability(attempt: &Attempt) -> Option<String> {
+pub(super) fn unavailability(attempt: &Attempt) -> Option<String> {
     match attempt {
         Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => {
             let status = outcome.http_status.filter(|status| matches!(status, 502..=504))?;

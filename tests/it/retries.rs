@@ -206,17 +206,20 @@ fn down_for(down: &'static AtomicUsize) -> Stub {
     })
 }
 
+/// Without retries every failure that is not taken for the outage's is a row.
 #[test]
 fn an_outage_in_mid_run_is_waited_for_and_costs_no_user() {
-    let stub = down_for(Box::leak(Box::new(AtomicUsize::new(6))));
-    let env = stub::env();
-    listed(&env, 40);
-    let arguments = ["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "1"];
-    let ran = env.run(&arguments);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(count(&env.rows(), "read_status", "read"), 40);
-    for told in ["is down: it answers with 503; waiting up to 300 s (--patience)", "answers again"] {
-        assert_eq!(ran.stderr.matches(told).count(), 1, "{ran:?}");
+    for retries in ["4", "0"] {
+        let stub = down_for(Box::leak(Box::new(AtomicUsize::new(10))));
+        let env = stub::env();
+        listed(&env, 40);
+        let arguments = ["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "1"];
+        let ran = env.run(&[&arguments[..], &["--retries", retries]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(count(&env.rows(), "attempts", "1"), 40, "{retries} retries");
+        for told in ["is down: it answers with 503; waiting up to 300 s (--patience)", "answers again"] {
+            assert_eq!(ran.stderr.matches(told).count(), 1, "{ran:?}");
+        }
     }
 }
 

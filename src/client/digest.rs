@@ -211,7 +211,8 @@ impl DigestSession {
         }
         pool.stale(&nonce, source == NonceSource::FirstPick { had_choice: true });
         let renewal = renewal.or_else(|| pool.is_empty().then(|| self.renewal.try_lock().ok()).flatten());
-        if matches!(source, NonceSource::FirstPick { .. }) {
+        let is_first_pick = matches!(source, NonceSource::FirstPick { .. });
+        if is_first_pick && !pool.has_proven_besides(&nonce) {
             return Ok(Challenged::Again(first_use(challenge, seen, renewal)));
         }
         let received = Nonce::first_use(challenge);

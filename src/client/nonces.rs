@@ -95,6 +95,15 @@ impl NoncePool {
         self.nonces.is_empty()
     }
 
+    /// Whether there is another that is accepted, and not only once: then there are several nodes, and a balancer that takes
+    /// turns would have the answer to this node's challenge meet the next one.
+    pub(super) fn has_proven_besides(&self, nonce: &Arc<Nonce>) -> bool {
+        let is_proven = |other: &Nonce| {
+            other.accepted.load(Ordering::Relaxed) > 1 && other.stale.load(Ordering::Relaxed) == 0
+        };
+        self.nonces.iter().any(|other| !Arc::ptr_eq(other, nonce) && is_proven(other))
+    }
+
     /// The nonce to begin a request with.
     pub(super) fn first(&mut self) -> Option<Pick> {
         let had_choice = self.nonces.len() > 1;

@@ -10,6 +10,11 @@ use tokio::time::Instant;
 
 /// The limit at first; more, once it is seen how the deployment takes it.
 const INITIAL: usize = 4;
+/// The limit falls once in such a time: how many requests a deployment takes in a second is for the rate limiter to learn,
+/// which must see what comes through.
+const REDUCED_FOR: Duration = Duration::from_millis(500);
+/// The fewest answers from which a share of refusals is concluded.
+const SHORTEST_ROUND: usize = 8;
 
 /// The limit of one deployment.
 pub(super) struct ConcurrencyLimit {
@@ -28,11 +33,37 @@ pub(super) struct Permit<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Load {
     /// It answered, after so long.
-    Normal(Duration),
+    Normal(PathKind, Duration),
     /// It has more to do than it can: 429, 503, a timeout.
     Overloaded,
     /// The request says nothing about it.
     Unknown,
+}
+
+/// What a request asks for. Its latency is compared with that of its own kind alone: a page of 500 users takes longer than
+/// a user's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathKind {
+    Keys,
+    UserByName,
+    Users,
+    Organizations,
+}
+
+impl PathKind {
+    /// The kind of a path below the base path.
+    pub(super) fn from_path(path: &str) -> Self {
+        let path = path.split('?').next().unwrap_or_default();
+        if path.starts_with("users/byName/") {
+            Self::UserByName
+        } else if path.ends_with("/keys") {
+            Self::Keys
+        } else if path.ends_with("/users") {
+            Self::Users
+        } else {
+            Self::Organizations
+        }
+    }
 }
 
 impl ConcurrencyLimit {
@@ -59,24 +90,14 @@ impl Permit<'_> {
     pub(super) fn release(self, load: Load) {
         let mut limit = self.concurrency.limit();
         match load {
-            Load::Normal(latency) if limit.record(latency) => {
-                tracing::info!("concurrency up to {}", limit.limit);
-                if limit.excess > 0 {
-                    limit.excess -= 1;
-                } else {
-                    self.concurrency.permits.add_permits(1);
-                }
+            Load::Normal(kind, latency) => {
+                let more = limit.record(kind, latency);
+                let of_excess = more.min(limit.excess);
+                limit.excess -= of_excess;
+                self.concurrency.permits.add_permits(more - of_excess);
             }
-            Load::Overloaded => {
-                let before = limit.limit;
-                if limit.reduce(self.acquired, Instant::now()) {
-                    tracing::info!(
-                        "concurrency down from {before} to {}: the deployment is overloaded",
-                        limit.limit
-                    );
-                }
-            }
-            Load::Normal(_) | Load::Unknown => {}
+            Load::Overloaded => limit.refuse(self.acquired, Instant::now()),
+            Load::Unknown => {}
         }
         // Permits in use can't be taken away; they are kept back as they are returned.
         if limit.excess > 0 {
@@ -86,60 +107,104 @@ impl Permit<'_> {
     }
 }
 
-/// One more after a round of answers as fast as before, half as many at overload.
+/// Doubles with each round of answers until latency rises or half a round is refused; from then on an eighth more after a
+/// round as fast as before, half as many after one that is half refused. A few refusals are those of single users: fewer
+/// requests would not help them.
 struct AdaptiveLimit {
     limit: usize,
     max: usize,
+    is_doubling: bool,
     /// Permits still out that the limit no longer covers.
     excess: usize,
-    /// Since the limit last changed, or did not although it might.
+    /// The limit when the current round began; a round is as many answers.
+    round: usize,
     answers: usize,
-    /// Of answers, smoothed; and the least of it ever seen.
-    latency: Option<Duration>,
-    least_latency: Duration,
-    /// A request sent before says nothing about the limit after it.
-    reduced: Instant,
+    refused: usize,
+    /// By the kind of path.
+    latencies: [Latency; 4],
+    /// A request sent before does not reduce it further.
+    reduced_until: Instant,
+}
+
+/// The latency of one kind of path.
+#[derive(Clone, Copy)]
+struct Latency {
+    smoothed: Option<Duration>,
+    /// The least that it ever was.
+    least: Duration,
+}
+
+impl Latency {
+    /// Takes an answer in; whether the deployment is about as fast as ever.
+    fn record(&mut self, latency: Duration) -> bool {
+        let smoothed = self.smoothed.map_or(latency, |before| (before * 7 + latency) / 8);
+        self.smoothed = Some(smoothed);
+        self.least = self.least.min(smoothed);
+        smoothed <= self.least * 2 + Duration::from_millis(10)
+    }
 }
 
 impl AdaptiveLimit {
     fn new(max: usize, now: Instant) -> Self {
+        let limit = max.min(INITIAL);
         Self {
-            limit: max.min(INITIAL),
+            limit,
             max,
+            is_doubling: true,
             excess: 0,
+            round: limit,
             answers: 0,
-            latency: None,
-            least_latency: Duration::MAX,
-            reduced: now,
+            refused: 0,
+            latencies: [Latency { smoothed: None, least: Duration::MAX }; 4],
+            reduced_until: now,
         }
     }
 
-    /// Takes the latency of an answer in; whether the limit rose.
-    fn record(&mut self, latency: Duration) -> bool {
-        let smoothed = self.latency.map_or(latency, |before| (before * 7 + latency) / 8);
-        self.latency = Some(smoothed);
-        self.least_latency = self.least_latency.min(smoothed);
+    /// Takes the latency of an answer in; by how much the limit rose.
+    fn record(&mut self, kind: PathKind, latency: Duration) -> usize {
+        let is_steady = self.latencies[kind as usize].record(latency);
+        self.is_doubling &= is_steady;
         self.answers += 1;
-        if self.answers < self.limit || self.limit == self.max {
-            return false;
+        let is_end =
+            self.answers + self.refused >= self.round.max(if self.refused > 0 { SHORTEST_ROUND } else { 0 });
+        let step = match (self.is_doubling, is_end) {
+            (true, _) => 1,
+            (false, true) if is_steady => (self.limit / 8).max(1),
+            (false, _) => 0,
+        };
+        let step = step.min(self.max - self.limit);
+        self.limit += step;
+        if is_end {
+            if self.limit > self.round {
+                tracing::info!("concurrency up to {}", self.limit);
+            }
+            self.begin_round();
         }
-        self.answers = 0;
-        let is_steady = smoothed <= self.least_latency * 2 + Duration::from_millis(10);
-        self.limit += usize::from(is_steady);
-        is_steady
+        step
     }
 
-    /// Takes an overload in, seen by a request sent at `sent`; whether the limit fell.
-    fn reduce(&mut self, sent: Instant, now: Instant) -> bool {
-        if sent < self.reduced || self.limit == 1 {
-            return false;
+    fn begin_round(&mut self) {
+        (self.round, self.answers, self.refused) = (self.limit, 0, 0);
+    }
+
+    /// Takes an overload in, seen by a request sent at `sent`.
+    fn refuse(&mut self, sent: Instant, now: Instant) {
+        if sent < self.reduced_until {
+            return;
+        }
+        self.refused += 1;
+        if self.refused * 2 < self.round.max(SHORTEST_ROUND) {
+            return;
         }
         let half = (self.limit / 2).max(1);
+        if half < self.limit {
+            tracing::info!("concurrency down from {} to {half}: the deployment is overloaded", self.limit);
+        }
         self.excess += self.limit - half;
         self.limit = half;
-        self.answers = 0;
-        self.reduced = now;
-        true
+        self.is_doubling = false;
+        self.reduced_until = now + REDUCED_FOR;
+        self.begin_round();
     }
 }
 
@@ -148,38 +213,78 @@ mod tests {
     use super::*;
 
     const MILLISECOND: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
 
-    #[test]
-    fn concurrency_rises_by_one_a_round_while_latency_is_steady() {
-        let mut limit = AdaptiveLimit::new(6, Instant::now());
-        let mut rises = Vec::new();
-        for answer in 1..=20 {
-            if limit.record(MILLISECOND) {
-                rises.push((answer, limit.limit));
-            }
-        }
-        assert_eq!(
-            rises,
-            [(4, 5), (9, 6)],
-            "a round is as many answers as may be in flight, and 6 is the most"
-        );
-        let mut slow = AdaptiveLimit::new(6, Instant::now());
-        slow.record(MILLISECOND);
-        assert!(
-            (0..100).all(|_| !slow.record(Duration::from_secs(1))),
-            "not while answers take longer and longer"
-        );
+    /// The limit after each of so many answers.
+    fn limits(limit: &mut AdaptiveLimit, kind: PathKind, latency: Duration, answers: usize) -> Vec<usize> {
+        let record = |_| {
+            limit.record(kind, latency);
+            limit.limit
+        };
+        (0..answers).map(record).collect()
     }
 
     #[test]
-    fn concurrency_halves_once_for_all_requests_in_flight() {
+    fn concurrency_doubles_each_round_until_latency_rises() {
+        let mut limit = AdaptiveLimit::new(256, Instant::now());
+        let rounds = limits(&mut limit, PathKind::Keys, SECOND, 252);
+        assert_eq!([4, 12, 28, 60, 124, 252].map(|answers| rounds[answers - 1]), [8, 16, 32, 64, 128, 256]);
+        let mut limit = AdaptiveLimit::new(256, Instant::now());
+        limits(&mut limit, PathKind::Keys, MILLISECOND, 4);
+        let slow = limits(&mut limit, PathKind::Keys, SECOND, 100);
+        assert_eq!(slow, [8; 100], "not while answers take longer");
+        let fast = limits(&mut limit, PathKind::Keys, MILLISECOND, 100);
+        assert!(fast.contains(&9) && fast.iter().all(|limit| *limit < 16), "slower from then on: {fast:?}");
+    }
+
+    #[test]
+    fn a_request_is_judged_by_its_own_kind() {
+        let mut limit = AdaptiveLimit::new(256, Instant::now());
+        limits(&mut limit, PathKind::Organizations, MILLISECOND, 2);
+        limits(&mut limit, PathKind::Users, 10 * MILLISECOND, 2);
+        assert_eq!(limits(&mut limit, PathKind::Keys, SECOND, 8).last(), Some(&16));
+        for (path, kind) in [
+            ("users/5af9a1d29cc0cdb6ac0bf3f8/keys?pageNum=1&itemsPerPage=500", PathKind::Keys),
+            ("users/byName/keys", PathKind::UserByName),
+            ("orgs/5980000000000000000000aa/users?pageNum=1", PathKind::Users),
+            ("orgs?pageNum=1&itemsPerPage=1", PathKind::Organizations),
+        ] {
+            assert_eq!(PathKind::from_path(path), kind, "{path}");
+        }
+    }
+
+    #[test]
+    fn concurrency_halves_once_where_half_of_a_round_is_refused() {
         let start = Instant::now();
-        let mut limit = AdaptiveLimit::new(4, start);
-        assert!(limit.reduce(start, start + MILLISECOND));
-        assert_eq!((limit.limit, limit.excess), (2, 2));
-        assert!(!limit.reduce(start, start + 2 * MILLISECOND), "sent before the cut");
-        assert!(limit.reduce(start + 2 * MILLISECOND, start + 3 * MILLISECOND));
-        assert!(!limit.reduce(start + 4 * MILLISECOND, start + 5 * MILLISECOND));
+        let mut limit = AdaptiveLimit::new(16, start);
+        limits(&mut limit, PathKind::Keys, MILLISECOND, 100);
+        for _ in 0..7 {
+            limit.refuse(start, start + MILLISECOND);
+        }
+        assert_eq!(limit.limit, 16);
+        limit.refuse(start, start + MILLISECOND);
+        assert_eq!((limit.limit, limit.excess), (8, 8));
+        for _ in 0..100 {
+            limit.refuse(start, start + 2 * MILLISECOND);
+        }
+        assert_eq!(limit.limit, 8, "sent before the cut");
+        for sent in 2..100 {
+            limit.refuse(start + sent * SECOND, start + sent * SECOND);
+        }
         assert_eq!(limit.limit, 1);
+    }
+
+    #[test]
+    fn a_share_of_refusals_does_not_reduce_concurrency() {
+        let start = Instant::now();
+        let mut limit = AdaptiveLimit::new(256, start);
+        for request in 0..10_000 {
+            if request % 5 == 0 {
+                limit.refuse(start + SECOND, start + SECOND);
+            } else {
+                limit.record(PathKind::Keys, MILLISECOND);
+            }
+        }
+        assert_eq!(limit.limit, 256);
     }
 }

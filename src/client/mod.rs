@@ -14,6 +14,7 @@ mod distinct;
 mod error;
 mod fan_out;
 mod fields;
+mod learned_rate;
 mod list;
 mod nonces;
 mod outage;

@@ -16,8 +16,10 @@ use super::request::{Attempt, unavailability};
 use crate::console::warn;
 use crate::exit::{Error, Signal};
 
-/// After so many failures in a row, of whichever requests, it is looked into.
+/// After so many failures in a row, of whichever requests, and so long, it is looked into. A gateway that refuses what is
+/// too fast lets some through meanwhile.
 const FAILURES_IN_A_ROW: u32 = 4;
+const SHORTEST_ROW: Duration = Duration::from_millis(100);
 /// Between two probes, at first; then twice as much each time.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_INTERVAL: Duration = Duration::from_secs(5);
@@ -113,11 +115,11 @@ impl Outage {
         });
         // Others may be sent in its place.
         tokio::task::yield_now().await;
-        let is_clear = |failures: &FailuresInARow| {
-            failures.ended > row || failures.count >= FAILURES_IN_A_ROW || failures.in_flight == 0
-        };
+        let is_clear = |failures: &FailuresInARow| failures.ended > row || failures.in_flight == 0;
+        let is_row = |failures: &FailuresInARow| failures.count >= FAILURES_IN_A_ROW;
         // The sender lives as long as this.
-        let _ = failures.wait_for(is_clear).await;
+        let _ = failures.wait_for(|failures| is_clear(failures) || is_row(failures)).await;
+        let _ = tokio::time::timeout(SHORTEST_ROW, failures.wait_for(is_clear)).await;
         let gate = self.gate.write().await;
         if self.ended() > before {
             return Verdict::Ended;
@@ -188,6 +190,7 @@ impl Client {
         if is_reported {
             let seconds = probes.elapsed().as_secs();
             warn(&format!("{origin} answers again after {seconds} s; going on"), None);
+            self.rate_limiter.forget_refusals();
         }
         if was_down {
             self.outage.end();

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
+use super::learned_rate::{Answer, LearnedRate};
 use crate::console::warn;
 
 /// A longer pause is taken for a mistake, or it would be the audit's end.
@@ -14,14 +15,17 @@ const MAX_PAUSE: Duration = Duration::from_secs(120);
 const SHORT_PAUSE: Duration = Duration::from_secs(5);
 /// When the deployment says that nothing is left, and not until when.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+/// How late a task may wake up: timers have a resolution of a millisecond.
+const TIMER_DELAY: Duration = Duration::from_millis(5);
 /// The first backoff is up to this, each further one up to twice as much.
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The rate limiter of one deployment.
 pub(super) struct RateLimiter {
-    /// Between two requests; `None` where they come as fast as they can.
+    /// Between two requests, as the user wants it; `None` where they come as fast as they can.
     interval: Option<Duration>,
+    learned: Mutex<LearnedRate>,
     next_slot: Mutex<Instant>,
     paused_until: Mutex<Instant>,
 }
@@ -32,6 +36,7 @@ impl RateLimiter {
         let now = Instant::now();
         Self {
             interval: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
+            learned: Mutex::new(LearnedRate::new(now)),
             next_slot: Mutex::new(now),
             paused_until: Mutex::new(now),
         }
@@ -51,7 +56,18 @@ impl RateLimiter {
     }
 
     fn next_slot(&self) -> Option<Instant> {
-        self.interval.map(|interval| advance(&mut lock(&self.next_slot), Instant::now(), interval))
+        let interval = self.interval.max(lock(&self.learned).interval())?;
+        Some(advance(&mut lock(&self.next_slot), Instant::now(), interval))
+    }
+
+    /// Learns from an answer that asks for no pause.
+    pub(super) fn record(&self, answer: &Answer) {
+        lock(&self.learned).record(answer, Instant::now());
+    }
+
+    /// The deployment was down; what it refused then says nothing about the rate.
+    pub(super) fn forget_refusals(&self) {
+        lock(&self.learned).forget_window(Instant::now());
     }
 
     /// Returns when the deployment wants to be asked again. Right before sending: a pause may have come meanwhile.
@@ -96,7 +112,7 @@ pub(super) fn backoff(attempt: u32) -> Duration {
 }
 
 /// The pause that an answer asks for.
-fn pause_asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(super) fn pause_asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(after) = text(RETRY_AFTER.as_str()) {
         return retry_after(after, now);
@@ -115,9 +131,10 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// The next slot: `interval` after the last, but never in the past, so that lost time is not made up for in a burst.
+/// The next slot: `interval` after the last. Of lost time only as much is made up for as timers are late by, so that there
+/// is no burst.
 fn advance(next: &mut Instant, now: Instant, interval: Duration) -> Instant {
-    let slot = (*next).max(now);
+    let slot = (*next).max(now.checked_sub(TIMER_DELAY).unwrap_or(now));
     *next = slot + interval;
     slot
 }
@@ -137,7 +154,7 @@ mod tests {
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut next = start;
-        for (now, slot) in [(0, 0), (0, 100), (10, 200), (5000, 5000), (5000, 5100)] {
+        for (now, slot) in [(0, 0), (0, 100), (10, 200), (5000, 4995), (5000, 5095)] {
             assert_eq!(advance(&mut next, after(now), Duration::from_millis(100)), after(slot));
         }
     }

@@ -11,13 +11,14 @@ use url::{Position, Url};
 use super::Client;
 use super::charset;
 use super::classify::{Classification, Response, VERSION_HEADER, classify, is_overload, is_transient};
-use super::concurrency::Load;
+use super::concurrency::{Load, PathKind};
 use super::digest::{Challenged, DigestAttempt, DigestSession, Refusal};
 use super::error::{BODY_LIMIT, RequestError};
+use super::learned_rate::Answer;
 use super::outage::Passage;
 use super::probe::ONE_ORGANIZATION;
 use super::product;
-use super::rate_limiter::backoff;
+use super::rate_limiter::{backoff, pause_asked};
 use super::wire::ErrorDocument;
 use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
@@ -60,10 +61,10 @@ impl Client {
         let Some(session) = session.filter(|session| !session.is_refused()) else {
             return Ok(Reply { result: Err(no_credential(session)), retries: 0 });
         };
-        let url = self.url(path);
+        let (url, kind) = (self.url(path), PathKind::from_path(path));
         let mut retries = 0;
         loop {
-            let (passage, attempt) = self.attempt(session, &url).await;
+            let (passage, attempt) = self.attempt(session, &url, kind, retries == 0).await;
             if self.is_lost_to_outage(session, &url, passage, &attempt).await? {
                 continue;
             }
@@ -78,13 +79,31 @@ impl Client {
     }
 
     /// Sends a request once, as one of those in flight.
-    async fn attempt(&self, session: &DigestSession, url: &Url) -> (Passage<'_>, Attempt) {
+    async fn attempt(
+        &self,
+        session: &DigestSession,
+        url: &Url,
+        kind: PathKind,
+        is_first_attempt: bool,
+    ) -> (Passage<'_>, Attempt) {
         let permit = self.concurrency.acquire().await;
         let passage = self.outage.pass().await;
-        let started = Instant::now();
-        let attempt = self.follow(session, url).await.and_then(|response| self.interpret(response));
+        let response = self.follow(session, url).await;
+        let answered = response
+            .as_ref()
+            .ok()
+            .map(|response| (response.latency, pause_asked(&response.headers, SystemTime::now()).is_some()));
+        let attempt = response.and_then(|response| self.interpret(response));
+        let latency = answered.map_or(Duration::ZERO, |(latency, _)| latency);
+        let load = load(&attempt, kind, latency);
+        // What fails again may be one user's failure for ever.
+        let load = if is_first_attempt || load != Load::Overloaded { load } else { Load::Unknown };
         if let Some(permit) = permit {
-            permit.release(load(&attempt, started.elapsed()));
+            permit.release(load);
+        }
+        if let Some((_, false)) = answered {
+            let is_refused = refusal(&attempt).is_some_and(is_overload);
+            self.rate_limiter.record(&Answer { latency, is_first_attempt, is_refused });
         }
         (passage, attempt)
     }
@@ -306,15 +325,23 @@ impl Client {
     }
 }
 
-/// What an attempt says about the deployment's load.
-fn load(attempt: &Attempt, latency: Duration) -> Load {
+/// The refusal that an attempt came to.
+fn refusal(attempt: &Attempt) -> Option<&Outcome> {
     match attempt {
-        Ok(Ok(_)) => Load::Normal(latency),
-        Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) if is_overload(outcome) => {
-            Load::Overloaded
-        }
-        Err(RequestError::Timeout(_)) => Load::Overloaded,
-        Ok(Err(_)) | Err(_) => Load::Unknown,
+        Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => Some(outcome),
+        Ok(Ok(_)) | Err(_) => None,
+    }
+}
+
+/// What an attempt says about the deployment's load.
+fn load(attempt: &Attempt, kind: PathKind, latency: Duration) -> Load {
+    match (attempt, refusal(attempt)) {
+        (Err(RequestError::Timeout(_)), _) => Load::Overloaded,
+        (_, Some(outcome)) if is_overload(outcome) => Load::Overloaded,
+        (Ok(_), None) => Load::Normal(kind, latency),
+        // A user who can't be read is answered like any other.
+        (Ok(_), Some(outcome)) if !is_transient(outcome) => Load::Normal(kind, latency),
+        (_, _) => Load::Unknown,
     }
 }
 

@@ -165,10 +165,34 @@ fn a_pause_of_more_than_five_seconds_is_printed_and_cut_short_without_measure() 
 
 #[test]
 fn overload_halves_the_concurrency_and_is_logged() {
-    let (_, ran) = audited(&faulty(100, &["503x1@20%:keys"]), &["-v", "--concurrency", "16"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("concurrency down from"), "{ran:?}");
-    assert!(ran.stderr.contains("concurrency up to"), "{ran:?}");
+    for (fault, halves) in [("429x1@100%:keys", true), ("429x1@5%:keys", false)] {
+        let (_, ran) = audited(&faulty(100, &[fault]), &["-v", "--concurrency", "16"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert_eq!(ran.stderr.contains("concurrency down from"), halves, "{fault}: {ran:?}");
+        assert!(ran.stderr.contains("concurrency up to"), "{ran:?}");
+    }
+}
+
+/// A gateway that takes 100 requests a second and 3 more at once, and says nothing else.
+#[test]
+fn a_limit_without_words_costs_no_user() {
+    for status in [429, 503] {
+        let bucket: &'static Mutex<(f64, Instant)> = Box::leak(Box::new(Mutex::new((4.0, Instant::now()))));
+        let stub = Stub::start(Digest::On, move |_| {
+            let mut bucket = bucket.lock().unwrap();
+            let tokens = (bucket.0 + bucket.1.elapsed().as_secs_f64() * 100.0).min(4.0);
+            *bucket = (tokens - if tokens < 1.0 { 0.0 } else { 1.0 }, Instant::now());
+            if tokens < 1.0 { Reply::text(status, "text/html", "<html>") } else { Reply::ok(&list(&[])) }
+        });
+        let env = stub::env();
+        listed(&env, 300);
+        let ran = env.run(&["audit", "-v", "--url", &stub.url(), "--users", "users.txt", "--retries", "8"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(count(&env.rows(), "read_status", "read"), 300);
+        assert!(ran.stderr.contains("rate down to"), "{ran:?}");
+        let asked = stub.asked().len();
+        assert!(asked <= 600, "{status}: {asked} requests for 300 users");
+    }
 }
 
 #[test]

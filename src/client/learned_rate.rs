@@ -222,7 +222,8 @@ mod tests {
                 now = now.max((answered - start).as_secs_f64());
             }
             let sent = next_slot.max(now);
-            let Some(count) = counts.get_mut(sent as usize) else { return counts };
+            let second = usize::try_from(Duration::from_secs_f64(sent).as_secs()).unwrap();
+            let Some(count) = counts.get_mut(second) else { return counts };
             next_slot = sent + learned.interval().unwrap_or_default().as_secs_f64();
             let is_refused = rng.u64(..100) < own_failures || !gateway.takes(sent);
             *count = (count.0 + u32::from(is_refused), count.1 + 1);

@@ -100,13 +100,15 @@ fn printable(text: &str) -> String {
     text.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
-/// Splits a header into its challenges. Tolerant: a missing comma, white space and empty elements are all well.
+/// Splits a header into its challenges. Tolerant: a missing comma, a semicolon, white space, empty elements and a list without
+/// quotes are all well.
 fn challenges(header: &str) -> Vec<Offer> {
     let mut found: Vec<Offer> = Vec::new();
     let mut rest = header;
     loop {
-        rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
-        let end = rest.find(|c: char| c == ',' || c == '=' || c.is_whitespace()).unwrap_or(rest.len());
+        rest = rest.trim_start_matches(|c: char| matches!(c, ',' | ';') || c.is_whitespace());
+        let end =
+            rest.find(|c: char| matches!(c, ',' | ';' | '=') || c.is_whitespace()).unwrap_or(rest.len());
         let (token, after) = rest.split_at(end);
         if token.is_empty() && after.is_empty() {
             return found;
@@ -118,7 +120,13 @@ fn challenges(header: &str) -> Vec<Offer> {
             }
             rest = after;
         } else {
-            found.push(Offer { scheme: token.to_owned(), parameters: Vec::new() });
+            match found.last_mut().and_then(|offer| offer.parameters.last_mut()) {
+                // A list that should have been quoted.
+                Some((name, qop)) if name == "qop" && matches!(token, "auth" | "auth-int") => {
+                    *qop = format!("{qop},{token}");
+                }
+                Some(_) | None => found.push(Offer { scheme: token.to_owned(), parameters: Vec::new() }),
+            }
             rest = after;
         }
     }
@@ -164,6 +172,8 @@ mod tests {
         assert_eq!(pick(&headers(&[&page])).unwrap().qop, None, "`op` is no `qop`: RFC 2069");
         let comma = r#"Digest realm="r", nonce="n", algorithm=MD5, qop="auth" stale=true"#;
         assert!(pick(&headers(&[comma])).unwrap().stale, "a missing comma before stale");
+        let unquoted = "Digest qop=auth-int,auth; nonce=n; realm=r, Basic realm=x";
+        assert_eq!(pick(&headers(&[unquoted])).unwrap().qop, Some(vec![Qop::AUTH]));
     }
 
     #[test]

@@ -15,16 +15,19 @@ pub(super) struct Response {
     pub(super) body: Vec<u8>,
     /// Whether the digest layer accepted an answer on the way here.
     pub(super) authenticated: bool,
-    /// The path that a redirect led to, where it is not the one that was asked for.
+    /// The path and page that a redirect led to, where these are not what was asked for.
     pub(super) redirected_to: Option<String>,
     /// How long the service took, challenges included, without the waits of the rate limiter.
     pub(super) latency: Duration,
 }
 
 impl Response {
-    /// The version of the server that answered.
+    /// The version of the server that answered; `None` where its headers contradict each other.
     pub(super) fn version(&self) -> Option<&str> {
-        product::version_in_header(self.headers.get(VERSION_HEADER)?.to_str().ok()?)
+        let mut headers = self.headers.get_all(VERSION_HEADER).iter();
+        let first = headers.next()?;
+        headers.all(|header| header == first).then_some(())?;
+        product::version_in_header(first.to_str().ok()?)
     }
 }
 
@@ -56,8 +59,7 @@ pub(super) fn classify(response: &Response, product: Product) -> Classification 
     };
     match &response.redirected_to {
         Some(path) if is_complete => {
-            let why =
-                bounded(format!("a redirect led to another path, {path}: that answers another request"));
+            let why = bounded(format!("a redirect led elsewhere, to {path}: that answers another request"));
             Classification::Refused(Outcome::unread(ReadStatus::Malformed, Some(response.status), why))
         }
         Some(_) | None => classification,
@@ -233,6 +235,14 @@ mod tests {
             assert_eq!(outcome.status, expected, "{product} {version} {status} {code:?}");
             assert_eq!(outcome.http_status, Some(status));
         }
+    }
+
+    #[test]
+    fn two_versions_in_one_answer_are_no_version() {
+        let gone = || response(404, r#"{"errorCode":"RESOURCE_NOT_FOUND","error":404}"#);
+        let mut both = of_version("5.0.0", gone());
+        both.headers.append(VERSION_HEADER, "versionString=4.4.12".parse().unwrap());
+        assert_eq!((of_version("5.0.0", gone()).version(), both.version()), (Some("5.0.0"), None));
     }
 
     #[test]

@@ -6,6 +6,9 @@ use url::Url;
 
 use crate::model::Product;
 
+/// In bytes; what is longer is no version.
+const LONGEST_VERSION: usize = 100;
+
 /// The path under which a product serves its API.
 const fn base_path(product: Product) -> &'static str {
     match product {
@@ -43,11 +46,13 @@ pub(crate) fn base(url: &Url, product: Product) -> Url {
     base
 }
 
-/// The version in what the header `X-MongoDB-Service-Version` says, such as `4.4.12`.
+/// The version in what the header `X-MongoDB-Service-Version` says, such as `4.4.12`; `None` where it says none, or several.
 #[must_use]
 pub(crate) fn version_in_header(header: &str) -> Option<&str> {
-    let (_, version) = header.split_once("versionString=")?;
-    Some(version.split(';').next().unwrap_or_default().trim())
+    const NAME: &str = "versionString=";
+    let (_, rest) = header.split_once(NAME)?;
+    let version = rest.split([';', ',']).next().unwrap_or_default().trim();
+    (!version.is_empty() && version.len() <= LONGEST_VERSION && !rest.contains(NAME)).then_some(version)
 }
 
 /// Versions as one text, from the lowest; `None` for none.
@@ -98,6 +103,20 @@ mod tests {
             ("http://127.0.0.1:1/api/atlas/v1.0", Product::Atlas),
         ] {
             assert_eq!(guess(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_header_says_one_version_or_none() {
+        for (header, expected) in [
+            ("gitHash=a; versionString=4.4.12", Some("4.4.12")),
+            ("versionString= 5.0.0 ;gitHash=a", Some("5.0.0")),
+            ("versionString=4.4.12, gitHash=b; versionString=5.0.0", None),
+            ("versionString=", None),
+            ("gitHash=a", None),
+            (&format!("versionString={}", "5".repeat(1000)), None),
+        ] {
+            assert_eq!(version_in_header(header), expected, "{header}");
         }
     }
 

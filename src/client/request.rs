@@ -110,12 +110,14 @@ impl Client {
 
     /// Sends, and follows redirects inside the origin, each with a digest of its own.
     pub(super) async fn follow(&self, session: &DigestSession, url: &Url) -> Result<Response, RequestError> {
-        let asked = url.path().trim_end_matches('/');
+        let asked = resource_of(url);
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut response = self.exchange(session, &url).await?;
-            if url.path().trim_end_matches('/') != asked {
-                response.redirected_to = Some(url.path().to_owned());
+            let answered = resource_of(&url);
+            if answered != asked {
+                let (path, page) = answered;
+                response.redirected_to = Some(format!("{path}?pageNum={page}"));
             }
             self.rate_limiter.pause_as_asked(&response.headers, SystemTime::now());
             self.record_version_and_clock(&response.headers);
@@ -323,6 +325,13 @@ impl Client {
             }
         })
     }
+}
+
+/// What a URL asks for: its path, and the page of it.
+fn resource_of(url: &Url) -> (String, String) {
+    let page = url.query_pairs().find(|(name, _)| name == "pageNum");
+    let page = page.map_or_else(|| "1".to_owned(), |(_, number)| number.into_owned());
+    (url.path().trim_end_matches('/').to_owned(), page)
 }
 
 /// The refusal that an attempt came to.

@@ -113,6 +113,7 @@ impl Client {
         let (mut organizations, mut distinct) = (Vec::<Organization>::new(), DistinctIds::new());
         let end = loop {
             let (page, _) = self.next_page(self.credentials.default(), "orgs", "", &pages).await?;
+            let page = page.and_then(|it| pages.check_request(&it.1, "orgs").map(|()| it));
             match page.and_then(|(status, page)| pages.take::<wire::Organization>(status, page)) {
                 Ok(rows) => {
                     for organization in rows.into_iter().map(Organization::from) {

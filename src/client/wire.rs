@@ -243,16 +243,34 @@ fn normalized<'a>(segments: impl Iterator<Item = &'a str>) -> String {
 /// # Errors
 /// What is wrong with the document.
 pub(super) fn single<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    #[derive(Deserialize)]
-    struct Envelope<T> {
-        content: T,
-    }
     if let Some(why) = repeated_field(body) {
         return Err(why);
     }
-    serde_json::from_slice(body)
-        .or_else(|bare| serde_json::from_slice::<Envelope<T>>(body).map(|it| it.content).map_err(|_| bare))
-        .map_err(|why| bounded(why.to_string()))
+    single_in(body, true).map_err(|why| bounded(why.to_string()))
+}
+
+/// `may_wrap` is whether it may be in `content`, which it may once.
+fn single_in<T: DeserializeOwned>(body: &[u8], may_wrap: bool) -> Result<T, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Single<'a> {
+        id: Option<IgnoredAny>,
+        #[serde(borrow)]
+        content: Option<&'a RawValue>,
+        status: Option<u16>,
+        error: Option<IgnoredAny>,
+        error_code: Option<IgnoredAny>,
+    }
+    let single: Single<'_> = serde_json::from_slice(body)?;
+    let is_error = single.error.is_some() || single.error_code.is_some();
+    if is_error || single.status.is_some_and(|status| status != 200) {
+        return Err(serde_json::Error::custom("an error is there beside it"));
+    }
+    match (single.content, single.id) {
+        (Some(content), None) if may_wrap => single_in(content.get().as_bytes(), false),
+        (Some(_), _) => Err(serde_json::Error::custom("both itself and `content`")),
+        (None, _) => serde_json::from_slice(body),
+    }
 }
 
 /// What an error document says; every field may be missing, and so may the document.
@@ -334,7 +352,7 @@ pub(super) struct Key {
 impl Key {
     /// Whether its id can be one, whatever its length.
     pub(super) fn has_sound_id(&self) -> bool {
-        self.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        is_sound(&self.id)
     }
 
     /// `is_own` says of a suffix whether it is that of a credential in use.
@@ -366,7 +384,7 @@ fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTi
 /// An account.
 #[derive(Deserialize)]
 pub(super) struct Account {
-    #[serde(deserialize_with = "identity")]
+    #[serde(deserialize_with = "sound_identity")]
     id: String,
     username: Option<String>,
     #[serde(default, deserialize_with = "if_documented")]
@@ -400,19 +418,11 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 /// `None` for anything but the documented form: rights that can't be read are unknown, and cost no user.
-fn if_documented<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+fn if_documented<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Document<T> {
-        Documented(T),
-        Other(IgnoredAny),
-    }
-    Ok(match Document::deserialize(deserializer)? {
-        Document::Documented(it) => Some(it),
-        Document::Other(_) => None,
-    })
+    let json = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(json.get()).ok())
 }
 
 /// Ids are hexadecimal: one in upper and lower case is one.
@@ -441,7 +451,7 @@ impl From<Role> for model::Role {
 /// An organization. Its items may carry secrets of agents: add no field that is not wanted.
 #[derive(Deserialize)]
 pub(super) struct Organization {
-    #[serde(deserialize_with = "identity")]
+    #[serde(deserialize_with = "sound_identity")]
     id: String,
     name: Option<String>,
     #[serde(default = "not_deleted", rename = "isDeleted", deserialize_with = "if_documented")]
@@ -496,6 +506,16 @@ fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
         length if length > TEXT_LIMIT => Err(D::Error::custom(format!("an id of {length} bytes"))),
         _ => Ok(id),
     }
+}
+
+/// The same, where it becomes a part of the next path.
+fn sound_identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let id = identity(deserializer)?;
+    if is_sound(&id) { Ok(id) } else { Err(D::Error::custom("an id that is none")) }
+}
+
+fn is_sound(id: &str) -> bool {
+    id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 #[cfg(test)]
@@ -577,6 +597,30 @@ mod tests {
         let body = format!(r#"{{"results":[{}]}}"#, vec!["1"; 100_000].join(","));
         let page = Page::<Unreadable>::read(body.as_bytes()).unwrap();
         assert_eq!((page.left_out, PARSED.get()), (100_000, MOST_UNREADABLE));
+    }
+
+    #[test]
+    fn a_single_thing_says_nothing_beside_itself() {
+        let read = |body: &str| single::<Account>(body.as_bytes()).map(|account| account.id);
+        for body in [
+            r#"{"id":"a","username":"ann"}"#,
+            r#"{"status":200,"content":{"id":"a"}}"#,
+            r#"{"id":"a","links":[]}"#,
+        ] {
+            assert_eq!(read(body).as_deref(), Ok("a"), "{body}");
+        }
+        for body in [
+            r#"{"id":"a","error":500}"#,
+            r#"{"id":"a","errorCode":"X"}"#,
+            r#"{"id":"a","content":{"id":"b"}}"#,
+            r#"{"status":404,"content":{"id":"a"}}"#,
+            r#"{"status":200,"content":{"id":"a","error":500}}"#,
+            r#"{"content":{"content":{"id":"a"}}}"#,
+            r#"{"id":"../a"}"#,
+            r#"{"id":"a","id":"b"}"#,
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
     }
 
     #[test]

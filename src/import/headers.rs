@@ -43,7 +43,11 @@ impl Headers {
     fn add(&mut self, name: &str, value: &str) {
         match (name, self.status) {
             ("date", _) => self.date = httpdate::parse_http_date(value).ok().map(DateTime::from),
-            ("x-mongodb-service-version", _) => self.version = Some(value.to_owned()),
+            // Two that contradict each other are none, together.
+            ("x-mongodb-service-version", _) => match &mut self.version {
+                Some(known) if known != value => *known = format!("{known}, {value}"),
+                version => *version = Some(value.to_owned()),
+            },
             ("content-type", _) => self.content_type = Some(value.to_owned()),
             ("location", 300..=399) => self.is_interim = true,
             ("www-authenticate", 401) | ("proxy-authenticate", 407) => {

@@ -74,9 +74,14 @@ fn detect(start: &[u8]) -> ListFormat {
         if has_our_column(rest, delimiter) && !text.is_empty() {
             return ListFormat::Csv { header: number, delimiter };
         }
-        match text {
-            [] | [b'#', ..] => {}
-            [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', sign] if named.is_none() => named = Some(*sign),
+        match (text, line.trim_ascii_start()) {
+            ([] | [b'#', ..], _) => {}
+            // Also a tab, which is no blank here.
+            (_, [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', sign, rest @ ..])
+                if named.is_none() && rest.trim_ascii().is_empty() =>
+            {
+                named = Some(*sign);
+            }
             _ => return ListFormat::Text,
         }
         let end = if rest[line.len()..].starts_with(b"\r\n") { 2 } else { 1 };

@@ -63,14 +63,39 @@ fn a_user_whose_second_answer_is_the_right_one_is_read() {
 }
 
 #[test]
-fn a_redirect_to_another_users_list_is_no_read() {
-    let (code, rows, _) = audited(1, |asked| {
-        if asked_for(asked) == id(1) {
-            return Reply::redirect(302, &format!("/api/public/v1.0/users/{}/keys", id(2)));
-        }
-        Reply::ok(&list(&[]))
-    });
-    assert_eq!((code, rows[0]["read_status"].as_str()), (3, "malformed"), "{rows:?}");
+fn a_redirect_to_another_list_or_page_is_no_read() {
+    for target in [format!("/api/public/v1.0/users/{}/keys", id(2)), "?pageNum=2&itemsPerPage=500".to_owned()]
+    {
+        let (code, rows, _) = audited(1, move |asked| {
+            if asked_for(asked) == id(1) && asked.page() == 1 {
+                return Reply::redirect(302, &target);
+            }
+            Reply::ok(&list(&[]))
+        });
+        assert_eq!((code, rows[0]["read_status"].as_str()), (3, "malformed"), "{rows:?}");
+    }
+}
+
+#[test]
+fn a_list_of_organizations_answers_for_no_other_list() {
+    let (stub, env) = (
+        Stub::start(Digest::On, |asked| {
+            if asked.path.ends_with("/users") {
+                return Reply::ok(&list(&[json!({"id": id(1)}), json!({"id": "a/../b"})]));
+            }
+            let projects = "http://om.example:8080/api/public/v1.0/groups";
+            Reply::ok(
+                &json!({"links": [{"rel": "self", "href": projects}], "results": [{"id": id(2)}], "totalCount": 1}),
+            )
+        }),
+        env(),
+    );
+    let ran = env.audit_at(&stub.url(), &["--all-orgs", "--org", &id(3)]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let (rows, paths) = (env.rows(), stub.asked().into_iter().map(|asked| asked.path).collect::<Vec<_>>());
+    assert!(rows.iter().any(|row| row["reason"].contains("another list")), "{rows:?}");
+    assert!(rows.iter().any(|row| row["reason"].contains("an id that is none")), "{rows:?}");
+    assert!(!paths.iter().any(|path| path.contains("..") || path.contains(&id(2))), "{paths:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A list of users as JSON: an array of ids, names or users, or the API's own list answer in any envelope. Users are taken out
 //! as it is parsed, so that a list of a million needs no memory.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::BufRead;
 use std::num::NonZeroU64;
@@ -71,8 +72,18 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let (mut total, mut has_rows, mut neighbour) = (None::<u64>, false, None);
+        let mut seen = BTreeSet::new();
         while let Some(field) = fields.next_key::<String>()? {
+            if !seen.insert(field.clone()) {
+                return Err(A::Error::custom(format!("the field {field:?} is there twice")));
+            }
             match field.as_str() {
+                "results" | "content" if has_rows => {
+                    return Err(A::Error::custom("both `results` and `content`"));
+                }
+                "error" | "errorCode" => {
+                    return Err(A::Error::custom("an error, and not a list of users"));
+                }
                 "results" | "content" => {
                     fields.next_value_seed(&mut *self)?;
                     has_rows = true;

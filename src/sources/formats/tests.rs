@@ -60,6 +60,7 @@ fn lists_as_shells_spreadsheets_and_directories_write_them_are_read() {
         (utf16("ann\r\nbob\r\n"), vec!["ann", "bob"]),
         (utf16("Name\tusername\r\nA B\tann\r\n"), vec!["ann"]),
         (b"sep=;\r\nusername;team\r\nann;a,b\r\n".to_vec(), vec!["ann"]),
+        (b"sep=\t\r\nusername\tteam\r\nann\ta,b\r\n".to_vec(), vec!["ann"]),
         (b"#TYPE Selected.User\r\n\"team\",\"username\"\r\n\"x\",\"ann\"\r\n".to_vec(), vec!["ann"]),
         (b"\r\n\n  \nusername\nann\n\nbob\n".to_vec(), vec!["ann", "bob"]),
         (b"ann\rbob\r# c\rcid".to_vec(), vec!["ann", "bob", "cid"]),
@@ -105,6 +106,18 @@ fn a_page_of_a_list_is_not_the_list() {
         let page =
             format!(r#"{{"links":[{{"rel":"self"}},{{"rel":"{rel}"}}],"results":[{{"username":"ann"}}]}}"#);
         assert!(names(page.as_bytes()).unwrap_err().contains(rel), "{page}");
+    }
+}
+
+#[test]
+fn a_list_as_json_says_one_thing() {
+    for list in [
+        r#"{"results":["ann"],"results":[],"totalCount":1}"#,
+        r#"{"results":["ann"],"content":["bob"]}"#,
+        r#"{"results":["ann"],"error":500}"#,
+        r#"{"status":200,"content":{"results":["ann"],"errorCode":"X"}}"#,
+    ] {
+        assert!(names(list.as_bytes()).is_err(), "{list}");
     }
 }
 

@@ -43,6 +43,7 @@ pub use list::UserKeys;
 pub use probe::{FirstResponse, ServerAuth, Unreachable};
 pub use resources::{UserPage, UserPages};
 pub use saved::{SavedPage, parse_saved};
+pub(crate) use wire::page_number;
 
 use self::concurrency::ConcurrencyLimit;
 use self::credential_store::CredentialStore;

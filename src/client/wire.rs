@@ -197,10 +197,7 @@ impl<T> Page<T> {
 
     /// The page that its link to itself names, from 1.
     pub(super) fn own_number(&self) -> Option<u64> {
-        let link = self.own_link.as_deref().filter(|link| resource(link).is_some())?;
-        let pairs = link.split(['?', '&', '#']).filter_map(|pair| pair.split_once('='));
-        let mut numbers = pairs.filter(|(name, _)| *name == "pageNum");
-        numbers.find_map(|(_, number)| number.parse().ok()).filter(|number| *number > 0)
+        page_number(self.own_link.as_deref().filter(|link| resource(link).is_some())?)
     }
 
     /// Why this answers another request than that for page `number` of the list `asked`, by its own links. Links that name
@@ -217,6 +214,13 @@ impl<T> Page<T> {
             Outcome::unread(ReadStatus::Partial, Some(200), why)
         })
     }
+}
+
+/// The page of a list that an address names, from 1.
+pub(crate) fn page_number(address: &str) -> Option<u64> {
+    let pairs = address.split(['?', '&', '#']).filter_map(|pair| pair.split_once('='));
+    let mut numbers = pairs.filter(|(name, _)| *name == "pageNum");
+    numbers.find_map(|(_, number)| number.parse().ok()).filter(|number| *number > 0)
 }
 
 /// The list or other resource of the API that an address names, such as `users/5af9…/keys`, in lower case: an id is the same

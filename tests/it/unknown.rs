@@ -163,6 +163,7 @@ fn one_page_of_a_list_given_as_the_list_is_refused() {
     for page in [
         json!({"results": [user(1)], "links": [{"rel": "next", "href": "x"}]}),
         json!({"results": [user(1)], "links": [{"rel": "self", "href": "x"}, {"rel": "previous", "href": "x"}]}),
+        json!({"results": [user(1)], "links": [{"rel": "self", "href": "http://om/orgs/a/users?pageNum=2&itemsPerPage=1"}]}),
         json!({"results": [user(1)], "links": [], "totalCount": 2}),
     ] {
         let env = env();

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{EachUser, id_and_name, id_or_name};
+use crate::client::page_number;
 
 pub(super) fn read(list: impl BufRead, each: &mut EachUser) {
     let mut json = serde_json::Deserializer::from_reader(list);
@@ -38,6 +39,20 @@ enum JsonUser {
 #[derive(Deserialize)]
 struct JsonLink {
     rel: Option<String>,
+    href: Option<String>,
+}
+
+impl JsonLink {
+    /// What says that the list has a page before or after this one.
+    fn other_page(self) -> Option<String> {
+        let rel = self.rel?;
+        let number = || page_number(&self.href?).filter(|number| *number > 1);
+        match rel.as_str() {
+            "previous" | "next" => Some(format!("its links name another page ({rel})")),
+            "self" => number().map(|number| format!("its own link says page {number}")),
+            _ => None,
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for &mut JsonUsers<'_, '_> {
@@ -71,7 +86,7 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let (mut total, mut has_rows, mut neighbour) = (None::<u64>, false, None);
+        let (mut total, mut has_rows, mut other_page) = (None::<u64>, false, None);
         let mut seen = BTreeSet::new();
         while let Some(field) = fields.next_key::<String>()? {
             if !seen.insert(field.clone()) {
@@ -91,8 +106,7 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
                 "totalCount" => total = fields.next_value()?,
                 "links" => {
                     let links: Option<Vec<JsonLink>> = fields.next_value()?;
-                    let mut links = links.into_iter().flatten().filter_map(|link| link.rel);
-                    neighbour = links.find(|rel| matches!(rel.as_str(), "previous" | "next"));
+                    other_page = links.into_iter().flatten().find_map(JsonLink::other_page);
                 }
                 _ => drop(fields.next_value::<IgnoredAny>()?),
             }
@@ -100,10 +114,8 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
         if !has_rows {
             return Err(A::Error::custom("neither an array nor a list answer: no `results`"));
         }
-        if let Some(rel) = neighbour {
-            return Err(A::Error::custom(format!(
-                "a part of a list: its links name another page ({rel}); save all its pages"
-            )));
+        if let Some(why) = other_page {
+            return Err(A::Error::custom(format!("a part of a list: {why}; save all its pages")));
         }
         match total {
             Some(total) if total != self.count => Err(A::Error::custom(format!(

@@ -126,8 +126,10 @@ fn sources(set: ScopeArgs, org_of_profile: Option<String>, scope: Scope) -> Resu
     let ScopeArgs { users, user, org, project, all_orgs } = set;
     let mut sources: Vec<_> = users.into_iter().map(Source::File).collect();
     sources.extend(user.into_iter().map(Source::User));
-    sources.extend(project.into_iter().map(Source::Project));
-    sources.extend(org.into_iter().map(Source::Organization));
+    // A shell on Windows leaves a carriage return behind what it takes from another program.
+    let trimmed = |id: String| id.trim().to_owned();
+    sources.extend(project.into_iter().map(trimmed).map(Source::Project));
+    sources.extend(org.into_iter().map(trimmed).map(Source::Organization));
     sources.extend((all_orgs == Some(true)).then_some(Source::AllOrganizations));
     if sources.is_empty() {
         sources.extend(org_of_profile.map(Source::Organization));

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt::Display;
+use std::io;
 
 use url::Url;
 
@@ -28,6 +29,8 @@ pub(super) fn client_certificate(why: impl Display) -> Error {
 pub(super) enum RequestError {
     /// There is no connection.
     NoConnection(String),
+    /// There is none, since the server's certificate is not accepted.
+    Untrusted(String),
     /// It took too long.
     Timeout(String),
     /// What came broke off, or is no HTTP.
@@ -52,7 +55,7 @@ impl RequestError {
     /// What it means for the user or list that was asked for.
     pub(super) fn outcome(self) -> Outcome {
         match self {
-            Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
+            Self::NoConnection(why) | Self::Untrusted(why) | Self::Timeout(why) | Self::Broken(why) => {
                 Outcome::unread(ReadStatus::Error, None, why)
             }
             Self::TooLong => {
@@ -87,6 +90,9 @@ impl RequestError {
                     .help("check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)")
                     .see_doctor()
             }
+            Self::Untrusted(why) => Error::input(format!("no connection to {origin}: {why}"))
+                .help("give the certificate of its authority, or its own, with --ca-cert FILE")
+                .see_doctor(),
             Self::CredentialRefused => Error::input(format!("the deployment refused the credentials (401 from {origin})"))
                 .details([format!("tried: {public}")])
                 .help(
@@ -117,6 +123,8 @@ impl From<&reqwest::Error> for RequestError {
     fn from(error: &reqwest::Error) -> Self {
         if error.is_timeout() {
             Self::Timeout("timed out".to_owned())
+        } else if is_untrusted(error) {
+            Self::Untrusted(format!("can't connect: {}", innermost_cause(error)))
         } else if error.is_connect() {
             Self::NoConnection(format!("can't connect: {}", innermost_cause(error)))
         } else {
@@ -127,11 +135,20 @@ impl From<&reqwest::Error> for RequestError {
 
 /// The innermost cause says what happened; the outer ones only where.
 pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
-    let mut innermost = None;
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        innermost = Some(inner.to_string());
-        cause = inner.source();
-    }
-    innermost.unwrap_or_else(|| error.to_string())
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// Whether the server's certificate was not accepted.
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .any(|cause| matches!(cause, rustls::Error::InvalidCertificate(_)))
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    // An error of input and output passes over the one that it holds.
+    std::iter::successors(error.source(), |&cause| {
+        let held = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        held.map_or_else(|| cause.source(), |held| Some(held))
+    })
 }

@@ -290,7 +290,9 @@ impl Client {
     fn may_succeed_later(&self, attempt: &Attempt) -> bool {
         match attempt {
             Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => is_transient(outcome),
-            Err(RequestError::NoConnection(_) | RequestError::Timeout(_)) => self.has_answered(),
+            Err(RequestError::NoConnection(_) | RequestError::Untrusted(_) | RequestError::Timeout(_)) => {
+                self.has_answered()
+            }
             Err(RequestError::Broken(_)) => true,
             Ok(Ok(_))
             | Err(
@@ -361,9 +363,12 @@ pub(super) fn unavailability(attempt: &Attempt) -> Option<String> {
             let status = outcome.http_status.filter(|status| matches!(status, 502..=504))?;
             Some(format!("it answers with {status}"))
         }
-        Err(RequestError::NoConnection(why) | RequestError::Timeout(why) | RequestError::Broken(why)) => {
-            Some(why.clone())
-        }
+        Err(
+            RequestError::NoConnection(why)
+            | RequestError::Untrusted(why)
+            | RequestError::Timeout(why)
+            | RequestError::Broken(why),
+        ) => Some(why.clone()),
         Ok(Ok(_))
         | Err(
             RequestError::TooLong

@@ -127,6 +127,7 @@ fn a_private_authority_is_trusted_by_its_certificate_or_not_at_all() {
     let url = server.url();
     let stranger = env.audit_at(&url, &["--user", USER]);
     assert!(stranger.code == 5 && stranger.stderr.contains("no connection"), "{stranger:?}");
+    assert!(stranger.stderr.contains("its own, with --ca-cert FILE"), "{stranger:?}");
     for trusted in [&["--ca-cert", "ca.pem"][..], &["--insecure-skip-verify"]] {
         let ran = env.audit_at(&url, &[&["--user", USER], trusted].concat());
         assert!(ran.code == 5 && ran.stderr.contains("not the API"), "{trusted:?}: {ran:?}");

@@ -12,12 +12,14 @@ use crate::console::inform;
 /// What has been counted so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
-    /// Users that the sources say there are, repeats included.
-    expected: u64,
-    /// Those of them that need no reading.
+    /// Users of the longest list, repeats included. Lists may overlap, so that their sum is not the number of users.
+    longest_list: u64,
+    /// Users to read that were found so far, each once.
+    found: u64,
+    /// Rows of lists that need no reading.
     skipped: u64,
-    /// Whether all sources have said how many there are.
-    all_expected: bool,
+    /// Whether all users are found.
+    all_found: bool,
     /// Users asked for.
     users: u64,
     /// Keys found.
@@ -67,19 +69,22 @@ impl Progress {
         }
     }
 
-    /// A source says that so many more users are to come.
+    /// A list says that it has so many users in all.
     pub fn expect(&self, users: u64) {
-        self.count(|counts| counts.expected += users);
+        self.count(|counts| counts.longest_list = counts.longest_list.max(users));
     }
 
-    /// So many of the expected users need no reading, being repeats or names of nobody.
-    pub fn skip(&self, users: u64) {
-        self.count(|counts| counts.skipped += users);
+    /// So many more users to read were found, and so many rows that need no reading, being repeats or names of nobody.
+    pub fn found(&self, users: u64, skipped: u64) {
+        self.count(|counts| {
+            counts.found += users;
+            counts.skipped += skipped;
+        });
     }
 
-    /// All sources have said how many users there are.
-    pub fn all_expected(&self) {
-        self.count(|counts| counts.all_expected = true);
+    /// All users are found.
+    pub fn all_found(&self) {
+        self.count(|counts| counts.all_found = true);
     }
 
     /// A user was asked for, who has so many keys, and so many of those are critical or high.
@@ -97,16 +102,16 @@ impl Progress {
         self.counts.set(counts);
     }
 
-    /// Shows how far it is.
-    pub fn show(&self) {
+    /// Shows how far it is, while all requests are held for `hold`.
+    pub fn show(&self, hold: Duration) {
         let counts = self.counts.get();
         match &self.display {
             Display::Nowhere => {}
-            Display::Lines => inform(&line(counts, self.started.elapsed())),
+            Display::Lines => inform(&line(counts, self.started.elapsed(), hold)),
             Display::Terminal(bar) => {
                 bar.set_length(counts.to_read());
                 bar.set_position(counts.users);
-                bar.set_message(line(counts, self.started.elapsed()));
+                bar.set_message(line(counts, self.started.elapsed(), hold));
             }
         }
     }
@@ -123,19 +128,20 @@ impl Progress {
 impl Counts {
     /// Users that have been read or are to be, as far as is known.
     fn to_read(self) -> u64 {
-        self.expected.saturating_sub(self.skipped).max(self.users)
+        let expected = if self.all_found { 0 } else { self.longest_list.saturating_sub(self.skipped) };
+        expected.max(self.found).max(self.users)
     }
 }
 
 /// `1200/5000+ users, 2350 keys, 120 flagged, 310/s, 12s left`; `+` while more may come to light.
 #[expect(clippy::cast_precision_loss, reason = "shown to three digits")]
-fn line(counts: Counts, elapsed: Duration) -> String {
+fn line(counts: Counts, elapsed: Duration, hold: Duration) -> String {
     let Counts { users, keys, flagged, .. } = counts;
     let rate = users as f64 / elapsed.as_secs_f64().max(0.001);
     let to_read = counts.to_read();
-    let more = if counts.all_expected { "" } else { "+" };
-    let left =
-        if users > 0 { format!(", {:.0}s left", (to_read - users) as f64 / rate) } else { String::new() };
+    let more = if counts.all_found { "" } else { "+" };
+    let left = (to_read - users) as f64 / rate + hold.as_secs_f64();
+    let left = if users > 0 { format!(", {left:.0}s left") } else { String::new() };
     format!("{users}/{to_read}{more} users, {keys} keys, {flagged} flagged, {rate:.0}/s{left}")
 }
 
@@ -145,12 +151,37 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_it_is() {
-        let counts =
-            Counts { expected: 5010, skipped: 10, all_expected: true, users: 1000, keys: 2350, flagged: 120 };
-        let after = Duration::from_secs(10);
-        assert_eq!(line(counts, after), "1000/5000 users, 2350 keys, 120 flagged, 100/s, 40s left");
-        let discovering = Counts { all_expected: false, ..counts };
-        assert_eq!(line(discovering, after), "1000/5000+ users, 2350 keys, 120 flagged, 100/s, 40s left");
-        assert_eq!(line(Counts::default(), Duration::ZERO), "0/0+ users, 0 keys, 0 flagged, 0/s");
+        let counts = Counts {
+            longest_list: 5010,
+            found: 3000,
+            skipped: 10,
+            all_found: false,
+            users: 1000,
+            keys: 2350,
+            flagged: 120,
+        };
+        let (after, no_hold) = (Duration::from_secs(10), Duration::ZERO);
+        assert_eq!(line(counts, after, no_hold), "1000/5000+ users, 2350 keys, 120 flagged, 100/s, 40s left");
+        let found = Counts { all_found: true, ..counts };
+        assert_eq!(line(found, after, no_hold), "1000/3000 users, 2350 keys, 120 flagged, 100/s, 20s left");
+        let held = line(found, after, Duration::from_secs(60));
+        assert!(held.ends_with(", 80s left"), "a pause is to be waited for as well: {held}");
+        assert_eq!(line(Counts::default(), Duration::ZERO, no_hold), "0/0+ users, 0 keys, 0 flagged, 0/s");
+    }
+
+    #[test]
+    fn a_user_of_several_lists_counts_once() {
+        let progress = Progress::new(true, true);
+        let to_read = || progress.counts.get().to_read();
+        progress.expect(3000);
+        assert_eq!(to_read(), 3000);
+        progress.found(3000, 0);
+        for found in [(0, 500), (100, 400), (0, 429)] {
+            progress.expect(1429);
+            progress.found(found.0, found.1);
+            assert!(to_read() <= 3100, "{}", to_read());
+        }
+        progress.all_found();
+        assert_eq!(to_read(), 3100);
     }
 }

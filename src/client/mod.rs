@@ -163,6 +163,11 @@ impl Client {
         self.has_answered.load(Ordering::Relaxed)
     }
 
+    /// How long all requests are held yet, as the deployment asks.
+    pub fn pause_left(&self) -> Duration {
+        self.rate_limiter.pause_left()
+    }
+
     /// The connections to use.
     fn http(&self) -> &reqwest::Client {
         if self.trusts_connections.load(Ordering::Relaxed) { &self.http } else { &self.single_use_http }

@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
 use super::learned_rate::{Answer, LearnedRate};
-use crate::console::warn;
+use crate::console::{inform, warn};
 
 /// A longer pause is taken for a mistake, or it would be the audit's end.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
@@ -28,6 +28,8 @@ pub(super) struct RateLimiter {
     learned: Mutex<LearnedRate>,
     next_slot: Mutex<Instant>,
     paused_until: Mutex<Instant>,
+    /// The end of the last wait that was printed.
+    printed_until: Mutex<Instant>,
 }
 
 impl RateLimiter {
@@ -39,14 +41,47 @@ impl RateLimiter {
             learned: Mutex::new(LearnedRate::new(now)),
             next_slot: Mutex::new(now),
             paused_until: Mutex::new(now),
+            printed_until: Mutex::new(now),
         }
     }
 
     /// Returns when it is time for the next request.
     pub(super) async fn wait_for_slot(&self) {
         if let Some(slot) = self.next_slot() {
+            // Each request waits for those before it as well; the wait of the run is that between two.
+            let interval = self.interval().unwrap_or_default();
+            if slot > Instant::now() && self.is_to_print(interval, Instant::now()) {
+                inform(&format!("waiting {} s for the next request, as the rate allows", interval.as_secs()));
+            }
             tokio::time::sleep_until(slot).await;
         }
+    }
+
+    /// Sleeps before attempt `attempt + 1` of a request.
+    pub(super) async fn back_off(&self, attempt: u32) {
+        let wait = backoff(attempt);
+        if self.is_to_print(wait, Instant::now()) {
+            inform(&format!(
+                "a request failed {attempt} times; waiting {} s to send it again",
+                wait.as_secs()
+            ));
+        }
+        tokio::time::sleep(wait).await;
+    }
+
+    /// Whether a wait is long, and no other that was printed is still going on: users wait side by side.
+    fn is_to_print(&self, wait: Duration, now: Instant) -> bool {
+        let mut printed_until = lock(&self.printed_until);
+        let is_to_print = wait > SHORT_PAUSE && *printed_until <= now;
+        if is_to_print {
+            *printed_until = now + wait;
+        }
+        is_to_print
+    }
+
+    /// How long all requests are held yet.
+    pub(super) fn pause_left(&self) -> Duration {
+        lock(&self.paused_until).saturating_duration_since(Instant::now())
     }
 
     /// Takes a slot without waiting for it: for the answer to a challenge, which would be stale by then. Those who come
@@ -56,8 +91,11 @@ impl RateLimiter {
     }
 
     fn next_slot(&self) -> Option<Instant> {
-        let interval = self.interval.max(lock(&self.learned).interval())?;
-        Some(advance(&mut lock(&self.next_slot), Instant::now(), interval))
+        Some(advance(&mut lock(&self.next_slot), Instant::now(), self.interval()?))
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        self.interval.max(lock(&self.learned).interval())
     }
 
     /// Learns from an answer that asks for no pause.
@@ -105,7 +143,7 @@ impl RateLimiter {
 
 /// How long to wait before attempt `attempt + 1`: exponential, with full jitter, so that those who failed together do not
 /// come back together.
-pub(super) fn backoff(attempt: u32) -> Duration {
+fn backoff(attempt: u32) -> Duration {
     let longest =
         FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(MAX_BACKOFF);
     longest.mul_f64(fastrand::f64())
@@ -177,6 +215,21 @@ mod tests {
             let headers =
                 HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
             assert_eq!(pause_asked(&headers, now).map(|pause| pause.as_secs()), seconds, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_long_wait_is_printed_once_until_it_ends() {
+        let (limiter, start) = (RateLimiter::new(None), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let waits =
+            [(1, 5, false), (1, 8, true), (2, 30, false), (8, 20, false), (9, 20, true), (30, 6, true)];
+        for (now, wait, is_printed) in waits {
+            assert_eq!(
+                limiter.is_to_print(Duration::from_secs(wait), after(now)),
+                is_printed,
+                "after {now} s"
+            );
         }
     }
 

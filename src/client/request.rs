@@ -18,7 +18,7 @@ use super::learned_rate::Answer;
 use super::outage::Passage;
 use super::probe::ONE_ORGANIZATION;
 use super::product;
-use super::rate_limiter::{backoff, pause_asked};
+use super::rate_limiter::pause_asked;
 use super::wire::ErrorDocument;
 use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
@@ -74,7 +74,7 @@ impl Client {
             retries += 1;
             // It is not in flight while it waits.
             let _waiting = self.waiting.enter();
-            tokio::time::sleep(backoff(retries)).await;
+            self.rate_limiter.back_off(retries).await;
         }
     }
 

@@ -104,7 +104,7 @@ pub async fn run(
     let mut signal = None;
     let end = loop {
         tokio::select! {
-            _ = ticks.tick() => progress.show(),
+            _ = ticks.tick() => progress.show(client.pause_left()),
             next = signals.next() => {
                 if signal.replace(next).is_some() {
                     break Ok(());
@@ -150,17 +150,17 @@ fn new_users<'a>(
     let batches = stream::try_unfold((found, journal), move |(mut found, journal)| async move {
         let mut batch = Vec::with_capacity(BATCH);
         if found.recv_many(&mut batch, BATCH).await == 0 {
-            progress.all_expected();
+            progress.all_found();
             return Ok(None);
         }
         let mut users = Vec::with_capacity(batch.len());
         for event in batch {
             match event {
-                DiscoveryEvent::Expected(more) => progress.expect(more),
+                DiscoveryEvent::Expected(users) => progress.expect(users),
                 DiscoveryEvent::User(user) => users.push(user),
                 DiscoveryEvent::Unresolved(result) => {
                     journal.record(UserResult { read_at: Some(now()), ..result }).await?;
-                    progress.skip(1);
+                    progress.found(0, 1);
                 }
                 DiscoveryEvent::Organization(organization) => {
                     journal.record_organization(organization).await?;
@@ -173,7 +173,7 @@ fn new_users<'a>(
         }
         let all = users.len();
         let users = journal.admit(users).await?;
-        progress.skip((all - users.len()) as u64);
+        progress.found(users.len() as u64, (all - users.len()) as u64);
         Ok::<_, Halt>(Some((stream::iter(users.into_iter().map(Ok)), (found, journal))))
     });
     batches.try_flatten()

@@ -106,7 +106,7 @@ impl Source {
 
 /// What discovery brings.
 pub enum DiscoveryEvent {
-    /// So many more users are to come, repeats included, as a source says.
+    /// A list has so many users in all, repeats included, as far as it says.
     Expected(u64),
     /// A user to read; may have come before.
     User(User),

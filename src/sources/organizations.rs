@@ -63,7 +63,7 @@ async fn send_users(mut pages: UserPages<'_>, events: &Events) -> Result<(Outcom
         };
         // The list's own count, or page by page where it has none.
         let known = page.total.unwrap_or(expected + page.users.len() as u64).max(expected);
-        events.send(DiscoveryEvent::Expected(known - expected)).await;
+        events.send(DiscoveryEvent::Expected(known)).await;
         expected = known;
         is_empty &= page.users.is_empty();
         for user in page.users {

@@ -164,6 +164,20 @@ fn a_pause_of_more_than_five_seconds_is_printed_and_cut_short_without_measure() 
 }
 
 #[test]
+fn a_wait_of_more_than_five_seconds_for_the_rate_is_printed() {
+    let stub = Stub::of_keys(Vec::new());
+    let env = stub::env();
+    listed(&env, 3);
+    let arguments = ["audit", "--url", &stub.url(), "--users", "users.txt", "--rate", "0.1", "--quiet"];
+    let mut child = env.spawn(&arguments);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let waits = lines.find(|line| line.contains("waiting"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(waits.as_deref(), Some("waiting 10 s for the next request, as the rate allows"));
+}
+
+#[test]
 fn overload_halves_the_concurrency_and_is_logged() {
     for (fault, halves) in [("429x1@100%:keys", true), ("429x1@5%:keys", false)] {
         let (_, ran) = audited(&faulty(100, &[fault]), &["-v", "--concurrency", "16"]);

@@ -131,7 +131,7 @@ fn nginx_config(folder: &Path, port: u16, origin: &str, status: u16) -> String {
             log_format answers '$msec $status'; access_log {folder}/access.log answers;
             limit_req_zone $server_name zone=api:1m rate=100r/s;
             server {{
-                listen 127.0.0.1:{port};
+                listen 127.0.0.1:{port}; server_name gateway;
                 limit_req zone=api burst=3 nodelay; limit_req_status {status};
                 location / {{ proxy_pass {origin}; proxy_http_version 1.1; proxy_set_header Connection ''; }}
             }}

@@ -258,6 +258,20 @@ impl ReadStatus {
             | Self::Error => false,
         }
     }
+
+    /// Whether it may end otherwise when the same is asked again at another time.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        match self {
+            Self::RateLimited | Self::Error => true,
+            Self::Read
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::Partial
+            | Self::Malformed
+            | Self::Removed => false,
+        }
+    }
 }
 
 /// How a request, or all the requests for one user, ended.

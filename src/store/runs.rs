@@ -7,13 +7,20 @@ use rusqlite::{Row, params};
 
 use super::journal::Reopening;
 use super::rows::{INSERT_INCOMPLETE_LIST, insert_incomplete_list, invalid, time_at, user_from, word_at};
+use super::stats::statuses;
 use super::{Error, Journal, Store};
-use crate::model::{IncompleteList, Product, User};
+use crate::model::{IncompleteList, Product, ReadStatus, User};
 use crate::v1::RunSettings;
 
-/// Users of whom another try may find out more. A 401 without a code is the word of a proxy, not of the deployment.
-const MAY_BE_READ: &str = "(status IS NULL OR status IN ('error', 'rate-limited')
-    OR (status = 'forbidden' AND http_status = 401 AND coalesce(error_code, '') = ''))";
+/// In SQL, users of whom another try may find out more. A 401 without a code is the word of a proxy, not of the deployment.
+fn may_be_read() -> String {
+    let transient = statuses(ReadStatus::is_transient);
+    let forbidden = ReadStatus::Forbidden;
+    format!(
+        "(status IS NULL OR status IN ({transient})
+         OR (status = '{forbidden}' AND http_status = 401 AND coalesce(error_code, '') = ''))"
+    )
+}
 
 /// What another try may read of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +127,8 @@ impl Store {
     pub fn unread(&self, run: &Run) -> Result<Unread, Error> {
         let query = format!(
             "SELECT count(*) FILTER (WHERE user_id <> ''), count(*) FILTER (WHERE user_id = '')
-             FROM readings WHERE run = ? AND {MAY_BE_READ}"
+             FROM readings WHERE run = ? AND {}",
+            may_be_read()
         );
         let counts =
             self.first(&query, [run.id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
@@ -135,8 +143,8 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn resume(self, run: &Run, lists: bool) -> Result<(Journal, Vec<User>), Error> {
-        let query =
-            format!("SELECT * FROM readings WHERE run = ? AND user_id <> '' AND {MAY_BE_READ} ORDER BY id");
+        let which = may_be_read();
+        let query = format!("SELECT * FROM readings WHERE run = ? AND user_id <> '' AND {which} ORDER BY id");
         let rows = self.all(&query, [run.id], |row| Ok((row.get::<_, i64>("id")?, user_from(row)?)))?;
         let (again, users): (HashSet<_>, Vec<_>) = rows.into_iter().unzip();
         Ok((Journal::start(self, run.id, again, Some(Reopening { lists })), users))

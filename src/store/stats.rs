@@ -38,7 +38,7 @@ impl Store {
         let query = format!(
             "SELECT count(*), count(status), count(*) FILTER (WHERE status IN ({}))
              FROM readings INDEXED BY readings_of_run WHERE run = ?",
-            complete_statuses()
+            statuses(ReadStatus::is_complete)
         );
         let number = |row: &Row, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
         let counts = |row: &Row| {
@@ -155,7 +155,7 @@ impl Store {
         let read = || {
             let query = format!(
                 "SELECT * FROM readings WHERE run = ? AND coalesce(status, '') NOT IN ({})",
-                complete_statuses()
+                statuses(ReadStatus::is_complete)
             );
             let mut query = self.connection.prepare(&query)?;
             let mut unread = query.query([run.id])?;
@@ -170,8 +170,8 @@ impl Store {
     }
 }
 
-/// As a list in SQL.
-fn complete_statuses() -> String {
-    let complete = ReadStatus::ALL.iter().filter(|status| status.is_complete());
-    complete.map(|status| format!("'{status}'")).collect::<Vec<_>>().join(", ")
+/// The statuses that are `wanted`, as a list in SQL.
+pub(super) fn statuses(wanted: impl Fn(ReadStatus) -> bool) -> String {
+    let wanted = ReadStatus::ALL.iter().filter(|status| wanted(**status));
+    wanted.map(|status| format!("'{status}'")).collect::<Vec<_>>().join(", ")
 }

@@ -10,7 +10,7 @@ fn typed(env: &TestEnv, command: &str, answers: &[(&str, &str)]) -> Option<(Opti
 
     let program = env!("CARGO_BIN_EXE_keysunset");
     let child = Command::new("script")
-        .args(["-qec", &format!("'{program}' {command}"), "/dev/null"])
+        .args(["-qec", &format!("echo terminal=$(tty)=; '{program}' {command}"), "/dev/null"])
         .current_dir(env.path(""))
         .env_clear()
         .env("HOME", env.path(""))
@@ -33,11 +33,22 @@ fn typed(env: &TestEnv, command: &str, answers: &[(&str, &str)]) -> Option<(Opti
             answers.next_if(|(prompt, _)| String::from_utf8_lossy(&seen).contains(*prompt))
         {
             // What is typed before the echo is off would be shown by the terminal, not by the program.
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            if answer.contains(PRIVATE) {
+                let seen = String::from_utf8_lossy(&seen);
+                let terminal = seen.split("terminal=").nth(1).unwrap().split('=').next().unwrap();
+                while !modes(terminal).contains(" -echo ") {}
+            }
             keyboard.write_all(format!("{answer}\n").as_bytes()).unwrap();
         }
     }
     Some((child.wait().unwrap().code(), String::from_utf8_lossy(&seen).into_owned()))
+}
+
+/// What `stty` says of a terminal.
+fn modes(terminal: &str) -> String {
+    let stty = std::process::Command::new("stty").args(["-a", "-F", terminal]).output().unwrap();
+    assert!(stty.status.success(), "{stty:?}");
+    String::from_utf8(stty.stdout).unwrap()
 }
 
 #[test]

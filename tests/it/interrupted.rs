@@ -81,6 +81,7 @@ fn a_signal_ends_a_program_that_waits_for_a_command() {
     let mut child = env.spawn(&arguments);
     let pipe = opened(&env, &mut child);
     signal(child.id(), "-INT");
+    child.wait().unwrap();
     // The command itself is still there, and keeps the standard error.
     drop(pipe);
     let ran = CliOutput::of(child);

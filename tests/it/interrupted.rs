@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::process::{Child, Command, Stdio};
 
 use crate::stub::{PUBLIC, USER};
-use crate::support::{CliOutput, TestEnv};
+use crate::support::{CliOutput, TestEnv, until_echo_is_off};
 
 /// Nobody listens there, and nobody is asked.
 const NOWHERE: [&str; 3] = ["audit", "--url", "http://127.0.0.1:9"];
@@ -94,7 +94,8 @@ fn a_signal_at_the_prompt_gives_the_terminal_back() {
     for (signal_name, code) in [("", 130), ("-INT", 130), ("-TERM", 143)] {
         let env = TestEnv::empty();
         let program = env!("CARGO_BIN_EXE_keysunset");
-        let audit = format!("echo id=$$=; exec '{program}' {} --user {USER}", NOWHERE.join(" "));
+        let audit =
+            format!("echo id=$$= terminal=$(tty)=; exec '{program}' {} --user {USER}", NOWHERE.join(" "));
         let script = format!("sh -c \"{}\"; echo code=$?=; stty -a; echo end", audit.replace('$', "\\$"));
         let child = Command::new("script")
             .args(["-qec", &script, "/dev/null"])
@@ -119,11 +120,12 @@ fn a_signal_at_the_prompt_gives_the_terminal_back() {
         until("Public key");
         keyboard.write_all(format!("{PUBLIC}\n").as_bytes()).unwrap();
         let seen = until("Private key");
+        let value = |name: &str| seen.split(name).nth(1).unwrap().split('=').next().unwrap();
+        until_echo_is_off(value("terminal="));
         if signal_name.is_empty() {
             keyboard.write_all(b"\x03").unwrap();
         } else {
-            let id = seen.split("id=").nth(1).unwrap().split('=').next().unwrap();
-            signal(id.parse().unwrap(), signal_name);
+            signal(value("id=").parse().unwrap(), signal_name);
         }
         let seen = until("\r\nend");
         assert!(seen.contains(&format!("code={code}=")), "{seen}");

@@ -228,3 +228,15 @@ pub(crate) fn guarded(text: &str) -> String {
     }
     guarded
 }
+
+/// Waits until what is typed on a terminal is not shown, and typed signals are none.
+#[cfg(unix)]
+pub(crate) fn until_echo_is_off(terminal: &str) {
+    loop {
+        let stty = Command::new("stty").args(["-a", "-F", terminal]).output().unwrap();
+        assert!(stty.status.success(), "{stty:?}");
+        if String::from_utf8(stty.stdout).unwrap().contains(" -echo ") {
+            return;
+        }
+    }
+}

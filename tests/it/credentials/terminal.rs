@@ -1,7 +1,7 @@
 //! The prompt, on a pseudo-terminal.
 
 use crate::stub::{PRIVATE, PUBLIC, Stub, USER, key};
-use crate::support::TestEnv;
+use crate::support::{TestEnv, until_echo_is_off};
 
 /// Types into the program on a pseudo-terminal of its own, a line after each of these prompts; hands back all of the screen.
 fn typed(env: &TestEnv, command: &str, answers: &[(&str, &str)]) -> Option<(Option<i32>, String)> {
@@ -36,19 +36,12 @@ fn typed(env: &TestEnv, command: &str, answers: &[(&str, &str)]) -> Option<(Opti
             if answer.contains(PRIVATE) {
                 let seen = String::from_utf8_lossy(&seen);
                 let terminal = seen.split("terminal=").nth(1).unwrap().split('=').next().unwrap();
-                while !modes(terminal).contains(" -echo ") {}
+                until_echo_is_off(terminal);
             }
             keyboard.write_all(format!("{answer}\n").as_bytes()).unwrap();
         }
     }
     Some((child.wait().unwrap().code(), String::from_utf8_lossy(&seen).into_owned()))
-}
-
-/// What `stty` says of a terminal.
-fn modes(terminal: &str) -> String {
-    let stty = std::process::Command::new("stty").args(["-a", "-F", terminal]).output().unwrap();
-    assert!(stty.status.success(), "{stty:?}");
-    String::from_utf8(stty.stdout).unwrap()
 }
 
 #[test]

@@ -60,9 +60,8 @@ struct Cut {
 struct Window {
     began: Instant,
     passed: u32,
-    /// Requests that were sent for the first time, and those of them that were refused. A request that is refused again
-    /// may be refused for ever.
-    first_attempts: u32,
+    /// While no limit is known, of requests that were sent for the first time: one that is refused again may be one user's
+    /// failure for ever.
     refused: u32,
 }
 
@@ -99,11 +98,10 @@ impl LearnedRate {
         }
         let window = &mut self.window;
         window.passed += u32::from(!is_refused);
-        window.first_attempts += u32::from(is_first_attempt);
-        window.refused += u32::from(is_first_attempt && is_refused);
+        window.refused += u32::from(is_refused && (is_first_attempt || self.rate.is_some()));
         let window = &self.window;
         let is_enough =
-            f64::from(window.first_attempts) >= self.answers_needed() || window.refused >= REFUSALS;
+            f64::from(window.passed + window.refused) >= self.answers_needed() || window.refused >= REFUSALS;
         if is_enough && window.passed > 0 && elapsed >= SHORTEST_WINDOW {
             self.conclude(elapsed.as_secs_f64());
             self.window = Window::new(now);
@@ -120,8 +118,8 @@ impl LearnedRate {
     }
 
     fn conclude(&mut self, seconds: f64) {
-        let Window { passed, first_attempts, refused, .. } = self.window;
-        let share = f64::from(refused) / f64::from(first_attempts);
+        let Window { passed, refused, .. } = self.window;
+        let share = f64::from(refused) / f64::from(passed + refused);
         let is_too_fast = refused >= FEWEST_REFUSALS && share > self.unavoidable * 2.0 + TOLERATED;
         let cut = self.cut.take();
         match cut {
@@ -172,7 +170,7 @@ impl Cut {
 
 impl Window {
     fn new(began: Instant) -> Self {
-        Self { began, passed: 0, first_attempts: 0, refused: 0 }
+        Self { began, passed: 0, refused: 0 }
     }
 }
 

@@ -141,12 +141,12 @@ impl RateLimiter {
     }
 }
 
-/// How long to wait before attempt `attempt + 1`: exponential, with full jitter, so that those who failed together do not
+/// How long to wait before attempt `attempt + 1`: exponential, half of it by chance, so that those who failed together do not
 /// come back together.
 fn backoff(attempt: u32) -> Duration {
     let longest =
         FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(MAX_BACKOFF);
-    longest.mul_f64(fastrand::f64())
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// The pause that an answer asks for.

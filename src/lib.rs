@@ -2,8 +2,8 @@
 //! which are still in use after the cutoff, and says how to move each to a programmatic API key.
 //!
 //! [`run`] hands what was typed to a command in `commands`, which resolves its settings (`cli`, `config`, `credentials`)
-//! and wires the stages. A user's record passes them in one direction: [`sources`], [`client`], [`pipeline`], [`store`],
-//! [`policy`] with [`waivers`] and `ratchet`, [`report`], `gate`; what was saved comes in by [`import`]. [`evidence`] proves a
+//! and wires the stages. A user's record passes them in one direction: `sources`, `client`, `pipeline`, [`store`],
+//! [`policy`] with [`waivers`] and `ratchet`, [`report`], `gate`; what was saved comes in by `import`. [`evidence`] proves a
 //! run afterwards, `history` compares runs. `tests/it/layers.rs` holds which module may use which; ARCHITECTURE.md is the map.
 
 #[macro_use]
@@ -21,19 +21,19 @@ mod input;
 mod ratchet;
 mod spreadsheet;
 
-pub mod client;
+mod client;
 pub mod context;
 pub mod evidence;
 pub mod exit;
-pub mod import;
+mod import;
 pub mod model;
-pub mod pipeline;
+mod pipeline;
 pub mod policy;
 pub mod printable;
-pub mod progress;
+mod progress;
 pub mod report;
 pub mod signals;
-pub mod sources;
+mod sources;
 pub mod store;
 pub mod v1;
 pub mod waivers;

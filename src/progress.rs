@@ -36,7 +36,7 @@ enum Display {
 }
 
 /// The progress of one run.
-pub struct Progress {
+pub(crate) struct Progress {
     display: Display,
     started: Instant,
     counts: Cell<Counts>,
@@ -45,7 +45,7 @@ pub struct Progress {
 impl Progress {
     /// On stderr, by what that is. A CI server keeps a log: there a bar would be a thousand lines, whatever stderr is.
     #[must_use]
-    pub fn new(quiet: bool, ci: bool) -> Self {
+    pub(crate) fn new(quiet: bool, ci: bool) -> Self {
         let display = if quiet {
             Display::Nowhere
         } else if !ci && std::io::stderr().is_terminal() {
@@ -62,7 +62,7 @@ impl Progress {
 
     /// How often [`Progress::show`] wants to be called.
     #[must_use]
-    pub fn interval(&self) -> Duration {
+    pub(crate) fn interval(&self) -> Duration {
         match self.display {
             Display::Terminal(_) => Duration::from_millis(100),
             Display::Lines | Display::Nowhere => Duration::from_secs(10),
@@ -70,12 +70,12 @@ impl Progress {
     }
 
     /// A list says that it has so many users in all.
-    pub fn expect(&self, users: u64) {
+    pub(crate) fn expect(&self, users: u64) {
         self.count(|counts| counts.longest_list = counts.longest_list.max(users));
     }
 
     /// So many more users to read were found, and so many rows that need no reading, being repeats or names of nobody.
-    pub fn found(&self, users: u64, skipped: u64) {
+    pub(crate) fn found(&self, users: u64, skipped: u64) {
         self.count(|counts| {
             counts.found += users;
             counts.skipped += skipped;
@@ -83,12 +83,12 @@ impl Progress {
     }
 
     /// All users are found.
-    pub fn all_found(&self) {
+    pub(crate) fn all_found(&self) {
         self.count(|counts| counts.all_found = true);
     }
 
     /// A user was asked for, who has so many keys, and so many of those are critical or high.
-    pub fn user_done(&self, keys: u64, flagged: u64) {
+    pub(crate) fn user_done(&self, keys: u64, flagged: u64) {
         self.count(|counts| {
             counts.users += 1;
             counts.keys += keys;
@@ -103,7 +103,7 @@ impl Progress {
     }
 
     /// Shows how far it is, while all requests are held for `hold`.
-    pub fn show(&self, hold: Duration) {
+    pub(crate) fn show(&self, hold: Duration) {
         let counts = self.counts.get();
         match &self.display {
             Display::Nowhere => {}
@@ -117,7 +117,7 @@ impl Progress {
     }
 
     /// Clears the bar.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         match &self.display {
             Display::Terminal(bar) => bar.finish_and_clear(),
             Display::Nowhere | Display::Lines => {}

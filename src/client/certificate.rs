@@ -9,7 +9,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 /// A server's own certificate, as far as a person wants to know it. All text in it is the server's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// As RFC 4514 writes a name, or the first host it is for where the subject is empty, as with newer authorities.
     pub subject: String,
     /// As RFC 4514 writes a name.
@@ -38,14 +38,12 @@ impl Certificate {
     }
 
     /// How long it is still valid; negative once it has expired.
-    #[must_use]
-    pub fn remaining(&self, now: DateTime<Utc>) -> TimeDelta {
+    pub(crate) fn remaining(&self, now: DateTime<Utc>) -> TimeDelta {
         self.not_after - now
     }
 
     /// Whether it was issued by its own subject.
-    #[must_use]
-    pub fn is_self_signed(&self) -> bool {
+    pub(crate) fn is_self_signed(&self) -> bool {
         self.subject == self.issuer
     }
 }

@@ -9,7 +9,7 @@ use super::digest::DigestSession;
 use crate::model::{Suffix, User};
 
 /// A digest user and password: a programmatic key's two parts, or a username and a personal key.
-pub struct Credential {
+pub(crate) struct Credential {
     /// The part that may be shown.
     pub public: String,
     /// The part that may not.
@@ -25,7 +25,7 @@ impl Credential {
 
 /// The credentials of a run.
 #[derive(Default)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// For users without one of their own, and for discovery.
     pub default: Option<Credential>,
     /// By user id or username.
@@ -34,8 +34,7 @@ pub struct Credentials {
 
 impl Credentials {
     /// As the reports name them: the public part, and how many users have their own.
-    #[must_use]
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let own = match self.per_user.len() {
             0 => None,
             1 => Some("1 user's own".to_owned()),

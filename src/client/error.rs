@@ -11,7 +11,7 @@ use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
 
 /// A page of 500 keys is some 150 KB; what is longer than this is no page.
-pub const BODY_LIMIT: usize = 16 << 20;
+pub(crate) const BODY_LIMIT: usize = 16 << 20;
 
 /// The certificates or other TLS settings can't be used.
 pub(super) fn setup(why: impl Display) -> Error {

@@ -39,7 +39,7 @@ impl Drop for WaitingRequest<'_> {
 impl Client {
     /// Starts `work` for each item, so that `concurrency` are under way besides those whose requests wait for a retry; of
     /// these at most 1,000. The results come in the order in which they are had.
-    pub fn fan_out<'a, T, W: Future + 'a>(
+    pub(crate) fn fan_out<'a, T, W: Future + 'a>(
         &'a self,
         items: impl Stream<Item = T> + 'a,
         concurrency: NonZeroUsize,

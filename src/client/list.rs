@@ -167,7 +167,7 @@ impl PageSequence {
 
 /// The keys of one user, page by page.
 #[derive(Default)]
-pub struct UserKeys {
+pub(crate) struct UserKeys {
     user_id: String,
     pub(super) pages: PageSequence,
     keys: Vec<PersonalKey>,
@@ -183,8 +183,7 @@ pub struct UserKeys {
 
 impl UserKeys {
     /// Before the first page.
-    #[must_use]
-    pub fn new(user_id: &str) -> Self {
+    pub(crate) fn new(user_id: &str) -> Self {
         Self { user_id: user_id.to_owned(), pages: PageSequence::new(KEY_PAGES), ..Self::default() }
     }
 
@@ -192,31 +191,27 @@ impl UserKeys {
     ///
     /// # Errors
     /// The end of the list: complete as far as its last page says, or too many pages.
-    pub fn next_page(&self) -> Result<u32, Outcome> {
+    pub(crate) fn next_page(&self) -> Result<u32, Outcome> {
         self.pages.next_page()
     }
 
     /// How many pages were taken.
-    #[must_use]
-    pub fn pages_taken(&self) -> u32 {
+    pub(crate) fn pages_taken(&self) -> u32 {
         self.pages.number
     }
 
     /// How many keys there are so far, each counted once.
-    #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.keys.len()
     }
 
     /// The service's own count of the whole list, by the last page that has one.
-    #[must_use]
-    pub fn total(&self) -> Option<u64> {
+    pub(crate) fn total(&self) -> Option<u64> {
         self.pages.total()
     }
 
     /// The HTTP status of the last page; `None` before the first.
-    #[must_use]
-    pub fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         self.pages.status
     }
 
@@ -298,8 +293,7 @@ impl UserKeys {
     }
 
     /// The keys, each once, and whether those are all: `end` is why no further page was read.
-    #[must_use]
-    pub fn finish(self, end: Outcome) -> (Vec<PersonalKey>, Outcome) {
+    pub(crate) fn finish(self, end: Outcome) -> (Vec<PersonalKey>, Outcome) {
         let outcome = match self.foreign_row {
             Some(why) => Outcome::unread(ReadStatus::Malformed, self.pages.status, why),
             None => self.pages.reconcile(self.keys.len() as u64, end, "keys"),

@@ -36,13 +36,12 @@ use std::time::Duration;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-pub use certificate::Certificate;
-pub use credential_store::{Credential, Credentials};
-pub use error::BODY_LIMIT;
-pub use list::UserKeys;
-pub use probe::{FirstResponse, ServerAuth, Unreachable};
-pub use resources::{UserPage, UserPages};
-pub use saved::{SavedPage, parse_saved};
+pub(crate) use certificate::Certificate;
+pub(crate) use credential_store::{Credential, Credentials};
+pub(crate) use list::UserKeys;
+pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable};
+pub(crate) use resources::UserPages;
+pub(crate) use saved::{SavedPage, parse_saved};
 pub(crate) use wire::page_number;
 
 use self::concurrency::ConcurrencyLimit;
@@ -55,7 +54,7 @@ use crate::exit::Error;
 use crate::model::Product;
 
 /// Where to connect, with which credentials, and within which limits.
-pub struct Connection {
+pub(crate) struct Connection {
     /// A host's root or a whole base path.
     pub url: Url,
     /// Which product answers there.
@@ -81,7 +80,7 @@ pub struct Connection {
 }
 
 /// The client of one deployment.
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     /// The same without any reuse of connections, for when one gave an answer that was not for what was asked.
     single_use_http: reqwest::Client,
@@ -110,7 +109,7 @@ impl Client {
     ///
     /// # Errors
     /// A certificate file without a certificate, or other TLS settings that can't be used.
-    pub fn new(connection: Connection) -> Result<Self, Error> {
+    pub(crate) fn new(connection: Connection) -> Result<Self, Error> {
         Ok(Self {
             http: http_client(&connection, None)?,
             single_use_http: http_client(&connection, Some(0))?,
@@ -132,20 +131,18 @@ impl Client {
     }
 
     /// The whole base path.
-    #[must_use]
-    pub fn base(&self) -> &Url {
+    pub(crate) fn base(&self) -> &Url {
         &self.base
     }
 
     /// Which product it takes the deployment for.
-    #[must_use]
-    pub fn product(&self) -> Product {
+    pub(crate) fn product(&self) -> Product {
         self.product
     }
 
     /// The version in the header of the deployment's answers, such as `4.4.12`; several, sorted, with `, ` between them,
     /// where authenticated requests were answered by several. `None` before the first answer or where they have none.
-    pub fn service_version(&self) -> Option<String> {
+    pub(crate) fn service_version(&self) -> Option<String> {
         product::joined_versions(&self.versions()).or_else(|| self.service_version.get().cloned())
     }
 
@@ -154,17 +151,17 @@ impl Client {
     }
 
     /// In seconds, how far the deployment's clock is ahead of this machine's, by its first answer that has a date.
-    pub fn clock_skew(&self) -> Option<i64> {
+    pub(crate) fn clock_skew(&self) -> Option<i64> {
         self.clock_skew.get().copied()
     }
 
     /// Whether the deployment has answered as the API does, and accepted a credential.
-    pub fn has_answered(&self) -> bool {
+    pub(crate) fn has_answered(&self) -> bool {
         self.has_answered.load(Ordering::Relaxed)
     }
 
     /// How long all requests are held yet, as the deployment asks.
-    pub fn pause_left(&self) -> Duration {
+    pub(crate) fn pause_left(&self) -> Duration {
         self.rate_limiter.pause_left()
     }
 
@@ -223,8 +220,7 @@ fn http_client(connection: &Connection, idle: Option<usize>) -> Result<reqwest::
 }
 
 /// Whether a URL is of this machine, to which no proxy is on the way.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

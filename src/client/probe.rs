@@ -29,7 +29,7 @@ pub(super) const ONE_ORGANIZATION: &str = "orgs?pageNum=1&itemsPerPage=1";
 const CERTIFICATE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the first request, without credentials, brought.
-pub struct FirstResponse {
+pub(crate) struct FirstResponse {
     /// The HTTP version of the connection.
     pub http: String,
     /// Of the response.
@@ -46,7 +46,7 @@ pub struct FirstResponse {
 
 /// Which authentication a server asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum ServerAuth {
+pub(crate) enum ServerAuth {
     /// The API's own.
     Digest {
         /// Which set of users.
@@ -67,7 +67,7 @@ pub enum ServerAuth {
 }
 
 /// Why nothing answered.
-pub struct Unreachable {
+pub(crate) struct Unreachable {
     /// The innermost cause.
     pub why: String,
     /// What the server shows where it is its certificate that is not accepted.
@@ -76,8 +76,7 @@ pub struct Unreachable {
 
 impl Client {
     /// Host and port of the proxy on the way there, if there is one.
-    #[must_use]
-    pub fn proxy(&self) -> Option<String> {
+    pub(crate) fn proxy(&self) -> Option<String> {
         let proxy = Matcher::from_system().intercept(&self.base.as_str().parse().ok()?)?;
         // The rest of a proxy's address may hold a password.
         let port = proxy.uri().port().map_or_else(String::new, |port| format!(":{port}"));
@@ -88,7 +87,7 @@ impl Client {
     ///
     /// # Errors
     /// Why there are none.
-    pub async fn addresses(&self) -> Result<Vec<IpAddr>, String> {
+    pub(crate) async fn addresses(&self) -> Result<Vec<IpAddr>, String> {
         let port = self.base.port_or_known_default().unwrap_or_default();
         let name = match self.base.host() {
             None => return Err("the URL has no host".to_owned()),
@@ -107,7 +106,7 @@ impl Client {
     ///
     /// # Errors
     /// Why nothing answered.
-    pub async fn first_response(&self) -> Result<FirstResponse, Unreachable> {
+    pub(crate) async fn first_response(&self) -> Result<FirstResponse, Unreachable> {
         let mut url = self.url(ONE_ORGANIZATION);
         for _ in 0..MAX_REDIRECTS {
             let (first, response) = self.send_unauthenticated(&url).await?;
@@ -181,7 +180,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn try_credentials(&self) -> Result<Outcome, Error> {
+    pub(crate) async fn try_credentials(&self) -> Result<Outcome, Error> {
         let reply = self.get(self.credentials.any(), ONE_ORGANIZATION).await?;
         Ok(reply.result.map_or_else(|refusal| refusal, |document| Outcome::read(document.status)))
     }
@@ -190,7 +189,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn credential_owner(&self) -> Result<Result<User, Outcome>, Error> {
+    pub(crate) async fn credential_owner(&self) -> Result<Result<User, Outcome>, Error> {
         let session = self.credentials.any();
         let Some(Ok(name)) = session.map(|session| segment(&session.credential().public)) else {
             let why = "no user has such a name";
@@ -208,7 +207,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn first_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), Error> {
+    pub(crate) async fn first_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), Error> {
         Ok(match self.organization_users(organization).next().await? {
             Ok(page) => (page.users, Outcome::read(200)),
             Err(outcome) => (Vec::new(), outcome),
@@ -219,7 +218,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn organization_size(&self, id: &str) -> Result<Option<u64>, Error> {
+    pub(crate) async fn organization_size(&self, id: &str) -> Result<Option<u64>, Error> {
         self.list_size(users_of("orgs", id), "").await
     }
 
@@ -227,7 +226,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub async fn project_size(&self, id: &str) -> Result<Option<u64>, Error> {
+    pub(crate) async fn project_size(&self, id: &str) -> Result<Option<u64>, Error> {
         self.list_size(users_of("groups", id), PROJECT_USERS).await
     }
 
@@ -244,7 +243,7 @@ impl Client {
     ///
     /// # Errors
     /// Why one did not come back.
-    pub async fn latencies(&self, user: Option<&User>, times: usize) -> Result<Vec<Duration>, String> {
+    pub(crate) async fn latencies(&self, user: Option<&User>, times: usize) -> Result<Vec<Duration>, String> {
         let id = user.and_then(|user| segment(user.id_or_empty()).ok());
         let url = self.url(
             &id.map_or_else(|| ONE_ORGANIZATION.to_owned(), |id| format!("users/{id}/keys?itemsPerPage=500")),

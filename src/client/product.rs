@@ -18,7 +18,6 @@ const fn base_path(product: Product) -> &'static str {
 }
 
 /// The product that a URL speaks for: the two cloud products share a host and differ by path.
-#[must_use]
 pub(crate) fn guess(url: &Url) -> Product {
     let cloud = url.host_str().is_some_and(|host| host == "cloud.mongodb.com");
     if url.path().starts_with("/api/atlas/") {
@@ -33,7 +32,6 @@ pub(crate) fn guess(url: &Url) -> Product {
 }
 
 /// The whole base path: a host's root gets the product's, any other path is taken as it is. Ends without `/`.
-#[must_use]
 pub(crate) fn base(url: &Url, product: Product) -> Url {
     let mut base = url.clone();
     base.set_query(None);
@@ -47,7 +45,6 @@ pub(crate) fn base(url: &Url, product: Product) -> Url {
 }
 
 /// The version in what the header `X-MongoDB-Service-Version` says, such as `4.4.12`; `None` where it says none, or several.
-#[must_use]
 pub(crate) fn version_in_header(header: &str) -> Option<&str> {
     const NAME: &str = "versionString=";
     let (_, rest) = header.split_once(NAME)?;
@@ -56,13 +53,11 @@ pub(crate) fn version_in_header(header: &str) -> Option<&str> {
 }
 
 /// Versions as one text, from the lowest; `None` for none.
-#[must_use]
 pub(crate) fn joined_versions(versions: &BTreeSet<String>) -> Option<String> {
     (!versions.is_empty()).then(|| versions.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
 /// Whether a server of this version has lost personal keys: Ops Manager did with 5.0.
-#[must_use]
 pub(crate) fn has_removed_personal_keys(product: Product, service_version: Option<&str>) -> bool {
     let major = service_version
         .and_then(|version| version.split('.').next())

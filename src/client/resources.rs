@@ -26,7 +26,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless; a user's own failure is the outcome.
-    pub async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), Error> {
+    pub(crate) async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), Error> {
         let path = match segment(user.id_or_empty()) {
             Ok(id) => format!("users/{id}/keys"),
             Err(outcome) => return Ok((Vec::new(), outcome, 0)),
@@ -57,7 +57,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, Error> {
+    pub(crate) async fn user_by_name(&self, name: &str) -> Result<Result<User, (Outcome, u32)>, Error> {
         let path = match segment(name) {
             Ok(name) => format!("users/byName/{name}"),
             Err(outcome) => return Ok(Err((outcome, 0))),
@@ -74,14 +74,12 @@ impl Client {
     }
 
     /// The users of an organization.
-    #[must_use]
-    pub fn organization_users(&self, id: &str) -> UserPages<'_> {
+    pub(crate) fn organization_users(&self, id: &str) -> UserPages<'_> {
         self.users(ListScope::Organization, users_of("orgs", id), id, "")
     }
 
     /// The users of a project, those of its teams and of its organization included.
-    #[must_use]
-    pub fn project_users(&self, id: &str) -> UserPages<'_> {
+    pub(crate) fn project_users(&self, id: &str) -> UserPages<'_> {
         self.users(ListScope::Project, users_of("groups", id), id, PROJECT_USERS)
     }
 
@@ -108,7 +106,7 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
+    pub(crate) async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
         let mut pages = PageSequence::new(ORGANIZATION_PAGES);
         let (mut organizations, mut distinct) = (Vec::<Organization>::new(), DistinctIds::new());
         let end = loop {
@@ -162,7 +160,7 @@ pub(super) fn users_of(kind: &str, id: &str) -> Result<String, Outcome> {
 }
 
 /// A list of users, page by page.
-pub struct UserPages<'a> {
+pub(crate) struct UserPages<'a> {
     client: &'a Client,
     /// Or why it can't be asked for.
     path: Result<String, Outcome>,
@@ -175,7 +173,7 @@ pub struct UserPages<'a> {
 }
 
 /// A page of a list of users.
-pub struct UserPage {
+pub(crate) struct UserPage {
     /// In the service's order.
     pub users: Vec<User>,
     /// How many users the whole list has, as far as the service says.
@@ -187,7 +185,7 @@ impl UserPages<'_> {
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub async fn next(&mut self) -> Result<Result<UserPage, Outcome>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Result<UserPage, Outcome>, Error> {
         let path = match &self.path {
             Ok(path) => path,
             Err(outcome) => return Ok(Err(outcome.clone())),

@@ -17,7 +17,7 @@ use super::wire::{Key, Page};
 use crate::model::{Outcome, Product, ReadStatus, object_id};
 
 /// The keys of one saved answer.
-pub struct SavedPage {
+pub(crate) struct SavedPage {
     /// From 1, by its link to itself; 1 where that says nothing, as the service has it.
     pub number: u64,
     /// Where the list says it is.
@@ -29,7 +29,7 @@ pub struct SavedPage {
 
 /// What the link of a list to itself says.
 #[derive(Clone)]
-pub struct ListLink {
+pub(crate) struct ListLink {
     /// The base path of the API, without `/` at its end, and without any credentials.
     pub base: Url,
     /// Whose keys: 24 hexadecimal digits in lower case.
@@ -41,7 +41,7 @@ pub struct ListLink {
 ///
 /// # Errors
 /// A refusal by the API, or what the body is instead of an answer to this request.
-pub fn parse_saved(
+pub(crate) fn parse_saved(
     status: Option<u16>,
     version: Option<&str>,
     content_type: Option<&str>,
@@ -87,8 +87,7 @@ impl SavedPage {
     }
 
     /// All users whom its link and its rows name, the one whose list it is first.
-    #[must_use]
-    pub fn owners(&self) -> Vec<String> {
+    pub(crate) fn owners(&self) -> Vec<String> {
         let own = self.link.as_ref().map(|link| link.user.clone());
         let rows: BTreeSet<_> =
             self.page.rows.iter().filter_map(|row| object_id(row.user_id.as_deref()?)).collect();
@@ -97,8 +96,7 @@ impl SavedPage {
     }
 
     /// Whether both say the same of the same page, in whatever spelling.
-    #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         (self.number, &self.page) == (other.number, &other.page)
     }
 }
@@ -108,7 +106,7 @@ impl UserKeys {
     ///
     /// # Errors
     /// The end of a list that is not to be read on.
-    pub fn take_saved(&mut self, page: SavedPage) -> Result<(), Outcome> {
+    pub(crate) fn take_saved(&mut self, page: SavedPage) -> Result<(), Outcome> {
         self.take(page.status, page.page, |_| false)
     }
 
@@ -116,7 +114,7 @@ impl UserKeys {
     ///
     /// # Errors
     /// More keys than a user can have.
-    pub fn add_saved(&mut self, SavedPage { status, page, .. }: SavedPage) -> Result<bool, Outcome> {
+    pub(crate) fn add_saved(&mut self, SavedPage { status, page, .. }: SavedPage) -> Result<bool, Outcome> {
         let (known, total) = (self.count(), self.total());
         self.add_part(status, page.unreadable_row);
         self.add(page.rows, |_| false)?;

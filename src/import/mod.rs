@@ -36,7 +36,7 @@ use crate::model::{IncompleteList, Outcome, Product, ReadStatus, UserResult, obj
 const FILE_LIMIT: u64 = 64 << 20;
 
 /// Saved answers, looked through once.
-pub struct SavedAnswers {
+pub(crate) struct SavedAnswers {
     responses: SavedResponses,
     /// By id.
     users: BTreeMap<String, UserResponses>,
@@ -56,7 +56,7 @@ impl SavedAnswers {
     ///
     /// # Errors
     /// Every input that isn't there or holds no file; or no place for a copy of the answers.
-    pub fn read(inputs: &[PathBuf]) -> Result<Self, Error> {
+    pub(crate) fn read(inputs: &[PathBuf]) -> Result<Self, Error> {
         let InputFiles { files, unreadable } = files::find(inputs)?;
         let no_copy = |why: io::Error| {
             Error::output(format!("can't copy the answers to a temporary file: {why}"))
@@ -156,13 +156,12 @@ impl SavedAnswers {
     }
 
     /// Whether anything says of any user's keys.
-    #[must_use]
-    pub fn has_users(&self) -> bool {
+    pub(crate) fn has_users(&self) -> bool {
         !self.users.is_empty()
     }
 
     /// What can't be understood, or says nowhere whose it is, by the name of its file.
-    pub fn incomplete_lists(&self) -> impl Iterator<Item = IncompleteList> {
+    pub(crate) fn incomplete_lists(&self) -> impl Iterator<Item = IncompleteList> {
         let lists = self.incomplete.iter();
         lists.map(|(source, outcome)| IncompleteList {
             source: source.clone(),
@@ -172,29 +171,25 @@ impl SavedAnswers {
     }
 
     /// The versions that saved headers say, as those of an audit are written; `None` where there are none.
-    #[must_use]
-    pub fn service_version(&self) -> Option<String> {
+    pub(crate) fn service_version(&self) -> Option<String> {
         product::joined_versions(&self.versions)
     }
 
     /// The base paths of the API that the answers' links name. Several may be several ways to one deployment, or several
     /// deployments.
-    #[must_use]
-    pub fn bases(&self) -> &BTreeSet<Url> {
+    pub(crate) fn bases(&self) -> &BTreeSet<Url> {
         &self.bases
     }
 
     /// The product that all the links speak for; `None` where there are none, or where they differ.
-    #[must_use]
-    pub fn product(&self) -> Option<Product> {
+    pub(crate) fn product(&self) -> Option<Product> {
         let products: BTreeSet<_> = self.bases.iter().map(product::guess).collect();
         products.first().filter(|_| products.len() == 1).copied()
     }
 
     /// What tells these files from others: how many answers and files, and a SHA-256 of the files' contents, whatever their
     /// names and order: of their own SHA-256, sorted, each in hexadecimal digits on a line of its own.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         let mut digests = self.digests.clone();
         digests.sort_unstable();
         let mut all = Sha256::new();
@@ -205,7 +200,7 @@ impl SavedAnswers {
     }
 
     /// Reads again, one user at a time, by id. `product` is whose refusals they are.
-    pub fn user_results(self, product: Product) -> impl Iterator<Item = UserResult> {
+    pub(crate) fn user_results(self, product: Product) -> impl Iterator<Item = UserResult> {
         let Self { mut responses, users, .. } = self;
         users.into_iter().map(move |(id, user)| user.result(id, &mut responses, product))
     }

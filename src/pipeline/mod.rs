@@ -29,7 +29,7 @@ const BATCH: usize = 512;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Whose keys to read, and how many users at a time.
-pub struct Work {
+pub(crate) struct Work {
     /// Users of a run that was cut short, requested and not read.
     pub missing: Vec<User>,
     /// Where to find all others.
@@ -39,7 +39,7 @@ pub struct Work {
 }
 
 /// How it ended.
-pub enum End {
+pub(crate) enum End {
     /// All users were asked for.
     Complete,
     /// A signal came.
@@ -72,7 +72,7 @@ impl From<WriterStopped> for Halt {
 ///
 /// # Errors
 /// What makes the whole run pointless.
-pub async fn run(
+pub(crate) async fn run(
     client: &Client,
     work: Work,
     journal: &Journal,

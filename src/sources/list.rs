@@ -25,7 +25,7 @@ pub(super) fn invalid(problems: Problems) -> Error {
 }
 
 /// A list that was read through and holds no broken line.
-pub struct UserList {
+pub(crate) struct UserList {
     name: String,
     /// Its users, each with its line, one after the other as JSON.
     entries: File,
@@ -39,7 +39,7 @@ impl UserList {
     ///
     /// # Errors
     /// Every broken line, or why it can't be read at all.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let name =
             if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
         let unreadable = |why: io::Error| invalid(Problems::one(&name, why.to_string()));
@@ -68,14 +68,12 @@ impl UserList {
     }
 
     /// What distinguishes this list from another of the same name: how many users, and the SHA-256 of its bytes.
-    #[must_use]
-    pub fn fingerprint(&self) -> ListFingerprint {
+    pub(crate) fn fingerprint(&self) -> ListFingerprint {
         ListFingerprint { users: self.users, sha256: self.digest.clone() }
     }
 
     /// How many users it names, repeats included.
-    #[must_use]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.users
     }
 

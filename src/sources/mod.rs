@@ -11,7 +11,7 @@ use futures::stream::{self, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-pub use list::UserList;
+pub(crate) use list::UserList;
 
 use crate::client::Client;
 use crate::exit::Error;
@@ -21,7 +21,7 @@ use crate::v1::ListFingerprint;
 
 /// One thing that was asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// A file of users; `-` is standard input.
     File(PathBuf),
     /// One user, by id or name.
@@ -49,7 +49,7 @@ impl std::fmt::Display for Source {
 
 /// A user as a list gives him.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum UserRef {
+pub(crate) enum UserRef {
     /// By id, and perhaps with a name.
     Id {
         /// 24 hexadecimal digits, in lower case.
@@ -62,7 +62,7 @@ pub enum UserRef {
 }
 
 /// A source, checked as far as that goes without a request.
-pub enum CheckedSource {
+pub(crate) enum CheckedSource {
     /// A list without a broken line.
     List(UserList),
     /// One user.
@@ -77,8 +77,7 @@ pub enum CheckedSource {
 
 impl CheckedSource {
     /// What tells a list from another of the same name; `None` for what is asked of the deployment.
-    #[must_use]
-    pub fn fingerprint(&self) -> Option<ListFingerprint> {
+    pub(crate) fn fingerprint(&self) -> Option<ListFingerprint> {
         match self {
             Self::List(list) => Some(list.fingerprint()),
             Self::User(_) | Self::Project(_) | Self::Organization(_) | Self::AllOrganizations => None,
@@ -91,7 +90,7 @@ impl Source {
     ///
     /// # Errors
     /// Every broken line of the list, or why it can't be read.
-    pub fn check(&self) -> Result<CheckedSource, Error> {
+    pub(crate) fn check(&self) -> Result<CheckedSource, Error> {
         Ok(match self {
             Self::File(path) => CheckedSource::List(UserList::read(path)?),
             Self::User(user) => CheckedSource::User(
@@ -105,7 +104,7 @@ impl Source {
 }
 
 /// What discovery brings.
-pub enum DiscoveryEvent {
+pub(crate) enum DiscoveryEvent {
     /// A list has so many users in all, repeats included, as far as it says.
     Expected(u64),
     /// A user to read; may have come before.
@@ -128,18 +127,17 @@ pub enum DiscoveryEvent {
 /// Where discovery sends what it finds. Waits while the receiver is behind. The receiver is only dropped when the run ends,
 /// and then nothing that is still found matters.
 #[derive(Clone)]
-pub struct Events(mpsc::Sender<DiscoveryEvent>);
+pub(crate) struct Events(mpsc::Sender<DiscoveryEvent>);
 
 impl Events {
     /// A channel that holds at most `ahead` events that were not received yet.
-    #[must_use]
-    pub fn channel(ahead: usize) -> (Self, mpsc::Receiver<DiscoveryEvent>) {
+    pub(crate) fn channel(ahead: usize) -> (Self, mpsc::Receiver<DiscoveryEvent>) {
         let (sender, receiver) = mpsc::channel(ahead);
         (Self(sender), receiver)
     }
 
     /// Sends one.
-    pub async fn send(&self, event: DiscoveryEvent) {
+    pub(crate) async fn send(&self, event: DiscoveryEvent) {
         let _ = self.0.send(event).await;
     }
 }
@@ -148,7 +146,7 @@ impl Events {
 ///
 /// # Errors
 /// What makes the whole run pointless; a list that can't be read to its end is an event.
-pub async fn discover(
+pub(crate) async fn discover(
     client: &Client,
     sources: Vec<CheckedSource>,
     concurrency: NonZeroUsize,

@@ -35,7 +35,7 @@ pub(super) fn invalid(
     rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, why.into())
 }
 
-/// A user without the lists that show him, which are in [`memberships_from`].
+/// A user without the lists that show him, which [`membership_from`] reads.
 pub(super) fn user_from(row: &Row) -> rusqlite::Result<User> {
     // 0 is the line of a list that has none of its own.
     let line = match (row.get::<_, Option<String>>("list")?, row.get::<_, Option<i64>>("line")?) {

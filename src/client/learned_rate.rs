@@ -108,6 +108,11 @@ impl LearnedRate {
         }
     }
 
+    /// Takes a challenge in: an exchange that came through, besides that of the answer.
+    pub(super) fn record_challenge(&mut self) {
+        self.window.passed += 1;
+    }
+
     /// How many answers make a window. By chance a few of many refusals may all come in one.
     fn answers_needed(&self) -> f64 {
         match (self.rate, self.cut.as_ref().and_then(|cut| cut.share_before)) {
@@ -241,6 +246,18 @@ mod tests {
                 assert!(refused * 100 <= all * most && passed >= rate * 0.9, "{case}");
             }
         }
+    }
+
+    #[test]
+    fn a_challenge_takes_its_share_of_the_rate() {
+        let start = Instant::now();
+        let mut learned = LearnedRate { rate: Some(100.0), ..LearnedRate::new(start) };
+        for request in 1..=50 {
+            learned.record_challenge();
+            let answer = Answer { latency: Duration::ZERO, is_first_attempt: true, is_refused: false };
+            learned.record(&answer, start + Duration::from_millis(20) * request);
+        }
+        assert!(learned.rate > Some(100.0), "all of it is in use: {:?}", learned.rate);
     }
 
     #[test]

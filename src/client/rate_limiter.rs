@@ -87,6 +87,7 @@ impl RateLimiter {
     /// Takes a slot without waiting for it: for the answer to a challenge, which would be stale by then. Those who come
     /// later wait the longer.
     pub(super) fn take_slot(&self) {
+        lock(&self.learned).record_challenge();
         self.next_slot();
     }
 

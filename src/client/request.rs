@@ -172,7 +172,10 @@ impl Client {
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
             let response = Response { status, headers, body, authenticated, redirected_to: None, latency };
             if status != 401 {
-                session.accepted(attempt);
+                // What a gateway refuses has not come to the digest layer: that it was not challenged says nothing.
+                if authenticated || (200..300).contains(&status) {
+                    session.accepted(attempt);
+                }
                 if authenticated && (200..300).contains(&status) {
                     session.record_success(url);
                 }

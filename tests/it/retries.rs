@@ -277,3 +277,16 @@ fn an_outage_past_patience_interrupts_the_run_and_resume_reads_the_rest() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(count(&env.rows(), "read_status", "read"), 40);
 }
+
+/// What a gateway refuses before the digest layer is no answer without a challenge: one nonce still serves all.
+#[test]
+fn a_refusal_before_the_challenge_costs_no_exchange_afterwards() {
+    for fault in ["503x1@100%:orgs+digest", "429x1@100%:orgs+digest", "500x1@100%:orgs+digest"] {
+        let sandbox = faulty(60, &[fault]);
+        let (_, ran) = audited(&sandbox, &["--fail-on", "never"]);
+        assert_eq!(ran.code, 0, "{fault}: {ran:?}");
+        let counts = sandbox.counts();
+        // One for each user and each of the four lists, the challenge, and what is sent again.
+        assert!(counts.exchanges <= 60 + 4 + 1 + 4, "{fault}: {counts:?}");
+    }
+}

@@ -16,7 +16,7 @@ use crate::model::{OrganizationResult, rfc3339};
 use crate::policy::{Policy, deployment_now};
 use crate::ratchet::Ratchet;
 use crate::report::text::printable;
-use crate::store::{Missing, Rights, Run, Store};
+use crate::store::{Missing, Run, Store};
 use crate::waivers::{WaiverStatus, Waivers};
 
 /// What `run` is compared with, if it is to be: the baseline's file, or else the last complete run before it. `None` also
@@ -45,7 +45,7 @@ pub(super) fn ratchet(
     };
     let name = run_label(&before);
     let policy = Policy { now: deployment_now(before.started_at, before.clock_skew), ..policy };
-    Ratchet::new(name, &policy, |take| store.results(&before, Rights::LeftOut, |result| take(&result)))
+    Ratchet::new(name, &policy, |take| store.results(&before, |result| take(&result)))
         .map(Some)
         .map_err(Error::from)
 }

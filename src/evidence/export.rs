@@ -14,7 +14,7 @@ pub use line::{ExportCounts, ExportedRun};
 pub use read::{Entries, ExportEntry, ReadError, read};
 
 use self::line::ExportLine;
-use crate::store::{self, Rights, Run, Store};
+use crate::store::{self, Run, Store};
 
 /// Of the form. It goes up with every change of a field.
 pub const VERSION: u64 = 2;
@@ -55,7 +55,7 @@ pub fn write(store: &Store, run: &Run, version: u64, out: &mut impl Write) -> Re
         counts.gaps += 1;
         lines.write(ExportLine::IncompleteList(list))?;
     }
-    store.results(run, Rights::Included, |result| {
+    store.results(run, |result| {
         counts.add(&result);
         lines.write(ExportLine::UserResult(result)).map_err(Error::from)
     })?;

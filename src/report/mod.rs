@@ -48,7 +48,7 @@ use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
 use crate::model::{PersonalKey, UserResult};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
-use crate::store::{self, Rights, Run, Store};
+use crate::store::{self, Run, Store};
 use crate::waivers::{Waiver, WaiverStatus, Waivers};
 
 /// One run of one deployment, to be reported on.
@@ -335,7 +335,7 @@ fn write_deployment<'a>(
     let mut summary = Summary::new(&context.incomplete_lists);
     let is_known = organizations.is_some();
     let mut totals = OrganizationTotals::new(organizations.unwrap_or_default());
-    store.results(run, Rights::LeftOut, |result| {
+    store.results(run, |result| {
         summary.add_user(&result);
         totals.add_user(&result);
         let columns = totals.columns(&result.user);

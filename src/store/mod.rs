@@ -22,7 +22,7 @@ use tempfile::TempDir;
 pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use prune::Removed;
-pub use results::{KeyOccurrence, Rights};
+pub use results::KeyOccurrence;
 pub use runs::{NewRun, Run, Unread};
 pub use stats::{Missing, UserCounts};
 

@@ -20,26 +20,6 @@ pub struct KeyOccurrence {
     pub key: PersonalKey,
 }
 
-/// Whether memberships come with the roles and teams that each list shows, which takes a twentieth of a report.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Rights {
-    /// With them.
-    Included,
-    /// As if no list showed any.
-    LeftOut,
-}
-
-impl Rights {
-    const fn query(self) -> &'static str {
-        match self {
-            Self::Included => MEMBERSHIPS_OF_RESULT,
-            Self::LeftOut => {
-                "SELECT scope, id, NULL AS roles, NULL AS team_ids FROM memberships WHERE reading = ? ORDER BY scope, id"
-            }
-        }
-    }
-}
-
 impl Store {
     /// Lists that could not be read to their end, by name.
     ///
@@ -73,7 +53,6 @@ impl Store {
     pub fn results<E: From<Error>>(
         &self,
         run: &Run,
-        rights: Rights,
         mut each: impl FnMut(UserResult) -> Result<(), E>,
     ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
@@ -81,7 +60,7 @@ impl Store {
         let mut results = prepare(
             "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ? ORDER BY coalesce(username, ''), user_id",
         )?;
-        let (mut keys, mut memberships) = (prepare(KEYS_OF_RESULT)?, prepare(rights.query())?);
+        let (mut keys, mut memberships) = (prepare(KEYS_OF_RESULT)?, prepare(MEMBERSHIPS_OF_RESULT)?);
         let mut rows = results.query([run.id]).map_err(wrong)?;
         while let Some(row) = rows.next().map_err(wrong)? {
             let (id, mut result) = result_from(row).map_err(wrong)?;

@@ -1,9 +1,12 @@
-//! The bytes of every format and of every command's output: `tests/golden` has a folder for each scenario, so that every
-//! change of them is seen in review. `KEYSUNSET_BLESS=1 cargo test --test it golden::` writes the files again.
+//! Snapshots of the bytes of every format, of every help text and of the commands' output: `tests/golden` has a folder for
+//! each scenario, so that a change of them is a diff to review. To update them:
+//! `INSTA_UPDATE=always cargo test --test it -- golden::`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 
+use insta::{assert_snapshot, with_settings};
 use keysunset::report::Format;
 use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
@@ -68,38 +71,42 @@ impl Outputs {
             *text =
                 self.hashes.iter().fold(std::mem::take(text), |text, (hash, name)| text.replace(hash, name));
         }
-        let folder = golden(scenario);
-        if std::env::var("KEYSUNSET_BLESS").is_ok_and(|value| value == "1") {
-            let _ = std::fs::remove_dir_all(&folder);
-            std::fs::create_dir(&folder).unwrap();
-            for (name, text) in &self.files {
-                std::fs::write(folder.join(name), text).unwrap();
-            }
+        // So that one run shows all differences; each assertion prints its own.
+        let differ =
+            self.files.iter().filter(|(name, text)| catch_unwind(|| snapshot(scenario, name, text)).is_err());
+        let differ: Vec<_> = differ.map(|(name, _)| name).collect();
+        let stale = self.stale(scenario);
+        assert!(
+            differ.is_empty() && stale.is_empty(),
+            "tests/golden/{scenario}: changed: {differ:?}, not written any more: {stale:?}\n\
+             If that is intended: INSTA_UPDATE=always cargo test --test it -- golden::"
+        );
+    }
+
+    /// Snapshots of files that the scenario does not write; deleted where snapshots are updated.
+    fn stale(&self, scenario: &str) -> Vec<PathBuf> {
+        let there = std::fs::read_dir(golden(scenario)).unwrap().map(|entry| entry.unwrap().path());
+        let mut stale: Vec<_> = there
+            .filter(|path| {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                name.strip_suffix(".snap").is_some_and(|name| !self.files.contains_key(name))
+            })
+            .collect();
+        if std::env::var("INSTA_UPDATE").is_ok_and(|value| value == "always") {
+            stale.drain(..).for_each(|path| std::fs::remove_file(path).unwrap());
         }
-        let mut names: BTreeSet<_> = self.files.keys().cloned().collect();
-        let there = std::fs::read_dir(&folder).unwrap();
-        names.extend(there.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
-        let differences = names.iter().filter_map(|name| {
-            let expected = std::fs::read_to_string(folder.join(name));
-            let expected = expected.as_deref().unwrap_or("(there is no such file)");
-            let found = self.files.get(name).map_or("(nothing was written)", String::as_str);
-            Some(format!("tests/golden/{scenario}/{name}:{}", difference(expected, found)?))
-        });
-        let differences = differences.collect::<Vec<_>>().join("\n");
-        assert!(differences.is_empty(), "{differences}\nIf that is meant: KEYSUNSET_BLESS=1, and review.");
+        stale
     }
 }
 
-/// The first line that differs; `None` where one of them has ended.
-fn difference(expected: &str, found: &str) -> Option<String> {
-    let longest = expected.lines().count().max(found.lines().count()) + 1;
-    let mut lines = [expected, found].map(|text| text.split('\n').fuse());
-    (1..=longest)
-        .map(|number| (number, lines.each_mut().map(Iterator::next)))
-        .find(|(_, [expected, found])| expected != found)
-        .map(|(number, [expected, found])| {
-            format!("{number}\n  expected: {expected:?}\n  found:    {found:?}")
-        })
+/// Compares a file with its snapshot, byte for byte: insta ignores empty lines at both ends and carriage returns.
+fn snapshot(scenario: &str, name: &str, text: &str) {
+    let text = format!("== {name}\n{}== end", text.replace('\r', "␍"));
+    with_settings!({
+        snapshot_path => golden(scenario),
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, { assert_snapshot!(name, text) });
 }
 
 /// Names and descriptions that are hard on some format.
@@ -213,13 +220,18 @@ fn saved_answers() {
 #[test]
 fn help() {
     let (env, mut outputs) = (TestEnv::empty(), Outputs::default());
-    let page = env.run(&["--help"]);
-    outputs.ran("keysunset.txt", &page);
-    let commands = page.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
-    for command in commands.map_while(|line| line.split_whitespace().next()) {
-        let arguments: &[_] = if command == "help" { &["help", "help"] } else { &[command, "--help"] };
-        outputs.ran(&format!("{command}.txt"), &env.run(arguments));
+    let pages = env.run(&["--help"]);
+    let commands = pages.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
+    // A description that wraps goes on further right.
+    let commands = commands.take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));
+    let commands: Vec<_> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() > 10, "the commands are not found in:\n{}", pages.stdout);
+    for (flag, suffix) in [("-h", "-h"), ("--help", "-help")] {
+        outputs.ran(&format!("keysunset{suffix}.txt"), &env.run(&[flag]));
+        for command in &commands {
+            let arguments: &[_] = if *command == "help" { &["help", "help"] } else { &[command, flag] };
+            outputs.ran(&format!("{command}{suffix}.txt"), &env.run(arguments));
+        }
     }
-    assert!(outputs.files.len() > 10, "the commands are not found in:\n{}", page.stdout);
     outputs.compare("help");
 }

@@ -212,14 +212,24 @@ fn the_build_is_known_by_its_sources() {
         assert!(key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
         key
     };
-    for file in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/migration-report.md.j2"] {
+    let sources = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "src/main.rs",
+        "crates/sandbox/src/lib.rs",
+        "templates/migration-report.md.j2",
+    ];
+    for file in sources {
         job.env.put(&format!("action/{file}"), file);
     }
-    let first = key();
+    let mut last = key();
     job.env.put("action/docs/ci.md", "not built from");
-    assert_eq!(first, key());
-    job.env.put("action/src/main.rs", "another");
-    assert_ne!(first, key());
+    assert_eq!(last, key());
+    for file in sources {
+        job.env.put(&format!("action/{file}"), "another");
+        assert_ne!(last, key(), "{file}");
+        last = key();
+    }
     let build_script = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
     assert!(!build_script.exists(), "a build script belongs into the key");
 }

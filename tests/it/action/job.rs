@@ -11,7 +11,7 @@ use crate::support::{CliOutput, TestEnv};
 pub(super) const ACTION: &str = include_str!("../../../action.yml");
 pub(super) const AUDIT: &str = "Audit";
 const END: &str = "End with the audit's exit code";
-pub(super) const VERSION: &str = "Which keysunset this is";
+pub(super) const VERSION: &str = "Compute the cache key of this version";
 
 /// The text of a step, without the comments between it and the next.
 pub(super) fn step(name: &str) -> &'static str {

@@ -23,6 +23,7 @@ pub(crate) mod stream {
     pub(crate) const PROGRAMMATIC_KEY_ID: u64 = 8;
     pub(crate) const ORGANIZATION: u64 = 9;
     pub(crate) const GROUP: u64 = 10;
+    pub(crate) const TEAM: u64 = 11;
     /// What is created over HTTP.
     pub(crate) const CREATED: u64 = 100;
     /// The first fault; the next one's is one more.

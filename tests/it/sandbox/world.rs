@@ -138,7 +138,7 @@ fn a_wrong_world_file_is_refused_with_place_and_reason() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sandbox-world.json")).unwrap();
     for (from, to, expected) in [
         ("\"users\": [", "\"people\": [", "unknown field `people`"),
-        ("\"enabled\": true,", "\"enabled\": 1,", "line 33 column"),
+        ("\"enabled\": true,", "\"enabled\": 1,", "line 34 column"),
         ("\"usedCount\": 7,", "\"useCount\": 7,", "unknown field `useCount`"),
         ("2018-05-14T14:45:22Z", "yesterday", "line"),
         ("5af9a1d29cc0cdb6ac0bf3f8", "5AF9", "users[0].id: `5AF9` is not 24 lower-case hexadecimal digits"),
@@ -159,6 +159,21 @@ fn a_wrong_world_file_is_refused_with_place_and_reason() {
             "\"madeBy\": \"chiara@",
             "\"madeBy\": \"carla@",
             "programmaticKeys[3].madeBy: no user carla@example.com",
+        ),
+        (
+            "\"teamId\": \"5c0ffee0c0ffee0c0ffee0c0\"",
+            "\"teamId\": \"5c0ffee0c0ffee0c0ffee0c1\"",
+            "projects[1].teams[0].teamId: no team 5c0ffee0c0ffee0c0ffee0c1 in the project's organization",
+        ),
+        (
+            "\"GROUP_DATA_ACCESS_READ_WRITE\"",
+            "\"ORG_OWNER\"",
+            "projects[1].teams[0].roleNames[0]: ORG_OWNER is no",
+        ),
+        (
+            "\"orgId\": \"5980cfdf0b6d97029d82f86e\" }],",
+            "\"orgId\": \"5b2a3c4d5e6f708192a3b4c5\" }],",
+            "users[1].teamIds[0]: no team 5c0ffee0c0ffee0c0ffee0c0 in an organization of this user",
         ),
         ("203.0.113.0/24", "203.0.113.0/99", "`203.0.113.0/99` is neither an IP address nor a CIDR block"),
     ] {

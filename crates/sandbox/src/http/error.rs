@@ -195,6 +195,14 @@ impl ApiError {
         not_found("GROUP_NOT_FOUND", format!("No project with ID {id} exists."), &[id])
     }
 
+    pub(super) fn group_name_not_found(name: &str) -> Self {
+        not_found("GROUP_NAME_NOT_FOUND", format!("No project with name {name} exists."), &[name])
+    }
+
+    pub(super) fn team_not_found(team: &str) -> Self {
+        not_found("TEAM_NOT_FOUND", format!("No team {team} exists in this organization."), &[team])
+    }
+
     pub(super) fn api_key_not_found(id: &str) -> Self {
         not_found("API_KEY_NOT_FOUND", format!("No API key with ID {id} exists here."), &[id])
     }

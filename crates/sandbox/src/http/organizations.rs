@@ -49,12 +49,10 @@ pub(super) fn org(call: &Call, id: &str) -> Result<Answer, ApiError> {
     Ok(Answer::ok(org_document(call, visible_org(call, id)?)))
 }
 
-/// `GET /orgs/{id}/users`. What a deleted organization answers is not documented: here it is not found.
+/// `GET /orgs/{id}/users`.
 pub(super) fn org_users(call: &Call, id: &str) -> Result<Answer, ApiError> {
     call.only_get()?;
-    if visible_org(call, id)?.is_deleted {
-        return Err(ApiError::org_not_found(id));
-    }
+    existing_org(call, id)?;
     Ok(users::list(call, &call.world().users_of(UsersOf::Org(id))))
 }
 
@@ -83,14 +81,23 @@ pub(super) fn group(call: &Call, id: &str) -> Result<Answer, ApiError> {
     Ok(Answer::ok(group_document(call, visible_group(call, id)?)))
 }
 
-/// `GET /groups/{id}/users`: with `flattenTeams` those of its team too, with `includeOrgUsers` all of its organization.
+/// `GET /groups/byName/{name}`.
+pub(super) fn group_by_name(call: &Call, name: &str) -> Result<Answer, ApiError> {
+    call.only_get()?;
+    let mut groups = call.world().groups().iter();
+    let group =
+        groups.find(|group| group.name == name).ok_or_else(|| ApiError::group_name_not_found(name))?;
+    Ok(Answer::ok(group_document(call, visible_group(call, &group.id)?)))
+}
+
+/// `GET /groups/{id}/users`: with `flattenTeams` those of its teams too, with `includeOrgUsers` all of its organization.
 pub(super) fn group_users(call: &Call, id: &str) -> Result<Answer, ApiError> {
     call.only_get()?;
     let (world, group) = (call.world(), visible_group(call, id)?);
     let members = if call.query.flag("includeOrgUsers", false)? {
         world.users_of(UsersOf::Org(&group.org_id))
     } else if call.query.flag("flattenTeams", false)? {
-        world.users_of(UsersOf::Group(id)).then(world.users_of(UsersOf::Team(id)))
+        world.users_of(UsersOf::GroupWithTeams(id))
     } else {
         world.users_of(UsersOf::Group(id))
     };
@@ -106,6 +113,16 @@ pub(super) fn visible_org<'a>(call: &Call<'a>, id: &str) -> Result<&'a Organizat
     let org = orgs.find(|org| org.id == id).ok_or_else(|| ApiError::org_not_found(id))?;
     let visible = call.sees_everything() || call.is_in(org);
     if visible { Ok(org) } else { Err(ApiError::user_cannot_access_org()) }
+}
+
+/// An organization that the caller may see and that is not deleted. What a deleted organization answers is not documented:
+/// here it is not found.
+///
+/// # Errors
+/// As [`visible_org`].
+pub(super) fn existing_org<'a>(call: &Call<'a>, id: &str) -> Result<&'a Organization, ApiError> {
+    let org = visible_org(call, id)?;
+    if org.is_deleted { Err(ApiError::org_not_found(id)) } else { Ok(org) }
 }
 
 /// A project that the caller may see.

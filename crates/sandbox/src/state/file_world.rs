@@ -1,15 +1,14 @@
-//! A world from a file: its format, and what makes a file wrong. `docs/sandbox.md` explains the format to its users.
+//! A world from a file: its format. `docs/sandbox.md` explains it to its users.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::access_list::{AccessEntry, GlobalEntry, ListOwner};
+use super::file_check::Check;
 use super::members::Members;
-use super::model::{
-    Group, MAX_PERSONAL_KEYS, Organization, PersonalKey, ProgrammaticKey, Role, Scope, User, is_id,
-};
+use super::model::{Group, Organization, PersonalKey, ProgrammaticKey, Role, Scope, Team, User};
 use super::world::{UsersOf, World};
 use crate::Error;
 
@@ -17,52 +16,54 @@ use crate::Error;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct FileWorld {
-    organizations: Vec<Organization>,
+    pub(super) organizations: Vec<Organization>,
     #[serde(default)]
-    projects: Vec<Group>,
-    users: Vec<FileUser>,
+    pub(super) projects: Vec<Group>,
     #[serde(default)]
-    programmatic_keys: Vec<FileProgrammaticKey>,
+    pub(super) teams: Vec<Team>,
+    pub(super) users: Vec<FileUser>,
     #[serde(default)]
-    global_access_list: Vec<GlobalEntry>,
+    pub(super) programmatic_keys: Vec<FileProgrammaticKey>,
+    #[serde(default)]
+    pub(super) global_access_list: Vec<GlobalEntry>,
     #[serde(skip)]
-    by_id: HashMap<String, u64>,
+    pub(super) by_id: HashMap<String, u64>,
     #[serde(skip)]
-    by_name: HashMap<String, u64>,
+    pub(super) by_name: HashMap<String, u64>,
 }
 
 /// A [`User`] with all that is its own.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileUser {
-    id: String,
-    username: String,
+pub(super) struct FileUser {
+    pub(super) id: String,
+    pub(super) username: String,
     #[serde(default)]
-    first_name: String,
+    pub(super) first_name: String,
     #[serde(default)]
-    last_name: String,
+    pub(super) last_name: String,
     #[serde(default)]
-    roles: Vec<Role>,
+    pub(super) roles: Vec<Role>,
     #[serde(default)]
-    team_ids: Vec<String>,
+    pub(super) team_ids: Vec<String>,
     #[serde(default)]
-    keys: Vec<PersonalKey>,
+    pub(super) keys: Vec<PersonalKey>,
     #[serde(default)]
-    access_list: Vec<AccessEntry>,
+    pub(super) access_list: Vec<AccessEntry>,
 }
 
 /// A [`ProgrammaticKey`] with its access list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileProgrammaticKey {
-    id: String,
-    desc: String,
-    public_key: String,
-    private_key: String,
-    made_by: String,
-    roles: Vec<Role>,
+pub(super) struct FileProgrammaticKey {
+    pub(super) id: String,
+    pub(super) desc: String,
+    pub(super) public_key: String,
+    pub(super) private_key: String,
+    pub(super) made_by: String,
+    pub(super) roles: Vec<Role>,
     #[serde(default)]
-    access_list: Vec<AccessEntry>,
+    pub(super) access_list: Vec<AccessEntry>,
 }
 
 impl FileWorld {
@@ -139,6 +140,10 @@ impl World for FileWorld {
         &self.projects
     }
 
+    fn teams(&self) -> &[Team] {
+        &self.teams
+    }
+
     fn users_of(&self, set: UsersOf) -> Members {
         let in_group = |user: &FileUser, id: &str| user.roles.iter().any(|role| role.is_in(Scope::Group(id)));
         match set {
@@ -146,16 +151,15 @@ impl World for FileWorld {
                 self.users_with(|user| user.roles.iter().any(|role| role.reaches(id, &self.projects)))
             }
             UsersOf::Group(id) => self.users_with(|user| in_group(user, id)),
-            UsersOf::Team(id) => {
-                let team = self
-                    .projects
-                    .iter()
-                    .find(|project| project.id == id)
-                    .and_then(|one| one.team_id.as_ref());
-                self.users_with(|user| {
-                    team.is_some_and(|team| user.team_ids.contains(team)) && !in_group(user, id)
-                })
+            UsersOf::GroupWithTeams(id) => {
+                let project = self.projects.iter().find(|project| project.id == id);
+                let teams = project.map(|project| project.teams.as_slice()).unwrap_or_default();
+                let in_team =
+                    |user: &FileUser| teams.iter().any(|team| user.team_ids.contains(&team.team_id));
+                let through_teams = self.users_with(|user| in_team(user) && !in_group(user, id));
+                self.users_of(UsersOf::Group(id)).then(through_teams)
             }
+            UsersOf::Team(id) => self.users_with(|user| user.team_ids.iter().any(|team| team == id)),
         }
     }
 
@@ -203,122 +207,4 @@ impl World for FileWorld {
     fn global_access_list(&self) -> Vec<GlobalEntry> {
         self.global_access_list.clone()
     }
-}
-
-/// Collects the problems of a file.
-struct Check<'a> {
-    world: &'a FileWorld,
-    problems: Vec<String>,
-    ids: HashSet<&'a str>,
-    logins: HashSet<&'a str>,
-}
-
-impl<'a> Check<'a> {
-    fn problems(world: &'a FileWorld) -> Vec<String> {
-        // Every field by name, so that a new one does not compile until it is checked.
-        let FileWorld {
-            organizations,
-            projects,
-            users,
-            programmatic_keys,
-            global_access_list,
-            by_id: _,
-            by_name: _,
-        } = world;
-        let mut check = Self { world, problems: Vec::new(), ids: HashSet::new(), logins: HashSet::new() };
-        check.require(!organizations.is_empty(), || "organizations: there is none".to_owned());
-        check.require(!users.is_empty(), || "users: there is none".to_owned());
-        for (at, org) in organizations.iter().enumerate() {
-            check.id(&org.id, &format!("organizations[{at}].id"));
-        }
-        for (at, project) in projects.iter().enumerate() {
-            check.id(&project.id, &format!("projects[{at}].id"));
-            check.require(check.has_org(&project.org_id), || {
-                format!("projects[{at}].orgId: no organization {}", project.org_id)
-            });
-        }
-        for (at, user) in users.iter().enumerate() {
-            check.user(user, &format!("users[{at}]"));
-        }
-        for (at, key) in programmatic_keys.iter().enumerate() {
-            check.programmatic_key(key, &format!("programmaticKeys[{at}]"));
-        }
-        for (at, entry) in global_access_list.iter().enumerate() {
-            check.id(&entry.id, &format!("globalAccessList[{at}].id"));
-        }
-        check.problems
-    }
-
-    fn require(&mut self, right: bool, problem: impl FnOnce() -> String) {
-        if !right {
-            self.problems.push(problem());
-        }
-    }
-
-    fn has_org(&self, id: &str) -> bool {
-        self.world.organizations.iter().any(|org| org.id == id)
-    }
-
-    fn id(&mut self, id: &'a str, place: &str) {
-        let shaped = is_id(id) && !id.contains(|c: char| c.is_ascii_uppercase());
-        self.require(shaped, || format!("{place}: `{id}` is not 24 lower-case hexadecimal digits"));
-        let new = self.ids.insert(id);
-        self.require(new, || format!("{place}: {id} is there twice"));
-    }
-
-    fn login(&mut self, name: &'a str, place: &str) {
-        let new = self.logins.insert(name);
-        self.require(new, || format!("{place}: {name} is there twice"));
-    }
-
-    fn user(&mut self, user: &'a FileUser, place: &str) {
-        self.id(&user.id, &format!("{place}.id"));
-        self.login(&user.username, &format!("{place}.username"));
-        self.roles(&user.roles, place);
-        self.require(user.keys.len() <= MAX_PERSONAL_KEYS, || {
-            format!("{place}.keys: a user has at most {MAX_PERSONAL_KEYS}")
-        });
-        for (at, key) in user.keys.iter().enumerate() {
-            self.id(&key.id, &format!("{place}.keys[{at}].id"));
-            self.require(is_uuid(&key.secret), || {
-                format!("{place}.keys[{at}].key: not a UUID in lower case")
-            });
-        }
-    }
-
-    fn programmatic_key(&mut self, key: &'a FileProgrammaticKey, place: &str) {
-        self.id(&key.id, &format!("{place}.id"));
-        self.login(&key.public_key, &format!("{place}.publicKey"));
-        let letters =
-            key.public_key.len() == 8 && key.public_key.bytes().all(|byte| byte.is_ascii_lowercase());
-        self.require(letters, || format!("{place}.publicKey: not 8 lower-case letters"));
-        self.require(is_uuid(&key.private_key), || format!("{place}.privateKey: not a UUID in lower case"));
-        let known = self.world.users.iter().any(|user| user.username == key.made_by);
-        self.require(known, || format!("{place}.madeBy: no user {}", key.made_by));
-        self.roles(&key.roles, place);
-
-        let global = !key.roles.is_empty() && key.roles.iter().all(Role::is_global);
-        let org = key.roles.iter().find_map(|role| role.org_id.as_deref());
-        let one_org =
-            org.is_some_and(|org| key.roles.iter().all(|role| role.reaches(org, &self.world.projects)));
-        self.require(global || one_org, || {
-            format!("{place}.roles: a key has global roles, or roles in one organization and in its projects")
-        });
-    }
-
-    fn roles(&mut self, roles: &[Role], place: &str) {
-        for (at, role) in roles.iter().enumerate() {
-            self.require(role.is_known(), || format!("{place}.roles[{at}]: {} is no role there", role.name));
-            let has_group = |id: &String| self.world.projects.iter().any(|one| one.id == *id);
-            let known = role.org_id.as_ref().is_none_or(|id| self.has_org(id))
-                && role.group_id.as_ref().is_none_or(has_group);
-            self.require(known, || format!("{place}.roles[{at}]: no such organization or project"));
-        }
-    }
-}
-
-fn is_uuid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && text.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f'))
 }

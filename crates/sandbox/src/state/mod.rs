@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! Deployment: the world, and over it the changes
-//!   world: the trait ── random_world + random_keys, or file_world
+//!   world: the trait ── random_world (random_structure, random_keys) or file_world (file_check)
 //!   model, access_list: what there is      members: sets of users and keys that are computed
 //! ```
 
 mod access_list;
+mod file_check;
 mod file_world;
 mod members;
 mod model;
 mod random_keys;
+mod random_structure;
 mod random_world;
 mod world;
 
@@ -26,7 +28,7 @@ pub(crate) use self::file_world::FileWorld;
 pub(crate) use self::members::{Members, PageRange};
 pub(crate) use self::model::{
     Caller, CallerKey, Group, MAX_PERSONAL_KEYS, Organization, PersonalKey, ProgrammaticKey, Role, Scope,
-    User, is_id, is_role_name, suffix,
+    Team, TeamRoles, User, is_id, is_role_name, suffix,
 };
 pub(crate) use self::random_world::RandomWorld;
 pub(crate) use self::world::{UsersOf, World};
@@ -81,7 +83,7 @@ impl Deployment {
         else {
             return Vec::new();
         };
-        let roles = self.world.user(user).roles;
+        let roles = self.world.user(user).effective_roles(self.world.groups());
         let caller = |id| Caller { user, key: CallerKey::Personal(id), roles: roles.clone() };
         let enabled = self.personal_keys(user).into_iter().filter(|key| key.enabled);
         enabled.map(|key| (key.secret, caller(key.id))).collect()

@@ -40,11 +40,29 @@ pub(crate) struct Group {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) org_id: String,
-    /// The users with this team among their `team_ids` belong to the project through it.
-    pub(crate) team_id: Option<String>,
+    /// The teams of its organization that have roles in it.
+    #[serde(default)]
+    pub(crate) teams: Vec<TeamRoles>,
     /// A live secret on a real deployment, and so served here too: a client must not keep it.
     #[serde(default)]
     pub(crate) agent_api_key: String,
+}
+
+/// A team of an organization. Its members are the users who have its id among their `team_ids`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Team {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) org_id: String,
+}
+
+/// The roles that the members of a team have in a project.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TeamRoles {
+    pub(crate) team_id: String,
+    pub(crate) role_names: Vec<String>,
 }
 
 /// A personal key, with its secret.
@@ -62,6 +80,22 @@ pub(crate) struct PersonalKey {
     /// A UUID: five groups of lower-case hexadecimal digits.
     #[serde(rename = "key")]
     pub(crate) secret: String,
+}
+
+impl Group {
+    /// The roles in this project of a user who is in these teams.
+    fn roles_through(&self, team_ids: &[String]) -> impl Iterator<Item = Role> {
+        let teams = self.teams.iter().filter(|team| team_ids.contains(&team.team_id));
+        teams.flat_map(|team| &team.role_names).map(|name| Role::new(Scope::Group(&self.id), name))
+    }
+}
+
+impl User {
+    /// The user's own roles, and then those through teams.
+    pub(crate) fn effective_roles(&self, groups: &[Group]) -> Vec<Role> {
+        let through_teams = groups.iter().flat_map(|group| group.roles_through(&self.team_ids));
+        self.roles.iter().cloned().chain(through_teams).collect()
+    }
 }
 
 impl PersonalKey {

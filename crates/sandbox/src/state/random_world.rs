@@ -4,8 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::access_list::{AccessEntry, GlobalEntry, ListOwner, Network};
 use super::members::Members;
-use super::model::{Group, MAX_PERSONAL_KEYS, Organization, PersonalKey, ProgrammaticKey, Role, Scope, User};
+use super::model::{
+    Group, MAX_PERSONAL_KEYS, Organization, PersonalKey, ProgrammaticKey, Role, Scope, Team, User,
+};
 use super::random_keys::personal_key;
+use super::random_structure::{Structure, YEAR_2015, YEAR_2016};
 use super::world::{UsersOf, World};
 use crate::product::Product;
 use crate::rng::{IdCipher, Rng, object_id, public_key, public_key_number, stream, uuid};
@@ -20,15 +23,6 @@ const LAST_NAMES: [&str; 24] = [
     "Zhou",
 ];
 
-/// Each organization: its name, every how many-th user is in it, and its projects.
-const ORGANIZATIONS: [(&str, u64, &[&str]); 3] = [
-    ("Example Platform", 1, &["production", "staging", "analytics"]),
-    ("Example Payments", 3, &["ledger", "card-vault"]),
-    ("Example Research", 7, &["notebooks", "warehouse"]),
-];
-
-const YEAR_2015: i64 = 1_420_070_400;
-const YEAR_2016: i64 = 1_451_606_400;
 const YEAR_2019: i64 = 1_546_300_800;
 const YEAR_2021: i64 = 1_609_459_200;
 
@@ -39,51 +33,19 @@ pub(crate) struct RandomWorld {
     product: Product,
     /// The midnight before the sandbox's now: all times are as of then, so that a day gives the same world.
     day: DateTime<Utc>,
-    organizations: Vec<Organization>,
-    groups: Vec<Group>,
-    /// The users of each project and, as a second set, of its team.
-    group_users: Vec<[Members; 2]>,
+    structure: Structure,
     user_ids: IdCipher,
     key_ids: IdCipher,
 }
 
 impl RandomWorld {
     pub(crate) fn new(seed: u64, users: u64, product: Product, now: DateTime<Utc>) -> Self {
-        let id = |stream: u64, index: usize| {
-            let mut rng = Rng::new(seed, stream, index as u64);
-            object_id(rng.between(YEAR_2015, YEAR_2016), rng.next_u64())
-        };
-        let (mut organizations, mut groups, mut group_users) = (Vec::new(), Vec::new(), Vec::new());
-        for (org, (name, step, projects)) in ORGANIZATIONS.into_iter().enumerate() {
-            let org_id = id(stream::ORGANIZATION, org);
-            for (nth, project) in (0..).zip(projects) {
-                let number = groups.len();
-                let secret = Rng::new(seed, stream::GROUP, number as u64).next_u64();
-                groups.push(Group {
-                    id: id(stream::GROUP, number),
-                    name: (*project).to_owned(),
-                    org_id: org_id.clone(),
-                    team_id: (nth == 0).then(|| id(stream::GROUP, 1000 + number)),
-                    agent_api_key: format!("{secret:016x}{secret:016x}"),
-                });
-                group_users.push(users_of_project(step, nth, users));
-            }
-            let name = name.to_owned();
-            organizations.push(Organization {
-                id: org_id,
-                name,
-                requires_access_list: false,
-                is_deleted: false,
-            });
-        }
         Self {
             seed,
             users,
             product,
             day: now - TimeDelta::seconds(now.timestamp().rem_euclid(86_400)),
-            organizations,
-            groups,
-            group_users,
+            structure: Structure::new(seed, users),
             user_ids: IdCipher::new(seed, stream::USER_ID),
             key_ids: IdCipher::new(seed, stream::PROGRAMMATIC_KEY_ID),
         }
@@ -112,10 +74,6 @@ impl RandomWorld {
         (username, first, last)
     }
 
-    fn org_users(&self, org: usize) -> Members {
-        Members::every(0, ORGANIZATIONS[org].1, self.users)
-    }
-
     fn roles(&self, index: u64) -> Vec<Role> {
         let mut rng = self.rng(stream::ROLE, index);
         let mut roles = Vec::new();
@@ -128,7 +86,7 @@ impl RandomWorld {
                 _ => {}
             }
         }
-        for (at, org) in self.organizations.iter().enumerate() {
+        for (at, org) in self.structure.organizations.iter().enumerate() {
             let name = match rng.below(16) {
                 _ if index == 0 => "ORG_OWNER",
                 0 => "ORG_OWNER",
@@ -136,11 +94,11 @@ impl RandomWorld {
                 3 => "ORG_GROUP_CREATOR",
                 _ => "ORG_MEMBER",
             };
-            if self.org_users(at).contains(index) {
+            if self.structure.org_users(at).contains(index) {
                 roles.push(Role::new(Scope::Org(&org.id), name));
             }
         }
-        for (group, [users, _]) in self.groups.iter().zip(&self.group_users) {
+        for (group, [users, _]) in self.structure.groups.iter().zip(&self.structure.group_users) {
             let name = match rng.below(8) {
                 0 => "GROUP_OWNER",
                 1 => "GROUP_AUTOMATION_ADMIN",
@@ -161,15 +119,6 @@ impl RandomWorld {
     }
 }
 
-/// Who of an organization, in which every `step`-th user is, belongs to its `nth` project, and to that project's team:
-/// the first project has every third of them, its team the next of every three, and so on. User 0, who owns everything,
-/// is in none.
-fn users_of_project(step: u64, nth: u64, users: u64) -> [Members; 2] {
-    let each = step * (nth + 3);
-    let team = if nth == 0 { Members::every(step * 2, each, users) } else { Members::default() };
-    [Members::every(step * (nth + 1), each, users), team]
-}
-
 impl World for RandomWorld {
     fn user_count(&self) -> u64 {
         self.users
@@ -177,14 +126,13 @@ impl World for RandomWorld {
 
     fn user(&self, index: u64) -> User {
         let (username, first, last) = self.names(index);
-        let teams = self.groups.iter().zip(&self.group_users).filter(|(_, [_, team])| team.contains(index));
         User {
             id: self.user_id(index),
             username,
             first_name: first.to_owned(),
             last_name: last.to_owned(),
             roles: self.roles(index),
-            team_ids: teams.filter_map(|(group, _)| group.team_id.clone()).collect(),
+            team_ids: self.structure.team_ids(index),
         }
     }
 
@@ -217,23 +165,19 @@ impl World for RandomWorld {
     }
 
     fn organizations(&self) -> &[Organization] {
-        &self.organizations
+        &self.structure.organizations
     }
 
     fn groups(&self) -> &[Group] {
-        &self.groups
+        &self.structure.groups
+    }
+
+    fn teams(&self) -> &[Team] {
+        &self.structure.teams
     }
 
     fn users_of(&self, set: UsersOf) -> Members {
-        let of_group = |id: &str| self.groups.iter().position(|group| group.id == id);
-        let users = match set {
-            UsersOf::Org(id) => {
-                self.organizations.iter().position(|org| org.id == id).map(|org| self.org_users(org))
-            }
-            UsersOf::Group(id) => of_group(id).map(|group| self.group_users[group][0].clone()),
-            UsersOf::Team(id) => of_group(id).map(|group| self.group_users[group][1].clone()),
-        };
-        users.unwrap_or_default()
+        self.structure.users_of(set)
     }
 
     fn programmatic_key_count(&self) -> u64 {
@@ -245,8 +189,11 @@ impl World for RandomWorld {
         let roles = if index == 0 && self.has_global_key() {
             vec![Role::new(Scope::Global, "GLOBAL_OWNER")]
         } else {
-            let first_org = &self.organizations[0].id;
-            self.roles(index).into_iter().filter(|role| role.reaches(first_org, &self.groups)).collect()
+            let first_org = &self.structure.organizations[0].id;
+            self.roles(index)
+                .into_iter()
+                .filter(|role| role.reaches(first_org, &self.structure.groups))
+                .collect()
         };
         let mut rng = self.rng(stream::PROGRAMMATIC_KEY, index);
         let username = self.names(index).0;
@@ -274,14 +221,14 @@ impl World for RandomWorld {
     }
 
     fn programmatic_keys_in(&self, scope: Scope) -> Members {
-        let first_org = &self.organizations[0].id;
+        let first_org = &self.structure.organizations[0].id;
         match scope {
             Scope::Global if self.has_global_key() => Members::from_indices(vec![0]),
             Scope::Org(id) if id == first_org => {
                 Members::every(u64::from(self.has_global_key()), 1, self.users)
             }
             Scope::Group(id)
-                if self.groups.iter().any(|group| group.id == id && group.org_id == *first_org) =>
+                if self.structure.groups.iter().any(|group| group.id == id && group.org_id == *first_org) =>
             {
                 self.users_of(UsersOf::Group(id))
             }

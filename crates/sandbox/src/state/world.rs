@@ -2,19 +2,21 @@
 
 use super::access_list::{AccessEntry, GlobalEntry, ListOwner};
 use super::members::Members;
-use super::model::{Group, Organization, PersonalKey, ProgrammaticKey, Scope, User};
+use super::model::{Group, Organization, PersonalKey, ProgrammaticKey, Scope, Team, User};
 
-/// A set of users, by the id of an organization or project of this world.
+/// A set of users, by the id of an organization, project or team of this world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UsersOf<'a> {
     Org(&'a str),
+    /// Users with a role of their own in a project.
     Group(&'a str),
-    /// The team that belongs to a project, if it has one.
+    /// The same, and then users with a role through a team.
+    GroupWithTeams(&'a str),
     Team(&'a str),
 }
 
-/// Users and programmatic keys are numbered from 0, and an index is below their count; organizations and projects are
-/// few, and are in slices. In a random world every look-up takes the same time, however many users there are.
+/// Users and programmatic keys are numbered from 0, and an index is below their count; organizations, projects and
+/// teams are few, and are in slices. In a random world every look-up takes the same time, however many users there are.
 pub(crate) trait World: Send + Sync {
     fn user_count(&self) -> u64;
     fn user(&self, index: u64) -> User;
@@ -24,6 +26,7 @@ pub(crate) trait World: Send + Sync {
 
     fn organizations(&self) -> &[Organization];
     fn groups(&self) -> &[Group];
+    fn teams(&self) -> &[Team];
     fn users_of(&self, set: UsersOf) -> Members;
 
     fn programmatic_key_count(&self) -> u64;

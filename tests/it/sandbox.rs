@@ -8,6 +8,7 @@ mod fault_transport;
 mod faults;
 mod keys;
 mod programmatic;
+mod teams;
 mod world;
 
 use chrono::{DateTime, Utc};

@@ -73,9 +73,14 @@ fn classify(segments: &[&str]) -> (Option<Resource>, bool) {
         ["users", _] => (Some(Resource::Users), false),
         ["users", _, "keys"] => (Some(Resource::Keys), true),
         ["users", _, "keys", _] => (Some(Resource::Keys), false),
-        ["orgs" | "groups", _, "users"] => (Some(Resource::Users), true),
-        ["orgs" | "groups"] | ["orgs", _, "groups"] => (Some(Resource::Orgs), true),
-        ["orgs" | "groups", _] => (Some(Resource::Orgs), false),
+        ["orgs" | "groups", _, "users"] | ["orgs", _, "teams", _, "users"] => (Some(Resource::Users), true),
+        ["orgs" | "groups"] | ["orgs", _, "groups"] | ["orgs" | "groups", _, "teams"] => {
+            (Some(Resource::Orgs), true)
+        }
+        ["orgs" | "groups", _]
+        | ["groups", "byName", _]
+        | ["orgs", _, "teams", _]
+        | ["orgs", _, "teams", "byName", _] => (Some(Resource::Orgs), false),
         _ => (None, false),
     }
 }

@@ -84,9 +84,9 @@ pub enum AuthFault {
 pub enum Resource {
     /// `/users/{id}/keys` and below.
     Keys,
-    /// `/users/{id}`, `/orgs/{id}/users`, `/groups/{id}/users`.
+    /// `/users/{id}`, and the users of an organization, project or team.
     Users,
-    /// Organizations and projects: `/orgs`, `/orgs/{id}`, `/orgs/{id}/groups`, `/groups`, `/groups/{id}`.
+    /// Organizations, projects and teams themselves.
     Orgs,
     /// `/users/byName/{name}`.
     ByName,

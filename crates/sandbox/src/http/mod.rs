@@ -1,7 +1,8 @@
 //! The handlers: a request comes in, an answer goes out. They read and change the [`Deployment`](crate::state::Deployment).
 //!
 //! ```text
-//! server: connection ── nodes ── digest + nonces ── route ── users, organizations, personal_keys, programmatic_keys, access_lists
+//! server: connection ── nodes ── digest + nonces ── route ── users, organizations, teams,
+//!                                                          personal_keys, programmatic_keys, access_lists
 //!         call, input: one authenticated request      answer, error: what comes back
 //! ```
 
@@ -18,6 +19,7 @@ mod personal_keys;
 mod programmatic_keys;
 mod route;
 mod server;
+mod teams;
 mod users;
 
 pub use self::digest::Challenge;

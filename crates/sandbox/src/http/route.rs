@@ -5,7 +5,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
-use super::{access_lists, organizations, personal_keys, programmatic_keys, users};
+use super::{access_lists, organizations, personal_keys, programmatic_keys, teams, users};
 use crate::product::{GIT_HASH, PersonalKeyResource};
 use crate::state::Scope;
 
@@ -35,7 +35,13 @@ pub(super) fn route(call: &Call, segments: &[&str]) -> Result<Answer, ApiError> 
         ["orgs", id] => organizations::org(call, id),
         ["orgs", id, "users"] => organizations::org_users(call, id),
         ["orgs", id, "groups"] => organizations::org_groups(call, id),
+        ["orgs", id, "teams"] => teams::all(call, id),
+        ["orgs", id, "teams", "byName", name] => teams::by_name(call, id, name),
+        ["orgs", id, "teams", team] => teams::one(call, id, team),
+        ["orgs", id, "teams", team, "users"] => teams::team_users(call, id, team),
         ["groups"] => organizations::groups(call),
+        ["groups", "byName", name] => organizations::group_by_name(call, name),
+        ["groups", id, "teams"] => teams::of_group(call, id),
         ["groups", id] => organizations::group(call, id),
         ["groups", id, "users"] => organizations::group_users(call, id),
 

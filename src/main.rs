@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::FromArgMatches as _;
 use clap::error::ContextValue;
-use clap::{CommandFactory as _, FromArgMatches as _};
-use keysunset::Cli;
 use keysunset::context::color;
 use keysunset::exit::{Error, Exit};
 use keysunset::printable::{for_terminal, masked, printable};
+use keysunset::{Cli, command};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
@@ -48,9 +48,9 @@ fn run(cli: Cli) -> Result<Exit, Error> {
 /// Ends the process where there is nothing to run, as after `--help`.
 fn parse() -> Cli {
     let color = color(&|name| std::env::var(name).ok());
-    let matches = Cli::command().color(color).try_get_matches();
-    let parsed = matches
-        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|why| why.format(&mut Cli::command())));
+    let matches = command().color(color).try_get_matches();
+    let parsed =
+        matches.and_then(|matches| Cli::from_arg_matches(&matches).map_err(|why| why.format(&mut command())));
     parsed.unwrap_or_else(|why| without_keys(why).exit())
 }
 

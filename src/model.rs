@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 named! {
     /// The three products that speak the API v1.0.
     pub enum Product {
-        /// Ops Manager, in one's own data centre
+        /// MongoDB Ops Manager
         OpsManager = "ops-manager",
-        /// Cloud Manager
+        /// MongoDB Cloud Manager
         CloudManager = "cloud-manager",
-        /// Atlas
+        /// MongoDB Atlas
         Atlas = "atlas",
     }
 }

@@ -49,19 +49,19 @@ named! {
 }
 
 named! {
-    /// Which keys fail the gate.
+    /// Which keys are findings.
     pub enum FailOn {
-        /// Any personal key
+        /// All personal keys
         Any = "any",
-        /// An enabled one
+        /// Enabled keys
         Enabled = "enabled",
-        /// One used after the cutoff, or of which nobody knows that it was not
+        /// Keys used after the cutoff, and keys of unknown use
         Used = "used",
-        /// One of severity high or critical, or an enabled one of unknown use
+        /// Severity high or critical, and enabled keys of unknown use
         High = "high",
-        /// One of severity critical
+        /// Severity critical
         Critical = "critical",
-        /// None
+        /// No keys
         Never = "never",
     }
 }

@@ -13,10 +13,10 @@ use keysunset_sandbox::Options;
 
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
-    /// How many users the sandbox has [default: 100]
+    /// Number of simulated users [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub users: Option<u64>,
-    /// Where the reports go [default: demo-reports]
+    /// Folder for reports [default: demo-reports]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -29,40 +29,43 @@ pub(crate) struct Sandbox {
 
 #[derive(Args, Debug)]
 pub(crate) struct Audit {
-    /// Go on with the newest run, if it was cut short, and read only what is missing
-    #[arg(long)]
-    pub resume: bool,
     #[command(flatten)]
     pub settings: AuditArgs,
+    /// Continue the newest run if it was interrupted
+    ///
+    /// Only users without a result are read. Deployment, credentials, scope, cutoff and --active-within must be the same
+    /// as before.
+    #[arg(long, help_heading = "Scope")]
+    pub resume: bool,
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
-    /// One JSON document in place of lines
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub settings: AuditArgs,
-    /// A file of settings [default: keysunset.toml, where it is]
+    /// Print one JSON document instead of text
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Settings file [default: keysunset.toml if it exists]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
-    /// The key's id, as in the column `key_id`
+    /// ID of the key (column `key_id`)
     #[arg(value_name = "KEY_ID")]
     pub key: String,
-    /// A use at or after it counts: a day or a time [default: the run's own]
-    #[arg(long, value_name = "DATE", env, value_parser = instant, help_heading = "Judgement")]
+    /// Cutoff date of key use [default: as in the run]
+    #[arg(long, value_name = "DATE", env, value_parser = instant, help_heading = "Policy")]
     pub cutoff: Option<DateTime<Utc>>,
-    /// A key used in the last so many days is in use now [default: the run's own]
-    #[arg(long, value_name = "DAYS", env, help_heading = "Judgement")]
+    /// Days of recent use [default: as in the run]
+    #[arg(long, value_name = "DAYS", env, help_heading = "Policy")]
     pub active_within: Option<u32>,
-    /// Accepted exceptions (docs/waivers.md)
-    #[arg(long, value_name = "FILE", env, help_heading = "Judgement")]
+    /// File with temporary exceptions (docs/waivers.md)
+    #[arg(long, value_name = "FILE", env, help_heading = "Policy")]
     pub waivers: Option<PathBuf>,
     #[command(flatten)]
     pub store: StoreArgs,
@@ -70,7 +73,7 @@ pub(crate) struct Explain {
 
 #[derive(Args, Debug)]
 pub(crate) struct Merge {
-    /// The stores of several audits, or their folders
+    /// Run databases, or the folders that contain them
     #[arg(value_name = "STORE", required = true)]
     pub stores: Vec<PathBuf>,
     #[command(flatten)]
@@ -79,16 +82,16 @@ pub(crate) struct Merge {
 
 #[derive(Args, Debug)]
 pub(crate) struct Import {
-    /// Files with saved answers, and folders of them
+    /// Files or folders with saved API responses
     #[arg(value_name = "FILE|DIR", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Where the deployment is [default: as the answers' links say]
+    /// Base URL [default: from the responses]
     #[arg(long, value_name = "URL", env, help_heading = "Deployment")]
     pub url: Option<String>,
-    /// What the reports call it [default: the URL's origin]
+    /// Name in reports [default: URL's origin]
     #[arg(long, value_name = "NAME", env, help_heading = "Deployment")]
     pub name: Option<String>,
-    /// Which product answered [default: guessed from the URL, else atlas]
+    /// Product [default: from the URL, or atlas]
     #[arg(long, value_enum, env, help_heading = "Deployment")]
     pub product: Option<Product>,
     #[command(flatten)]
@@ -97,8 +100,8 @@ pub(crate) struct Import {
 
 #[derive(Args, Debug)]
 pub(crate) struct Report {
-    /// The run's number [default: the newest]
-    #[arg(long, value_name = "ID")]
+    /// Number of the run [default: newest]
+    #[arg(long, value_name = "ID", help_heading = "Scope")]
     pub run: Option<i64>,
     #[command(flatten)]
     pub report: ReportArgs,
@@ -106,21 +109,21 @@ pub(crate) struct Report {
 
 #[derive(Args, Debug)]
 pub(crate) struct Completions {
-    /// Which shell
+    /// One of bash, elvish, fish, powershell, zsh
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Man {
-    /// Where the pages go; made where it is missing
+    /// Folder for the man pages, created if missing
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Export {
-    /// The run's number [default: the newest]
+    /// Number of the run [default: newest]
     #[arg(value_name = "RUN")]
     pub run: Option<i64>,
     #[command(flatten)]
@@ -129,27 +132,29 @@ pub(crate) struct Export {
 
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
-    /// Where the reports and their manifest are [default: reports]
+    /// Folder with reports and manifest [default: reports]
     #[arg(value_name = "DIR", env = "OUT")]
     pub dir: Option<PathBuf>,
-    /// The evidence; repeatable, for a report over several [default: keysunset.db in DIR]
-    #[arg(long, value_name = "FILE", env)]
+    /// Run database [default: keysunset.db in DIR]
+    ///
+    /// Repeat the flag for a report of several run databases.
+    #[arg(long, value_name = "FILE", env, help_heading = "Output")]
     pub store: Vec<PathBuf>,
-    /// One JSON document in place of lines
-    #[arg(long)]
+    /// Print one JSON document instead of text
+    #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// A file of settings [default: keysunset.toml, where it is]
-    #[arg(long, value_name = "FILE")]
+    /// Settings file [default: keysunset.toml if it exists]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct History {
-    /// Only this one, by the name in its reports [default: every one in the store]
-    #[arg(long, value_name = "NAME")]
+    /// Name of a deployment in reports [default: all]
+    #[arg(long, value_name = "NAME", help_heading = "Scope")]
     pub deployment: Option<String>,
-    /// A use at or after it counts, in every run [default: each run's own]
-    #[arg(long, value_name = "DATE", env, value_parser = instant)]
+    /// Cutoff date of key use [default: as in each run]
+    #[arg(long, value_name = "DATE", env, value_parser = instant, help_heading = "Policy")]
     pub cutoff: Option<DateTime<Utc>>,
     #[command(flatten, next_help_heading = "Output")]
     pub form: FormArgs,
@@ -159,14 +164,16 @@ pub(crate) struct History {
 
 #[derive(Args, Debug)]
 pub(crate) struct Diff {
-    /// The earlier run's number [default: the last complete one before B]
+    /// Number of the earlier run [default: last complete run before B]
     #[arg(value_name = "A")]
     pub before: Option<i64>,
-    /// The later run's number [default: the newest]
+    /// Number of the later run [default: newest]
     #[arg(value_name = "B")]
     pub after: Option<i64>,
-    /// The newest runs of this one, by the name in its reports
-    #[arg(long, value_name = "NAME", conflicts_with = "before")]
+    /// Compare the newest runs of one deployment
+    ///
+    /// The name is the one in its reports.
+    #[arg(long, value_name = "NAME", conflicts_with = "before", help_heading = "Scope")]
     pub deployment: Option<String>,
     #[command(flatten, next_help_heading = "Output")]
     pub form: FormArgs,
@@ -176,11 +183,11 @@ pub(crate) struct Diff {
 
 #[derive(Args, Debug)]
 pub(crate) struct Prune {
-    /// How many runs of each deployment stay: the newest
-    #[arg(long, value_name = "N")]
+    /// Number of newest runs to keep, per deployment
+    #[arg(long, value_name = "N", help_heading = "Retention")]
     pub keep: NonZeroUsize,
-    /// Say what would go, and remove nothing
-    #[arg(long)]
+    /// Show what would be deleted, and delete nothing
+    #[arg(long, help_heading = "Retention")]
     pub dry_run: bool,
     #[command(flatten)]
     pub store: StoreArgs,

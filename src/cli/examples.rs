@@ -1,69 +1,148 @@
-//! The end of the help of each command.
+//! The end of the long help of each command: sections, each with a heading and indented lines of 80 columns at most.
 
-pub(super) const ALL: &str = "\
+pub(super) const SUMMARY: &str = "'keysunset help COMMAND' shows all details and examples of a command.";
+
+/// The same after every command that has a quality gate.
+macro_rules! exit_codes {
+    () => {
+        "
+Exit codes:
+  0    no findings, and all users were read
+  1    findings, and all users were read
+  2    wrong command line
+  3    incomplete, no findings in what was read
+  4    incomplete, with findings
+  5    bad input or settings, refused credentials, no connection, or no users
+  6    an output could not be written, or the run database is damaged
+  70   a bug in keysunset
+  130  interrupted by Ctrl-C (143: by SIGTERM); --resume continues the run"
+    };
+}
+
+pub(super) const ALL: &str = concat!(
+    "\
 Examples:
+  # Try keysunset without a deployment
   keysunset demo
+  # Test connection, credentials and permissions
   keysunset doctor --url https://om.example:8080
+  # Audit all users of all organizations
   keysunset audit --url https://om.example:8080 --all-orgs
+  # Render the newest run again, with another quality gate
   keysunset report --fail-on used
+",
+    exit_codes!(),
+    "
 
-Exit codes: 0 clean and complete, 1 findings, 2 usage, 3 incomplete, 4 findings and incomplete,
-5 bad input or credentials, 6 output not written, 70 a bug, 130 or 143 interrupted.";
+Documentation:
+  Every command has a long help ('keysunset help audit') and a man page
+  ('keysunset man DIR' writes them)."
+);
 
-pub(super) const AUDIT: &str = "\
-Credentials are never flags. The first of these that has some:
-  1. the environment, as below   2. --credentials FILE, also for users' own
-  3. --profile NAME              4. a prompt, on a terminal
-  KEYSUNSET_PUBLIC_KEY            KEYSUNSET_PRIVATE_KEY            or else
-  MCLI_PUBLIC_API_KEY             MCLI_PRIVATE_API_KEY             or else
-  MONGODB_ATLAS_PUBLIC_API_KEY    MONGODB_ATLAS_PRIVATE_API_KEY
+/// Where credentials and settings come from, the same for `audit` and `doctor`.
+macro_rules! sources {
+    () => {
+        "\
+Credentials:
+  Credentials are never flags, so they are in no process list and no shell
+  history. keysunset uses the first of these sources that has credentials:
 
-Every other setting may also stand in keysunset.toml under the name of its
-flag, and those of the groups Deployment, Credentials, Pace, Judgement and Output
-in the environment too: KEYSUNSET_FAIL_ON=used. Flags come before the environment,
-and the environment before the file.
+  1. Environment variables; the first pair that is set:
+       KEYSUNSET_PUBLIC_KEY          KEYSUNSET_PRIVATE_KEY
+       MCLI_PUBLIC_API_KEY           MCLI_PRIVATE_API_KEY
+       MONGODB_ATLAS_PUBLIC_API_KEY  MONGODB_ATLAS_PRIVATE_API_KEY
+       MONGODB_ATLAS_PUBLIC_KEY      MONGODB_ATLAS_PRIVATE_KEY
+  2. --credentials FILE
+  3. --profile NAME
+  4. A prompt, on a terminal
 
+Environment and settings file:
+  Flags override environment variables, and environment variables override
+  keysunset.toml. A setting has the same name in all three:
+
+    --fail-on used    KEYSUNSET_FAIL_ON=used    fail-on = \"used\"
+
+  The flags of the group Scope have no environment variables.
+"
+    };
+}
+
+pub(super) const AUDIT: &str = concat!(
+    sources!(),
+    "
 Examples:
+  # Credentials of a programmatic API key with the role GLOBAL_OWNER
+  export KEYSUNSET_PUBLIC_KEY=abcdwxyz
+  read -rs KEYSUNSET_PRIVATE_KEY && export KEYSUNSET_PRIVATE_KEY
+  # All users of all organizations
   keysunset audit --url https://om.example:8080 --all-orgs
-  keysunset audit --url https://om.example:8080 --users users.csv --fail-on used --out reports
-  grep -v '^bot-' names.txt | keysunset audit --url https://om.example:8080 --users - --rate 5
-  keysunset audit --url https://om.example:8080 --all-orgs --resume";
+  # A list of users; only keys in use are findings
+  keysunset audit --url https://om.example:8080 --users users.csv --fail-on used
+  # A list from standard input, at most 5 requests per second
+  grep -v '^bot-' names.txt |
+    keysunset audit --url https://om.example:8080 --users - --rate 5
+  # Continue an interrupted run
+  keysunset audit --url https://om.example:8080 --all-orgs --resume
+",
+    exit_codes!()
+);
 
-pub(super) const DOCTOR: &str = "\
-It takes the settings of the audit to come from the same places, asks a few
-dozen GET requests, and changes nothing. Ends with 0 if no line says failed,
-and otherwise with 5.
-
+pub(super) const DOCTOR: &str = concat!(
+    sources!(),
+    "
 Examples:
   keysunset doctor --url https://om.example:8080
   keysunset doctor --url https://om.example:8080 --all-orgs --rate 5
-  keysunset doctor --url https://om.example:8080 --json";
+  keysunset doctor --url https://om.example:8080 --json
 
-pub(super) const IMPORT: &str = "\
-A file holds answers of GET /users/{id}/keys: pages, in either envelope, with
-the headers of curl's --include or without; refusals too. Whose they are is told
-by their own userId and links, or by the user's id in the file's name.
-What can't be understood makes the run incomplete (docs/import.md).
+Exit codes:
+  0    no check failed
+  5    a check failed, or bad input or settings"
+);
+
+pub(super) const IMPORT: &str = concat!(
+    "\
+Input:
+  A file contains responses of GET /users/{id}/keys, with or without headers
+  (curl --include), and with or without ?envelope=true. Errors can be imported
+  too. The user is found by userId and links in the response, or by the user ID
+  in the file name. Responses that cannot be interpreted make the run
+  incomplete. See docs/import.md.
 
 Examples:
-  keysunset import answers/
-  keysunset import ann@example.com.json bob@example.com.json --name production";
+  keysunset import responses/
+  keysunset import ann@example.com.json bob@example.com.json --name production
+",
+    exit_codes!()
+);
 
-pub(super) const REPORT: &str = "\
+pub(super) const REPORT: &str = concat!(
+    "\
 Examples:
+  # The newest run, in the default formats
   keysunset report
-  keysunset report --run 3 --cutoff 2023-01-01 --format csv --out /tmp/2023";
+  # Run 3 with another cutoff, in another folder
+  keysunset report --run 3 --cutoff 2023-01-01 --format csv --out reports-2023
+",
+    exit_codes!()
+);
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:
-  keysunset completions bash > ~/.local/share/bash-completion/completions/keysunset
+  # Bash
+  mkdir -p ~/.local/share/bash-completion/completions
+  keysunset completions bash \\
+    > ~/.local/share/bash-completion/completions/keysunset
+  # Other shells
   keysunset completions zsh > ~/.zfunc/_keysunset
   keysunset completions fish > ~/.config/fish/completions/keysunset.fish
   keysunset completions powershell >> $PROFILE
   keysunset completions elvish >> ~/.config/elvish/rc.elv";
 
 pub(super) const MAN: &str = "\
-The pages bear the date of SOURCE_DATE_EPOCH where it is set, and none otherwise.
+Environment:
+  The pages have the date of SOURCE_DATE_EPOCH if it is set, and no date
+  otherwise.
 
 Examples:
   keysunset man ~/.local/share/man/man1
@@ -72,50 +151,66 @@ Examples:
 pub(super) const EXPLAIN: &str = "\
 Examples:
   keysunset explain 5af9a1d29cc0cdb6acdca6d5
-  keysunset explain 5af9a1d29cc0cdb6acdca6d5 --waivers waivers.toml --store reports/keysunset.db";
+  keysunset explain 5af9a1d29cc0cdb6acdca6d5 --waivers waivers.toml";
 
-pub(super) const MERGE: &str = "\
-Takes the newest run of each deployment. A folder stands for the keysunset.db in it.
-
+pub(super) const MERGE: &str = concat!(
+    "\
 Examples:
   keysunset merge east/keysunset.db west/keysunset.db --out both
-  keysunset merge reports/* --out all --format csv,markdown,json";
+  keysunset merge reports/* --out all --format csv,markdown,json
+",
+    exit_codes!()
+);
+
+pub(super) const ABOUT_EXPORT: &str = "\
+Print a stored run in canonical form
+
+The output has one JSON document per line, and always the same bytes for the
+same run. Its SHA-256 is readings_sha256 in the manifest. See docs/evidence.md.";
 
 pub(super) const EXPORT: &str = "\
-The same evidence gives the same bytes, one JSON document a line; their SHA-256
-is what the manifest has as readings_sha256 (docs/evidence.md).
-
 Examples:
   keysunset export | sha256sum
   keysunset export 3 --store reports/keysunset.db > run-3.ndjson";
 
 pub(super) const VERIFY: &str = "\
-Ends with 0 if all is as the manifest says, 1 if something differs, 3 if nothing
-does but not all could be checked, and 5 if there is no manifest that can be used.
-
 Examples:
   keysunset verify
   keysunset verify reports-2023 --store reports/keysunset.db
-  keysunset verify --json";
+  keysunset verify --json
+
+Exit codes:
+  0    everything matches the manifest
+  1    a difference
+  3    no difference, but not everything could be checked
+  5    the manifest is missing or cannot be read";
 
 pub(super) const HISTORY: &str = "\
 Examples:
   keysunset history
-  keysunset history --deployment prod --format markdown
+  keysunset history --deployment production --format markdown
   keysunset history --json --cutoff 2023-01-01 --store /var/lib/keysunset.db";
 
 pub(super) const DIFF: &str = "\
-Without numbers it compares the newest run with the last complete one before it;
-with one, that run with the newest of its deployment.
-
 Examples:
+  # The newest run, and the last complete run before it
   keysunset diff
+  # Run 3, and the newest run of its deployment
   keysunset diff 3
+  # Run 3 and run 7
   keysunset diff 3 7 --format markdown";
 
 pub(super) const PRUNE: &str = "\
-The last complete run of a deployment stays in any case.
-
 Examples:
   keysunset prune --keep 12 --dry-run
   keysunset prune --keep 12";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  keysunset demo
+  keysunset demo --users 1000 --out demo";
+
+pub(super) const SANDBOX: &str = "\
+Examples:
+  keysunset sandbox --users 1000
+  keysunset sandbox --fault 503x2=1@5% --fault cut@2%:keys";

@@ -7,7 +7,7 @@ mod values;
 
 use std::any::TypeId;
 
-use clap::{Arg, ArgAction, Parser, Subcommand};
+use clap::{Arg, ArgAction, CommandFactory as _, Parser, Subcommand};
 
 pub(crate) use commands::{
     Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Man, Merge, Prune, Report,
@@ -22,74 +22,136 @@ pub(crate) use values::url;
 use self::values::instant;
 use keysunset_sandbox as sandbox;
 
-/// Finds every deprecated personal API key of a MongoDB Ops Manager, Cloud Manager or Atlas organization, and proves which
-/// are still in use after the cutoff.
+/// Finds all deprecated personal API keys of MongoDB Ops Manager, Cloud Manager and Atlas users, and shows which keys are
+/// still in use
+///
+/// keysunset is read-only: it sends GET requests only. Users that it could not read are never reported as clean.
 #[derive(Parser, Debug)]
-#[command(name = "keysunset", version, after_help = examples::ALL, disable_help_flag = true)]
+#[command(name = "keysunset", version, max_term_width = 80, subcommand_value_name = "COMMAND")]
+#[command(after_help = examples::SUMMARY, after_long_help = examples::ALL)]
+#[command(disable_help_flag = true, disable_version_flag = true, next_help_heading = "Global options")]
 #[command(mut_subcommands(|command| command.mut_args(completed)))]
 pub struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// No progress and no summary: only reports, errors and the exit code
+    /// Print no progress and no summary
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 
-    /// Tell what is going on, on stderr (-vv: every request, -vvv: all)
-    #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    /// Log to stderr: -v steps, -vv requests, -vvv everything
+    #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
 
-    /// Print help
-    #[arg(long, short, global = true, action = clap::ArgAction::HelpShort)]
+    /// Print help: -h a summary, --help all details
+    #[arg(long, short, global = true, action = ArgAction::Help)]
     pub(crate) help: Option<bool>,
+
+    /// Print the version
+    #[arg(long, short = 'V', action = ArgAction::Version)]
+    pub(crate) version: Option<bool>,
 }
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Run the whole audit against a sandbox started for it, and leave reports to look at
+    /// Audit a simulated deployment and write sample reports
+    ///
+    /// No deployment and no credentials are needed.
+    #[command(after_long_help = examples::DEMO)]
     Demo(Demo),
-    /// Read every personal API key of a list of users, judge it, and write reports
-    #[command(after_help = examples::AUDIT)]
+    /// Audit the personal API keys of a deployment and write reports
+    ///
+    /// keysunset reads all personal API keys of the users in the scope and classifies each key by its last use.
+    ///
+    /// Every result is stored in the run database at once. Stop an audit at any time; run the same command with --resume
+    /// to continue.
+    #[command(after_long_help = examples::AUDIT)]
     Audit(Box<Audit>),
-    /// Try what an audit needs, step by step, and say what to do about what is wrong
-    #[command(after_help = examples::DOCTOR)]
+    /// Check connection, credentials and permissions before an audit
+    ///
+    /// Takes the same flags as an audit, checks each step, and prints how to fix each problem. It sends a few dozen GET
+    /// requests and changes nothing.
+    #[command(after_long_help = examples::DOCTOR)]
     Doctor(Box<Doctor>),
-    /// Take answers that somebody saved, with curl or otherwise, as a run like any other
-    #[command(after_help = examples::IMPORT)]
+    /// Import saved API responses as a run
+    ///
+    /// The responses were saved with curl or another client. The run is stored and reported like the run of an audit.
+    #[command(after_long_help = examples::IMPORT)]
     Import(Box<Import>),
-    /// Render a stored run again, without a request
-    #[command(after_help = examples::REPORT)]
+    /// Render a stored run again (no API calls)
+    ///
+    /// Use it for another policy, other formats or another folder.
+    #[command(after_long_help = examples::REPORT)]
     Report(Report),
-    /// Render the newest runs of several stores, each of a deployment of its own, as one report
-    #[command(after_help = examples::MERGE, mut_arg("store", |store| store.hide(true)))]
+    /// Combine the newest runs of several run databases in one report
+    ///
+    /// The report has the newest run of each deployment. A folder stands for the keysunset.db in it.
+    #[command(after_long_help = examples::MERGE, mut_arg("store", |store| store.hide(true)))]
     Merge(Merge),
-    /// Tell everything of one key: its fields, its rule, its waiver, and its history over the runs
-    #[command(after_help = examples::EXPLAIN)]
+    /// Show everything known about one key
+    ///
+    /// The output has the fields of the key, its classification, its waiver and its history over all runs.
+    #[command(after_long_help = examples::EXPLAIN)]
     Explain(Explain),
-    /// What each stored run came to, and when no key is left if it goes on like this
-    #[command(after_help = examples::HISTORY)]
+    /// Show the results of each run and a completion forecast
+    #[command(after_long_help = examples::HISTORY)]
     History(History),
-    /// What changed from one stored run to a later one: keys that came, went, were used in between
-    #[command(after_help = examples::DIFF)]
+    /// Show what changed between two runs
+    ///
+    /// The output has new keys, removed keys, and keys that were used between the two runs. Default: the newest run
+    /// and the last complete run before it. With A only: run A and the newest run of the same deployment.
+    #[command(after_long_help = examples::DIFF)]
     Diff(Diff),
-    /// Let old runs go, and give their room back
-    #[command(after_help = examples::PRUNE)]
+    /// Delete old runs and reclaim disk space
+    ///
+    /// The last complete run of each deployment is always kept.
+    #[command(after_long_help = examples::PRUNE)]
     Prune(Prune),
-    /// Write a stored run in its canonical form to standard output
-    #[command(after_help = examples::EXPORT)]
+    /// Print a stored run in canonical form
+    ///
+    #[command(long_about = examples::ABOUT_EXPORT, after_long_help = examples::EXPORT)]
     Export(Export),
-    /// Check the manifest of a folder of reports, the files that it names, and the store
-    #[command(after_help = examples::VERIFY)]
+    /// Verify reports and run database with their manifest
+    ///
+    /// Checks the manifest in a folder of reports, all files that the manifest names, and the run database.
+    #[command(after_long_help = examples::VERIFY)]
     Verify(Verify),
-    /// Serve the API as the vendor documents it, with a made-up world, for trying and testing
-    #[command(after_help = sandbox::FAULT_HELP, mut_arg("clock", |clock| clock.value_parser(instant)))]
+    /// Start a simulated deployment that implements the documented API
+    ///
+    /// The sandbox has random users and keys. It prints its URL and credentials as one line of JSON.
+    #[command(after_long_help = format!("{}\n\n{}", sandbox::FAULT_HELP, examples::SANDBOX))]
+    #[command(mut_arg("clock", |clock| clock.value_parser(instant)))]
     Sandbox(Sandbox),
-    /// Write what a shell needs to complete this program's command line, to standard output
-    #[command(after_help = examples::COMPLETIONS)]
+    /// Print a shell completion script
+    #[command(after_long_help = examples::COMPLETIONS)]
     Completions(Completions),
-    /// Write man pages: keysunset.1, and one a command
-    #[command(after_help = examples::MAN)]
+    /// Write man pages
+    ///
+    /// The pages are keysunset.1 and keysunset-COMMAND.1 for each command.
+    #[command(after_long_help = examples::MAN)]
     Man(Man),
+}
+
+/// The command line as it is parsed: its summaries (`-h`) have one line a flag, without the values that it takes.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|command| command.mut_args(with_values_in_long_help))
+}
+
+/// Moves the values that a flag takes from both helps to the long one. clap would list them in the summary, too.
+fn with_values_in_long_help(flag: Arg) -> Arg {
+    let values = flag.get_possible_values();
+    if flag.is_hide_possible_values_set() || !flag.get_action().takes_values() || values.is_empty() {
+        return flag;
+    }
+    let widest = values.iter().map(|value| value.get_name().len()).max().unwrap_or_default();
+    let mut help = flag.get_long_help().or(flag.get_help()).map(ToString::to_string).unwrap_or_default();
+    help += "\n\nPossible values:";
+    for value in &values {
+        let (name, about) = (value.get_name(), value.get_help().map(ToString::to_string).unwrap_or_default());
+        help += format!("\n- {name:widest$}  {about}").trim_end();
+    }
+    flag.long_help(help).hide_possible_values(true)
 }
 
 /// What flags have in common: the environment variable of a setting has the name of its flag, and a switch may be
@@ -113,12 +175,10 @@ fn completed(flag: Arg) -> Arg {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

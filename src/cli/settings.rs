@@ -20,10 +20,10 @@ use crate::report::Format;
 /// How to show what the store remembers of its runs.
 #[derive(Args, Debug)]
 pub(crate) struct FormArgs {
-    /// What to show it as, on standard output [default: text]
+    /// Output format [default: text]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub format: Option<PageFormat>,
-    /// The same as --format json
+    /// Same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
 }
@@ -38,13 +38,13 @@ impl FormArgs {
 /// Where runs are kept, for the commands that need nothing else of the reports' settings.
 #[derive(Args, Debug)]
 pub(crate) struct StoreArgs {
-    /// Where the evidence is kept [default: keysunset.db in --out]
+    /// Run database [default: keysunset.db in --out]
     #[arg(long, value_name = "FILE", env, help_heading = "Output")]
     pub store: Option<PathBuf>,
-    /// Where the reports are [default: reports]
+    /// Folder of the reports [default: reports]
     #[arg(short, long, value_name = "DIR", env, help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// A file of settings [default: keysunset.toml, where it is]
+    /// Settings file [default: keysunset.toml if it exists]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
 }
@@ -56,20 +56,20 @@ pub(crate) struct AuditArgs {
     pub deployment: DeploymentArgs,
     #[command(flatten, next_help_heading = "Credentials")]
     pub credentials: CredentialArgs,
-    #[command(flatten, next_help_heading = "Whom to audit")]
+    #[command(flatten, next_help_heading = "Scope")]
     pub scope: ScopeArgs,
-    #[command(flatten, next_help_heading = "Pace")]
+    #[command(flatten, next_help_heading = "Rate limiting")]
     pub pace: PaceArgs,
 }
 
 /// How to judge a run, and what to write of it.
 #[derive(Args, Debug, Default)]
 pub(crate) struct ReportArgs {
-    #[command(flatten, next_help_heading = "Judgement")]
+    #[command(flatten, next_help_heading = "Policy")]
     pub policy: PolicyArgs,
     #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
-    /// A file of settings [default: keysunset.toml, where it is]
+    /// Settings file [default: keysunset.toml if it exists]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
 }
@@ -78,23 +78,32 @@ pub(crate) struct ReportArgs {
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct DeploymentArgs {
-    /// The deployment: a host's root or a whole base path
+    /// Base URL of the deployment
+    ///
+    /// Either the root of a host, such as `https://om.example:8080`, or a complete base path, such as
+    /// `https://proxy.example/om/api/public/v1.0`. keysunset adds the path of the product to a root.
     // As text, since clap repeats a value that it can't parse, and people put passwords there.
     #[arg(long, value_name = "URL", env)]
     pub url: Option<String>,
-    /// What the reports call it [default: the URL's origin]
+    /// Name in reports [default: URL's origin]
     #[arg(long, value_name = "NAME", env)]
     pub name: Option<String>,
-    /// Which product answers there [default: guessed from the URL]
+    /// Product [default: from the URL]
     #[arg(long, value_enum, env)]
     pub product: Option<Product>,
-    /// Certificates (PEM) of a private authority to trust
+    /// Additional trusted CA certificates (PEM)
     #[arg(long, value_name = "FILE", env)]
     pub ca_cert: Option<PathBuf>,
-    /// The client's certificate and private key (PEM, one file), for a gateway that requires them
+    /// Client certificate and private key (PEM)
+    ///
+    /// One file with the certificate and its private key, for a gateway that requires mutual TLS. A private key with a
+    /// password is not supported.
     #[arg(long, value_name = "FILE", env)]
     pub client_cert: Option<PathBuf>,
-    /// Do not verify certificates: whoever is in between can then answer in the deployment's place
+    /// Do not verify TLS certificates (unsafe)
+    ///
+    /// Without verification, any server on the network path can answer instead of the deployment. The reports show
+    /// that certificates were not verified. Use --ca-cert for a private CA.
     #[arg(long, env)]
     pub insecure_skip_verify: Option<bool>,
 }
@@ -103,10 +112,13 @@ pub(crate) struct DeploymentArgs {
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct CredentialArgs {
-    /// Users and their own credentials: TOML or CSV, readable by nobody else
+    /// File with credentials, also for single users
+    ///
+    /// TOML or CSV with default credentials, credentials of single users, or both. The file must be readable only by
+    /// its owner (chmod 600). See docs/configuration.md.
     #[arg(long, value_name = "FILE", env)]
     pub credentials: Option<PathBuf>,
-    /// A profile of mongocli or of the Atlas CLI: where the deployment is, and its API key
+    /// mongocli or Atlas CLI profile with URL and API key
     #[arg(long, value_name = "NAME", env)]
     pub profile: Option<String>,
 }
@@ -115,23 +127,26 @@ pub(crate) struct CredentialArgs {
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct ScopeArgs {
-    /// Users from a file: text, CSV or JSON; - is standard input (repeatable, like all of these)
+    /// Users from a file: text, CSV or JSON (- for stdin)
+    ///
+    /// Text: one user ID or username per line. CSV: a column `user_id` or `username`. JSON: an array of users, or a list
+    /// response of the API. All flags of this group can be combined and repeated; each user is read once.
     #[arg(long, value_name = "FILE|-")]
     #[serde(deserialize_with = "one_or_more")]
     pub users: Vec<PathBuf>,
-    /// One user, by id or name
+    /// One user, by ID or username
     #[arg(long, value_name = "ID")]
     #[serde(deserialize_with = "one_or_more")]
     pub user: Vec<String>,
-    /// Everybody of an organization
+    /// All users of an organization
     #[arg(long, value_name = "ID")]
     #[serde(deserialize_with = "one_or_more")]
     pub org: Vec<String>,
-    /// Everybody of a project
+    /// All users of a project
     #[arg(long, value_name = "ID")]
     #[serde(deserialize_with = "one_or_more")]
     pub project: Vec<String>,
-    /// Everybody of every organization that the credentials see
+    /// All users of all organizations the API key can see
     #[arg(long)]
     pub all_orgs: Option<bool>,
 }
@@ -140,23 +155,27 @@ pub(crate) struct ScopeArgs {
 #[derive(Args, Deserialize, Debug, Clone, Copy, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct PaceArgs {
-    /// Requests in flight [default: 16]
+    /// Maximum concurrent requests [default: 16]
     #[arg(long, value_name = "N", env, value_parser = concurrency)]
     #[serde(deserialize_with = "concurrency_of")]
     pub concurrency: Option<NonZeroUsize>,
-    /// At most so many requests a second [default: no limit]
+    /// Maximum requests per second [default: no limit]
     #[arg(long, value_name = "PER_SECOND", env, value_parser = rate)]
     #[serde(deserialize_with = "rate_of")]
     pub rate: Option<f64>,
-    /// Seconds for one request, from its start to its last byte [default: 30]
+    /// Timeout of a request in seconds [default: 30]
+    ///
+    /// Measured from the start of the request to the last byte of its response.
     #[arg(long, value_name = "S", env, value_parser = seconds)]
     #[serde(deserialize_with = "seconds_of")]
     pub timeout: Option<Duration>,
-    /// Send a request that failed again, so often at most [default: 4]
+    /// Maximum retries of a failed request [default: 4]
     #[arg(long, value_name = "N", env, value_parser = retries)]
     #[serde(deserialize_with = "retries_of")]
     pub retries: Option<u32>,
-    /// Seconds to wait for a deployment that is down in mid-run; 0 for not at all [default: 300]
+    /// Seconds to wait during an outage [default: 300]
+    ///
+    /// Maximum wait if the deployment becomes unavailable during a run. 0 does not wait.
     #[arg(long, value_name = "S", env, value_parser = patience)]
     #[serde(deserialize_with = "patience_of")]
     pub patience: Option<Duration>,
@@ -166,29 +185,44 @@ pub(crate) struct PaceArgs {
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct PolicyArgs {
-    /// A use at or after it counts: a day or a time [default: 2021-03-01]
+    /// Cutoff date of key use [default: 2021-03-01]
+    ///
+    /// A key used at or after the cutoff counts as used. A date (00:00 UTC) or a time such as 2021-03-01T12:00:00Z.
     #[arg(long, value_name = "DATE", env, value_parser = instant)]
     #[serde(deserialize_with = "instant_of")]
     pub cutoff: Option<DateTime<Utc>>,
-    /// A key used in the last so many days is in use now [default: 90]
+    /// Days that count as recent use [default: 90]
+    ///
+    /// An enabled key used within the last DAYS days has severity critical.
     #[arg(long, value_name = "DAYS", env)]
     pub active_within: Option<u32>,
-    /// Which keys fail the run [default: any]
+    /// Keys that count as findings [default: any]
     #[arg(long, value_enum, value_name = "WHICH", env)]
     pub fail_on: Option<FailOn>,
-    /// Accepted exceptions: keys and users nobody can read, each with a reason, an owner and an end (docs/waivers.md)
+    /// File with temporary exceptions
+    ///
+    /// TOML file with exceptions for keys and for users that cannot be read. Each exception has a reason, an owner and
+    /// an end date. See docs/waivers.md.
     #[arg(long, value_name = "FILE", env)]
     pub waivers: Option<PathBuf>,
-    /// A waiver that ends within 14 days, or that matches nothing, fails the run too
+    /// Also fail on expiring or unused waivers
+    ///
+    /// A waiver that expires within 14 days or that matches nothing also fails the run.
     #[arg(long, env)]
     pub strict_waivers: Option<bool>,
-    /// Only what got worse than in the last complete run fails the run: new keys, and keys more severe than they were
+    /// Fail only on regressions since the last run
+    ///
+    /// Compares with the last complete run. Findings are new keys and keys with a higher severity than before.
     #[arg(long, env)]
     pub ratchet: Option<bool>,
-    /// The same against a run that `keysunset export` wrote to a file
+    /// Fail only on regressions since an exported run
+    ///
+    /// Compares with a file that `keysunset export` wrote.
     #[arg(long, value_name = "FILE", env)]
     pub baseline: Option<PathBuf>,
-    /// End with 0 whatever was found or not read (errors still count)
+    /// Exit with 0 on findings or an incomplete run
+    ///
+    /// The exit codes 1, 3 and 4 become 0. Errors still exit with 2, 5, 6 or 70.
     #[arg(long, env)]
     pub exit_zero: Option<bool>,
 }
@@ -197,20 +231,24 @@ pub(crate) struct PolicyArgs {
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct OutputArgs {
-    /// Where the reports go [default: reports]
+    /// Folder for reports [default: reports]
     #[arg(short, long, value_name = "DIR", env)]
     pub out: Option<PathBuf>,
-    /// Where the evidence is kept [default: keysunset.db in --out]
+    /// Run database [default: keysunset.db in --out]
     #[arg(long, value_name = "FILE", env)]
     pub store: Option<PathBuf>,
-    /// What to write, separated by commas [default: csv,markdown]
+    /// Comma-separated formats [default: csv,markdown]
     #[arg(short, long, value_enum, value_delimiter = ',', value_name = "FORMATS", env)]
     #[serde(deserialize_with = "one_or_more")]
     pub format: Vec<Format>,
-    /// Templates of one's own, in place of the built-in ones of the same names
+    /// Folder with your own report templates
+    ///
+    /// Each file replaces the built-in template of the same name. See docs/reports.md.
     #[arg(long, value_name = "DIR", env)]
     pub templates: Option<PathBuf>,
-    /// Leave CSV fields as they are, even where a spreadsheet would run them
+    /// Do not neutralise spreadsheet formulas in CSV
+    ///
+    /// Without this flag, a text that a spreadsheet would run as a formula gets a leading apostrophe.
     #[arg(long, env)]
     pub csv_raw: Option<bool>,
 }

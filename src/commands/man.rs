@@ -14,9 +14,6 @@ use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::report::temp_file_in;
 
-/// The sections of the paragraphs at the end of a help, by their first word; all others are notes.
-const SECTIONS: [(&str, &str); 2] = [("Examples:", "EXAMPLES"), ("Exit codes:", "EXIT STATUS")];
-
 /// A page is written beside its name and renamed.
 pub(crate) fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {
     let dir = &args.dir;
@@ -61,7 +58,8 @@ fn pages(typed: Command, date: &str) -> Result<Vec<(String, String)>, Error> {
     let each = commands.into_iter().map(|command| (command, vec![name(&program)]));
     all.chain(each)
         .map(|(command, also)| {
-            let man = Man::new(command.clone().after_help(Resettable::Reset))
+            let bare = command.clone().after_help(Resettable::Reset).after_long_help(Resettable::Reset);
+            let man = Man::new(bare)
                 .title(name(command).to_uppercase())
                 .date(date)
                 .source(&source)
@@ -85,20 +83,20 @@ fn name(command: &Command) -> String {
     command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
 }
 
-/// The end of a command's help, line by line, and the pages to read next.
+/// The sections at the end of a command's long help, line by line, and the pages to read next.
 fn rest(command: &Command, also: &[String]) -> Roff {
-    let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let below = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
     let mut page = Roff::new();
-    let mut open = "";
-    for paragraph in below.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
-        let known = SECTIONS.iter().find(|(opening, _)| paragraph.starts_with(opening));
-        let (opening, heading) = known.copied().unwrap_or(("", "NOTES"));
-        page.control(if open == heading { "PP" } else { "SH" }, (open != heading).then_some(heading));
-        open = heading;
+    let mut lines = below.lines().skip_while(|line| line.is_empty()).peekable();
+    while let Some(heading) = lines.next() {
+        let heading = heading.trim_end_matches(':').to_uppercase();
+        page.control("SH", [if heading == "EXIT CODES" { "EXIT STATUS" } else { &heading }]);
         page.control("nf", []);
-        let text = &paragraph[opening.len()..];
-        for line in text.strip_prefix(['\n', ' ']).unwrap_or(text).lines() {
-            page.text([roman(line)]);
+        while let Some(line) = lines.next_if(|line| line.is_empty() || line.starts_with(' ')) {
+            // An empty line between two sections is of neither.
+            if !line.is_empty() || lines.peek().is_some_and(|next| next.starts_with(' ')) {
+                page.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+            }
         }
         page.control("fi", []);
     }

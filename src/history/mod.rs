@@ -19,11 +19,11 @@ pub(crate) use usage::Usage;
 named! {
     /// The form in which `history` and `diff` are shown.
     pub(crate) enum PageFormat {
-        /// For a terminal
+        /// Text, for a terminal
         Text = "text",
-        /// For programs (docs/history.md has the fields)
+        /// JSON, for programs (docs/history.md)
         Json = "json",
-        /// For an issue, a page or a message
+        /// Markdown, for issues and messages
         Markdown = "markdown",
     }
 }

@@ -9,6 +9,7 @@ mod answers;
 mod apache;
 mod audit;
 #[cfg(unix)]
+mod cli;
 mod closed_pipes;
 #[cfg(unix)]
 mod completions;

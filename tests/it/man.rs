@@ -90,7 +90,11 @@ fn every_command_has_a_page_with_all_that_its_help_says() {
     }
     let exits = shown(&env, "keysunset.1");
     let (_, exits) = exits.split_once("EXIT STATUS\n").unwrap();
-    assert!(exits.trim_start().starts_with("0 clean and complete, 1 findings"), "{exits}");
+    assert!(exits.trim_start().starts_with("0    no findings, and all users were read\n"), "{exits}");
+    let audit = shown(&env, "keysunset-audit.1");
+    for heading in ["CREDENTIALS\n", "ENVIRONMENT AND SETTINGS FILE\n", "EXAMPLES\n", "EXIT STATUS\n"] {
+        assert!(audit.contains(heading), "{heading}");
+    }
 }
 
 #[test]

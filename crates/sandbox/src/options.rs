@@ -16,51 +16,62 @@ pub(crate) const MAX_USERS: u64 = 1_000_000_000;
 /// What to serve, and how strictly. A command line makes its flags of these.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Address and port; port 0 takes a free one
+    /// Address to listen on
+    ///
+    /// Port 0 selects a free port.
     #[arg(long, value_name = "ADDRESS", default_value_t = Self::default().listen)]
     pub listen: SocketAddr,
-    /// Which product to be
+    /// Product to simulate
     #[arg(long, value_enum, default_value_t = Self::default().product)]
     pub product: Product,
-    /// Which version to be
+    /// Version to simulate
     // It is in a header, by which Ops Manager decides what it has.
     #[arg(long, value_name = "VERSION", default_value_t = Self::default().service_version)]
     pub service_version: String,
-    /// How many users the world has
+    /// Number of users
     // At least 1, in a random world.
     #[arg(long, value_name = "N", conflicts_with = "world", default_value_t = Self::default().users)]
     pub users: u64,
-    /// Which world of that size
+    /// Seed of the random data
     // It also decides which requests meet a fault.
     #[arg(long, value_name = "S", conflicts_with = "world", default_value_t = Self::default().seed)]
     pub seed: u64,
-    /// A world of one's own, in JSON (docs/sandbox.md)
+    /// JSON file with your own test data
+    ///
+    /// Replaces the random data. See docs/sandbox.md.
     #[arg(long, value_name = "FILE")]
     pub world: Option<PathBuf>,
-    /// Which digest challenge to send
+    /// Digest challenge to send
     #[arg(long, value_enum, default_value_t = Self::default().challenge)]
     pub challenge: Challenge,
-    /// Whether a nonce may be used again
+    /// Reuse of nonces
     #[arg(long, value_enum, default_value_t = Self::default().nonce)]
     pub nonce: NonceRule,
-    /// Seconds that a nonce lives
+    /// Lifetime of a nonce in seconds
     // By a clock that only goes forward.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
     pub nonce_life: Duration,
-    /// Uses that a nonce lives
+    /// Maximum uses of a nonce
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = Self::default().nonce_uses)]
     pub nonce_uses: u32,
-    /// Servers behind one name, each with nonces of its own
+    /// Servers behind one address
+    ///
+    /// Each server has its own nonces.
     #[arg(long, value_name = "N", default_value_t = Self::default().nodes)]
     pub nodes: NonZeroUsize,
-    /// How a request finds its server
+    /// Load balancing method
     #[arg(long, value_enum, default_value_t = Self::default().balancer)]
     pub balancer: Balancer,
-    /// The service's now, such as 2021-02-28T12:00:00Z [default: `SOURCE_DATE_EPOCH`, else the system's]
+    /// Fixed time of the service (RFC 3339)
+    ///
+    /// Such as 2021-02-28T12:00:00Z. The default is the system time, or that of the variable
+    /// `SOURCE_DATE_EPOCH`.
     // It does not move where it is given.
     #[arg(long, value_name = "TIME")]
     pub clock: Option<DateTime<Utc>>,
-    /// What goes wrong, such as 503x2@5%:keys; repeatable, and the first that hits wins
+    /// Simulated fault, such as 503x2@5%:keys
+    ///
+    /// Repeat the flag for several faults; the first fault that matches a request applies.
     #[arg(long = "fault", value_name = "SPEC")]
     pub faults: Vec<Fault>,
 }

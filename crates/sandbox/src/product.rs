@@ -12,11 +12,11 @@ pub(crate) const GIT_HASH: &str = "5a9d5b0c6e7f8a1b2c3d4e5f60718293a4b5c6d7";
 /// Whose API the sandbox speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Product {
-    /// Ops Manager: keys are read by their user and by a `GLOBAL_OWNER`
+    /// Keys are readable by their user and by global owners
     OpsManager,
-    /// Cloud Manager: keys are read by their user alone
+    /// Keys are readable only by their user
     CloudManager,
-    /// Atlas: as Cloud Manager, under its own base path, and with `includeCount`
+    /// As cloud-manager, with its own base path
     Atlas,
 }
 

@@ -20,23 +20,23 @@ use super::{Error, FormatError, Writer, Writers, failed};
 named! {
     /// What a report may be written as.
     pub enum Format {
-        /// keys.csv: one row a key, and one for every user without keys or not read; organizations.csv: one an organization
+        /// keys.csv and organizations.csv
         Csv = "csv",
-        /// migration-report.md: for the person who acts on it and the auditor who has to believe it
+        /// migration-report.md, a report to read
         Markdown = "markdown",
-        /// findings.json: every field and the run's facts, for programs; it has a schema
+        /// findings.json, for programs; with a JSON Schema
         Json = "json",
-        /// keys.ndjson: a row a line, for databases and warehouses
+        /// keys.ndjson, one row per line, for databases
         Ndjson = "ndjson",
-        /// findings.sarif: SARIF 2.1.0, for code scanning
+        /// findings.sarif (SARIF 2.1.0), for code scanning
         Sarif = "sarif",
-        /// junit.xml: a test case a user, for CI servers
+        /// junit.xml, one test case per user, for CI servers
         Junit = "junit",
-        /// gl-code-quality-report.json: for GitLab's merge requests
+        /// gl-code-quality-report.json, for GitLab merge requests
         Gitlab = "gitlab",
-        /// Annotations on standard output, and GitHub's step summary
+        /// GitHub annotations on stdout, and the step summary
         Github = "github",
-        /// keysunset.prom: metrics, for a textfile of the node exporter
+        /// keysunset.prom, metrics for the Prometheus node exporter
         Prometheus = "prometheus",
     }
 }

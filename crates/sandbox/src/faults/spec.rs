@@ -10,36 +10,39 @@ use super::wrong_data::WrongData;
 
 /// The grammar and all kinds, for `--help` and for a spec that is no fault. `docs/sandbox.md` explains each.
 pub(crate) const HELP: &str = "\
-Faults: KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
-  xN     a request that is hit fails N times and then passes; without it, for ever
-  SHARE  of all requests, 0 to 1 or 0% to 100%; which ones follows from the seed
-  WHERE  keys, users, orgs, byname, or several with +; digest: before the digest is looked at
+Faults:
+  KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
+
+  xN     the request fails N times, then succeeds (default: it always fails)
+  SHARE  share of requests, 0 to 1 or 0% to 100%; the seed selects them
+  WHERE  keys, users, orgs, byname, or several joined with +;
+         digest: before digest authentication
 
   400, 401, 403, 404, 408, 410, 429, 500, 502, 503, 504
-                       that status; ARG: an ERROR_CODE, empty, html; or when to come back:
-                       seconds, date, remaining
-  reset, close         the connection ends before the first byte
-  cut[=BYTE]           it ends inside of the answer
-  hang                 no answer ever comes
-  latency[=MS]         the answer comes late (1000)
-  slow-drip[=MS]       the answer comes byte by byte, so far apart (100)
-  html                 200 with a proxy's page
-  empty                200 with nothing
-  garbage              200 with bytes that are no text
-  truncated            200 with a document that stops inside
+                       this status; ARG: an errorCode, empty, html, or a
+                       Retry-After: seconds, date, remaining
+  reset, close         connection closed before the first byte
+  cut[=BYTE]           connection closed inside the response
+  hang                 no response
+  latency[=MS]         delayed response (1000)
+  slow-drip[=MS]       one byte at a time, with this delay (100)
+  html                 200 with an HTML page
+  empty                200 without a body
+  garbage              200 with random bytes
+  truncated            200 with an incomplete document
   deep[=LEVELS]        200 with nested arrays (100000)
-  gigabytes[=N]        200 with so much (4)
-  endless              200 with a body that never ends
-  content-type[=TYPE]  the right document, called something else (text/html)
-  total[=N|+N|-N]      a wrong totalCount (+1)
-  repeats              every page is the first one, and another follows
-  never-ends[=ROWS]    every page has new rows (10), and another follows
-  path-ids             ids that are paths
-  another-user         keys of somebody else
-  redirect[=STATUS]    to the same origin, where the answer is (307)
-  redirect-loop        to itself
-  redirect-away=URL    to another origin
-  basic                a challenge that asks for Basic
+  gigabytes[=N]        200 with N GiB (4)
+  endless              200 with an endless body
+  content-type[=TYPE]  correct document, wrong Content-Type (text/html)
+  total[=N|+N|-N]      wrong totalCount (+1)
+  repeats              every page is the first page and has a next page
+  never-ends[=ROWS]    every page has new rows (10) and a next page
+  path-ids             IDs that are paths
+  another-user         keys of another user
+  redirect[=STATUS]    redirect to the same origin (307)
+  redirect-loop        redirect to the same URL
+  redirect-away=URL    redirect to another origin
+  basic                challenge for Basic authentication
   stale                every digest is refused as stale, with a new nonce
   refused              every digest is refused";
 

@@ -13,19 +13,19 @@ const REALM: &str = "MMS Public API";
 /// The challenge that the digest layer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Challenge {
-    /// As captured from the live service: MD5, `qop="auth"`
+    /// As the real service: MD5, qop="auth"
     Jetty,
-    /// As the Ops Manager page prints it: `op="auth"`, so that an answer with or without qop is taken
+    /// As the Ops Manager documentation prints it: op="auth"
     Reference,
-    /// SHA-256 for MD5
+    /// SHA-256 instead of MD5
     Sha256,
-    /// Without qop, as RFC 2069
+    /// Without qop (RFC 2069)
     NoQop,
-    /// Three headers: Basic, Digest with SHA-256, Digest with MD5
+    /// Three headers: Basic, Digest SHA-256, Digest MD5
     Several,
     /// Basic and Digest in one header
     OneHeader,
-    /// Basic alone: no answer is taken
+    /// Only Basic: every response is refused
     BasicOnly,
 }
 

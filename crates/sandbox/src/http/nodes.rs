@@ -13,13 +13,13 @@ const NODE: &str = "node";
 /// How the balancer chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Balancer {
-    /// By chance
+    /// Random
     Chance,
-    /// One after the other
+    /// Round robin
     Turn,
-    /// By the connection
+    /// Per connection
     Connection,
-    /// By a cookie, which is set where there is none
+    /// Per cookie, set by the first response
     Cookie,
 }
 

@@ -13,9 +13,9 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /// How often one nonce may be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum NonceRule {
-    /// Until it is too old or used up, each nonce count once
+    /// Reusable until it expires, each nonce count once
     Shared,
-    /// A single time: a second answer to it is stale
+    /// One use; a second use is stale
     Once,
 }
 

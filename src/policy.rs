@@ -66,6 +66,19 @@ named! {
     }
 }
 
+impl Severity {
+    /// The action of all keys of this severity.
+    #[must_use]
+    pub const fn action(self) -> Action {
+        match self {
+            Self::Critical | Self::High => Action::Migrate,
+            Self::Medium => Action::Investigate,
+            Self::Low => Action::DisableAndDelete,
+            Self::Info => Action::Delete,
+        }
+    }
+}
+
 impl FailOn {
     /// Whether a key fails the gate. One of unknown use is never counted as unused.
     #[must_use]
@@ -123,14 +136,14 @@ impl Policy {
     #[must_use]
     pub fn judge(&self, key: &PersonalKey) -> Judgement {
         let verdict = self.verdict(key);
-        let (severity, action) = self.consequence(key, verdict);
-        Judgement { verdict, severity, action, reason: self.reason(key) }
+        let severity = self.severity_of(key, verdict);
+        Judgement { verdict, severity, action: severity.action(), reason: self.reason(key) }
     }
 
     /// The severity alone, for counting while a run goes on.
     #[must_use]
     pub fn severity(&self, key: &PersonalKey) -> Severity {
-        self.consequence(key, self.verdict(key)).0
+        self.severity_of(key, self.verdict(key))
     }
 
     /// What is known of a key's use.
@@ -144,15 +157,15 @@ impl Policy {
         }
     }
 
-    fn consequence(&self, key: &PersonalKey, verdict: Verdict) -> (Severity, Action) {
+    fn severity_of(&self, key: &PersonalKey, verdict: Verdict) -> Severity {
         if !key.is_enabled() {
-            return (Severity::Info, Action::Delete);
+            return Severity::Info;
         }
         match verdict {
-            Verdict::UsedAfterCutoff if self.is_active(key) => (Severity::Critical, Action::Migrate),
-            Verdict::UsedAfterCutoff => (Severity::High, Action::Migrate),
-            Verdict::UsageUnknown => (Severity::Medium, Action::Investigate),
-            Verdict::NotUsedSinceCutoff | Verdict::NeverUsed => (Severity::Low, Action::DisableAndDelete),
+            Verdict::UsedAfterCutoff if self.is_active(key) => Severity::Critical,
+            Verdict::UsedAfterCutoff => Severity::High,
+            Verdict::UsageUnknown => Severity::Medium,
+            Verdict::NotUsedSinceCutoff | Verdict::NeverUsed => Severity::Low,
         }
     }
 

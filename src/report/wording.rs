@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use super::record::Record;
 use super::text::{printable, shortened};
 use super::{WaiverIssue, WaiverIssueKind};
-use crate::model::ReadStatus;
-use crate::policy::Action;
+use crate::model::{Product, ReadStatus};
+use crate::policy::{Action, Severity, Verdict};
+use crate::store::Run;
 use crate::waivers::{Waiver, WaiverStatus};
 
 /// In characters: as much of a text that somebody else wrote goes into a sentence. The whole is in the other reports.
@@ -139,17 +140,82 @@ pub(super) fn waived(waiver: &Waiver, limit: usize) -> String {
 /// What is wrong with a waiver, or soon will be, in a line.
 #[must_use]
 pub fn waiver_issue(issue: &WaiverIssue) -> String {
-    let waiver = issue.waiver;
-    let what = match issue.kind {
-        WaiverIssueKind::Expired => format!("expired on {}, and no longer counts", waiver.expires),
-        WaiverIssueKind::Ending => format!("ends on {}", waiver.expires),
-        WaiverIssueKind::Unmatched => {
-            "matches no key, no user who could not be read, and no organization that could not be listed"
-                .to_owned()
-        }
+    let Waiver { target, line, .. } = issue.waiver;
+    format!("the waiver of {target} (line {line}) {}", waiver_problem(issue))
+}
+
+/// The same without the name of the waiver.
+pub(super) fn waiver_problem(issue: &WaiverIssue) -> String {
+    let expires = issue.waiver.expires;
+    match issue.kind {
+        WaiverIssueKind::Expired => format!("expired on {expires}"),
+        WaiverIssueKind::Ending => format!("ends on {expires}"),
+        WaiverIssueKind::Unmatched => "matches no key, no unread user and no incomplete list".to_owned(),
         WaiverIssueKind::SeveralDeployments => {
-            "counts in several deployments; give it a `deployment` if it was meant for one".to_owned()
+            "applies to several deployments; add `deployment` to limit it to one".to_owned()
         }
-    };
-    format!("the waiver of {} (line {}) {what}", waiver.target, waiver.line)
+    }
+}
+
+/// What a severity means. How recent is recent is a setting.
+pub(super) const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "enabled and used recently",
+        Severity::High => "enabled and used after the cutoff, not recently",
+        Severity::Medium => "enabled, last use unknown",
+        Severity::Low => "enabled, not used since the cutoff or never used",
+        Severity::Info => "disabled",
+    }
+}
+
+/// What a verdict means.
+pub(super) const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::UsedAfterCutoff => "last used at or after the cutoff",
+        Verdict::NotUsedSinceCutoff => "last used before the cutoff",
+        Verdict::NeverUsed => "never used: no last use, use count 0",
+        Verdict::UsageUnknown => "no last use, use count above 0 or missing",
+    }
+}
+
+/// What to do about a user or a list of users that could not be read.
+pub(super) fn remedy(run: &Run, unknown: Unknown, status: ReadStatus) -> &'static str {
+    let is_ops_manager = run.product == Product::OpsManager;
+    if run.is_import() {
+        return match status {
+            ReadStatus::Read | ReadStatus::Removed => "none",
+            ReadStatus::Forbidden if is_ops_manager => {
+                "save the response again with an API key that has the role `GLOBAL_OWNER`, then import it"
+            }
+            ReadStatus::Forbidden => "ask the user to save the response, then import it",
+            ReadStatus::NotFound => "check the id of the user, then save and import the response again",
+            ReadStatus::RateLimited | ReadStatus::Partial | ReadStatus::Malformed | ReadStatus::Error => {
+                "save all pages of the response again, then import them"
+            }
+        };
+    }
+    match (status, unknown) {
+        (ReadStatus::Read | ReadStatus::Removed, _) => "none",
+        (ReadStatus::Forbidden, _) if is_ops_manager => {
+            "run the audit again with an API key that has the role `GLOBAL_OWNER`"
+        }
+        (ReadStatus::Forbidden, Unknown::User) => {
+            "run one audit for each user with an API key of that user, the only one who can read these keys"
+        }
+        (ReadStatus::Forbidden, Unknown::List | Unknown::Run) => {
+            "run the audit again with an API key that has the role `ORG_OWNER`"
+        }
+        (ReadStatus::NotFound, Unknown::User) => {
+            "check the user id or name; remove deleted users from the list"
+        }
+        (ReadStatus::NotFound, Unknown::List | Unknown::Run) => {
+            "check the id; add a waiver for a deleted organization"
+        }
+        (ReadStatus::RateLimited, _) => "run the same command with `--resume` and a lower `--rate`",
+        (ReadStatus::Partial, _) => "run the audit again; if the status stays `partial`, compare with the UI",
+        (ReadStatus::Malformed, _) => "check `--url`, proxies and server versions, then run the audit again",
+        (ReadStatus::Error, _) => {
+            "check the deployment and the network, then run the same command with `--resume`"
+        }
+    }
 }

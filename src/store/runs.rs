@@ -88,6 +88,12 @@ impl Run {
     pub fn asks_as(&self, other: &Self) -> bool {
         self.settings.sources == other.settings.sources
     }
+
+    /// Whether its responses were saved by someone and imported, instead of requested.
+    #[must_use]
+    pub const fn is_import(&self) -> bool {
+        self.settings.requests.concurrency == 0
+    }
 }
 
 impl Store {

@@ -120,7 +120,10 @@ fn a_clock_difference_is_reported_and_activity_judged_by_it() {
         let difference = way
             .map(|way| format!("s {way} this machine's; ages and activity are judged by the deployment's"));
         assert_eq!(ran.stdout.contains("the deployment's clock was"), difference.is_some(), "{ran:?}");
-        assert_eq!(env.markdown().contains("ages and activity are judged by it"), difference.is_some());
+        assert_eq!(
+            env.markdown().contains("ages and recent use by the clock of the deployment"),
+            difference.is_some()
+        );
         if let Some(difference) = difference {
             assert!(ran.stdout.contains(&difference), "{difference}: {ran:?}");
             let quiet = env.run(&["report", "--quiet"]);

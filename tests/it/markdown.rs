@@ -253,6 +253,81 @@ fn the_way_to_a_programmatic_key_is_the_products_own() {
 }
 
 #[test]
+fn the_steps_name_who_may_do_them_and_the_paths_of_the_version() {
+    let page = |version: &'static str| {
+        let body = list(&[key(1, "ci")]);
+        let stub = Stub::start(Digest::On, move |_| {
+            Reply::ok(&body)
+                .header("X-MongoDB-Service-Version", &format!("gitHash=a; versionString={version}"))
+        });
+        let env = env();
+        assert!([1, 4].contains(&env.audit_at(&stub.url(), &["--user", crate::stub::USER]).code));
+        let page = parse(&env.markdown());
+        let commands: String = page.blocks.into_iter().map(|(_, text)| text).collect();
+        (page.prose, commands)
+    };
+    let (prose, commands) = page("4.4.12");
+    for path in ["/apiKeys/KEY_ID/whitelist", "--request PATCH", "--request DELETE", "globalApiKeys create"] {
+        assert!(commands.contains(path), "{path}: {commands}");
+    }
+    assert!(!commands.contains("accessLists create"), "a path that 4.4 does not have: {commands}");
+    for who in ["Only its owner can do this", "The first entry blocks all other addresses"] {
+        assert!(prose.contains(who), "{who}: {prose}");
+    }
+    assert!(page("4.0.3").0.contains("4.0 has no programmatic API keys"));
+    let (prose, commands) = page("5.0.2");
+    assert!(commands.contains("apiKeys accessLists create") && !commands.contains("whitelist"), "{commands}");
+    assert!(!commands.contains("PATCH") && prose.contains("have no personal keys"), "{commands}");
+}
+
+/// What somebody reads in an editor or in a mail.
+#[test]
+fn lines_of_prose_are_at_most_100_columns() {
+    let texts = Texts {
+        deployment: "https://ops-manager.internal.example.com:8443/a/rather/long/path/of/some/proxy"
+            .to_owned(),
+        usernames: vec!["ann@example.com".to_owned(), "bob@example.com".to_owned()],
+        descriptions: vec!["ci".to_owned()],
+        detail: "Not you.".to_owned(),
+        code: "NOT_SELF".to_owned(),
+    };
+    let env = audited(&texts);
+    let waiver = format!(
+        "[[waiver]]\nkey = {:?}\nreason = \"later\"\nowner = \"ops\"\nexpires = 2025-01-05\n",
+        format!("{}000", &id(101)[3..])
+    );
+    env.put("waivers.toml", waiver);
+    assert_eq!(env.run(&["report", "--waivers", "waivers.toml"]).code, 4);
+    let source = env.markdown();
+    let mut in_code = false;
+    for line in source.lines() {
+        in_code ^= line.trim_start().starts_with("```");
+        let is_prose = !in_code && !line.starts_with(['|', '#']);
+        assert!(!is_prose || line.chars().count() <= 100, "{line}");
+    }
+    assert!(source.contains("INCOMPLETE") && source.contains("\n## Waivers\n"), "{source}");
+}
+
+#[test]
+fn a_user_who_was_not_read_has_an_action_before_the_totals() {
+    let env = audited(&Texts {
+        deployment: "east".to_owned(),
+        usernames: vec!["ann@example.com".to_owned()],
+        descriptions: vec!["ci".to_owned()],
+        detail: "Not you.".to_owned(),
+        code: "NOT_SELF".to_owned(),
+    });
+    let source = env.markdown();
+    let place = |heading: &str| source.find(&format!("\n## {heading}\n")).unwrap();
+    let order = ["Not read", "Totals", "Keys, worst first", "How to replace a personal key", "Scope"];
+    assert!(order.map(place).is_sorted(), "{source}");
+    let page = parse(&source);
+    let row = page.rows.iter().find(|row| row[0] == "forbidden").unwrap();
+    assert_eq!(row[1], "1");
+    assert!(row[2].contains("an API key that has the role GLOBAL_OWNER"), "{row:?}");
+}
+
+#[test]
 fn the_burn_down_shows_the_complete_runs_and_when_no_key_is_left() {
     use crate::world::{Keys, World, audited, key as of};
     let keys = |count: usize| Keys::Are((0..count).map(|number| of(1, 10 + number, None, 0)).collect());

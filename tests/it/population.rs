@@ -176,7 +176,7 @@ fn a_user_looked_up_by_name_and_one_of_a_project_have_roles_and_no_organization(
     assert_eq!(found, format!("account|{USER}|1|1\nproject|{project}|1|0\n"));
     assert!(env.rows().iter().all(|row| cells(row, "org_id,org_ids,org_names") == ["", "", ""]));
     assert_eq!(organizations(&env), [] as [Row; 0]);
-    assert!(env.markdown().contains("| Organizations | none was asked for |"));
+    assert!(env.markdown().contains("| Organizations | none in scope |"));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn the_reports_name_all_organizations_worst_first() {
     let (env, ran) = audited(&[]);
     let at = |text: &str, what: &str| text.find(what).unwrap_or_else(|| panic!("{what} in {text}"));
     let page = env.markdown();
-    let table = &page[at(&page, "### Organizations, worst first")..at(&page, "| Read status | Users |")];
+    let table = &page[at(&page, "### Organizations, worst first")..at(&page, "## Keys, worst first")];
     let names = [
         "`=West; \"Ltd\"`",
         "`East`",
@@ -206,7 +206,7 @@ fn the_reports_name_all_organizations_worst_first() {
     assert!(places.is_sorted(), "{table}");
     assert!(
         page.contains(
-            "| Organizations | 4 seen, 1 of them deleted, 1 not listed to the end; users of each: "
+            "| Organizations | 4 seen, 1 of them deleted, 1 with an incomplete list of users; users of each: "
         ),
         "{page}"
     );
@@ -269,7 +269,7 @@ fn a_waiver_accepts_an_organization_that_can_not_be_listed() {
     let rows = env.rows();
     let row = rows.iter().find(|row| row["user_id"].is_empty()).unwrap();
     assert_eq!(cells(row, "waiver,waiver_owner,waiver_expires"), ["active", "ops", active]);
-    assert!(env.markdown().contains("lists of users that were not read to their end"));
+    assert!(env.markdown().contains("1 of 1 incomplete list."));
     assert!(
         env.text("reports/junit.xml")
             .contains("<skipped type=\"waived\" message=\"waived until 2025-06-30 by ops: deleted\"")

@@ -219,7 +219,7 @@ fn a_waiver_of_a_deployment_counts_there_alone() {
     };
     let anywhere = waiver("key", &id(10), "2025-06-30") + &waiver("key", &id(11), "2025-06-30");
     let ran = merged(&anywhere, &[]);
-    assert_eq!((ran.code, ran.stdout.contains("counts in several deployments")), (0, true), "{ran:?}");
+    assert_eq!((ran.code, ran.stdout.contains("applies to several deployments")), (0, true), "{ran:?}");
     assert_eq!(merged(&anywhere, &["--strict-waivers"]).code, 1);
     let of = |name: &str| anywhere.replace("reason", &format!("deployment = \"{name}\"\nreason"));
     let ran = merged(&of("east"), &[]);

@@ -11,6 +11,7 @@ use crate::history::BurnDown;
 use crate::model::{Organization, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::report::record::{MissingUsers, Record};
+use crate::report::wording::{self, Unknown};
 use crate::report::{
     Deployment, OrganizationSummary, Report, Row, RunContext, Summary, WaiverIssue, worst_first,
 };
@@ -41,7 +42,7 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
     let deployments = report.deployments.iter().zip(&rows.burn_downs);
     let incomplete_lists = report.deployments.iter().flat_map(|Deployment { context, .. }| {
         let lists = MissingUsers::of_run(context).filter(|missing| missing.list.is_some());
-        lists.map(|missing| incomplete_list(&missing))
+        lists.map(|missing| incomplete_list(context.run, &missing))
     });
     let cutoff = report.deployments.first().map(|it| day_or_instant(it.context.policy.cutoff));
     // Rows for users whose names nobody could learn: one a list, and one a run that was cut short.
@@ -55,14 +56,16 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
         finished => runs().all(|run| run.finished_at.is_some()),
         total => totals(total),
         cutoff => cutoff.unwrap_or_default(),
-        verdicts => counts(Verdict::ALL, Verdict::as_str, |it| total.verdict(it)),
-        severities => counts(Severity::ALL, Severity::as_str, |it| total.severity(it)),
+        verdicts => verdicts(total),
+        severities => severities(total),
         actions => counts(Action::ALL, Action::as_str, |it| total.action(it)),
         read_statuses => counts(ReadStatus::ALL, ReadStatus::as_str, |it| total.users(it)),
         years => rows.years.iter().map(|(year, count)| Serde((year.label(), *count))).collect::<Value>(),
         shown => rows.keys.len(),
         owners => owners(rows.keys),
         unread => rows.unread,
+        // Users not read by deployment and status, with what to do about them.
+        unread_statuses => report.deployments.iter().flat_map(unread_statuses).collect::<Value>(),
         gaps => incomplete_lists.collect::<Value>(),
         lapses => report.waiver_issues.iter().map(waiver_issue).collect::<Value>(),
         // Rows of `keys.csv`, and so of `keys.ndjson`.
@@ -71,6 +74,39 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
         // One for each way to make a programmatic key.
         guides => guides.into_iter().map(Guide::into_value).collect::<Value>(),
     }
+}
+
+fn verdicts(total: &Summary) -> Value {
+    let row = |it: &Verdict| {
+        context! { name => it.as_str(), count => total.verdict(*it), meaning => wording::verdict(*it) }
+    };
+    Verdict::ALL.iter().map(row).collect()
+}
+
+fn severities(total: &Summary) -> Value {
+    let row = |it: &Severity| {
+        context! {
+            name => it.as_str(),
+            count => total.severity(*it),
+            meaning => wording::severity(*it),
+            action => it.action().as_str(),
+        }
+    };
+    Severity::ALL.iter().map(row).collect()
+}
+
+fn unread_statuses(deployment: &Deployment) -> Vec<Value> {
+    let Deployment { context, summary, .. } = deployment;
+    let unread = ReadStatus::ALL.iter().filter(|it| !it.is_complete() && summary.users(**it) > 0);
+    let row = |status: &ReadStatus| {
+        context! {
+            deployment => &context.run.deployment,
+            status => status.as_str(),
+            users => summary.users(*status),
+            remedy => wording::remedy(context.run, Unknown::User, *status),
+        }
+    };
+    unread.map(row).collect()
 }
 
 /// A deployment, how it was asked, and what came of it.
@@ -185,16 +221,19 @@ fn waiver_issue(issue: &WaiverIssue) -> Value {
         target => waiver.target.to_string(),
         line => waiver.line,
         kind => issue.kind.as_str(),
+        problem => wording::waiver_problem(issue),
         expires => waiver.expires.to_string(),
         owner => &waiver.owner,
     }
 }
 
 /// A list that was not read to its end, with the names of the columns of `keys.csv`.
-fn incomplete_list(missing: &MissingUsers) -> Value {
+fn incomplete_list(run: &Run, missing: &MissingUsers) -> Value {
+    let outcome = missing.list.map(|judged| &judged.list.outcome);
     context! {
         source => missing.source(),
-        detail => missing.list.and_then(|judged| judged.list.outcome.detail.as_deref()),
+        detail => outcome.and_then(|outcome| outcome.detail.as_deref()),
+        remedy => outcome.map(|outcome| wording::remedy(run, Unknown::List, outcome.status)),
         ..Serde(missing.record::<&str>())
     }
 }
@@ -232,15 +271,15 @@ impl Year {
     }
 }
 
-/// What the way to a programmatic key depends on.
+/// What the steps to a programmatic key depend on.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Guide {
     title: &'static str,
     product: Product,
-    /// Ops Manager up to 4.4 says whitelist, everybody else access list.
-    says_whitelist: bool,
     /// Whether this version has programmatic keys: Ops Manager since 4.2.
     has_programmatic_keys: bool,
+    /// Whether this version still has personal keys: Ops Manager up to 4.4. It also calls an access list a whitelist.
+    has_personal_keys: bool,
 }
 
 impl Guide {
@@ -249,19 +288,25 @@ impl Guide {
         Self {
             title: run.product.title(),
             product: run.product,
-            says_whitelist: is_ops_manager && !at_least(version, (5, 0)),
             has_programmatic_keys: !is_ops_manager || at_least(version, (4, 2)),
+            has_personal_keys: is_ops_manager && !at_least(version, (5, 0)),
         }
     }
 
     fn into_value(self) -> Value {
-        let Self { title, product, says_whitelist, has_programmatic_keys } = self;
+        let Self { title, product, has_programmatic_keys, has_personal_keys } = self;
         context! {
             product => title,
             is_ops_manager => product == Product::OpsManager,
             is_atlas => product == Product::Atlas,
-            says_whitelist,
+            says_whitelist => has_personal_keys,
             has_programmatic_keys,
+            has_personal_keys,
+            base => match product {
+                Product::OpsManager => "https://OPS_MANAGER/api/public/v1.0",
+                Product::CloudManager => "https://cloud.mongodb.com/api/public/v1.0",
+                Product::Atlas => "https://cloud.mongodb.com/api/atlas/v1.0",
+            },
         }
     }
 }

@@ -38,7 +38,7 @@ pub mod store;
 pub mod v1;
 pub mod waivers;
 
-pub use cli::{Cli, command};
+pub use cli::{Cli, command, hint};
 
 use cli::Command;
 use context::Context;

@@ -8,7 +8,7 @@ use clap::error::ContextValue;
 use keysunset::context::color;
 use keysunset::exit::{Error, Exit};
 use keysunset::printable::{for_terminal, masked, printable};
-use keysunset::{Cli, command};
+use keysunset::{Cli, command, hint};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn parse() -> Cli {
     let matches = command().color(color).try_get_matches();
     let parsed =
         matches.and_then(|matches| Cli::from_arg_matches(&matches).map_err(|why| why.format(&mut command())));
-    parsed.unwrap_or_else(|why| without_keys(why).exit())
+    parsed.unwrap_or_else(|why| without_keys(hint(why)).exit())
 }
 
 /// What was typed is quoted in the error, and may be a key at the wrong place, or a file name with escapes.

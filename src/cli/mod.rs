@@ -2,6 +2,7 @@
 
 mod commands;
 mod examples;
+mod hints;
 mod settings;
 mod values;
 
@@ -136,6 +137,12 @@ pub(crate) enum Command {
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| command.mut_args(with_values_in_long_help))
+}
+
+/// A wrong command line, with a tip where the wrong word is a known one.
+#[must_use]
+pub fn hint(error: clap::Error) -> clap::Error {
+    hints::hint(error, command(), &std::env::args_os().collect::<Vec<_>>())
 }
 
 /// Moves the values that a flag takes from both helps to the long one. clap would list them in the summary, too.

@@ -29,6 +29,7 @@ mod foreign;
 mod github;
 mod gitlab;
 mod golden;
+mod hints;
 mod history;
 mod import;
 mod inputs;

@@ -1,5 +1,6 @@
 //! The sandbox implements the reference pages: each rule is taken from them or from docs/sandbox.md, none from its output.
 
+mod access_lists;
 mod digest;
 mod discovery;
 mod errors;

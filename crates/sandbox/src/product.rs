@@ -64,6 +64,10 @@ impl ListName {
         }
     }
 
+    pub(crate) fn from_path(segment: &str) -> Option<Self> {
+        [Self::Whitelist, Self::AccessList].into_iter().find(|name| name.path() == segment)
+    }
+
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Whitelist => "WHITELIST",
@@ -161,10 +165,16 @@ impl ProductRules {
         self.product == Product::Atlas
     }
 
+    /// The current name of IP lists, as in the refusal of an address.
     pub(crate) fn list_name(&self) -> ListName {
         match self.product {
             Product::OpsManager if self.version < (5, 0) => ListName::Whitelist,
             Product::OpsManager | Product::CloudManager | Product::Atlas => ListName::AccessList,
         }
+    }
+
+    /// Whether paths have IP lists under this name: the older one is deprecated where there is a newer, and still served.
+    pub(crate) fn serves_list(&self, name: ListName) -> bool {
+        name == ListName::Whitelist || name == self.list_name()
     }
 }

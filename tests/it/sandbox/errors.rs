@@ -68,6 +68,19 @@ async fn each_product_has_a_base_path_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_version_needs_no_credentials() {
+    for product in PRODUCTS {
+        let (sandbox, client) = start_product(product);
+        let reply = client.send("GET", "/api/private/unauth/version", &[], None).await;
+        let header = reply.headers["x-mongodb-service-version"].to_str().unwrap();
+        assert_eq!(reply.status, 200);
+        assert_eq!(header, format!("gitHash={}; versionString=4.4.12", reply.text));
+        assert_eq!(sandbox.counts().exchanges, 0);
+        assert_eq!(client.send("POST", "/api/private/unauth/version", &[], None).await.status, 401);
+    }
+}
+
+#[tokio::test]
 async fn a_method_that_a_resource_does_not_take_is_405() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);

@@ -1,4 +1,4 @@
-//! Programmatic keys and IP lists.
+//! Programmatic keys.
 
 use keysunset_sandbox::Product;
 use serde_json::{Value, json};
@@ -222,117 +222,17 @@ async fn ops_manager_4_0_announces_a_personal_key() {
 }
 
 #[tokio::test]
-async fn ip_lists_have_the_name_of_the_version() {
-    for (product, version, spelt, other) in [
-        (Product::OpsManager, "4.2.0", "whitelist", "accessList"),
-        (Product::OpsManager, "4.4.12", "whitelist", "accessList"),
-        (Product::OpsManager, "5.0.0", "accessList", "whitelist"),
-        (Product::CloudManager, "4.4.12", "accessList", "whitelist"),
-        (Product::Atlas, "4.4.12", "accessList", "whitelist"),
-    ] {
-        let sandbox = start(|options| {
-            (options.product, options.clock) = (product, None);
-            version.clone_into(&mut options.service_version);
-        });
-        let client = announced(&sandbox);
-        let user = format!("/users/{}", sandbox.expected_user(0).unwrap().id);
-        let org = format!("/orgs/{}/apiKeys", sandbox.announcement().org_id);
-        let key = format!("{org}/{}", text(&client.read(&org).await["results"][0]["id"]));
-        for place in [user.as_str(), &key, "/admin"] {
-            if place == "/admin" && product != Product::OpsManager {
-                continue;
-            }
-            client.read(&format!("{place}/{spelt}")).await;
-            let wrong = client.get(&format!("{place}/{other}")).await;
-            assert_eq!(
-                wrong.refusal(),
-                (404, "RESOURCE_NOT_FOUND".to_owned()),
-                "{product:?} {version} {place}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_ip_list_is_filled_read_and_emptied() {
-    let sandbox = example(|_| {});
-    let client = announced(&sandbox);
-    let path = format!("/orgs/{ORG}/apiKeys/5c47509a20eef5699e1cce8f/whitelist");
-    let body =
-        r#"[{"ipAddress":"203.0.113.7"},{"cidrBlock":"198.51.100.0/24"},{"cidrBlock":"203.0.113.7/32"}]"#;
-    let list = client.call("POST", &path, Some(body)).await.json();
-    assert_eq!(list["totalCount"], 3);
-    let one = client.read(&format!("{path}/203.0.113.7")).await;
-    assert_eq!((&one["ipAddress"], &one["cidrBlock"]), (&json!("203.0.113.7"), &json!("203.0.113.7/32")));
-    assert_eq!((&one["created"], &one["count"]), (&json!("2026-06-01T12:00:00Z"), &json!(0)));
-    let block = client.read(&format!("{path}/198.51.100.0%2F24")).await;
-    assert!(block.get("ipAddress").is_none());
-    assert_eq!(client.call("DELETE", &format!("{path}/198.51.100.0%2F24"), None).await.status, 204);
-    let gone = client.get(&format!("{path}/198.51.100.0%2F24")).await;
-    assert_eq!(gone.refusal(), (404, "WHITELIST_NOT_FOUND".to_owned()));
-    for bad in [r#"[{"ipAddress":"203.0.113"}]"#, r#"[{"cidrBlock":"203.0.113.0/33"}]"#] {
-        let reply = client.call("POST", &path, Some(bad)).await;
-        assert_eq!(reply.refusal(), (400, "INVALID_IP_ADDRESS_OR_CIDR_NOTATION".to_owned()), "{bad}");
-    }
-    assert_eq!(client.call("POST", &path, Some("[{}]")).await.refusal().1, "INVALID_ATTRIBUTE");
-    assert_eq!(client.call("POST", &path, Some("{}")).await.refusal().1, "MALFORMED_JSON");
-}
-
-#[tokio::test]
-async fn a_users_list_is_that_users_alone() {
-    let sandbox = example(|_| {});
-    let path = "/users/5af9a1d29cc0cdb6ac0bf3f8/whitelist";
-    let ann = announced(&sandbox);
-    assert_eq!(ann.read(path).await["results"][0]["cidrBlock"], "203.0.113.7/32");
-    let boris = Client::new(&sandbox, sandbox.personal_credential_for(1).unwrap());
-    assert_eq!(boris.get(path).await.refusal(), (401, "WHITELIST_ACCESS_DENIED".to_owned()));
-    ann.call("POST", path, Some(r#"[{"ipAddress":"127.0.0.1"}]"#)).await;
-    let own = ann.call("DELETE", &format!("{path}/127.0.0.1"), None).await;
-    assert_eq!(own.refusal(), (400, "CANNOT_REMOVE_CALLER_FROM_WHITELIST".to_owned()));
-    assert_eq!(ann.call("DELETE", &format!("{path}/203.0.113.7"), None).await.status, 204);
-}
-
-#[tokio::test]
-async fn a_programmatic_key_works_from_its_list_only() {
-    for (version, code) in
-        [("4.4.12", "IP_ADDRESS_NOT_ON_WHITELIST"), ("5.0.0", "IP_ADDRESS_NOT_ON_ACCESS_LIST")]
-    {
-        let sandbox = example(|options| version.clone_into(&mut options.service_version));
-        let elsewhere =
-            Client::new(&sandbox, ("bvhtlmka".into(), "9e8d7c6b-5a49-4837-a625-140f3e2d1c0b".into()));
-        let reply = elsewhere.get("/orgs").await;
-        assert_eq!(reply.refusal(), (403, code.to_owned()));
-        assert_eq!(reply.json()["parameters"], json!(["127.0.0.1"]));
-        let here = Client::new(&sandbox, ("qkdwpfhe".into(), "1f2e3d4c-5b6a-4978-8695-a4b3c2d1e0f9".into()));
-        here.read("/orgs").await;
-        let list = if version == "5.0.0" { "accessList" } else { "whitelist" };
-        let entry =
-            here.read(&format!("/orgs/{ORG}/apiKeys/5c47505f20eef5699e1cce8e/{list}/127.0.0.0%2F8")).await;
-        assert_eq!((&entry["count"], &entry["lastUsedAddress"]), (&json!(2), &json!("127.0.0.1")));
-    }
-}
-
-#[tokio::test]
-async fn an_organization_may_require_an_ip_list() {
-    let sandbox = example(|_| {});
-    let chiara = Client::new(&sandbox, ("yoxgwnze".into(), "4a5b6c7d-8e9f-4012-b345-67890abcdef1".into()));
-    assert_eq!(chiara.get("/orgs").await.refusal(), (403, "ORG_REQUIRES_WHITELIST".to_owned()));
-    let path = "/orgs/5b2a3c4d5e6f708192a3b4c5/apiKeys/5c4750d120eef5699e1cce90/whitelist";
-    announced(&sandbox).call("POST", path, Some(r#"[{"cidrBlock":"127.0.0.0/8"}]"#)).await;
-    chiara.read("/orgs").await;
-}
-
-#[tokio::test]
-async fn global_keys_share_one_list() {
+async fn the_roles_of_a_global_key_are_listed() {
     let sandbox = start(|_| {});
     let client = announced(&sandbox);
-    let body = r#"{"cidrBlock":"127.0.0.1","description":"here"}"#;
-    let entry = client.call("POST", "/admin/whitelist", Some(body)).await.json();
-    assert_eq!((&entry["cidrBlock"], &entry["description"]), (&json!("127.0.0.1/32"), &json!("here")));
-    let path = format!("/admin/whitelist/{}", text(&entry["id"]));
-    assert_eq!(client.read(&path).await, entry);
-    client.call("POST", "/admin/whitelist", Some(r#"{"cidrBlock":"203.0.113.0/24"}"#)).await;
-    assert_eq!(client.read("/admin/whitelist").await["totalCount"], 2);
-    assert_eq!(client.call("DELETE", &path, None).await.status, 204);
-    assert_eq!(client.get("/orgs").await.refusal(), (403, "IP_ADDRESS_NOT_ON_WHITELIST".to_owned()));
+    let roles = client.read("/admin/apiKeys/roles").await;
+    for role in roles.as_array().unwrap() {
+        let body = json!({ "desc": "x", "roles": [role["roleName"]] }).to_string();
+        assert_eq!(client.call("POST", "/admin/apiKeys", Some(&body)).await.status, 200, "{role}");
+    }
+    assert_eq!(roles.as_array().unwrap().len(), 6);
+    let member = Client::new(&sandbox, sandbox.credential_for(2));
+    assert_eq!(member.get("/admin/apiKeys/roles").await.refusal(), (401, "NOT_GLOBAL_USER_ADMIN".to_owned()));
+    let (_sandbox, atlas) = start_product(Product::Atlas);
+    assert_eq!(atlas.get("/admin/apiKeys/roles").await.refusal().1, "RESOURCE_NOT_FOUND");
 }

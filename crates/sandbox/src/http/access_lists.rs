@@ -8,7 +8,15 @@ use super::call::Call;
 use super::error::ApiError;
 use super::input::Attributes;
 use super::programmatic_keys::{find_visible, may_change, may_see};
+use crate::product::ListName;
 use crate::state::{AccessEntry, CallerKey, GlobalEntry, ListOwner, Network, Scope};
+
+/// What a path says of a list: its name there, and the entry, where it names one.
+#[derive(Clone, Copy)]
+pub(super) struct ListPath<'a> {
+    pub(super) name: ListName,
+    pub(super) entry: Option<&'a str>,
+}
 
 /// An entry of the list with this path. A single address is the entry's name, and a block is, percent-encoded.
 fn document(call: &Call, entry: &AccessEntry, list: &str) -> Value {
@@ -38,36 +46,36 @@ fn global_document(entry: &GlobalEntry) -> Value {
         "description": entry.description,
         "id": entry.id,
         "type": "GLOBAL_ROLE",
-        "updated": time(entry.created),
+        "updated": time(entry.updated.unwrap_or(entry.created)),
     })
 }
 
 /// A user's list, which is that user's alone.
-pub(super) fn user_list(call: &Call, id: &str, entry: Option<&str>) -> Result<Answer, ApiError> {
+pub(super) fn user_list(call: &Call, id: &str, list: ListPath) -> Result<Answer, ApiError> {
     let user = call.user(id)?;
     if call.caller.user != user {
-        return Err(ApiError::access_list_denied(call.list_name(), id));
+        return Err(ApiError::access_list_denied(list.name, id));
     }
-    serve(call, ListOwner::User(user), &format!("/users/{id}/{}", call.list_name().path()), entry)
+    serve(call, ListOwner::User(user), &format!("/users/{id}/{}", list.name.path()), list)
 }
 
 /// The list of an organization's key, for that key itself and for the organization's owners.
-pub(super) fn key_list(call: &Call, org: &str, key: &str, entry: Option<&str>) -> Result<Answer, ApiError> {
+pub(super) fn key_list(call: &Call, org: &str, key: &str, list: ListPath) -> Result<Answer, ApiError> {
     let (index, _) = find_visible(call, Scope::Org(org), key)?;
     if call.caller.key != CallerKey::Programmatic(index) {
         may_change(call, Scope::Org(org))?;
     }
-    let list = format!("/orgs/{org}/apiKeys/{key}/{}", call.list_name().path());
-    serve(call, ListOwner::ProgrammaticKey(index), &list, entry)
+    let path = format!("/orgs/{org}/apiKeys/{key}/{}", list.name.path());
+    serve(call, ListOwner::ProgrammaticKey(index), &path, list)
 }
 
-fn serve(call: &Call, owner: ListOwner, list: &str, entry: Option<&str>) -> Result<Answer, ApiError> {
-    let show = |entries: &[AccessEntry]| call.list_all(entries, |entry| document(call, entry, list));
-    match (call.method, entry) {
+fn serve(call: &Call, owner: ListOwner, path: &str, list: ListPath) -> Result<Answer, ApiError> {
+    let show = |entries: &[AccessEntry]| call.list_all(entries, |entry| document(call, entry, path));
+    match (call.method, list.entry) {
         (&Method::GET, None) => Ok(show(&call.deployment.access_list(owner))),
         (&Method::GET, Some(name)) => {
             let entries = call.deployment.access_list(owner);
-            Ok(Answer::ok(document(call, &entries[find(call, &entries, name)?], list)))
+            Ok(Answer::ok(document(call, &entries[find(list.name, &entries, name)?], path)))
         }
         (&Method::POST, None) => {
             let new = Attributes::parse_list(call.body)?;
@@ -82,9 +90,9 @@ fn serve(call: &Call, owner: ListOwner, list: &str, entry: Option<&str>) -> Resu
             })
         }
         (&Method::DELETE, Some(name)) => call.deployment.edit_access_list(owner, |entries| {
-            let at = find(call, entries, name)?;
+            let at = find(list.name, entries, name)?;
             if matches!(owner, ListOwner::User(_)) && entries[at].network.contains(call.address) {
-                return Err(ApiError::cannot_remove_caller(call.list_name(), name));
+                return Err(ApiError::cannot_remove_caller(list.name, name));
             }
             entries.remove(at);
             Ok(call.deleted())
@@ -93,10 +101,10 @@ fn serve(call: &Call, owner: ListOwner, list: &str, entry: Option<&str>) -> Resu
     }
 }
 
-fn find(call: &Call, entries: &[AccessEntry], name: &str) -> Result<usize, ApiError> {
+fn find(list: ListName, entries: &[AccessEntry], name: &str) -> Result<usize, ApiError> {
     let network: Option<Network> = name.parse().ok();
     let at = entries.iter().position(|entry| Some(entry.network) == network);
-    at.ok_or_else(|| ApiError::entry_not_found(call.list_name(), name))
+    at.ok_or_else(|| ApiError::entry_not_found(list, name))
 }
 
 /// The address of a body, which is an `ipAddress` or a `cidrBlock`; with both, the block counts.
@@ -104,15 +112,19 @@ fn find(call: &Call, entries: &[AccessEntry], name: &str) -> Result<usize, ApiEr
 /// # Errors
 /// Neither, or what is no address.
 fn network(attributes: &Attributes) -> Result<Network, ApiError> {
+    optional_network(attributes)?.ok_or_else(|| ApiError::invalid_attribute("ipAddress"))
+}
+
+fn optional_network(attributes: &Attributes) -> Result<Option<Network>, ApiError> {
     let text = attributes.text("cidrBlock")?.or(attributes.text("ipAddress")?);
-    Ok(text.ok_or_else(|| ApiError::invalid_attribute("ipAddress"))?.parse::<Network>()?)
+    Ok(text.map(|text| text.parse()).transpose()?)
 }
 
 /// `/admin/whitelist` and `/admin/accessList`.
-pub(super) fn global_list(call: &Call, id: Option<&str>) -> Result<Answer, ApiError> {
+pub(super) fn global_list(call: &Call, list: ListPath) -> Result<Answer, ApiError> {
     may_see(call, Scope::Global)?;
-    let unknown = |id: &str| ApiError::entry_not_found(call.list_name(), id);
-    match (call.method, id) {
+    let unknown = |id: &str| ApiError::entry_not_found(list.name, id);
+    match (call.method, list.entry) {
         (&Method::GET, None) => Ok(call.list_all(&call.deployment.global_access_list(), global_document)),
         (&Method::GET, Some(id)) => {
             let entries = call.deployment.global_access_list();
@@ -123,10 +135,21 @@ pub(super) fn global_list(call: &Call, id: Option<&str>) -> Result<Answer, ApiEr
             let body = Attributes::parse(call.body)?;
             let (network, description) = (network(&body)?, body.text("description")?.unwrap_or_default());
             let (id, created) = (call.deployment.new_id(), call.deployment.rules.now());
-            let entry = GlobalEntry { id, network, description, created };
+            let entry = GlobalEntry { id, network, description, created, updated: None };
             let document = global_document(&entry);
             call.deployment.edit_global_access_list(|entries| entries.push(entry));
             Ok(Answer::ok(document))
+        }
+        (&Method::PATCH, Some(id)) => {
+            let body = Attributes::parse(call.body)?;
+            let (network, description) = (optional_network(&body)?, body.text("description")?);
+            call.deployment.edit_global_access_list(|entries| {
+                let entry = entries.iter_mut().find(|entry| entry.id == id).ok_or_else(|| unknown(id))?;
+                entry.network = network.unwrap_or(entry.network);
+                entry.description = description.unwrap_or_else(|| std::mem::take(&mut entry.description));
+                entry.updated = Some(call.deployment.rules.now());
+                Ok(Answer::ok(global_document(entry)))
+            })
         }
         (&Method::DELETE, Some(id)) => call.deployment.edit_global_access_list(|entries| {
             let at = entries.iter().position(|entry| entry.id == id).ok_or_else(|| unknown(id))?;

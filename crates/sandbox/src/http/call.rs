@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Page, links};
 use super::error::ApiError;
 use super::input::Query;
-use crate::product::{ListName, Product};
+use crate::product::Product;
 use crate::state::{Caller, Deployment, Organization, PageRange, Scope, World, is_id};
 
 /// One authenticated request.
@@ -29,10 +29,6 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn world(&self) -> &'a dyn World {
         &*self.deployment.world
-    }
-
-    pub(super) fn list_name(&self) -> ListName {
-        self.deployment.rules.list_name()
     }
 
     /// The rows of the page that the query asks for.

@@ -20,6 +20,7 @@ mod programmatic_keys;
 mod route;
 mod server;
 mod teams;
+mod unauthenticated;
 mod users;
 
 pub use self::digest::Challenge;

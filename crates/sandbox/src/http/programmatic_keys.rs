@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::input::Attributes;
 use super::organizations::{visible_group, visible_org};
 use crate::product::Product;
-use crate::state::{ProgrammaticKey, Role, Scope, is_role_name};
+use crate::state::{GLOBAL_ROLES, ProgrammaticKey, Role, Scope, is_role_name};
 
 /// The most characters that a description may have.
 const LONGEST_DESCRIPTION: usize = 250;
@@ -85,6 +85,14 @@ pub(super) fn assignment(call: &Call, group_id: &str, key_id: &str) -> Result<An
         }
         _ => Err(call.wrong_method()),
     }
+}
+
+/// `GET /admin/apiKeys/roles`: the roles that a global key may have.
+pub(super) fn global_roles(call: &Call) -> Result<Answer, ApiError> {
+    call.only_get()?;
+    may_see(call, Scope::Global)?;
+    let roles = GLOBAL_ROLES.map(|name| Role::new(Scope::Global, name));
+    Ok(Answer::ok(json!(roles)))
 }
 
 /// A key with a role in a scope that the caller may see.

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::access_lists::ListPath;
 use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
 use super::{access_lists, organizations, personal_keys, programmatic_keys, teams, users};
-use crate::product::{GIT_HASH, PersonalKeyResource};
+use crate::product::{GIT_HASH, ListName, PersonalKeyResource};
 use crate::state::Scope;
 
 /// Does what a call asks for. `segments` are those of its path, decoded.
@@ -16,7 +17,7 @@ use crate::state::Scope;
 pub(super) fn route(call: &Call, segments: &[&str]) -> Result<Answer, ApiError> {
     let rules = &call.deployment.rules;
     let unknown = || Err(ApiError::resource_not_found(call.path));
-    let (list, programmatic) = (call.list_name().path(), rules.has_programmatic_keys());
+    let (programmatic, global) = (rules.has_programmatic_keys(), rules.has_global_keys());
     match *segments {
         [] => root(call),
 
@@ -28,8 +29,6 @@ pub(super) fn route(call: &Call, segments: &[&str]) -> Result<Answer, ApiError> 
             (PersonalKeyResource::Removed, _) => Err(ApiError::personal_keys_deprecated()),
             (PersonalKeyResource::Unknown, _) => unknown(),
         },
-        ["users", id, name] if name == list => access_lists::user_list(call, id, None),
-        ["users", id, name, entry] if name == list => access_lists::user_list(call, id, Some(entry)),
 
         ["orgs"] => organizations::orgs(call),
         ["orgs", id] => organizations::org(call, id),
@@ -47,22 +46,35 @@ pub(super) fn route(call: &Call, segments: &[&str]) -> Result<Answer, ApiError> 
 
         ["orgs", id, "apiKeys"] if programmatic => programmatic_keys::all(call, Scope::Org(id)),
         ["orgs", id, "apiKeys", key] if programmatic => programmatic_keys::one(call, Scope::Org(id), key),
-        ["orgs", id, "apiKeys", key, name] if programmatic && name == list => {
-            access_lists::key_list(call, id, key, None)
-        }
-        ["orgs", id, "apiKeys", key, name, entry] if programmatic && name == list => {
-            access_lists::key_list(call, id, key, Some(entry))
-        }
         ["groups", id, "apiKeys"] if programmatic => programmatic_keys::all(call, Scope::Group(id)),
         ["groups", id, "apiKeys", key] if programmatic => programmatic_keys::assignment(call, id, key),
 
-        ["admin", ref rest @ ..] if rules.has_global_keys() => match *rest {
-            ["apiKeys"] => programmatic_keys::all(call, Scope::Global),
-            ["apiKeys", key] => programmatic_keys::one(call, Scope::Global, key),
-            [name] if name == list => access_lists::global_list(call, None),
-            [name, entry] if name == list => access_lists::global_list(call, Some(entry)),
-            _ => unknown(),
-        },
+        ["admin", "apiKeys"] if global => programmatic_keys::all(call, Scope::Global),
+        ["admin", "apiKeys", "roles"] if global => programmatic_keys::global_roles(call),
+        ["admin", "apiKeys", key] if global => programmatic_keys::one(call, Scope::Global, key),
+        _ => access_list(call, segments),
+    }
+}
+
+/// The IP lists, whose name is that of the version; the older one is served beside the newer.
+fn access_list(call: &Call, segments: &[&str]) -> Result<Answer, ApiError> {
+    let rules = &call.deployment.rules;
+    let unknown = || Err(ApiError::resource_not_found(call.path));
+    let named = |segment: &&str| ListName::from_path(segment).filter(|name| rules.serves_list(*name));
+    let found = (0..).zip(segments).find_map(|(at, segment)| Some((at, named(segment)?)));
+    let Some((at, name)) = found else { return unknown() };
+    let (owner, entry) = match segments.split_at(at) {
+        (owner, [_]) => (owner, None),
+        (owner, [_, entry]) => (owner, Some(*entry)),
+        _ => return unknown(),
+    };
+    let list = ListPath { name, entry };
+    match *owner {
+        ["users", id] => access_lists::user_list(call, id, list),
+        ["orgs", id, "apiKeys", key] if rules.has_programmatic_keys() => {
+            access_lists::key_list(call, id, key, list)
+        }
+        ["admin"] if rules.has_global_keys() => access_lists::global_list(call, list),
         _ => unknown(),
     }
 }

@@ -17,7 +17,6 @@ use axum::http::{Request, Response, StatusCode};
 use futures::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use serde_json::json;
 
 use super::answer::{Answer, links};
 use super::call::Call;
@@ -27,19 +26,20 @@ use super::input::Query;
 use super::nodes::{Choice, Nodes};
 use super::nonces::Nonces;
 use super::route::route;
+use super::unauthenticated;
 use crate::faults::{ActiveFault, AuthFault, FaultTarget, Faults, Peer, Stage};
 use crate::product::GIT_HASH;
 use crate::state::{Caller, Deployment};
 use crate::{Error, Options};
+
+/// Which build and version answers.
+pub(super) const VERSION_HEADER: HeaderName = HeaderName::from_static("x-mongodb-service-version");
 
 /// The largest body that is taken, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
 
 /// How much of a larger one is read and dropped, so that its sender lives to see the answer.
 const DRAINED: usize = 1 << 26;
-
-/// The path of the counts, outside of the service and without authentication.
-const COUNTS: &str = "/sandbox/counts";
 
 /// What came in and went out since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -67,7 +67,7 @@ pub(crate) struct Server {
     counts: Mutex<Counts>,
     /// The `Host` of a request that has none.
     address: SocketAddr,
-    version: HeaderValue,
+    pub(super) version: HeaderValue,
 }
 
 /// One handler for everything, because the service has answers of its own for what does not exist.
@@ -84,8 +84,8 @@ async fn exchange(
     if !server.faults.is_empty() {
         peer.reset_delivery();
     }
-    if head.uri.path() == COUNTS {
-        return respond(StatusCode::OK, Some(json!(server.counts()).to_string()), HeaderMap::new());
+    if let Some(response) = unauthenticated::respond_to(&server, &head) {
+        return response;
     }
     server.count(|counts| counts.exchanges += 1);
     let body = read(body).await;
@@ -234,7 +234,7 @@ impl Server {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=300"));
-        headers.insert(HeaderName::from_static("x-mongodb-service-version"), self.version.clone());
+        headers.insert(VERSION_HEADER, self.version.clone());
         respond(status, text, headers)
     }
 
@@ -317,7 +317,7 @@ fn decode(segment: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(segment).decode_utf8().ok()
 }
 
-fn respond(status: StatusCode, body: Option<String>, headers: HeaderMap) -> Response<Body> {
+pub(super) fn respond(status: StatusCode, body: Option<String>, headers: HeaderMap) -> Response<Body> {
     let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = status;
     *response.headers_mut() = headers;

@@ -43,6 +43,9 @@ pub(crate) struct GlobalEntry {
     #[serde(default)]
     pub(crate) description: String,
     pub(crate) created: DateTime<Utc>,
+    /// `None` for an entry that was never changed.
+    #[serde(skip)]
+    pub(crate) updated: Option<DateTime<Utc>>,
 }
 
 /// The owner of a list, by its index.

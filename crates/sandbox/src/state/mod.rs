@@ -27,8 +27,8 @@ pub(crate) use self::access_list::{AccessEntry, GlobalEntry, InvalidNetwork, Lis
 pub(crate) use self::file_world::FileWorld;
 pub(crate) use self::members::{Members, PageRange};
 pub(crate) use self::model::{
-    Caller, CallerKey, Group, MAX_PERSONAL_KEYS, Organization, PersonalKey, ProgrammaticKey, Role, Scope,
-    Team, TeamRoles, User, is_id, is_role_name, suffix,
+    Caller, CallerKey, GLOBAL_ROLES, Group, MAX_PERSONAL_KEYS, Organization, PersonalKey, ProgrammaticKey,
+    Role, Scope, Team, TeamRoles, User, is_id, is_role_name, suffix,
 };
 pub(crate) use self::random_world::RandomWorld;
 pub(crate) use self::world::{UsersOf, World};

@@ -229,7 +229,7 @@ const GROUP_ROLES: [&str; 10] = [
     "GROUP_DATA_ACCESS_READ_WRITE",
     "GROUP_CHARTS_ADMIN",
 ];
-const GLOBAL_ROLES: [&str; 6] = [
+pub(crate) const GLOBAL_ROLES: [&str; 6] = [
     "GLOBAL_OWNER",
     "GLOBAL_READ_ONLY",
     "GLOBAL_USER_ADMIN",

@@ -4,6 +4,7 @@ mod access_lists;
 mod digest;
 mod discovery;
 mod errors;
+mod events;
 mod fault_answers;
 mod fault_transport;
 mod faults;

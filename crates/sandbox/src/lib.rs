@@ -92,7 +92,7 @@ impl Sandbox {
         let world: Box<dyn World> = match &options.world {
             Some(path) => Box::new(FileWorld::read(path)?),
             None if (1..=MAX_USERS).contains(&options.users) => {
-                Box::new(RandomWorld::new(options.seed, options.users, options.product, rules.now()))
+                Box::new(RandomWorld::new(options.seed, options.users, &rules))
             }
             None => return Err(Error::Users(options.users)),
         };

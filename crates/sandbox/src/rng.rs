@@ -24,8 +24,11 @@ pub(crate) mod stream {
     pub(crate) const ORGANIZATION: u64 = 9;
     pub(crate) const GROUP: u64 = 10;
     pub(crate) const TEAM: u64 = 11;
+    pub(crate) const EVENT: u64 = 12;
     /// What is created over HTTP.
     pub(crate) const CREATED: u64 = 100;
+    /// The events of what is done over HTTP.
+    pub(crate) const RECORDED: u64 = 101;
     /// The first fault; the next one's is one more.
     pub(crate) const FIRST_FAULT: u64 = 1_000;
 }

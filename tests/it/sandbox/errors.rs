@@ -115,8 +115,19 @@ async fn every_request_is_answered_with_a_document() {
     for product in PRODUCTS {
         let (sandbox, client) = start_product(product);
         let (user, org) = (sandbox.expected_user(0).unwrap().id, sandbox.announcement().org_id.clone());
-        let words =
-            ["users", "byName", "keys", "orgs", "groups", "apiKeys", "admin", "whitelist", "accessList"];
+        let words = [
+            "users",
+            "byName",
+            "keys",
+            "orgs",
+            "groups",
+            "apiKeys",
+            "admin",
+            "whitelist",
+            "accessList",
+            "teams",
+            "events",
+        ];
         let parts: Vec<&str> =
             words.into_iter().chain([user.as_str(), &org, "%2F", "..%2e", "%E2%82%AC"]).collect();
         let mut number = 0_usize;

@@ -175,6 +175,16 @@ fn a_wrong_world_file_is_refused_with_place_and_reason() {
             "\"orgId\": \"5b2a3c4d5e6f708192a3b4c5\" }],",
             "users[1].teamIds[0]: no team 5c0ffee0c0ffee0c0ffee0c0 in an organization of this user",
         ),
+        (
+            "\"publicKey\": \"qkdwpfhe\",\n      \"remoteAddress\"",
+            "\"remoteAddress\"",
+            "events[1]: an event needs the `username` of a user or the `publicKey` of a programmatic key",
+        ),
+        (
+            "\"groupId\": \"5991a2b3c4d5e6f708192a3c\",\n      \"publicKey\"",
+            "\"groupId\": \"5b2a3c4d5e6f708192a3b4d6\",\n      \"publicKey\"",
+            "events[1].groupId: no project 5b2a3c4d5e6f708192a3b4d6 in that organization",
+        ),
         ("203.0.113.0/24", "203.0.113.0/99", "`203.0.113.0/99` is neither an IP address nor a CIDR block"),
     ] {
         assert!(good.contains(from), "{from}");

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::answer::{Answer, time};
 use super::call::Call;
 use super::error::ApiError;
+use super::events;
 use super::input::Attributes;
 use super::programmatic_keys::{find_visible, may_change, may_see};
 use crate::product::ListName;
-use crate::state::{AccessEntry, CallerKey, GlobalEntry, ListOwner, Network, Scope};
+use crate::state::{AccessEntry, CallerKey, GlobalEntry, KeyChange, ListOwner, Network, Scope};
 
 /// What a path says of a list: its name there, and the entry, where it names one.
 #[derive(Clone, Copy)]
@@ -56,20 +57,27 @@ pub(super) fn user_list(call: &Call, id: &str, list: ListPath) -> Result<Answer,
     if call.caller.user != user {
         return Err(ApiError::access_list_denied(list.name, id));
     }
-    serve(call, ListOwner::User(user), &format!("/users/{id}/{}", list.name.path()), list)
+    serve(call, ListOwner::User(user), &format!("/users/{id}/{}", list.name.path()), list, |_| {})
 }
 
 /// The list of an organization's key, for that key itself and for the organization's owners.
 pub(super) fn key_list(call: &Call, org: &str, key: &str, list: ListPath) -> Result<Answer, ApiError> {
-    let (index, _) = find_visible(call, Scope::Org(org), key)?;
+    let (index, found) = find_visible(call, Scope::Org(org), key)?;
     if call.caller.key != CallerKey::Programmatic(index) {
-        may_change(call, Scope::Org(org))?;
+        may_change(call, Scope::Org(org)).map_err(|_| ApiError::key_list_denied(list.name))?;
     }
+    let record = |change| events::record(call, Scope::Org(org), change, &found);
     let path = format!("/orgs/{org}/apiKeys/{key}/{}", list.name.path());
-    serve(call, ListOwner::ProgrammaticKey(index), &path, list)
+    serve(call, ListOwner::ProgrammaticKey(index), &path, list, record)
 }
 
-fn serve(call: &Call, owner: ListOwner, path: &str, list: ListPath) -> Result<Answer, ApiError> {
+fn serve(
+    call: &Call,
+    owner: ListOwner,
+    path: &str,
+    list: ListPath,
+    record: impl Fn(KeyChange),
+) -> Result<Answer, ApiError> {
     let show = |entries: &[AccessEntry]| call.list_all(entries, |entry| document(call, entry, path));
     match (call.method, list.entry) {
         (&Method::GET, None) => Ok(show(&call.deployment.access_list(owner))),
@@ -80,23 +88,32 @@ fn serve(call: &Call, owner: ListOwner, path: &str, list: ListPath) -> Result<An
         (&Method::POST, None) => {
             let new = Attributes::parse_list(call.body)?;
             let new: Vec<_> = new.iter().map(network).collect::<Result<_, _>>()?;
-            call.deployment.edit_access_list(owner, |entries| {
+            let (answer, added) = call.deployment.edit_access_list(owner, |entries| {
+                let before = entries.len();
                 for network in new {
                     if !entries.iter().any(|entry| entry.network == network) {
                         entries.push(AccessEntry::new(network, call.deployment.rules.now()));
                     }
                 }
-                Ok(show(entries))
-            })
-        }
-        (&Method::DELETE, Some(name)) => call.deployment.edit_access_list(owner, |entries| {
-            let at = find(list.name, entries, name)?;
-            if matches!(owner, ListOwner::User(_)) && entries[at].network.contains(call.address) {
-                return Err(ApiError::cannot_remove_caller(list.name, name));
+                let added: Vec<_> = entries[before..].iter().map(|entry| entry.network).collect();
+                (show(entries), added)
+            });
+            for network in added {
+                record(KeyChange::EntryAdded(network));
             }
-            entries.remove(at);
+            Ok(answer)
+        }
+        (&Method::DELETE, Some(name)) => {
+            let network = call.deployment.edit_access_list(owner, |entries| {
+                let at = find(list.name, entries, name)?;
+                if matches!(owner, ListOwner::User(_)) && entries[at].network.contains(call.address) {
+                    return Err(ApiError::cannot_remove_caller(list.name, name));
+                }
+                Ok(entries.remove(at).network)
+            })?;
+            record(KeyChange::EntryDeleted(network));
             Ok(call.deleted())
-        }),
+        }
         _ => Err(call.wrong_method()),
     }
 }

@@ -163,6 +163,14 @@ impl ApiError {
         )
     }
 
+    pub(super) fn key_list_denied(list: ListName) -> Self {
+        bad_request(
+            format!("API_KEY_{}_ACCESS_DENIED", list.code()),
+            "The IP list of an API key is for that key and the owners of its organization alone.",
+            &[],
+        )
+    }
+
     pub(super) fn cannot_add_global_role() -> Self {
         forbidden("CANNOT_ADD_GLOBAL_ROLE", "A global role can't be granted here.", &[])
     }
@@ -201,6 +209,10 @@ impl ApiError {
 
     pub(super) fn team_not_found(team: &str) -> Self {
         not_found("TEAM_NOT_FOUND", format!("No team {team} exists in this organization."), &[team])
+    }
+
+    pub(super) fn event_not_found(id: &str) -> Self {
+        not_found("EVENT_NOT_FOUND", format!("No event with ID {id} exists here."), &[id])
     }
 
     pub(super) fn api_key_not_found(id: &str) -> Self {

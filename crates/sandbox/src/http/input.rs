@@ -67,8 +67,13 @@ impl Query {
     }
 
     fn get(&self, name: &str) -> Option<String> {
-        let mut pairs = form_urlencoded::parse(self.text.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        self.values(name).next()
+    }
+
+    /// All values of a parameter, in order.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = String> {
+        let pairs = form_urlencoded::parse(self.text.as_bytes());
+        pairs.filter(move |(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
     /// The query of a link to a page: what was sent, but for the page.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! server: connection ── nodes ── digest + nonces ── route ── users, organizations, teams,
-//!                                                          personal_keys, programmatic_keys, access_lists
+//!                                                          personal_keys, programmatic_keys, access_lists, events
 //!         call, input: one authenticated request      answer, error: what comes back
 //! ```
 
@@ -11,6 +11,7 @@ mod answer;
 mod call;
 mod digest;
 mod error;
+mod events;
 mod input;
 mod nodes;
 mod nonces;

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::answer::{Answer, masked};
 use super::call::Call;
 use super::error::ApiError;
+use super::events;
 use super::input::Attributes;
 use super::organizations::{visible_group, visible_org};
 use crate::product::Product;
-use crate::state::{GLOBAL_ROLES, ProgrammaticKey, Role, Scope, is_role_name};
+use crate::state::{GLOBAL_ROLES, KeyChange, ProgrammaticKey, Role, Scope, is_role_name};
 
 /// The most characters that a description may have.
 const LONGEST_DESCRIPTION: usize = 250;
@@ -59,6 +60,7 @@ pub(super) fn one(call: &Call, scope: Scope, key_id: &str) -> Result<Answer, Api
         }
         Method::DELETE => {
             may_change(call, scope)?;
+            events::record(call, scope, KeyChange::Deleted, &key);
             call.deployment.delete_programmatic_key(index);
             Ok(call.deleted())
         }
@@ -80,6 +82,7 @@ pub(super) fn assignment(call: &Call, group_id: &str, key_id: &str) -> Result<An
             may_change(call, scope)?;
             let (index, mut key) = find(call, scope, key_id)?;
             key.roles.retain(|role| !role.is_in(scope));
+            events::record(call, scope, KeyChange::RemovedFromGroup, &key);
             call.deployment.replace_programmatic_key(index, key);
             Ok(call.deleted())
         }
@@ -146,23 +149,36 @@ fn create(call: &Call, scope: Scope) -> Result<Answer, ApiError> {
     let description = description(&attributes)?.ok_or_else(ApiError::invalid_description)?;
     let names = attributes.texts("roles")?.unwrap_or_default();
     let mut roles = roles(&names, scope, call.deployment.rules.product)?;
-    if let Scope::Group(id) = scope {
-        roles.push(Role::new(Scope::Org(&visible_group(call, id)?.org_id), "ORG_MEMBER"));
+    let org = match scope {
+        Scope::Group(id) => Scope::Org(&visible_group(call, id)?.org_id),
+        Scope::Global | Scope::Org(_) => scope,
+    };
+    if scope != org {
+        roles.push(Role::new(org, "ORG_MEMBER"));
     }
     let key = call.deployment.create_programmatic_key(description, call.caller.user, roles);
+    events::record(call, org, KeyChange::Created, &key);
+    if scope != org {
+        events::record(call, scope, KeyChange::AddedToGroup, &key);
+    }
     Ok(Answer::ok(document_with(call, &key, &key.private_key)))
 }
 
 /// Roles of the body replace those of this scope; roles elsewhere stay.
 fn change(call: &Call, index: u64, mut key: ProgrammaticKey, scope: Scope) -> Result<Answer, ApiError> {
     let attributes = Attributes::parse(call.body)?;
-    if let Some(description) = description(&attributes)? {
+    let description = description(&attributes)?;
+    let names = attributes.texts("roles")?;
+    let roles = names.map(|names| roles(&names, scope, call.deployment.rules.product)).transpose()?;
+    if let Some(description) = description {
         key.description = description;
+        events::record(call, scope, KeyChange::Description, &key);
     }
-    if let Some(names) = attributes.texts("roles")? {
-        let roles = roles(&names, scope, call.deployment.rules.product)?;
+    if let Some(roles) = roles {
+        let new = matches!(scope, Scope::Group(_)) && !key.has_role_in(scope);
         key.roles.retain(|role| !role.is_in(scope));
         key.roles.extend(roles);
+        events::record(call, scope, if new { KeyChange::AddedToGroup } else { KeyChange::Roles }, &key);
     }
     let document = document(call, &key);
     call.deployment.replace_programmatic_key(index, key);

@@ -6,7 +6,7 @@ use super::access_lists::ListPath;
 use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
-use super::{access_lists, organizations, personal_keys, programmatic_keys, teams, users};
+use super::{access_lists, events, organizations, personal_keys, programmatic_keys, teams, users};
 use crate::product::{GIT_HASH, ListName, PersonalKeyResource};
 use crate::state::Scope;
 
@@ -48,6 +48,11 @@ pub(super) fn route(call: &Call, segments: &[&str]) -> Result<Answer, ApiError> 
         ["orgs", id, "apiKeys", key] if programmatic => programmatic_keys::one(call, Scope::Org(id), key),
         ["groups", id, "apiKeys"] if programmatic => programmatic_keys::all(call, Scope::Group(id)),
         ["groups", id, "apiKeys", key] if programmatic => programmatic_keys::assignment(call, id, key),
+
+        ["orgs", id, "events"] => events::all(call, Scope::Org(id)),
+        ["orgs", id, "events", event] => events::one(call, Scope::Org(id), event),
+        ["groups", id, "events"] => events::all(call, Scope::Group(id)),
+        ["groups", id, "events", event] => events::one(call, Scope::Group(id), event),
 
         ["admin", "apiKeys"] if global => programmatic_keys::all(call, Scope::Global),
         ["admin", "apiKeys", "roles"] if global => programmatic_keys::global_roles(call),

@@ -105,6 +105,12 @@ impl TryFrom<String> for Network {
     }
 }
 
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        Self { address, prefix: width(address) }
+    }
+}
+
 impl fmt::Display for Network {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         write!(out, "{}/{}", self.address, self.prefix)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::file_world::{FileProgrammaticKey, FileUser, FileWorld};
+use super::file_world::{FileEvent, FileProgrammaticKey, FileUser, FileWorld};
 use super::model::{Group, MAX_PERSONAL_KEYS, Role, Scope, Team, TeamRoles, is_id};
 
 /// Collects the problems of a file.
@@ -23,6 +23,7 @@ impl<'a> Check<'a> {
             users,
             programmatic_keys,
             global_access_list,
+            events,
             by_id: _,
             by_name: _,
         } = world;
@@ -53,6 +54,9 @@ impl<'a> Check<'a> {
         }
         for (at, entry) in global_access_list.iter().enumerate() {
             check.id(&entry.id, &format!("globalAccessList[{at}].id"));
+        }
+        for (at, event) in events.iter().enumerate() {
+            check.event(event, &format!("events[{at}]"));
         }
         check.problems
     }
@@ -119,6 +123,28 @@ impl<'a> Check<'a> {
             org.is_some_and(|org| key.roles.iter().all(|role| role.reaches(org, &self.world.projects)));
         self.require(global || one_org, || {
             format!("{place}.roles: a key has global roles, or roles in one organization and in its projects")
+        });
+    }
+
+    fn event(&mut self, event: &'a FileEvent, place: &str) {
+        self.id(&event.id, &format!("{place}.id"));
+        self.require(self.has_org(&event.org_id), || {
+            format!("{place}.orgId: no organization {}", event.org_id)
+        });
+        if let Some(id) = &event.group_id {
+            let is_group = |group: &Group| group.id == *id && group.org_id == event.org_id;
+            let known = self.world.projects.iter().any(is_group);
+            self.require(known, || format!("{place}.groupId: no project {id} in that organization"));
+        }
+        let author = match (&event.username, &event.public_key) {
+            (Some(name), None) => self.world.users.iter().any(|user| user.username == *name),
+            (None, Some(key)) => self.world.programmatic_keys.iter().any(|one| one.public_key == *key),
+            (Some(_), Some(_)) | (None, None) => false,
+        };
+        self.require(author, || {
+            format!(
+                "{place}: an event needs the `username` of a user or the `publicKey` of a programmatic key"
+            )
         });
     }
 

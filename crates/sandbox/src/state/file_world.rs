@@ -1,11 +1,14 @@
 //! A world from a file: its format. `docs/sandbox.md` explains it to its users.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::access_list::{AccessEntry, GlobalEntry, ListOwner};
+use super::access_list::{AccessEntry, GlobalEntry, ListOwner, Network};
+use super::event::{Author, Event, Target};
 use super::file_check::Check;
 use super::members::Members;
 use super::model::{Group, Organization, PersonalKey, ProgrammaticKey, Role, Scope, Team, User};
@@ -26,6 +29,8 @@ pub(crate) struct FileWorld {
     pub(super) programmatic_keys: Vec<FileProgrammaticKey>,
     #[serde(default)]
     pub(super) global_access_list: Vec<GlobalEntry>,
+    #[serde(default)]
+    pub(super) events: Vec<FileEvent>,
     #[serde(skip)]
     pub(super) by_id: HashMap<String, u64>,
     #[serde(skip)]
@@ -66,6 +71,26 @@ pub(super) struct FileProgrammaticKey {
     pub(super) access_list: Vec<AccessEntry>,
 }
 
+/// An [`Event`], whose author is a user or a programmatic key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct FileEvent {
+    pub(super) id: String,
+    pub(super) created: DateTime<Utc>,
+    #[serde(rename = "eventTypeName")]
+    pub(super) type_name: String,
+    pub(super) org_id: String,
+    pub(super) group_id: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) public_key: Option<String>,
+    pub(super) remote_address: IpAddr,
+    pub(super) target_public_key: Option<String>,
+    pub(super) target_username: Option<String>,
+    pub(super) team_id: Option<String>,
+    #[serde(rename = "whitelistEntry")]
+    pub(super) network: Option<Network>,
+}
+
 impl FileWorld {
     /// # Errors
     /// A file that can't be read, is not a world, or contradicts itself; all contradictions are reported together.
@@ -90,6 +115,39 @@ impl FileWorld {
 
     fn file_key(&self, index: u64) -> &FileProgrammaticKey {
         &self.programmatic_keys[usize::try_from(index).unwrap_or(usize::MAX)]
+    }
+
+    /// The author that the file names, which [`Check`] found to be there.
+    fn author(&self, event: &FileEvent) -> Option<(Author, bool)> {
+        if let Some(username) = &event.username {
+            let user = self.users.iter().find(|user| user.username == *username)?;
+            let author = Author::User { id: user.id.clone(), username: username.clone() };
+            return Some((author, user.roles.iter().any(Role::is_global_owner)));
+        }
+        let public_key = event.public_key.as_ref()?;
+        let key = self.programmatic_keys.iter().find(|key| key.public_key == *public_key)?;
+        let author = Author::ProgrammaticKey { id: key.id.clone(), public_key: public_key.clone() };
+        Some((author, key.roles.iter().any(Role::is_global_owner)))
+    }
+
+    fn event(&self, event: &FileEvent) -> Option<Event> {
+        let (author, is_global_admin) = self.author(event)?;
+        Some(Event {
+            id: event.id.clone(),
+            created: event.created,
+            type_name: event.type_name.clone(),
+            org_id: event.org_id.clone(),
+            group_id: event.group_id.clone(),
+            author,
+            is_global_admin,
+            remote_address: event.remote_address,
+            target: Target {
+                public_key: event.target_public_key.clone(),
+                username: event.target_username.clone(),
+                team_id: event.team_id.clone(),
+                network: event.network,
+            },
+        })
     }
 
     fn users_with(&self, wanted: impl Fn(&FileUser) -> bool) -> Members {
@@ -206,5 +264,11 @@ impl World for FileWorld {
 
     fn global_access_list(&self) -> Vec<GlobalEntry> {
         self.global_access_list.clone()
+    }
+
+    fn events(&self) -> Vec<Event> {
+        let mut events: Vec<_> = self.events.iter().filter_map(|event| self.event(event)).collect();
+        events.sort_by_key(|event| event.created);
+        events
     }
 }

@@ -71,7 +71,7 @@ impl Members {
         self.skip(range.skip).take(usize::try_from(range.take).unwrap_or(usize::MAX))
     }
 
-    fn nth(&self, mut at: u64) -> Option<u64> {
+    pub(crate) fn nth(&self, mut at: u64) -> Option<u64> {
         for part in &self.0 {
             if at < part.len() {
                 return part.nth(at);

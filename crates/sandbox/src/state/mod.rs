@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! Deployment: the world, and over it the changes
-//!   world: the trait ── random_world (random_structure, random_keys) or file_world (file_check)
-//!   model, access_list: what there is      members: sets of users and keys that are computed
+//!   world: the trait ── random_world (random_structure, random_keys, random_events) or file_world (file_check)
+//!   model, access_list, event: what there is      members: sets of users and keys that are computed
 //! ```
 
 mod access_list;
+mod event;
 mod file_check;
 mod file_world;
 mod members;
 mod model;
+mod random_events;
 mod random_keys;
 mod random_structure;
 mod random_world;
@@ -24,6 +26,7 @@ use crate::product::ProductRules;
 use crate::rng::{Rng, object_id, public_key, stream, uuid};
 
 pub(crate) use self::access_list::{AccessEntry, GlobalEntry, InvalidNetwork, ListOwner, Network};
+pub(crate) use self::event::{Author, Event, KeyChange};
 pub(crate) use self::file_world::FileWorld;
 pub(crate) use self::members::{Members, PageRange};
 pub(crate) use self::model::{
@@ -50,6 +53,8 @@ struct Changes {
     /// Those changed, deleted (`None`) and created (from [`World::programmatic_key_count`] on).
     programmatic_keys: BTreeMap<u64, Option<ProgrammaticKey>>,
     created: u64,
+    /// In the order in which they happened.
+    events: Vec<Event>,
 }
 
 /// Why a key may not be used from an address.
@@ -76,15 +81,19 @@ impl Deployment {
             && let Some((index, key)) = self.programmatic_key_by_public_key(username)
         {
             let user = self.world.user_by_name(&key.made_by).unwrap_or_default();
-            let caller = Caller { user, key: CallerKey::Programmatic(index), roles: key.roles };
+            let author = Author::ProgrammaticKey { id: key.id, public_key: key.public_key };
+            let caller = Caller { user, key: CallerKey::Programmatic(index), roles: key.roles, author };
             return vec![(key.private_key, caller)];
         }
         let Some(user) = self.world.user_by_name(username).filter(|_| self.rules.accepts_personal_keys())
         else {
             return Vec::new();
         };
-        let roles = self.world.user(user).effective_roles(self.world.groups());
-        let caller = |id| Caller { user, key: CallerKey::Personal(id), roles: roles.clone() };
+        let account = self.world.user(user);
+        let roles = account.effective_roles(self.world.groups());
+        let author = Author::User { id: account.id, username: account.username };
+        let caller =
+            |id| Caller { user, key: CallerKey::Personal(id), roles: roles.clone(), author: author.clone() };
         let enabled = self.personal_keys(user).into_iter().filter(|key| key.enabled);
         enabled.map(|key| (key.secret, caller(key.id))).collect()
     }

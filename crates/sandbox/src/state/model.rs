@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::event::Author;
 use crate::product::Product;
 
 /// How many personal keys a user may have.
@@ -146,6 +147,8 @@ pub(crate) struct Caller {
     pub(crate) user: u64,
     pub(crate) key: CallerKey,
     pub(crate) roles: Vec<Role>,
+    /// As events name the caller.
+    pub(crate) author: Author,
 }
 
 /// The key behind the digest.
@@ -197,6 +200,10 @@ impl Role {
 
     pub(crate) fn is_global(&self) -> bool {
         self.is_in(Scope::Global)
+    }
+
+    pub(crate) fn is_global_owner(&self) -> bool {
+        self.is_global() && self.name == "GLOBAL_OWNER"
     }
 
     /// Whether it is in an organization, directly or in one of its projects.

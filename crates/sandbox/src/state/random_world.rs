@@ -3,14 +3,16 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::access_list::{AccessEntry, GlobalEntry, ListOwner, Network};
+use super::event::Event;
 use super::members::Members;
 use super::model::{
     Group, MAX_PERSONAL_KEYS, Organization, PersonalKey, ProgrammaticKey, Role, Scope, Team, User,
 };
+use super::random_events::EventSource;
 use super::random_keys::personal_key;
 use super::random_structure::{Structure, YEAR_2015, YEAR_2016};
 use super::world::{UsersOf, World};
-use crate::product::Product;
+use crate::product::{ListName, Product, ProductRules};
 use crate::rng::{IdCipher, Rng, object_id, public_key, public_key_number, stream, uuid};
 
 const FIRST_NAMES: [&str; 24] = [
@@ -31,6 +33,8 @@ pub(crate) struct RandomWorld {
     seed: u64,
     users: u64,
     product: Product,
+    /// What IP lists are called; `None` where there are no programmatic keys.
+    list: Option<ListName>,
     /// The midnight before the sandbox's now: all times are as of then, so that a day gives the same world.
     day: DateTime<Utc>,
     structure: Structure,
@@ -39,11 +43,13 @@ pub(crate) struct RandomWorld {
 }
 
 impl RandomWorld {
-    pub(crate) fn new(seed: u64, users: u64, product: Product, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(seed: u64, users: u64, rules: &ProductRules) -> Self {
+        let now = rules.now();
         Self {
             seed,
             users,
-            product,
+            product: rules.product,
+            list: rules.has_programmatic_keys().then(|| rules.list_name()),
             day: now - TimeDelta::seconds(now.timestamp().rem_euclid(86_400)),
             structure: Structure::new(seed, users),
             user_ids: IdCipher::new(seed, stream::USER_ID),
@@ -249,5 +255,9 @@ impl World for RandomWorld {
 
     fn global_access_list(&self) -> Vec<GlobalEntry> {
         Vec::new()
+    }
+
+    fn events(&self) -> Vec<Event> {
+        EventSource { world: self, seed: self.seed, day: self.day, list: self.list }.events()
     }
 }

@@ -1,6 +1,7 @@
 //! What a deployment holds before it is changed over HTTP: the trait that both worlds implement.
 
 use super::access_list::{AccessEntry, GlobalEntry, ListOwner};
+use super::event::Event;
 use super::members::Members;
 use super::model::{Group, Organization, PersonalKey, ProgrammaticKey, Scope, Team, User};
 
@@ -40,4 +41,7 @@ pub(crate) trait World: Send + Sync {
 
     fn access_list(&self, owner: ListOwner) -> Vec<AccessEntry>;
     fn global_access_list(&self) -> Vec<GlobalEntry>;
+
+    /// Oldest first.
+    fn events(&self) -> Vec<Event>;
 }

@@ -131,6 +131,15 @@ async fn projects_have_the_agents_secret() {
 }
 
 #[tokio::test]
+async fn a_project_of_atlas_says_when_it_was_created() {
+    let sandbox = example(|options| options.product = Product::Atlas);
+    let client = announced(&sandbox);
+    let staging = client.read("/groups/5991a2b3c4d5e6f708192a3c").await;
+    assert_eq!(staging["created"], "2017-08-14T13:16:35Z", "the id begins with these seconds");
+    assert!(announced(&example(|_| {})).read("/groups").await["results"][0].get("created").is_none());
+}
+
+#[tokio::test]
 async fn atlas_members_see_only_what_they_have_a_role_in() {
     let (sandbox, owner) = start_product(Product::Atlas);
     let org = &sandbox.announcement().org_id;

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::answer::Answer;
+use super::answer::{Answer, time};
 use super::call::Call;
 use super::error::ApiError;
 use super::users;
+use crate::product::Product;
 use crate::state::{Group, Organization, Scope, UsersOf};
 
 fn org_document(call: &Call, org: &Organization) -> Value {
@@ -19,7 +20,7 @@ fn org_document(call: &Call, org: &Organization) -> Value {
 }
 
 fn group_document(call: &Call, group: &Group) -> Value {
-    json!({
+    let mut document = json!({
         "activeAgentCount": 0,
         "agentApiKey": group.agent_api_key,
         "hostCounts": { "arbiter": 0, "config": 0, "master": 0, "mongos": 0, "primary": 0, "secondary": 0, "slave": 0 },
@@ -31,7 +32,11 @@ fn group_document(call: &Call, group: &Group) -> Value {
         "replicaSetCount": 0,
         "shardCount": 0,
         "tags": [],
-    })
+    });
+    if call.deployment.rules.product == Product::Atlas {
+        document["created"] = group.created().map(time).into();
+    }
+    document
 }
 
 /// `GET /orgs`: those that the caller is in. Global roles see deleted ones too, unless they ask not to.

@@ -84,6 +84,11 @@ pub(crate) struct PersonalKey {
 }
 
 impl Group {
+    /// When it was made: an id begins with that second, in hexadecimal digits.
+    pub(crate) fn created(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(i64::from_str_radix(self.id.get(..8)?, 16).ok()?, 0)
+    }
+
     /// The roles in this project of a user who is in these teams.
     fn roles_through(&self, team_ids: &[String]) -> impl Iterator<Item = Role> {
         let teams = self.teams.iter().filter(|team| team_ids.contains(&team.team_id));

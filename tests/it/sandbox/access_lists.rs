@@ -106,8 +106,13 @@ async fn a_programmatic_key_works_from_its_list_only() {
 
 #[tokio::test]
 async fn an_organization_may_require_an_ip_list() {
+    let key = || ("yoxgwnze".into(), "4a5b6c7d-8e9f-4012-b345-67890abcdef1".into());
+    let sandbox = example(|options| "6.0.3".clone_into(&mut options.service_version));
+    let refusal = Client::new(&sandbox, key()).get("/orgs").await.refusal();
+    assert_eq!(refusal, (403, "ORG_REQUIRES_ACCESS_LIST".to_owned()));
+
     let sandbox = example(|_| {});
-    let chiara = Client::new(&sandbox, ("yoxgwnze".into(), "4a5b6c7d-8e9f-4012-b345-67890abcdef1".into()));
+    let chiara = Client::new(&sandbox, key());
     assert_eq!(chiara.get("/orgs").await.refusal(), (403, "ORG_REQUIRES_WHITELIST".to_owned()));
     let path = "/orgs/5b2a3c4d5e6f708192a3b4c5/apiKeys/5c4750d120eef5699e1cce90/whitelist";
     announced(&sandbox).call("POST", path, Some(r#"[{"cidrBlock":"127.0.0.0/8"}]"#)).await;
@@ -182,5 +187,44 @@ async fn an_entry_of_the_global_list_can_be_changed() {
         // From now on the list admits another address alone.
         client.call("PATCH", &path, Some(r#"{"cidrBlock":"203.0.113.0/24"}"#)).await;
         assert_eq!(client.get(&path).await.refusal().0, 403);
+    }
+}
+
+#[tokio::test]
+async fn the_first_entry_of_a_keys_list_locks_other_addresses_out() {
+    let sandbox = example(|_| {});
+    let root = announced(&sandbox);
+    let body = Some(r#"{"desc":"x","roles":["ORG_MEMBER"]}"#);
+    let key = root.call("POST", &format!("/orgs/{ORG}/apiKeys"), body).await.json();
+    let client = Client::new(&sandbox, (text(&key["publicKey"]), text(&key["privateKey"])));
+    let list = format!("/orgs/{ORG}/apiKeys/{}/whitelist", text(&key["id"]));
+    assert_eq!(client.read(&list).await["totalCount"], 0, "an empty list admits everybody");
+    let entry = Some(r#"[{"ipAddress":"203.0.113.7"}]"#);
+    assert_eq!(client.call("POST", &list, entry).await.status, 200);
+    assert_eq!(client.get(&list).await.refusal(), (403, "IP_ADDRESS_NOT_ON_WHITELIST".to_owned()));
+    root.call("POST", &list, Some(r#"[{"cidrBlock":"127.0.0.0/8"}]"#)).await;
+    assert_eq!(client.read(&list).await["totalCount"], 2);
+    for entry in ["203.0.113.7", "127.0.0.0%2F8"] {
+        assert_eq!(root.call("DELETE", &format!("{list}/{entry}"), None).await.status, 204);
+    }
+    assert_eq!(client.read(&list).await["totalCount"], 0);
+}
+
+#[tokio::test]
+async fn a_keys_list_is_for_the_key_and_owners_alone() {
+    for (number, name, code) in [
+        ("4.4.12", "whitelist", "API_KEY_WHITELIST_ACCESS_DENIED"),
+        ("6.0.3", "accessList", "API_KEY_ACCESS_LIST_ACCESS_DENIED"),
+    ] {
+        let sandbox = example(|options| number.clone_into(&mut options.service_version));
+        let root = announced(&sandbox);
+        let body = Some(r#"{"desc":"x","roles":["ORG_READ_ONLY"]}"#);
+        let key = root.call("POST", &format!("/orgs/{ORG}/apiKeys"), body).await.json();
+        let client = Client::new(&sandbox, (text(&key["publicKey"]), text(&key["privateKey"])));
+        client.read(&format!("/orgs/{ORG}/apiKeys/{}/{name}", text(&key["id"]))).await;
+        let other = format!("/orgs/{ORG}/apiKeys/5c47505f20eef5699e1cce8e/{name}");
+        for (method, body) in [("GET", None), ("POST", Some(r#"[{"ipAddress":"127.0.0.1"}]"#))] {
+            assert_eq!(client.call(method, &other, body).await.refusal(), (400, code.to_owned()));
+        }
     }
 }

@@ -236,3 +236,83 @@ async fn the_roles_of_a_global_key_are_listed() {
     let (_sandbox, atlas) = start_product(Product::Atlas);
     assert_eq!(atlas.get("/admin/apiKeys/roles").await.refusal().1, "RESOURCE_NOT_FOUND");
 }
+
+#[tokio::test]
+async fn the_same_creation_twice_makes_two_keys() {
+    let sandbox = example(|_| {});
+    let client = announced(&sandbox);
+    for (path, role) in [
+        (format!("/orgs/{ORG}/apiKeys"), "ORG_MEMBER"),
+        (format!("/groups/{PRODUCTION}/apiKeys"), "GROUP_READ_ONLY"),
+        ("/admin/apiKeys".to_owned(), "GLOBAL_READ_ONLY"),
+    ] {
+        let body = json!({ "desc": "keysunset:1", "roles": [role] }).to_string();
+        let first = client.call("POST", &path, Some(&body)).await.json();
+        let second = client.call("POST", &path, Some(&body)).await.json();
+        for field in ["id", "publicKey", "privateKey"] {
+            assert_ne!(first[field], second[field], "{path}");
+        }
+        let list = client.read(&format!("{path}?itemsPerPage=500")).await;
+        let same = |key: &&Value| key["desc"] == "keysunset:1" && key["roles"] == first["roles"];
+        assert_eq!(list["results"].as_array().unwrap().iter().filter(same).count(), 2, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_roles_of_a_new_key_decide_what_it_may_do() {
+    let sandbox = example(|_| {});
+    let client = announced(&sandbox);
+    let body = r#"{"desc":"x","roles":["ORG_MEMBER"]}"#;
+    let key = client.call("POST", &format!("/orgs/{ORG}/apiKeys"), Some(body)).await.json();
+    let new = Client::new(&sandbox, (text(&key["publicKey"]), text(&key["privateKey"])));
+    let staging = "5991a2b3c4d5e6f708192a3c";
+    for (path, code) in [
+        (format!("/groups/{staging}"), "NOT_IN_GROUP"),
+        ("/orgs/5b2a3c4d5e6f708192a3b4c5".to_owned(), "USER_CANNOT_ACCESS_ORG"),
+        ("/users/5b17c0de9cc0cdb6ac0bf401/keys".to_owned(), "NOT_SELF"),
+        ("/admin/apiKeys".to_owned(), "NOT_GLOBAL_USER_ADMIN"),
+    ] {
+        assert_eq!(new.get(&path).await.refusal(), (401, code.to_owned()), "{path}");
+    }
+    assert_eq!(new.read(&format!("/orgs/{ORG}/users")).await["totalCount"], 3);
+    let assign = format!("/groups/{staging}/apiKeys/{}", text(&key["id"]));
+    let refused = new.call("PATCH", &assign, Some(r#"{"roles":["GROUP_OWNER"]}"#)).await;
+    assert_eq!(refused.refusal(), (401, "NOT_IN_GROUP".to_owned()));
+    client.call("PATCH", &assign, Some(r#"{"roles":["GROUP_READ_ONLY"]}"#)).await;
+    new.read(&format!("/groups/{staging}")).await;
+    let refused = new.call("PATCH", &assign, Some(r#"{"roles":["GROUP_OWNER"]}"#)).await;
+    assert_eq!(refused.refusal(), (401, "USER_UNAUTHORIZED".to_owned()));
+    client.call("DELETE", &assign, None).await;
+    assert_eq!(new.get(&format!("/groups/{staging}")).await.refusal().1, "NOT_IN_GROUP");
+}
+
+#[tokio::test]
+async fn each_role_changes_keys_in_its_scope_alone() {
+    let sandbox = example(|_| {});
+    let root = announced(&sandbox);
+    for (path, role, changes) in [
+        (format!("/orgs/{ORG}/apiKeys"), "ORG_OWNER", [true, true, false]),
+        (format!("/orgs/{ORG}/apiKeys"), "ORG_READ_ONLY", [false, false, false]),
+        (format!("/groups/{PRODUCTION}/apiKeys"), "GROUP_OWNER", [false, true, false]),
+        (format!("/groups/{PRODUCTION}/apiKeys"), "GROUP_USER_ADMIN", [false, true, false]),
+        (format!("/groups/{PRODUCTION}/apiKeys"), "GROUP_READ_ONLY", [false, false, false]),
+        ("/admin/apiKeys".to_owned(), "GLOBAL_USER_ADMIN", [true, true, true]),
+        ("/admin/apiKeys".to_owned(), "GLOBAL_READ_ONLY", [false, false, false]),
+    ] {
+        let body = json!({ "desc": role, "roles": [role] }).to_string();
+        let key = root.call("POST", &path, Some(&body)).await.json();
+        let client = Client::new(&sandbox, (text(&key["publicKey"]), text(&key["privateKey"])));
+        let mut done = Vec::new();
+        for (path, role) in [
+            (format!("/orgs/{ORG}/apiKeys"), "ORG_MEMBER"),
+            (format!("/groups/{PRODUCTION}/apiKeys"), "GROUP_READ_ONLY"),
+            ("/admin/apiKeys".to_owned(), "GLOBAL_READ_ONLY"),
+        ] {
+            let body = json!({ "desc": "x", "roles": [role] }).to_string();
+            let status = client.call("POST", &path, Some(&body)).await.status.as_u16();
+            assert!(status == 200 || status == 401, "{status}");
+            done.push(status == 200);
+        }
+        assert_eq!(done, changes, "{role}");
+    }
+}

@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::exit::Error;
+use crate::exit::{Error, WriteTarget};
 use crate::printable::for_terminal;
 
 /// Prints what is doubtful, and what to do about it. An error of standard error is passed over.
@@ -33,11 +33,15 @@ pub(crate) fn print_json(document: &impl Serialize) -> Result<(), Error> {
     print(&(text + "\n"))
 }
 
+/// What helps where standard output can't be written: it is mostly a file of the shell.
+pub(crate) const STDOUT: WriteTarget =
+    WriteTarget { elsewhere: "redirect the output to another file", next: "then run the command again" };
+
 /// The result of writing to standard output. A reader that closed it does not want the rest, and that is no error.
 pub(crate) fn printed(written: io::Result<()>) -> Result<(), Error> {
     match written {
         Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::output(format!("can't write to standard output: {why}")))
+            Err(Error::not_written("standard output", &why, STDOUT))
         }
         Ok(()) | Err(_) => Ok(()),
     }

@@ -60,7 +60,7 @@ impl Clock {
         match time {
             Some(time) => Ok(Self(Some(time))),
             None => Err(Error::input(format!(
-                "SOURCE_DATE_EPOCH is {text:?}, which is no number of seconds since 1970"
+                "SOURCE_DATE_EPOCH is {text:?}, not a number of seconds since 1970"
             ))),
         }
     }

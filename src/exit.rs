@@ -1,6 +1,10 @@
 //! The exit codes, and the error that carries one.
 
+mod files;
+
 use std::fmt;
+
+pub use files::{WriteTarget, reason};
 
 use crate::printable::for_terminal;
 
@@ -96,7 +100,7 @@ impl Error {
 
     /// Something that can't be, whatever the input.
     pub fn bug(message: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::Bug, message).help("this is a bug of keysunset; nothing was reported")
+        Self::new(ErrorKind::Bug, message).help("this is a bug in keysunset; no report was written")
     }
 
     /// Adds lines below the first.

@@ -84,5 +84,5 @@ fn create() -> rusqlite::Result<Connection> {
 }
 
 fn wrong(error: rusqlite::Error) -> store::Error {
-    store::Error::Sqlite("of the earlier run's keys".to_owned(), error)
+    store::Error::temporary(&error)
 }

@@ -12,7 +12,10 @@ static IS_LISTENED_TO: AtomicBool = AtomicBool::new(false);
 pub fn watch(on_signal: impl FnOnce(Signal) + Send + 'static) {
     let terminal = Terminal::save();
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-    let signals = runtime.block_on(async { Signals::new() });
+    let signals = runtime.block_on(async {
+        catch_size_limit();
+        Signals::new()
+    });
     let Ok(mut signals) = signals else { return };
     std::thread::spawn(move || {
         let signal = runtime.block_on(async {
@@ -26,6 +29,12 @@ pub fn watch(on_signal: impl FnOnce(Signal) + Send + 'static) {
         terminal.restore();
         on_signal(signal);
     });
+}
+
+/// A write beyond the limit on file sizes fails then like any other write. Otherwise the system ends the process.
+fn catch_size_limit() {
+    #[cfg(unix)]
+    let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(libc::SIGXFSZ));
 }
 
 /// The mode of the terminal, which a prompt changes.
@@ -77,7 +86,7 @@ impl Signals {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let wrong = |why| Error::input(format!("can't wait for a signal: {why}"));
+            let wrong = |why| Error::bug(format!("can't wait for signals: {why}"));
             Ok(Self {
                 interrupt: signal(SignalKind::interrupt()).map_err(wrong)?,
                 terminate: signal(SignalKind::terminate()).map_err(wrong)?,
@@ -99,7 +108,7 @@ impl Signals {
             done = tokio::task::spawn_blocking(work) => {
                 Ok(done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())))
             }
-            signal = self.next() => Err(Error::interrupted(signal, "interrupted: nothing was read yet")),
+            signal = self.next() => Err(Error::interrupted(signal, "interrupted before the first request")),
         }
     }
 
@@ -112,7 +121,7 @@ impl Signals {
         }
         #[cfg(not(unix))]
         {
-            // Without it there is nothing to wait for, and Ctrl-C ends the process by itself.
+            // Without it there is nothing to wait for, and Ctrl-C ends the process.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }

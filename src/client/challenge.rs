@@ -30,9 +30,9 @@ pub(super) fn pick(headers: &HeaderMap) -> Result<WwwAuthenticateHeader, String>
         }
     }
     if asked_for.is_empty() {
-        return Err("it did not say which authentication it wants (no WWW-Authenticate header)".to_owned());
+        return Err("the 401 response has no WWW-Authenticate header".to_owned());
     }
-    Err(format!("it asked for {}", asked_for.join(", ")))
+    Err(format!("the service requires {}", asked_for.join(", ")))
 }
 
 /// One scheme and its parameters, names in lower case.

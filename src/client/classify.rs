@@ -59,7 +59,7 @@ pub(super) fn classify(response: &Response, product: Product) -> Classification 
     };
     match &response.redirected_to {
         Some(path) if is_complete => {
-            let why = bounded(format!("a redirect led elsewhere, to {path}: that answers another request"));
+            let why = bounded(format!("a redirect led to another resource, {path}"));
             Classification::Refused(Outcome::unread(ReadStatus::Malformed, Some(response.status), why))
         }
         Some(_) | None => classification,
@@ -81,7 +81,7 @@ fn classify_here(response: &Response, product: Product) -> Classification {
         return match (status, authenticated) {
             (200, true) => Classification::Document,
             (_, true) => {
-                let why = format!("status {status}, where only 200 is documented");
+                let why = format!("HTTP status {status} instead of the documented 200");
                 Classification::Refused(Outcome::unread(ReadStatus::Malformed, Some(status), why))
             }
             (_, false) => Classification::Unauthenticated,
@@ -93,7 +93,7 @@ fn classify_here(response: &Response, product: Product) -> Classification {
     if is_of_the_api {
         Classification::Refused(refusal(status, document, response, product))
     } else {
-        let why = format!("{} with status {status} and no error code", describe_body(headers, body));
+        let why = format!("{} with HTTP status {status} and no error code", describe_body(headers, body));
         Classification::UnexpectedResponse(Outcome {
             detail: Some(why),
             ..refusal(status, document, response, product)
@@ -126,7 +126,7 @@ fn refusal(status: u16, document: ErrorDocument, response: &Response, product: P
             _ => ReadStatus::Error,
         }
     };
-    let detail = document.detail.unwrap_or_else(|| format!("the service answered {status} and no more"));
+    let detail = document.detail.unwrap_or_else(|| format!("HTTP status {status} without details"));
     Outcome {
         status: read_status,
         http_status: Some(status),
@@ -154,13 +154,13 @@ fn may_be_error(body: &[u8]) -> bool {
 fn describe_body(headers: &HeaderMap, body: &[u8]) -> &'static str {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if body.is_empty() {
-        "nothing"
+        "an empty body"
     } else if content_type.starts_with("text/html") || body.trim_ascii_start().first() == Some(&b'<') {
         "an HTML page"
     } else if body.trim_ascii_start().starts_with(b"[") {
         "an array"
     } else {
-        "something"
+        "unknown content"
     }
 }
 

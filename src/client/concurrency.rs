@@ -176,7 +176,7 @@ impl AdaptiveLimit {
         self.limit += step;
         if is_end {
             if self.limit > self.round {
-                tracing::info!("concurrency up to {}", self.limit);
+                tracing::info!("concurrency raised to {}", self.limit);
             }
             self.begin_round();
         }
@@ -198,7 +198,7 @@ impl AdaptiveLimit {
         }
         let half = (self.limit / 2).max(1);
         if half < self.limit {
-            tracing::info!("concurrency down from {} to {half}: the deployment is overloaded", self.limit);
+            tracing::info!("concurrency lowered from {} to {half}: the deployment is overloaded", self.limit);
         }
         self.excess += self.limit - half;
         self.limit = half;

@@ -37,8 +37,8 @@ impl Credentials {
     pub(crate) fn describe(&self) -> String {
         let own = match self.per_user.len() {
             0 => None,
-            1 => Some("1 user's own".to_owned()),
-            more => Some(format!("{more} users' own")),
+            1 => Some("own credentials of 1 user".to_owned()),
+            more => Some(format!("own credentials of {more} users")),
         };
         let default = self.default.as_ref().map(|credential| credential.public.clone());
         [default, own].into_iter().flatten().collect::<Vec<_>>().join(" and ")

@@ -7,7 +7,7 @@ use std::io;
 use url::Url;
 
 use super::wire::bounded;
-use crate::exit::Error;
+use crate::exit::{Error, reason};
 use crate::model::{Outcome, ReadStatus};
 
 /// A page of 500 keys is some 150 KB; what is longer than this is no page.
@@ -16,13 +16,13 @@ pub(crate) const BODY_LIMIT: usize = 16 << 20;
 /// The certificates or other TLS settings can't be used.
 pub(super) fn setup(why: impl Display) -> Error {
     Error::input(format!("can't set up the connection: {why}"))
-        .help("--ca-cert takes a file of PEM certificates")
+        .help("--ca-cert needs a file with PEM certificates")
 }
 
 /// The client's own certificate can't be used.
 pub(super) fn client_certificate(why: impl Display) -> Error {
-    Error::input(format!("the client certificate can't be used: {why}"))
-        .help("--client-cert takes one PEM file with the certificate and its private key, without a password")
+    Error::input(format!("invalid client certificate: {why}"))
+        .help("--client-cert needs one PEM file with the certificate and its private key, without a password")
 }
 
 /// Why there is no answer of the API.
@@ -55,26 +55,27 @@ impl RequestError {
     /// What it means for the user or list that was asked for.
     pub(super) fn outcome(self) -> Outcome {
         match self {
-            Self::NoConnection(why) | Self::Untrusted(why) | Self::Timeout(why) | Self::Broken(why) => {
-                Outcome::unread(ReadStatus::Error, None, why)
+            Self::NoConnection(why) | Self::Untrusted(why) => {
+                Outcome::unread(ReadStatus::Error, None, format!("can't connect: {why}"))
             }
+            Self::Timeout(why) | Self::Broken(why) => Outcome::unread(ReadStatus::Error, None, why),
             Self::TooLong => {
-                let why = format!("the answer is longer than {} MiB", BODY_LIMIT >> 20);
+                let why = format!("the response is larger than {} MiB", BODY_LIMIT >> 20);
                 Outcome::unread(ReadStatus::Malformed, None, why)
             }
             Self::Redirect(status, why) => Outcome::unread(ReadStatus::Error, Some(status), bounded(why)),
             Self::CredentialRefused => {
-                let why = "the credential was refused";
+                let why = "the credentials were refused";
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
             }
             Self::PathRefused => {
-                let why = "the credential was refused here alone; it works for other requests";
+                let why = "the credentials were refused for this request, but work for others";
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
             }
             Self::UnsupportedChallenge(why) => Outcome::unread(ReadStatus::Error, Some(401), bounded(why)),
             Self::UnexpectedResponse(outcome) => outcome,
             Self::Unauthenticated => {
-                let why = "it answered without asking for a digest, so that nobody was authenticated";
+                let why = "the service responded without authentication (no Digest challenge)";
                 Outcome::unread(ReadStatus::Error, Some(200), why)
             }
         }
@@ -91,23 +92,23 @@ impl RequestError {
                     .see_doctor()
             }
             Self::Untrusted(why) => Error::input(format!("no connection to {origin}: {why}"))
-                .help("give the certificate of its authority, or its own, with --ca-cert FILE")
+                .help("name the certificate of its authority, or of the server, with --ca-cert FILE")
                 .see_doctor(),
             Self::CredentialRefused => Error::input(format!("the deployment refused the credentials (401 from {origin})"))
                 .details([format!("tried: {public}")])
                 .help(
-                    "check both parts of the key; a programmatic key also needs this machine's address on its access list",
+                    "check both parts of the key, and add this machine's IP address to the access list of the key",
                 )
                 .see_doctor(),
             Self::UnsupportedChallenge(why) => Error::input(format!("can't authenticate with {origin}: {why}"))
-                .help("keysunset answers HTTP Digest; is this the API itself, not a proxy?"),
+                .help("keysunset supports HTTP Digest only; check that --url is the API and not a proxy"),
             Self::Unauthenticated => Error::input(format!(
-                "--url points at something that does not authenticate: {url} answered without asking for a digest"
+                "no authentication at {url}: the server responded without a Digest challenge"
             ))
-            .help("the API asks every request for HTTP Digest; check --url, and any cache or proxy on the way"),
+            .help("check --url, and any cache or proxy before the API: the API requires HTTP Digest"),
             Self::TooLong | Self::Redirect(..) | Self::PathRefused | Self::UnexpectedResponse(_) => {
-                Error::input(format!("what answers at {url} is not the API: {}", self.describe())).help(
-                    "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0",
+                Error::input(format!("the server at {url} is not the API: {}", self.describe())).help(
+                    "set --url to the root of the host or to the base path, such as https://om.example:8080/api/public/v1.0",
                 )
             }
         }
@@ -124,18 +125,21 @@ impl From<&reqwest::Error> for RequestError {
         if error.is_timeout() {
             Self::Timeout("timed out".to_owned())
         } else if is_untrusted(error) {
-            Self::Untrusted(format!("can't connect: {}", innermost_cause(error)))
+            Self::Untrusted(innermost_cause(error))
         } else if error.is_connect() {
-            Self::NoConnection(format!("can't connect: {}", innermost_cause(error)))
+            Self::NoConnection(innermost_cause(error))
         } else {
-            Self::Broken(format!("the connection broke: {}", innermost_cause(error)))
+            Self::Broken(format!("the connection was interrupted: {}", innermost_cause(error)))
         }
     }
 }
 
 /// The innermost cause says what happened; the outer ones only where.
 pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+    let text = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref().map_or_else(|| cause.to_string(), reason)
+    };
+    causes(error).last().map_or_else(|| error.to_string(), text)
 }
 
 /// Whether the server's certificate was not accepted.

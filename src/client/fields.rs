@@ -19,7 +19,7 @@ pub(super) fn repeated_field(json: &[u8]) -> Option<String> {
     while let Some(byte) = json.get(at) {
         at += 1;
         match byte {
-            b'{' | b'[' if open.len() == MOST_DEPTH => return Some("it is nested too deep".to_owned()),
+            b'{' | b'[' if open.len() == MOST_DEPTH => return Some("nested too deep".to_owned()),
             b'{' | b'[' => open.push(fields.len()),
             b'}' | b']' => fields.truncate(open.pop().unwrap_or_default()),
             b'"' => {
@@ -30,7 +30,7 @@ pub(super) fn repeated_field(json: &[u8]) -> Option<String> {
                     let here = &fields[open.last().copied().unwrap_or_default()..];
                     if here.contains(&name) {
                         let name: String = String::from_utf8_lossy(&name).chars().take(40).collect();
-                        return Some(format!("the field {name:?} is there twice"));
+                        return Some(format!("repeated field {name:?}"));
                     }
                     if here.len() == MOST_FIELDS {
                         return Some(format!("an object has more than {MOST_FIELDS} fields"));
@@ -75,11 +75,11 @@ mod tests {
     fn a_field_twice_is_found_at_any_depth_and_in_any_spelling() {
         for (json, expected) in [
             (r#"{"a":1,"b":{"a":2},"c":[{"a":1},{"a":1}],"d":"a"}"#, None),
-            (r#"{"a":1,"a":1}"#, Some("the field \"a\" is there twice")),
-            (r#"{"x":[{"y":{"a":1 , "b":"}","a" :2}}]}"#, Some("the field \"a\" is there twice")),
-            (r#"{"a":1,"\u0061":1}"#, Some("the field \"a\" is there twice")),
+            (r#"{"a":1,"a":1}"#, Some("repeated field \"a\"")),
+            (r#"{"x":[{"y":{"a":1 , "b":"}","a" :2}}]}"#, Some("repeated field \"a\"")),
+            (r#"{"a":1,"\u0061":1}"#, Some("repeated field \"a\"")),
             (r#"{"a\"":1,"a":"\"a\":"}"#, None),
-            (r#"{"a":"\ud800","b":1,"b":2}"#, Some("the field \"b\" is there twice")),
+            (r#"{"a":"\ud800","b":1,"b":2}"#, Some("repeated field \"b\"")),
             ("{\"a", None),
         ] {
             assert_eq!(repeated_field(json.as_bytes()).as_deref(), expected, "{json}");

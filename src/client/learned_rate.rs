@@ -129,7 +129,7 @@ impl LearnedRate {
         let cut = self.cut.take();
         match cut {
             Some(cut) if cut.is_useless(share) && (cut.is_second_trial || share < BURST) => {
-                tracing::info!("refusals do not depend on the rate");
+                tracing::info!("refused requests do not depend on the request rate");
                 self.unavoidable = share;
                 self.rate = None;
             }
@@ -138,7 +138,7 @@ impl LearnedRate {
                 let share_before = last_good.is_none().then_some(share);
                 let least = self.rate.map_or(0.0, |rate| rate / 10.0);
                 let rate = last_good.unwrap_or(f64::from(passed) / seconds).max(least) * CUT_TO;
-                tracing::info!("rate down to {rate:.1} a second: more is refused");
+                tracing::info!("request rate lowered to {rate:.1} per second: the service refuses more");
                 self.step = if last_good.is_some() { SLOW_STEP } else { FIRST_STEP };
                 self.rate = Some(if share_before.is_some() { rate * TRIAL } else { rate });
                 let is_second_trial = cut.is_some_and(|cut| cut.is_useless(share));

@@ -94,16 +94,18 @@ impl PageSequence {
         let is_only_page = self.number == 1 && !self.has_more;
         let counted = self.total.unwrap_or(u64::MAX);
         if self.has_more && self.rows_read > counted.saturating_add(PAGE as u64) {
-            let why =
-                format!("the list does not end: it says {counted}, and goes on after {}", self.rows_read);
+            let why = format!(
+                "the list does not end: it counts {counted} rows, but continues after {}",
+                self.rows_read
+            );
             return Err(self.partial(why));
         }
         match rows.first() {
             Some(first) if !is_only_page && !self.first_ids.insert(first.id().to_owned()) => {
-                Err(self.partial("the list does not end: a page repeats one before it".to_owned()))
+                Err(self.partial("the list does not end: a page is repeated".to_owned()))
             }
             None if self.has_more && std::mem::replace(&mut self.had_empty_page, true) => {
-                Err(self.partial("the list does not end: empty pages say that more follows".to_owned()))
+                Err(self.partial("the list does not end: several empty pages have a next page".to_owned()))
             }
             Some(_) | None => Ok(rows),
         }
@@ -127,7 +129,7 @@ impl PageSequence {
         if outcome.status == ReadStatus::Read && rows != different {
             // Its count is that of its rows.
             return self.partial(format!(
-                "{rows} rows hold {different} {things}: rows that repeat leave others out"
+                "{rows} rows contain only {different} {things}: rows are repeated, so others may be missing"
             ));
         }
         outcome
@@ -142,7 +144,9 @@ impl PageSequence {
         if !end.status.is_complete() || end.status == ReadStatus::Removed {
             let is_torn = end.status == ReadStatus::Removed && self.number > 0;
             return if is_torn {
-                self.partial("keys of one page, and no keys any more on the next".to_owned())
+                self.partial(
+                    "one page has keys, but the next reports that personal keys were removed".to_owned(),
+                )
             } else {
                 end
             };
@@ -152,13 +156,13 @@ impl PageSequence {
         }
         match self.total {
             Some(total) if self.total_changed => self.partial(format!(
-                "the list changed while it was read: the service now counts {total} {what}; read it again"
+                "the list changed during the audit: the service now counts {total} {what}; run the audit again"
             )),
             Some(total) if total != got => {
-                self.partial(format!("the service counts {total} {what}, but its pages hold {got}"))
+                self.partial(format!("the service counts {total} {what}, but its pages contain {got}"))
             }
             None if self.linked != self.number => {
-                self.partial("neither a count nor links show where the list ends".to_owned())
+                self.partial("the end of the list is unknown: it has neither a count nor links".to_owned())
             }
             Some(_) | None => end,
         }
@@ -253,17 +257,15 @@ impl UserKeys {
         is_own: impl Fn(Option<&Suffix>) -> bool,
     ) -> Result<(), Outcome> {
         if self.keys.len() + rows.len() > MOST_KEYS {
-            return Err(self
-                .pages
-                .partial(format!("more than {MOST_KEYS} keys, where the service allows 10")));
+            return Err(self.pages.partial(format!("more than {MOST_KEYS} keys, but the service allows 10")));
         }
         for row in rows {
             if row.user_id.as_deref().is_some_and(|owner| !owner.eq_ignore_ascii_case(&self.user_id)) {
                 self.is_mismatched = true;
-                self.foreign_row = Some("the list holds a key of another user".to_owned());
+                self.foreign_row = Some("the list contains a key of another user".to_owned());
             }
             if !row.has_sound_id() {
-                self.foreign_row = Some("the list holds a key whose id is none".to_owned());
+                self.foreign_row = Some("the list contains a key with an invalid ID".to_owned());
             }
             let key = row.into_model(&is_own);
             let id = key.id.to_ascii_lowercase();
@@ -275,7 +277,7 @@ impl UserKeys {
             let known = &mut self.keys[*position];
             let key = PersonalKey { id: known.id.clone(), ..key };
             if *known != key {
-                self.contradiction = Some(format!("key {} is there twice, and not the same", key.id));
+                self.contradiction = Some(format!("key {} is listed twice with different values", key.id));
                 if (known.last_used, known.used_count) < (key.last_used, key.used_count) {
                     *known = key;
                 }

@@ -189,7 +189,7 @@ impl Client {
         }
         if is_reported {
             let seconds = probes.elapsed().as_secs();
-            warn(&format!("{origin} answers again after {seconds} s; going on"), None);
+            warn(&format!("{origin} responds again after {seconds} s; the run continues"), None);
             self.rate_limiter.forget_refusals();
         }
         if was_down {

@@ -20,7 +20,7 @@ use super::error::RequestError;
 use super::request::{MAX_REDIRECTS, date, read_body};
 use super::resources::{PROJECT_USERS, segment, users_of};
 use super::wire::{self, Page};
-use crate::exit::Error;
+use crate::exit::{Error, reason};
 use crate::model::{Outcome, ReadStatus, User};
 
 /// A list that every credential may ask for, one row of it.
@@ -95,11 +95,11 @@ impl Client {
             Some(Host::Ipv6(address)) => return Ok(vec![address.into()]),
             Some(Host::Domain(name)) => name,
         };
-        let found = tokio::net::lookup_host((name, port)).await.map_err(|why| why.to_string())?;
+        let found = tokio::net::lookup_host((name, port)).await.map_err(|why| reason(&why))?;
         let mut addresses: Vec<_> = found.map(|address| address.ip()).collect();
         addresses.sort_unstable();
         addresses.dedup();
-        if addresses.is_empty() { Err("it has no address".to_owned()) } else { Ok(addresses) }
+        if addresses.is_empty() { Err("the host has no address".to_owned()) } else { Ok(addresses) }
     }
 
     /// Sends one request without credentials.
@@ -120,7 +120,7 @@ impl Client {
             };
             return Ok(FirstResponse { auth, ..first });
         }
-        Err(Unreachable { why: "it redirects without end".to_owned(), certificate: None })
+        Err(Unreachable { why: "too many redirects".to_owned(), certificate: None })
     }
 
     /// Sends one request without credentials, whatever that is answered with. The authentication is left open.
@@ -192,7 +192,7 @@ impl Client {
     pub(crate) async fn credential_owner(&self) -> Result<Result<User, Outcome>, Error> {
         let session = self.credentials.any();
         let Some(Ok(name)) = session.map(|session| segment(&session.credential().public)) else {
-            let why = "no user has such a name";
+            let why = "no user has this name";
             return Ok(Err(Outcome::unread(ReadStatus::NotFound, None, why)));
         };
         let reply = self.get(session, &format!("users/byName/{name}")).await?;
@@ -252,7 +252,7 @@ impl Client {
             Some(user) => self.credentials.for_user(user),
             None => self.credentials.any(),
         };
-        let session: &DigestSession = session.ok_or("there is no credential to ask with")?;
+        let session: &DigestSession = session.ok_or("no credentials for this request")?;
         let mut latencies = Vec::with_capacity(times);
         for _ in 0..times {
             latencies.push(self.follow(session, &url).await.map_err(RequestError::describe)?.latency);

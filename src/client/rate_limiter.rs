@@ -51,7 +51,7 @@ impl RateLimiter {
             // Each request waits for those before it as well; the wait of the run is that between two.
             let interval = self.interval().unwrap_or_default();
             if slot > Instant::now() && self.is_to_print(interval, Instant::now()) {
-                inform(&format!("waiting {} s for the next request, as the rate allows", interval.as_secs()));
+                inform(&format!("next request in {} s (rate limit)", interval.as_secs()));
             }
             tokio::time::sleep_until(slot).await;
         }
@@ -61,10 +61,7 @@ impl RateLimiter {
     pub(super) async fn back_off(&self, attempt: u32) {
         let wait = backoff(attempt);
         if self.is_to_print(wait, Instant::now()) {
-            inform(&format!(
-                "a request failed {attempt} times; waiting {} s to send it again",
-                wait.as_secs()
-            ));
+            inform(&format!("a request failed {attempt} times; retry in {} s", wait.as_secs()));
         }
         tokio::time::sleep(wait).await;
     }
@@ -133,11 +130,11 @@ impl RateLimiter {
             if longer > SHORT_PAUSE {
                 let (asked, pause) = (asked.as_secs(), pause.as_secs());
                 warn(
-                    &format!("the deployment asks for a pause of {asked} s; going on after {pause} s"),
+                    &format!("the service requested a pause of {asked} s; the run continues after {pause} s"),
                     None,
                 );
             }
-            tracing::info!("paused for {} ms, as the deployment asks", pause.as_millis());
+            tracing::info!("paused for {} ms (requested by the service)", pause.as_millis());
         }
     }
 }

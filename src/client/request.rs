@@ -126,7 +126,7 @@ impl Client {
                 Some(next) => url = next,
             }
         }
-        Err(RequestError::Redirect(302, "it redirects without end".to_owned()))
+        Err(RequestError::Redirect(302, "too many redirects".to_owned()))
     }
 
     /// Sends, and answers the challenges of the digest layer.
@@ -193,9 +193,7 @@ impl Client {
                 Challenged::Refused(refusal) => return Ok(Authentication::Refused(refusal)),
             };
         }
-        Err(RequestError::UnsupportedChallenge(format!(
-            "{MAX_CHALLENGES} challenges in a row were stale before they were answered"
-        )))
+        Err(RequestError::UnsupportedChallenge(format!("{MAX_CHALLENGES} stale Digest challenges in a row")))
     }
 
     /// A digest was refused: by a lost nonce, for this path alone, or because the credential works no more? One request at a
@@ -262,9 +260,9 @@ impl Client {
             Ok(to) if to.origin() == self.base.origin() => Ok(Some(to)),
             Ok(to) => {
                 let host = to.origin().ascii_serialization();
-                refuse(format!("it redirects to another host, {host}, which is not followed"))
+                refuse(format!("redirect to another host, {host} (not followed)"))
             }
-            Err(_) => refuse("it redirects to what is no address".to_owned()),
+            Err(_) => refuse("redirect to an invalid URL".to_owned()),
         }
     }
 
@@ -364,14 +362,12 @@ pub(super) fn unavailability(attempt: &Attempt) -> Option<String> {
     match attempt {
         Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => {
             let status = outcome.http_status.filter(|status| matches!(status, 502..=504))?;
-            Some(format!("it answers with {status}"))
+            Some(format!("HTTP status {status}"))
         }
-        Err(
-            RequestError::NoConnection(why)
-            | RequestError::Untrusted(why)
-            | RequestError::Timeout(why)
-            | RequestError::Broken(why),
-        ) => Some(why.clone()),
+        Err(RequestError::NoConnection(why) | RequestError::Untrusted(why)) => {
+            Some(format!("can't connect: {why}"))
+        }
+        Err(RequestError::Timeout(why) | RequestError::Broken(why)) => Some(why.clone()),
         Ok(Ok(_))
         | Err(
             RequestError::TooLong
@@ -387,10 +383,11 @@ pub(super) fn unavailability(attempt: &Attempt) -> Option<String> {
 /// Why no request is sent at all.
 fn no_credential(session: Option<&DigestSession>) -> Outcome {
     let (status, why) = match session {
-        None => (None, "there is no credential to ask with"),
-        Some(_) => {
-            (Some(401), "the credential was refused, also where it worked before, and is no longer tried")
-        }
+        None => (None, "no credentials for this user"),
+        Some(_) => (
+            Some(401),
+            "the credentials were refused, also for a request that worked before, and are no longer used",
+        ),
     };
     Outcome::unread(ReadStatus::Forbidden, status, why)
 }

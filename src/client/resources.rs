@@ -143,7 +143,7 @@ impl Client {
         let page = reply.result.and_then(|document| match Page::read(&document.body) {
             Ok(page) => Ok((document.status, page)),
             Err(why) => {
-                let why = format!("the answer is not the documented one: {why}");
+                let why = format!("unexpected response: {why}");
                 Err(Outcome::unread(ReadStatus::Malformed, Some(document.status), why))
             }
         });
@@ -212,10 +212,10 @@ impl UserPages<'_> {
 fn require_name(user: User, name: &str) -> Result<User, String> {
     match &user.username {
         Some(other) if other.to_lowercase() != name.to_lowercase() => {
-            Err(format!("asked for {name}, the service answered with {other}"))
+            Err(format!("requested user {name}, but the response is user {other}"))
         }
         Some(_) => Ok(user),
-        None => Err(format!("asked for {name}, the service answered with a user without a name")),
+        None => Err(format!("requested user {name}, but the response is a user without a name")),
     }
 }
 
@@ -233,7 +233,7 @@ fn not_found_if_removed(outcome: Outcome) -> Outcome {
 /// The outcome for what would change the path itself.
 pub(super) fn segment(text: &str) -> Result<String, Outcome> {
     if matches!(text, "" | "." | "..") {
-        let why = format!("`{text}` can't be asked for: it would change the path");
+        let why = format!("`{text}` can't be requested: it would change the URL path");
         return Err(Outcome::unread(ReadStatus::NotFound, None, why));
     }
     Ok(utf8_percent_encode(text, SEGMENT).to_string())

@@ -50,7 +50,7 @@ pub(crate) fn parse_saved(
 ) -> Result<SavedPage, Outcome> {
     let malformed = |why| Outcome::unread(ReadStatus::Malformed, None, why);
     if body.len() > BODY_LIMIT {
-        return Err(malformed(format!("the answer is longer than {} MiB", BODY_LIMIT >> 20)));
+        return Err(malformed(format!("the response is larger than {} MiB", BODY_LIMIT >> 20)));
     }
     let body = charset::decoded(body.to_vec(), content_type.unwrap_or_default());
     let assumed = status.or_else(|| refusal_status(&body)).unwrap_or(200);
@@ -69,7 +69,7 @@ pub(crate) fn parse_saved(
         Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome) => Err(outcome),
         Classification::Unauthenticated | Classification::Document => {
             SavedPage::read(assumed, &response.body)
-                .map_err(|why| malformed(format!("no answer of GET /users/{{id}}/keys: {why}")))
+                .map_err(|why| malformed(format!("not a response of GET /users/{{id}}/keys: {why}")))
         }
     };
     // What was taken for a good answer, and is none, came with any status.

@@ -44,7 +44,7 @@ impl Identity {
     pub(super) fn from_pem(pem: &[u8]) -> Result<Self, String> {
         let chain = certificates(pem)?;
         let key = PrivateKeyDer::from_pem_slice(pem)
-            .map_err(|_| "no private key in the file, or one that needs a password".to_owned())?;
+            .map_err(|_| "no private key in the file, or a private key with a password".to_owned())?;
         Ok(Self { chain, key })
     }
 }

@@ -140,7 +140,7 @@ impl<T: DeserializeOwned> Page<T> {
         let refuse = |why| Err(serde_json::Error::custom(why));
         let error_fields = [&list.detail, &list.error, &list.error_code, &list.parameters, &list.reason];
         if error_fields.into_iter().any(Option::is_some) || list.status.is_some_and(|status| status != 200) {
-            return refuse("an error is there beside the list");
+            return refuse("the response contains both a list and an error");
         }
         let links = list.links.map_or(Ok(Vec::new()), |links| match links.unreadable {
             None => Ok(links.read),
@@ -166,7 +166,7 @@ impl<T: DeserializeOwned> Page<T> {
             (None, Some(content)) if may_wrap => {
                 let mut inner = Self::from_list(serde_json::from_str(content.get())?, false)?;
                 if outer.total.is_some() && inner.total.is_some() && outer.total != inner.total {
-                    return refuse("two counts that differ");
+                    return refuse("two different counts");
                 }
                 inner.total = inner.total.or(outer.total);
                 inner.has_next |= outer.has_next;
@@ -186,7 +186,7 @@ impl<T: DeserializeOwned> Page<T> {
 }
 
 fn refuse_links() -> Result<Vec<Link>, serde_json::Error> {
-    Err(serde_json::Error::custom("a link that can't be read"))
+    Err(serde_json::Error::custom("invalid link"))
 }
 
 impl<T> Page<T> {
@@ -205,12 +205,12 @@ impl<T> Page<T> {
     pub(super) fn mismatch(&self, asked: &str, number: u32) -> Option<Outcome> {
         let asked = normalized(asked.split('/'));
         if let Some(other) = self.names.iter().find(|name| **name != asked) {
-            let why = bounded(format!("the answer is another list: its link names {other}"));
+            let why = bounded(format!("the response is another list: its link names {other}"));
             return Some(Outcome::unread(ReadStatus::Malformed, Some(200), why));
         }
         let own = self.own_number()?;
         (own != u64::from(number)).then(|| {
-            let why = format!("the answer is page {own} of the list, where it was asked for page {number}");
+            let why = format!("the response is page {own} of the list, but page {number} was requested");
             Outcome::unread(ReadStatus::Partial, Some(200), why)
         })
     }
@@ -268,11 +268,11 @@ fn single_in<T: DeserializeOwned>(body: &[u8], may_wrap: bool) -> Result<T, serd
     let single: Single<'_> = serde_json::from_slice(body)?;
     let is_error = single.error.is_some() || single.error_code.is_some();
     if is_error || single.status.is_some_and(|status| status != 200) {
-        return Err(serde_json::Error::custom("an error is there beside it"));
+        return Err(serde_json::Error::custom("the response contains both a document and an error"));
     }
     match (single.content, single.id) {
         (Some(content), None) if may_wrap => single_in(content.get().as_bytes(), false),
-        (Some(_), _) => Err(serde_json::Error::custom("both itself and `content`")),
+        (Some(_), _) => Err(serde_json::Error::custom("the response contains both a document and `content`")),
         (None, _) => serde_json::from_slice(body),
     }
 }
@@ -329,7 +329,8 @@ pub(super) fn bounded(mut text: String) -> String {
         let mark = format!("… [cut: {length} bytes]");
         text.truncate(end);
         text.push_str(&mark);
-        let why = "a text of the service was cut to 4 KiB; others may be, too: where one is, a mark says so";
+        let why =
+            "a text of the service was longer than 4 KiB and was cut; such texts end with `[cut: N bytes]`";
         WARNED.call_once(|| warn(why, None));
     }
     text
@@ -382,7 +383,7 @@ fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTi
     DateTime::parse_from_rfc3339(&text)
         .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%z"))
         .map(|time| Some(time.to_utc().trunc_subsecs(0)))
-        .map_err(|_| D::Error::custom(format!("{text:?} is no ISO 8601 time")))
+        .map_err(|_| D::Error::custom(format!("{text:?} is not an ISO 8601 time")))
 }
 
 /// An account.
@@ -506,8 +507,8 @@ impl Identified for Organization {
 fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = String::deserialize(deserializer)?;
     match id.len() {
-        0 => Err(D::Error::custom("an empty id")),
-        length if length > TEXT_LIMIT => Err(D::Error::custom(format!("an id of {length} bytes"))),
+        0 => Err(D::Error::custom("empty ID")),
+        length if length > TEXT_LIMIT => Err(D::Error::custom(format!("ID of {length} bytes"))),
         _ => Ok(id),
     }
 }
@@ -515,7 +516,7 @@ fn identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 /// The same, where it becomes a part of the next path.
 fn sound_identity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = identity(deserializer)?;
-    if is_sound(&id) { Ok(id) } else { Err(D::Error::custom("an id that is none")) }
+    if is_sound(&id) { Ok(id) } else { Err(D::Error::custom("invalid ID")) }
 }
 
 fn is_sound(id: &str) -> bool {

@@ -87,8 +87,8 @@ pub(super) async fn audit(
         }
     };
     let cut_short = (
-        "interrupted while the reports were written; everybody was read, and is kept",
-        "the same command with --resume writes them",
+        "interrupted while writing the reports; all users were read and stored",
+        "run the same command with --resume to write the reports",
     );
     reported(WholeRun { store, run, out }, report, waivers, context.quiet, &mut signals, cut_short).await
 }
@@ -148,8 +148,8 @@ fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -
 
 /// Several credentials, and not one of them works.
 fn all_refused() -> Error {
-    Error::input("the deployment refused every credential, so nobody was read")
-        .help("check the file of credentials; programmatic keys also need this machine's address on their access lists")
+    Error::input("the deployment refused all credentials; no user was read")
+        .help("check the credentials file, and add this machine's IP address to the access list of each key")
 }
 
 /// An empty list of users is a mistake, never a clean result; unless the run ended before the list came.
@@ -165,7 +165,7 @@ fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
         printable(&format!("{}: {}{code}: {detail}", gap.source, gap.outcome.status))
     });
     let sources = run.settings.sources.join(", ");
-    Err(Error::input(format!("nobody to audit: {sources} gave no user"))
+    Err(Error::input(format!("{sources} returned no users"))
         .details(why)
-        .help("an audit of nobody would look clean and prove nothing; check the list, the ids and what the key may see"))
+        .help("check the list, the IDs and the roles of the key; an audit without users would prove nothing"))
 }

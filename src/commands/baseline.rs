@@ -12,6 +12,7 @@ use crate::config::ReportSettings;
 use crate::console::warn;
 use crate::evidence::export::{self, Entries, ExportEntry, ExportedRun, ReadError};
 use crate::exit::Error;
+use crate::input;
 use crate::model::{OrganizationResult, rfc3339};
 use crate::policy::{Policy, deployment_now};
 use crate::ratchet::Ratchet;
@@ -37,10 +38,7 @@ pub(super) fn ratchet(
     let is_alike = |it: &Run| it.id < run.id && it.deployment == run.deployment && it.asks_as(run);
     let excused = |it: &Run, missing: Missing| is_waived(waivers, missing, &it.deployment, it.started_at);
     let Some(before) = store.newest_complete(is_alike, excused)? else {
-        warn(
-            "there is no earlier complete run of the same users to compare with: judged as without --ratchet",
-            None,
-        );
+        warn("no earlier complete run of the same users to compare with; --ratchet has no effect", None);
         return Ok(None);
     };
     let name = run_label(&before);
@@ -66,23 +64,23 @@ fn is_waived(waivers: &Waivers, missing: Missing, deployment: &str, at: DateTime
 }
 
 fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::input(format!("the baseline {} can't be used: {why}", path.display()))
+    Error::input(format!("invalid baseline {}: {why}", path.display()))
 }
 
 fn broken(path: &Path, why: &ReadError) -> Error {
-    let mut error = unusable(path, format!("{}:{}: {}", path.display(), why.line, why.why));
-    error.help = why.help.map(str::to_owned);
+    let mut error = unusable(path, format!("line {}: {}", why.line, why.why));
+    error.help = Some(why.help.unwrap_or("export the run again with `keysunset export`").to_owned());
     error
 }
 
 /// The baseline's first line, and what follows it.
 fn open(path: &Path, deployment: &str) -> Result<(ExportedRun, Entries<BufReader<File>>), Error> {
-    let file = File::open(path).map_err(|why| unusable(path, why))?;
+    let file = input::open(path).map_err(|why| Error::not_read("the baseline", path.display(), &why))?;
     let (before, entries) = export::read(BufReader::new(file)).map_err(|why| broken(path, &why))?;
     if before.deployment != deployment {
         let (theirs, ours) = (printable(&before.deployment), printable(deployment));
-        return Err(unusable(path, format!("it is of {theirs}, and this run is of {ours}"))
-            .help("--name says what a deployment is called; give it the same name in both runs"));
+        return Err(unusable(path, format!("it is a run of {theirs}, but this run is of {ours}"))
+            .help("use the same --name in both runs"));
     }
     Ok((before, entries))
 }
@@ -91,11 +89,11 @@ fn open(path: &Path, deployment: &str) -> Result<(ExportedRun, Entries<BufReader
 fn from_file(path: &Path, run: &Run, policy: Policy, waivers: &Waivers) -> Result<Ratchet, Error> {
     let (before, entries) = open(path, &run.deployment)?;
     let incomplete = |why: String| {
-        unusable(path, format!("its run is not complete: {why}"))
-            .help("export a run in which everybody was read, or waive whom nobody can read")
+        unusable(path, format!("its run is incomplete: {why}"))
+            .help("export a complete run, or add waivers for users who can't be read")
     };
     if before.finished_at.is_none() {
-        return Err(incomplete("it did not finish".to_owned()));
+        return Err(incomplete("the run did not finish".to_owned()));
     }
     let called = format!("the run of {} in {}", rfc3339(before.started_at), path.display());
     let policy = Policy { now: deployment_now(before.started_at, before.clock_skew), ..policy };

@@ -71,8 +71,8 @@ pub(crate) async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, 
 fn check_folder(report: &ReportSettings) -> Result<(), Error> {
     let out = &report.output.out;
     let holds = |name: &str| {
-        Error::input(format!("{} holds a report or a run of {}", out.display(), printable(name)))
-            .help("the demo needs a folder of its own: name another one with --out")
+        Error::input(format!("{} contains a report or a run of {}", out.display(), printable(name)))
+            .help("choose another folder for the demo with --out")
     };
     if report.store.exists() {
         let runs = Store::open(&report.store)?.runs()?;

@@ -30,11 +30,13 @@ pub(crate) fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> 
     let occurrences = store.occurrences(key_id)?;
     if occurrences.is_empty() {
         return Err(Error::input(format!(
-            "no run in {} has seen a key {}",
+            "no run in {} contains key {}",
             settings.store.display(),
             printable(key_id)
         ))
-        .help("the column key_id of keys.csv has them; a key of a user who could not be read is in no run"));
+        .help(
+            "copy the ID from the column key_id of keys.csv; keys of users who were not read are unknown",
+        ));
     }
     let mut page = LabelledLines::default();
     // Newest first, one deployment after the other: two may have keys of the same id.

@@ -33,10 +33,10 @@ fn why(run: &Run, statuses: &BTreeSet<ReadStatus>) -> Option<String> {
     }
     let answered = match versions.as_slice() {
         [] => "servers of unknown versions".to_owned(),
-        [version] => format!("servers of version {version} and another that is not known"),
+        [version] => format!("servers of version {version} and of an unknown version"),
         several => format!("servers of versions {}", several.join(" and ")),
     };
     Some(format!(
-        "{answered} answered, some with personal keys and some without: whose keys are gone is not known"
+        "{answered} responded, some with and some without personal keys; which users' keys were removed is unknown"
     ))
 }

@@ -51,15 +51,15 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
     if let Some(signal) = end {
         store.discard(run)?;
         return Err(
-            Error::interrupted(signal, "interrupted: nothing was kept").help("the same command begins anew")
+            Error::interrupted(signal, "interrupted; nothing was stored").help("run the same command again")
         );
     }
     store.add_service_versions(run, version.as_deref())?;
     half_upgraded::record(&store, run)?;
     store.finish(run, clock.now())?;
     let cut_short = (
-        "interrupted while the reports were written; all answers were read, and are kept",
-        "`keysunset report` writes them",
+        "interrupted while writing the reports; all responses were read and stored",
+        "run `keysunset report` to write the reports",
     );
     reported(WholeRun { store, run, out }, import.report, waivers, context.quiet, &mut signals, cut_short)
         .await
@@ -109,8 +109,8 @@ fn warn_of_others(url: Option<&Url>, bases: &BTreeSet<Url>) {
     let is_other = |base: &&Url| url.map_or(bases.len() > 1, |url| base.origin() != url.origin());
     let others: Vec<_> = bases.iter().filter(is_other).map(|base| printable(base.as_str())).collect();
     if !others.is_empty() {
-        let why = format!("the answers come from {}", others.join(", "));
-        warn(&why, Some("import each deployment by itself, with a --name of its own"));
+        let why = format!("the responses come from {}", others.join(", "));
+        warn(&why, Some("import each deployment separately, with its own --name"));
     }
 }
 
@@ -124,7 +124,7 @@ fn no_users(saved: &SavedAnswers, run: &NewRun) -> Error {
     let mut why: Vec<_> = why.collect();
     let more = lists.count();
     why.extend((more > 0).then(|| format!("and {more} more")));
-    Error::input(format!("there is nobody in {}", run.settings.sources.join(", ")))
+    Error::input(format!("no users in {}", run.settings.sources.join(", ")))
         .details(why)
-        .help("save answers of GET /users/{id}/keys as they are, in files named by the user's id")
+        .help("save unchanged responses of GET /users/{id}/keys in files named by the user ID")
 }

@@ -11,7 +11,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::cli::{self, Cli};
 use crate::console::print;
 use crate::context::Context;
-use crate::exit::{Error, Exit};
+use crate::exit::{Error, Exit, WriteTarget};
 use crate::report::temp_file_in;
 
 /// A page is written beside its name and renamed.
@@ -34,8 +34,8 @@ pub(crate) fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {
 }
 
 fn not_written(path: &Path, why: &io::Error) -> Error {
-    Error::output(format!("{} can't be written: {why}", path.display()))
-        .help("name a folder that you may write to")
+    let target = WriteTarget { elsewhere: "name another folder", next: "then run the command again" };
+    Error::not_written(path.display(), why, target)
 }
 
 fn put(dir: &Path, path: &PathBuf, page: &str) -> io::Result<()> {

@@ -39,17 +39,17 @@ fn baseline(path: &Path) -> Result<GateInput, Error> {
     let name = path.display().to_string();
     match File::open(path).and_then(|mut file| sha256_of_file(&mut file)) {
         Ok((sha256, _)) => Ok(GateInput { path: name, sha256 }),
-        Err(why) => Err(Error::input(format!("the baseline {name} can't be read any more: {why}"))),
+        Err(why) => Err(Error::not_read("the baseline", name, &why)),
     }
 }
 
 /// The reports are whole all the same.
 fn unrecorded(why: &crate::store::Error) {
     warn(
-        &format!("{} can't be recorded: {why}", manifest::NAME),
+        &format!("{} could not be recorded in the run database: {why}", manifest::NAME),
         Some(
-            "`keysunset verify` will say that the store does not know it; `keysunset report` records it once the store can \
-             be written",
+            "`keysunset verify` can't confirm this manifest; when the run database is writable, run `keysunset report` \
+             to record it",
         ),
     );
 }

@@ -32,8 +32,8 @@ pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
     }
     let runs: Vec<_> = newest.values().map(|(store, _, run)| (*store, run)).collect();
     if settings.baseline.is_some() && runs.len() > 1 {
-        return Err(Error::input("a baseline is of one deployment, and this report has several")
-            .help("use --ratchet, which finds the earlier run of each in its own store"));
+        return Err(Error::input("--baseline supports one deployment, but this report has several")
+            .help("use --ratchet, which compares each deployment with its earlier run"));
     }
     render(&runs, &settings, &waivers, context.quiet)
 }
@@ -55,6 +55,6 @@ fn newest_runs(store: &Store) -> Result<Vec<Run>, Error> {
 
 fn twice(deployment: &str, one: &std::path::Path, other: &std::path::Path) -> Error {
     let name = printable(deployment);
-    Error::input(format!("{} and {} both hold runs of {name}", one.display(), other.display()))
-        .help("its keys would count twice; leave out one of them, or audit with another --name if these are two deployments")
+    Error::input(format!("{} and {} both contain runs of {name}", one.display(), other.display()))
+        .help("leave one of them out, since its keys would count twice; if these are two deployments, audit one with another --name")
 }

@@ -114,7 +114,8 @@ async fn reported(
 /// The folder of the reports as it is before a run.
 fn output_folder(settings: &ReportSettings) -> Result<FileIdentity, Error> {
     let out = &settings.output.out;
-    FileIdentity::new(out).map_err(|why| Error::output(format!("{} can't be used: {why}", out.display())))
+    let failed = |why| crate::report::Error::Write(out.display().to_string(), why);
+    Ok(FileIdentity::new(out).map_err(failed)?)
 }
 
 /// Reports without the evidence behind them, or in another folder than was meant, are none.
@@ -124,9 +125,10 @@ fn check_in_place(store: &Store, out: &FileIdentity, settings: &ReportSettings) 
         return Ok(());
     }
     let folder = settings.output.out.display();
-    let (message, store) =
-        (format!("the folder {folder} was removed or replaced during the run"), settings.store.display());
-    Err(Error::output(message).help(format!("the run is in {store}: `keysunset report` writes its reports")))
+    let message = format!("the folder {folder} was removed or replaced during the run");
+    let store = settings.store.display();
+    Err(Error::output(message)
+        .help(format!("the run is stored in {store}: run `keysunset report` to write its reports")))
 }
 
 /// The waivers of the settings, if there are any; by the day of `clock` they may end at most a year ahead.

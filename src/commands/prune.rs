@@ -36,8 +36,8 @@ pub(crate) fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     let Removed { users, keys } = store.remove(&prunable)?;
     // Even where nothing went: the room of an earlier time may still be there.
     let shrunk = store.shrink().map_err(|why| {
-        Error::output(format!("old runs are removed, but the file did not get smaller: {why}"))
-            .help("make room for a second copy of it, and prune again")
+        Error::output(format!("old runs were deleted, but the file was not compacted: {why}"))
+            .help("free disk space for a second copy of the file, then run the command again")
     })?;
     drop(store);
     let later = if shrunk { "" } else { "; it gets smaller once nobody reads it" };
@@ -52,8 +52,8 @@ pub(crate) fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
 fn busy(why: store::Error, path: &Path) -> Error {
     match why {
         store::Error::Busy(_) => {
-            Error::input(format!("an audit is writing to {}, so nothing was removed", path.display()))
-                .help("prune once it has ended")
+            Error::input(format!("an audit is writing to {}; nothing was deleted", path.display()))
+                .help("run the command again when the audit has ended")
         }
         other => other.into(),
     }

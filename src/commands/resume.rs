@@ -35,23 +35,23 @@ pub(super) fn begin(store: Store, asked: &NewRun, resume: bool, quiet: bool) -> 
             return Ok(Begun::Open { journal, missing, resumed: true, lists: unread.lists });
         }
         if !run.reported {
-            tracing::info!("writing the reports of run {}", run.id);
+            tracing::info!("run {} is complete; only its reports are written", run.id);
             return Ok(Begun::AllRead(store, run.id));
         }
     } else if let Some(newest) = runs.iter().find(|run| !run.reported) {
         let changed = changes(newest, asked);
         return Err(Error::input(format!("run {} can't be resumed with other settings", newest.id))
             .details(changed)
-            .help("resume it with its own settings, or leave out --resume for a new run"));
+            .help("use the settings of that run, or start a new run without --resume"));
     }
-    tracing::info!("nothing to resume: this is a new run");
+    tracing::info!("no run to resume; starting a new run");
     new_run(store, asked)
 }
 
 /// `resuming run 3 of 2025-01-01T00:00:00Z: 4 of 400 users are to be read`
 fn describe(run: &Run, Unread { users, lists }: Unread, known: u64) -> String {
-    let lists = if lists { ", and the lists of users again" } else { "" };
-    format!("resuming {}: {users} of {known} users are to be read{lists}", run_label(run))
+    let lists = if lists { ", and the user lists again" } else { "" };
+    format!("resuming {}: reading {users} of {known} users{lists}", run_label(run))
 }
 
 fn new_run(store: Store, asked: &NewRun) -> Result<Begun, Error> {
@@ -71,13 +71,13 @@ fn changes(run: &Run, asked: &NewRun) -> Vec<String> {
         ("url", run.address.clone(), asked.address.clone()),
         ("product", run.product.to_string(), asked.product.to_string()),
         ("credential", run.credential.clone(), asked.credential.clone()),
-        ("whom to audit", run.settings.sources.join(", "), asked.settings.sources.join(", ")),
-        ("lists of users", run.settings.lists.join("; "), asked.settings.lists.join("; ")),
+        ("users", run.settings.sources.join(", "), asked.settings.sources.join(", ")),
+        ("user lists", run.settings.lists.join("; "), asked.settings.lists.join("; ")),
         ("certificates", trust(&run.settings), trust(&asked.settings)),
         ("cutoff and activity", rules(&run.settings), rules(&asked.settings)),
     ];
     let differs = pairs.into_iter().filter(|(_, was, is)| was != is);
-    differs.map(|(what, was, is)| printable(&format!("{what}: it was {was}, now it is {is}"))).collect()
+    differs.map(|(what, was, is)| printable(&format!("{what}: was {was}, is now {is}"))).collect()
 }
 
 /// What an end before all users were read leaves, and `why` it came.
@@ -85,11 +85,11 @@ pub(super) fn interrupted(store: &Store, run: i64, signal: Signal, why: &str) ->
     let counted = store.run(Some(run)).and_then(|run| store.user_counts(&run));
     let so_far = match counted {
         Ok(UserCounts { requested, asked, .. }) => {
-            format!("{asked} of the {requested} users known so far were read, and are kept")
+            format!("{asked} of {requested} known users were read and stored")
         }
         Err(why) => why.to_string(),
     };
     Error::interrupted(signal, format!("{why}: {so_far}; no report was written")).help(
-        "the same command with --resume goes on; `keysunset report` shows what there is, marked INCOMPLETE",
+        "run the same command with --resume to continue; `keysunset report` renders the stored results, marked INCOMPLETE",
     )
 }

@@ -73,8 +73,16 @@ impl AuditSettings {
             address: url.to_string(),
             connection: Connection {
                 product: product.or(fallback_product).unwrap_or_else(|| product::guess(&url)),
-                ca_cert: ca_cert.as_deref().or(fallback_ca_cert).map(read).transpose()?,
-                client_cert: client_cert.as_deref().map(read).transpose()?.map(Zeroizing::new),
+                ca_cert: ca_cert
+                    .as_deref()
+                    .or(fallback_ca_cert)
+                    .map(|path| read("the certificate file", path))
+                    .transpose()?,
+                client_cert: client_cert
+                    .as_deref()
+                    .map(|path| read("the client certificate", path))
+                    .transpose()?
+                    .map(Zeroizing::new),
                 insecure_skip_verify: insecure_skip_verify.unwrap_or(skip_verify),
                 credentials: credentials::find(file, profile.as_ref(), context)?,
                 concurrency: concurrency.unwrap_or(CONCURRENCY),
@@ -100,25 +108,26 @@ impl AuditSettings {
     fn warn(&self) {
         if self.connection.insecure_skip_verify {
             warn(
-                "certificates are NOT verified (--insecure-skip-verify): whoever is in between can answer in the \
-                 deployment's place",
-                Some("--ca-cert FILE trusts a private authority"),
+                "certificates are NOT verified (--insecure-skip-verify): other machines on the network can forge \
+                 responses",
+                Some("trust a private certificate authority with --ca-cert FILE instead"),
             );
         }
         if self.is_in_the_clear() {
             let host = self.connection.url.host_str().unwrap_or_default();
-            let why = format!("plain http to {host}: whoever is in between can read and change every answer");
-            warn(&why, Some("use https"));
+            let why =
+                format!("plain http to {host}: other machines on the network can read and change responses");
+            warn(&why, Some("use an https URL"));
         }
     }
 }
 
 fn no_deployment() -> Result<Url, Error> {
-    Err(missing("which deployment to audit", "--url https://om.example:8080"))
+    Err(missing("no deployment URL", "--url https://om.example:8080"))
 }
 
 fn missing(what: &str, flag: &str) -> Error {
-    Error::usage(format!("nothing says {what}")).help(format!("add {flag}, or write it in {FILE}"))
+    Error::usage(what).help(format!("add {flag}, or set it in {FILE}"))
 }
 
 /// Those of the settings, or else the organization of a profile.
@@ -136,7 +145,7 @@ fn sources(set: ScopeArgs, org_of_profile: Option<String>, scope: Scope) -> Resu
     }
     if sources.is_empty() && scope == Scope::Required {
         return Err(missing(
-            "whom to audit",
+            "no users selected",
             "--all-orgs, --org ID, --project ID, --users FILE or --user ID",
         ));
     }

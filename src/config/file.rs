@@ -44,14 +44,18 @@ impl SettingsFile {
         if origin == FileOrigin::WorkingFolder && !path.exists() {
             return Ok(Self::default());
         }
-        let wrong = |why: String| Error::input(format!("{} can't be used: {why}", path.display()));
-        let text = String::from_utf8(read(path)?).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+        let wrong = |why: String| {
+            Error::input(format!("invalid settings file {}: {why}", path.display()))
+                .help("docs/configuration.md lists all settings")
+        };
+        let text = String::from_utf8(read("the settings file", path)?)
+            .map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         let table: toml::Table = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
         let unknown: Vec<_> =
             table.keys().filter(|key| !is_setting(key)).map(|key| format!("`{key}`")).collect();
         if !unknown.is_empty() {
-            return Err(wrong(format!("no such setting: {}", unknown.join(", "))).help(
-                "settings have the names of audit's flags, without `--`; credentials never stand here",
+            return Err(wrong(format!("unknown settings: {}", unknown.join(", "))).help(
+                "settings have the names of the flags of `audit`, without `--`; credentials do not belong here",
             ));
         }
         let file = Self { origin, ..Self::from_toml(&text).map_err(wrong)? };
@@ -120,10 +124,10 @@ fn refuse(names: &[&str], text: &str) -> Result<(), Error> {
         problems.push(field.line, format!("`{}`", field.name));
     }
     problems.into_result(
-        &format!("CI is set, and {NAME} was not named with --config: these settings are not taken from it"),
+        &format!("{NAME} contains settings that CI jobs must not take from the working folder"),
         &format!(
-            "name it with `--config {NAME}` if only trusted people can change it; else remove them there and use flags or \
-             variables, such as --url or KEYSUNSET_URL"
+            "if only trusted people can change the file, name it with `--config {NAME}`; otherwise use flags or variables, \
+             such as --url or KEYSUNSET_URL"
         ),
     )
 }

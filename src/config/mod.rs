@@ -39,7 +39,7 @@ pub(crate) const STORE: &str = "keysunset.db";
 
 /// A URL as it was typed. One with credentials in it is not taken, lest they end up in every report.
 fn typed_url(text: &str) -> Result<Url, Error> {
-    let url = cli::url(text).map_err(|why| Error::usage(format!("the URL can't be used (--url): {why}")))?;
+    let url = cli::url(text).map_err(|why| Error::usage(format!("invalid --url: {why}")))?;
     without_credentials(url)
 }
 
@@ -47,10 +47,11 @@ fn without_credentials(url: Url) -> Result<Url, Error> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok(url);
     }
-    Err(Error::usage("the URL holds credentials, which do not belong there")
-        .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"))
+    Err(Error::usage("the URL contains credentials")
+        .help("remove them from the URL, and set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY"))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|why| Error::input(format!("can't read {}: {why}", path.display())))
+/// `what` is what an error calls the file, such as `the certificate file`.
+fn read(what: &str, path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|why| Error::not_read(what, path.display(), &why))
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::first_line;
+use crate::exit::reason;
 
 /// Longer than any secret.
 const LIMIT: u64 = 64 << 10;
@@ -28,14 +29,14 @@ pub(super) fn first_line_of(
         .stderr(Stdio::inherit())
         .spawn()
         // Not by name: what is no program may be a secret.
-        .map_err(|why| format!("can't be run: {why}"))?;
+        .map_err(|why| format!("can't be run: {}", reason(&why)))?;
     let named = |why: String| format!("(`{}`) {why}", program.as_str());
     let output = wait(&mut child, timeout);
     if output.is_err() {
         let _ = child.kill();
         let _ = child.wait();
     }
-    first_line(&output.map_err(named)?).ok_or_else(|| named("printed nothing in its first line".to_owned()))
+    first_line(&output.map_err(named)?).ok_or_else(|| named("printed an empty first line".to_owned()))
 }
 
 fn wait(child: &mut Child, timeout: Duration) -> Result<Zeroizing<String>, String> {
@@ -47,7 +48,7 @@ fn wait(child: &mut Child, timeout: Duration) -> Result<Zeroizing<String>, Strin
     std::thread::spawn(move || sink.send(all(stdout)));
     let output = output.recv_timeout(timeout).map_err(|_| late())??;
     loop {
-        match child.try_wait().map_err(|why| why.to_string())? {
+        match child.try_wait().map_err(|why| reason(&why))? {
             Some(status) if status.success() => return Ok(output),
             Some(status) => return Err(format!("failed ({status})")),
             None if Instant::now() >= deadline => return Err(late()),
@@ -59,13 +60,13 @@ fn wait(child: &mut Child, timeout: Duration) -> Result<Zeroizing<String>, Strin
 fn all(stdout: ChildStdout) -> Result<Zeroizing<String>, String> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     let read = stdout.take(LIMIT + 1).read_to_end(&mut bytes);
-    read.map_err(|why| why.to_string())?;
+    read.map_err(|why| reason(&why))?;
     if bytes.len() as u64 > LIMIT {
         return Err(format!("printed more than {} KiB", LIMIT >> 10));
     }
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err("printed what is not UTF-8".to_owned()),
+        Err(_) => Err("printed bytes that are not UTF-8".to_owned()),
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<CredentialEntr
             Ok(false) => return entries,
             // The text is UTF-8 and rows may have any length, so that nothing is left to go wrong.
             Err(_) => {
-                problems.push(reader.position().line(), "this is no CSV");
+                problems.push(reader.position().line(), "invalid CSV");
                 return entries;
             }
         }
@@ -53,11 +53,11 @@ fn columns(header: &StringRecord, problems: &mut Problems) -> Option<Vec<Column>
         .map(|(at, name)| {
             let why = match (name, field(name)) {
                 ("user" | "user_id" | "username", _) => return Some(Column::User),
-                (_, Some((_, SourceKind::Command))) => "commands can only be given in TOML",
+                (_, Some((_, SourceKind::Command))) => "commands are supported in TOML files only",
                 (_, Some((half, kind))) => return Some(Column::Half(half, kind)),
                 (_, None) => {
-                    "no such column; the first line has to name them: user, public_key, private_key, and each with _env or \
-                     _file"
+                    "unknown column; the first line needs the names user, public_key and private_key (the keys also \
+                     with _env or _file)"
                 }
             };
             problems.push(line, format!("column {}: {why}", at + 1));
@@ -66,7 +66,7 @@ fn columns(header: &StringRecord, problems: &mut Problems) -> Option<Vec<Column>
         .collect();
     let users = columns.iter().flatten().filter(|column| matches!(column, Column::User)).count();
     if columns.iter().all(Option::is_some) && users != 1 {
-        problems.push(line, "there has to be one column `user`");
+        problems.push(line, "exactly one column `user` is required");
         return None;
     }
     columns.into_iter().collect()
@@ -75,7 +75,7 @@ fn columns(header: &StringRecord, problems: &mut Problems) -> Option<Vec<Column>
 fn entry(columns: &[Column], row: &StringRecord, problems: &mut Problems) -> Option<CredentialEntry> {
     let line = line_of(row);
     if row.len() != columns.len() {
-        problems.push(line, format!("{} fields, where the first line has {}", row.len(), columns.len()));
+        problems.push(line, format!("{} fields, but the first line has {}", row.len(), columns.len()));
         return None;
     }
     let (mut entry, mut owner) = (CredentialBuilder::default(), None);
@@ -90,7 +90,7 @@ fn entry(columns: &[Column], row: &StringRecord, problems: &mut Problems) -> Opt
         }
     }
     let Some(owner) = owner else {
-        problems.push(line, "no user; `*` stands for whoever has no row");
+        problems.push(line, "no user; use `*` for the default credential");
         return None;
     };
     entry.finish(Some(owner).filter(|user| user != "*"), line, problems)

@@ -73,8 +73,7 @@ impl CredentialBuilder {
             KeyHalf::Private => &mut self.private,
         };
         if place.replace(source).is_some() {
-            let why =
-                format!("{} is given twice; one of inline, env, file and command is enough", half.name());
+            let why = format!("{} is set twice; use one of value, env, file or command", half.name());
             self.wrong(line, why, problems);
         }
     }

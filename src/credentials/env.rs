@@ -28,8 +28,8 @@ pub(super) fn credential(env: &Env) -> Result<Option<(Credential, &'static str)>
         match (non_empty(env, public_name), non_empty(env, private_name)) {
             (Some(public), Some(private)) => {
                 let credential = new_credential(&public, &private).map_err(|why| {
-                    Error::input(format!("{public_name} and {private_name} can't be used: {why}"))
-                        .help("set each of them to its part alone")
+                    Error::input(format!("invalid credentials in {public_name} and {private_name}: {why}"))
+                        .help("set each variable to one part of the API key, without anything else")
                 })?;
                 return Ok(Some((credential, public_name)));
             }
@@ -42,6 +42,6 @@ pub(super) fn credential(env: &Env) -> Result<Option<(Credential, &'static str)>
 }
 
 fn incomplete(there: &str, missing: &str) -> Error {
-    Error::input(format!("half a credential: {there} is set, {missing} is not"))
+    Error::input(format!("incomplete credentials: {there} is set, but {missing} is not"))
         .help(format!("set {missing} too"))
 }

@@ -13,6 +13,8 @@ use crate::context::Env;
 use crate::exit::Error;
 use crate::input::Problems;
 
+const EXAMPLES: &str = "docs/configuration.md has examples";
+
 /// The credentials of the file; its default only if that is wanted.
 pub(super) fn read(
     path: &Path,
@@ -22,14 +24,12 @@ pub(super) fn read(
 ) -> Result<Credentials, Error> {
     let name = path.display().to_string();
     let text = secret_file::read(path).map_err(|why| match why {
-        SecretFileError::Open(why) => {
-            Error::input(format!("can't read the file of credentials {name}: {why}"))
-        }
+        SecretFileError::Open(why) => Error::not_read("the credentials file", &name, &why),
         SecretFileError::Shared { why, help } => {
-            Error::input(format!("the file of credentials {name} is refused: {why}")).help(help)
+            Error::input(format!("the credentials file {name} is not safe: {why}")).help(help)
         }
         SecretFileError::Content(why) => {
-            Error::input(format!("the file of credentials {name} can't be used: {why}"))
+            Error::input(format!("invalid credentials file {name}: {why}")).help(EXAMPLES)
         }
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -56,19 +56,19 @@ pub(super) fn read(
 fn without_commands(name: &str, entries: &[CredentialEntry]) -> Result<(), Error> {
     let mut problems = Problems::new(name);
     for entry in entries.iter().filter(|entry| entry.has_command()) {
-        problems.push(entry.line, format!("a command for {}", entry.owner()));
+        problems.push(entry.line, format!("command for {}", entry.owner()));
     }
     problems.into_result(
-        "the commands of the file of credentials are not run: a keysunset.toml that was not named with --config names it",
-        &format!("name it with `--credentials {}` or KEYSUNSET_CREDENTIALS if the commands are yours", quoted(Path::new(name))),
+        "the commands in the credentials file were not run: the file is named by a keysunset.toml in the working folder",
+        &format!(
+            "if you trust the commands, name the file with `--credentials {}` or KEYSUNSET_CREDENTIALS",
+            quoted(Path::new(name))
+        ),
     )
 }
 
 fn checked(problems: Problems) -> Result<(), Error> {
-    problems.into_result(
-        "the file of credentials can't be used",
-        "docs/configuration.md shows what such a file looks like",
-    )
+    problems.into_result("invalid credentials file", EXAMPLES)
 }
 
 fn entries(path: &Path, text: &str, problems: &mut Problems) -> Vec<CredentialEntry> {
@@ -78,7 +78,7 @@ fn entries(path: &Path, text: &str, problems: &mut Problems) -> Vec<CredentialEn
     for entry in &entries {
         let owner = entry.user.as_ref().map(|user| user.to_lowercase());
         if let Some(before) = lines.insert(owner, entry.line) {
-            problems.push(entry.line, format!("the same user as in line {before}"));
+            problems.push(entry.line, format!("same user as in line {before}"));
         }
     }
     entries
@@ -163,7 +163,7 @@ mod tests {
              [users.cem]\npublic-key = \"c\"\nprivate-key = \"s3cr3t\"\nprivate-key-file = \"s3cr3t\"\n",
         );
         for line in
-            [":2:", ":4: the public key is missing", ":9:", ":10:", ":14: the private key is given twice"]
+            [":2:", ":4: the public key is missing", ":9:", ":10:", ":14: the private key is set twice"]
         {
             assert!(why.contains(line), "{line}: {why}");
         }
@@ -171,7 +171,7 @@ mod tests {
             ".csv",
             "user,public_key,private_key\nann,s3cr3t\n,b,s3cr3t\nAnn,a,s3cr3t\nann,a,s3cr3t\n",
         );
-        for line in [":2:", ":3:", ":5: the same user as in line 4"] {
+        for line in [":2:", ":3:", ":5: same user as in line 4"] {
             assert!(why.contains(line), "{line}: {why}");
         }
         assert!(problems(".csv", "ann,abcdwxyz,s3cr3t\nbob,abcdwxyz,s3cr3t\n").contains(":1: column 1"));

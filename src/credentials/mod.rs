@@ -78,12 +78,12 @@ pub(crate) fn find(
         all.default = prompt::ask()?;
     }
     match &all.default {
-        Some(credential) => tracing::info!(public = credential.public, "the credential comes from {place}"),
+        Some(credential) => tracing::info!(public = credential.public, "credential from {place}"),
         None if all.per_user.is_empty() => return Err(nothing(file.map(|(path, _)| path), profile, may_ask)),
         None => {}
     }
     if !all.per_user.is_empty() {
-        tracing::info!(users = all.per_user.len(), "users have credentials of their own");
+        tracing::info!(users = all.per_user.len(), "credentials of single users");
     }
     Ok(all)
 }
@@ -93,43 +93,37 @@ fn nothing(file: Option<&Path>, profile: Option<&Profile>, may_ask: bool) -> Err
     let tried = env::PAIRS.map(|(public, private)| format!("{public} and {private}")).join(", ");
     let file = file.map_or_else(
         || "--credentials FILE: not given".to_owned(),
-        |file| format!("--credentials {}: it holds none", file.display()),
+        |file| format!("--credentials {}: no default credential", file.display()),
     );
-    let profile = profile.map_or_else(
-        || "--profile NAME: not given".to_owned(),
-        |profile| format!("{profile}: it holds no API key"),
-    );
+    let profile = profile
+        .map_or_else(|| "--profile NAME: not given".to_owned(), |profile| format!("{profile}: no API key"));
     let prompt = if may_ask {
-        "standard input is no terminal, or nothing was typed"
+        "standard input is not a terminal, or the input was empty"
     } else {
-        "nobody is asked where CI is set"
+        "disabled because CI is set"
     };
     Error::input("no credentials")
         .details([
-            format!("tried: the environment: {tried}: not set"),
+            format!("tried: environment: {tried}: not set"),
             format!("tried: {file}"),
             format!("tried: {profile}"),
-            format!("tried: a prompt: {prompt}"),
+            format!("tried: prompt: {prompt}"),
         ])
-        .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to the two parts of an API key")
+        .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to the two parts of an API key, or use --credentials FILE")
 }
 
 /// A credential of two parts, or what is wrong with one of them.
 fn new_credential(public: &str, private: &str) -> Result<Credential, &'static str> {
     if !public.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Err(
-            "the public part holds a character that can't stand in a header; is it the whole of one line?",
-        );
+        return Err("the public key contains a character that is not allowed; copy exactly one line");
     }
     // It is shown in errors and reports, so that a private part in its place would be, too. Private parts and personal keys
     // are UUIDs; public parts are 8 letters or the name of an account.
     if is_uuid(public) {
-        return Err("the public part looks like a private one; were the two swapped?");
+        return Err("the public key looks like a private key; check whether the two are swapped");
     }
     if private.contains(is_unprintable) {
-        return Err(
-            "the private part holds a line break or an invisible character; is it the whole of one line?",
-        );
+        return Err("the private key contains a line break or an invisible character; copy exactly one line");
     }
     Ok(Credential { public: public.to_owned(), private: SecretString::from(private) })
 }

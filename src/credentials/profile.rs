@@ -152,9 +152,9 @@ fn address_of(text: &str) -> Result<Url, Error> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| {
         Error::input(
-            "the address of the deployment in the profile, MCLI_OPS_MANAGER_URL or MONGODB_ATLAS_BASE_URL is no URL",
+            "the deployment address in the profile, MCLI_OPS_MANAGER_URL or MONGODB_ATLAS_BASE_URL is not a URL",
         )
-        .help("write it like https://om.example:8080, or say --url")
+        .help("use the form https://om.example:8080, or set --url")
     })
 }
 
@@ -188,11 +188,15 @@ impl Profile {
         if known.is_empty() {
             let looked: Vec<_> =
                 places.iter().map(|(_, path)| format!("tried: {}", path.display())).collect();
-            return Err(Error::input(format!("there is no profile {name:?}, nor any other")).details(looked));
+            return Err(Error::input(format!("no profile {name:?}: these files contain no profiles"))
+                .details(looked)
+                .help(
+                    "create one with `mongocli config` or `atlas config init`, or set KEYSUNSET_PUBLIC_KEY",
+                ));
         }
-        Err(Error::input(format!("there is no profile {name:?}"))
+        Err(Error::input(format!("no profile {name:?}"))
             .details(known)
-            .help("name one of these with --profile"))
+            .help("choose one of these profiles with --profile"))
     }
 
     fn from_table(tool: VendorTool, name: &str, path: &Path, table: &mut Table) -> Self {
@@ -218,24 +222,27 @@ impl Profile {
     /// The API key of the profile, if it holds one.
     pub(super) fn credential(&self) -> Result<Option<Credential>, Error> {
         let incomplete = |there: &str, missing: &str, why: &str| {
-            Error::input(format!("half a credential: {self} has {there} and no {missing}{why}"))
+            Error::input(format!("incomplete credentials: {self} has {there} but no {missing}{why}"))
                 .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY, or use --credentials")
         };
         match (&self.public, &self.private) {
             (None, None) => Ok(None),
             (Some(_), None) => {
-                let why = "; newer tools keep it in the system's key ring, which is not read";
+                let why = " (newer tools store it in the system key ring, which keysunset does not read)";
                 Err(incomplete("public_api_key", "private_api_key", why))
             }
             (None, Some(_)) => Err(incomplete("private_api_key", "public_api_key", "")),
             (Some(public), Some(private)) => {
                 if let Some(mode) = std::fs::metadata(&self.path).ok().as_ref().and_then(shared) {
                     let path = quoted(&self.path);
-                    let why = format!("others can read or change {path} (mode {mode:04o})");
+                    let why = format!("other users can read or change {path} (mode {mode:04o})");
                     warn(&why, Some(&format!("chmod 600 {path}")));
                 }
                 let credential = new_credential(public, private.expose_secret());
-                credential.map(Some).map_err(|why| Error::input(format!("{self} can't be used: {why}")))
+                credential.map(Some).map_err(|why| {
+                    Error::input(format!("invalid credentials in {self}: {why}"))
+                        .help("correct the profile, or set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY")
+                })
             }
         }
     }
@@ -267,17 +274,18 @@ fn places(env: &Env) -> Vec<(VendorTool, PathBuf)> {
 
 /// `None` where there is no such file.
 fn read(path: &Path) -> Result<Option<Table>, Error> {
-    let cannot = |why: String| Error::input(format!("{} can't be used: {why}", path.display()));
     let text = match std::fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(why) => return Err(cannot(why.to_string())),
+        Err(why) => return Err(Error::not_read("the profiles in", path.display(), &why)),
     };
     // Not what the parser says, which shows the line.
     let parsed = text.parse::<Table>();
     parsed.map(Some).map_err(|why| {
         let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        cannot(format!("line {} is no TOML", before.matches('\n').count() + 1))
+        let line = before.matches('\n').count() + 1;
+        Error::input(format!("{}:{line}: invalid TOML", path.display()))
+            .help("correct the file, or leave --profile out")
     })
 }
 

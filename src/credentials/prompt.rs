@@ -6,14 +6,17 @@ use zeroize::Zeroizing;
 
 use super::{new_credential, trimmed};
 use crate::client::Credential;
-use crate::exit::{Error, Signal};
+use crate::exit::{Error, Signal, reason};
 
 /// Asks on the terminal; `None` where standard input is none, or nothing was typed.
 pub(super) fn ask() -> Result<Option<Credential>, Error> {
     if !io::stdin().is_terminal() {
         return Ok(None);
     }
-    let cannot = |why: io::Error| Error::input(format!("can't ask for credentials: {why}"));
+    let cannot = |why: io::Error| {
+        Error::input(format!("can't prompt for credentials: {}", reason(&why)))
+            .help("set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY, or use --credentials FILE")
+    };
     let mut screen = io::stderr();
     write!(screen, "Public key (or username): ").and_then(|()| screen.flush()).map_err(cannot)?;
     let mut public = String::new();
@@ -34,5 +37,5 @@ pub(super) fn ask() -> Result<Option<Credential>, Error> {
     }
     new_credential(public, private)
         .map(Some)
-        .map_err(|why| Error::input(format!("this can't be used: {why}")))
+        .map_err(|why| Error::input(format!("invalid credentials: {why}")).help("run the command again"))
 }

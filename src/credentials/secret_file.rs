@@ -1,10 +1,12 @@
 //! Reading a file that holds secrets: refused where others may read it, bounded, and wiped afterwards.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use zeroize::Zeroizing;
+
+use crate::exit::reason;
+use crate::input;
 
 /// Some hundred thousand users.
 const LIMIT: u64 = 64 << 20;
@@ -21,23 +23,20 @@ pub(super) enum SecretFileError {
 
 /// The text of the file.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
-    let file = File::open(path).map_err(SecretFileError::Open)?;
+    let file = input::open(path).map_err(SecretFileError::Open)?;
     let about = file.metadata().map_err(SecretFileError::Open)?;
-    if about.is_dir() {
-        return Err(SecretFileError::Content("it is a folder".to_owned()));
-    }
     if let Some(mode) = shared(&about) {
         return Err(SecretFileError::Shared {
-            why: format!("others can read or change it (mode {mode:04o})"),
+            why: format!("other users can read or change it (mode {mode:04o})"),
             help: format!("chmod 600 {}", quoted(path)),
         });
     }
     // Room for all of it at once, so that no growing buffer leaves copies behind.
     let room = usize::try_from(about.len().min(LIMIT)).unwrap_or_default();
     let mut bytes = Zeroizing::new(Vec::with_capacity(room + 64));
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|why| SecretFileError::Content(why.to_string()))?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|why| SecretFileError::Content(reason(&why)))?;
     if bytes.len() as u64 > LIMIT {
-        return Err(SecretFileError::Content(format!("it is longer than {} MiB", LIMIT >> 20)));
+        return Err(SecretFileError::Content(format!("it is larger than {} MiB", LIMIT >> 20)));
     }
     match String::from_utf8(std::mem::take(&mut *bytes)) {
         Ok(text) => Ok(Zeroizing::new(text)),

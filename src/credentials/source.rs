@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::secret_file::{self, SecretFileError};
 use super::{command, env, first_line, trimmed};
 use crate::context::Env;
-use crate::exit::Error;
+use crate::exit::{Error, reason};
 
 /// For one command; a person may have to unlock a password manager.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -56,22 +56,22 @@ impl SecretSource {
         match self {
             Self::Inline(text) => Ok(text.clone()),
             Self::Env(name) => env::non_empty(env, name).ok_or_else(|| {
-                Error::input(format!("the environment variable named here for {owner} is not set, or empty"))
+                Error::input(format!("{owner}: the environment variable named here is not set or empty"))
             }),
             Self::File(path) => from_file(Path::new(path.as_str()), owner),
             Self::Command(arguments) => command::first_line_of(arguments, COMMAND_TIMEOUT)
-                .map_err(|why| Error::input(format!("the command for {owner} {why}"))),
+                .map_err(|why| Error::input(format!("{owner}: the command {why}"))),
         }
     }
 }
 
 fn from_file(path: &Path, owner: &str) -> Result<Zeroizing<String>, Error> {
-    let wrong = |what: &str| Error::input(format!("the file named here for {owner} {what}"));
+    let wrong = |what: &str| Error::input(format!("{owner}: can't use the file named here: {what}"));
     let text = secret_file::read(path).map_err(|why| match why {
-        SecretFileError::Open(why) => wrong(&format!("can't be opened: {why}")),
-        SecretFileError::Shared { why, help } => wrong(&format!("can't be used: {why}")).help(help),
-        SecretFileError::Content(why) => wrong(&format!("can't be used: {why}")),
+        SecretFileError::Open(why) => wrong(&reason(&why)),
+        SecretFileError::Shared { why, help } => wrong(&why).help(help),
+        SecretFileError::Content(why) => wrong(&why),
     })?;
     first_line(&text)
-        .ok_or_else(|| Error::input(format!("the first line of the file named here for {owner} is empty")))
+        .ok_or_else(|| Error::input(format!("{owner}: the first line of the file named here is empty")))
 }

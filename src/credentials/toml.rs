@@ -15,7 +15,7 @@ pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<CredentialEntr
     let (fields, errors) = parse_toml(text, &lines);
     if !errors.is_empty() {
         for (line, _) in errors {
-            problems.push(line, "this is no TOML, or says something twice");
+            problems.push(line, "invalid TOML, or a repeated name");
         }
         return Vec::new();
     }
@@ -28,11 +28,11 @@ pub(super) fn entries(text: &str, problems: &mut Problems) -> Vec<CredentialEntr
             ("users", DeValue::Table(users)) => {
                 for Field { line, name, value } in fields_of(users, &lines) {
                     match (user(&name), value) {
-                        (None, _) => problems.push(line, "the name of a user is empty"),
+                        (None, _) => problems.push(line, "empty username"),
                         (user, DeValue::Table(table)) => {
                             entries.extend(entry(fields_of(table, &lines), user, line, problems));
                         }
-                        _ => problems.push(line, "a user is a table: [users.\"ann@example.com\"]"),
+                        _ => problems.push(line, "expected a table such as [users.\"ann@example.com\"]"),
                     }
                 }
             }
@@ -53,8 +53,7 @@ fn entry(
     let mut entry = CredentialBuilder::default();
     for Field { line, name, value } in fields {
         let Some((half, kind)) = field(&name) else {
-            let why =
-                "no such field; there are public-key and private-key, and each with -env, -file or -command";
+            let why = "unknown field; use public-key and private-key, or either with -env, -file or -command";
             entry.wrong(line, why, problems);
             continue;
         };
@@ -77,7 +76,7 @@ fn source(kind: SourceKind, value: DeValue) -> Result<SecretSource, &'static str
     }
     .ok_or(match kind {
         SourceKind::Command => "expected an array of strings: the program and its arguments",
-        SourceKind::Inline | SourceKind::Env | SourceKind::File => "expected a string that is not empty",
+        SourceKind::Inline | SourceKind::Env | SourceKind::File => "expected a non-empty string",
     })
 }
 

@@ -14,6 +14,8 @@ pub use line::{ExportCounts, ExportedRun};
 pub use read::{Entries, ExportEntry, ReadError, read};
 
 use self::line::ExportLine;
+use crate::console::STDOUT;
+use crate::exit::reason;
 use crate::store::{self, Run, Store};
 
 /// Of the form. It goes up with every change of a field.
@@ -26,7 +28,7 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// Wherever it was to go.
-    #[error("can't write the canonical form: {0}")]
+    #[error("can't write the export: {why}", why = reason(.0))]
     Write(#[from] io::Error),
 }
 
@@ -34,7 +36,7 @@ impl From<Error> for crate::exit::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(error) => error.into(),
-            Error::Write(_) => Self::output(error),
+            Error::Write(why) => Self::not_written("standard output", &why, STDOUT),
         }
     }
 }

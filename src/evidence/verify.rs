@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::manifest::{FORMAT, FileEntry, Manifest, NAME, ToolEntry, VERSION, settings_sha256};
 use crate::digest::{sha256, sha256_of_file};
-use crate::exit::Error;
+use crate::exit::{Error, reason};
 use crate::report::Format;
 use crate::report::text::printable;
 
@@ -103,7 +103,7 @@ pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<CheckResult>, Error>
         if equal {
             Check::Settings.ok(found)
         } else {
-            Check::Settings.differs(format!("{found}, which is not that of the settings in the manifest"))
+            Check::Settings.differs(format!("{found}, but the settings in the manifest have another hash"))
         }
     }));
     lines.extend(stored::checks(&manifest, &sha256, stores));
@@ -119,11 +119,13 @@ fn read(path: &Path) -> Result<String, Error> {
         Ok(text)
     });
     match text {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Err(Error::input(format!("there is no {name}"))
-            .help("every run writes one into --out; name that folder: `keysunset verify DIR`")),
-        Err(why) => Err(Error::input(format!("{name} can't be read: {why}"))),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            Err(Error::input(format!("no manifest at {name}"))
+                .help("name the folder of the reports (--out of the run): `keysunset verify DIR`"))
+        }
+        Err(why) => Err(Error::not_read("the manifest", name, &why)),
         Ok(text) if text.len() as u64 == LONGEST => {
-            Err(Error::input(format!("{name} is no manifest: it is longer than {} MiB", LONGEST >> 20)))
+            Err(wrong(&name.to_string(), &format!("larger than {} MiB", LONGEST >> 20)))
         }
         Ok(text) => Ok(text),
     }
@@ -132,9 +134,14 @@ fn read(path: &Path) -> Result<String, Error> {
 /// Opens what is a file; a pipe would wait for ever.
 fn regular(path: &Path) -> io::Result<File> {
     if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("not a regular file"));
     }
     File::open(path)
+}
+
+fn wrong(name: &str, why: &dyn Display) -> Error {
+    Error::input(format!("{name} is not a manifest of keysunset: {why}"))
+        .help("name the folder of the reports: `keysunset verify DIR`")
 }
 
 /// Reads a manifest of this version or an earlier one. `name` is what an error calls it.
@@ -144,27 +151,28 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Manifest, Error> {
         format: String,
         version: u64,
     }
-    let wrong = |why: &dyn Display| Error::input(format!("{name} is not a manifest of keysunset: {why}"));
+    let wrong = |why: &dyn Display| wrong(name, why);
     match serde_json::from_str(text) {
         Ok(Probe { format, version }) if format == FORMAT && version > VERSION => {
-            let why =
-                format!("was written by a newer keysunset (version {version}; this one knows {VERSION})");
-            return Err(Error::input(format!("{name} {why}")).help("use that version"));
+            let why = format!(
+                "was written by a newer keysunset (version {version}; this version supports up to {VERSION})"
+            );
+            return Err(Error::input(format!("{name} {why}")).help("use the newer version"));
         }
         Ok(Probe { format, version: 1..=VERSION }) if format == FORMAT => {}
-        Ok(_) => return Err(wrong(&"its `format` is another")),
+        Ok(_) => return Err(wrong(&"it has another `format`")),
         Err(why) => return Err(wrong(&why)),
     }
     let manifest: Manifest = serde_json::from_str(text).map_err(|why| wrong(&why))?;
     if manifest.runs.is_empty() {
-        return Err(wrong(&"it is of no run"));
+        return Err(wrong(&"it contains no run"));
     }
     match manifest.files.iter().find(|file| !is_name(&file.name)) {
         None => Ok(manifest),
         Some(file) => {
-            let why = format!("it names {:?}, and keysunset writes no such file", file.name);
-            Err(Error::input(format!("{name} can't be trusted: {why}"))
-                .help("nothing was read outside its folder"))
+            let why = format!("it names {:?}, which keysunset never writes", file.name);
+            Err(Error::input(format!("{name} is not safe: {why}"))
+                .help("get the manifest from a trusted source; no file outside its folder was read"))
         }
     }
 }
@@ -184,7 +192,7 @@ fn itself(manifest: &Manifest, text: &str, sha256: &str) -> CheckResult {
         Check::Manifest.ok(found)
     } else {
         Check::Manifest.differs(format!(
-            "{found}; keysunset writes the same content in other bytes, so somebody has written to it"
+            "{found}; the file was modified: keysunset would write other bytes for this content"
         ))
     }
 }
@@ -196,16 +204,16 @@ fn file(dir: &Path, named: &FileEntry) -> CheckResult {
             line(CheckStatus::Ok, format!("{bytes} bytes, SHA-256 {sha256}"))
         }
         Ok((_, bytes)) if bytes != named.bytes => {
-            line(CheckStatus::Differs, format!("{bytes} bytes, where the manifest has {}", named.bytes))
+            line(CheckStatus::Differs, format!("{bytes} bytes, but the manifest has {}", named.bytes))
         }
         Ok((sha256, _)) => {
-            line(CheckStatus::Differs, format!("SHA-256 {sha256}, where the manifest has {}", named.sha256))
+            line(CheckStatus::Differs, format!("SHA-256 {sha256}, but the manifest has {}", named.sha256))
         }
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
-            line(CheckStatus::Differs, "missing, and the manifest names it".to_owned())
+            line(CheckStatus::Differs, "missing, but named in the manifest".to_owned())
         }
         // It may be as it was; nobody knows.
-        Err(why) => line(CheckStatus::Unknown, format!("can't be read: {why}")),
+        Err(why) => line(CheckStatus::Unknown, format!("can't be read: {}", reason(&why))),
     }
 }
 
@@ -214,20 +222,21 @@ fn not_named<'a>(dir: &'a Path, manifest: &'a Manifest) -> impl Iterator<Item = 
     let ours = Format::ALL.iter().flat_map(|format| format.file_names());
     let named = |name: &str| manifest.files.iter().any(|file| file.name == name);
     ours.filter(move |name| !named(name) && dir.join(name).exists()).map(|name| {
-        Check::File
-            .unknown(format!("{name}: the manifest does not name it, so it is of another run, or somebody's"))
+        Check::File.unknown(format!(
+            "{name}: not named in the manifest; it belongs to another run or was added later"
+        ))
     })
 }
 
 /// Another program may verify as well; that is worth knowing, and no fault.
 fn tool(made: &ToolEntry) -> CheckResult {
     let this = ToolEntry::this();
-    let binary = made.binary_sha256.as_deref().unwrap_or("not known");
+    let binary = made.binary_sha256.as_deref().unwrap_or("unknown");
     let found = format!("keysunset {}, binary SHA-256 {binary}", made.version);
     if made.binary_sha256.is_some() && made.binary_sha256 == this.binary_sha256 {
-        Check::Tool.ok(format!("{found}: this one"))
+        Check::Tool.ok(format!("{found}: this program"))
     } else {
-        let other = this.binary_sha256.as_deref().unwrap_or("not known");
-        Check::Tool.with(CheckStatus::Note, format!("{found}; this one is {}, {other}", this.version))
+        let other = this.binary_sha256.as_deref().unwrap_or("unknown");
+        Check::Tool.with(CheckStatus::Note, format!("{found}; this program is {}, {other}", this.version))
     }
 }

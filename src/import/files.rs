@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::exit::Error;
+use crate::exit::{Error, reason};
 
 /// A file with answers.
 pub(super) struct InputFile {
@@ -42,26 +42,26 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<InputFiles, Error> {
                 }
                 // Reading a pipe that somebody left in a folder may never end.
                 Ok(entry) => {
-                    unreadable.push((entry.into_path(), "it is neither a file nor a folder".to_owned()));
+                    unreadable.push((entry.into_path(), "neither a file nor a folder".to_owned()));
                 }
                 Err(why) if why.loop_ancestor().is_some() => {}
                 Err(why) => {
                     let path = why.path().unwrap_or(input).to_owned();
-                    let detail = why.io_error().map_or_else(|| why.to_string(), ToString::to_string);
+                    let detail = why.io_error().map_or_else(|| why.to_string(), reason);
                     let list = if why.depth() == 0 { &mut missing } else { &mut unreadable };
                     list.push((path, detail));
                 }
             }
         }
         if is_empty {
-            missing.push((input.clone(), "a folder without files".to_owned()));
+            missing.push((input.clone(), "the folder contains no files".to_owned()));
         }
     }
     if !missing.is_empty() {
         let lines = missing.iter().map(|(path, why)| format!("{}: {why}", path.display()));
-        return Err(Error::input("there is nothing to import")
+        return Err(Error::input("no saved responses to import")
             .details(lines)
-            .help("name files with saved answers of GET /users/{id}/keys, or folders of them"));
+            .help("name files with saved responses of GET /users/{id}/keys, or folders of such files"));
     }
     let mut known = HashSet::new();
     // What has no true name, such as a pipe of the shell, is known by the one it was given.

@@ -29,7 +29,7 @@ use self::documents::SavedDocument;
 use self::files::{InputFile, InputFiles};
 use self::responses::{SavedResponses, UserResponses};
 use crate::client::{SavedPage, product};
-use crate::exit::Error;
+use crate::exit::{Error, reason};
 use crate::model::{IncompleteList, Outcome, Product, ReadStatus, UserResult, object_id};
 
 /// A file is held at once, and this is the answers of some 100,000 users.
@@ -58,10 +58,7 @@ impl SavedAnswers {
     /// Every input that isn't there or holds no file; or no place for a copy of the answers.
     pub(crate) fn read(inputs: &[PathBuf]) -> Result<Self, Error> {
         let InputFiles { files, unreadable } = files::find(inputs)?;
-        let no_copy = |why: io::Error| {
-            Error::output(format!("can't copy the answers to a temporary file: {why}"))
-                .help("make room in the folder for temporary files, or set TMPDIR")
-        };
+        let no_copy = |why: io::Error| Error::no_temporary_file(&why);
         let mut saved = Self {
             responses: SavedResponses::new().map_err(no_copy)?,
             users: BTreeMap::new(),
@@ -79,7 +76,7 @@ impl SavedAnswers {
                 Ok(text) => saved.add_file(&file.path, &text).map_err(no_copy)?,
                 Err(why) => {
                     let source = format!("file {}", file.path.display());
-                    saved.add_incomplete(source, malformed(format!("it can't be read: {why}")));
+                    saved.add_incomplete(source, malformed(format!("can't be read: {}", reason(&why))));
                 }
             }
         }
@@ -94,7 +91,7 @@ impl SavedAnswers {
             File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
             if bytes.len() as u64 > FILE_LIMIT {
                 return Err(io::Error::other(format!(
-                    "it is larger than {} MiB; split it",
+                    "larger than {} MiB; split the file",
                     FILE_LIMIT >> 20
                 )));
             }
@@ -136,7 +133,7 @@ impl SavedAnswers {
         };
         self.users.entry(owner.clone()).or_default().responses.push(response);
         if owners.len() > 1 {
-            let why = format!("{label} names several users: {}", owners.join(", "));
+            let why = format!("{label} contains several users: {}", owners.join(", "));
             for owner in owners {
                 self.users.entry(owner).or_default().contradictions.push(why.clone());
             }
@@ -196,7 +193,7 @@ impl SavedAnswers {
         for digest in digests {
             all.update(format!("{:x}\n", sha2::digest::Output::<Sha256>::from(digest)));
         }
-        format!("{} answers in {} files, SHA-256 {:x}", self.answers, self.digests.len(), all.finalize())
+        format!("{} responses in {} files, SHA-256 {:x}", self.answers, self.digests.len(), all.finalize())
     }
 
     /// Reads again, one user at a time, by id. `product` is whose refusals they are.
@@ -222,7 +219,7 @@ fn of_nobody(parsed: Result<SavedPage, Outcome>) -> Outcome {
     let list = |page: SavedPage| Outcome { http_status: Some(page.status), ..malformed("a list") };
     let outcome = parsed.map_or_else(|refusal| refusal, list);
     let detail = outcome.detail.unwrap_or_default();
-    let detail = format!("{detail} (neither the answer nor the file's name says whose it is)");
+    let detail = format!("{detail} (neither the response nor the file name contains the user ID)");
     Outcome { status: ReadStatus::Malformed, detail: Some(detail), ..outcome }
 }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::documents::SavedDocument;
 use crate::client::{SavedPage, UserKeys, parse_saved, product};
+use crate::exit::reason;
 use crate::model::{Origin, Outcome, PersonalKey, Product, ReadStatus, User, UserResult};
 
 /// One answer: where its body is in the copy, and what its headers say.
@@ -81,7 +82,7 @@ impl SavedResponses {
         let parsed = match found.and_then(|_| self.copy.get_mut().read_exact(&mut body)) {
             Ok(()) => response.parse(&body, product),
             Err(why) => {
-                let why = format!("the copy made of it can't be read: {why}");
+                let why = format!("the temporary copy can't be read: {}", reason(&why));
                 Err(Outcome::unread(ReadStatus::Malformed, response.status, why))
             }
         };
@@ -136,7 +137,7 @@ impl UserResponses {
             Some(refusal) => {
                 let is_malformed = refusal.status == ReadStatus::Malformed;
                 let doubts = if is_malformed { &mut list.malformed } else { &mut list.partial };
-                doubts.push(format!("another answer says otherwise: {}", words(&refusal)));
+                doubts.push(format!("another response contradicts it: {}", words(&refusal)));
                 end
             }
         };
@@ -168,7 +169,7 @@ impl SavedList {
             pages.iter().filter_map(|(_, page)| Some(page.link.as_ref()?.base.as_str())).collect();
         if bases.len() > 1 {
             let bases = bases.into_iter().collect::<Vec<_>>().join(", ");
-            self.partial.push(format!("the answers come from several addresses: {bases}"));
+            self.partial.push(format!("the responses come from several addresses: {bases}"));
         }
         pages.dedup_by(|(_, page), (_, kept)| page.says_the_same(kept));
         let (mut end, mut has_later) = (None, false);
@@ -182,7 +183,7 @@ impl SavedList {
             let is_another = page.number <= self.keys.pages_taken().into();
             match self.keys.add_saved(page) {
                 Ok(true) if !is_another => {}
-                Ok(_) => self.partial.push(format!("{label} does not agree with the pages of the list")),
+                Ok(_) => self.partial.push(format!("{label} contradicts the pages of the list")),
                 Err(outcome) => self.partial.extend(outcome.detail),
             }
         }
@@ -197,12 +198,12 @@ impl SavedList {
         };
         let held = self.keys.count() as u64;
         if let Some(total) = self.keys.total().filter(|total| *total != held) {
-            self.partial.push(format!("the service counts {total} keys, but the saved pages hold {held}"));
+            self.partial.push(format!("the service counts {total} keys, but the saved pages contain {held}"));
         }
         let why = if number == 1 || has_later {
             format!("page {number} was not saved")
         } else {
-            format!("page {} says that another follows, which was not saved", number - 1)
+            format!("page {} has a next page, which was not saved", number - 1)
         };
         Outcome::unread(ReadStatus::Partial, self.keys.status(), why)
     }
@@ -229,7 +230,7 @@ fn combined(refusals: &[Outcome]) -> Option<Outcome> {
     let detail = match all.len() {
         1 => unread.detail.clone(),
         _ => Some(format!(
-            "the answers contradict each other: {}",
+            "the responses contradict each other: {}",
             all.into_iter().collect::<Vec<_>>().join("; ")
         )),
     };

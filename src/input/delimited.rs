@@ -118,7 +118,11 @@ impl<R: BufRead> TableRows<R> {
                 cell.extend_from_slice(&rest[..end]);
                 at += end;
             }
-            let not_utf8 = |_| RowProblem { line: begin, why: "is not UTF-8".to_owned(), is_end: false };
+            let not_utf8 = |_| RowProblem {
+                line: begin,
+                why: "not UTF-8; save the file as UTF-8".to_owned(),
+                is_end: false,
+            };
             cells.push(String::from_utf8(cell).map_err(not_utf8)?);
             if at >= line.len() {
                 return Ok(TableRow { line: begin, cells, line_break });
@@ -138,7 +142,7 @@ impl<R: BufRead> TableRows<R> {
                 cell.push(b'\n');
                 if cell.len() > LONGEST_ROW {
                     return Err(wrong(
-                        "a quoted field is longer than 1 MiB: its quote is left open".to_owned(),
+                        "a quoted field is longer than 1 MiB; the closing quote is missing".to_owned(),
                     ));
                 }
                 *at = 0;
@@ -146,7 +150,7 @@ impl<R: BufRead> TableRows<R> {
                     Ok(Some(_)) => continue,
                     Ok(None) => {
                         return Err(wrong(
-                            "the quote of a field that begins here is never closed".to_owned(),
+                            "the closing quote of a field that begins here is missing".to_owned(),
                         ));
                     }
                     Err(why) => return Err(wrong(why.to_string())),
@@ -164,7 +168,7 @@ impl<R: BufRead> TableRows<R> {
                 Some(_) => {
                     let behind = String::from_utf8_lossy(&line[*at..]).chars().take(10).collect::<String>();
                     return Err(wrong(format!(
-                        "a quoted field that begins here is followed by {behind:?}: a quote is left open, or not doubled"
+                        "a quoted field that begins here is followed by {behind:?}; a closing quote is missing, or a quote is not doubled"
                     )));
                 }
             }
@@ -221,7 +225,7 @@ mod tests {
             [row(2, &["a\"b", "c,d"], None), row(3, &["x", "y\nz", ""], Some(3)), row(6, &[""], None)];
         assert_eq!(rows(table).unwrap(), expected);
         for (table, line, why) in [
-            ("a,b\nc,\"d\ne,f\n", 2, "never closed"),
+            ("a,b\nc,\"d\ne,f\n", 2, "closing quote"),
             ("a,b\nc,\"d\ne,\"f\n", 2, "followed by \"f\""),
             ("a,\"b\" ,c\n", 1, "followed by \" ,c\""),
         ] {

@@ -45,6 +45,7 @@ pub use wording::waiver_issue;
 use self::file::persist;
 use self::judge::Judge;
 use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
+use crate::exit::{WriteTarget, reason};
 use crate::model::{PersonalKey, UserResult};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
@@ -206,6 +207,7 @@ enum Rendered {
 /// Why a format can't go on.
 enum FormatError {
     Io(io::Error),
+    StepSummary(io::Error),
     Store(store::Error),
     Template(String),
 }
@@ -230,24 +232,37 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// A file can't be written.
-    #[error("{0} can't be written: {1}")]
+    #[error("can't write {0}: {why}", why = reason(.1))]
     Write(String, #[source] io::Error),
+    /// The summary of a GitHub step can't be added to its file.
+    #[error("can't write {0}: {why}", why = reason(.1))]
+    StepSummary(String, #[source] io::Error),
     /// A template is wrong.
-    #[error("the template can't be used: {0}")]
+    #[error("invalid template: {0}")]
     Template(String),
     /// The totals contradict each other.
     #[error("the numbers do not add up: {0}")]
     DoesNotAddUp(String),
 }
 
+const REPORTS: WriteTarget = WriteTarget {
+    elsewhere: "choose another folder with --out",
+    next: "existing files were not changed, and `keysunset report` writes the reports of a stored run",
+};
+const STEP_SUMMARY: WriteTarget = WriteTarget {
+    elsewhere: "set GITHUB_STEP_SUMMARY to another file",
+    next: "existing files were not changed, and `keysunset report` writes the reports of a stored run",
+};
+
 impl From<Error> for crate::exit::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(error) => error.into(),
-            Error::Write(..) => Self::output(error).help(
-                "what stood there before is untouched; `keysunset report` writes the reports of a stored run",
-            ),
-            Error::Template(_) => Self::input(error),
+            Error::Write(path, why) => Self::not_written(path, &why, REPORTS),
+            Error::StepSummary(path, why) => Self::not_written(path, &why, STEP_SUMMARY),
+            Error::Template(_) => {
+                Self::input(error).help("correct the template, or leave --templates out for the built-in one")
+            }
             Error::DoesNotAddUp(_) => Self::bug(error),
         }
     }
@@ -362,7 +377,7 @@ fn write_deployment<'a>(
 fn persist_all(complete: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<Vec<ReportFile>, Error> {
     for path in complete.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join(MANIFEST)]) {
         if path.is_dir() {
-            let why = io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name");
+            let why = io::Error::new(io::ErrorKind::IsADirectory, "it is a folder");
             return Err(failed(path, why));
         }
     }
@@ -373,6 +388,7 @@ fn persist_all(complete: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<
 fn failed(path: &Path, why: impl Into<FormatError>) -> Error {
     match why.into() {
         FormatError::Io(why) => Error::Write(path.display().to_string(), why),
+        FormatError::StepSummary(why) => Error::StepSummary(path.display().to_string(), why),
         FormatError::Store(why) => Error::Store(why),
         FormatError::Template(why) => Error::Template(why),
     }

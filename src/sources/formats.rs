@@ -113,7 +113,7 @@ fn read_text(list: impl BufRead, each: &mut EachUser) {
             Err(why) => return each(None, Err(why.to_string())),
         };
         match std::str::from_utf8(&bytes) {
-            Err(_) => each(NonZeroU64::new(line), Err("is not UTF-8".to_owned())),
+            Err(_) => each(NonZeroU64::new(line), Err("not UTF-8; save the file as UTF-8".to_owned())),
             // Files that were put together have marks inside.
             Ok(text) => {
                 let text = text.trim_start_matches(BYTE_ORDER_MARK).trim();
@@ -140,10 +140,10 @@ fn without_comment(line: &str) -> &str {
 /// A line of text that begins with a quote: a CSV field, and perhaps a comment behind it.
 fn quoted_name(line: &str) -> Result<UserRef, String> {
     let name = line.strip_prefix('"').unwrap_or(line);
-    let end = name.find('"').ok_or("a quote is left open")?;
+    let end = name.find('"').ok_or("the closing quote is missing")?;
     match without_comment(&name[end + 1..]).trim() {
         "" => id_or_name(&name[..end]),
-        more => Err(format!("{more:?} is behind the closing quote")),
+        more => Err(format!("unexpected {more:?} after the closing quote")),
     }
 }
 
@@ -164,7 +164,7 @@ fn read_csv(list: impl BufRead, header_line: u64, delimiter: u8, each: &mut Each
     if let Some(user) =
         header.cells.iter().flat_map(|cell| cell.lines().skip(1)).find(|line| names_users(line))
     {
-        let why = format!("the header goes on over {user:?}: a quote is left open");
+        let why = format!("the header includes the line {user:?}; the closing quote is missing");
         return each(NonZeroU64::new(header.line_break.unwrap_or(header.line)), Err(why));
     }
     // keys.csv neutralises what a spreadsheet would run.
@@ -187,11 +187,11 @@ fn read_csv(list: impl BufRead, header_line: u64, delimiter: u8, each: &mut Each
         let user = if let Some(line) = row.line_break {
             each(
                 NonZeroU64::new(line),
-                Err("a field goes on over the end of the line: is a quote left open?".to_owned()),
+                Err("a field continues on the next line; the closing quote may be missing".to_owned()),
             );
             continue;
         } else if row.cells.len() != names.len() {
-            Err(format!("{} fields, where the header has {}", row.cells.len(), names.len()))
+            Err(format!("{} fields, but the header has {}", row.cells.len(), names.len()))
         } else if is_ours {
             id_and_name(field(id), field(username).map(spreadsheet::unguard).as_deref())
         } else {
@@ -219,13 +219,13 @@ pub(super) fn id_or_name(text: &str) -> Result<UserRef, String> {
 fn unquoted(text: &str) -> Result<UserRef, String> {
     if text.contains([',', ';']) {
         return Err(format!(
-            "{text:?} is no name; for CSV the first line has to name a column `user_id` or `username`, and a name with \
-             such a sign stands in double quotes"
+            "{text:?} is not a username: put a name with `,` or `;` in double quotes; a CSV file needs a header with a \
+             column `user_id` or `username`"
         ));
     }
     if text.contains(char::is_whitespace) {
         return Err(format!(
-            "{text:?} is neither an id nor a name; a name with blanks stands in double quotes"
+            "{text:?} is neither a user ID nor a username; put a name with spaces in double quotes"
         ));
     }
     id_or_name(text)
@@ -237,25 +237,25 @@ fn id_and_name(id: Option<&str>, username: Option<&str>) -> Result<UserRef, Stri
     match (given(id), given(username)) {
         (Some(id), username) => by_id(&id, username),
         (None, Some(username)) => by_name(&username),
-        (None, None) => Err("neither an id nor a name".to_owned()),
+        (None, None) => Err("neither a user ID nor a username".to_owned()),
     }
 }
 
 fn by_id(id: &str, username: Option<String>) -> Result<UserRef, String> {
-    let id = object_id(id).ok_or_else(|| format!("{id:?} is no user id"))?;
+    let id = object_id(id).ok_or_else(|| format!("{id:?} is not a user ID (24 hexadecimal digits)"))?;
     Ok(UserRef::Id { id, username })
 }
 
 fn by_name(name: &str) -> Result<UserRef, String> {
     let name = name.trim();
     if name.contains('\0') {
-        return Err("holds NUL bytes, as UTF-16 without a mark does: save the file as UTF-8".to_owned());
+        return Err("NUL bytes, as in UTF-16 without a byte order mark; save the file as UTF-8".to_owned());
     }
     if name.contains(char::REPLACEMENT_CHARACTER) {
-        return Err(format!("{name:?} holds a character that could not be decoded"));
+        return Err(format!("{name:?} contains a character that can't be decoded; save the file as UTF-8"));
     }
     if name.is_empty() || name.contains(char::is_control) {
-        return Err(format!("{name:?} is neither an id nor a name"));
+        return Err(format!("{name:?} is neither a user ID nor a username"));
     }
     Ok(UserRef::Name(name.to_owned()))
 }

@@ -12,15 +12,15 @@ use sha2::{Digest as _, Sha256};
 use super::UserRef;
 use super::formats::{self, LineNumber};
 use crate::exit::Error;
-use crate::input::Problems;
+use crate::input::{self, Problems};
 use crate::model::{IncompleteList, ListLine, Origin, Outcome, ReadStatus};
 use crate::v1::ListFingerprint;
 
 /// The error for a list that can't be used.
 pub(super) fn invalid(problems: Problems) -> Error {
     problems.into_error(
-        "the list of users can't be used",
-        "one id (24 hexadecimal digits) or name a line, CSV with a column `user_id` or `username`, or JSON",
+        "invalid user list",
+        "use one user ID (24 hexadecimal digits) or username per line, CSV with a column `user_id` or `username`, or JSON",
     )
 }
 
@@ -42,9 +42,10 @@ impl UserList {
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let name =
             if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
-        let unreadable = |why: io::Error| invalid(Problems::one(&name, why.to_string()));
+        let unreadable = |why: io::Error| Error::not_read("the user list", &name, &why);
+        let no_copy = |why: io::Error| Error::no_temporary_file(&why);
         let mut input = HashingReader::new(open(path).map_err(unreadable)?);
-        let mut entries = BufWriter::new(tempfile::tempfile().map_err(unreadable)?);
+        let mut entries = BufWriter::new(tempfile::tempfile().map_err(no_copy)?);
         let mut problems = Problems::new(&name);
         let (mut users, mut written) = (0, Ok(()));
         formats::read(&mut input, &mut |line, user| match user {
@@ -58,12 +59,12 @@ impl UserList {
         })
         .map_err(unreadable)?;
         if problems.is_empty() && users == 0 {
-            problems.push(None, "it names nobody");
+            problems.push(None, "the list contains no users");
         }
         if !problems.is_empty() {
             return Err(invalid(problems));
         }
-        let entries = written.map_err(io::Error::from).and_then(|()| rewound(entries)).map_err(unreadable)?;
+        let entries = written.map_err(io::Error::from).and_then(|()| rewound(entries)).map_err(no_copy)?;
         Ok(Self { entries, users, digest: format!("{:x}", input.hasher.finalize()), name })
     }
 
@@ -87,7 +88,11 @@ impl UserList {
         let incomplete = move |why| IncompleteList {
             source: format!("users from {}", self.name),
             org_id: None,
-            outcome: Outcome::unread(ReadStatus::Error, None, format!("it can't be read again: {why}")),
+            outcome: Outcome::unread(
+                ReadStatus::Error,
+                None,
+                format!("the temporary copy of the list can't be read: {why}"),
+            ),
         };
         let entries = serde_json::Deserializer::from_reader(BufReader::new(self.entries))
             .into_iter::<(LineNumber, UserRef)>();
@@ -102,7 +107,7 @@ fn rewound(entries: BufWriter<File>) -> io::Result<File> {
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    Ok(if path.as_os_str() == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) })
+    Ok(if path.as_os_str() == "-" { Box::new(io::stdin().lock()) } else { Box::new(input::open(path)?) })
 }
 
 /// Hashes all that is read through it.

@@ -75,7 +75,7 @@ async fn send_users(mut pages: UserPages<'_>, events: &Events) -> Result<(Outcom
 /// An empty list of what was named is never a clean result.
 fn empty_is_incomplete(outcome: Outcome, is_empty: bool) -> Outcome {
     if outcome.status.is_complete() && is_empty {
-        Outcome::unread(ReadStatus::NotFound, outcome.http_status, "it has no users")
+        Outcome::unread(ReadStatus::NotFound, outcome.http_status, "the list is empty")
     } else {
         outcome
     }

@@ -19,6 +19,8 @@ use std::fs::File;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 use tempfile::TempDir;
 
+use crate::exit::{WriteTarget, reason};
+
 pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use prune::Removed;
@@ -26,58 +28,100 @@ pub use results::KeyOccurrence;
 pub use runs::{NewRun, Run, Unread};
 pub use stats::{Missing, UserCounts};
 
-/// Why the store can't be used.
+/// Why the run database can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another program's database, or no database at all.
-    #[error("{0} is not a keysunset store: {1}")]
+    #[error("{0} is not a keysunset run database: {1}")]
     NotOurs(String, String),
     /// Written by a newer version.
-    #[error("{0} was written by a newer keysunset (schema {1}; this one knows {2})")]
+    #[error("{0} was written by a newer keysunset (schema {1}; this version supports up to {2})")]
     Newer(String, i64, i64),
     /// There is no such file, and nothing was to be created.
-    #[error("there is no store at {0}")]
+    #[error("there is no run database at {0}")]
     Missing(String),
     /// Another run is going on in it.
     #[error("another audit is writing to {0}")]
     Busy(String),
     /// What is beside it, or should be, is a pipe, a folder or the like.
-    #[error("{0} is not a regular file, so the run database beside it is not used")]
+    #[error("{0} is not a regular file, so the run database next to it was not opened")]
     NotRegular(String),
     /// There is no run in it.
-    #[error("{0} holds no run yet")]
+    #[error("{0} contains no runs")]
     Empty(String),
     /// There is no such run in it.
-    #[error("{0} holds no run {1}")]
+    #[error("{0} contains no run {1}")]
     NoRun(String, i64),
     /// It can't be made.
-    #[error("the store {0} can't be written: {1}")]
+    #[error("can't write the run database {0}: {why}", why = reason(.1))]
     Unwritable(String, #[source] std::io::Error),
+    /// A copy of it, or a database of this process alone, can't be written to the folder for temporary files.
+    #[error("can't write a temporary file: {why}", why = reason(.0))]
+    Temporary(#[source] std::io::Error),
     /// The path no longer names the file that is open.
     #[error("the run database {0} was removed or replaced during the run")]
     Replaced(String),
     /// It can't be read or written.
-    #[error("the store {0} can't be used: {1}")]
+    #[error("can't use the run database {0}: {why}", why = reason(&io_error(.1)))]
     Sqlite(String, #[source] rusqlite::Error),
 }
 
+const TARGET: WriteTarget = WriteTarget {
+    elsewhere: "choose another run database with --store",
+    next: "stored results are kept, and an audit continues with --resume",
+};
+
 impl From<Error> for crate::exit::Error {
     fn from(error: Error) -> Self {
-        let converted = if error.is_bad_input() { Self::input(&error) } else { Self::output(&error) };
-        match error {
-            Error::NotOurs(..) => converted.help("name another file with --store; this one was left as it is"),
-            Error::Newer(..) => converted.help("use that version; the file was left as it is"),
-            Error::Missing(_) => converted.help("`keysunset audit` makes one; --store or --out say where"),
-            Error::Busy(_) => {
-                converted.help("wait for it, or give this one a store of its own with --store or --out")
+        let help = match &error {
+            Error::NotOurs(..) => "name another file with --store; this one was not changed",
+            Error::Newer(..) => "use the newer version; the file was not changed",
+            Error::Missing(_) => "name an existing one with --store, or create one with `keysunset audit`",
+            Error::Busy(_) => "wait until it ends, or choose another run database with --store or --out",
+            Error::NotRegular(_) => "find out which program created it, and remove it",
+            Error::Empty(_) => "add a run with `keysunset audit`",
+            Error::NoRun(..) => "`keysunset history` lists the runs",
+            Error::Replaced(_) => {
+                "run the audit again, and keep other programs away from this folder: these results can't be proved"
             }
-            Error::NotRegular(_) => converted.help("find out what put it there, and remove it"),
-            Error::Empty(_) => converted.help("`keysunset audit` makes one"),
-            Error::Replaced(_) => converted.help(
-                "its results can't be proved: audit again, and keep other programs away from its folder meanwhile",
-            ),
-            Error::NoRun(..) | Error::Unwritable(..) | Error::Sqlite(..) => converted,
+            Error::Unwritable(path, why) => return not_written(path, why),
+            Error::Temporary(why) => return Self::no_temporary_file(why),
+            Error::Sqlite(path, why) => match why.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    "restore the file from a backup, or name another one with --store"
+                }
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    "close the program that uses it, then run the command again"
+                }
+                Some(_) | None => return not_written(path, &io_error(why)),
+            },
+        };
+        let error = if error.is_bad_input() { Self::input(error) } else { Self::output(error) };
+        error.help(help)
+    }
+}
+
+fn not_written(path: &str, why: &std::io::Error) -> crate::exit::Error {
+    crate::exit::Error::not_written(format_args!("the run database {path}"), why, TARGET)
+}
+
+/// An error of SQLite as the error of the system that it stands for, if there is one.
+fn io_error(error: &rusqlite::Error) -> std::io::Error {
+    use std::io::{Error, ErrorKind};
+
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => ErrorKind::StorageFull.into(),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ErrorKind::PermissionDenied.into(),
+        Some(ErrorCode::SystemIoFailure) => {
+            Error::other("the system refused a read or write (disk error, quota or limit on file sizes)")
         }
+        Some(ErrorCode::CannotOpen) => Error::other("the file or its folder can't be opened"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::other("another program has locked it")
+        }
+        Some(ErrorCode::DatabaseCorrupt) => Error::other("the file is damaged"),
+        Some(ErrorCode::NotADatabase) => Error::other("the file is no SQLite database"),
+        Some(_) | None => Error::other(error.to_string()),
     }
 }
 
@@ -111,6 +155,12 @@ pub struct Store {
 }
 
 impl Error {
+    /// The error of a temporary database.
+    #[must_use]
+    pub fn temporary(error: &rusqlite::Error) -> Self {
+        Self::Temporary(io_error(error))
+    }
+
     /// Whether it is the file that is wrong, rather than the disk or the right to write.
     fn is_bad_input(&self) -> bool {
         match self {
@@ -120,17 +170,9 @@ impl Error {
             | Self::Busy(_)
             | Self::NotRegular(_)
             | Self::Empty(_)
-            | Self::NoRun(..) => true,
-            Self::Unwritable(..) | Self::Replaced(_) => false,
-            Self::Sqlite(_, error) => matches!(
-                error.sqlite_error_code(),
-                Some(
-                    ErrorCode::DatabaseCorrupt
-                        | ErrorCode::NotADatabase
-                        | ErrorCode::DatabaseBusy
-                        | ErrorCode::DatabaseLocked
-                )
-            ),
+            | Self::NoRun(..)
+            | Self::Sqlite(..) => true,
+            Self::Unwritable(..) | Self::Temporary(_) | Self::Replaced(_) => false,
         }
     }
 }

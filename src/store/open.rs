@@ -11,11 +11,12 @@ use tempfile::TempDir;
 use super::schema::{self, APPLICATION_ID, VERSION};
 use super::{Error, FileIdentity, Store, lock};
 use crate::console::warn;
+use crate::exit::reason;
 
 /// How often another program's lock is tried, which is some 60 seconds.
 const MOST_TRIES: i32 = 1225;
 /// After so many tries, a second, a warning about the wait is printed.
-const TOLD_AFTER: i32 = 45;
+const WARN_AFTER: i32 = 45;
 
 impl Store {
     /// Opens the store at `path` for a run, or makes one. Nobody else may write to it meanwhile; reading is free.
@@ -95,7 +96,7 @@ fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option<TempDir>),
         if is_empty {
             std::fs::remove_file(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
         }
-        create(path).map_err(|why| Error::Unwritable(name.clone(), why))?;
+        create(path, &name)?;
     }
     recognize(path, &name)?;
     let mut connection = Connection::open(path).map_err(sqlite)?;
@@ -133,13 +134,12 @@ fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option<TempDir>),
 /// A write-protected store of an earlier version, such as an auditor's copy: it stays as it is, and a temporary copy, for its
 /// owner alone, is brought up.
 fn migrated_copy(path: &Path, name: &str) -> Result<(Connection, TempDir), Error> {
-    let unwritable = |why| Error::Unwritable(format!("a temporary copy of {name}"), why);
     let sqlite = |error| Error::Sqlite(name.to_owned(), error);
-    let folder = TempDir::with_prefix("keysunset-").map_err(unwritable)?;
+    let folder = TempDir::with_prefix("keysunset-").map_err(Error::Temporary)?;
     let copy = folder.path().join("keysunset.db");
-    let mut from = std::fs::File::open(path).map_err(unwritable)?;
-    let mut to = std::fs::File::create_new(&copy).map_err(unwritable)?;
-    io::copy(&mut from, &mut to).map_err(unwritable)?;
+    let mut from = std::fs::File::open(path).map_err(Error::Temporary)?;
+    let mut to = std::fs::File::create_new(&copy).map_err(Error::Temporary)?;
+    io::copy(&mut from, &mut to).map_err(Error::Temporary)?;
     let mut connection = Connection::open(&copy).map_err(sqlite)?;
     configure(&mut connection).map_err(sqlite)?;
     schema::migrate(&mut connection, name)?;
@@ -173,16 +173,16 @@ fn recognize(path: &Path, name: &str) -> Result<(), Error> {
     let not_ours = |why: &str| Err(Error::NotOurs(name.to_owned(), why.to_owned()));
     // Whatever else there is may give without end, or wait for ever.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return not_ours("it is no file");
+        return not_ours("it is not a regular file");
     }
     lock::check_companions(path)?;
     let mut header = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
     if let Err(why) = read {
-        return not_ours(&why.to_string());
+        return not_ours(&format!("can't read it: {}", reason(&why)));
     }
     if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
-        return not_ours("it is no SQLite database");
+        return not_ours("it is not an SQLite database");
     }
     let number = |at: usize| header[at..at + 4].iter().fold(0, |number, byte| number << 8 | i64::from(*byte));
     if number(68) != APPLICATION_ID {
@@ -191,7 +191,7 @@ fn recognize(path: &Path, name: &str) -> Result<(), Error> {
     match number(60) {
         1..=VERSION => Ok(()),
         newer if newer > VERSION => Err(Error::Newer(name.to_owned(), newer, VERSION)),
-        _ => not_ours("its schema is none that this program ever wrote"),
+        _ => not_ours("no version of keysunset wrote its schema"),
     }
 }
 
@@ -224,8 +224,8 @@ fn set_wal(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Waits a while for another program's lock on the database; `false` once that took too long.
 fn wait_for_lock(tries: i32) -> bool {
-    if tries == TOLD_AFTER {
-        warn("another program has locked the run database: waiting for it for up to 60 s", None);
+    if tries == WARN_AFTER {
+        warn("another program has locked the run database; waiting up to 60 s", None);
     }
     std::thread::sleep(Duration::from_millis(tries.clamp(1, 50).unsigned_abs().into()));
     tries < MOST_TRIES
@@ -233,18 +233,19 @@ fn wait_for_lock(tries: i32) -> bool {
 
 /// Makes an empty store beside its name and renames it, so that a store is never half made. It is for its owner alone, and
 /// SQLite makes its own files by it.
-fn create(path: &Path) -> io::Result<()> {
+fn create(path: &Path, name: &str) -> Result<(), Error> {
+    let unwritable = |why| Error::Unwritable(name.to_owned(), why);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".keysunset-").suffix(".part");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
-    let file = builder.tempfile_in(folder)?;
+    let file = builder.tempfile_in(folder).map_err(unwritable)?;
     let tables = || {
         let mut connection = Connection::open(file.path())?;
         schema::create(&mut connection)?;
         set_wal(&connection)
     };
-    tables().map_err(io::Error::other)?;
-    file.persist_noclobber(path).map(drop).map_err(|failed| failed.error)
+    tables().map_err(|error| Error::Sqlite(name.to_owned(), error))?;
+    file.persist_noclobber(path).map(drop).map_err(|failed| unwritable(failed.error))
 }

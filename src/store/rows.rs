@@ -63,7 +63,7 @@ pub(super) fn result_from(row: &Row) -> rusqlite::Result<(i64, UserResult)> {
     let user = user_from(row)?;
     let open = row.get_ref("status")? == rusqlite::types::ValueRef::Null;
     let outcome = if open {
-        Outcome::unread(ReadStatus::Error, None, "never asked: the run ended before")
+        Outcome::unread(ReadStatus::Error, None, "not requested: the run ended earlier")
     } else {
         outcome_from(row)?
     };
@@ -106,7 +106,7 @@ pub(super) fn organization_from(row: &Row) -> rusqlite::Result<OrganizationResul
     let organization =
         Organization { id: row.get("org_id")?, name: row.get("name")?, is_deleted: row.get("is_deleted")? };
     let outcome = if row.get_ref("status")? == rusqlite::types::ValueRef::Null {
-        Outcome::unread(ReadStatus::Error, None, "its users were never listed: the run ended before")
+        Outcome::unread(ReadStatus::Error, None, "its users were not listed: the run ended earlier")
     } else {
         outcome_from(row)?
     };

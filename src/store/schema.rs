@@ -208,9 +208,9 @@ fn difference(found: &[SchemaObject], expected: &[SchemaObject]) -> Option<Strin
     if let Some(object) = found.iter().find(|object| !expected.contains(object)) {
         let SchemaObject { kind, name, .. } = object;
         return Some(if expected.iter().any(|it| is_same(it, object)) {
-            format!("its {kind} {name:?} is not the one that keysunset makes")
+            format!("its {kind} {name:?} differs from the one that keysunset creates")
         } else {
-            format!("it has the {kind} {name:?}, which keysunset does not make", kind = kind.escape_debug())
+            format!("it has the {kind} {name:?}, which keysunset does not create", kind = kind.escape_debug())
         });
     }
     let missing = expected.iter().find(|object| !found.contains(object));

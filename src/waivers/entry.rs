@@ -83,24 +83,25 @@ impl WaiverBuilder {
 
     fn put(&mut self, field: &Field, last: NaiveDate) -> Result<(), String> {
         let subject = subject(&field.name).ok_or(
-            "there is no such field, but key, user or organization, reason, owner, expires, ticket and deployment",
+            "unknown field; the fields are key, user or organization, reason, owner, expires, ticket and deployment",
         )?;
         let is_second = subject.is_target() && self.names_target();
         self.named.push(subject);
         if is_second {
             self.target = None;
-            return Err(
-                "a waiver is of one key, user or organization, and this one names a second".to_owned()
-            );
+            return Err("a waiver is for one key, user or organization; this one names a second".to_owned());
         }
         match subject {
             Subject::Key => self.target = Some((field.line, key(&field.value)?)),
             Subject::User => {
-                let user = name(&field.value, "whom nobody can read, by id or name")?;
+                let user = name(&field.value, "enter the ID or name of a user who can't be read")?;
                 self.target = Some((field.line, Target::User(user)));
             }
             Subject::Organization => {
-                let organization = name(&field.value, "whose users nobody can list, by id or name")?;
+                let organization = name(
+                    &field.value,
+                    "enter the ID or name of an organization whose users can't be listed",
+                )?;
                 self.target = Some((field.line, Target::Organization(organization)));
             }
             Subject::Deployment => self.deployment = Some(text(&field.value)?),
@@ -129,12 +130,12 @@ impl WaiverBuilder {
     /// The whole of it; what is missing is a problem.
     pub(super) fn finish(self, problems: &mut Problems) -> Option<Waiver> {
         if !self.names_target() {
-            problems.push(self.line, "no key, user or organization: what is waived?");
+            problems.push(self.line, "key, user or organization is missing: add what is waived");
         }
         for (subject, why) in [
-            (Subject::Reason, "reason is missing: why is this accepted?"),
-            (Subject::Owner, "owner is missing: who answers for it?"),
-            (Subject::Expires, "expires is missing: the last day on which it counts"),
+            (Subject::Reason, "reason is missing: add why the exception is accepted"),
+            (Subject::Owner, "owner is missing: add who is responsible"),
+            (Subject::Expires, "expires is missing: add the last valid day"),
         ] {
             if !self.named.contains(&subject) {
                 problems.push(self.line, why);
@@ -158,13 +159,13 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 fn string<'a>(value: &'a DeValue) -> Result<&'a str, String> {
-    value.as_str().ok_or_else(|| format!("expected a text between quotes, not {}", kind(value)))
+    value.as_str().ok_or_else(|| format!("expected text in quotes, not {}", kind(value)))
 }
 
 /// What stands there instead.
 fn kind(value: &DeValue) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "text",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date or time",
@@ -176,7 +177,7 @@ fn kind(value: &DeValue) -> &'static str {
 fn key(value: &DeValue) -> Result<Target, String> {
     let id = string(value)?;
     object_id(id).map(Target::Key).ok_or_else(|| {
-        let why = "is no id of a key: 24 hexadecimal digits, as in the column key_id of keys.csv";
+        let why = "is not a key ID (24 hexadecimal digits, as in the column key_id of keys.csv)";
         format!("{} {why}", quoted(id))
     })
 }
@@ -184,12 +185,12 @@ fn key(value: &DeValue) -> Result<Target, String> {
 /// As it stands there: a name with white space around it is another name.
 fn name(value: &DeValue, expected: &str) -> Result<String, String> {
     let name = string(value)?;
-    if is_blank(name) { Err(format!("it is empty: {expected}")) } else { Ok(name.to_lowercase()) }
+    if is_blank(name) { Err(format!("the value is empty: {expected}")) } else { Ok(name.to_lowercase()) }
 }
 
 fn text(value: &DeValue) -> Result<String, String> {
     let text = string(value)?.trim();
-    if is_blank(text) { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
+    if is_blank(text) { Err("the value is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// Whether there is nothing to be seen.
@@ -204,10 +205,10 @@ fn day(value: &DeValue, last: NaiveDate) -> Result<NaiveDate, String> {
         DeValue::Datetime(given) => match (given.date, given.time) {
             (Some(date), None) => {
                 NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
-                    .ok_or_else(|| expected(&format!("and {given} is none")))?
+                    .ok_or_else(|| expected(&format!("but {given} does not exist")))?
             }
             (Some(_), Some(_)) => {
-                return Err(expected("without a time: it counts to the end of the day, UTC"));
+                return Err(expected("without a time (a waiver is valid until the end of the day, UTC)"));
             }
             (None, _) => return Err(expected("not a time")),
         },
@@ -218,7 +219,7 @@ fn day(value: &DeValue, last: NaiveDate) -> Result<NaiveDate, String> {
         other => return Err(expected(&format!("not {}", kind(other)))),
     };
     if day > last {
-        return Err(format!("{day} is more than a year ahead; the last day that can be asked for is {last}"));
+        return Err(format!("{day} is more than a year ahead; the latest possible day is {last}"));
     }
     Ok(day)
 }

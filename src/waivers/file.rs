@@ -1,7 +1,6 @@
 //! `--waivers FILE`: a list of entries in TOML. Walked by hand, so that all problems are reported at once and by line.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -13,12 +12,12 @@ use super::Waiver;
 use super::entry::{WaiverBuilder, quoted};
 use crate::digest::sha256;
 use crate::exit::Error;
-use crate::input::{Field, LineIndex, Problems, fields_of, parse_toml};
+use crate::input::{self, Field, LineIndex, Problems, fields_of, parse_toml};
 
 /// In bytes: some 30,000 waivers. What is no TOML costs its parser up to 200 times as much memory.
 const LIMIT: u64 = 1 << 20;
 
-const UNUSABLE: &str = "the file of waivers can't be used";
+const UNUSABLE: &str = "invalid waiver file";
 
 /// From the day on which the file is read: the longest time that a waiver may still count.
 const LONGEST: Months = Months::new(12);
@@ -26,32 +25,29 @@ const LONGEST: Months = Months::new(12);
 /// The waivers of the file, in its order, and the SHA-256 of its bytes.
 pub(super) fn read(path: &Path, today: NaiveDate) -> Result<(Vec<Waiver>, String), Error> {
     let name = path.display().to_string();
-    let bytes =
-        bytes(path).map_err(|why| Error::input(format!("can't read the file of waivers {name}: {why}")))?;
+    let bytes = bytes(path).map_err(|why| Error::not_read("the waiver file", &name, &why))?;
     let refused = |why| Error::input(UNUSABLE).details([why]);
     if bytes.len() as u64 > LIMIT {
-        return Err(refused(format!("{name}: it is longer than {} MiB", LIMIT >> 20)));
+        return Err(
+            refused(format!("{name}: larger than {} MiB", LIMIT >> 20)).help("remove expired waivers")
+        );
     }
     let text = std::str::from_utf8(&bytes).map_err(|why| {
         let end = why.valid_up_to();
         let line = LineIndex::new(&String::from_utf8_lossy(&bytes[..end])).at(end);
-        refused(format!("{name}:{line}: this is not UTF-8")).help("save the file as UTF-8")
+        refused(format!("{name}:{line}: not UTF-8")).help("save the file as UTF-8")
     })?;
     let mut problems = Problems::new(&name);
     let last = today.checked_add_months(LONGEST).unwrap_or(NaiveDate::MAX);
     let waivers = waivers(text.strip_prefix('\u{feff}').unwrap_or(text), last, &mut problems);
-    problems.into_result(UNUSABLE, "docs/waivers.md shows what such a file looks like")?;
+    problems.into_result(UNUSABLE, "docs/waivers.md has examples")?;
     Ok((waivers, sha256(&bytes)))
 }
 
 /// At most one more than the limit.
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory));
-    }
     let mut bytes = Vec::new();
-    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    input::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -80,7 +76,7 @@ fn waivers(text: &str, last: NaiveDate, problems: &mut Problems) -> Vec<Waiver> 
         if let Some((line, target)) = entry.target() {
             let place = (target.clone(), entry.deployment().map(str::to_owned));
             if let Some(before) = targets.get(&place) {
-                problems.push(line, format!("{target} is waived twice: here and in line {before}"));
+                problems.push(line, format!("{target} is already waived in line {before}"));
             } else {
                 targets.insert(place, line);
             }
@@ -93,8 +89,8 @@ fn waivers(text: &str, last: NaiveDate, problems: &mut Problems) -> Vec<Waiver> 
 /// What the parser says, but for its word for a name, which here is that of something else.
 fn not_toml(message: &str) -> String {
     match message {
-        "duplicate key" => "this name is given twice".to_owned(),
-        other => format!("this is no TOML: {other}"),
+        "duplicate key" => "repeated name".to_owned(),
+        other => format!("invalid TOML: {other}"),
     }
 }
 
@@ -111,10 +107,10 @@ fn entries<'i>(
             ("waiver" | "waivers", DeValue::Array(array)) => items.extend(array),
             _ if broken.contains(&line) => {}
             ("waiver" | "waivers", _) => {
-                problems.push(line, "a waiver begins with [[waiver]], in two pairs of brackets");
+                problems.push(line, "a waiver begins with [[waiver]], with double brackets");
             }
             (name, _) => {
-                let why = format!("{} belongs to no waiver; each begins with [[waiver]]", quoted(name));
+                let why = format!("{} is outside a waiver; each waiver begins with [[waiver]]", quoted(name));
                 problems.push(line, why);
             }
         }
@@ -126,7 +122,7 @@ fn entries<'i>(
         match item.into_inner() {
             DeValue::Table(table) => entries.push((line, table)),
             _ if broken.contains(&line) => {}
-            _ => problems.push(line, "a waiver is a table: [[waiver]], and its fields below"),
+            _ => problems.push(line, "expected a table: [[waiver]] with its fields below"),
         }
     }
     entries

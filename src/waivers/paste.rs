@@ -35,10 +35,10 @@ pub fn entry_to_paste(target: &Target, expires: NaiveDate, comment: &str) -> Str
         entry,
         "[[waiver]]\n\
          {field} = {}\n\
-         reason = \"\"  # fill in: why it is accepted, and what ends it\n\
-         owner = \"\"  # fill in: who answers for it\n\
-         expires = {expires}  # the last day on which it counts (UTC), at most a year ahead\n\
-         # ticket = \"\"  # where it was agreed on, if anywhere\n",
+         reason = \"\"  # fill in: why the exception is accepted, and what ends it\n\
+         owner = \"\"  # fill in: who is responsible\n\
+         expires = {expires}  # the last valid day (UTC), at most a year ahead\n\
+         # ticket = \"\"  # where the exception was approved, if anywhere\n",
         basic_string(value)
     );
     entry
@@ -102,10 +102,10 @@ mod tests {
              # ci\\u{1b}[31m\n\
              [[waiver]]\n\
              key = \"5af9a1d29cc0cdb6acdca6d5\"\n\
-             reason = \"\"  # fill in: why it is accepted, and what ends it\n\
-             owner = \"\"  # fill in: who answers for it\n\
-             expires = 2025-03-31  # the last day on which it counts (UTC), at most a year ahead\n\
-             # ticket = \"\"  # where it was agreed on, if anywhere\n"
+             reason = \"\"  # fill in: why the exception is accepted, and what ends it\n\
+             owner = \"\"  # fill in: who is responsible\n\
+             expires = 2025-03-31  # the last valid day (UTC), at most a year ahead\n\
+             # ticket = \"\"  # where the exception was approved, if anywhere\n"
         );
     }
 
@@ -113,7 +113,10 @@ mod tests {
     fn it_is_refused_until_a_person_has_filled_it_in() {
         let entry = entry_to_paste(&Target::User("ann".to_owned()), day("2025-03-31"), "");
         let why = read(&entry).map(|_| ()).unwrap_err();
-        assert!(why.contains(":3: reason: it is empty") && why.contains(":4: owner: it is empty"), "{why}");
+        assert!(
+            why.contains(":3: reason: the value is empty") && why.contains(":4: owner: the value is empty"),
+            "{why}"
+        );
         assert_eq!(read(&filled(&entry)).unwrap().iter().count(), 1);
         assert!(read(&entry.replace("reason = \"\"", "reason = \"r\"")).is_err());
         assert!(read(&filled(&entry).replace("# ticket", "ticket")).is_err());

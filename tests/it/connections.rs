@@ -58,7 +58,7 @@ fn an_outage_of_refused_connections_costs_no_user() {
     let line = stderr.find(|line| line.contains("is down: ")).unwrap();
     assert!(line.contains("can't connect"), "{line}");
     let _stub = Stub::start_at(address, Digest::On, |_| Reply::ok(&list(&[])));
-    assert!(stderr.any(|line| line.contains("answers again")));
+    assert!(stderr.any(|line| line.contains("responds again")));
     drop(stderr);
     assert_eq!(CliOutput::of(child).code, 0);
     assert_eq!(count(&env.rows(), "read_status", "read"), 40);

@@ -301,13 +301,13 @@ fn only_an_earlier_run_of_the_same_deployment_is_compared() {
         );
     }
     for (arguments, why) in [
-        (&["1", "2"][..], "two deployments"),
+        (&["1", "2"][..], "only runs of one deployment"),
         (&["3", "1"], "`keysunset diff 1 3`"),
         (&["3", "3"], "not earlier"),
-        (&["5"], "run 5 is the newest of a"),
-        (&["9"], "holds no run 9"),
-        (&["1", "9"], "holds no run 9"),
-        (&["--deployment", "c"], "it holds runs of: a, b"),
+        (&["5"], "run 5 is the newest run of a"),
+        (&["9"], "contains no run 9"),
+        (&["1", "9"], "contains no run 9"),
+        (&["--deployment", "c"], "it contains runs of: a, b"),
     ] {
         let ran = env.run(&[&["diff"], arguments].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{arguments:?}: {ran:?}");

@@ -209,7 +209,7 @@ fn a_server_that_is_not_the_api_is_named() {
     let basic = sandbox(Options { challenge: Challenge::BasicOnly, ..Options::default() });
     let seen_there = seen_at(&basic, &[]);
     assert_eq!(seen_there.status("challenge"), "failed");
-    assert!(seen_there.found("challenge").contains("it asked for Basic"), "{:?}", seen_there.ran);
+    assert!(seen_there.found("challenge").contains("the service requires Basic"), "{:?}", seen_there.ran);
 }
 
 /// An API of one organization with one user, whose answers carry this header.

@@ -249,7 +249,7 @@ fn each_deployment_has_a_table_and_one_can_be_picked() {
     assert_eq!(runs(&history(&env, &["--deployment", "b"])), expected[1..]);
     let ran = env.run(&["history", "--deployment", "c"]);
     assert_eq!(ran.code, 5, "{ran:?}");
-    assert!(ran.stderr.contains("help: it holds runs of: a, b"), "{ran:?}");
+    assert!(ran.stderr.contains("help: it contains runs of: a, b"), "{ran:?}");
 }
 
 #[test]
@@ -284,7 +284,8 @@ fn without_a_store_or_a_run_the_error_says_what_to_do() {
         let ran = env.run(command);
         assert_eq!(ran.code, 5, "{ran:?}");
         assert!(
-            ran.stderr.contains("there is no store at reports/keysunset.db") && ran.stderr.contains("help: ")
+            ran.stderr.contains("there is no run database at reports/keysunset.db")
+                && ran.stderr.contains("help: ")
         );
     }
     assert!(!env.path("reports").exists(), "and makes none");

@@ -291,7 +291,7 @@ fn a_page_that_was_not_saved_is_missed() {
     let user = sandbox.ground_truth().find(|user| user.keys.len() > 4).unwrap();
     let Some(pages) = pages(&sandbox, &user, &[], "") else { return };
     for (missing, why) in
-        [(1, "page 1 was not saved"), (2, "page 2 was not saved"), (pages.len(), "another follows")]
+        [(1, "page 1 was not saved"), (2, "page 2 was not saved"), (pages.len(), "has a next page")]
     {
         let env = TestEnv::empty();
         for (at, page) in pages.iter().enumerate().filter(|(at, _)| at + 1 != missing) {

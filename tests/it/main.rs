@@ -78,3 +78,5 @@ mod volume;
 mod waivers;
 mod working_folder;
 mod world;
+#[cfg(unix)]
+mod write_errors;

@@ -302,7 +302,7 @@ fn a_run_with_a_waived_list_can_be_compared_with() {
     assert_eq!(audit(&["--baseline", "before.ndjson"]).code, 0);
     env.put("waivers.toml", cyd);
     let ran = audit(&["--baseline", "before.ndjson"]);
-    assert!(ran.code == 5 && ran.stderr.contains("its run is not complete: deleted organization"), "{ran:?}");
+    assert!(ran.code == 5 && ran.stderr.contains("its run is incomplete: deleted organization"), "{ran:?}");
 }
 
 /// The run database, the manifest and the export of a release before organizations were recorded.
@@ -368,7 +368,7 @@ fn an_export_of_an_earlier_release_is_a_baseline_still() {
     env.put("waivers.toml", waiver("54cf30f3851e6a522395b5a5", "2025-12-31"));
     let with = |waivers: &[&str]| env.run(&[&["report", "--baseline", "run.ndjson"], waivers].concat());
     let ran = with(&[]);
-    assert!(ran.code == 5 && ran.stderr.contains("its run is not complete: organization 54cf"), "{ran:?}");
+    assert!(ran.code == 5 && ran.stderr.contains("its run is incomplete: organization 54cf"), "{ran:?}");
     assert!(env.text("run.ndjson").starts_with("{\"keysunset\":\"run\",\"version\":1,"));
 }
 

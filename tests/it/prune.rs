@@ -140,7 +140,7 @@ fn another_programs_file_is_not_changed() {
     for command in [&["prune", "--keep", "1"][..], &["history"], &["diff"]] {
         let ran = env.run(command);
         assert_eq!(ran.code, 5, "{ran:?}");
-        assert!(ran.stderr.contains("is not a keysunset store"), "{ran:?}");
+        assert!(ran.stderr.contains("is not a keysunset run database"), "{ran:?}");
     }
     assert_eq!(env.files(), before);
 }

@@ -140,13 +140,13 @@ fn an_incomplete_or_foreign_baseline_is_refused() {
     let whole = here.text("baseline.ndjson");
     let lines: Vec<_> = whole.lines().collect();
     here.put("baseline.ndjson", whole.replace("\"deployment\":\"east\"", "\"deployment\":\"west\""));
-    refused("it is of west, and this run is of east");
+    refused("it is a run of west, but this run is of east");
     let (_, whole_stub) = World::of(vec![(1, keys), (2, Keys::Are(Vec::new()))]);
     let (there, _) = first(&whole_stub, &[]);
     exported(&there, &here);
     let complete = here.text("baseline.ndjson");
     here.put("baseline.ndjson", complete.split_inclusive('\n').take(2).collect::<String>());
-    refused("the end is missing");
+    refused("the last line is missing");
     here.put("baseline.ndjson", complete.replace("\"enabled\":true", "\"enabled\": true"));
     refused("canonical form");
     here.put("baseline.ndjson", "deployment,user_id\n");

@@ -174,7 +174,7 @@ fn a_wait_of_more_than_five_seconds_for_the_rate_is_printed() {
     let waits = lines.find(|line| line.contains("waiting"));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(waits.as_deref(), Some("waiting 10 s for the next request, as the rate allows"));
+    assert_eq!(waits.as_deref(), Some("next request in 10 s (rate limit)"));
 }
 
 #[test]
@@ -182,8 +182,8 @@ fn overload_halves_the_concurrency_and_is_logged() {
     for (fault, halves) in [("429x1@100%:keys", true), ("429x1@5%:keys", false)] {
         let (_, ran) = audited(&faulty(100, &[fault]), &["-v", "--concurrency", "16"]);
         assert_eq!(ran.code, 1, "{ran:?}");
-        assert_eq!(ran.stderr.contains("concurrency down from"), halves, "{fault}: {ran:?}");
-        assert!(ran.stderr.contains("concurrency up to"), "{ran:?}");
+        assert_eq!(ran.stderr.contains("concurrency lowered from"), halves, "{fault}: {ran:?}");
+        assert!(ran.stderr.contains("concurrency raised to"), "{ran:?}");
     }
 }
 
@@ -203,7 +203,7 @@ fn a_limit_without_words_costs_no_user() {
         let ran = env.run(&["audit", "-v", "--url", &stub.url(), "--users", "users.txt", "--retries", "8"]);
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_eq!(count(&env.rows(), "read_status", "read"), 300);
-        assert!(ran.stderr.contains("rate down to"), "{ran:?}");
+        assert!(ran.stderr.contains("request rate lowered to"), "{ran:?}");
         let asked = stub.asked().len();
         assert!(asked <= 900, "{status}: {asked} requests for 300 users");
     }
@@ -255,7 +255,7 @@ fn an_outage_in_mid_run_is_waited_for_and_costs_no_user() {
         let ran = env.run(&[&arguments[..], &["--retries", retries]].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_eq!(count(&env.rows(), "attempts", "1"), 40, "{retries} retries");
-        for told in ["is down: it answers with 503; waiting up to 300 s (--patience)", "answers again"] {
+        for told in ["is down: HTTP status 503; waiting up to 300 s (--patience)", "responds again"] {
             assert_eq!(ran.stderr.matches(told).count(), 1, "{ran:?}");
         }
     }

@@ -307,7 +307,7 @@ fn a_list_is_whole_only_where_nothing_speaks_against_it() {
     let elsewhere: Value = serde_json::from_str(&whole().to_string().replace("om.", "om2.")).unwrap();
     let mut unnumbered = whole();
     unnumbered["links"][0]["href"] = format!("{BASE}/users/{USER}/keys").into();
-    let alone = "does not agree with the pages of the list";
+    let alone = "contradicts the pages of the list";
     assert_outcomes(&[
         case(&[of_three(1, &[1, 2]), of_three(3, &[5]), of_three(2, &[3, 4])], 5, "read", ""),
         case(
@@ -328,7 +328,7 @@ fn a_list_is_whole_only_where_nothing_speaks_against_it() {
             &[of_three(1, &[1, 2])],
             2,
             "partial",
-            "counts 5 keys, but the saved pages hold 2; page 1 says that another",
+            "counts 5 keys, but the saved pages contain 2; page 1 has a next page",
         ),
         case(&[uncounted(1, 2)], 1, "partial", "page 1 says that another follows"),
         case(&[json!({"results": [key(1)]})], 1, "partial", "page 1 says that another follows"),
@@ -341,9 +341,19 @@ fn a_list_is_whole_only_where_nothing_speaks_against_it() {
         case(&[whole(), page(&[2], (2, 2), Some(1))], 2, "partial", alone),
         case(&[whole(), page(&[], (2, 2), Some(2))], 1, "partial", alone),
         case(&[uncounted(1, 1), uncounted(1, 2)], 1, "partial", alone),
-        case(&[changed("usedCount", 9.into()), changed("usedCount", 7.into())], 2, "partial", "not the same"),
+        case(
+            &[changed("usedCount", 9.into()), changed("usedCount", 7.into())],
+            2,
+            "partial",
+            "with different values",
+        ),
         case(&[whole(), elsewhere], 1, "partial", "come from several addresses"),
-        case(&[whole(), refusal(401, "NOT_SELF")], 1, "partial", "otherwise: forbidden NOT_SELF It says no."),
+        case(
+            &[whole(), refusal(401, "NOT_SELF")],
+            1,
+            "partial",
+            "contradicts it: forbidden NOT_SELF It says no.",
+        ),
     ]);
 }
 
@@ -364,9 +374,9 @@ fn a_refusal_needs_no_headers_and_two_are_not_decided_between() {
             "contradict each other: forbidden NOT_SELF It says no.; removed PERSONAL_API_KEYS_DEPRECATED",
         ),
         text("<html>", "malformed", "an HTML page instead of JSON"),
-        text("", "malformed", "nothing instead of JSON"),
-        text("{\"results\": [", "malformed", "no answer of GET /users/{id}/keys: EOF"),
-        text("HTTP/1.1 502 Bad Gateway\n\n<html>", "error", "an HTML page with status 502"),
+        text("", "malformed", "an empty body instead of JSON"),
+        text("{\"results\": [", "malformed", "not a response of GET /users/{id}/keys: EOF"),
+        text("HTTP/1.1 502 Bad Gateway\n\n<html>", "error", "an HTML page with HTTP status 502"),
     ]);
 }
 
@@ -411,7 +421,7 @@ fn nothing_of_one_user_passes_for_anothers() {
         assert_eq!(env.run(&["import", "answers"]).code, 4);
         let rows = env.rows();
         assert!(rows.iter().all(|row| row["read_status"] == "malformed"), "{rows:?}");
-        assert!(rows.iter().any(|row| row["reason"].contains("names several users")), "{rows:?}");
+        assert!(rows.iter().any(|row| row["reason"].contains("contains several users")), "{rows:?}");
         assert_eq!((of_user(&rows, USER).len(), of_user(&rows, &other).len()), (3, 1), "{rows:?}");
     }
 }

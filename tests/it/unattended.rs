@@ -74,8 +74,7 @@ fn no_prompt_asks_for_credentials_on_a_ci_server() {
     let Some((code, screen)) = screen(&env, &[("CI", "true")], &arguments) else { return };
     assert_eq!(code, 5, "{screen}");
     assert!(!screen.contains("Public key (or username)"), "{screen}");
-    for expected in
-        ["no credentials", "a prompt: nobody is asked where CI is set", "help: set KEYSUNSET_PUBLIC_KEY"]
+    for expected in ["no credentials", "prompt: disabled because CI is set", "help: set KEYSUNSET_PUBLIC_KEY"]
     {
         assert!(screen.contains(expected), "{expected} in {screen}");
     }

@@ -170,7 +170,7 @@ fn one_page_of_a_list_given_as_the_list_is_refused() {
         env.put("page.json", page.to_string());
         let ran = env.audit_at("http://127.0.0.1:1", &["--users", "page.json"]);
         assert_eq!(ran.code, 5, "{page}: {ran:?}");
-        assert!(ran.stderr.contains("part of a list"), "{page}: {ran:?}");
+        assert!(ran.stderr.contains("incomplete list"), "{page}: {ran:?}");
     }
 }
 

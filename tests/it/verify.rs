@@ -73,7 +73,7 @@ fn untouched_files_match_the_manifest() {
         &[],
         0,
         &[],
-        &["all is as the manifest says", "keys.csv", "migration-report.md", ": this one"],
+        &["all is as the manifest says", "keys.csv", "migration-report.md", ": this program"],
     );
     let quiet = env.run(&["verify", "--quiet"]);
     assert_eq!((quiet.code, &*quiet.stdout), (0, ""));
@@ -111,7 +111,7 @@ fn a_changed_or_missing_file_is_named() {
         &[],
         1,
         &file,
-        &["keys.csv", &format!("{last} bytes, where the manifest has {}", csv.len())],
+        &["keys.csv", &format!("{last} bytes, but the manifest has {}", csv.len())],
     );
     std::fs::remove_file(env.path("reports/keys.csv")).unwrap();
     verified(&env, &[], 1, &file, &["keys.csv: missing"]);
@@ -131,7 +131,7 @@ fn every_change_of_the_store_is_named() {
         (
             "UPDATE readings SET status = 'forbidden' WHERE id = 3",
             &["readings"],
-            "complete is true in the manifest, and false",
+            "complete is true in the manifest, but false",
         ),
         ("UPDATE readings SET status = 'fine' WHERE id = 3", &["readings"], "fine"),
         (
@@ -147,8 +147,8 @@ fn every_change_of_the_store_is_named() {
             &["run", "readings"],
             "settings_sha256 is",
         ),
-        ("DELETE FROM manifests", &["record"], "no such manifest"),
-        ("UPDATE manifests SET sha256 = 'x'", &["record"], "no such manifest"),
+        ("DELETE FROM manifests", &["record"], "is not recorded in the run database"),
+        ("UPDATE manifests SET sha256 = 'x'", &["record"], "is not recorded in the run database"),
     ] {
         let (_sandbox, env) = audited();
         sqlite3(&env, sql);
@@ -173,14 +173,19 @@ fn a_damaged_store_is_named() {
 fn a_changed_manifest_is_named() {
     let record = ("DIFFERS", "record");
     for (from, to, expected, message) in [
-        ("\"fail_on\": \"any\"", "\"fail_on\": \"never\"", &[][..], "no such manifest"),
+        ("\"fail_on\": \"any\"", "\"fail_on\": \"never\"", &[][..], "is not recorded in the run database"),
         (
             "\"complete\": true",
             "\"complete\": false",
             &["readings"],
-            "complete is false in the manifest, and true",
+            "complete is false in the manifest, but true",
         ),
-        ("\"retries\": 0", "\"retries\": 4", &["settings", "run"], "which is not that of the settings"),
+        (
+            "\"retries\": 0",
+            "\"retries\": 4",
+            &["settings", "run"],
+            "but the settings in the manifest have another hash",
+        ),
         (
             "\"service_version\": \"4.4.12\"",
             "\"service_version\": \"4.4.13\"",
@@ -223,7 +228,7 @@ fn a_consistent_forgery_is_not_what_the_store_recorded() {
     edited(&env, &named["bytes"].to_string(), &csv.len().to_string());
     edited(&env, named["sha256"].as_str().unwrap(), &sha256sum(csv.as_bytes()));
     rewritten(&env, |_| ());
-    verified(&env, &[], 1, &[("DIFFERS", "record")], &["no such manifest of run 1 of "]);
+    verified(&env, &[], 1, &[("DIFFERS", "record")], &["is not recorded in the run database of run 1 of "]);
     // Without the store that is not known.
     verified(
         &env,
@@ -244,19 +249,19 @@ fn a_missing_link_of_the_chain_is_named() {
         assert_eq!(manifest(&env, "reports")["runs"][0]["previous"], previous);
         hashes.push(sha256sum(&env.bytes("reports/manifest.json")));
     }
-    verified(&env, &[], 0, &[], &["3 manifests before, back to run 1"]);
+    verified(&env, &[], 0, &[], &["3 earlier manifests, back to run 1"]);
     // The runs may go, as they do when the store is pruned; their manifests stay.
     sqlite3(&env, "PRAGMA foreign_keys = on; DELETE FROM runs WHERE id < 3");
-    verified(&env, &[], 0, &[], &["3 manifests before, back to run 1"]);
+    verified(&env, &[], 0, &[], &["3 earlier manifests, back to run 1"]);
     let chain = [("DIFFERS", "chain")];
     let whole = env.bytes("reports/keysunset.db");
     for (sql, message) in [
-        ("DELETE FROM manifests WHERE run = 3", "of run 4 names as the one before it that of run 3"),
-        ("DELETE FROM manifests WHERE run = 2", "of run 3 names as the one before it that of run 2"),
-        ("DELETE FROM manifests WHERE run = 1", "of run 2 names as the one before it that of run 1"),
+        ("DELETE FROM manifests WHERE run = 3", "manifest of run 4 names that of run 3"),
+        ("DELETE FROM manifests WHERE run = 2", "manifest of run 3 names that of run 2"),
+        ("DELETE FROM manifests WHERE run = 1", "manifest of run 2 names that of run 1"),
         (
             "UPDATE manifests SET document = replace(document, 'run 1', 'run 9') WHERE run = 2",
-            "the manifest of run 2 in the store is not the one of its hash",
+            "the recorded manifest of run 2 does not match its hash",
         ),
     ] {
         sqlite3(&env, sql);
@@ -268,7 +273,7 @@ fn a_missing_link_of_the_chain_is_named() {
     }
     // A run that is gone can't be checked itself.
     sqlite3(&env, "PRAGMA foreign_keys = on; DELETE FROM runs WHERE id = 4");
-    verified(&env, &[], 3, &[("unknown", "run")], &["no longer in the store"]);
+    verified(&env, &[], 3, &[("unknown", "run")], &["no longer in the run database"]);
 }
 
 #[test]
@@ -290,7 +295,7 @@ fn a_file_that_is_no_manifest_ends_with_5() {
             assert!(ran.stderr.contains(text), "{text} in {ran:?}");
         }
     };
-    fails(&TestEnv::empty(), &["there is no reports/manifest.json", "help: "]);
+    fails(&TestEnv::empty(), &["no manifest at reports/manifest.json", "help: "]);
     let (_sandbox, env) = audited();
     let whole = env.text("reports/manifest.json");
     env.put("outside.txt", "a secret");
@@ -307,10 +312,10 @@ fn a_file_that_is_no_manifest_ends_with_5() {
         "C:x",
     ] {
         env.put("reports/manifest.json", whole.replacen("keys.csv", &name.replace("a\\b", "a\\\\b"), 1));
-        fails(&env, &["can't be trusted"]);
+        fails(&env, &["is not safe"]);
     }
     env.put("reports/manifest.json", whole.replacen("\"version\": 2", "\"version\": 3", 1));
-    fails(&env, &["newer keysunset (version 3; this one knows 2)", "help: "]);
+    fails(&env, &["newer keysunset (version 3; this version supports up to 2)", "help: "]);
     for other in
         ["", "{}", "[]", "null", "{\"format\": \"other\", \"version\": 1}", &whole[..whole.len() / 2]]
     {
@@ -318,10 +323,10 @@ fn a_file_that_is_no_manifest_ends_with_5() {
         fails(&env, &["is not a manifest of keysunset"]);
     }
     env.put("reports/manifest.json", [0xff, 0xfe]);
-    fails(&env, &["can't be read"]);
+    fails(&env, &["can't read the manifest"]);
     std::fs::remove_file(env.path("reports/manifest.json")).unwrap();
     std::fs::create_dir(env.path("reports/manifest.json")).unwrap();
-    fails(&env, &["no regular file"]);
+    fails(&env, &["not a regular file"]);
 }
 
 #[test]
@@ -337,7 +342,7 @@ fn a_manifest_that_cannot_be_recorded_is_a_warning() {
     let mut shell = Command::new("sh");
     let ran = CliOutput::of(env.start(shell.args(["-c", script, env!("CARGO_BIN_EXE_keysunset")])));
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("warning: manifest.json can't be recorded"), "{ran:?}");
+    assert!(ran.stderr.contains("warning: manifest.json could not be recorded"), "{ran:?}");
     assert!(ran.stdout.contains("reports/manifest.json"));
     verified(&env, &[], 1, &[("DIFFERS", "record")], &["could not be recorded"]);
     drop(other);
@@ -354,7 +359,7 @@ fn a_discarded_run_leaves_no_link() {
     assert_eq!(wrong.audit(&sandbox, &["--all-orgs", "--store", &store]).code, 5);
     assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
     assert_eq!(manifest(&env, "reports")["runs"][0]["run"], 2);
-    verified(&env, &[], 0, &[], &["1 manifest before, of run 1"]);
+    verified(&env, &[], 0, &[], &["1 earlier manifest, of run 1"]);
 }
 
 #[test]
@@ -420,5 +425,5 @@ fn a_store_changed_between_two_reports_is_named() {
     drop(store);
     assert!(env.run(&["report"]).code < 5);
     let ran = env.run(&["verify"]);
-    assert_eq!((ran.code, ran.stdout.contains("names other readings")), (1, true), "{ran:?}");
+    assert_eq!((ran.code, ran.stdout.contains("has other user results")), (1, true), "{ran:?}");
 }

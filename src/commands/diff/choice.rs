@@ -19,7 +19,7 @@ pub(super) fn choose(
             let after = newest(store, Some(&before.deployment))?;
             if after.id == before.id {
                 return Err(Error::input(format!(
-                    "run {} is the newest of {}: there is none to compare it with",
+                    "run {} is the newest run of {}; there is no later run to compare it with",
                     before.id,
                     printable(&before.deployment)
                 ))
@@ -38,18 +38,18 @@ pub(super) fn choose(
     if before.deployment != after.deployment {
         let (one, other) = (printable(&before.deployment), printable(&after.deployment));
         return Err(Error::input(format!(
-            "run {} is of {one} and run {} of {other}: two deployments have nothing to compare",
+            "run {} is of {one}, but run {} is of {other}; only runs of one deployment can be compared",
             before.id, after.id
         ))
-        .help("`keysunset history` lists the runs of each"));
+        .help("`keysunset history` lists the runs of each deployment"));
     }
     if before.id >= after.id {
         let (one, other) = (after.id.min(before.id), before.id.max(after.id));
         let error = Error::input(format!("run {} is not earlier than run {}", before.id, after.id));
         return Err(if one == other {
-            error.help("name two runs; `keysunset history` lists them")
+            error.help("name two different runs; `keysunset history` lists them")
         } else {
-            error.help(format!("the earlier one comes first: `keysunset diff {one} {other}`"))
+            error.help(format!("name the earlier run first: `keysunset diff {one} {other}`"))
         });
     }
     Ok((before, after))
@@ -71,12 +71,12 @@ fn last_complete(store: &Store, after: &Run) -> Result<Run, Error> {
         return Ok(run);
     }
     Err(Error::input(format!(
-        "there is no complete run of {} before run {} to compare it with",
+        "no complete run of {} before run {} to compare it with",
         printable(&after.deployment),
         after.id
     ))
     .help(format!(
-        "name an incomplete one, as in `keysunset diff RUN {}`; `keysunset history` lists them",
+        "name an incomplete run, as in `keysunset diff RUN {}`; `keysunset history` lists the runs",
         after.id
     )))
 }

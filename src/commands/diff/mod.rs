@@ -32,12 +32,14 @@ pub(crate) fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
         after: RunSummary::new(&store, after, None)?,
     };
     let renderer = Renderer::new(form.form());
-    let mut sections = Sections::new().map_err(|why| no_room(&why))?;
+    let mut sections = Sections::new().map_err(|why| Error::no_temporary_file(&why))?;
     store.pairs(&pair.before.run, &pair.after.run, |before, after| {
         for change in pair.changes(before.as_ref(), after.as_ref()) {
             let mut line = Vec::new();
             let written = (renderer.line)(&mut line, &change);
-            written.and_then(|()| sections.push(change.kind, &line)).map_err(|why| no_room(&why))?;
+            written
+                .and_then(|()| sections.push(change.kind, &line))
+                .map_err(|why| Error::no_temporary_file(&why))?;
         }
         Ok::<_, Error>(())
     })?;
@@ -45,14 +47,6 @@ pub(crate) fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
     let written = (renderer.page)(&mut stdout, &pair, &mut sections).and_then(|()| stdout.flush());
     printed(written)?;
     Ok(Exit::Clean)
-}
-
-fn no_room(why: &io::Error) -> Error {
-    Error::output(format!(
-        "can't write a file for the time being to {}: {why}",
-        std::env::temp_dir().display()
-    ))
-    .help("make room there, or set TMPDIR to another folder")
 }
 
 /// The lines of each kind of change: users pass once, and the page has a section a kind.

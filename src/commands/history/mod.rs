@@ -48,8 +48,8 @@ pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<Str
         return Ok(vec![wanted.to_owned()]);
     }
     let names: Vec<_> = names.iter().map(|name| printable(name)).collect();
-    Err(Error::input(format!("the store holds no run of {}", printable(wanted)))
-        .help(format!("it holds runs of: {}", names.join(", "))))
+    Err(Error::input(format!("the run database contains no run of {}", printable(wanted)))
+        .help(format!("it contains runs of: {}", names.join(", "))))
 }
 
 /// The runs of one deployment, oldest first; at least one.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::ExportLine;
 use super::{ExportCounts, ExportedRun, VERSION, version_1};
+use crate::exit::reason;
 use crate::model::{IncompleteList, OrganizationResult, UserResult};
 
 /// In bytes: the keys of one user on one line.
@@ -47,7 +48,7 @@ impl ReadError {
 }
 
 /// What to do where a file is none that was exported.
-const NOT_EXPORTED: &str = "`keysunset export` writes such a file";
+const NOT_EXPORTED: &str = "create the file with `keysunset export`";
 const CUT: &str = "export the run again";
 
 /// Reads what [`write`](super::write) wrote: the first line at once, the others as they are asked for. A caller has to read to the end,
@@ -59,14 +60,16 @@ pub fn read<R: BufRead>(input: R) -> Result<(ExportedRun, Entries<R>), ReadError
     let (counts, text) = (ExportCounts::default(), Vec::new());
     let mut entries = Entries { input, version: VERSION, at: 0, text, last: None, counts, over: false };
     let Some(line) = entries.line()? else {
-        return Err(ReadError::new(1, "there is nothing here").help(NOT_EXPORTED));
+        return Err(ReadError::new(1, "the file is empty").help(NOT_EXPORTED));
     };
     match line {
         ExportLine::Run(run) => Ok((*run, entries)),
         ExportLine::Organization(_)
         | ExportLine::IncompleteList(_)
         | ExportLine::UserResult(_)
-        | ExportLine::End(_) => Err(ReadError::new(1, "it does not begin with a run").help(NOT_EXPORTED)),
+        | ExportLine::End(_) => {
+            Err(ReadError::new(1, "the file does not begin with a run").help(NOT_EXPORTED))
+        }
     }
 }
 
@@ -79,12 +82,12 @@ fn version(text: &[u8]) -> Result<u64, ReadError> {
     }
     match serde_json::from_slice(text) {
         Ok(Probe { keysunset, version }) if keysunset == "run" && version > VERSION => {
-            let why = format!("(version {version} of this form; this one knows {VERSION})");
-            Err(ReadError::new(1, format!("it was written by a newer keysunset {why}"))
-                .help("use that version"))
+            let why = format!("(format version {version}; this version supports up to {VERSION})");
+            Err(ReadError::new(1, format!("the file was written by a newer keysunset {why}"))
+                .help("use the newer version"))
         }
         Ok(Probe { keysunset, version: version @ 1..=VERSION }) if keysunset == "run" => Ok(version),
-        Ok(_) | Err(_) => Err(ReadError::new(1, "this is no run that keysunset exported").help(NOT_EXPORTED)),
+        Ok(_) | Err(_) => Err(ReadError::new(1, "not an export of keysunset").help(NOT_EXPORTED)),
     }
 }
 
@@ -114,11 +117,11 @@ impl<R: BufRead> Entries<R> {
         let broken = |why: String| ReadError::new(self.at, why);
         self.text.clear();
         let read = (&mut self.input).take(LONGEST).read_until(b'\n', &mut self.text);
-        if read.map_err(|why| broken(why.to_string()))? == 0 {
+        if read.map_err(|why| broken(reason(&why)))? == 0 {
             return Ok(None);
         }
         if self.text.len() as u64 == LONGEST {
-            return Err(broken(format!("it is longer than {} MiB", LONGEST >> 20)));
+            return Err(broken(format!("the line is longer than {} MiB", LONGEST >> 20)));
         }
         if self.at == 1 {
             self.version = version(&self.text)?;
@@ -139,17 +142,21 @@ impl<R: BufRead> Entries<R> {
             Some(ExportLine::Organization(organization)) => ExportEntry::Organization(organization),
             Some(ExportLine::IncompleteList(list)) => ExportEntry::IncompleteList(list),
             Some(ExportLine::UserResult(result)) => ExportEntry::UserResult(result),
-            Some(ExportLine::Run(_)) => return Err(broken("a second run begins here; a file holds one")),
+            Some(ExportLine::Run(_)) => {
+                return Err(broken("a second run begins here, but a file contains one run"));
+            }
             None => {
-                return Err(broken("the end is missing: the file was cut short").help(CUT));
+                return Err(broken("the last line is missing: the file is truncated").help(CUT));
             }
             Some(ExportLine::End(counts)) if counts != self.counts => {
-                return Err(broken("it counts other lines than there are").help(CUT));
+                return Err(broken("the counts differ from the lines of the file").help(CUT));
             }
             Some(ExportLine::End(_)) => {
                 return match self.line() {
                     Ok(None) => Ok(None),
-                    Ok(Some(_)) | Err(_) => Err(ReadError::new(self.at, "something follows the end")),
+                    Ok(Some(_)) | Err(_) => {
+                        Err(ReadError::new(self.at, "unexpected content after the last line"))
+                    }
                 };
             }
         };
@@ -161,7 +168,7 @@ impl<R: BufRead> Entries<R> {
             }
         };
         if self.last.as_ref().is_some_and(|last| *last >= position) {
-            return Err(broken("it stands twice, or not in order"));
+            return Err(broken("the line is repeated or not in order"));
         }
         self.last = Some(position);
         match &entry {
@@ -185,7 +192,7 @@ fn canonical<L: DeserializeOwned + Serialize>(text: &[u8]) -> Result<L, String> 
     serde_json::to_writer(&mut canonical, &line).map_err(|why| why.to_string())?;
     canonical.push(b'\n');
     if canonical != text {
-        return Err("it is not in the canonical form, so somebody has written to it".to_owned());
+        return Err("the line is not in canonical form: the file was modified".to_owned());
     }
     Ok(line)
 }
@@ -445,8 +452,8 @@ mod tests {
         }
         assert_eq!(broken("\"users\":1", "\"users\":2").line, 3);
         let newer = broken("\"version\":2", "\"version\":3");
-        assert_eq!((newer.line, newer.help), (1, Some("use that version")));
-        assert!(newer.why.starts_with("it was written by a newer keysunset"), "{newer}");
+        assert_eq!((newer.line, newer.help), (1, Some("use the newer version")));
+        assert!(newer.why.starts_with("the file was written by a newer keysunset"), "{newer}");
         for other in ["", "{}\n", "{\"keysunset\":\"run\"}\n", "deployment,user_id\n", "[1]\n"] {
             assert_eq!(read_all(other.as_bytes()).unwrap_err().line, 1, "{other}");
         }

@@ -36,7 +36,7 @@ pub(super) fn checks(manifest: &Manifest, sha256: &str, stores: &[PathBuf]) -> V
     for entry in &manifest.runs {
         let Some(store) = store_of(entry, manifest, &open) else {
             results.push(Check::Run.unknown(format!(
-                "{}: without its store neither facts, readings, record nor chain can be checked",
+                "{}: its run database was not found, so facts, user results, record and chain were not checked",
                 entry.label()
             )));
             continue;
@@ -74,7 +74,7 @@ fn store_of<'a>(entry: &RunEntry, manifest: &Manifest, stores: &'a [Store]) -> O
 
 fn damage(store: &Store, name: &str) -> CheckResult {
     match store.damage() {
-        Ok(found) if found.is_empty() => Check::Store.ok(format!("{name}: sound")),
+        Ok(found) if found.is_empty() => Check::Store.ok(format!("{name}: intact")),
         Ok(found) => Check::Store.differs(format!("{name} is damaged: {}", found.join("; "))),
         Err(why) => Check::Store.differs(first_line(&why)),
     }
@@ -85,7 +85,7 @@ fn run_and_readings(store: &Store, entry: &RunEntry, version: u64) -> Vec<CheckR
     let run = match store.run(Some(entry.run)) {
         Ok(run) => run,
         Err(store::Error::NoRun(..)) => {
-            let found = "is no longer in the store, so its facts and readings can't be checked";
+            let found = "is no longer in the run database, so its facts and user results were not checked";
             return vec![Check::Run.unknown(format!("{label} {found}"))];
         }
         Err(why) => return vec![Check::Run.differs(first_line(&why))],
@@ -128,7 +128,7 @@ fn differences(
         let stored = &stored[field];
         if named != stored {
             let (named, stored) = (show(named), show(stored));
-            let found = format!("{field} is {named} in the manifest, and {stored} in the store");
+            let found = format!("{field} is {named} in the manifest, but {stored} in the run database");
             if OF_READINGS.contains(&field.as_str()) { &mut of_readings } else { &mut of_run }.push(found);
         }
     }
@@ -141,11 +141,11 @@ fn record(store: &Store, entry: &RunEntry, version: u64, sha256: &str) -> CheckR
     let found = || Ok((store.manifest(entry.run, sha256)?, other_readings(store, entry, version)?));
     match found() {
         Ok((_, Some(other))) => Check::Record.differs(format!(
-            "an earlier manifest of {run}, which had ended by then, names other readings ({other}): they were changed since"
+            "an earlier manifest of the ended {run} has other user results ({other}): they were modified later"
         )),
-        Ok((Some(_), None)) => Check::Record.ok(format!("the store knows this manifest of {run}")),
+        Ok((Some(_), None)) => Check::Record.ok(format!("this manifest of {run} is recorded in the run database")),
         Ok((None, None)) => Check::Record.differs(format!(
-            "the store knows no such manifest of {run}: it was changed, or made of another store, or could not be recorded"
+            "this manifest of {run} is not recorded in the run database: it was modified, belongs to another run database, or could not be recorded"
         )),
         Err(export::Error::Store(why)) => failed(Check::Record, &why),
         Err(why @ export::Error::Write(_)) => Check::Record.unknown(first_line(&why)),
@@ -200,14 +200,14 @@ fn chain(store: &Store, entry: &RunEntry) -> Result<String, ChainError> {
             };
             let (named, stored) = (show(&named), show(&stored));
             return Err(ChainError::Broken(format!(
-                "the manifest of run {run} names as the one before it {named}; the store has {stored}"
+                "the manifest of run {run} names {named} as the previous manifest, but the run database has {stored}"
             )));
         }
         let Some(previous) = &named else {
             return Ok(match before {
-                0 => format!("run {} is the first that the store has a manifest of", entry.run),
-                1 => format!("1 manifest before, of run {run}"),
-                _ => format!("{before} manifests before, back to run {run}"),
+                0 => format!("run {} has the first manifest in the run database", entry.run),
+                1 => format!("1 earlier manifest, of run {run}"),
+                _ => format!("{before} earlier manifests, back to run {run}"),
             });
         };
         let manifest = previous_manifest(store, previous)?;
@@ -218,7 +218,7 @@ fn chain(store: &Store, entry: &RunEntry) -> Result<String, ChainError> {
         let mut own = manifest.runs.iter().filter(|entry| entry.run == run).map(|entry| &entry.previous);
         let Some(link) = own.clone().find(|named| **named == expected).or_else(|| own.next()) else {
             return Err(ChainError::Broken(format!(
-                "what the store has as the manifest of run {run} is of another run"
+                "the recorded manifest of run {run} belongs to another run"
             )));
         };
         named.clone_from(link);
@@ -229,10 +229,10 @@ fn previous_manifest(
     store: &Store,
     PreviousManifest { run, sha256 }: &PreviousManifest,
 ) -> Result<Manifest, ChainError> {
-    let name = format!("the manifest of run {run} in the store");
+    let name = format!("the recorded manifest of run {run}");
     let text = store.manifest(*run, sha256)?.unwrap_or_default();
     if crate::digest::sha256(text.as_bytes()) != *sha256 {
-        return Err(ChainError::Broken(format!("{name} is not the one of its hash")));
+        return Err(ChainError::Broken(format!("{name} does not match its hash")));
     }
     parse(&text, &name).map_err(|why| ChainError::Broken(why.message))
 }

@@ -49,7 +49,7 @@ impl JsonLink {
         let number = || page_number(&self.href?).filter(|number| *number > 1);
         match rel.as_str() {
             "previous" | "next" => Some(format!("its links name another page ({rel})")),
-            "self" => number().map(|number| format!("its own link says page {number}")),
+            "self" => number().map(|number| format!("its own link is page {number}")),
             _ => None,
         }
     }
@@ -67,7 +67,7 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an array of users, or the API's list answer")
+        f.write_str("an array of users, or a list response of the API")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
@@ -90,14 +90,14 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
         let mut seen = BTreeSet::new();
         while let Some(field) = fields.next_key::<String>()? {
             if !seen.insert(field.clone()) {
-                return Err(A::Error::custom(format!("the field {field:?} is there twice")));
+                return Err(A::Error::custom(format!("repeated field {field:?}")));
             }
             match field.as_str() {
                 "results" | "content" if has_rows => {
                     return Err(A::Error::custom("both `results` and `content`"));
                 }
                 "error" | "errorCode" => {
-                    return Err(A::Error::custom("an error, and not a list of users"));
+                    return Err(A::Error::custom("an error response, not a list of users"));
                 }
                 "results" | "content" => {
                     fields.next_value_seed(&mut *self)?;
@@ -112,14 +112,14 @@ impl<'de> Visitor<'de> for &mut JsonUsers<'_, '_> {
             }
         }
         if !has_rows {
-            return Err(A::Error::custom("neither an array nor a list answer: no `results`"));
+            return Err(A::Error::custom("neither an array nor a list response: no `results`"));
         }
         if let Some(why) = other_page {
-            return Err(A::Error::custom(format!("a part of a list: {why}; save all its pages")));
+            return Err(A::Error::custom(format!("incomplete list: {why}; save all pages")));
         }
         match total {
             Some(total) if total != self.count => Err(A::Error::custom(format!(
-                "a part of a list: {} users of {total} (totalCount); save all its pages",
+                "incomplete list: {} users of {total} (totalCount); save all pages",
                 self.count
             ))),
             Some(_) | None => Ok(()),

@@ -124,6 +124,6 @@ fn a_list_as_json_says_one_thing() {
 #[test]
 fn text_that_was_not_decoded_is_no_name() {
     let unmarked: Vec<u8> = "ann\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert!(names(&unmarked).unwrap_err().contains("UTF-16 without a mark"));
-    assert!(names(b"\xff\xfe\0\xd8\n\0").unwrap_err().contains("could not be decoded"));
+    assert!(names(&unmarked).unwrap_err().contains("UTF-16 without a byte order mark"));
+    assert!(names(b"\xff\xfe\0\xd8\n\0").unwrap_err().contains("can't be decoded"));
 }

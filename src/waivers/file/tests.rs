@@ -32,8 +32,8 @@ fn read(text: &str) -> Result<Waivers, Error> {
 /// The lines that tell problems.
 fn problems(text: &str) -> Vec<String> {
     let why = read(text).map(|waivers| panic!("{text}: {waivers:?}")).unwrap_err();
-    assert_eq!(why.message, "the file of waivers can't be used");
-    assert_eq!(why.help.as_deref(), Some("docs/waivers.md shows what such a file looks like"));
+    assert_eq!(why.message, "invalid waiver file");
+    assert_eq!(why.help.as_deref(), Some("docs/waivers.md has examples"));
     why.details
 }
 
@@ -138,23 +138,23 @@ fn each_problem_is_reported_with_its_line() {
     };
     let but = |name: &str, field: &str| without(name) + field;
     for (text, line, fragment) in [
-        (user("reason"), 4, "this is no TOML: "),
-        (user("ticket = 'unclosed"), 4, "this is no TOML: "),
-        (user("owner = 'o'"), 6, "this name is given twice"),
-        (but("expires", "expires = 2025-02-30"), 6, "this is no TOML: "),
-        (but("expires", "expires = 2025-02-30T00:00:00Z"), 6, "this is no TOML: "),
+        (user("reason"), 4, "invalid TOML: "),
+        (user("ticket = 'unclosed"), 4, "invalid TOML: "),
+        (user("owner = 'o'"), 6, "repeated name"),
+        (but("expires", "expires = 2025-02-30"), 6, "invalid TOML: "),
+        (but("expires", "expires = 2025-02-30T00:00:00Z"), 6, "invalid TOML: "),
         (
             user("until = 2025-01-01"),
             4,
-            "until: there is no such field, but key, user or organization, reason, owner, expires, ticket and deployment",
+            "until: unknown field; the fields are key, user or organization, reason, owner, expires, ticket and deployment",
         ),
-        (user("\"a\\u001bb\" = 1"), 4, "\"a\\u{1b}b\": there is no such field"),
-        (user("a.b = 1"), 4, "a: there is no such field"),
+        (user("\"a\\u001bb\" = 1"), 4, "\"a\\u{1b}b\": unknown field"),
+        (user("a.b = 1"), 4, "a: unknown field"),
         (without("reason"), 2, "reason is missing"),
         (without("owner"), 2, "owner is missing"),
         (without("expires"), 2, "expires is missing"),
-        (but("reason", "reason = ''"), 6, "reason: it is empty"),
-        (but("owner", "owner = \" \\t\\n\\u200b\""), 6, "owner: it is empty"),
+        (but("reason", "reason = ''"), 6, "reason: the value is empty"),
+        (but("owner", "owner = \" \\t\\n\\u200b\""), 6, "owner: the value is empty"),
         (but("expires", "expires = ''"), 6, "expires: expected a day such as 2026-01-15, not \"\""),
         (but("expires", "expires = '2025-3-31'"), 6, "expires: expected a day"),
         (but("expires", "expires = ' 2025-03-31'"), 6, "expires: expected a day"),
@@ -164,33 +164,33 @@ fn each_problem_is_reported_with_its_line() {
         (but("expires", "expires = 2025-03-31 10:00:00"), 6, "without a time"),
         (but("expires", "expires = 10:00:00"), 6, "not a time"),
         (but("expires", "expires = 20250331"), 6, "not a number"),
-        (user("ticket = ''"), 4, "ticket: it is empty"),
-        (user("ticket = 1234"), 4, "ticket: expected a text between quotes, not a number"),
+        (user("ticket = ''"), 4, "ticket: the value is empty"),
+        (user("ticket = 1234"), 4, "ticket: expected text in quotes, not a number"),
         (but("reason", "reason = ['r']"), 6, "not a list"),
         (but("owner", "owner = true"), 6, "not true or false"),
         (but("owner", "owner.name = 'o'"), 6, "not a table"),
-        (entry(REST), 2, "no key, user or organization"),
+        (entry(REST), 2, "key, user or organization is missing"),
         (user(&format!("key = '{KEY}'")), 4, "key: a waiver is of one key, user or organization"),
         (user("user_id = 'ann'"), 4, "user_id: a waiver is of one key, user or organization"),
         (user("org_id = 'ann'"), 4, "org_id: a waiver is of one key, user or organization"),
-        (entry(&format!("organization = ' '\n{REST}")), 3, "organization: it is empty"),
-        (entry(&format!("user = ' '\n{REST}")), 3, "user: it is empty"),
+        (entry(&format!("organization = ' '\n{REST}")), 3, "organization: the value is empty"),
+        (entry(&format!("user = ' '\n{REST}")), 3, "user: the value is empty"),
         (entry(&format!("user = 1\n{REST}")), 3, "user: expected a text"),
-        (entry(&format!("key = ''\n{REST}")), 3, "key: \"\" is no id of a key"),
+        (entry(&format!("key = ''\n{REST}")), 3, "key: \"\" is not a key ID"),
         (
             entry(&format!("key_id = '{}'\n{REST}", &KEY[1..])),
             3,
             "key_id: \"af9a1d29cc0cdb6acdca6d5\" is no id",
         ),
-        (entry(&format!("key = '{}g'\n{REST}", &KEY[1..])), 3, "is no id of a key"),
-        (entry(&format!("key = '********-****-****-92732876eeae'\n{REST}")), 3, "is no id of a key"),
+        (entry(&format!("key = '{}g'\n{REST}", &KEY[1..])), 3, "is not a key ID"),
+        (entry(&format!("key = '********-****-****-92732876eeae'\n{REST}")), 3, "is not a key ID"),
         (entry(&format!("key = \"a\\u001b[31m\\u202e\"\n{REST}")), 3, "\"a\\u{1b}[31m\\u{202e}\" is no id"),
         (format!("\nuser = 'ann'\n{REST}"), 2, "\"user\" belongs to no waiver"),
-        ("\n[waiver]\nuser = 'ann'\n".to_owned(), 2, "begins with [[waiver]], in two pairs"),
+        ("\n[waiver]\nuser = 'ann'\n".to_owned(), 2, "begins with [[waiver]], with double brackets"),
         ("\n[[wavier]]\nuser = 'ann'\n".to_owned(), 2, "\"wavier\" belongs to no waiver"),
         ("\nwaiver = 1\n".to_owned(), 2, "begins with [[waiver]]"),
-        ("waiver = [\n 1,\n {} ]\n".to_owned(), 2, "a waiver is a table"),
-        ("key_id,reason\n5af,r\n".to_owned(), 1, "this is no TOML: "),
+        ("waiver = [\n 1,\n {} ]\n".to_owned(), 2, "expected a table"),
+        ("key_id,reason\n5af,r\n".to_owned(), 1, "invalid TOML: "),
     ] {
         let reported = problems(&text);
         let place = format!("FILE:{line}: ");
@@ -210,11 +210,11 @@ fn a_target_waived_twice_is_reported_with_both_lines() {
     assert_eq!(
         problems(&text),
         [
-            "FILE:11: reason is missing: why is this accepted?",
-            "FILE:11: owner is missing: who answers for it?",
-            "FILE:11: expires is missing: the last day on which it counts",
-            &format!("FILE:12: key {KEY} is waived twice: here and in line 2"),
-            "FILE:14: user \"ann\" is waived twice: here and in line 7",
+            "FILE:11: reason is missing: add why the exception is accepted",
+            "FILE:11: owner is missing: add who is responsible",
+            "FILE:11: expires is missing: add the last valid day",
+            &format!("FILE:12: key {KEY} is already waived in line 2"),
+            "FILE:14: user \"ann\" is already waived in line 7",
         ]
     );
     // A key and a user of the same id are two things.
@@ -232,8 +232,8 @@ fn a_syntax_error_affects_no_other_entry() {
     let text = "[[waiver]]\nuser = \"ann\nreason = \"r\"\n[[waiver]]\nuser = 'bob'\nowner = 'o'\nexpires = 2025-03-31\n";
     let reported = problems(text);
     assert_eq!(reported.len(), 2, "{reported:?}");
-    assert!(reported[0].starts_with("FILE:2: this is no TOML: "), "{reported:?}");
-    assert_eq!(reported[1], "FILE:4: reason is missing: why is this accepted?");
+    assert!(reported[0].starts_with("FILE:2: invalid TOML: "), "{reported:?}");
+    assert_eq!(reported[1], "FILE:4: reason is missing: add why the exception is accepted");
 }
 
 #[test]
@@ -253,17 +253,17 @@ fn twenty_problems_are_reported_by_line_and_the_rest_counted() {
 #[test]
 fn a_file_that_is_no_text_is_reported_by_name() {
     let gone = Waivers::read(Path::new("no/such.toml"), TODAY.parse().unwrap()).unwrap_err().to_string();
-    assert!(gone.starts_with("can't read the file of waivers no/such.toml: "), "{gone}");
+    assert!(gone.starts_with("can't read the waiver file no/such.toml: "), "{gone}");
     let folder = tempfile::tempdir().unwrap();
     let why = Waivers::read(folder.path(), TODAY.parse().unwrap()).unwrap_err().to_string();
     assert!(why.contains(&folder.path().display().to_string()), "{why}");
     let why = read_bytes(b"# a\n# \xff\n").unwrap_err();
-    assert_eq!(why.details, ["FILE:2: this is not UTF-8"]);
+    assert_eq!(why.details, ["FILE:2: not UTF-8"]);
     assert!(why.help.is_some());
     let limit = usize::try_from(LIMIT).unwrap();
     assert!(read(&"#\n".repeat(limit / 2)).unwrap().iter().next().is_none());
     let why = read(&"#\n".repeat(limit / 2 + 1)).unwrap_err();
-    assert!(why.details[0].starts_with("FILE: it is longer than "), "{why}");
+    assert!(why.details[0].starts_with("FILE: larger than "), "{why}");
 }
 
 /// Text that is often nearly a file of waivers, and sometimes one.

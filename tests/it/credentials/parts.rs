@@ -70,7 +70,7 @@ fn a_private_part_of_two_lines_is_refused_before_any_request() {
     for between in ["\n", "\r", "\t", "\u{200b}"] {
         let env = TestEnv::of((PUBLIC.to_owned(), [start, end].join(between)));
         let ran = env.audit_at(&stub.url(), &["--user", USER]);
-        assert!(ran.code == 5 && ran.stderr.contains("the private part holds a line break"), "{ran:?}");
+        assert!(ran.code == 5 && ran.stderr.contains("the private key contains a line break"), "{ran:?}");
         assert!(!ran.stderr.contains(start), "{ran:?}");
     }
     assert!(stub.asked().is_empty());

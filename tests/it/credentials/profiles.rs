@@ -81,7 +81,7 @@ fn a_profile_that_others_can_read_is_a_warning_however_quiet() {
     let ran = env.run(&["audit", "--profile", "prod", "--user", USER, "--quiet"]);
     let path = env.path(place);
     let expected = format!(
-        "warning: others can read or change {path} (mode 0644)\n  help: chmod 600 {path}\n",
+        "warning: other users can read or change {path} (mode 0644)\n  help: chmod 600 {path}\n",
         path = path.display()
     );
     assert_eq!((ran.code, ran.stderr), (1, expected));

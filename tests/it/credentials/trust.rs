@@ -127,7 +127,7 @@ fn a_private_authority_is_trusted_by_its_certificate_or_not_at_all() {
     let url = server.url();
     let stranger = env.audit_at(&url, &["--user", USER]);
     assert!(stranger.code == 5 && stranger.stderr.contains("no connection"), "{stranger:?}");
-    assert!(stranger.stderr.contains("its own, with --ca-cert FILE"), "{stranger:?}");
+    assert!(stranger.stderr.contains("of the server, with --ca-cert FILE"), "{stranger:?}");
     for trusted in [&["--ca-cert", "ca.pem"][..], &["--insecure-skip-verify"]] {
         let ran = env.audit_at(&url, &[&["--user", USER], trusted].concat());
         assert!(ran.code == 5 && ran.stderr.contains("not the API"), "{trusted:?}: {ran:?}");
@@ -204,7 +204,7 @@ fn a_gateway_that_asks_for_a_certificate_is_shown_the_clients() {
     }
     for half in ["client.key", "client.crt"] {
         let ran = asked(&["--client-cert", half]);
-        assert!(ran.code == 5 && ran.stderr.contains("--client-cert takes one PEM file"), "{half}: {ran:?}");
+        assert!(ran.code == 5 && ran.stderr.contains("--client-cert needs one PEM file"), "{half}: {ran:?}");
         assert!(!ran.stderr.contains("PRIVATE KEY"), "{ran:?}");
     }
 }

@@ -40,7 +40,7 @@ struct Github {
 /// `summary_file` is where GitHub takes the summary of the step from, where there is one.
 pub(super) fn start(summary_file: Option<PathBuf>) -> Result<impl Writer, FormatError> {
     if let Some(path) = &summary_file {
-        append(path, "")?;
+        append(path, "").map_err(FormatError::StepSummary)?;
     }
     Ok(Github {
         errors: Annotations::new("error"),
@@ -123,7 +123,7 @@ impl Writer for Github {
             annotations.write(&mut stdout);
         }
         if let Some(path) = self.summary_file {
-            append(&path, &self.summary.page(report))?;
+            append(&path, &self.summary.page(report)).map_err(FormatError::StepSummary)?;
         }
         Ok(Rendered::Stdout(stdout))
     }

@@ -38,7 +38,7 @@ impl Ratchet {
         policy: &Policy,
         fill: impl FnOnce(&mut dyn FnMut(&UserResult) -> Result<(), store::Error>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let severities = create().map_err(wrong)?;
+        let severities = create().map_err(store::Error::temporary)?;
         let insert = |result: &UserResult| {
             let mut insert = severities.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?, ?)")?;
             for key in &result.keys {
@@ -46,10 +46,10 @@ impl Ratchet {
             }
             Ok(())
         };
-        fill(&mut |result| insert(result).map_err(wrong))?;
-        severities.execute_batch("COMMIT").map_err(wrong)?;
+        fill(&mut |result| insert(result).map_err(store::Error::temporary))?;
+        severities.execute_batch("COMMIT").map_err(store::Error::temporary)?;
         let count = severities.query_row("SELECT count(*) FROM keys", [], |row| row.get::<_, i64>(0));
-        let count = count.map_err(wrong)?.cast_unsigned();
+        let count = count.map_err(store::Error::temporary)?.cast_unsigned();
         Ok(Self { name, count, severities })
     }
 
@@ -58,7 +58,9 @@ impl Ratchet {
     /// # Errors
     /// A table that can't be read.
     pub fn regression(&self, key_id: &str, severity: Severity) -> Result<Option<Regression>, store::Error> {
-        let Some(before) = self.severity(key_id).map_err(wrong)? else { return Ok(Some(Regression::New)) };
+        let Some(before) = self.severity(key_id).map_err(store::Error::temporary)? else {
+            return Ok(Some(Regression::New));
+        };
         Ok((severity < before).then_some(Regression::Than(before)))
     }
 
@@ -81,8 +83,4 @@ fn create() -> rusqlite::Result<Connection> {
          BEGIN",
     )?;
     Ok(connection)
-}
-
-fn wrong(error: rusqlite::Error) -> store::Error {
-    store::Error::temporary(&error)
 }

@@ -68,7 +68,7 @@ fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
 }
 
 fn broken(path: &Path, why: &ReadError) -> Error {
-    let mut error = unusable(path, format!("line {}: {}", why.line, why.why));
+    let mut error = Error::input(format!("invalid baseline {}:{}: {}", path.display(), why.line, why.why));
     error.help = Some(why.help.unwrap_or("export the run again with `keysunset export`").to_owned());
     error
 }

@@ -28,6 +28,7 @@ impl Error {
     }
 
     /// A temporary file could not be written.
+    #[must_use]
     pub fn no_temporary_file(why: &io::Error) -> Self {
         Self::not_written(format!("a temporary file in {}", std::env::temp_dir().display()), why, TEMPORARY)
     }

@@ -157,8 +157,9 @@ pub struct Store {
 impl Error {
     /// The error of a temporary database.
     #[must_use]
-    pub fn temporary(error: &rusqlite::Error) -> Self {
-        Self::Temporary(io_error(error))
+    #[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]
+    pub fn temporary(error: rusqlite::Error) -> Self {
+        Self::Temporary(io_error(&error))
     }
 
     /// Whether it is the file that is wrong, rather than the disk or the right to write.

@@ -171,7 +171,7 @@ fn a_wait_of_more_than_five_seconds_for_the_rate_is_printed() {
     let arguments = ["audit", "--url", &stub.url(), "--users", "users.txt", "--rate", "0.1", "--quiet"];
     let mut child = env.spawn(&arguments);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let waits = lines.find(|line| line.contains("waiting"));
+    let waits = lines.find(|line| line.contains("next request"));
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(waits.as_deref(), Some("next request in 10 s (rate limit)"));

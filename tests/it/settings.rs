@@ -96,7 +96,7 @@ fn credentials_of_the_vendors_tools_are_taken_after_our_own() {
         assert_eq!(env.audit_at(&stub.url(), &["--user", USER]).code, 1, "{public}");
         for (there, missing) in [(public, private), (private, public)] {
             let ran = TestEnv::empty().with(there, PRIVATE).audit_at(&stub.url(), &["--user", USER]);
-            let half = format!("{there} is set, {missing} is not");
+            let half = format!("{there} is set, but {missing} is not");
             assert!(ran.code == 5 && ran.stderr.contains(&half) && !ran.stderr.contains(PRIVATE), "{ran:?}");
         }
     }

@@ -228,7 +228,7 @@ fn a_consistent_forgery_is_not_what_the_store_recorded() {
     edited(&env, &named["bytes"].to_string(), &csv.len().to_string());
     edited(&env, named["sha256"].as_str().unwrap(), &sha256sum(csv.as_bytes()));
     rewritten(&env, |_| ());
-    verified(&env, &[], 1, &[("DIFFERS", "record")], &["is not recorded in the run database of run 1 of "]);
+    verified(&env, &[], 1, &[("DIFFERS", "record")], &["is not recorded in the run database"]);
     // Without the store that is not known.
     verified(
         &env,
@@ -282,7 +282,7 @@ fn a_file_that_the_manifest_does_not_name_is_unknown() {
     env.put("reports/notes.txt", "nobody's business");
     verified(&env, &[], 0, &[], &[]);
     env.put("reports/findings.sarif", "{}");
-    verified(&env, &[], 3, &[("unknown", "file")], &["findings.sarif: the manifest does not name it"]);
+    verified(&env, &[], 3, &[("unknown", "file")], &["findings.sarif: not named in the manifest"]);
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn a_manifest_of_several_deployments_is_checked_in_every_store() {
         &[&["both"][..], &east].concat(),
         3,
         &[("unknown", "run"), made],
-        &["run 1 of west: without its store"],
+        &["run 1 of west: its run database was not found"],
     );
 }
 

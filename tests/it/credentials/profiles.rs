@@ -101,5 +101,8 @@ fn a_profile_that_is_not_there_lists_those_that_are() {
     }
     put_private(&env, ".config/mongocli/config.toml", "[a]\nprivate_api_key = s3cr3t\n");
     let ran = env.run(&["audit", "--profile", "nope", "--all-orgs"]);
-    assert!(ran.code == 5 && ran.stderr.contains("line 2") && !ran.stderr.contains("s3cr3t"), "{ran:?}");
+    assert!(
+        ran.code == 5 && ran.stderr.contains("config.toml:2: ") && !ran.stderr.contains("s3cr3t"),
+        "{ran:?}"
+    );
 }

@@ -148,7 +148,7 @@ fn an_unwritable_page_is_reported_and_ends_with_6() {
     {
         let ran = env.run(&["man", dir]);
         assert_eq!((ran.code, ran.stdout.as_str()), (6, ""), "{dir}");
-        assert!(ran.stderr.starts_with(&format!("error: {expected} can't be written: ")), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("error: can't write {expected}: ")), "{}", ran.stderr);
         assert!(ran.stderr.contains("\n  help: "), "{}", ran.stderr);
     }
     let parts = env.files().into_keys().filter(|path| path.extension().is_some_and(|it| it == "part"));

@@ -47,7 +47,7 @@ fn python() -> String {
 }
 
 /// Whether this can be tested here; a line says where not.
-fn has(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
     let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     let is_there = ran.is_ok_and(|output| output.status.success());
     if !is_there {

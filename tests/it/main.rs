@@ -20,6 +20,8 @@ mod curl;
 mod demo;
 mod diff;
 mod digest;
+#[cfg(unix)]
+mod docs;
 mod doctor;
 mod everything;
 mod evidence;

@@ -1,0 +1,103 @@
+//! Every command of README and docs works when it is pasted into a shell, and prints what the page shows.
+
+use std::collections::BTreeSet;
+
+use super::terminal::{ADDRESSES, CLOCK, Statement, Terminal, commands, deployment};
+use super::{Page, pages, renewing, root, split};
+use crate::evidence::has;
+
+/// Commands that cannot run here, by their first words, and what checks them.
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("cargo run --release -- demo", "demo::"),
+    ("cargo test", "this run"),
+    ("cargo install --locked --path .", "the_package_installs_the_program"),
+    ("cargo bench --bench ", "every_benchmark_of_the_docs_exists"),
+    ("mongocli iam ", "the_commands_of_mongocli_make_a_key_that_audits"),
+    ("ssh-keygen -Y ", "evidence::the_documented_ways_to_sign_work"),
+    ("openssl ts ", "evidence::the_documented_ways_to_sign_work"),
+    ("curl --fail --silent --show-error -H 'Content-Type: application/timestamp-query'", "the same"),
+    ("sudo ", "the_units_of_systemd_are_valid"),
+];
+
+/// Weekly runs before the page begins, where it has commands that need them.
+fn earlier_runs(page: &Page, terminal: &Terminal) {
+    let of_runs = ["report", "history", "diff", "explain", "export", "verify", "prune"];
+    if !of_runs.iter().any(|command| page.text.contains(&format!("keysunset {command}"))) {
+        return;
+    }
+    let name = terminal.own(ADDRESSES[0]);
+    for weeks in (1..=4).rev() {
+        let sandbox = deployment(weeks);
+        let clock = CLOCK - weeks * 7 * 86_400;
+        let url = &sandbox.announcement().url;
+        let audit = format!("SOURCE_DATE_EPOCH={clock} keysunset audit --all-orgs --name {name} --url {url}");
+        assert_eq!(terminal.shell(&format!("{audit} 2>/dev/null")), Some(1));
+    }
+}
+
+/// What is wrong with a command of this page after it ran.
+fn problem(page: &Page, terminal: &Terminal, statement: &Statement) -> Option<String> {
+    let Statement { number, typed, shown } = statement;
+    let code = terminal.output(statement, "code");
+    // Findings and users who could not be read are no mistake of the page.
+    let allowed: &[&str] = if typed.contains("keysunset ") { &["0", "1", "3", "4"] } else { &["0"] };
+    let stderr = terminal.output(statement, "err");
+    if !allowed.contains(&code.trim()) || stderr.contains("error: ") {
+        return Some(format!("{}:{number}: `{typed}` ends with {code}: {stderr}", page.name));
+    }
+    let printed = terminal.as_shown(&terminal.output(statement, "out"));
+    let shown = shown.as_ref().filter(|shown| **shown != printed)?;
+    if renewing() {
+        let file = root().join(&page.name);
+        let text = std::fs::read_to_string(&file).unwrap().replace(shown, &printed);
+        std::fs::write(file, text).unwrap();
+        return None;
+    }
+    Some(format!(
+        "{}:{number}: `{typed}` printed\n{printed}and the page shows\n{shown}\
+         To renew the page: INSTA_UPDATE=always cargo test --test it -- docs::commands",
+        page.name
+    ))
+}
+
+#[test]
+fn every_command_of_readme_and_docs_works_when_it_is_pasted() {
+    if !has("curl", &["--version"]) || !has("jq", &["--version"]) || !has("sqlite3", &["--version"]) {
+        return;
+    }
+    let mut elsewhere = BTreeSet::<&(&str, &str)>::new();
+    let (mut pasted, mut problems) = (0, Vec::new());
+    for page in pages() {
+        let terminal = Terminal::new(&page);
+        if page.name != "README.md" {
+            earlier_runs(&page, &terminal);
+        }
+        let commands = commands(&page);
+        let (others, here): (Vec<_>, Vec<_>) = commands.iter().partition(|statement| {
+            let entry = ELSEWHERE.iter().find(|(words, _)| statement.typed.starts_with(words));
+            elsewhere.extend(entry);
+            entry.is_some()
+        });
+        assert!(page.name == "README.md" || !here.is_empty() || !others.is_empty(), "{}", page.name);
+        terminal.paste(&here);
+        problems.extend(here.iter().filter_map(|statement| problem(&page, &terminal, statement)));
+        pasted += here.len();
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert_eq!(elsewhere.len(), ELSEWHERE.len(), "what no page has is not to be listed: {elsewhere:?}");
+    assert!(pasted > 60, "{pasted} commands");
+}
+
+#[test]
+fn a_block_with_a_language_that_is_not_run_is_no_shell() {
+    for page in pages() {
+        for fence in split(&page.text).0 {
+            let known = ["sh", "console", "toml", "csv", "json", "yaml", "groovy", "ini", "text", "mermaid"];
+            assert!(known.contains(&fence.language), "{}: ```{}", page.name, fence.language);
+            for (number, line) in fence.lines.iter().filter(|_| fence.language == "text") {
+                let is_command = line.trim_start_matches("$ ").starts_with("keysunset ");
+                assert!(!is_command, "{}:{number}: a command is in a block of sh", page.name);
+            }
+        }
+    }
+}

@@ -26,6 +26,7 @@ pub mod context;
 pub mod evidence;
 pub mod exit;
 mod import;
+pub mod inventory;
 pub mod model;
 mod pipeline;
 pub mod policy;

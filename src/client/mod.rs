@@ -160,6 +160,11 @@ impl Client {
         self.has_answered.load(Ordering::Relaxed)
     }
 
+    /// Whether there is a credential for what is not a user's own.
+    pub(crate) fn has_default_credential(&self) -> bool {
+        self.credentials.default().is_some()
+    }
+
     /// How long all requests are held yet, as the deployment asks.
     pub(crate) fn pause_left(&self) -> Duration {
         self.rate_limiter.pause_left()

@@ -2,22 +2,25 @@
 //! pages.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Client;
 use super::digest::DigestSession;
 use super::distinct::DistinctIds;
 use super::list::{PAGE, PageSequence, UserKeys};
-use super::wire::{self, Page};
+use super::wire::{self, Identified, Page};
 use crate::exit::Error;
+use crate::inventory::{InventoryList, ListResult, ProgrammaticKey, Project, Team, TeamRoles};
 use crate::model::{
     ListScope, Organization, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, object_id,
 };
 
 /// Five million users; fewer where the service gives smaller pages.
 const LIST_PAGES: u32 = 10_000;
-/// All their ids are kept in memory.
-const ORGANIZATION_PAGES: u32 = 200;
+/// Of a list that is kept in memory: 100,000 rows.
+const WHOLE_LIST_PAGES: u32 = 200;
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -107,23 +110,53 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless.
     pub(crate) async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
-        let mut pages = PageSequence::new(ORGANIZATION_PAGES);
-        let (mut organizations, mut distinct) = (Vec::<Organization>::new(), DistinctIds::new());
+        let list = self.whole_list::<wire::Organization, _>("orgs", "organizations").await?;
+        Ok((list.rows, list.outcome))
+    }
+
+    /// A list that a migration plan needs, its rows in JSON.
+    ///
+    /// # Errors
+    /// What makes the whole run pointless.
+    pub(crate) async fn inventory_list(&self, list: &InventoryList) -> Result<ListResult<Value>, Error> {
+        let path = &list.path();
+        match list {
+            InventoryList::Projects => {
+                json(self.whole_list::<wire::Project, Project>(path, "projects").await?)
+            }
+            InventoryList::Teams { .. } => json(self.whole_list::<wire::Team, Team>(path, "teams").await?),
+            InventoryList::TeamRoles { .. } => {
+                json(self.whole_list::<wire::TeamRoles, TeamRoles>(path, "teams").await?)
+            }
+            InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
+                json(self.whole_list::<wire::ProgrammaticKey, ProgrammaticKey>(path, "keys").await?)
+            }
+        }
+    }
+
+    /// All rows of a list, `path` being safe to use; the outcome says whether that is all of them.
+    async fn whole_list<W, T>(&self, path: &str, things: &str) -> Result<ListResult<T>, Error>
+    where
+        W: DeserializeOwned + Identified,
+        T: From<W>,
+    {
+        let mut pages = PageSequence::new(WHOLE_LIST_PAGES);
+        let (mut all, mut distinct) = (Vec::new(), DistinctIds::new());
         let end = loop {
-            let (page, _) = self.next_page(self.credentials.default(), "orgs", "", &pages).await?;
-            let page = page.and_then(|it| pages.check_request(&it.1, "orgs").map(|()| it));
-            match page.and_then(|(status, page)| pages.take::<wire::Organization>(status, page)) {
+            let (page, _) = self.next_page(self.credentials.default(), path, "", &pages).await?;
+            let page = page.and_then(|it| pages.check_request(&it.1, path).map(|()| it));
+            match page.and_then(|(status, page)| pages.take::<W>(status, page)) {
                 Ok(rows) => {
-                    for organization in rows.into_iter().map(Organization::from) {
-                        distinct.add(&organization.id);
-                        organizations.push(organization);
+                    for row in rows {
+                        distinct.add(&row.id().to_ascii_lowercase());
+                        all.push(T::from(row));
                     }
                 }
                 Err(end) => break end,
             }
         };
-        let outcome = pages.reconcile_distinct(&mut distinct, end, "organizations");
-        Ok((organizations, not_found_if_removed(outcome)))
+        let outcome = pages.reconcile_distinct(&mut distinct, end, things);
+        Ok(ListResult { outcome: not_found_if_removed(outcome), rows: all })
     }
 
     /// The page after those of `pages`, or the end of the list; and how often it was asked for again. Pages are asked for
@@ -149,6 +182,11 @@ impl Client {
         });
         Ok((page, reply.retries))
     }
+}
+
+fn json<T: Serialize>(list: ListResult<T>) -> Result<ListResult<Value>, Error> {
+    let rows = list.rows.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Error::bug)?;
+    Ok(ListResult { outcome: list.outcome, rows })
 }
 
 /// Includes the users of a project's teams and of its organization.

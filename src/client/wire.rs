@@ -10,9 +10,11 @@ use percent_encoding::percent_decode_str;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::fields::repeated_field;
 use crate::console::warn;
+use crate::inventory;
 use crate::model::{self, ListScope, Membership, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
 
 /// More rows than these are no page, of which 500 is the most that is documented.
@@ -473,6 +475,85 @@ impl From<Organization> for model::Organization {
     }
 }
 
+/// A project. Its items have `agentApiKey`, a secret: add no field that is not wanted.
+#[derive(Deserialize)]
+pub(super) struct Project {
+    #[serde(deserialize_with = "sound_identity")]
+    id: String,
+    name: Option<String>,
+    #[serde(rename = "orgId")]
+    org_id: Option<String>,
+}
+
+impl From<Project> for inventory::Project {
+    fn from(Project { id, name, org_id }: Project) -> Self {
+        let org_id = org_id.map(|id| bounded(hexadecimal_in_lower_case(id)));
+        Self { id: hexadecimal_in_lower_case(id), name: name.map(bounded), org_id }
+    }
+}
+
+/// A team of an organization.
+#[derive(Deserialize)]
+pub(super) struct Team {
+    #[serde(deserialize_with = "sound_identity")]
+    id: String,
+    name: Option<String>,
+}
+
+impl From<Team> for inventory::Team {
+    fn from(Team { id, name }: Team) -> Self {
+        Self { id: hexadecimal_in_lower_case(id), name: name.map(bounded) }
+    }
+}
+
+/// A team of a project.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TeamRoles {
+    #[serde(deserialize_with = "sound_identity")]
+    team_id: String,
+    role_names: Vec<String>,
+}
+
+impl From<TeamRoles> for inventory::TeamRoles {
+    fn from(TeamRoles { team_id, role_names }: TeamRoles) -> Self {
+        let roles = sorted(role_names.into_iter().map(bounded));
+        Self { team_id: hexadecimal_in_lower_case(team_id), roles }
+    }
+}
+
+/// A programmatic key.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProgrammaticKey {
+    #[serde(deserialize_with = "sound_identity")]
+    id: String,
+    desc: Option<String>,
+    public_key: Option<String>,
+    /// Masked by the service. Only the suffix is taken, so that a key that is not masked is not kept.
+    #[serde(default, rename = "privateKey", deserialize_with = "suffix")]
+    suffix: Option<Suffix>,
+    #[serde(default, deserialize_with = "if_documented")]
+    roles: Option<Vec<Role>>,
+}
+
+impl From<ProgrammaticKey> for inventory::ProgrammaticKey {
+    fn from(key: ProgrammaticKey) -> Self {
+        Self {
+            id: hexadecimal_in_lower_case(key.id),
+            public_key: key.public_key.map(bounded),
+            suffix: key.suffix,
+            description: key.desc.map(bounded).unwrap_or_default(),
+            roles: key.roles.map(|roles| sorted(roles.into_iter().map(model::Role::from))),
+        }
+    }
+}
+
+fn suffix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Suffix>, D::Error> {
+    let mask = Option::<String>::deserialize(deserializer)?.map(Zeroizing::new);
+    Ok(mask.and_then(|mask| Suffix::from_key(&mask)))
+}
+
 /// Only deleted organizations are marked.
 #[expect(clippy::unnecessary_wraps, reason = "the default of a field that is an Option")]
 const fn not_deleted() -> Option<bool> {
@@ -498,6 +579,30 @@ impl Identified for Account {
 }
 
 impl Identified for Organization {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Identified for Project {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Identified for Team {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Identified for TeamRoles {
+    fn id(&self) -> &str {
+        &self.team_id
+    }
+}
+
+impl Identified for ProgrammaticKey {
     fn id(&self) -> &str {
         &self.id
     }

@@ -78,7 +78,12 @@ pub(super) async fn audit(
                 if answered { Ok(end) } else { Err(all_refused()) }
             });
             match end {
-                Ok(end) => conclude(&store, run, &end, &client, clock)?,
+                Ok(end) => {
+                    if matches!(end, End::Complete) {
+                        read_inventory(&store, run, &client, &policy, &mut signals).await?;
+                    }
+                    conclude(&store, run, &end, &client, clock)?;
+                }
                 // A run that came to nothing is not kept; one that had begun before is.
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
                 Err(why) => return Err(why),
@@ -143,6 +148,27 @@ fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -
             half_upgraded::record(store, run)?;
             Ok(store.finish(run, clock.now())?)
         }
+    }
+}
+
+/// What a migration plan needs besides users and keys; nothing of a run that had ended before and brought nothing new.
+///
+/// # Errors
+/// The signal that ended it, or what the run database says.
+async fn read_inventory(
+    store: &Store,
+    run: i64,
+    client: &Client,
+    policy: &Policy,
+    signals: &mut Signals,
+) -> Result<(), Error> {
+    let ran = store.run(Some(run))?;
+    if ran.finished_at.is_some() {
+        return Ok(());
+    }
+    tokio::select! {
+        read = pipeline::inventory::read(client, store, &ran, policy) => read,
+        signal = signals.next() => Err(resume::interrupted(store, run, signal, "interrupted")),
     }
 }
 

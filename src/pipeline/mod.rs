@@ -4,6 +4,8 @@
 //! All of it runs in one task, which also listens to signals and shows the progress, so that there is one place that
 //! decides when a run ends.
 
+pub(crate) mod inventory;
+
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 //! goes on ([`Journal`]), read back in order afterwards ([`Store`]).
 
 mod identity;
+mod inventory;
 mod journal;
 mod lock;
 mod manifests;

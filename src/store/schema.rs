@@ -12,7 +12,7 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What each version adds to the one before, the first to an empty file. Whatever was released stays as it is: a store of any
 /// version is brought up by the migrations that it has not had, and a new one is made by all of them.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// A row of `readings` is inserted when its user is requested, and filled in when the user was read: what is open is what is
 /// missing. Times are seconds since 1970, UTC. Column names are the model's.
@@ -116,6 +116,20 @@ INSERT INTO memberships (reading, scope, id)
 ALTER TABLE readings DROP COLUMN organization;
 ALTER TABLE gaps ADD COLUMN org_id TEXT;
 UPDATE gaps SET org_id = substr(source, length('organization ') + 1) WHERE source GLOB 'organization *';
+";
+
+const VERSION_4: &str = "
+-- Lists that a migration plan needs: projects, teams, programmatic keys. `path` is the resource, `rows` a JSON array.
+CREATE TABLE inventory (
+    run         INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    path        TEXT NOT NULL,
+    status      TEXT NOT NULL,
+    http_status INTEGER,
+    error_code  TEXT,
+    detail      TEXT,
+    rows        TEXT NOT NULL,
+    PRIMARY KEY (run, path)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Makes the tables of the newest version in an empty file.

@@ -1,0 +1,111 @@
+//! What a deployment has besides users and their personal keys, as far as a migration plan needs it: projects, teams and their
+//! roles, programmatic keys. No I/O.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Outcome, Role, Suffix};
+
+/// A list of the deployment that a migration plan needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InventoryList {
+    /// All projects, as [`Project`].
+    Projects,
+    /// The teams of an organization, as [`Team`].
+    Teams {
+        /// Of the organization.
+        org_id: String,
+    },
+    /// The roles that teams have in a project, as [`TeamRoles`].
+    TeamRoles {
+        /// Of the project.
+        project_id: String,
+    },
+    /// The programmatic keys of an organization, as [`ProgrammaticKey`].
+    ProgrammaticKeys {
+        /// Of the organization.
+        org_id: String,
+    },
+    /// The programmatic keys with roles in the whole deployment, as [`ProgrammaticKey`]; Ops Manager alone has them.
+    GlobalKeys,
+}
+
+impl InventoryList {
+    /// Its resource, below the base path. The run database has it under this name.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self {
+            Self::Projects => "groups".to_owned(),
+            Self::Teams { org_id } => format!("orgs/{org_id}/teams"),
+            Self::TeamRoles { project_id } => format!("groups/{project_id}/teams"),
+            Self::ProgrammaticKeys { org_id } => format!("orgs/{org_id}/apiKeys"),
+            Self::GlobalKeys => "admin/apiKeys".to_owned(),
+        }
+    }
+
+    /// The list of this path.
+    #[must_use]
+    pub fn from_path(path: &str) -> Option<Self> {
+        let parts: Vec<_> = path.split('/').collect();
+        Some(match parts[..] {
+            ["groups"] => Self::Projects,
+            ["orgs", id, "teams"] => Self::Teams { org_id: id.to_owned() },
+            ["groups", id, "teams"] => Self::TeamRoles { project_id: id.to_owned() },
+            ["orgs", id, "apiKeys"] => Self::ProgrammaticKeys { org_id: id.to_owned() },
+            ["admin", "apiKeys"] => Self::GlobalKeys,
+            _ => return None,
+        })
+    }
+}
+
+/// A list as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListResult<T> {
+    /// Whether these are all rows.
+    pub outcome: Outcome,
+    /// In the order of the service.
+    pub rows: Vec<T>,
+}
+
+/// A project. The run database has the types of this module with these names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// 24 hexadecimal digits.
+    pub id: String,
+    /// `None` where the service does not say.
+    pub name: Option<String>,
+    /// `None` where the service does not say.
+    pub org_id: Option<String>,
+}
+
+/// A team of an organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// 24 hexadecimal digits.
+    pub id: String,
+    /// `None` where the service does not say.
+    pub name: Option<String>,
+}
+
+/// The roles that all users of a team have in a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamRoles {
+    /// Of the team.
+    pub team_id: String,
+    /// Such as `GROUP_READ_ONLY`.
+    pub roles: Vec<String>,
+}
+
+/// A programmatic key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgrammaticKey {
+    /// 24 hexadecimal digits.
+    pub id: String,
+    /// The user name of the digest, such as `abcdwxyz`.
+    pub public_key: Option<String>,
+    /// Of the private key; `None` where the service does not show it.
+    pub suffix: Option<Suffix>,
+    /// Free text, hostile until escaped.
+    pub description: String,
+    /// `None` where the service does not say.
+    pub roles: Option<Vec<Role>>,
+}

@@ -1,0 +1,132 @@
+//! After all users were read: the lists that a migration plan needs, of the organizations whose users have to move a key. Some
+//! requests an organization, so that `plan` needs none.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+
+use futures::stream::{self, StreamExt as _};
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::console::warn;
+use crate::exit::Error;
+use crate::inventory::{InventoryList, ListResult, Project};
+use crate::model::{ListScope, Membership, Product, UserResult};
+use crate::policy::{Policy, Verdict};
+use crate::store::{Run, Store};
+
+/// Lists read at once.
+const CONCURRENCY: usize = 8;
+
+/// Reads and records them. A list that could not be read is recorded as such: the audit is about keys, and is complete.
+///
+/// # Errors
+/// What the run database says.
+pub(crate) async fn read(client: &Client, store: &Store, run: &Run, policy: &Policy) -> Result<(), Error> {
+    if !client.has_default_credential() {
+        return Ok(());
+    }
+    let owners = Owners::new(store, run, policy)?;
+    let first = read_lists(client, store, run, owners.first_lists(client.product())).await?;
+    read_lists(client, store, run, owners.team_lists(&projects(&first))).await.map(drop)
+}
+
+type Lists = Vec<(InventoryList, ListResult<Value>)>;
+
+async fn read_lists(
+    client: &Client,
+    store: &Store,
+    run: &Run,
+    lists: Vec<InventoryList>,
+) -> Result<Lists, Error> {
+    let results = stream::iter(lists).map(async |list| (client.inventory_list(&list).await, list));
+    let mut results = pin!(results.buffered(CONCURRENCY));
+    let mut read = Vec::new();
+    while let Some((result, list)) = results.next().await {
+        match result {
+            Ok(result) => {
+                store.record_inventory(run, &list, &result)?;
+                read.push((list, result));
+            }
+            Err(why) => {
+                let list = list.path();
+                warn(
+                    &format!("the list {list}, for the migration plan, was not read: {}", why.message),
+                    None,
+                );
+                break;
+            }
+        }
+    }
+    Ok(read)
+}
+
+fn projects(lists: &Lists) -> Vec<Project> {
+    let rows = lists.iter().filter(|(list, _)| *list == InventoryList::Projects).flat_map(|(_, it)| &it.rows);
+    rows.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect()
+}
+
+/// What the owners of keys that may have to be replaced have in common.
+#[derive(Default)]
+struct Owners {
+    /// The ids of their organizations.
+    organizations: BTreeSet<String>,
+    /// The ids of those in which one of them is in a team.
+    with_teams: BTreeSet<String>,
+    /// Whether one of them has a role in the whole deployment.
+    has_global_role: bool,
+}
+
+impl Owners {
+    fn new(store: &Store, run: &Run, policy: &Policy) -> Result<Self, Error> {
+        let mut owners = Self::default();
+        store.results_with_enabled_keys(run, |result| {
+            if needs_replacement(&result, policy) {
+                owners.add(&result);
+            }
+        })?;
+        Ok(owners)
+    }
+
+    fn add(&mut self, result: &UserResult) {
+        for Membership { scope, id, roles, team_ids } in &result.user.origin.memberships {
+            let roles = roles.iter().flatten();
+            self.organizations.extend(roles.clone().filter_map(|role| role.org_id.clone()));
+            self.has_global_role |=
+                roles.clone().any(|role| role.org_id.is_none() && role.project_id.is_none());
+            if *scope == ListScope::Organization {
+                self.organizations.insert(id.clone());
+                if team_ids.as_ref().is_some_and(|ids| !ids.is_empty()) {
+                    self.with_teams.insert(id.clone());
+                }
+            }
+        }
+    }
+
+    fn first_lists(&self, product: Product) -> Vec<InventoryList> {
+        let keys = self.organizations.iter().map(|id| InventoryList::ProgrammaticKeys { org_id: id.clone() });
+        let teams = self.with_teams.iter().map(|id| InventoryList::Teams { org_id: id.clone() });
+        let global = self.has_global_role && product == Product::OpsManager;
+        let projects = (!self.organizations.is_empty()).then_some(InventoryList::Projects);
+        let global = global.then_some(InventoryList::GlobalKeys);
+        projects.into_iter().chain(keys).chain(teams).chain(global).collect()
+    }
+
+    /// The service shows the roles of a team by project alone.
+    fn team_lists(&self, projects: &[Project]) -> Vec<InventoryList> {
+        let has_teams = |it: &&Project| it.org_id.as_ref().is_some_and(|id| self.with_teams.contains(id));
+        let lists = projects.iter().filter(has_teams);
+        lists.map(|project| InventoryList::TeamRoles { project_id: project.id.clone() }).collect()
+    }
+}
+
+/// Whether the user has an enabled key that was used after the cutoff, or of which the use is unknown.
+fn needs_replacement(result: &UserResult, policy: &Policy) -> bool {
+    result.keys.iter().any(|key| {
+        key.is_enabled()
+            && match policy.verdict(key) {
+                Verdict::UsedAfterCutoff | Verdict::UsageUnknown => true,
+                Verdict::NotUsedSinceCutoff | Verdict::NeverUsed => false,
+            }
+    })
+}

@@ -1,0 +1,42 @@
+//! The lists that a migration plan needs.
+
+use rusqlite::params;
+use serde_json::Value;
+
+use super::rows::{invalid, outcome_from};
+use super::{Error, Run, Store};
+use crate::inventory::{InventoryList, ListResult};
+use crate::model::Outcome;
+
+impl Store {
+    /// Keeps a list of the deployment, in place of what was read of it before.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn record_inventory(
+        &self,
+        run: &Run,
+        list: &InventoryList,
+        result: &ListResult<Value>,
+    ) -> Result<(), Error> {
+        let Outcome { status, http_status, error_code, detail } = &result.outcome;
+        let rows = Value::from(result.rows.as_slice()).to_string();
+        self.execute(
+            "INSERT OR REPLACE INTO inventory VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![run.id, list.path(), status.as_str(), http_status, error_code, detail, rows],
+        )
+    }
+
+    /// The lists of the deployment that a run read, by path, with their rows in JSON.
+    ///
+    /// # Errors
+    /// What SQLite says, or a path that is no list.
+    pub fn inventory(&self, run: &Run) -> Result<Vec<(InventoryList, ListResult<Value>)>, Error> {
+        self.all("SELECT * FROM inventory WHERE run = ? ORDER BY path", [run.id], |row| {
+            let (path, rows): (String, String) = (row.get("path")?, row.get("rows")?);
+            let list = InventoryList::from_path(&path).ok_or_else(|| invalid(row, "path", path.clone()))?;
+            let rows = serde_json::from_str(&rows).map_err(|why| invalid(row, "rows", why))?;
+            Ok((list, ListResult { outcome: outcome_from(row)?, rows }))
+        })
+    }
+}

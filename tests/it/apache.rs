@@ -190,8 +190,9 @@ fn an_audit_takes_an_exchange_a_page_and_one_a_nonce() {
 
     let exchanges = apache.exchanges();
     let nonces = counts(&exchanges);
-    // The members' two pages, and five pages of the three members' keys.
-    let answers = PEOPLE + 2 + 5;
+    // The members' two pages, five pages of the three members' keys, and for the plan the projects and the
+    // organization's programmatic keys.
+    let answers = PEOPLE + 2 + 5 + 2;
     assert_eq!(nonces.values().map(Vec::len).sum::<usize>(), answers);
     assert_eq!(exchanges.len(), answers + nonces.len());
     assert_eq!(refusals(&exchanges), nonces.len(), "only challenges, no answer");

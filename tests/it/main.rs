@@ -37,6 +37,7 @@ mod import;
 mod inputs;
 #[cfg(unix)]
 mod interrupted;
+mod inventory;
 mod json;
 mod judgement;
 mod junit;

@@ -1,0 +1,154 @@
+//! What an audit records for the migration plan: projects, teams and their roles, programmatic keys.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use keysunset_sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use crate::stub::{Digest, Reply, Stub, USER, env, id, key, list};
+use crate::support::{TestEnv, ops_manager, rows};
+
+const ORG: &str = "5980000000000000000000aa";
+const OTHER: &str = "5980000000000000000000bb";
+const PROJECT: &str = "5980000000000000000000cc";
+const TEAM: &str = "5980000000000000000000dd";
+
+fn sqlite3(env: &TestEnv, query: &str) -> String {
+    let output = Command::new("sqlite3").arg(env.path("reports/keysunset.db")).arg(query).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The lists of the run, by path, each with its status and rows.
+fn inventory(env: &TestEnv) -> BTreeMap<String, (String, Value)> {
+    let lines = sqlite3(env, "SELECT json_array(path, status, json(rows)) FROM inventory");
+    let lists = lines.lines().map(|line| serde_json::from_str::<(String, String, Value)>(line).unwrap());
+    lists.map(|(path, status, rows)| (path, (status, rows))).collect()
+}
+
+/// A user of two organizations, in a team of the first, with a key that is `enabled` and was used after the cutoff or not.
+fn deployment(enabled: bool, last_used: &'static str, refused: &'static str) -> Stub {
+    Stub::start(Digest::On, move |asked| match asked.path.as_str() {
+        path if path == refused => Reply::error(403, "ACCESS_FORBIDDEN"),
+        "/orgs" => {
+            Reply::ok(&list(&[json!({"id": ORG, "name": "East"}), json!({"id": OTHER, "name": "West"})]))
+        }
+        path if path == format!("/orgs/{ORG}/users") => {
+            Reply::ok(&list(&[json!({"id": USER, "username": "ann", "teamIds": [TEAM], "roles": [
+                {"orgId": ORG, "roleName": "ORG_MEMBER"}, {"roleName": "GLOBAL_READ_ONLY"},
+            ]})]))
+        }
+        path if path == format!("/orgs/{OTHER}/users") => {
+            Reply::ok(&list(&[json!({"id": id(2), "username": "bob", "teamIds": [id(9)], "roles": []})]))
+        }
+        path if path == format!("/users/{USER}/keys") => {
+            let mut key = key(1, "ci");
+            key["enabled"] = json!(enabled);
+            key["lastUsed"] = json!(last_used);
+            Reply::ok(&list(&[key]))
+        }
+        "/groups" => Reply::ok(&list(&[
+            json!({"id": PROJECT, "name": "P", "orgId": ORG.to_uppercase(), "agentApiKey": "a-live-secret"}),
+            json!({"id": id(5), "name": "Q", "orgId": OTHER, "agentApiKey": "a-live-secret"}),
+        ])),
+        path if path == format!("/orgs/{ORG}/teams") => Reply::ok(&list(&[json!({"id": TEAM, "name": "T"})])),
+        path if path == format!("/groups/{PROJECT}/teams") => {
+            Reply::ok(&list(&[json!({"teamId": TEAM, "roleNames": ["GROUP_OWNER", "GROUP_READ_ONLY"]})]))
+        }
+        path if path == format!("/orgs/{ORG}/apiKeys") => Reply::ok(&list(&[json!({
+            "id": id(7), "desc": "keysunset:x", "publicKey": "abcdwxyz",
+            // Not masked, as the documentation has it only once.
+            "privateKey": "11111111-2222-3333-4444-92732876eeae",
+            "roles": [{"orgId": ORG, "roleName": "ORG_MEMBER"}],
+        })])),
+        "/admin/apiKeys" => Reply::ok(&list(&[])),
+        path if path.ends_with("/keys") => Reply::ok(&list(&[])),
+        path => panic!("nobody needs {path}"),
+    })
+}
+
+fn audited(stub: &Stub) -> (TestEnv, i32) {
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--all-orgs"]);
+    (env, ran.code)
+}
+
+const USED: &str = "2024-12-31T00:00:00Z";
+const UNUSED: &str = "2020-01-01T00:00:00Z";
+
+#[test]
+fn the_lists_of_the_organizations_whose_users_move_a_key_are_recorded() {
+    let (env, code) = audited(&deployment(true, USED, ""));
+    assert_eq!(code, 1);
+    let read = |rows: Value| ("read".to_owned(), rows);
+    let key = json!({"id": id(7), "public_key": "abcdwxyz", "suffix": "92732876eeae", "description": "keysunset:x",
+        "roles": [{"org_id": ORG, "project_id": null, "name": "ORG_MEMBER"}]});
+    let project = |id: &str, name: &str, org: &str| json!({"id": id, "name": name, "org_id": org});
+    let expected = BTreeMap::from([
+        ("groups".to_owned(), read(json!([project(PROJECT, "P", ORG), project(&id(5), "Q", OTHER)]))),
+        (format!("orgs/{ORG}/teams"), read(json!([{"id": TEAM, "name": "T"}]))),
+        (
+            format!("groups/{PROJECT}/teams"),
+            read(json!([{"team_id": TEAM, "roles": ["GROUP_OWNER", "GROUP_READ_ONLY"]}])),
+        ),
+        (format!("orgs/{ORG}/apiKeys"), read(json!([key]))),
+        ("admin/apiKeys".to_owned(), read(json!([]))),
+    ]);
+    assert_eq!(inventory(&env), expected);
+    for (path, bytes) in env.files() {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("a-live-secret") && !text.contains("11111111-2222"), "{}", path.display());
+    }
+}
+
+#[test]
+fn without_a_key_to_move_nothing_more_is_asked() {
+    for (enabled, last_used) in [(false, USED), (true, UNUSED)] {
+        let (env, code) = audited(&deployment(enabled, last_used, ""));
+        assert_eq!((code, inventory(&env).len()), (1, 0), "{enabled} {last_used}");
+    }
+}
+
+/// The audit is about personal keys: a list for the plan that is refused is recorded as unknown, and fails nothing.
+#[test]
+fn a_refused_list_leaves_the_audit_complete() {
+    let (env, code) = audited(&deployment(true, USED, "/groups"));
+    assert_eq!(code, 1);
+    let lists = inventory(&env);
+    assert_eq!(lists["groups"], ("forbidden".to_owned(), json!([])));
+    assert_eq!(lists[&format!("orgs/{ORG}/apiKeys")].0, "read");
+    assert!(!lists.contains_key(&format!("groups/{PROJECT}/teams")));
+}
+
+#[test]
+fn the_plan_needs_at_most_one_percent_more_requests() {
+    let sandbox = ops_manager(2000);
+    let asked = |sandbox: &Sandbox, fail_on: &str| {
+        let (env, before) = (TestEnv::at(sandbox), sandbox.counts().exchanges);
+        let ran = env.audit(sandbox, &["--all-orgs", "--fail-on", fail_on]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        (env, sandbox.counts().exchanges - before)
+    };
+    let (env, exchanges) = asked(&sandbox, "any");
+    let lists = inventory(&env).len() as u64;
+    assert!(lists > 2 && lists * 100 <= exchanges, "{lists} lists of {exchanges} exchanges");
+}
+
+/// The run database of the release before these lists were recorded.
+#[test]
+fn a_run_of_the_release_before_has_no_lists_and_the_same_results() {
+    let env = env();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/version_3");
+    let text = |name: &str| std::fs::read_to_string(from.join(name)).unwrap();
+    std::fs::create_dir_all(env.path("reports")).unwrap();
+    env.put("reports/manifest.json", text("manifest.json"));
+    env.put("reports/keys.csv", text("keys.csv"));
+    sqlite3(&env, &text("store.sql"));
+    assert_eq!(env.run(&["export"]).stdout, text("run.ndjson"));
+    assert_eq!(env.run(&["report", "--format", "csv"]).code, 1);
+    assert_eq!(env.rows(), rows(text("keys.csv").as_bytes()));
+    assert_eq!(sqlite3(&env, "PRAGMA user_version"), "4\n");
+    assert_eq!(inventory(&env), BTreeMap::new());
+}

@@ -1,33 +1,33 @@
-//! What a personal key is worth: which rule it falls under, how bad that is, and what to do. Pure: the clock is a field.
+//! How keys are classified: verdict, severity, action and reason. Pure: the clock is a field.
 
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
 use crate::model::{PersonalKey, rfc3339};
 
 named! {
-    /// What is known of a key's use.
+    /// What is known about the use of a key.
     pub enum Verdict {
         /// Used at or after the cutoff
         UsedAfterCutoff = "used-after-cutoff",
         /// Last used before the cutoff
         NotUsedSinceCutoff = "not-used-since-cutoff",
-        /// Never used at all
+        /// Never used
         NeverUsed = "never-used",
-        /// Used, or perhaps used, and nobody knows when
+        /// Last use unknown
         UsageUnknown = "usage-unknown",
     }
 }
 
 named! {
-    /// How much a key matters, worst first.
+    /// How urgent a key is, worst first.
     pub enum Severity {
-        /// In use now
+        /// Enabled and used recently
         Critical = "critical",
-        /// In use after the cutoff, but not lately
+        /// Enabled and used after the cutoff, not recently
         High = "high",
-        /// Nobody knows
+        /// Enabled, last use unknown
         Medium = "medium",
-        /// Enabled, but out of use
+        /// Enabled, not used since the cutoff or never used
         Low = "low",
         /// Disabled
         Info = "info",
@@ -37,11 +37,11 @@ named! {
 named! {
     /// What to do about a key.
     pub enum Action {
-        /// Give its users a programmatic key, then delete it
+        /// Replace it with a programmatic API key, then delete it
         Migrate = "migrate",
-        /// Find out whether anybody uses it
+        /// Find out whether it is in use
         Investigate = "investigate",
-        /// Disable it, wait, delete it
+        /// Disable it, wait, then delete it
         DisableAndDelete = "disable-and-delete",
         /// Delete it
         Delete = "delete",
@@ -80,7 +80,7 @@ impl Severity {
 }
 
 impl FailOn {
-    /// Whether a key fails the gate. One of unknown use is never counted as unused.
+    /// Whether a key is a finding. A key of unknown use never counts as unused.
     #[must_use]
     pub fn counts(self, key: &PersonalKey, judged: &Judgement) -> bool {
         match self {
@@ -95,18 +95,18 @@ impl FailOn {
     }
 }
 
-/// The rules' two settings, and the instant they are applied at.
+/// The two settings of the policy, and the time it is applied at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// When the run was made, by the clock that uses are dated by: what "ago" counts from.
+    /// Start of the run by the clock that uses are dated by: ages and recent use count from here.
     pub now: DateTime<Utc>,
     /// A use at or after this instant counts as after.
     pub cutoff: DateTime<Utc>,
-    /// In days: a use at most so long ago makes a key `critical`.
+    /// In days: a use within this time makes an enabled key `critical`.
     pub active_within: u32,
 }
 
-/// In seconds: what two clocks differ by at most before it is said. A `Date` is given to the second, and takes its time to come.
+/// In seconds: a smaller difference of two clocks is not reported. A `Date` header has whole seconds and some latency.
 pub const CLOCK_TOLERANCE: i64 = 30;
 
 /// The start of a run by the clock that uses are dated by. `ahead` is how far the deployment's clock was ahead of ours, in
@@ -118,16 +118,16 @@ pub fn deployment_now(started_at: DateTime<Utc>, ahead: Option<i64>) -> DateTime
     started_at.checked_add_signed(ahead).unwrap_or(started_at)
 }
 
-/// What the rules say about one key.
+/// The result of the policy for one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// What is known of its use.
+    /// What is known about its use.
     pub verdict: Verdict,
-    /// How much it matters.
+    /// How urgent it is.
     pub severity: Severity,
-    /// What to do.
+    /// What to do about it.
     pub action: Action,
-    /// Why, in a sentence with its arithmetic.
+    /// The reason, with its arithmetic.
     pub reason: String,
 }
 
@@ -140,13 +140,13 @@ impl Policy {
         Judgement { verdict, severity, action: severity.action(), reason: self.reason(key) }
     }
 
-    /// The severity alone, for counting while a run goes on.
+    /// Only the severity, for counts during a run.
     #[must_use]
     pub fn severity(&self, key: &PersonalKey) -> Severity {
         self.severity_of(key, self.verdict(key))
     }
 
-    /// What is known of a key's use.
+    /// What is known about the use of a key.
     #[must_use]
     pub fn verdict(&self, key: &PersonalKey) -> Verdict {
         match (key.last_use(), key.used_count) {
@@ -193,36 +193,36 @@ impl Policy {
                 let before = days((self.cutoff - last).num_days());
                 format!("last used {}, {before} before the cutoff {cutoff}", rfc3339(last))
             }
-            (None, Some(0)) => "never used: no last use, and a count of 0".to_owned(),
-            (None, Some(1)) => "used once, but the service does not say when".to_owned(),
-            (None, Some(count)) => format!("used {count} times, but the service does not say when"),
-            (None, None) => "the service says neither when nor how often it was used".to_owned(),
+            (None, Some(0)) => "never used: no last use, use count 0".to_owned(),
+            (None, Some(1)) => "used once, time unknown".to_owned(),
+            (None, Some(count)) => format!("used {count} times, time of last use unknown"),
+            (None, None) => "last use and use count unknown".to_owned(),
         };
         let impossible = match key.last_used.filter(|_| key.last_use().is_none()) {
             Some(last) if last <= DateTime::UNIX_EPOCH => {
-                format!("; lastUsed {} counts as missing: it is no time of use", rfc3339(last))
+                format!("; lastUsed {} counts as missing: not a time of use", rfc3339(last))
             }
             Some(last) => {
-                format!("; lastUsed {} counts as missing: it is before the key was created", rfc3339(last))
+                format!("; lastUsed {} counts as missing: before the creation of the key", rfc3339(last))
             }
             None => String::new(),
         };
         let enabled = match key.enabled {
             Some(true) => "",
             Some(false) => "; disabled",
-            None => "; taken as enabled, since the service does not say",
+            None => "; enabled state unknown, treated as enabled",
         };
         format!("{use_}{impossible}{enabled}")
     }
 
-    /// Whole days from `time` to the run; 0 for what lies in the run's future, as when clocks differ.
+    /// Whole days from `time` to the run; 0 if `time` is later, for example because clocks differ.
     #[must_use]
     pub fn days_since(&self, time: DateTime<Utc>) -> i64 {
         (self.now - time).num_days().max(0)
     }
 }
 
-/// An instant as a person wrote it: `2021-03-01` at midnight, the whole time otherwise.
+/// A time as people write it: `2021-03-01` at midnight, otherwise with the time of day.
 #[must_use]
 pub fn day_or_instant(time: DateTime<Utc>) -> String {
     if time.time() == NaiveTime::MIN { time.format("%Y-%m-%d").to_string() } else { rfc3339(time) }

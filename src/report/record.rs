@@ -1,5 +1,5 @@
-//! A row field by field, as `keys.csv`, `findings.json` and `keys.ndjson` have it: one record a key, and one for every
-//! user without keys or not read. The names are promised outward, and stand here apart from the model's.
+//! The fields of a row in `keys.csv`, `findings.json` and `keys.ndjson`: one record for each key, and one for each user
+//! without keys or not read. The names are a public contract, so they are separate from the names of the model.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
@@ -10,8 +10,8 @@ use crate::model::{IncompleteList, Outcome, ReadStatus, Suffix, UserResult, rfc3
 use crate::policy::{Action, Severity, Verdict};
 use crate::waivers::{Waiver, WaiverStatus};
 
-/// The fields, in the order of the columns: later ones are only ever appended. What is not known is `None`.
-/// `T` is text that somebody else wrote; a format may have a type of its own for it.
+/// The fields, in the order of the columns: new ones are only appended. Unknown values are `None`.
+/// `T` is foreign text; a format may use its own type for it.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Record<'a, T = &'a str> {
     pub(super) deployment: T,
@@ -49,7 +49,7 @@ pub(super) struct Record<'a, T = &'a str> {
     pub(super) live_places: Option<u64>,
 }
 
-/// A time as every report writes it.
+/// A time in the form of all reports.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Time(DateTime<Utc>);
 
@@ -124,37 +124,42 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
     }
 }
 
-/// Users of whom not even the name is known, and who may be missing: a row of its own.
+/// Users that may be missing from the run: one row for each incomplete list, and one for an unfinished run.
 pub(super) struct MissingUsers<'a> {
     context: &'a RunContext<'a>,
-    /// The list that was not read to its end; `None`: the run was cut short.
+    /// The incomplete list; `None`: the run did not finish.
     pub(super) list: Option<&'a JudgedList<'a>>,
     reason: String,
 }
 
 impl<'a> MissingUsers<'a> {
-    /// The run first, then its lists.
+    /// First the unfinished run, then the lists.
     pub(super) fn of_run(context: &'a RunContext) -> impl Iterator<Item = Self> {
         let cut_short = context.run.finished_at.is_none().then(|| Self {
             context,
             list: None,
-            reason: "INCOMPLETE: the run ended before all users were known and read".to_owned(),
+            reason: "INCOMPLETE: the run ended before all users were discovered and read".to_owned(),
         });
         let lists = context.incomplete_lists.iter().map(move |judged| {
             let IncompleteList { source, outcome, .. } = &judged.list;
-            let why = outcome.detail.as_deref().unwrap_or("for no stated reason");
-            let reason = format!("{source}: not all of it could be read, so users may be missing: {why}");
+            let why = outcome.detail.as_deref().unwrap_or("unknown reason");
+            let reason = format!("{source}: incomplete list, users may be missing: {why}");
             Self { context, list: Some(judged), reason }
         });
         cut_short.into_iter().chain(lists)
     }
 
-    /// The name of what they are missing from.
+    /// The name of the list or run that they are missing from.
     pub(super) fn source(&self) -> &'a str {
         self.list.map_or("the whole run", |judged| &judged.list.source)
     }
 
-    /// The waiver of the list, if it counts.
+    /// The reason without the name of the list.
+    pub(super) fn detail(&self) -> &str {
+        self.list.and_then(|judged| judged.list.outcome.detail.as_deref()).unwrap_or(&self.reason)
+    }
+
+    /// The waiver of the list, if it is in effect.
     pub(super) fn waiver(&self) -> Option<&'a Waiver> {
         let judged = self.list.filter(|judged| judged.is_waived())?;
         judged.waiver.map(|(waiver, _)| waiver)

@@ -1,4 +1,4 @@
-//! What the reports say about a row or a waiver, in words that all formats share. The templates have theirs.
+//! The texts about rows, waivers and statuses that all formats share, so that one thing has one wording.
 
 use std::fmt::Write as _;
 
@@ -10,22 +10,22 @@ use crate::policy::{Action, Severity, Verdict};
 use crate::store::Run;
 use crate::waivers::{Waiver, WaiverStatus};
 
-/// In characters: as much of a text that somebody else wrote goes into a sentence. The whole is in the other reports.
+/// Characters of a foreign text that are quoted in a sentence. The other reports have the whole text.
 pub(super) const QUOTED: usize = 200;
 
 /// Why something is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unknown {
-    /// A user who could not be read, or not wholly.
+    /// A user who could not be read completely.
     User,
-    /// A list of users that could not be read to its end.
+    /// An incomplete list of users.
     List,
-    /// A run that did not end.
+    /// A run that did not finish.
     Run,
 }
 
 impl Unknown {
-    /// The name outside, as a rule's.
+    /// The outside name, used as the name of a rule.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::User => "unreadable-user",
@@ -35,7 +35,7 @@ impl Unknown {
     }
 }
 
-/// A row in a sentence or two, for formats that have no fields for it: one line without anything invisible.
+/// A row in one or two sentences, for formats without fields for it: one line without invisible characters.
 pub(super) fn row(record: &Record) -> String {
     let sentence = match (record.key_id, record.user_id, record.username) {
         (Some(key), ..) => row_of_key(key, record),
@@ -57,7 +57,7 @@ fn row_of_key(key: &str, record: &Record) -> String {
     }
     let _ = write!(sentence, " of {} on {}: {}", owner(record), record.deployment, record.reason);
     if record.auditing_key == Some(true) {
-        sentence.push_str("; this audit itself used it");
+        sentence.push_str("; used by this audit");
     }
     if let Some(action) = record.action {
         let _ = write!(sentence, ". {}.", advice(action));
@@ -66,7 +66,7 @@ fn row_of_key(key: &str, record: &Record) -> String {
 }
 
 fn row_of_user(record: &Record) -> String {
-    let wholly = if record.read_status == Some(ReadStatus::Partial) { "read wholly" } else { "read" };
+    let read = if record.read_status == Some(ReadStatus::Partial) { "read completely" } else { "read" };
     let mut why = record.read_status.map_or("", |status| status.as_str()).to_owned();
     if let Some(status) = record.http_status {
         let _ = write!(why, ", HTTP {status}");
@@ -74,9 +74,9 @@ fn row_of_user(record: &Record) -> String {
     if let Some(code) = record.error_code {
         let _ = write!(why, ", {}", shortened(code, QUOTED));
     }
-    let reason = shortened(record.reason, 2 * QUOTED);
+    let reason = shortened(record.reason.trim_end_matches('.'), 2 * QUOTED);
     format!(
-        "{} on {} could not be {wholly} ({why}): {reason}. What personal API keys this user has is unknown.",
+        "user {} on {} could not be {read} ({why}): {reason}. There may be personal API keys that are not reported.",
         owner(record),
         record.deployment
     )
@@ -92,29 +92,32 @@ fn waiver_of_row(record: &Record) -> String {
     let owner = shortened(record.waiver_owner.unwrap_or_default(), QUOTED);
     match status {
         WaiverStatus::Active | WaiverStatus::Ending => format!("waived until {day} by {owner}: "),
-        WaiverStatus::Expired => format!("the waiver of {owner} ended on {day}: "),
+        WaiverStatus::Expired => format!("waiver by {owner} expired on {day}: "),
     }
 }
 
 const fn advice(action: Action) -> &'static str {
     match action {
-        Action::Migrate => "Give whatever uses it a programmatic key, then delete it",
-        Action::Investigate => "Find out whether anybody uses it",
+        Action::Migrate => "Replace it with a programmatic API key, then delete it",
+        Action::Investigate => "Find out whether it is in use",
         Action::DisableAndDelete => "Disable it, wait, then delete it",
         Action::Delete => "Delete it",
     }
 }
 
-/// `key 5af9…, ends in 92732876eeae, "nightly job": last used …; to do: migrate`, with `limit` characters of a text at most.
+/// `key 5af9…, ends in 92732876eeae, "nightly job": last used …; action: migrate`, with at most `limit` characters of a text.
 pub(super) fn key(record: &Record, limit: usize) -> String {
     let text = |text: Option<&str>| printable(&shortened(text.unwrap_or_default(), limit));
     let ends_in = record.key_suffix.map_or_else(String::new, |suffix| format!(", ends in {suffix}"));
-    let (id, description) = (text(record.key_id), text(record.description));
-    let action = record.action.map_or("", Action::as_str);
-    format!("key {id}{ends_in}, \"{description}\": {}; to do: {action}", record.reason)
+    let description = match text(record.description) {
+        blank if blank.trim().is_empty() => String::new(),
+        description => format!(", \"{description}\""),
+    };
+    let (id, action) = (text(record.key_id), record.action.map_or("", Action::as_str));
+    format!("key {id}{ends_in}{description}: {}; action: {action}", record.reason)
 }
 
-/// `forbidden (401 NOT_SELF): why`, of `limit` characters at most.
+/// `forbidden (401 NOT_SELF): reason`, at most `limit` characters.
 pub(super) fn not_read(record: &Record, limit: usize) -> String {
     let status = record.read_status.map_or("", |status| status.as_str());
     let answer = match answer(record) {
@@ -124,27 +127,27 @@ pub(super) fn not_read(record: &Record, limit: usize) -> String {
     printable(&shortened(&format!("{status}{answer}: {}", record.reason), limit))
 }
 
-/// What the service answered, as far as it did: `401 NOT_SELF`.
+/// The response of the service: `401 NOT_SELF`; empty if there was none.
 pub(super) fn answer(record: &Record) -> String {
     let status = record.http_status.map(|status| status.to_string());
     let parts: Vec<_> = status.into_iter().chain(record.error_code.map(str::to_owned)).collect();
     parts.join(" ")
 }
 
-/// `waived until 2025-06-30 by ann: why`, with `limit` characters of the reason at most.
+/// `waived until 2025-06-30 by ann: reason`, with at most `limit` characters of the reason.
 pub(super) fn waived(waiver: &Waiver, limit: usize) -> String {
     let Waiver { reason, owner, expires, .. } = waiver;
     printable(&format!("waived until {expires} by {owner}: {}", shortened(reason, limit)))
 }
 
-/// What is wrong with a waiver, or soon will be, in a line.
+/// The problem of a waiver in one line.
 #[must_use]
 pub fn waiver_issue(issue: &WaiverIssue) -> String {
     let Waiver { target, line, .. } = issue.waiver;
     format!("the waiver of {target} (line {line}) {}", waiver_problem(issue))
 }
 
-/// The same without the name of the waiver.
+/// The problem as a phrase, without the name of the waiver.
 pub(super) fn waiver_problem(issue: &WaiverIssue) -> String {
     let expires = issue.waiver.expires;
     match issue.kind {
@@ -157,7 +160,7 @@ pub(super) fn waiver_problem(issue: &WaiverIssue) -> String {
     }
 }
 
-/// What a severity means. How recent is recent is a setting.
+/// What a severity means. "Recently" is a setting: `--active-within`.
 pub(super) const fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "enabled and used recently",
@@ -216,6 +219,36 @@ pub(super) fn remedy(run: &Run, unknown: Unknown, status: ReadStatus) -> &'stati
         (ReadStatus::Malformed, _) => "check `--url`, proxies and server versions, then run the audit again",
         (ReadStatus::Error, _) => {
             "check the deployment and the network, then run the same command with `--resume`"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record<'a>() -> Record<'a> {
+        Record { deployment: "east", username: Some("ann"), reason: "No user exists.", ..Record::default() }
+    }
+
+    #[test]
+    fn a_quoted_sentence_has_one_full_stop() {
+        let unread = Record { read_status: Some(ReadStatus::NotFound), ..record() };
+        assert_eq!(
+            row(&unread),
+            "user ann on east could not be read (not-found): No user exists. There may be personal API keys that are \
+             not reported."
+        );
+    }
+
+    #[test]
+    fn a_blank_description_is_left_out() {
+        for (description, expected) in
+            [(" ", "key 5af9: why; action: "), ("ci", "key 5af9, \"ci\": why; action: ")]
+        {
+            let record =
+                Record { key_id: Some("5af9"), description: Some(description), reason: "why", ..record() };
+            assert_eq!(key(&record, 9), expected);
         }
     }
 }

@@ -149,7 +149,7 @@ fn a_waived_key_stays_and_weighs_least() {
     assert_eq!(by_key[&1]["severity"], "info");
     assert!(by_key[&1]["description"].as_str().unwrap().starts_with("waived until 2025-06-01"), "{by_key:?}");
     assert_eq!(by_key[&2]["severity"], "minor");
-    assert!(by_key[&2]["description"].as_str().unwrap().contains("ended on 2024-12-31"), "{by_key:?}");
+    assert!(by_key[&2]["description"].as_str().unwrap().contains("expired on 2024-12-31"), "{by_key:?}");
     assert_eq!(fingerprints(&entries), plain, "a waiver changes no fingerprint");
 }
 

@@ -193,28 +193,31 @@ fn a_case_lists_each_key_and_never_passes_an_unread_user() {
     let (kind, r#type, message, text) = case(1);
     assert_eq!(
         (kind, r#type, message),
-        ("failure", Some("used-after-cutoff"), "3 keys: 1 critical, 1 high, 1 low")
+        ("failure", Some("used-after-cutoff"), "3 findings: 1 critical, 1 high, 1 low")
     );
     assert_eq!(text.lines().count(), 3, "a line a key: {text}");
     for (number, line) in text.lines().enumerate() {
         assert!(line.contains(&id(key_of(2, number))) && line.contains("2021-03-01"), "{line}");
     }
     let (_, _, message, text) = case(2);
-    assert_eq!(message, "2 keys: 1 low, 1 info");
-    assert!(text.contains("its waiver expired on 2024-12-31"), "{text}");
+    assert_eq!(message, "2 findings: 1 low, 1 info");
+    assert!(text.contains("[waiver expired on 2024-12-31]"), "{text}");
     let (kind, r#type, message, text) = case(4);
     assert_eq!((kind, r#type), ("error", Some("forbidden")));
     assert!(message.contains("401 NOT_SELF") && text.contains("It says no."), "{message}: {text}");
     let (kind, r#type, message, text) = case(5);
     assert_eq!((kind, r#type), ("error", Some("partial")), "what was found does not make it known");
-    assert!(message.contains("1 key: 1 critical") && text.contains(&id(key_of(10, 0))), "{message}: {text}");
+    assert!(
+        message.contains("1 finding: 1 critical") && text.contains(&id(key_of(10, 0))),
+        "{message}: {text}"
+    );
     for (kind, until) in [(6, "2025-06-30"), (7, "2025-01-05")] {
         let (kind, _, message, _) = case(kind);
         let expected = format!("waived until {until} by ann::x: A </failure> | `reason`");
         assert_eq!((kind, message), ("skipped", expected.as_str()));
     }
     let (kind, _, message, text) = case(8);
-    assert_eq!((kind, message), ("failure", "1 key: 1 critical"));
+    assert_eq!((kind, message), ("failure", "1 finding: 1 critical"));
     assert!(text.lines().any(|line| line.contains("waived until 2025-06-30")), "{text}");
     let (kind, _, _, text) = case(9);
     assert_eq!(kind, "failure", "the waiver lets the user stay unread, and waives no key");
@@ -245,8 +248,8 @@ fn a_key_that_does_not_fail_the_gate_passes() {
             "failure"
         ]
     );
-    assert_eq!(suites[0].cases[1].message.as_deref(), Some("2 keys: 1 critical, 1 high"));
-    assert!(suites[0].cases[1].text.as_deref().unwrap().contains("[no finding by --fail-on]"));
+    assert_eq!(suites[0].cases[1].message.as_deref(), Some("2 findings: 1 critical, 1 high"));
+    assert!(suites[0].cases[1].text.as_deref().unwrap().contains("[not a finding with this --fail-on]"));
     let never = env.run(&["report", "--format", "junit", "--fail-on", "never"]);
     assert_eq!(never.code, 3, "{never:?}");
     let file = env.text("reports/junit.xml");

@@ -346,11 +346,11 @@ fn the_organizations_of_an_earlier_release_are_unknown() {
     let env = earlier_release();
     let before = rows(&env.bytes("reports/keys.csv"));
     assert_eq!(env.run(&["report", "--format", "csv,markdown,json,junit"]).code, 4);
-    let columns = "user_id,key_id,read_status,verdict,severity,reason,org_id";
+    let columns = "user_id,key_id,read_status,verdict,severity,action,last_used,used_count,org_id";
     let after = env.rows();
     let both = [&before, &after].map(|rows| rows.iter().map(|row| cells(row, columns)).collect::<Vec<_>>());
     assert_eq!(both[0], both[1]);
-    assert!(both[1].iter().any(|cells| !cells[6].is_empty()), "{both:?}");
+    assert!(both[1].iter().any(|cells| !cells[8].is_empty()), "{both:?}");
     assert!(after.iter().all(|row| cells(row, "org_ids,org_names") == ["", ""]));
     assert_eq!(organizations(&env), [] as [Row; 0]);
     assert!(env.markdown().contains("| Organizations | not recorded"), "{}", env.markdown());

@@ -1,5 +1,5 @@
-//! `gl-code-quality-report.json`: GitLab's Code Quality format, for the widget of a merge request. An array, one entry a key,
-//! and one for whatever is unknown, so that a merge request never looks better than the run was.
+//! `gl-code-quality-report.json`: GitLab's Code Quality format, for the widget of a merge request. An array with one entry for
+//! each key, unread user and incomplete list, so that a merge request never looks better than the run.
 
 use std::io;
 
@@ -11,9 +11,9 @@ use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
-/// Something unknown weighs as much as a key of unknown use.
+/// The severity of an unread user or incomplete list, equal to a key of unknown use.
 const UNKNOWN: &str = "major";
-/// GitLab has no word for what is accepted: it stays in the list, and weighs least.
+/// GitLab has no field for waivers: a waived key stays in the list with the lowest severity.
 const WAIVED: &str = "info";
 
 struct Gitlab {
@@ -22,7 +22,7 @@ struct Gitlab {
     entries: JsonArray,
 }
 
-/// An entry, as GitLab documents it. Anything else in it would be ignored.
+/// An entry as GitLab documents it. GitLab ignores other fields.
 #[derive(Serialize)]
 struct CodeQualityIssue<'a> {
     description: String,
@@ -101,7 +101,7 @@ impl IssueLocation {
     }
 }
 
-/// GitLab has five as well, under other names.
+/// GitLab has the same number of severities, with other names.
 const fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "blocker",

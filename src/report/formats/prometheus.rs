@@ -1,6 +1,6 @@
-//! `keysunset.prom`: metrics in Prometheus' text format, for the textfile collector of the node exporter. That one refuses
-//! samples with a time of their own, so times are values. What can be counted is there even where it is 0: an alert on it
-//! never waits for a series that does not exist. What is not known is missing.
+//! `keysunset.prom`: metrics in Prometheus' text format, for the textfile collector of the node exporter. The collector refuses
+//! samples with timestamps, so times are values. Counts are written even if they are 0, so that an alert never waits for a
+//! series that does not exist. Unknown values are missing.
 //!
 //! The format: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
@@ -16,20 +16,20 @@ use crate::report::{
 };
 use crate::store::Run;
 
-/// Keys by verdict and severity, which the totals have apart.
+/// Keys by verdict and severity; the totals count each separately.
 type Matrix = [[u64; Severity::ALL.len()]; Verdict::ALL.len()];
 
 /// The file under way.
 struct Prometheus {
     file: OutputFile,
-    /// In the order of the report's.
+    /// In the order of the deployments of the report.
     counted: Vec<Counted>,
 }
 
-/// What the report does not say of a deployment.
+/// Values of a deployment that the report does not have.
 struct Counted {
     keys: Matrix,
-    /// When the last complete run ended, up to this one.
+    /// End of the last complete run up to this one.
     last_complete: Option<DateTime<Utc>>,
 }
 
@@ -60,7 +60,7 @@ impl Writer for Prometheus {
     }
 }
 
-/// All that is known of a deployment.
+/// The values of a deployment.
 struct Metrics<'a> {
     deployment: &'a Deployment<'a>,
     counted: &'a Counted,
@@ -103,7 +103,7 @@ impl<'a> Metrics<'a> {
         })
     }
 
-    /// From the start to the end; 0 where somebody turned the clock back meanwhile.
+    /// From the start to the end; 0 if the clock was set back in between.
     fn seconds(&self) -> Option<i64> {
         Some((self.run().finished_at? - self.run().started_at).num_seconds().max(0))
     }
@@ -116,46 +116,48 @@ struct Sample<'a, T> {
     value: T,
 }
 
-/// What is counted of every deployment: name, what it is, and how to find it.
+/// A count of every deployment: name, help, value.
 type CountMetric = (&'static str, &'static str, fn(&Metrics) -> u64);
 
 const COUNTS: [CountMetric; 8] = [
-    ("keysunset_keys_enabled", "Personal API keys that may still be in force.", |it| it.summary().enabled),
-    ("keysunset_keys_waived", "Personal API keys for which a waiver counts.", |it| it.summary().waived),
-    ("keysunset_findings", "Personal API keys that fail the gate.", |it| it.summary().findings),
-    ("keysunset_users_without_keys", "Users who were read and have no personal API key.", |it| {
+    ("keysunset_keys_enabled", "Personal API keys that are enabled, or whose state is unknown.", |it| {
+        it.summary().enabled
+    }),
+    ("keysunset_keys_waived", "Personal API keys with an active waiver.", |it| it.summary().waived),
+    ("keysunset_findings", "Findings: personal API keys that fail the quality gate.", |it| {
+        it.summary().findings
+    }),
+    ("keysunset_users_without_keys", "Users that were read and have no personal API key.", |it| {
         it.summary().without_keys
     }),
-    ("keysunset_users_waived", "Users who could not be read, and for whom a waiver counts.", |it| {
+    ("keysunset_users_waived", "Users that could not be read and have an active waiver.", |it| {
         it.summary().waived_users
     }),
-    (
-        "keysunset_gaps_waived",
-        "Lists of users that were not read to their end, and for which a waiver counts.",
-        |it| it.summary().waived_lists,
-    ),
-    ("keysunset_gaps", "Lists of users that were not read to their end.", |it| it.summary().incomplete_lists),
-    ("keysunset_complete", "1 where the run ended and nobody can have been missed, else 0.", |it| {
+    ("keysunset_gaps_waived", "Incomplete lists of users with an active waiver.", |it| {
+        it.summary().waived_lists
+    }),
+    ("keysunset_gaps", "Incomplete lists of users.", |it| it.summary().incomplete_lists),
+    ("keysunset_complete", "1 if the run finished and no user can be missing, else 0.", |it| {
         u64::from(it.deployment.is_complete())
     }),
 ];
 
-/// What is known of some deployments, in seconds or as seconds since 1970.
+/// A time of a deployment, if known: in seconds, or as seconds since 1970.
 type TimeMetric = (&'static str, &'static str, fn(&Metrics) -> Option<i64>);
 
 const TIMES: [TimeMetric; 4] = [
-    ("keysunset_run_duration_seconds", "How long the run took; missing where it did not end.", |it| {
+    ("keysunset_run_duration_seconds", "Duration of the run; missing if it did not finish.", |it| {
         it.seconds()
     }),
-    ("keysunset_run_started_timestamp_seconds", "When the run started.", |it| {
+    ("keysunset_run_started_timestamp_seconds", "Start of the run.", |it| {
         Some(it.run().started_at.timestamp())
     }),
-    ("keysunset_run_finished_timestamp_seconds", "When the run ended; missing where it did not.", |it| {
+    ("keysunset_run_finished_timestamp_seconds", "End of the run; missing if it did not finish.", |it| {
         Some(it.run().finished_at?.timestamp())
     }),
     (
         "keysunset_last_success_timestamp_seconds",
-        "When the last complete run ended, up to this one; missing where there was none.",
+        "End of the last complete run up to this one; missing if there was none.",
         |it| Some(it.counted.last_complete?.timestamp()),
     ),
 ];
@@ -164,9 +166,9 @@ const TIMES: [TimeMetric; 4] = [
 fn page(all: &[Metrics]) -> String {
     let mut page = String::new();
     let keys = all.iter().flat_map(Metrics::by_verdict_and_severity);
-    gauge(&mut page, "keysunset_keys", "Personal API keys, by verdict and severity.", keys);
+    gauge(&mut page, "keysunset_keys", "Personal API keys by verdict and severity.", keys);
     let users = all.iter().flat_map(Metrics::by_read_status);
-    gauge(&mut page, "keysunset_users", "Users who were to be read, by how that ended.", users);
+    gauge(&mut page, "keysunset_users", "Users in scope by read status.", users);
     for (name, help, count) in COUNTS {
         gauge(&mut page, name, help, all.iter().map(|it| it.alone(count(it))));
     }

@@ -1,9 +1,9 @@
-//! For GitHub Actions: annotations on standard output, of each kind the nine worst and one that sums up the rest, and the
-//! summary of the step.
+//! For GitHub Actions: annotations on standard output, for each kind the nine worst and one that counts the rest, and the
+//! step summary.
 //!
 //! An annotation is a workflow command, which GitHub shows beside the run and at the line of a file:
-//! `::error title=…,file=…,line=…::message`. The runner takes `%25`, `%0D`, `%0A`, and in properties `%3A` and `%2C` too, for
-//! the characters that would end a part early; so no text from outside is ever a command of its own.
+//! `::error title=…,file=…,line=…::message`. Characters that would end a part early are escaped as `%25`, `%0D`, `%0A`, and in
+//! properties also `%3A` and `%2C`, so that no foreign text becomes a command.
 
 mod step_summary;
 
@@ -22,12 +22,12 @@ use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::wording::{self, QUOTED};
 use crate::report::{FormatError, Rendered, Report, Row, RunContext, Writer};
 
-/// What GitHub shows of a kind in a step is ten; the tenth sums up.
+/// GitHub shows ten annotations of a kind in a step; the tenth counts the rest.
 const SHOWN: usize = 9;
-/// Characters of a name or an id.
+/// Maximum characters of a name or an id.
 const NAME: usize = 100;
 
-/// What is under way.
+/// The output in progress.
 struct Github {
     errors: Annotations,
     warnings: Annotations,
@@ -37,7 +37,7 @@ struct Github {
     locator: Locator,
 }
 
-/// `summary_file` is where GitHub takes the summary of the step from, where there is one.
+/// `summary_file` is the file of the step summary, if GitHub named one.
 pub(super) fn start(summary_file: Option<PathBuf>) -> Result<impl Writer, FormatError> {
     if let Some(path) = &summary_file {
         append(path, "").map_err(FormatError::StepSummary)?;
@@ -66,7 +66,7 @@ impl Writer for Github {
         messages.sort();
         for (message, is_waived) in messages {
             let annotations = if is_waived { &mut self.warnings } else { &mut self.errors };
-            let title = || "incomplete: there may be users of whom nobody knows".to_owned();
+            let title = || "incomplete: users may be missing".to_owned();
             annotations.push(AnnotationSubject::MissingUsers, None, || Annotation {
                 title: title(),
                 message,
@@ -103,7 +103,12 @@ impl Writer for Github {
             let locator = &self.locator;
             annotations.push(AnnotationSubject::User, None, || Annotation {
                 title: format!("not read: {}", name(user)),
-                message: wording::not_read(&Record::new(context, row), QUOTED) + &waived(),
+                message: format!(
+                    "{}: {}{}",
+                    printable(&context.run.deployment),
+                    wording::not_read(&Record::new(context, row), QUOTED),
+                    waived()
+                ),
                 location: locator.find(user),
             });
         }
@@ -113,7 +118,7 @@ impl Writer for Github {
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         for issue in &report.waiver_issues {
             self.warnings.push(AnnotationSubject::Waiver, None, || Annotation {
-                title: format!("a waiver: {}", issue.kind),
+                title: format!("waiver: {}", issue.kind),
                 message: printable(&wording::waiver_issue(issue)),
                 location: None,
             });
@@ -129,15 +134,15 @@ impl Writer for Github {
     }
 }
 
-/// A user as a title names him.
+/// The name of a user in a title.
 fn name(user: &User) -> String {
     printable(&shortened(user.label(), NAME))
 }
 
-/// What an annotation is about, worst first: what is missing hides all the rest.
+/// The subject of an annotation, worst first: missing users may hide anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum AnnotationSubject {
-    /// Users of whom not even the name is known.
+    /// An incomplete list or an unfinished run.
     MissingUsers,
     /// A user who could not be read.
     User,
@@ -147,11 +152,11 @@ enum AnnotationSubject {
     Key(Severity),
 }
 
-/// As the line that sums up calls them.
+/// The name in the annotation that counts the rest.
 impl fmt::Display for AnnotationSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingUsers => f.write_str("not listed to the end"),
+            Self::MissingUsers => f.write_str("incomplete lists or runs"),
             Self::User => f.write_str("users not read"),
             Self::Waiver => f.write_str("waivers"),
             Self::Key(severity) => write!(f, "{severity} keys"),
@@ -165,10 +170,10 @@ struct Annotation {
     location: Option<SourceLocation>,
 }
 
-/// All annotations of one kind: errors fail the gate and matter most, or are not known; warnings fail it, or will soon;
-/// notices fail nothing.
+/// All annotations of one kind. Errors: severe findings, and unread users; warnings: other findings, and waivers; notices: keys
+/// that are not findings.
 struct Annotations {
-    /// As GitHub names it.
+    /// The name of the workflow command.
     kind: &'static str,
     worst: TopN<Rank<AnnotationSubject>, (AnnotationSubject, Annotation)>,
     counts: BTreeMap<AnnotationSubject, u64>,
@@ -190,7 +195,7 @@ impl Annotations {
         self.worst.push(rank, || (subject, annotation()));
     }
 
-    /// Writes a line for each of the worst, and one that sums up the rest.
+    /// Writes a line for each of the worst, and one that counts the rest.
     fn write(self, out: &mut String) {
         let Self { kind, worst, counts: mut left_out } = self;
         let mut more = worst.count();

@@ -1,6 +1,6 @@
-//! The summary of a step: Markdown that GitHub shows on the page of the run, and drops whole where it is too long.
+//! The step summary: Markdown that GitHub shows on the page of the run. GitHub drops the whole summary if it is too long.
 //!
-//! All that comes from outside is in code spans, so that it neither links, calls somebody, nor is HTML.
+//! Foreign text is in code spans, so that it makes no link, mention or HTML.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -11,43 +11,49 @@ use crate::policy::{Severity, Verdict, day_or_instant};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{code, shortened};
 use crate::report::top_n::{Rank, TopN, rank};
-use crate::report::wording;
-use crate::report::{Deployment, Report, Row, RunContext, Summary};
+use crate::report::wording::{self, Unknown};
+use crate::report::{Deployment, Report, Row, RunContext, Summary, WaiverIssue};
+use crate::store::Run;
 
-/// Rows of a table.
+/// Maximum rows of a table.
 const ROWS: usize = 100;
-/// Bytes of a table. GitHub's limit is 1 MiB for all that a step writes, and there are at most four.
+/// Maximum bytes of a table. GitHub's limit is 1 MiB for all output of a step, and there are at most four tables.
 const BYTES: usize = 64 << 10;
-/// Characters of a name or an id, and of a description or a reason.
+/// Maximum characters of a name or an id, and of a description or a reason.
 const NAME: usize = 100;
 const TEXT: usize = 200;
 
-/// GitHub shows no summary of a step that is longer, so that what is one too many takes all others with it.
+/// GitHub shows no longer summary, so one that is too long would also hide the summaries of other programs.
 const LONGEST: u64 = 1 << 20;
 
-/// What it will hold: the cells of its rows, the first of them the deployment.
+/// The cells of the rows; the first cell is the deployment.
 pub(super) struct StepSummary {
-    /// Keys that fail the gate.
+    /// Findings.
     keys: TopN<Rank<Severity>, Vec<String>>,
     unread: TopN<(), Vec<String>>,
 }
 
-const KEY: [&str; 7] = ["deployment", "severity", "owner", "key", "description", "why", "to do"];
-const UNREAD: [&str; 6] = ["deployment", "who", "status", "answer", "why", "waived"];
+const KEY: [&str; 7] = ["Deployment", "Severity", "Action", "Owner", "Reason", "Description", "Key id"];
+const UNREAD: [&str; 7] = ["Deployment", "User or list", "Status", "Action", "Reason", "Response", "Waived"];
+const WAIVER: [&str; 5] = ["", "Waiver", "Problem", "Last day", "Owner"];
 
 impl StepSummary {
     pub(super) fn new() -> Self {
         Self { keys: TopN::new(ROWS), unread: TopN::new(ROWS) }
     }
 
-    /// Takes what hides users: incomplete lists, and a run that was cut short.
+    /// Adds incomplete lists, and a run that did not finish.
     pub(super) fn begin(&mut self, context: &RunContext) {
         for missing in MissingUsers::of_run(context) {
-            self.unread.push((), || unread(&missing.record(), missing.source(), missing.waiver().is_some()));
+            self.unread.push((), || {
+                let record = Record { reason: missing.detail(), ..missing.record() };
+                let is_waived = missing.waiver().is_some();
+                unread(context.run, missing.unknown(), &record, missing.source(), is_waived)
+            });
         }
     }
 
-    /// Takes a row.
+    /// Adds a row.
     pub(super) fn row(&mut self, context: &RunContext, row: &Row) {
         let user = &row.result.user;
         if let Some((key, judged)) = row.key.as_ref().filter(|_| row.is_finding) {
@@ -55,72 +61,74 @@ impl StepSummary {
                 vec![
                     code(&shortened(&context.run.deployment, NAME)),
                     judged.severity.to_string(),
-                    code(&shortened(user.label(), NAME)),
-                    code(&shortened(&key.id, NAME)),
-                    code(&shortened(&key.description, TEXT)),
-                    judged.reason.clone(),
                     judged.action.to_string(),
+                    code(&shortened(user.label(), NAME)),
+                    judged.reason.clone(),
+                    code(&shortened(&key.description, TEXT)),
+                    code(&shortened(&key.id, NAME)),
                 ]
             });
         } else if row.is_unread() {
-            self.unread.push((), || unread(&Record::new(context, row), user.label(), row.is_waived()));
+            self.unread.push((), || {
+                let record = Record::new(context, row);
+                unread(context.run, Unknown::User, &record, user.label(), row.is_waived())
+            });
         }
     }
 
-    /// The page. It begins with an empty line, since somebody else may have written above.
+    /// The page. It begins with an empty line, because another program may have written above.
     pub(super) fn page(self, report: &Report) -> String {
         let Self { keys, unread } = self;
         let several = report.deployments.len() > 1;
         let complete = if report.is_complete() { "complete" } else { "INCOMPLETE" };
         let total = &report.total;
-        let fail = match total.findings {
-            1 => "1 key fails".to_owned(),
-            count => format!("{count} keys fail"),
+        let findings = match total.findings {
+            1 => "1 finding".to_owned(),
+            count => format!("{count} findings"),
         };
-        let mut page = format!("\n\n## keysunset: {fail}, {complete}\n");
+        let mut page = format!("\n\n## keysunset: {findings}, {complete}\n");
         if !report.is_complete() {
             page.push_str(
-                "\nNot all was read, so there may be keys that nobody knows of. See \"Not read\".\n",
+                "\nSome users or lists could not be read. There may be more keys than this summary shows.\n",
             );
         }
         deployments(report, &mut page);
-        kinds(total, &mut page);
-        let count = keys.count();
-        table("Keys that fail, worst first", &KEY, several, keys.into_values(), count, &mut page);
         let count = unread.count();
         table("Not read", &UNREAD, several, unread.into_values(), count, &mut page);
-        let waiver_issues = report.waiver_issues.iter().take(ROWS);
-        let rows = waiver_issues.map(|issue| {
-            vec![
-                issue.kind.to_string(),
-                code(&shortened(&wording::waiver_issue(issue), TEXT)),
-                code(&shortened(&issue.waiver.owner, NAME)),
-            ]
-        });
-        table(
-            "Waivers to look at",
-            &["", "waiver", "owner"],
-            true,
-            rows,
-            report.waiver_issues.len() as u64,
-            &mut page,
-        );
+        kinds(total, &mut page);
+        let count = keys.count();
+        table("Findings, worst first", &KEY, several, keys.into_values(), count, &mut page);
+        let rows = report.waiver_issues.iter().take(ROWS).map(waiver);
+        let count = report.waiver_issues.len() as u64;
+        table("Waivers with problems", &WAIVER, false, rows, count, &mut page);
         page
     }
 }
 
-fn unread(record: &Record, who: &str, is_waived: bool) -> Vec<String> {
+fn unread(run: &Run, unknown: Unknown, record: &Record, name: &str, is_waived: bool) -> Vec<String> {
     vec![
         code(&shortened(record.deployment, NAME)),
-        code(&shortened(who, NAME)),
+        code(&shortened(name, NAME)),
         record.read_status.map_or_else(String::new, |status| status.to_string()),
-        code(&shortened(&wording::answer(record), NAME)),
+        record.read_status.map_or("", |status| wording::remedy(run, unknown, status)).to_owned(),
         code(&shortened(record.reason, TEXT)),
+        code(&shortened(&wording::answer(record), NAME)),
         if is_waived { "yes" } else { "" }.to_owned(),
     ]
 }
 
-/// Adds to the summary of a step, to which others write as well; where there is no room left, a warning says so.
+fn waiver(issue: &WaiverIssue) -> Vec<String> {
+    let waiver = issue.waiver;
+    vec![
+        String::new(),
+        code(&shortened(&waiver.target.to_string(), NAME)),
+        wording::waiver_problem(issue),
+        waiver.expires.to_string(),
+        code(&shortened(&waiver.owner, NAME)),
+    ]
+}
+
+/// Adds to the step summary, to which other programs also write. If it is full, it prints a warning.
 pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
     let mut summary = std::fs::File::options().create(true).append(true).open(path)?;
     if summary.metadata()?.len() + text.len() as u64 > LONGEST {
@@ -133,13 +141,14 @@ pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
 /// The scope and the results.
 fn deployments(report: &Report, page: &mut String) {
     let columns =
-        ["deployment", "users", "read", "not read", "keys", "fail", "waived", "cutoff", "all known"];
-    let row = |name: String, summary: &Summary, cutoff: String, whole: bool| {
+        ["Deployment", "Findings", "Keys", "Users", "Read", "Not read", "Lists complete", "Waived", "Cutoff"];
+    let row = |name: String, summary: &Summary, cutoff: String, is_complete: bool| {
         let mut cells = vec![name];
-        let counts = [summary.requested(), summary.read(), summary.unread(), summary.keys, summary.findings];
+        let counts = [summary.findings, summary.keys, summary.requested(), summary.read(), summary.unread()];
         cells.extend(counts.map(|count| count.to_string()));
+        cells.push(if is_complete { "yes" } else { "**no**" }.to_owned());
         cells.push((summary.waived + summary.waived_users + summary.waived_lists).to_string());
-        cells.extend([cutoff, if whole { "yes" } else { "**no**" }.to_owned()]);
+        cells.push(cutoff);
         cells
     };
     let each = report.deployments.iter().take(ROWS).map(|Deployment { context, summary, .. }| {
@@ -147,7 +156,7 @@ fn deployments(report: &Report, page: &mut String) {
         row(name, summary, day_or_instant(context.policy.cutoff), context.has_complete_lists())
     });
     let all = (report.deployments.len() > 1)
-        .then(|| row("all of them".to_owned(), &report.total, String::new(), report.has_complete_lists()));
+        .then(|| row("**all**".to_owned(), &report.total, String::new(), report.has_complete_lists()));
     let count = report.deployments.len() as u64 + u64::from(all.is_some());
     table("", &columns, true, all.into_iter().chain(each), count, page);
 }
@@ -160,13 +169,13 @@ fn kinds(total: &Summary, page: &mut String) {
     }
     let severities = Severity::ALL.iter().map(|it| (it.as_str(), total.severity(*it)));
     let verdicts = Verdict::ALL.iter().map(|it| (it.as_str(), total.verdict(*it)));
-    for (name, counts) in [("severity", severities.collect::<Vec<_>>()), ("verdict", verdicts.collect())] {
+    for (name, counts) in [("Severity", severities.collect::<Vec<_>>()), ("Verdict", verdicts.collect())] {
         let rows = counts.iter().map(|(name, count)| vec![(*name).to_owned(), count.to_string()]);
-        table("", &[name, "keys"], true, rows, counts.len() as u64, page);
+        table("", &[name, "Keys"], true, rows, counts.len() as u64, page);
     }
 }
 
-/// A table of `count` rows, as far as it may go; nothing where there are none. `first` is whether it shows its first column.
+/// A table of `count` rows up to its limits; nothing if there are none. `first` is whether it shows its first column.
 fn table(
     heading: &str,
     columns: &[&str],
@@ -198,7 +207,7 @@ fn table(
     if shown < count {
         let _ = write!(
             page,
-            "\n{} more are not shown here; `keysunset report` lists all of them.\n",
+            "\n{} more rows are not shown here. `keysunset report` lists all of them.\n",
             count - shown
         );
     }

@@ -1,4 +1,4 @@
-//! A user as a test case: the rows of one user, gathered until the next one's come.
+//! A user as a test case: the rows of one user, collected until the next user begins.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -19,20 +19,20 @@ pub(super) struct UserCase {
     user: User,
     name: String,
     deployment: String,
-    /// Read status and why, where that is not waived.
+    /// Read status and reason, unless waived.
     unread: Option<(&'static str, String)>,
-    /// Those that count, in words.
+    /// Waivers in effect, as text.
     waivers: Vec<String>,
     pub(super) keys: u64,
     pub(super) waived_keys: u64,
     /// By severity, in the order of `Severity::ALL`.
     findings: [u64; Severity::ALL.len()],
     worst: Option<(Severity, Verdict)>,
-    /// One a row.
+    /// One for each row.
     lines: String,
 }
 
-/// What a CI server makes of a case.
+/// The result of a case for a CI server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TestResult {
     Passed,
@@ -84,7 +84,7 @@ impl UserCase {
         &self.deployment
     }
 
-    /// Takes a row of the user.
+    /// Adds a row of the user.
     pub(super) fn add(&mut self, context: &RunContext, row: &Row) {
         let record = Record::new(context, row);
         if let Some((_, judged)) = &row.key {
@@ -111,27 +111,27 @@ impl UserCase {
 
     fn line(&mut self, line: &str, row: &Row) {
         let remark = match row.waiver {
-            Some((waiver, WaiverStatus::Expired)) => format!(" [its waiver expired on {}]", waiver.expires),
+            Some((waiver, WaiverStatus::Expired)) => format!(" [waiver expired on {}]", waiver.expires),
             Some((waiver, WaiverStatus::Active | WaiverStatus::Ending)) => format!(" [{}]", waived(waiver)),
-            None if row.key.is_some() && !row.is_finding => " [no finding by --fail-on]".to_owned(),
+            None if row.key.is_some() && !row.is_finding => " [not a finding with this --fail-on]".to_owned(),
             None => String::new(),
         };
         // Writing to a string can't fail.
         let _ = writeln!(self.lines, "{line}{remark}");
     }
 
-    /// Keys that fail the gate.
+    /// Keys that are findings.
     pub(super) fn findings(&self) -> u64 {
         self.findings.iter().sum()
     }
 
-    /// Writes the case for one of the user's organizations, and says how it ended. Not to know is worse than to have found,
-    /// and what is waived never passes as if there were nothing.
+    /// Writes the case for one organization of the user, and returns its result. An error is worse than a failure, and a
+    /// waived case is skipped, never passed.
     pub(super) fn write(&self, organization: Option<&str>, to: &mut Vec<u8>) -> io::Result<TestResult> {
         let (result, kind, message) = match (&self.unread, self.worst) {
             (Some((status, why)), None) => (TestResult::Error, *status, why.clone()),
             (Some((status, why)), Some(_)) => {
-                (TestResult::Error, *status, format!("{why}; found all the same: {}", self.counted()))
+                (TestResult::Error, *status, format!("{why}; also {}", self.counted()))
             }
             (None, Some((_, verdict))) => (TestResult::Failure, verdict.as_str(), self.counted()),
             (None, None) => match &self.waivers[..] {
@@ -150,17 +150,17 @@ impl UserCase {
         Ok(result)
     }
 
-    /// `3 keys: 1 critical, 2 low`, of the findings.
+    /// The findings: `3 findings: 1 critical, 2 low`.
     fn counted(&self) -> String {
         let each = Severity::ALL.iter().zip(self.findings).filter(|(_, count)| *count > 0);
         let each: Vec<_> = each.map(|(severity, count)| format!("{count} {severity}")).collect();
         let count = self.findings();
-        format!("{count} {}: {}", if count == 1 { "key" } else { "keys" }, each.join(", "))
+        format!("{count} {}: {}", if count == 1 { "finding" } else { "findings" }, each.join(", "))
     }
 }
 
 impl TestCase<'_> {
-    /// What a failure, an error or a skipped case says, it says twice, since some servers show the message and others the text.
+    /// The message is in an attribute and in the text, because some servers show one and some the other.
     pub(super) fn write(&self, to: &mut Vec<u8>) -> io::Result<()> {
         let Self { name, classname, result, kind, message, text } = *self;
         let mut xml = Xml::new(&mut *to);
@@ -187,8 +187,7 @@ impl TestCase<'_> {
     }
 }
 
-/// The username where it differs from all others at sight; with the id behind it where it does not. A server takes cases
-/// of one name for one case.
+/// The username, with the id behind it if another username looks the same. A server treats cases of one name as one case.
 fn name(user: &User, previous: Option<&User>) -> String {
     let id = printable(user.id_or_empty());
     let Some(username) = user.username.as_deref().filter(|name| !name.trim().is_empty()) else {

@@ -232,7 +232,7 @@ fn incomplete_list(run: &Run, missing: &MissingUsers) -> Value {
     let outcome = missing.list.map(|judged| &judged.list.outcome);
     context! {
         source => missing.source(),
-        detail => outcome.and_then(|outcome| outcome.detail.as_deref()),
+        detail => missing.detail(),
         remedy => outcome.map(|outcome| wording::remedy(run, Unknown::List, outcome.status)),
         ..Serde(missing.record::<&str>())
     }

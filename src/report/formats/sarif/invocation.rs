@@ -1,4 +1,5 @@
-//! What is unknown, what was left out, and waivers with an issue: notifications of the invocation of each deployment.
+//! Notifications of the invocation of each deployment: unread users, incomplete lists, results left out, and waivers with a
+//! problem.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,18 +14,18 @@ use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{Deployment, Report, Row, RunContext};
 
-/// Over all deployments; the rest of a deployment's are summed up in one more.
+/// For all deployments together; the rest is counted in one more notification for each deployment.
 const MAX_NOTIFICATIONS: usize = 1_000;
 
-/// One a deployment, as their rows pass.
+/// One for each deployment, filled while its rows pass.
 #[derive(Default)]
 pub(super) struct Invocations {
     all: Vec<Notifications>,
-    /// Notifications of all of them.
+    /// Notifications of all deployments.
     count: usize,
 }
 
-/// What is unknown of one deployment.
+/// The notifications of one deployment.
 #[derive(Default)]
 struct Notifications {
     listed: Vec<Notification>,
@@ -69,7 +70,7 @@ impl Invocations {
         }
     }
 
-    /// Takes the row of a user who could not be read.
+    /// Adds the row of a user who could not be read.
     pub(super) fn unread_user(&mut self, row: &Row, record: &Record, location: &SourceLocation) {
         let level = if row.is_waived() { "note" } else { "error" };
         self.push(|| Notification {
@@ -89,7 +90,7 @@ impl Invocations {
         }
     }
 
-    /// As SARIF has them. What is of no one deployment is with the first.
+    /// As SARIF objects. Notifications of no single deployment are with the first.
     pub(super) fn into_values(self, report: &Report, results: &RankedResults) -> Vec<Value> {
         let mut configuration: Vec<_> = report
             .waiver_issues
@@ -106,8 +107,9 @@ impl Invocations {
         let invocations = report.deployments.iter().zip(self.all).map(|(deployment, notifications)| {
             let Notifications { listed: mut execution, more } = notifications;
             if more > 0 {
-                let text =
-                    format!("{more} more could not be read; `keysunset report --format csv` tells them all");
+                let text = format!(
+                    "{more} more users or lists could not be read; `keysunset report --format csv` lists all"
+                );
                 execution.push(Notification::new(NotificationKind::More, "error", &text));
             }
             execution.extend(left_out.take());
@@ -120,14 +122,14 @@ impl Invocations {
 fn left_out(results: &RankedResults) -> Option<Notification> {
     let (count, kept) = (results.count(), results.kept());
     let text = format!(
-        "{} of {count} keys are left out, since code scanning takes no more than {kept}: those of the least severity, and \
-         waived ones before all others; `keysunset report --format csv` tells them all",
+        "{} of {count} keys are left out, because code scanning accepts at most {kept}: waived keys first, then the least \
+         severe ones; `keysunset report --format csv` lists all",
         count - kept
     );
     (count > kept).then(|| Notification::new(NotificationKind::LeftOut, "warning", &text))
 }
 
-/// What is known of whom could not be read.
+/// The known fields of a user or list that could not be read.
 fn fields(record: &Record) -> Value {
     json!({
         "deployment": record.deployment,
@@ -145,7 +147,7 @@ fn invocation(deployment: &Deployment, execution: &[Notification], configuration
     let Deployment { context, summary, .. } = deployment;
     let run = context.run;
     let mut invocation = json!({
-        // GitHub refuses what was no success, and would take the keys of whom it does not find in it for gone.
+        // GitHub rejects an unsuccessful invocation. Otherwise it would close the alerts of all keys that were not read.
         "executionSuccessful": deployment.is_complete_or_waived(),
         "startTimeUtc": rfc3339(run.started_at),
         "toolExecutionNotifications": execution,

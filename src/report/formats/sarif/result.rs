@@ -1,4 +1,4 @@
-//! A result, which is one key, and the text and locations that it shares with notifications.
+//! A result is one key. Its message and locations have the same types as those of notifications.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::report::text::printable;
 use crate::report::{Row, wording};
 use crate::waivers::Waiver;
 
-/// As SARIF has it.
+/// A SARIF result.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SarifResult<'a> {
@@ -21,19 +21,19 @@ pub(super) struct SarifResult<'a> {
     locations: [Location; 1],
     partial_fingerprints: PartialFingerprints,
     rank: u8,
-    /// None or one, and never left out: §3.27.23 wants them of all results of a run, or of none.
+    /// None or one, never absent: §3.27.23 requires the field in all results of a run, or in none.
     suppressions: Vec<Suppression>,
     properties: Properties<'a>,
 }
 
-/// Of deployment, key id and rule alone.
+/// Computed from deployment, key id and rule only.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PartialFingerprints {
     #[serde(rename = "deploymentKeyRule/v1")]
     deployment_key_rule: String,
-    /// The one that GitHub goes by, in the form of its own, which would be of the line: all keys of a user would be one alert,
-    /// and another one as soon as the list changes.
+    /// The fingerprint that GitHub uses. GitHub would compute it from the line: all keys of a user would be one alert, which
+    /// changes with the list.
     primary_location_line_hash: String,
 }
 
@@ -81,7 +81,7 @@ impl<'a> SarifResult<'a> {
 }
 
 impl Suppression {
-    /// Waivers are in a file of their own, and the author of one has accepted the key.
+    /// `external`, because waivers are in their own file; `accepted`, because their author accepted the key.
     fn new(waiver: &Waiver) -> Self {
         let Waiver { reason, owner, expires, ticket, .. } = waiver;
         let ticket = ticket.as_deref().map_or_else(String::new, |ticket| format!(", {ticket}"));
@@ -100,14 +100,14 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Text that may hold anything. Braces are doubled (§3.11.5), or they would be placeholders; a link is nothing without its
-    /// `](` (§3.11.6), which is taken apart, since viewers differ in what a backslash before a bracket does.
+    /// Any text. Braces are doubled (§3.11.5), or they would be placeholders. `](` is split, because it makes a link (§3.11.6)
+    /// and viewers differ in how they read a backslash before a bracket.
     pub(super) fn new(text: &str) -> Self {
         Self { text: printable(text).replace('{', "{{").replace('}', "}}").replace("](", "] (") }
     }
 }
 
-/// The place of a result or a notification: a line, and the deployment.
+/// The location of a result or notification: a line, and the deployment.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Location {
@@ -124,7 +124,7 @@ struct LogicalLocation {
 }
 
 impl Location {
-    /// Of a key, or of a user without one.
+    /// The location of a key, or of a user without keys.
     pub(super) fn new(record: &Record, location: &SourceLocation) -> Self {
         let user = record.user_id.or(record.username).unwrap_or_default();
         let (name, kind) = match record.key_id {
@@ -147,7 +147,7 @@ impl Location {
     }
 }
 
-/// SARIF has three, of which `note` fails nothing.
+/// SARIF has three levels; `note` does not fail a check.
 const fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical | Severity::High => "error",
@@ -156,7 +156,7 @@ const fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// From 0 to 100: what the levels are too few for.
+/// From 0 to 100: finer than the three levels.
 const fn rank(severity: Severity) -> u8 {
     match severity {
         Severity::Critical => 100,

@@ -1,4 +1,4 @@
-//! The tool as SARIF has it: a rule a verdict, with what to do about it, and what it may notify of.
+//! The SARIF tool component: a rule for each verdict, with the steps to fix it, and the descriptors of notifications.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::policy::Verdict;
 use crate::report::WaiverIssueKind;
 use crate::report::wording::Unknown;
 
-/// A rule's texts, in plain words and without a brace or a link.
+/// The texts of a rule, without braces and links.
 struct Rule {
     name: &'static str,
     short: &'static str,
@@ -23,41 +23,42 @@ const fn rule(verdict: Verdict) -> Rule {
     match verdict {
         Verdict::UsedAfterCutoff => Rule {
             name: "UsedAfterCutoff",
-            short: "A deprecated personal API key is still in use",
-            full: "The personal API key was last used at or after the cutoff. Whatever uses it stops working when personal keys \
-                   go, as with Ops Manager 5.0.",
-            help: "Find what uses the key: its description, its owner, and its last 12 digits, which can be searched for in \
-                   scripts and configurations. Make a programmatic API key with the least roles and an access list, put it in \
-                   the place of the personal one, see that the personal key's last use no longer moves, then delete it.",
+            short: "A deprecated personal API key was used after the cutoff",
+            full: "The personal API key was last used at or after the cutoff. Anything that uses it stops working when personal \
+                   keys are removed, for example by the upgrade to Ops Manager 5.0.",
+            help: "Find the client that uses the key: ask the owner, read the description, and search scripts and configuration \
+                   files for the last 12 digits of the key. Create a programmatic API key with least privilege, add the \
+                   client's IP address to its access list, and switch the client to it. Check that the last use of the \
+                   personal key no longer changes, then disable and delete the personal key.",
             level: "error",
             security_severity: "8.0",
         },
         Verdict::NotUsedSinceCutoff => Rule {
             name: "NotUsedSinceCutoff",
-            short: "A deprecated personal API key has not been used since the cutoff",
-            full: "The personal API key was last used before the cutoff. It still opens the deployment with all roles of its \
-                   owner for whoever holds it.",
-            help: "Ask its owner. Disable the key, wait for as long as the rarest of its jobs takes to come round, such as a \
-                   yearly one, then delete it.",
+            short: "A deprecated personal API key was not used since the cutoff",
+            full: "The personal API key was last used before the cutoff. An enabled key still gives access with all roles of \
+                   its owner.",
+            help: "Ask the owner. Disable the key, wait until all regular jobs have run once, also yearly ones, then delete it.",
             level: "note",
             security_severity: "3.0",
         },
         Verdict::NeverUsed => Rule {
             name: "NeverUsed",
             short: "A deprecated personal API key was never used",
-            full: "The service knows of no use of the personal API key, and counts none. It opens the deployment with all roles \
-                   of its owner for whoever holds it.",
-            help: "Disable the key, wait, then delete it. What it was meant for gets a programmatic API key.",
+            full: "The service returns no last use and a use count of 0. An enabled key still gives access with all roles of \
+                   its owner.",
+            help: "Disable the key, wait, then delete it. If it was created for a future use, create a programmatic API key \
+                   for that use.",
             level: "note",
             security_severity: "3.0",
         },
         Verdict::UsageUnknown => Rule {
             name: "UsageUnknown",
-            short: "A deprecated personal API key may be in use: nobody knows",
-            full: "The service does not say when the personal API key was last used, and does not say that it never was. That \
-                   is no proof that it is out of use.",
-            help: "Ask its owner, and search scripts and configurations for its last 12 digits. Treat the key as in use until \
-                   it is known not to be: replace it by a programmatic API key, or disable it and wait.",
+            short: "The last use of a deprecated personal API key is unknown",
+            full: "The service returns no last use of the personal API key, and its use count is above 0 or missing. The key \
+                   may be in use.",
+            help: "Ask the owner, and search scripts and configuration files for the last 12 digits of the key. Treat the key \
+                   as in use: replace it with a programmatic API key, or disable it and wait, then delete it.",
             level: "warning",
             security_severity: "5.0",
         },
@@ -72,16 +73,16 @@ struct Texts {
     help: &'static str,
 }
 
-/// What there may be to notify of.
+/// The kinds of notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotificationKind {
     /// Something could not be read.
     Unknown(Unknown),
-    /// More of that than is listed.
+    /// More of these than the file lists.
     More,
     /// Results are missing from the file.
     LeftOut,
-    /// A waiver that does not do what it was written for, or soon will not.
+    /// A waiver with a problem.
     Waiver(WaiverIssueKind),
 }
 
@@ -103,32 +104,33 @@ impl NotificationKind {
             Self::Unknown(Unknown::User) => Texts {
                 id: Unknown::User.name(),
                 name: "UnreadableUser",
-                short: "A user could not be read, or not wholly",
-                help: "What personal API keys the user has is unknown. The status and the error code say why.",
+                short: "A user could not be read completely",
+                help: "There may be personal API keys of this user that are not reported. migration-report.md lists an \
+                       action for each status.",
             },
             Self::Unknown(Unknown::List) => Texts {
                 id: Unknown::List.name(),
                 name: "UnlistedUsers",
-                short: "A list of users could not be read to its end",
-                help: "Nobody knows who is missing from the run. Check what the credentials may see, then run again.",
+                short: "A list of users is incomplete",
+                help: "Users may be missing from the run. Check the roles of the credential, then run the audit again.",
             },
             Self::Unknown(Unknown::Run) => Texts {
                 id: Unknown::Run.name(),
                 name: "RunCutShort",
-                short: "The run ended before all users were known and read",
-                help: "The same command with --resume goes on with it.",
+                short: "The run ended before all users were discovered and read",
+                help: "Run the same command with --resume to continue.",
             },
             Self::More => Texts {
                 id: "more-unreadable",
                 name: "MoreUnreadable",
-                short: "More could not be read than is listed",
-                help: "The other reports, such as keys.csv, tell all.",
+                short: "More users or lists could not be read than this file lists",
+                help: "keys.csv lists all of them.",
             },
             Self::LeftOut => Texts {
                 id: "results-left-out",
                 name: "ResultsLeftOut",
                 short: "The least severe results are left out",
-                help: "Code scanning takes no more. The other reports, such as keys.csv, tell all.",
+                help: "Code scanning limits the number of results. keys.csv lists all keys.",
             },
             Self::Waiver(kind) => waiver_texts(kind),
         }
@@ -145,31 +147,31 @@ const fn waiver_texts(kind: WaiverIssueKind) -> Texts {
         WaiverIssueKind::Expired => Texts {
             id: "waiver-expired",
             name: "WaiverExpired",
-            short: "A waiver has expired, and no longer counts",
-            help: "Delete the key, or agree on the waiver anew.",
+            short: "A waiver has expired",
+            help: "Delete the key, or renew the waiver.",
         },
         WaiverIssueKind::Ending => Texts {
             id: "waiver-ending",
             name: "WaiverEnding",
-            short: "A waiver ends within 14 days",
-            help: "Delete the key before, or agree on the waiver anew.",
+            short: "A waiver expires within 14 days",
+            help: "Delete the key before that day, or renew the waiver.",
         },
         WaiverIssueKind::Unmatched => Texts {
             id: "waiver-unmatched",
             name: "WaiverUnmatched",
-            short: "A waiver matches no key, no unread user and no unlisted organization",
-            help: "Take it out of the file, or correct what it names.",
+            short: "A waiver matches no key, no unread user and no incomplete list",
+            help: "Remove the waiver, or correct the key, user or organization that it names.",
         },
         WaiverIssueKind::SeveralDeployments => Texts {
             id: "waiver-several-deployments",
             name: "WaiverSeveralDeployments",
-            short: "A waiver counts in several deployments",
-            help: "Give it a deployment, if it was agreed on for one.",
+            short: "A waiver applies to several deployments",
+            help: "Add the field deployment to limit the waiver to one deployment.",
         },
     }
 }
 
-/// What a notification names its kind by.
+/// The reference from a notification to its descriptor.
 pub(super) fn reference(kind: NotificationKind) -> Value {
     json!({ "id": kind.texts().id, "index": NotificationKind::ALL.iter().position(|it| *it == kind) })
 }
@@ -199,7 +201,7 @@ fn rule_descriptor(verdict: Verdict) -> Value {
     rule
 }
 
-/// All that GitHub wants of a rule, and of a notification too.
+/// The fields that GitHub requires of a rule; notifications have the same.
 fn descriptor(id: &str, name: &str, short: &str, full: &str, help: &str) -> Value {
     json!({
         "id": id,

@@ -3,6 +3,7 @@
 //! A warning is printed whatever else is quiet, since it says that the evidence is doubtful, or that something was not done
 //! that was asked for. What only explains is logged with `tracing`, for `-v`.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 
 use serde::Serialize;
@@ -25,6 +26,12 @@ pub(crate) fn inform(message: &str) {
 pub(crate) fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Prints a file, from where it is read next.
+pub(crate) fn print_file(mut file: File) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    printed(io::copy(&mut file, &mut stdout).and_then(|_| stdout.flush()))
 }
 
 /// Prints a result for programs.

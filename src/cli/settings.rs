@@ -9,8 +9,8 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::values::{
-    concurrency, concurrency_of, instant, instant_of, one_or_more, patience, patience_of, rate, rate_of,
-    retries, retries_of, seconds, seconds_of,
+    Trimmed, comma_separated, concurrency, concurrency_of, instant, instant_of, one_or_more, patience,
+    patience_of, rate, rate_of, retries, retries_of, seconds, seconds_of,
 };
 use crate::history::PageFormat;
 use crate::model::Product;
@@ -231,15 +231,20 @@ pub(crate) struct PolicyArgs {
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct OutputArgs {
-    /// Folder for reports [default: reports]
-    #[arg(short, long, value_name = "DIR", env)]
+    /// Folder for reports, or - for stdout [default: reports]
+    ///
+    /// With -, the report is written to standard output and the summary to standard error. This needs --format with one
+    /// format of one file. No other file is written, except the run database.
+    #[arg(short, long, value_name = "DIR|-", env)]
     pub out: Option<PathBuf>,
     /// Run database [default: keysunset.db in --out]
+    ///
+    /// With --out -, the default is reports/keysunset.db.
     #[arg(long, value_name = "FILE", env)]
     pub store: Option<PathBuf>,
     /// Comma-separated formats [default: csv,markdown]
-    #[arg(short, long, value_enum, value_delimiter = ',', value_name = "FORMATS", env)]
-    #[serde(deserialize_with = "one_or_more")]
+    #[arg(short, long, value_parser = Trimmed::<Format>::new(), value_delimiter = ',', value_name = "FORMATS", env)]
+    #[serde(deserialize_with = "comma_separated")]
     pub format: Vec<Format>,
     /// Folder with your own report templates
     ///

@@ -1,9 +1,13 @@
 //! The values of settings, in the same words on the command line and in TOML.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
+use clap::{Arg, Command, ValueEnum};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -105,4 +109,36 @@ pub(super) fn one_or_more<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     };
     let each = all.into_iter().map(|one| one.try_into::<T>().map_err(serde::de::Error::custom));
     each.collect()
+}
+
+/// The names of an enum in one text, separated by commas, or in an array of texts.
+pub(super) fn comma_separated<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let texts: Vec<String> = one_or_more(deserializer)?;
+    let names = texts.iter().flat_map(|text| text.split(','));
+    names.map(|name| name.trim().parse().map_err(serde::de::Error::custom)).collect()
+}
+
+/// A name of an enum with white space around it, as after the comma of `csv, markdown`.
+#[derive(Clone)]
+pub(super) struct Trimmed<T: ValueEnum + Clone + Send + Sync + 'static>(EnumValueParser<T>);
+
+impl<T: ValueEnum + Clone + Send + Sync + 'static> Trimmed<T> {
+    pub(super) fn new() -> Self {
+        Self(EnumValueParser::new())
+    }
+}
+
+impl<T: ValueEnum + Clone + Send + Sync + 'static> TypedValueParser for Trimmed<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, flag: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
+        let trimmed = value.to_str().map_or(value, |text| OsStr::new(text.trim()));
+        self.0.parse_ref(command, flag, trimmed)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.0.possible_values()
+    }
 }

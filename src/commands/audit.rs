@@ -25,7 +25,7 @@ pub(crate) async fn run(args: cli::Audit, context: &Context<'_>) -> Result<Exit,
     let settings = AuditSettings::resolve(args.settings, file.audit, file.origin, Scope::Required, context)?;
     let report = ReportSettings {
         url_file: settings.url_file,
-        ..ReportSettings::with_defaults(args.report.with_fallback(file.report), context.env)
+        ..ReportSettings::with_defaults(args.report.with_fallback(file.report), context.env).checked()?
     };
     audit(settings, report, args.resume, context).await
 }

@@ -1,9 +1,11 @@
 //! `keysunset demo`: the whole audit against a sandbox started for it.
 
+use std::path::Path;
+
 use super::audit;
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::client::{Connection, Credential, Credentials};
-use crate::config::{AuditSettings, CONCURRENCY, PATIENCE, RETRIES, ReportSettings, TIMEOUT};
+use crate::config::{AuditSettings, CONCURRENCY, PATIENCE, RETRIES, ReportSettings, STDOUT, TIMEOUT};
 use crate::console::print;
 use crate::context::Context;
 use crate::evidence::manifest;
@@ -24,6 +26,9 @@ const OUT: &str = "demo-reports";
 
 /// It ends with 0 when the audit went through, whatever it found: its world is meant to have findings.
 pub(crate) async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, Error> {
+    if args.out.as_deref().is_some_and(|out| out == Path::new(STDOUT)) {
+        return Err(Error::usage("the demo writes several files, and --out needs a folder"));
+    }
     let output = OutputArgs { out: Some(args.out.unwrap_or_else(|| OUT.into())), ..OutputArgs::default() };
     let report = ReportSettings::with_defaults(ReportArgs { output, ..ReportArgs::default() }, &|_| None);
     check_folder(&report)?;

@@ -13,7 +13,7 @@ use crate::store::{Run, Store};
 
 /// A folder means the store in it.
 pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
-    let settings = ReportSettings::resolve(args.report, context.env)?;
+    let settings = ReportSettings::resolve(args.report, context.env)?.checked()?;
     let waivers = waivers(&settings, context.clock)?;
     let mut opened = Vec::new();
     for path in args.stores {

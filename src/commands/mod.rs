@@ -21,13 +21,13 @@ pub(crate) mod sandbox;
 pub(crate) mod verify;
 
 use crate::config::ReportSettings;
-use crate::console::{print, warn};
+use crate::console::{inform, print, print_file, warn};
 use crate::context::Clock;
 use crate::exit::{Error, Exit};
 use crate::gate::GateResult;
 use crate::model::rfc3339;
 use crate::policy::{Policy, deployment_now};
-use crate::report::{Format, GatePolicy, Report, ReportInput, Written, terminal, waiver_issue};
+use crate::report::{Format, GatePolicy, Output, Report, ReportInput, Written, terminal, waiver_issue};
 use crate::signals::Signals;
 use crate::store::{FileIdentity, Run, Store};
 use crate::waivers::Waivers;
@@ -63,18 +63,23 @@ fn render(
     });
     let rules = GatePolicy { fail_on: settings.fail_on, waivers };
     let evidence: Vec<_> = evidence.collect();
-    let Written { report, mut files, stdout } = crate::report::write(&evidence, rules, &settings.output)?;
-    files.push(manifest::write(&evidence, settings, waivers, &files)?);
+    let Written { report, mut files, stdout, stdout_file } =
+        crate::report::write(&evidence, rules, &settings.output)?;
+    if !settings.output.stdout {
+        files.push(manifest::write(&evidence, settings, waivers, &files)?);
+    }
     let lapsed = if settings.strict_waivers { report.waiver_issues.len() as u64 } else { 0 };
     let result = GateResult::new(&report, lapsed);
     print(&stdout)?;
+    stdout_file.map_or(Ok(()), print_file)?;
     if quiet {
         // The summary has them, too.
         runs.iter().filter_map(|(_, run)| terminal::clock_difference(run)).for_each(|why| warn(&why, None));
         report.waiver_issues.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
         let (notes, next) = (notes(result, settings), next(result, &report, settings));
-        print(&terminal::summary(&report, &files, &notes, &next))?;
+        let summary = terminal::summary(&report, &files, &notes, &next);
+        if settings.output.stdout { inform(summary.trim_end()) } else { print(&summary)? }
     }
     Ok(if settings.exit_zero { Exit::Clean } else { result.exit() })
 }
@@ -83,7 +88,7 @@ fn render(
 struct WholeRun {
     store: Store,
     run: i64,
-    out: FileIdentity,
+    out: Option<FileIdentity>,
 }
 
 /// Writes the reports of a run that is whole; on a thread of its own, so that a signal ends the process even then.
@@ -98,10 +103,10 @@ async fn reported(
 ) -> Result<Exit, Error> {
     let WholeRun { store, run, out } = whole;
     let rendered = tokio::task::spawn_blocking(move || {
-        check_in_place(&store, &out, &settings)?;
+        check_in_place(&store, out.as_ref(), &settings)?;
         let read = store.run(Some(run))?;
         let exit = render(&[(&store, &read)], &settings, &waivers, quiet)?;
-        check_in_place(&store, &out, &settings)?;
+        check_in_place(&store, out.as_ref(), &settings)?;
         store.mark_reported(run)?;
         Ok(exit)
     });
@@ -111,17 +116,22 @@ async fn reported(
     }
 }
 
-/// The folder of the reports as it is before a run.
-fn output_folder(settings: &ReportSettings) -> Result<FileIdentity, Error> {
-    let out = &settings.output.out;
-    let failed = |why| crate::report::Error::Write(out.display().to_string(), why);
-    Ok(FileIdentity::new(out).map_err(failed)?)
+/// The folder of the reports as it is before a run; `None` where no report is a file. The run database may be in it all the
+/// same, and then it is made.
+fn output_folder(settings: &ReportSettings) -> Result<Option<FileIdentity>, Error> {
+    let Output { out, stdout, .. } = &settings.output;
+    let identity = match *stdout {
+        true if settings.store.starts_with(out) => std::fs::create_dir_all(out).map(|()| None),
+        true => Ok(None),
+        false => FileIdentity::new(out).map(Some),
+    };
+    Ok(identity.map_err(|why| crate::report::Error::Write(out.display().to_string(), why))?)
 }
 
 /// Reports without the evidence behind them, or in another folder than was meant, are none.
-fn check_in_place(store: &Store, out: &FileIdentity, settings: &ReportSettings) -> Result<(), Error> {
+fn check_in_place(store: &Store, out: Option<&FileIdentity>, settings: &ReportSettings) -> Result<(), Error> {
     store.check_in_place()?;
-    if out.is_in_place() {
+    if out.is_none_or(FileIdentity::is_in_place) {
         return Ok(());
     }
     let folder = settings.output.out.display();
@@ -153,7 +163,8 @@ fn notes(result: GateResult, settings: &ReportSettings) -> Vec<String> {
 /// What to do now that the report is there.
 fn next(result: GateResult, report: &Report, settings: &ReportSettings) -> String {
     let markdown = Format::Markdown;
-    let written = markdown.file_names().first().filter(|_| settings.output.formats.contains(&markdown));
+    let is_written = settings.output.formats.contains(&markdown) && !settings.output.stdout;
+    let written = markdown.file_names().first().filter(|_| is_written);
     let page = written.map_or_else(
         || format!("`keysunset report --format {markdown}`"),
         |name| settings.output.out.join(name).display().to_string(),

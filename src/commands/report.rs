@@ -8,7 +8,7 @@ use crate::exit::{Error, Exit};
 use crate::store::Store;
 
 pub(crate) fn run(args: cli::Report, context: &Context) -> Result<Exit, Error> {
-    let settings = ReportSettings::resolve(args.report, context.env)?;
+    let settings = ReportSettings::resolve(args.report, context.env)?.checked()?;
     let waivers = super::waivers(&settings, context.clock)?;
     let store = Store::open(&settings.store)?;
     let run = store.run(args.run)?;

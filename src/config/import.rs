@@ -36,7 +36,7 @@ impl ImportSettings {
             url: typed.url.or(file.url).as_deref().map(typed_url).transpose()?,
             name: typed.name.or(file.name),
             product: typed.product.or(file.product),
-            report: ReportSettings::with_defaults(typed.report.with_fallback(report), env),
+            report: ReportSettings::with_defaults(typed.report.with_fallback(report), env).checked()?,
         })
     }
 }

@@ -17,7 +17,7 @@ use url::Url;
 pub(crate) use audit::{AuditSettings, Scope};
 pub(crate) use file::{FileOrigin, SettingsFile};
 pub(crate) use import::ImportSettings;
-pub(crate) use report::ReportSettings;
+pub(crate) use report::{ReportSettings, STDOUT};
 
 use crate::cli;
 use crate::exit::Error;

@@ -1,6 +1,6 @@
 //! The settings of a report: how to judge, and what to write.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
@@ -12,6 +12,8 @@ use crate::policy::FailOn;
 use crate::report::{Format, Output};
 
 const OUT: &str = "reports";
+/// As `--out`: standard output.
+pub(crate) const STDOUT: &str = "-";
 
 pub(crate) struct ReportSettings {
     /// `None`: the run's own, or the default.
@@ -50,6 +52,24 @@ impl ReportSettings {
         Self::resolve(ReportArgs { policy, output, config }, env)
     }
 
+    /// Settings that a report can be written with.
+    ///
+    /// # Errors
+    /// Standard output takes one file.
+    pub(crate) fn checked(self) -> Result<Self, Error> {
+        let Output { stdout, formats, .. } = &self.output;
+        if *stdout && !matches!(formats[..], [format] if format.file_names().len() <= 1) {
+            let names: Vec<_> = formats.iter().map(|format| format.as_str()).collect();
+            let one_file = Format::ALL.iter().filter(|format| format.file_names().len() == 1);
+            let one_file: Vec<_> = one_file.map(|format| format.as_str()).collect();
+            let message = format!("--out {STDOUT} needs one format of one file, not {}", names.join(","));
+            return Err(
+                Error::usage(message).help(format!("use --format with one of {}", one_file.join(", ")))
+            );
+        }
+        Ok(self)
+    }
+
     /// What was set, and the defaults where nothing was.
     pub(crate) fn with_defaults(set: ReportArgs, env: &Env) -> Self {
         let ReportArgs { policy, output, config: _ } = set;
@@ -64,7 +84,8 @@ impl ReportSettings {
             exit_zero,
         } = policy;
         let OutputArgs { out, store, format: mut formats, templates, csv_raw } = output;
-        let out = out.unwrap_or_else(|| PathBuf::from(OUT));
+        let stdout = out.as_deref().is_some_and(|out| out == Path::new(STDOUT));
+        let out = out.filter(|_| !stdout).unwrap_or_else(|| PathBuf::from(OUT));
         if formats.is_empty() {
             formats = vec![Format::Csv, Format::Markdown];
         }
@@ -83,6 +104,7 @@ impl ReportSettings {
             store: store.unwrap_or_else(|| out.join(STORE)),
             output: Output {
                 out,
+                stdout,
                 formats,
                 templates,
                 step_summary: env("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from),

@@ -194,7 +194,7 @@ impl Manifest {
         runs.sort_by(|one, other| one.deployment.cmp(&other.deployment));
         let mut files: Vec<_> = files.iter().map(FileEntry::from).collect();
         files.sort_by(|one, other| one.name.cmp(&other.name));
-        let Output { out: _, formats, templates, step_summary: _, csv_raw } = output;
+        let Output { out: _, stdout: _, formats, templates, step_summary: _, csv_raw } = output;
         let templates = templates.as_ref().map(|path| path.display().to_string());
         let output = OutputSettings { formats: formats.clone(), csv_raw: *csv_raw, templates };
         let tool = ToolEntry::this();

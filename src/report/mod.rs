@@ -27,7 +27,8 @@ pub mod text;
 mod top_n;
 mod wording;
 
-use std::io::{self, BufWriter};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -276,6 +277,8 @@ pub struct Written<'a> {
     pub files: Vec<ReportFile>,
     /// What has yet to be written to standard output.
     pub stdout: String,
+    /// The report that goes there, from its first byte on; it has no name any more.
+    pub stdout_file: Option<File>,
 }
 
 /// Makes the folder and starts every format, so that a folder that can't be written to or a wrong template is noticed
@@ -284,8 +287,8 @@ pub struct Written<'a> {
 /// # Errors
 /// Why it can't.
 pub fn prepare(output: &Output) -> Result<(), Error> {
-    std::fs::create_dir_all(&output.out).map_err(|why| failed(&output.out, why))?;
-    output.formats.iter().try_for_each(|format| format.start(output).map(drop))
+    let (output, _folder) = output.with_folder()?;
+    output.formats.iter().try_for_each(|format| format.start(&output).map(drop))
 }
 
 /// Writes one report of all runs, deployment by deployment. No two are of the same.
@@ -297,10 +300,10 @@ pub fn write<'a>(
     gate: GatePolicy<'a>,
     output: &Output,
 ) -> Result<Written<'a>, Error> {
-    std::fs::create_dir_all(&output.out).map_err(|why| failed(&output.out, why))?;
+    let (output, _folder) = output.with_folder()?;
     let mut writers = Vec::new();
     for format in &output.formats {
-        writers.extend(format.start(output)?);
+        writers.extend(format.start(&output)?);
     }
     let mut by_name: Vec<_> = inputs.iter().collect();
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
@@ -320,7 +323,21 @@ pub fn write<'a>(
             Rendered::Stdout(lines) => stdout.push_str(&lines),
         }
     }
-    Ok(Written { report, files: persist_all(complete, output)?, stdout })
+    let (mut files, mut stdout_file) = (Vec::new(), None);
+    if output.stdout {
+        let file = complete.pop().map(|(file, path)| reopened(file).map_err(|why| failed(&path, why)));
+        stdout_file = file.transpose()?;
+    } else {
+        files = persist_all(complete, &output)?;
+    }
+    Ok(Written { report, files, stdout, stdout_file })
+}
+
+/// A complete file, to be read from its beginning; its name is gone.
+fn reopened(file: OutputFile) -> io::Result<File> {
+    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?.into_file();
+    file.rewind()?;
+    Ok(file)
 }
 
 /// The formats under way, and where each goes.

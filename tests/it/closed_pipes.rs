@@ -38,6 +38,7 @@ fn a_reader_that_goes_away_changes_no_exit_code() {
         (&["audit", "--url", url, "--all-orgs", "--out", "more", "-vvv"], 1),
         (&["doctor", "--url", url], 0),
         (&["report"], 1),
+        (&["report", "--out", "-", "--format", "json"], 1),
         (&["merge", "reports/keysunset.db", "--out", "merged"], 1),
         (&["explain", &key], 0),
         (&["history"], 0),

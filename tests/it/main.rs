@@ -68,6 +68,7 @@ mod secrets;
 mod settings;
 mod soak;
 mod sources;
+mod stdout;
 mod stores;
 mod stub;
 mod support;

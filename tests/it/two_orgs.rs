@@ -170,6 +170,7 @@ pub(crate) fn over_two_deployments(formats: &[Format], step_summary: Option<&Pat
         })
         .collect();
     let output = Output {
+        stdout: false,
         out: env.path("reports"),
         formats: formats.to_vec(),
         templates: None,

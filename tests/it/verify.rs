@@ -381,6 +381,7 @@ fn a_manifest_of_several_deployments_is_checked_in_every_store() {
         })
         .collect();
     let output = Output {
+        stdout: false,
         out: env.path("both"),
         formats: Vec::new(),
         templates: None,

@@ -14,6 +14,8 @@ mod sarif;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
+use tempfile::TempDir;
+
 use super::file::temp_file_in;
 use super::{Error, FormatError, Writer, Writers, failed};
 
@@ -90,6 +92,8 @@ impl Format {
 pub struct Output {
     /// The folder, made where it is missing.
     pub out: PathBuf,
+    /// Whether the one file of the one format is written to standard output instead, and no other file at all.
+    pub stdout: bool,
     /// In the order in which they were asked for.
     pub formats: Vec<Format>,
     /// Templates that replace the built-in ones of the same name.
@@ -101,9 +105,21 @@ pub struct Output {
 }
 
 impl Output {
+    /// The same with a folder for unfinished files: a temporary one where no file is to be left. It is removed when the
+    /// second is dropped.
+    pub(super) fn with_folder(&self) -> Result<(Self, Option<TempDir>), Error> {
+        if !self.stdout {
+            std::fs::create_dir_all(&self.out).map_err(|why| failed(&self.out, why))?;
+            return Ok((self.clone(), None));
+        }
+        let folder = TempDir::with_prefix("keysunset-").map_err(|why| failed(&std::env::temp_dir(), why))?;
+        Ok((Self { out: folder.path().to_owned(), ..self.clone() }, Some(folder)))
+    }
+
     /// Where a format goes; never empty.
     pub(super) fn paths(&self, format: Format) -> Vec<PathBuf> {
         match (format.file_names(), &self.step_summary) {
+            (names, _) if self.stdout && !names.is_empty() => vec![PathBuf::from("standard output")],
             ([], Some(summary)) => vec![summary.clone()],
             ([], None) => vec![PathBuf::from("standard output")],
             (names, _) => names.iter().map(|name| self.out.join(name)).collect(),

@@ -189,3 +189,21 @@ async fn a_deleted_organization_is_listed_to_global_roles_and_its_users_are_not(
     let refused = client.get(&format!("/orgs/{gone}/users")).await.refusal();
     assert_eq!(refused, (404, "ORG_NOT_FOUND".to_owned()));
 }
+
+#[tokio::test]
+async fn an_organization_is_found_by_its_name() {
+    let sandbox = example(|_| {});
+    let client = announced(&sandbox);
+    for (name, found) in [
+        ("Example", vec!["5980cfdf0b6d97029d82f86e"]),
+        ("example+SUBSIDIARY", vec!["5b2a3c4d5e6f708192a3b4c5"]),
+        ("Exam", vec![]),
+    ] {
+        let list = client.read(&format!("/orgs?name={name}")).await;
+        assert_eq!(
+            (ids(&list), &list["totalCount"]),
+            (found.iter().map(|id| (*id).to_owned()).collect(), &found.len().into()),
+            "{name}"
+        );
+    }
+}

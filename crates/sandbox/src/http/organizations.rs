@@ -39,12 +39,15 @@ fn group_document(call: &Call, group: &Group) -> Value {
     document
 }
 
-/// `GET /orgs`: those that the caller is in. Global roles see deleted ones too, unless they ask not to.
+/// `GET /orgs`: those that the caller is in, or the one with this `name`, in either case of letters. Global roles see deleted
+/// ones too, unless they ask not to.
 pub(super) fn orgs(call: &Call) -> Result<Answer, ApiError> {
     call.only_get()?;
     let with_deleted = call.query.flag("includeDeletedOrgs", call.sees_everything())?;
     let orgs = call.world().organizations().iter().filter(|org| with_deleted || !org.is_deleted);
-    let visible: Vec<_> = orgs.filter(|org| call.sees_everything() || call.is_in(org)).collect();
+    let name = call.query.values("name").next();
+    let named = orgs.filter(|org| name.as_ref().is_none_or(|name| org.name.eq_ignore_ascii_case(name)));
+    let visible: Vec<_> = named.filter(|org| call.sees_everything() || call.is_in(org)).collect();
     Ok(call.list_all(&visible, |org| org_document(call, org)))
 }
 

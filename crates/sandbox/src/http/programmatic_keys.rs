@@ -194,7 +194,7 @@ fn description(attributes: &Attributes) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// The roles of a body, all in one scope.
+/// The roles of a body, all in one scope, each once.
 ///
 /// # Errors
 /// No role at all, a global role where none may be, or a name that is not one of this scope and product.
@@ -215,5 +215,12 @@ fn roles(names: &[String], scope: Scope, product: Product) -> Result<Vec<Role>, 
             Scope::Group(id) => ApiError::invalid_role_for_group(name, id),
         })
     };
-    names.iter().map(role).collect()
+    let mut roles: Vec<Role> = Vec::new();
+    for name in names {
+        let role = role(name)?;
+        if !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    Ok(roles)
 }

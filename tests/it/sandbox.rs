@@ -21,6 +21,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+// Ids of the example world: its organizations, and two projects of the first.
+const ORG: &str = "5980cfdf0b6d97029d82f86e";
+const OTHER_ORG: &str = "5b2a3c4d5e6f708192a3b4c5";
+const PRODUCTION: &str = "5991a2b3c4d5e6f708192a3b";
+const STAGING: &str = "5991a2b3c4d5e6f708192a3c";
+
 /// A response with its body.
 #[derive(Debug)]
 struct Reply {
@@ -200,6 +206,24 @@ fn example(change: impl FnOnce(&mut Options)) -> Sandbox {
         options.world = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sandbox-world.json").into());
         change(options);
     })
+}
+
+/// A member of the other organization in the example world, with a personal key.
+fn chiara(sandbox: &Sandbox) -> Client {
+    Client::new(sandbox, ("chiara@example.com".into(), "5d4c3b2a-1908-4f7e-b6d5-c4b3a2918070".into()))
+}
+
+fn rows(list: &Value) -> &[Value] {
+    list["results"].as_array().unwrap()
+}
+
+/// A field that must be there, and a text.
+fn field<'a>(row: &'a Value, name: &str) -> &'a str {
+    row[name].as_str().unwrap_or_else(|| panic!("{name} in {row}"))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
 fn time(text: &str) -> DateTime<Utc> {

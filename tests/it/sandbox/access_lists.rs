@@ -3,13 +3,7 @@
 use keysunset_sandbox::Product;
 use serde_json::{Value, json};
 
-use super::{Client, announced, example, start};
-
-const ORG: &str = "5980cfdf0b6d97029d82f86e";
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
-}
+use super::{Client, ORG, announced, example, start, text};
 
 #[tokio::test]
 async fn a_new_version_serves_ip_lists_under_both_names() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use keysunset_sandbox::Product;
 use serde_json::Value;
 
-use super::{Client, announced, example, start, start_product};
+use super::{Client, announced, chiara, example, start, start_product};
 
 fn ids(list: &Value) -> Vec<String> {
     list["results"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
@@ -158,8 +158,7 @@ async fn atlas_members_see_only_what_they_have_a_role_in() {
 #[tokio::test]
 async fn a_caller_without_a_role_does_not_see_it() {
     let sandbox = example(|_| {});
-    let chiara =
-        Client::new(&sandbox, ("chiara@example.com".into(), "5d4c3b2a-1908-4f7e-b6d5-c4b3a2918070".into()));
+    let chiara = chiara(&sandbox);
     for (path, code) in [
         ("/orgs/5980cfdf0b6d97029d82f86e/users", "USER_CANNOT_ACCESS_ORG"),
         ("/groups/5991a2b3c4d5e6f708192a3b", "NOT_IN_GROUP"),

@@ -6,23 +6,13 @@ use std::net::IpAddr;
 use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
-use super::{Client, PRODUCTS, announced, example, start, start_product};
-
-const ORG: &str = "5980cfdf0b6d97029d82f86e";
-const OTHER_ORG: &str = "5b2a3c4d5e6f708192a3b4c5";
-const PRODUCTION: &str = "5991a2b3c4d5e6f708192a3b";
-const STAGING: &str = "5991a2b3c4d5e6f708192a3c";
-
-fn rows(list: &Value) -> &[Value] {
-    list["results"].as_array().unwrap()
-}
-
-fn text<'a>(row: &'a Value, field: &str) -> &'a str {
-    row[field].as_str().unwrap_or_else(|| panic!("{field} in {row}"))
-}
+use super::{
+    Client, ORG, OTHER_ORG, PRODUCTION, PRODUCTS, STAGING, announced, chiara, example, field, rows, start,
+    start_product,
+};
 
 fn names(list: &Value) -> Vec<&str> {
-    rows(list).iter().map(|event| text(event, "eventTypeName")).collect()
+    rows(list).iter().map(|event| field(event, "eventTypeName")).collect()
 }
 
 /// The example world, at one version.
@@ -110,8 +100,7 @@ async fn events_are_filtered_by_type_and_time() {
 async fn events_are_for_who_may_see_the_place() {
     let sandbox = example(|_| {});
     let client = announced(&sandbox);
-    let chiara =
-        Client::new(&sandbox, ("chiara@example.com".into(), "5d4c3b2a-1908-4f7e-b6d5-c4b3a2918070".into()));
+    let chiara = chiara(&sandbox);
     for (path, code) in [
         (format!("/orgs/{ORG}/events"), "USER_CANNOT_ACCESS_ORG"),
         (format!("/orgs/{ORG}/events/5c5400809cc0cdb6ac0bf701"), "USER_CANNOT_ACCESS_ORG"),
@@ -138,7 +127,7 @@ async fn what_is_done_to_a_key_becomes_events() {
         let org = format!("/orgs/{ORG}/apiKeys");
         let body = r#"{"desc":"x","roles":["ORG_MEMBER"]}"#;
         let key = client.call("POST", &org, Some(body)).await.json();
-        let (id, public) = (text(&key, "id"), text(&key, "publicKey"));
+        let (id, public) = (field(&key, "id"), field(&key, "publicKey"));
         let (one, entries) = (format!("{org}/{id}"), format!("{org}/{id}/whitelist"));
         let group = format!("/groups/{PRODUCTION}/apiKeys/{id}");
         for (method, path, body) in [
@@ -171,15 +160,15 @@ async fn what_is_done_to_a_key_becomes_events() {
         let events = client.read(&format!("/orgs/{ORG}/events?minDate=2026-06-01")).await;
         assert_eq!(names(&events), expected, "{number}");
         for event in rows(&events) {
-            assert_eq!((text(event, "targetPublicKey"), text(event, "publicKey")), (public, "zmmrboas"));
-            assert_eq!(text(event, "apiKeyId"), "5c47503320eef5699e1cce8d");
-            assert_eq!((text(event, "remoteAddress"), &event["isGlobalAdmin"]), ("127.0.0.1", &json!(true)));
-            assert_eq!(text(event, "created"), "2026-06-01T12:00:00Z");
+            assert_eq!((field(event, "targetPublicKey"), field(event, "publicKey")), (public, "zmmrboas"));
+            assert_eq!(field(event, "apiKeyId"), "5c47503320eef5699e1cce8d");
+            assert_eq!((field(event, "remoteAddress"), &event["isGlobalAdmin"]), ("127.0.0.1", &json!(true)));
+            assert_eq!(field(event, "created"), "2026-06-01T12:00:00Z");
             let entry = event["eventTypeName"].as_str().unwrap().contains("_ENTRY_");
             assert_eq!(event.get("whitelistEntry").is_some(), entry, "{event}");
         }
-        assert_eq!(text(&rows(&events)[5], "whitelistEntry"), "198.51.100.7");
-        let ids: BTreeSet<_> = rows(&events).iter().map(|event| text(event, "id")).collect();
+        assert_eq!(field(&rows(&events)[5], "whitelistEntry"), "198.51.100.7");
+        let ids: BTreeSet<_> = rows(&events).iter().map(|event| field(event, "id")).collect();
         assert_eq!(ids.len(), expected.len());
         let of_group = client.read(&format!("/groups/{PRODUCTION}/events")).await;
         assert_eq!(names(&of_group), expected[1..4]);
@@ -195,8 +184,8 @@ async fn an_event_of_a_personal_key_names_its_user() {
     let events = ann.read(&format!("/orgs/{ORG}/events?minDate=2026-06-01")).await;
     assert_eq!(names(&events), ["API_KEY_ADDED_TO_GROUP", "API_KEY_CREATED"]);
     for event in rows(&events) {
-        assert_eq!(text(event, "username"), "ann@example.com");
-        assert_eq!(text(event, "userId"), "5af9a1d29cc0cdb6ac0bf3f8");
+        assert_eq!(field(event, "username"), "ann@example.com");
+        assert_eq!(field(event, "userId"), "5af9a1d29cc0cdb6ac0bf3f8");
         assert!(event.get("apiKeyId").is_none() && event.get("publicKey").is_none(), "{event}");
     }
 }
@@ -221,21 +210,21 @@ async fn the_random_world_has_events_of_its_users() {
         let org = &sandbox.announcement().org_id;
         let events = client.read(&format!("/orgs/{org}/events?itemsPerPage=500")).await;
         assert!(names(&events).into_iter().collect::<BTreeSet<_>>().len() > 3, "{:?}", names(&events));
-        let created: Vec<_> = rows(&events).iter().map(|event| text(event, "created")).collect();
+        let created: Vec<_> = rows(&events).iter().map(|event| field(event, "created")).collect();
         assert!(created.is_sorted_by(|newer, older| newer >= older), "{created:?}");
         for event in rows(&events) {
-            assert!(text(event, "remoteAddress").parse::<IpAddr>().is_ok());
+            assert!(field(event, "remoteAddress").parse::<IpAddr>().is_ok());
             if event.get("apiKeyId").is_some() {
-                let key = client.read(&format!("/orgs/{org}/apiKeys/{}", text(event, "apiKeyId"))).await;
+                let key = client.read(&format!("/orgs/{org}/apiKeys/{}", field(event, "apiKeyId"))).await;
                 assert_eq!(key["publicKey"], event["publicKey"]);
             } else {
-                let user = client.read(&format!("/users/{}", text(event, "userId"))).await;
+                let user = client.read(&format!("/users/{}", field(event, "userId"))).await;
                 assert_eq!(user["username"], event["username"]);
             }
         }
         let groups = client.read(&format!("/orgs/{org}/groups")).await;
         for group in rows(&groups) {
-            let id = text(group, "id");
+            let id = field(group, "id");
             let events = client.read(&format!("/groups/{id}/events")).await;
             assert!(!rows(&events).is_empty());
             assert!(rows(&events).iter().all(|event| event["groupId"] == id));
@@ -249,7 +238,7 @@ async fn ops_manager_4_0_has_no_events_of_programmatic_keys() {
     let client = announced(&sandbox);
     let path = format!("/orgs/{}/events?itemsPerPage=500", sandbox.announcement().org_id);
     for event in rows(&client.read(&path).await) {
-        assert!(!text(event, "eventTypeName").starts_with("API_KEY_"), "{event}");
+        assert!(!field(event, "eventTypeName").starts_with("API_KEY_"), "{event}");
         assert!(event.get("apiKeyId").is_none(), "{event}");
     }
 }

@@ -5,20 +5,12 @@ use std::collections::BTreeSet;
 use keysunset_sandbox::ExpectedUser;
 use serde_json::{Value, json};
 
-use super::{Client, PRODUCTS, announced, example, start, start_product};
+use super::{
+    Client, ORG, OTHER_ORG, PRODUCTION, PRODUCTS, STAGING, announced, chiara, example, field, rows, start,
+    start_product,
+};
 
-const ORG: &str = "5980cfdf0b6d97029d82f86e";
-const OTHER_ORG: &str = "5b2a3c4d5e6f708192a3b4c5";
-const STAGING: &str = "5991a2b3c4d5e6f708192a3c";
 const TEAM: &str = "5c0ffee0c0ffee0c0ffee0c0";
-
-fn rows(list: &Value) -> &[Value] {
-    list["results"].as_array().unwrap()
-}
-
-fn text<'a>(row: &'a Value, field: &str) -> &'a str {
-    row[field].as_str().unwrap()
-}
 
 #[tokio::test]
 async fn a_team_is_listed_and_found_by_id_and_by_name() {
@@ -49,7 +41,7 @@ async fn a_project_lists_its_teams_with_their_roles() {
         "links": [{ "href": format!("{url}/groups/{STAGING}/teams/{TEAM}"), "rel": "self" }],
     });
     assert_eq!((&list["results"], &list["totalCount"]), (&json!([team]), &json!(1)));
-    assert_eq!(client.read("/groups/5991a2b3c4d5e6f708192a3b/teams").await["results"], json!([]));
+    assert_eq!(client.read(&format!("/groups/{PRODUCTION}/teams")).await["results"], json!([]));
 }
 
 #[tokio::test]
@@ -75,8 +67,7 @@ async fn a_team_that_is_missing_or_of_another_organization_is_not_found() {
 #[tokio::test]
 async fn the_teams_of_an_organization_are_for_its_members_alone() {
     let sandbox = example(|_| {});
-    let chiara =
-        Client::new(&sandbox, ("chiara@example.com".into(), "5d4c3b2a-1908-4f7e-b6d5-c4b3a2918070".into()));
+    let chiara = chiara(&sandbox);
     for (path, code) in [
         (format!("/orgs/{ORG}/teams"), "USER_CANNOT_ACCESS_ORG"),
         (format!("/orgs/{ORG}/teams/{TEAM}/users"), "USER_CANNOT_ACCESS_ORG"),
@@ -104,22 +95,22 @@ async fn every_random_team_has_members_and_roles_in_a_project() {
         let org = &sandbox.announcement().org_id;
         let teams = client.read(&format!("/orgs/{org}/teams")).await;
         for team in rows(&teams) {
-            let users = client.read(&format!("/orgs/{org}/teams/{}/users", text(team, "id"))).await;
+            let users = client.read(&format!("/orgs/{org}/teams/{}/users", field(team, "id"))).await;
             assert!(!rows(&users).is_empty());
             for user in rows(&users) {
                 assert!(user["teamIds"].as_array().unwrap().contains(&team["id"]), "{user}");
             }
-            let name = text(team, "name").replace(' ', "%20");
+            let name = field(team, "name").replace(' ', "%20");
             assert_eq!(client.read(&format!("/orgs/{org}/teams/byName/{name}")).await, *team);
         }
         let mut used = BTreeSet::new();
         for group in rows(&client.read(&format!("/orgs/{org}/groups")).await) {
-            for team in rows(&client.read(&format!("/groups/{}/teams", text(group, "id"))).await) {
+            for team in rows(&client.read(&format!("/groups/{}/teams", field(group, "id"))).await) {
                 assert!(!team["roleNames"].as_array().unwrap().is_empty());
-                used.insert(text(team, "teamId").to_owned());
+                used.insert(field(team, "teamId").to_owned());
             }
         }
-        let all: BTreeSet<_> = rows(&teams).iter().map(|team| text(team, "id").to_owned()).collect();
+        let all: BTreeSet<_> = rows(&teams).iter().map(|team| field(team, "id").to_owned()).collect();
         assert!(!all.is_empty());
         assert_eq!(used, all);
     }
@@ -131,11 +122,11 @@ async fn a_team_has_pages_of_users() {
     let client = announced(&sandbox);
     let org = &sandbox.announcement().org_id;
     let team = client.read(&format!("/orgs/{org}/teams")).await["results"][0].clone();
-    let path = format!("/orgs/{org}/teams/{}/users", text(&team, "id"));
+    let path = format!("/orgs/{org}/teams/{}/users", field(&team, "id"));
     let first = client.read(&format!("{path}?itemsPerPage=60")).await;
     let second = client.read(&format!("{path}?itemsPerPage=60&pageNum=2")).await;
     let ids = |list: &Value| -> BTreeSet<String> {
-        rows(list).iter().map(|user| text(user, "id").to_owned()).collect()
+        rows(list).iter().map(|user| field(user, "id").to_owned()).collect()
     };
     assert!(ids(&first).is_disjoint(&ids(&second)));
     let seen: BTreeSet<String> = ids(&first).union(&ids(&second)).cloned().collect();
@@ -167,7 +158,7 @@ async fn a_user_of_two_teams_of_a_project_is_listed_once() {
     std::fs::write(file.path(), world.to_string()).unwrap();
     let sandbox = start(|options| options.world = Some(file.path().to_owned()));
     let client = announced(&sandbox);
-    for (group, members) in [(STAGING, 1), ("5991a2b3c4d5e6f708192a3b", 2)] {
+    for (group, members) in [(STAGING, 1), (PRODUCTION, 2)] {
         let users = client.read(&format!("/groups/{group}/users?flattenTeams=true")).await;
         let boris = rows(&users).iter().filter(|user| user["username"] == "boris+ops@example.com").count();
         assert_eq!((boris, rows(&users).len()), (1, members), "{group}");

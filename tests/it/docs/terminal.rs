@@ -109,7 +109,13 @@ impl Terminal {
         let id = terminal.own(USER);
         let empty = r#"{"links":[],"results":[],"totalCount":0}"#;
         terminal.env.put(&format!("answers/{id}-p1.json"), empty);
-        assert_eq!(terminal.shell("chmod 600 boris.key digest.conf"), Some(0));
+        let certificate =
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Example";
+        let prepare = format!(
+            "set -e\nchmod 600 boris.key digest.conf\n\
+             {certificate} -keyout client.key -out authority.pem 2>.openssl || {{ cat .openssl >&2; exit 1; }}\ncat authority.pem client.key >client.pem"
+        );
+        assert_eq!(terminal.shell(&prepare), Some(0));
         for fence in split(&page.text).0.iter().filter(|fence| fence.language == "toml") {
             let name = fence.lines[0].1.strip_prefix("# ").map(|head| head.split(':').next().unwrap());
             if let Some(name) = name.filter(|name| Path::new(name).extension().is_some()) {

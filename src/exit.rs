@@ -124,6 +124,25 @@ impl Error {
         self
     }
 
+    /// Adds other errors, so that all can be corrected together. The exit code and the help stay those of this one.
+    #[must_use]
+    pub fn and(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        for other in others {
+            self.details.push(format!("also: {}", other.message));
+            self.details.extend(other.details);
+        }
+        self
+    }
+
+    /// All errors as one.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub fn together(errors: Vec<Self>) -> Result<(), Self> {
+        let mut errors = errors.into_iter();
+        errors.next().map_or(Ok(()), |first| Err(first.and(errors)))
+    }
+
     /// Whether the run can be resumed.
     #[must_use]
     pub fn is_interruption(&self) -> bool {

@@ -15,6 +15,7 @@ use crate::signals::Signals;
 use crate::sources::{CheckedSource, Source};
 use crate::store::{NewRun, Store};
 use crate::v1::{RequestSettings, RunSettings};
+use crate::waivers::Waivers;
 
 /// Runs the command.
 ///
@@ -22,11 +23,11 @@ use crate::v1::{RequestSettings, RunSettings};
 /// What is missing on the command line, and those of `audit`.
 pub(crate) async fn run(args: cli::Audit, context: &Context<'_>) -> Result<Exit, Error> {
     let file = SettingsFile::read(args.report.config.as_deref(), context.env)?;
-    let settings = AuditSettings::resolve(args.settings, file.audit, file.origin, Scope::Required, context)?;
-    let report = ReportSettings {
-        url_file: settings.url_file,
-        ..ReportSettings::with_defaults(args.report.with_fallback(file.report), context.env).checked()?
-    };
+    let report =
+        ReportSettings::with_defaults(args.report.with_fallback(file.report), context.env).checked()?;
+    let settings = AuditSettings::resolve(args.settings, file.audit, file.origin, Scope::Required, context)
+        .map_err(|error| error.and(super::waivers(&report, context.clock).err()))?;
+    let report = ReportSettings { url_file: settings.url_file, ..report };
     audit(settings, report, args.resume, context).await
 }
 
@@ -41,9 +42,7 @@ pub(super) async fn audit(
     context: &Context<'_>,
 ) -> Result<Exit, Error> {
     let clock = context.clock;
-    let waivers = super::waivers(&report, clock)?;
-    baseline::check(&report, &settings.name)?;
-    let sources = settings.sources.iter().map(Source::check).collect::<Result<Vec<_>, _>>()?;
+    let (waivers, sources) = inputs(&settings, &report, clock)?;
     crate::report::prepare(&report.output)?;
     let out = super::output_folder(&report)?;
     let policy = Policy {
@@ -96,6 +95,21 @@ pub(super) async fn audit(
         "run the same command with --resume to write the reports",
     );
     reported(WholeRun { store, run, out }, report, waivers, context.quiet, &mut signals, cut_short).await
+}
+
+/// What is read from files before the first request; all errors of it together.
+fn inputs(
+    settings: &AuditSettings,
+    report: &ReportSettings,
+    clock: Clock,
+) -> Result<(Waivers, Vec<CheckedSource>), Error> {
+    let mut errors = Vec::new();
+    let waivers = super::waivers(report, clock).map_err(|why| errors.push(why));
+    errors.extend(baseline::check(report, &settings.name).err());
+    let sources = settings.sources.iter().map(Source::check);
+    let sources = sources.filter_map(|source| source.map_err(|why| errors.push(why)).ok()).collect();
+    Error::together(errors)?;
+    Ok((waivers.unwrap_or_default(), sources))
 }
 
 /// What is known of the run before its first request.

@@ -68,6 +68,8 @@ impl AuditSettings {
         let sources = sources(users, fallback.org.take(), scope)?;
         let (fallback_product, fallback_ca_cert, skip_verify) = fallback.at(&url);
         let file = credentials_file.as_deref().map(|path| (path, commands));
+        let credentials = credentials::find(file, profile.as_ref(), context)
+            .map_err(|error| error.and(sources.iter().filter_map(Source::file_error)))?;
         let settings = Self {
             name: name.unwrap_or_else(|| url.origin().ascii_serialization()),
             address: url.to_string(),
@@ -84,7 +86,7 @@ impl AuditSettings {
                     .transpose()?
                     .map(Zeroizing::new),
                 insecure_skip_verify: insecure_skip_verify.unwrap_or(skip_verify),
-                credentials: credentials::find(file, profile.as_ref(), context)?,
+                credentials,
                 concurrency: concurrency.unwrap_or(CONCURRENCY),
                 rate,
                 timeout: timeout.unwrap_or(TIMEOUT),

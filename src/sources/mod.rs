@@ -103,6 +103,20 @@ impl Source {
     }
 }
 
+impl Source {
+    /// What is wrong with a list that is a file.
+    pub(crate) fn file_error(&self) -> Option<Error> {
+        match self {
+            Self::File(path) if path.as_os_str() != "-" => UserList::read(path).err(),
+            Self::File(_)
+            | Self::User(_)
+            | Self::Project(_)
+            | Self::Organization(_)
+            | Self::AllOrganizations => None,
+        }
+    }
+}
+
 /// What discovery brings.
 pub(crate) enum DiscoveryEvent {
     /// A list has so many users in all, repeats included, as far as it says.

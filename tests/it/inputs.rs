@@ -210,3 +210,19 @@ fn a_template_is_a_regular_file_inside_its_folder() {
     assert_eq!(env.run(&arguments).code, 1);
     assert_eq!(env.markdown(), "all mine\n");
 }
+
+/// Each names its file, so that all are corrected before the next try.
+#[test]
+fn files_that_are_missing_are_reported_together_also_without_credentials() {
+    let given = TestEnv::of(("abcdwxyz".to_owned(), "01234567-89ab-cdef-0123-456789abcdef".to_owned()));
+    for (env, expected) in [(TestEnv::empty(), "no credentials"), (given, "baseline.ndjson")] {
+        let files =
+            ["--users", "a.csv", "--users", "b.csv", "--waivers", "w.toml", "--baseline", "baseline.ndjson"];
+        let ran = env.audit_at("http://127.0.0.1:9", &files);
+        assert_eq!(ran.code, 5, "{}", ran.stderr);
+        for name in [expected, "a.csv", "b.csv", "w.toml"] {
+            assert!(ran.stderr.contains(name), "{name}: {}", ran.stderr);
+        }
+        assert!(ran.stderr.matches("  also: can't read the ").count() >= 2, "{}", ran.stderr);
+    }
+}

@@ -1,7 +1,7 @@
 //! IP lists: which addresses a user or a programmatic key may call from.
 
 use keysunset_sandbox::Product;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Client, ORG, announced, example, start, text};
 

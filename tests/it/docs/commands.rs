@@ -60,6 +60,35 @@ fn problem(page: &Page, terminal: &Terminal, statement: &Statement) -> Option<St
     ))
 }
 
+/// What came of the commands of a page.
+struct Pasted {
+    problems: Vec<String>,
+    /// How many ran.
+    here: usize,
+    /// The entries of [`ELSEWHERE`] for the others.
+    elsewhere: Vec<(&'static str, &'static str)>,
+}
+
+fn pasted(page: &Page) -> Pasted {
+    let terminal = Terminal::new(page);
+    if page.name != "README.md" {
+        earlier_runs(page, &terminal);
+    }
+    let commands = commands(page);
+    let mut elsewhere = Vec::new();
+    let here: Vec<_> = commands
+        .iter()
+        .filter(|statement| {
+            let entry = ELSEWHERE.iter().find(|(words, _)| statement.typed.starts_with(words));
+            elsewhere.extend(entry);
+            entry.is_none()
+        })
+        .collect();
+    terminal.paste(&here);
+    let problems = here.iter().filter_map(|statement| problem(page, &terminal, statement)).collect();
+    Pasted { problems, here: here.len(), elsewhere }
+}
+
 #[test]
 fn every_command_of_readme_and_docs_works_when_it_is_pasted() {
     if !["curl", "jq", "sqlite3"].iter().all(|program| has(program, &["--version"]))
@@ -67,27 +96,20 @@ fn every_command_of_readme_and_docs_works_when_it_is_pasted() {
     {
         return;
     }
-    let mut elsewhere = BTreeSet::<&(&str, &str)>::new();
-    let (mut pasted, mut problems) = (0, Vec::new());
-    for page in pages() {
-        let terminal = Terminal::new(&page);
-        if page.name != "README.md" {
-            earlier_runs(&page, &terminal);
-        }
-        let commands = commands(&page);
-        let (others, here): (Vec<_>, Vec<_>) = commands.iter().partition(|statement| {
-            let entry = ELSEWHERE.iter().find(|(words, _)| statement.typed.starts_with(words));
-            elsewhere.extend(entry);
-            entry.is_some()
-        });
-        assert!(page.name == "README.md" || !here.is_empty() || !others.is_empty(), "{}", page.name);
-        terminal.paste(&here);
-        problems.extend(here.iter().filter_map(|statement| problem(&page, &terminal, statement)));
-        pasted += here.len();
-    }
+    let pages = pages();
+    let ran: Vec<Pasted> = std::thread::scope(|scope| {
+        let threads: Vec<_> = pages
+            .chunks(pages.len().div_ceil(4))
+            .map(|some| scope.spawn(|| some.iter().map(pasted).collect::<Vec<_>>()))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let problems: Vec<_> = ran.iter().flat_map(|page| page.problems.iter().map(String::as_str)).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+    let elsewhere: BTreeSet<_> = ran.iter().flat_map(|page| &page.elsewhere).collect();
     assert_eq!(elsewhere.len(), ELSEWHERE.len(), "what no page has is not to be listed: {elsewhere:?}");
-    assert!(pasted > 60, "{pasted} commands");
+    let here: usize = ran.iter().map(|page| page.here).sum();
+    assert!(here > 60, "{here} commands");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The surroundings of a command: the environment, the clock, and whether a person sees its output.
 
+use std::ffi::OsString;
+
 use chrono::{DateTime, Utc};
 use clap::ColorChoice;
 
@@ -39,12 +41,28 @@ pub(crate) fn is_ci(env: &Env) -> bool {
     env("CI").is_some_and(|ci| !matches!(ci.trim().to_lowercase().as_str(), "" | "false" | "0"))
 }
 
-/// Whether a command may colour its help and errors: elsewhere it is for the terminal and `NO_COLOR` to say, but the
-/// terminal of a CI server is a log. `CLICOLOR_FORCE` asks for colours there too.
-#[must_use]
-pub fn color(env: &Env) -> ColorChoice {
-    let forced = env("CLICOLOR_FORCE").is_some_and(|force| force != "0");
-    if is_ci(env) && !forced { ColorChoice::Never } else { ColorChoice::Auto }
+/// Which output has colours: as `--color` has it, which has to be known before the arguments are parsed, since the errors of
+/// that have colours. Otherwise the terminal, `NO_COLOR` and `CLICOLOR` decide, but the terminal of a CI server is a log.
+/// `CLICOLOR_FORCE` asks for colours there too.
+pub fn color(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> ColorChoice {
+    match typed_color(arguments.into_iter().take_while(|argument| argument != "--")) {
+        None | Some(ColorChoice::Auto) => {
+            let forced = env("CLICOLOR_FORCE").is_some_and(|force| force != "0");
+            if is_ci(env) && !forced { ColorChoice::Never } else { ColorChoice::Auto }
+        }
+        Some(choice) => choice,
+    }
+}
+
+fn typed_color(mut arguments: impl Iterator<Item = OsString>) -> Option<ColorChoice> {
+    while let Some(argument) = arguments.next() {
+        match argument.to_str().and_then(|argument| argument.strip_prefix("--color")) {
+            Some("") => return arguments.next()?.to_str()?.parse().ok(),
+            Some(value) if value.starts_with('=') => return value[1..].parse().ok(),
+            Some(_) | None => {}
+        }
+    }
+    None
 }
 
 /// What every "now" is: fixed by `SOURCE_DATE_EPOCH`, so that the same evidence gives the same bytes.
@@ -90,12 +108,26 @@ mod tests {
             assert_eq!(is_ci(&|_| Some(value.to_owned())), is, "{value}");
         }
         assert!(!is_ci(&|_| None));
-        let env = |force: Option<&'static str>| {
-            move |name: &str| if name == "CI" { Some("1".to_owned()) } else { force.map(str::to_owned) }
-        };
-        assert_eq!(color(&env(None)), ColorChoice::Never);
-        assert_eq!(color(&env(Some("0"))), ColorChoice::Never);
-        assert_eq!(color(&env(Some("1"))), ColorChoice::Auto);
-        assert_eq!(color(&|_| None), ColorChoice::Auto);
+    }
+
+    #[test]
+    fn what_is_typed_decides_about_colours_before_the_environment() {
+        for (arguments, ci, force, choice) in [
+            ("", None, None, ColorChoice::Auto),
+            ("", Some("1"), None, ColorChoice::Never),
+            ("", Some("1"), Some("0"), ColorChoice::Never),
+            ("", Some("1"), Some("1"), ColorChoice::Auto),
+            ("history --color always", Some("1"), None, ColorChoice::Always),
+            ("--color=never history", None, Some("1"), ColorChoice::Never),
+            ("--color auto history", Some("1"), None, ColorChoice::Never),
+            ("--color=sometimes history", None, None, ColorChoice::Auto),
+            ("history --colors --colorful=never", None, None, ColorChoice::Auto),
+            ("history -- --color=never", None, None, ColorChoice::Auto),
+            ("history --color", None, None, ColorChoice::Auto),
+        ] {
+            let env = |name: &str| if name == "CI" { ci } else { force }.map(str::to_owned);
+            let typed = arguments.split_whitespace().map(OsString::from);
+            assert_eq!(color(typed, &env), choice, "{arguments} {ci:?} {force:?}");
+        }
     }
 }

@@ -143,6 +143,12 @@ impl Error {
         errors.next().map_or(Ok(()), |first| Err(first.and(errors)))
     }
 
+    /// All of the help.
+    pub(crate) fn help_text(&self) -> Option<String> {
+        let doctor = if self.see_doctor { "; see `keysunset doctor`" } else { "" };
+        self.help.as_ref().map(|help| format!("{help}{doctor}"))
+    }
+
     /// Whether the run can be resumed.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
@@ -168,10 +174,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![self.message.clone()];
         lines.extend_from_slice(&self.details);
-        if let Some(help) = &self.help {
-            let doctor = if self.see_doctor { "; see `keysunset doctor`" } else { "" };
-            lines.push(format!("help: {help}{doctor}"));
-        }
+        lines.extend(self.help_text().map(|help| format!("help: {help}")));
         f.write_str(&for_terminal(&lines.join("\n").replace('\n', "\n  ")))
     }
 }

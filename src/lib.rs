@@ -12,7 +12,7 @@ mod named;
 mod cli;
 mod commands;
 mod config;
-mod console;
+pub mod console;
 mod credentials;
 mod digest;
 mod gate;

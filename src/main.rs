@@ -28,8 +28,7 @@ fn main() -> ExitCode {
     match thread.map_err(Error::bug).map(|_| ended.recv()) {
         Ok(Ok(Some(Ok(exit)))) => exit.into(),
         Ok(Ok(Some(Err(error)))) | Err(error) => {
-            // A reader that closed standard error changes no exit code.
-            let _ = writeln!(io::stderr().lock(), "error: {error}");
+            keysunset::console::print_error(&error);
             error.exit_code().into()
         }
         // The panic has printed its message.
@@ -47,7 +46,8 @@ fn run(cli: Cli) -> Result<Exit, Error> {
 
 /// Ends the process where there is nothing to run, as after `--help`.
 fn parse() -> Cli {
-    let color = color(&|name| std::env::var(name).ok());
+    let color = color(std::env::args_os().skip(1), &|name| std::env::var(name).ok());
+    keysunset::console::set_color(color);
     let matches = command().color(color).try_get_matches();
     let parsed =
         matches.and_then(|matches| Cli::from_arg_matches(&matches).map_err(|why| why.format(&mut command())));

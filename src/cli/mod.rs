@@ -8,7 +8,7 @@ mod values;
 
 use std::any::TypeId;
 
-use clap::{Arg, ArgAction, CommandFactory as _, Parser, Subcommand};
+use clap::{Arg, ArgAction, ColorChoice, CommandFactory as _, Parser, Subcommand};
 
 pub(crate) use commands::{
     Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Man, Merge, Prune, Report,
@@ -43,6 +43,10 @@ pub struct Cli {
     /// Log to stderr: -v steps, -vv requests, -vvv everything
     #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
+
+    /// When to use colours in terminal output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub(crate) color: ColorChoice,
 
     /// Print help: -h a summary, --help all details
     #[arg(long, short, global = true, action = ArgAction::Help)]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["printable"],
     &["named", "digest", "exit", "model", "spreadsheet"],
-    &["console", "context", "input", "inventory", "policy", "signals", "v1"],
+    &["context", "input", "inventory", "policy", "signals", "v1"],
+    &["console"],
     &["client", "progress", "store", "waivers"],
     &["credentials", "history", "import", "ratchet", "sources"],
     &["pipeline", "report"],

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::console::inform;
+use crate::console::{duration, inform};
 
 /// What has been counted so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,8 +24,8 @@ struct Counts {
     users: u64,
     /// Keys found.
     keys: u64,
-    /// Keys that are critical or high.
-    flagged: u64,
+    /// Keys that are findings.
+    findings: u64,
 }
 
 /// Where it is shown.
@@ -49,7 +49,7 @@ impl Progress {
         let display = if quiet {
             Display::Nowhere
         } else if !ci && std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template("{bar:16} {msg}")
+            let style = ProgressStyle::with_template("{bar:8} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             Display::Terminal(
                 ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style),
@@ -87,12 +87,12 @@ impl Progress {
         self.count(|counts| counts.all_found = true);
     }
 
-    /// A user was asked for, who has so many keys, and so many of those are critical or high.
-    pub(crate) fn user_done(&self, keys: u64, flagged: u64) {
+    /// A user was asked for, who has so many keys, and so many of those are findings.
+    pub(crate) fn user_done(&self, keys: u64, findings: u64) {
         self.count(|counts| {
             counts.users += 1;
             counts.keys += keys;
-            counts.flagged += flagged;
+            counts.findings += findings;
         });
     }
 
@@ -133,16 +133,19 @@ impl Counts {
     }
 }
 
-/// `1200/5000+ users, 2350 keys, 120 flagged, 310/s, 12s left`; `+` while more may come to light.
+/// `1200/5000+ users, 2350 keys, 120 findings, 310/s, 3m 20s left`; `+` while more may be found.
 #[expect(clippy::cast_precision_loss, reason = "shown to three digits")]
 fn line(counts: Counts, elapsed: Duration, hold: Duration) -> String {
-    let Counts { users, keys, flagged, .. } = counts;
+    let Counts { users, keys, findings, .. } = counts;
     let rate = users as f64 / elapsed.as_secs_f64().max(0.001);
     let to_read = counts.to_read();
     let more = if counts.all_found { "" } else { "+" };
-    let left = (to_read - users) as f64 / rate + hold.as_secs_f64();
-    let left = if users > 0 { format!(", {left:.0}s left") } else { String::new() };
-    format!("{users}/{to_read}{more} users, {keys} keys, {flagged} flagged, {rate:.0}/s{left}")
+    let left = ((to_read - users) as f64 / rate + hold.as_secs_f64()).round();
+    let left = match Duration::try_from_secs_f64(left) {
+        Ok(left) if users > 0 => format!(", {} left", duration(left)),
+        Ok(_) | Err(_) => String::new(),
+    };
+    format!("{users}/{to_read}{more} users, {keys} keys, {findings} findings, {rate:.0}/s{left}")
 }
 
 #[cfg(test)]
@@ -158,15 +161,27 @@ mod tests {
             all_found: false,
             users: 1000,
             keys: 2350,
-            flagged: 120,
+            findings: 120,
         };
         let (after, no_hold) = (Duration::from_secs(10), Duration::ZERO);
-        assert_eq!(line(counts, after, no_hold), "1000/5000+ users, 2350 keys, 120 flagged, 100/s, 40s left");
+        assert_eq!(
+            line(counts, after, no_hold),
+            "1000/5000+ users, 2350 keys, 120 findings, 100/s, 40s left"
+        );
         let found = Counts { all_found: true, ..counts };
-        assert_eq!(line(found, after, no_hold), "1000/3000 users, 2350 keys, 120 flagged, 100/s, 20s left");
+        assert_eq!(line(found, after, no_hold), "1000/3000 users, 2350 keys, 120 findings, 100/s, 20s left");
         let held = line(found, after, Duration::from_secs(60));
-        assert!(held.ends_with(", 80s left"), "a pause is to be waited for as well: {held}");
-        assert_eq!(line(Counts::default(), Duration::ZERO, no_hold), "0/0+ users, 0 keys, 0 flagged, 0/s");
+        assert!(held.ends_with(", 1m 20s left"), "a pause is to be waited for as well: {held}");
+        assert_eq!(line(Counts::default(), Duration::ZERO, no_hold), "0/0+ users, 0 keys, 0 findings, 0/s");
+    }
+
+    #[test]
+    fn a_line_fits_a_terminal_beside_its_bar() {
+        let many = 999_999;
+        let counts =
+            Counts { longest_list: many, users: 100_000, keys: many, findings: many, ..Counts::default() };
+        let line = line(counts, Duration::from_secs(100), Duration::from_secs(5000));
+        assert!(line.len() <= 80 - 9 && line.ends_with(" 1h 38m left"), "{line}");
     }
 
     #[test]

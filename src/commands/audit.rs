@@ -7,15 +7,16 @@ use crate::client::Client;
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit, Signal};
+use crate::model::PersonalKey;
 use crate::pipeline::{self, End, Work};
-use crate::policy::Policy;
+use crate::policy::{FailOn, Policy};
 use crate::progress::Progress;
 use crate::report::text::printable;
 use crate::signals::Signals;
 use crate::sources::{CheckedSource, Source};
 use crate::store::{NewRun, Store};
 use crate::v1::{RequestSettings, RunSettings};
-use crate::waivers::Waivers;
+use crate::waivers::{WaiverStatus, Waivers};
 
 /// Runs the command.
 ///
@@ -51,7 +52,7 @@ pub(super) async fn audit(
         active_within: report.active_within.unwrap_or(ACTIVE_WITHIN),
     };
     let asked = new_run(&settings, &sources, &policy);
-    let concurrency = settings.connection.concurrency;
+    let (concurrency, name) = (settings.connection.concurrency, settings.name);
     let client = Client::new(settings.connection)?;
 
     let mut signals = Signals::listen()?;
@@ -65,7 +66,8 @@ pub(super) async fn audit(
             let sources = if lists { sources } else { Vec::new() };
             let work = Work { missing, sources, concurrency };
             let now = move || clock.now();
-            let end = pipeline::run(&client, work, &journal, &policy, now, &progress, &mut signals).await;
+            let is_finding = |key: &PersonalKey| is_finding(key, &policy, &name, report.fail_on, &waivers);
+            let end = pipeline::run(&client, work, &journal, is_finding, now, &progress, &mut signals).await;
             if matches!(end, Ok(End::Complete)) {
                 // Closing the journal says why it stopped.
                 let _ = journal.handle().complete().await;
@@ -110,6 +112,19 @@ fn inputs(
     let sources = sources.filter_map(|source| source.map_err(|why| errors.push(why)).ok()).collect();
     Error::together(errors)?;
     Ok((waivers.unwrap_or_default(), sources))
+}
+
+/// Whether a key fails the gate, as far as that is known during a run: `--ratchet` is applied to the report.
+fn is_finding(
+    key: &PersonalKey,
+    policy: &Policy,
+    deployment: &str,
+    fail_on: FailOn,
+    waivers: &Waivers,
+) -> bool {
+    let waiver = waivers.of_key(&key.id, deployment);
+    let is_waived = waiver.is_some_and(|waiver| waiver.status(policy.now) != WaiverStatus::Expired);
+    !is_waived && fail_on.counts(key, &policy.judge(key))
 }
 
 /// What is known of the run before its first request.

@@ -16,8 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client::Client;
 use crate::exit::{Error, Signal};
-use crate::model::{User, UserResult};
-use crate::policy::{Policy, Severity};
+use crate::model::{PersonalKey, User, UserResult};
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::sources::{self, CheckedSource, DiscoveryEvent, Events};
@@ -70,7 +69,7 @@ impl From<WriterStopped> for Halt {
     }
 }
 
-/// Reads all users into the journal. `policy` is for the keys that the progress counts as flagged.
+/// Reads all users into the journal. `is_finding` is for the number of findings that the progress shows.
 ///
 /// # Errors
 /// What makes the whole run pointless.
@@ -78,7 +77,7 @@ pub(crate) async fn run(
     client: &Client,
     work: Work,
     journal: &Journal,
-    policy: &Policy,
+    is_finding: impl Fn(&PersonalKey) -> bool,
     now: impl Fn() -> DateTime<Utc> + Copy,
     progress: &Progress,
     signals: &mut Signals,
@@ -123,8 +122,8 @@ pub(crate) async fn run(
                 None => break Ok(()),
                 Some(Err(halt)) => break Err(halt),
                 Some(Ok(result)) => {
-                    let flagged = result.keys.iter().filter(|key| policy.severity(key) <= Severity::High);
-                    progress.user_done(result.keys.len() as u64, flagged.count() as u64);
+                    let findings = result.keys.iter().filter(|key| is_finding(key));
+                    progress.user_done(result.keys.len() as u64, findings.count() as u64);
                     if let Err(stopped) = journal.record(result).await {
                         break Err(stopped.into());
                     }

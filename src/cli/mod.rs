@@ -44,8 +44,9 @@ pub struct Cli {
     #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
 
-    /// When to use colours in terminal output
+    /// When to use colours: auto, always, never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(hide_possible_values = true)]
     pub(crate) color: ColorChoice,
 
     /// Print help: -h a summary, --help all details

@@ -6,7 +6,7 @@ use super::audit;
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::client::{Connection, Credential, Credentials};
 use crate::config::{AuditSettings, CONCURRENCY, PATIENCE, RETRIES, ReportSettings, STDOUT, TIMEOUT};
-use crate::console::print;
+use crate::console::{Page, Text, print};
 use crate::context::Context;
 use crate::evidence::manifest;
 use crate::exit::{Error, Exit};
@@ -63,11 +63,16 @@ pub(crate) async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, 
     sandbox.stop();
     if !context.quiet {
         let code = exit as u8;
-        print(&format!(
-            "  demo        this was a made-up deployment; an audit with this result ends with exit code {code}.\n\
-             \x20             Open {}, then audit your own: keysunset audit --help\n",
-            page.display()
-        ))?;
+        let mut lines = Page::default();
+        lines.line(
+            "demo",
+            Text::from(format!(
+                "the deployment was simulated; a real audit with this result has exit code {code}. Open "
+            ))
+            .unbroken(&page.to_string_lossy())
+            .plain(", then audit your own deployment: `keysunset audit --help`"),
+        );
+        print(&lines.into_text())?;
     }
     Ok(Exit::Clean)
 }

@@ -7,12 +7,11 @@ use chrono::{DateTime, Days, Utc};
 use super::{judged_by, run_label};
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
-use crate::console::print;
+use crate::console::{Page, Text, print, style};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::{PersonalKey, Suffix, UserResult, object_id, rfc3339};
 use crate::policy::{FailOn, Judgement, Policy, Severity, day_or_instant};
-use crate::report::terminal::LabelledLines;
 use crate::report::text::printable;
 use crate::store::{KeyOccurrence, Run, Store};
 use crate::waivers::{Target, Waiver, WaiverStatus, Waivers, entry_to_paste};
@@ -38,7 +37,7 @@ pub(crate) fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> 
             "copy the ID from the column key_id of keys.csv; keys of users who were not read are unknown",
         ));
     }
-    let mut page = LabelledLines::default();
+    let mut page = Page::default();
     // Newest first, one deployment after the other: two may have keys of the same id.
     let deployments: BTreeSet<_> = occurrences.iter().map(|seen| seen.run.deployment.as_str()).collect();
     for deployment in deployments {
@@ -49,7 +48,7 @@ pub(crate) fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> 
     let newest = &occurrences[0];
     let is_waived = waivers.of_key(&newest.key.id, &newest.run.deployment).is_some();
     if let Some(entry) = entry(newest, context.clock).filter(|_| !is_waived) {
-        text.push_str("\nTo waive it, paste this into the file of --waivers, and fill it in:\n\n");
+        text.push_str("\nTo waive this key, add this entry to the waiver file and complete it:\n\n");
         text.push_str(&entry);
     }
     print(&text)?;
@@ -66,7 +65,7 @@ fn entry(seen: &KeyOccurrence, clock: Clock) -> Option<String> {
 
 /// What one deployment's runs have of it, newest first.
 fn explain(
-    page: &mut LabelledLines,
+    page: &mut Page,
     store: &Store,
     seen: &[&KeyOccurrence],
     settings: &ReportSettings,
@@ -78,24 +77,25 @@ fn explain(
     let waiver = waivers.of_key(&key.id, &run.deployment);
     page.line("key", printable(&key.id));
     fields(page, run, result, key, &policy);
-    page.line("seen", format!("in {}", run_label(run)));
+    page.line("last seen", run_label(run));
     page.line("now", still_there(store, run, result, &key.id)?);
-    page.line("verdict", judged.verdict);
-    page.line("severity", format!("{}, so {}", judged.severity, judged.action));
+    page.line("verdict", judged.verdict.as_str());
+    page.line("severity", Text::default().styled(style::severity(judged.severity), judged.severity.as_str()));
+    page.line("action", judged.action.as_str());
     page.line("rule", rule(&policy, &judged));
     page.line("arithmetic", &judged.reason);
     page.line("waiver", waiver_status(waiver, run.started_at));
     let counts = FailOn::ALL.iter().filter(|which| which.counts(key, &judged));
     let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
     let is_waived = waiver.is_some_and(|it| it.status(run.started_at) != WaiverStatus::Expired);
-    let but = if is_waived { ", were it not waived" } else { "" };
-    page.line("fails", format!("the gate with --fail-on {}{but}", counts.join(", ")));
+    let unless = if is_waived { "no, because of the waiver; otherwise " } else { "" };
+    page.line("finding", format!("{unless}with --fail-on {}", counts.join(", ")));
     page.lines("history", seen.iter().map(|seen| past(seen, settings)));
     Ok(())
 }
 
-fn fields(page: &mut LabelledLines, run: &Run, result: &UserResult, key: &PersonalKey, policy: &Policy) {
-    let unknown = || "the service does not say".to_owned();
+fn fields(page: &mut Page, run: &Run, result: &UserResult, key: &PersonalKey, policy: &Policy) {
+    let unknown = || "unknown: the service did not report it".to_owned();
     let ago = |time| format!("{}, {} days before the run", rfc3339(time), policy.days_since(time));
     page.line("ends in", key.suffix.as_ref().map_or("unknown", Suffix::as_str));
     page.line("deployment", format!("{} ({})", printable(&run.deployment), run.product.title()));
@@ -109,7 +109,7 @@ fn fields(page: &mut LabelledLines, run: &Run, result: &UserResult, key: &Person
     page.line("last used", key.last_used.map_or_else(unknown, ago));
     page.line("uses", key.used_count.map_or_else(unknown, |count| count.to_string()));
     if key.auditing {
-        page.line("", "this audit used it, and so moved its last use and its count");
+        page.line("", "the audit itself used this key, which changed its last use and its use count");
     }
 }
 
@@ -131,9 +131,9 @@ fn rule(policy: &Policy, judged: &Judgement) -> String {
         Severity::High => {
             format!("enabled, used at or after {cutoff}, but not within {days} days before the run")
         }
-        Severity::Medium => "enabled, and nobody knows when it was last used".to_owned(),
+        Severity::Medium => "enabled, and the time of its last use is unknown".to_owned(),
         Severity::Low => format!("enabled, but not used since {cutoff}, or never"),
-        Severity::Info => "disabled, whatever its use".to_owned(),
+        Severity::Info => "disabled".to_owned(),
     }
 }
 
@@ -143,7 +143,7 @@ fn waiver_status(waiver: Option<&Waiver>, now: DateTime<Utc>) -> String {
     let ends = match waiver.status(now) {
         WaiverStatus::Active => format!("until {}", waiver.expires),
         WaiverStatus::Ending => format!("until {}, in {} days", waiver.expires, waiver.days_left(now)),
-        WaiverStatus::Expired => format!("EXPIRED on {}: it no longer counts", waiver.expires),
+        WaiverStatus::Expired => format!("EXPIRED on {} and no longer applied", waiver.expires),
     };
     printable(&format!("{ends}, by {}: {}{ticket} (line {})", waiver.owner, waiver.reason, waiver.line))
 }
@@ -153,28 +153,29 @@ fn still_there(store: &Store, seen: &Run, result: &UserResult, key_id: &str) -> 
     let runs = store.runs()?;
     let newest = runs.iter().find(|run| run.deployment == seen.deployment);
     let Some(newest) = newest.filter(|newest| newest.id != seen.id) else {
-        return Ok("that is the newest run".to_owned());
+        return Ok("present: this is the newest run".to_owned());
     };
     let read = store.result_of(newest, &result.user)?;
     let run = run_label(newest);
     Ok(match read {
-        Some(read) if read.keys.iter().any(|key| key.id == key_id) => format!("it is in {run}"),
+        Some(read) if read.keys.iter().any(|key| key.id == key_id) => format!("present in {run}"),
         Some(read) if read.outcome.status.is_complete() => {
-            format!("gone: {run} read its owner, and it was not there")
+            format!("gone: {run} read the keys of its owner, and this key was not among them")
         }
-        Some(read) => format!("unknown: {run} could not read its owner ({})", read.outcome.status),
-        None => format!("unknown: {run} did not ask for its owner"),
+        Some(read) => {
+            format!("unknown: {run} could not read the keys of its owner ({})", read.outcome.status)
+        }
+        None => format!("unknown: {run} does not include its owner"),
     })
 }
 
-/// One run's settings of it, in a line.
-fn past(seen: &KeyOccurrence, settings: &ReportSettings) -> String {
+/// The fields of the key in one run, in a line.
+fn past(seen: &KeyOccurrence, settings: &ReportSettings) -> Text {
     let KeyOccurrence { run, key, .. } = seen;
     let enabled = if key.is_enabled() { "enabled" } else { "disabled" };
-    let last = key.last_use().map_or_else(|| "at no known time".to_owned(), rfc3339);
-    let count = key
-        .used_count
-        .map_or_else(|| "an unknown number of times".to_owned(), |count| format!("{count} times"));
+    let uses = key.used_count.map_or_else(|| "use count unknown".to_owned(), |count| format!("{count} uses"));
+    let last = key.last_use().map_or_else(|| "unknown".to_owned(), rfc3339);
     let severity = judged_by(run, settings).severity(key);
-    format!("{}: {enabled}, used {count}, last {last}: {severity}", run_label(run))
+    Text::from(format!("{}: {enabled}, {uses}, last use {last}: ", run_label(run)))
+        .styled(style::severity(severity), severity.as_str())
 }

@@ -21,7 +21,7 @@ pub(crate) mod sandbox;
 pub(crate) mod verify;
 
 use crate::config::ReportSettings;
-use crate::console::{inform, print, print_file, warn};
+use crate::console::{Text, print, print_aside, print_file, warn};
 use crate::context::Clock;
 use crate::exit::{Error, Exit};
 use crate::gate::GateResult;
@@ -78,8 +78,8 @@ fn render(
         report.waiver_issues.iter().for_each(|lapse| warn(&waiver_issue(lapse), None));
     } else {
         let (notes, next) = (notes(result, settings), next(result, &report, settings));
-        let summary = terminal::summary(&report, &files, &notes, &next);
-        if settings.output.stdout { inform(summary.trim_end()) } else { print(&summary)? }
+        let summary = terminal::summary(&report, &files, &notes, next);
+        if settings.output.stdout { print_aside(&summary) } else { print(&summary)? }
     }
     Ok(if settings.exit_zero { Exit::Clean } else { result.exit() })
 }
@@ -155,13 +155,13 @@ fn notes(result: GateResult, settings: &ReportSettings) -> Vec<String> {
     }
     if settings.exit_zero {
         let code = result.exit() as u8;
-        notes.push(format!("--exit-zero is in force: the exit code is 0, and would be {code} without it"));
+        notes.push(format!("--exit-zero is set: the exit code is 0 instead of {code}"));
     }
     notes
 }
 
 /// What to do now that the report is there.
-fn next(result: GateResult, report: &Report, settings: &ReportSettings) -> String {
+fn next(result: GateResult, report: &Report, settings: &ReportSettings) -> Text {
     let markdown = Format::Markdown;
     let is_written = settings.output.formats.contains(&markdown) && !settings.output.stdout;
     let written = markdown.file_names().first().filter(|_| is_written);
@@ -169,20 +169,19 @@ fn next(result: GateResult, report: &Report, settings: &ReportSettings) -> Strin
         || format!("`keysunset report --format {markdown}`"),
         |name| settings.output.out.join(name).display().to_string(),
     );
+    let see = |what: &str| Text::from(what).plain(": ").unbroken(&page);
     match result {
-        GateResult::Clean if report.is_complete() => {
-            "nothing: no key fails the gate, and everybody was read".to_owned()
-        }
+        GateResult::Clean if report.is_complete() => "nothing: no findings, and all users were read".into(),
         GateResult::Clean => {
-            "nothing now: no key fails the gate, but not everybody was read; those are waived".to_owned()
+            "nothing now: no findings, and waivers cover all users and lists that were not read".into()
         }
-        GateResult::Findings if report.total.findings == 0 => "see to the waivers named above".to_owned(),
-        GateResult::Findings => format!("replace the keys, worst first: {page}"),
+        GateResult::Findings if report.total.findings == 0 => "correct the waivers named above".into(),
+        GateResult::Findings => see("replace the keys, worst first"),
         GateResult::Incomplete => {
-            format!("find out why not everybody could be read: {page}, section \"Not read\"")
+            see("find out why some users could not be read").plain(", section \"Not read\"")
         }
         GateResult::FindingsIncomplete => {
-            format!("replace the keys, worst first, and find out why not everybody could be read: {page}")
+            see("replace the keys, worst first, and find out why some users could not be read")
         }
     }
 }

@@ -7,12 +7,11 @@ use std::path::Path;
 use super::history::numbered;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
-use crate::console::print;
+use crate::console::{Page, Text, print};
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::prunable;
 use crate::model::rfc3339;
-use crate::report::terminal::LabelledLines;
 use crate::report::text::printable;
 use crate::store::{self, Removed, Run, Store};
 
@@ -29,20 +28,21 @@ pub(crate) fn run(args: cli::Prune, context: &Context) -> Result<Exit, Error> {
     let prunable = prunable(&store, keep)?;
     let mut page = list(&store, &prunable, keep)?;
     if dry_run {
-        page.unlabelled("  nothing was removed: --dry-run");
+        page.text("  no runs were deleted: --dry-run");
         return print(&page.into_text()).map(|()| Exit::Clean);
     }
     let before = size(path);
     let Removed { users, keys } = store.remove(&prunable)?;
-    // Even where nothing went: the room of an earlier time may still be there.
+    // Even where no run was deleted: disk space of runs that were deleted earlier may still be in use.
     let shrunk = store.shrink().map_err(|why| {
         Error::output(format!("old runs were deleted, but the file was not compacted: {why}"))
             .help("free disk space for a second copy of the file, then run the command again")
     })?;
     drop(store);
-    let later = if shrunk { "" } else { "; it gets smaller once nobody reads it" };
-    page.line("removed", format!("{users} users and {keys} keys of {} runs", prunable.len()));
-    page.line("store", format!("{}: {} bytes, before {before}{later}", path.display(), size(path)));
+    let later = if shrunk { "" } else { "; disk space is freed when no other program reads the file" };
+    page.line("deleted", format!("{users} users and {keys} keys of {} runs", prunable.len()));
+    let sizes = format!(": {} bytes, before {before} bytes{later}", size(path));
+    page.line("database", Text::default().unbroken(&path.to_string_lossy()).plain(&sizes));
     if !context.quiet {
         print(&page.into_text())?;
     }
@@ -59,20 +59,19 @@ fn busy(why: store::Error, path: &Path) -> Error {
     }
 }
 
-/// Which runs stay and which are deleted, deployment by deployment.
-fn list(store: &Store, prunable: &[Run], keep: NonZeroUsize) -> Result<LabelledLines, Error> {
+/// Which runs are kept and which are deleted, deployment by deployment.
+fn list(store: &Store, prunable: &[Run], keep: NonZeroUsize) -> Result<Page, Error> {
     let mut sides: BTreeMap<String, (Vec<Run>, Vec<Run>)> = BTreeMap::new();
     for run in store.runs()?.into_iter().rev() {
         let (stays, goes) = sides.entry(run.deployment.clone()).or_default();
         if prunable.iter().any(|it| it.id == run.id) { goes.push(run) } else { stays.push(run) }
     }
-    let mut page = LabelledLines::default();
+    let mut page = Page::default();
     for (deployment, (stays, goes)) in sides {
-        page.unlabelled(printable(&deployment));
-        let kept =
-            if stays.len() > keep.get() { ", the first of them for being the last complete one" } else { "" };
-        page.line("stays", format!("{}{kept}", runs(&stays)));
-        page.line("goes", runs(&goes));
+        page.text(printable(&deployment));
+        let complete = if stays.len() > keep.get() { "; the first is the last complete run" } else { "" };
+        page.line("keep", format!("{}{complete}", runs(&stays)));
+        page.line("delete", runs(&goes));
     }
     Ok(page)
 }

@@ -1,18 +1,17 @@
 //! `keysunset verify`: the manifest of a folder, held against its files and the store.
 
-use std::fmt::Write as _;
-
+use anstyle::Style;
 use serde::Serialize;
 
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::config::ReportSettings;
-use crate::console::{print, print_json};
+use crate::console::{Page, Text, print, print_json, style};
 use crate::context::Context;
 use crate::evidence::verify::{Check, CheckResult, CheckStatus, verify};
 use crate::exit::{Error, Exit};
 
-/// It ends with 0 if all was looked at and is equal, with 1 if something differs, and with 3 if nothing does
-/// but not all could be looked at.
+/// It ends with 0 if everything was checked and matches, with 1 if something differs, and with 3 if nothing differs but not
+/// everything could be checked.
 pub(crate) fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
     let output = OutputArgs { out: args.dir, ..OutputArgs::default() };
     let report = ReportArgs { output, config: args.config, ..ReportArgs::default() };
@@ -39,28 +38,34 @@ fn exit(lines: &[CheckResult]) -> Exit {
     }
 }
 
-/// The lines for a person; `quiet` leaves out what is well.
+/// The lines for a person; `quiet` leaves out equal files and records.
 fn page(lines: &[CheckResult], quiet: bool) -> String {
-    let mut page = String::new();
+    let mut page = Page::default();
     let is_worth = |line: &&CheckResult| match line.status {
         CheckStatus::Differs | CheckStatus::Unknown => true,
         CheckStatus::Ok | CheckStatus::Note => !quiet,
     };
     for line in lines.iter().filter(is_worth) {
-        // Writing to a string can't fail.
-        let _ = writeln!(page, "  {:<9}{:<10}{}", line.status, line.check, line.found);
+        let style = match line.status {
+            CheckStatus::Ok => style::OK,
+            CheckStatus::Differs => style::ERROR,
+            CheckStatus::Unknown => style::WARNING,
+            CheckStatus::Note => Style::new(),
+        };
+        let status = Text::from("  ").styled(style, &format!("{:<9}", line.status));
+        page.columns(status.plain(line.check.as_str()), 21, line.found.as_str());
     }
     if !quiet {
         let (differs, unknown) = (count(lines, CheckStatus::Differs), count(lines, CheckStatus::Unknown));
         let rest = if unknown == 0 { String::new() } else { format!("; {unknown} could not be checked") };
-        let verdict = match differs {
-            0 if unknown == 0 => "all is as the manifest says".to_owned(),
-            0 => format!("nothing differs{rest}"),
-            _ => format!("{differs} of {} differ from the manifest{rest}", lines.len()),
-        };
-        let _ = writeln!(page, "\n  {verdict}");
+        page.gap();
+        page.text(match differs {
+            0 if unknown == 0 => "  everything matches the manifest".to_owned(),
+            0 => format!("  no differences{rest}"),
+            _ => format!("  {differs} of {} checks differ from the manifest{rest}", lines.len()),
+        });
     }
-    page
+    page.into_text()
 }
 
 /// The lines for a program. The names of its fields are promised outward.

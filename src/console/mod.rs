@@ -82,6 +82,11 @@ fn message_width() -> usize {
     if is_log { usize::MAX } else { WIDTH }
 }
 
+/// Prints a page on standard error, because a report is written to standard output.
+pub(crate) fn print_aside(page: &str) {
+    print_lines(page.trim_end());
+}
+
 /// Prints a result, without its escape codes where there are no colours.
 pub(crate) fn print(text: &str) -> Result<(), Error> {
     let mut stdout = anstream::stdout().lock();

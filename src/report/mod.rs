@@ -26,6 +26,7 @@ pub mod terminal;
 pub mod text;
 mod top_n;
 mod wording;
+mod worst;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _};
@@ -46,6 +47,7 @@ pub use wording::waiver_issue;
 use self::file::persist;
 use self::judge::Judge;
 use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
+use self::worst::{WorstFinding, WorstFindings};
 use crate::exit::{WriteTarget, reason};
 use crate::model::{PersonalKey, UserResult};
 use crate::policy::{FailOn, Judgement, Policy};
@@ -160,6 +162,8 @@ pub struct Report<'a> {
     pub waiver_issues: Vec<WaiverIssue<'a>>,
     /// Which keys are findings.
     pub fail_on: FailOn,
+    /// The worst findings, worst first.
+    worst: Vec<WorstFinding>,
 }
 
 impl Report<'_> {
@@ -309,12 +313,14 @@ pub fn write<'a>(
     by_name.sort_by(|one, other| one.run.deployment.cmp(&other.run.deployment));
     let now = inputs.iter().map(|input| input.run.started_at).max().unwrap_or_default();
     let mut judge = Judge::new(gate, now);
+    let mut worst = WorstFindings::default();
     let mut deployments = Vec::new();
     for input in by_name {
-        deployments.push(write_deployment(input, &mut judge, &mut writers)?);
+        deployments.push(write_deployment(input, &mut judge, &mut worst, &mut writers)?);
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
-    let report = Report { deployments, total, waiver_issues: judge.waiver_issues(), fail_on: gate.fail_on };
+    let (waiver_issues, worst) = (judge.waiver_issues(), worst.into_vec());
+    let report = Report { deployments, total, waiver_issues, fail_on: gate.fail_on, worst };
     let (mut complete, mut stdout) = (Vec::new(), String::new());
     // All of them end before the first has its name, since this, too, may fail.
     for (path, writer) in writers {
@@ -347,6 +353,7 @@ type Writers = Vec<(PathBuf, Box<dyn Writer>)>;
 fn write_deployment<'a>(
     input: &ReportInput<'a>,
     judge: &mut Judge<'a>,
+    worst: &mut WorstFindings,
     writers: &mut Writers,
 ) -> Result<Deployment<'a>, Error> {
     let ReportInput { store, run, policy, ratchet } = *input;
@@ -374,6 +381,7 @@ fn write_deployment<'a>(
         for row in judge.rows(&result, &columns, &context) {
             let row = row?;
             summary.add(&row);
+            worst.add(&row);
             if let Some((key, judged)) = &row.key {
                 totals.add_key(&result.user, key, judged.severity);
             }

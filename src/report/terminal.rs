@@ -1,23 +1,25 @@
 //! The summary on the terminal: a few aligned lines, what was written where, and what to do next.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
+use std::time::Duration;
 
+use super::worst::WorstFinding;
 use super::{Deployment, OrganizationSummary, Report, ReportFile, Summary, text, waiver_issue, worst_first};
+use crate::console::{Page, Text, cell, duration, style};
 use crate::model::{Organization, ReadStatus};
 use crate::policy::{CLOCK_TOLERANCE, Severity, Verdict, day_or_instant};
-use crate::printable::for_terminal;
 use crate::ratchet::Ratchet;
 use crate::store::Run;
 
 /// Organizations in the table.
 const ORGANIZATIONS: usize = 10;
-/// Characters of the name of an organization: what is left of a line of 80.
+/// Columns of the name of an organization: what is left of a line of 80.
 const NAME: usize = 26;
 
 /// The lines, with a line break at the end of each. `notes` are what else decides what they are worth.
 #[must_use]
-pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &str) -> String {
-    let mut page = LabelledLines::default();
+pub(crate) fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: Text) -> String {
+    let mut page = Page::default();
     for Deployment { context, summary, organizations } in &report.deployments {
         let run = context.run;
         let version =
@@ -25,19 +27,27 @@ pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &s
         let name = text::printable(&run.deployment);
         page.line("deployment", format!("{name} ({}{})", run.product.title(), text::printable(&version)));
         if run.settings.requests.certificates_not_verified {
-            page.line("warning", "certificates were NOT verified: somebody else may have answered");
+            page.styled_line(
+                style::WARNING,
+                "warning",
+                "certificates were NOT verified: another server may have answered",
+            );
         }
         if run.settings.requests.in_the_clear {
-            page.line("warning", "plain http to another host: answers may have been read and changed");
+            page.styled_line(
+                style::WARNING,
+                "warning",
+                "plain http: anyone on the network could read and change the responses",
+            );
         }
         if let Some(why) = clock_difference(run) {
-            page.line("warning", why);
+            page.styled_line(style::WARNING, "warning", why);
         }
         page.line("users", users(summary));
         for judged in &context.incomplete_lists {
             let waived = if judged.is_waived() { " (waived)" } else { "" };
             let source = text::printable(&judged.list.source);
-            page.line("", format!("{source}: not all of it could be read{waived}"));
+            page.line("incomplete", format!("{source}: some users are missing from the list{waived}"));
         }
         page.line("keys", keys(summary, &day_or_instant(context.policy.cutoff)));
         if let Some(ratchet) = context.ratchet {
@@ -51,20 +61,48 @@ pub fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: &s
         }
     }
     if let [_, _, ..] = report.deployments[..] {
-        page.line("in all", format!("{} deployments", report.deployments.len()));
+        page.line("total", format!("{} deployments", report.deployments.len()));
         page.line("users", users(&report.total));
         page.line("keys", report.total.keys.to_string());
     }
+    worst_findings(&mut page, report);
     if report.total.waived + report.total.waived_users + report.total.waived_lists > 0 {
         page.line("waived", waived(&report.total));
     }
     for issue in &report.waiver_issues {
-        page.line("warning", waiver_issue(issue));
+        page.styled_line(style::WARNING, "warning", waiver_issue(issue));
     }
-    page.lines("written", files.iter().map(|file| file.path.display()));
+    page.lines("written", files.iter().map(|file| Text::default().unbroken(&file.path.to_string_lossy())));
     page.lines("note", notes);
     page.line("next", next);
     page.into_text()
+}
+
+/// The worst findings, in columns that fill a line.
+fn worst_findings(page: &mut Page, report: &Report) {
+    let (shown, all) = (report.worst.len() as u64, report.total.findings);
+    if shown == 0 {
+        return;
+    }
+    let more = all.saturating_sub(shown);
+    let title = match more {
+        0 => format!("{all}, worst first"),
+        _ => format!("{all}, of which the {shown} worst are:"),
+    };
+    page.line("findings", title);
+    let row = |severity: Text, [ends_in, last_use, owner, description]: [&str; 4]| {
+        let cells = [cell(ends_in, 12), cell(last_use, 10), cell(owner, 24), cell(description, 16)];
+        severity.unbroken(cells.join("  ").trim_end())
+    };
+    page.text(row(Text::from("  severity  "), ["key ends in", "last used", "owner", "description"]));
+    for finding in &report.worst {
+        let WorstFinding { severity, ends_in, last_use, owner, description } = finding;
+        let severity = Text::from("  ").styled(style::severity(*severity), &cell(severity.as_str(), 8));
+        page.text(row(severity.plain("  "), [ends_in, last_use, owner, description]));
+    }
+    if more > 0 {
+        page.text(format!("  and {more} more in the reports"));
+    }
 }
 
 /// The worst organizations, in columns. A user of several counts in each.
@@ -81,17 +119,18 @@ fn organization_table(organizations: &[OrganizationSummary]) -> Vec<String> {
         lines.push(row(counts.map(|count| count.to_string()), &organization_name(summary)));
     }
     if let Some(more @ 1..) = organizations.len().checked_sub(ORGANIZATIONS) {
-        lines.push(format!("and {more} more, in the reports"));
+        lines.push(format!("and {more} more in the reports"));
     }
-    lines.push("a user of several organizations counts in each".to_owned());
+    lines.push("users of several organizations count in each".to_owned());
     lines
 }
 
 fn organization_name(summary: &OrganizationSummary) -> String {
     let Organization { id, name, is_deleted } = &summary.organization;
     let mark = if *is_deleted == Some(true) { " (deleted)" } else { "" };
-    let name = text::shortened(name.as_deref().unwrap_or(id), NAME - mark.len());
-    text::printable(&name) + mark
+    let name = name.as_deref().unwrap_or(id);
+    let width = Text::from(name).width().min(NAME - mark.len());
+    cell(name, width) + mark
 }
 
 /// What there is to say where the deployment's clock and this machine's differ by more than the tolerance.
@@ -99,40 +138,10 @@ fn organization_name(summary: &OrganizationSummary) -> String {
 pub fn clock_difference(run: &Run) -> Option<String> {
     let ahead = run.clock_skew.filter(|ahead| ahead.unsigned_abs() > CLOCK_TOLERANCE.unsigned_abs())?;
     let way = if ahead > 0 { "ahead of" } else { "behind" };
-    let seconds = ahead.unsigned_abs();
+    let seconds = duration(Duration::from_secs(ahead.unsigned_abs()));
     Some(format!(
-        "the deployment's clock was {seconds} s {way} this machine's; ages and activity are judged by the deployment's"
+        "the clock of the deployment was {seconds} {way} the clock of this machine; ages are calculated with the clock of the deployment"
     ))
-}
-
-/// The lines of a page for a terminal, each a label and its value.
-#[derive(Default)]
-pub struct LabelledLines(String);
-
-impl LabelledLines {
-    /// Adds a line.
-    pub fn line(&mut self, label: &str, value: impl Display) {
-        // Writing to a string can't fail.
-        let _ = writeln!(self.0, "  {label:<12}{}", for_terminal(&value.to_string()));
-    }
-
-    /// Adds a line a value, with the label on the first.
-    pub fn lines<T: Display>(&mut self, label: &str, values: impl IntoIterator<Item = T>) {
-        for (at, value) in values.into_iter().enumerate() {
-            self.line(if at == 0 { label } else { "" }, value);
-        }
-    }
-
-    /// Adds a line without a label, from the margin on.
-    pub fn unlabelled(&mut self, line: impl Display) {
-        let _ = writeln!(self.0, "{}", for_terminal(&line.to_string()));
-    }
-
-    /// The page.
-    #[must_use]
-    pub fn into_text(self) -> String {
-        self.0
-    }
 }
 
 fn users(summary: &Summary) -> String {
@@ -151,18 +160,24 @@ fn users(summary: &Summary) -> String {
     line
 }
 
-fn keys(summary: &Summary, cutoff: &str) -> String {
+fn keys(summary: &Summary, cutoff: &str) -> Text {
     if summary.keys == 0 {
-        return "no personal API key found".to_owned();
+        return "no personal API keys found".into();
     }
-    let each: Vec<_> =
-        Verdict::ALL.iter().map(|verdict| format!("{} {verdict}", summary.verdict(*verdict))).collect();
-    format!("{} = {} (cutoff {cutoff})", summary.keys, each.join(" + "))
+    let text = Text::from(summary.keys.to_string());
+    let text = Verdict::ALL.iter().enumerate().fold(text, |text, (at, verdict)| {
+        let sign = if at == 0 { "=" } else { "+" };
+        text.plain(" ").unbroken(&format!("{sign} {} {verdict}", summary.verdict(*verdict)))
+    });
+    text.plain(" ").unbroken(&format!("(cutoff {cutoff})"))
 }
 
-fn severities(summary: &Summary) -> String {
+fn severities(summary: &Summary) -> Text {
     let each = Severity::ALL.iter().filter(|severity| summary.severity(**severity) > 0);
-    each.map(|severity| format!("{} {severity}", summary.severity(*severity))).collect::<Vec<_>>().join(", ")
+    each.fold(Text::default(), |text, severity| {
+        let text = if text.width() > 0 { text.plain(", ") } else { text };
+        text.styled(style::severity(*severity), &format!("{} {severity}", summary.severity(*severity)))
+    })
 }
 
 /// Keys that are no longer seen may be gone, or nobody looked: their user was not listed, or could not be read.
@@ -171,10 +186,10 @@ fn compared(summary: &Summary, ratchet: &Ratchet) -> String {
     let same = seen - summary.more_severe;
     let unseen = match ratchet.count.saturating_sub(seen) {
         0 => String::new(),
-        unseen => format!(", {unseen} no longer seen (`keysunset diff` says why)"),
+        unseen => format!(", {unseen} no longer found (see `keysunset diff`)"),
     };
     format!(
-        "against {}: {} new, {} more severe, {same} as they were or better{unseen}",
+        "compared with {}: {} new, {} more severe, {same} unchanged or less severe{unseen}",
         text::printable(&ratchet.name),
         summary.new,
         summary.more_severe

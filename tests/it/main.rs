@@ -72,6 +72,8 @@ mod stdout;
 mod stores;
 mod stub;
 mod support;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod two_orgs;
 #[cfg(target_os = "linux")]
 mod unattended;

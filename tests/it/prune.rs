@@ -60,11 +60,11 @@ fn the_newest_and_the_last_complete_run_stay() {
     // Run 2 is the last of `a` that was complete; run 6 is both of `b`.
     assert_eq!(runs(&env), "2 6 7");
     assert!(
-        ran.stdout.contains("goes        runs 1, 4, 5 from 2025-01-01T00:00:00Z to 2025-01-05T00:00:00Z"),
+        ran.words().contains("delete runs 1, 4, 5 from 2025-01-01T00:00:00Z to 2025-01-05T00:00:00Z"),
         "{}",
         ran.stdout
     );
-    assert!(ran.stdout.contains("removed     800 users and"), "{}", ran.stdout);
+    assert!(ran.words().contains("deleted 800 users and"), "{}", ran.stdout);
     assert!(size() < before * 2 / 3, "{before} to {}", size());
     assert_eq!(sqlite3(&env, "PRAGMA integrity_check; PRAGMA foreign_key_check"), "ok");
     assert_eq!(sqlite3(&env, "SELECT count(*) FROM readings"), "600");
@@ -77,7 +77,7 @@ fn the_newest_and_the_last_complete_run_stay() {
     let ran = env.run(&["prune", "--keep", "1"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
-        ran.stdout.contains("goes        no run") && ran.stdout.contains("removed     0 users"),
+        ran.words().contains("delete no run") && ran.words().contains("deleted 0 users"),
         "{}",
         ran.stdout
     );
@@ -105,7 +105,7 @@ fn a_dry_run_changes_nothing() {
     let ran = env.run(&["prune", "--keep", "1", "--dry-run"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
-        ran.stdout.contains("goes        runs 1, 4, 5 ") && ran.stdout.contains("nothing was removed"),
+        ran.words().contains("delete runs 1, 4, 5 ") && ran.words().contains("no runs were deleted"),
         "{}",
         ran.stdout
     );

@@ -37,7 +37,7 @@ fn only_new_or_worse_keys_fail_the_ratchet() {
         world.becomes(then);
         let ran = again(&env, &stub, &[]);
         assert_eq!(ran.code, code, "{what}: {ran:?}");
-        assert!(ran.stdout.contains("against run 1 of 2025-01-01T00:00:00Z"), "{what}: {ran:?}");
+        assert!(ran.words().contains("compared with run 1 of 2025-01-01T00:00:00Z"), "{what}: {ran:?}");
         assert_ne!(env.run(&["report"]).code, 0, "without the ratchet the keys count");
         assert_eq!(env.run(&["report", "--ratchet"]).code, code, "{what}, rendered again");
     }
@@ -116,7 +116,7 @@ fn a_baseline_works_on_another_machine() {
     let ran = audited(&here, &stub, &against);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
-        ran.stdout.contains("against the run of 2025-01-01T00:00:00Z in baseline.ndjson: 0 new"),
+        ran.words().contains("compared with the run of 2025-01-01T00:00:00Z in baseline.ndjson: 0 new"),
         "{ran:?}"
     );
     world.becomes(vec![(1, Keys::Are(vec![old, key(1, 11, None, 0)]))]);
@@ -163,7 +163,7 @@ fn keys_no_longer_seen_are_counted() {
     let (env, _) = first(&stub, &[]);
     world.becomes(vec![keys(1, 10)]);
     let ran = again(&env, &stub, &[]);
-    assert_eq!((ran.code, ran.stdout.contains("1 no longer seen")), (0, true), "{ran:?}");
+    assert_eq!((ran.code, ran.words().contains("1 no longer found")), (0, true), "{ran:?}");
 }
 
 #[test]

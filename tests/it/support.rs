@@ -52,6 +52,11 @@ pub(crate) struct CliOutput {
 }
 
 impl CliOutput {
+    /// The words on standard output with a space between two: where its lines end does not count.
+    pub(crate) fn words(&self) -> String {
+        self.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Waits for the end.
     pub(crate) fn of(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();

@@ -24,6 +24,8 @@ fn audited() -> (Sandbox, TestEnv) {
 /// The lines that are not `ok`, as status and check; and the verdict.
 fn faults(ran: &CliOutput) -> Vec<(String, String)> {
     let lines = ran.stdout.lines().take_while(|line| !line.is_empty());
+    // A long line goes on below, behind more spaces or with a long word alone.
+    let lines = lines.filter(|line| !line.starts_with("   ") && line.trim().contains(' '));
     let words = lines.map(|line| {
         let mut words = line.split_whitespace().map(str::to_owned);
         (words.next().unwrap(), words.next().unwrap())
@@ -38,7 +40,7 @@ fn verified(env: &TestEnv, arguments: &[&str], code: i32, expected: &[(&str, &st
         expected.iter().map(|(status, check)| ((*status).to_owned(), (*check).to_owned())).collect();
     assert_eq!((faults(&ran), ran.code), (expected, code), "{}", ran.stdout);
     for text in messages {
-        assert!(ran.stdout.contains(text), "{text} in {}", ran.stdout);
+        assert!(ran.words().contains(text), "{text} in {}", ran.stdout);
     }
     assert_eq!(ran.stderr, "");
 }
@@ -73,7 +75,7 @@ fn untouched_files_match_the_manifest() {
         &[],
         0,
         &[],
-        &["all is as the manifest says", "keys.csv", "migration-report.md", ": this program"],
+        &["everything matches the manifest", "keys.csv", "migration-report.md", ": this program"],
     );
     let quiet = env.run(&["verify", "--quiet"]);
     assert_eq!((quiet.code, &*quiet.stdout), (0, ""));
@@ -116,7 +118,7 @@ fn a_changed_or_missing_file_is_named() {
     std::fs::remove_file(env.path("reports/keys.csv")).unwrap();
     verified(&env, &[], 1, &file, &["keys.csv: missing"]);
     let quiet = env.run(&["verify", "--quiet"]);
-    assert!(quiet.code == 1 && quiet.stdout.lines().count() == 1, "{quiet:?}");
+    assert!(quiet.code == 1 && quiet.stdout.matches("DIFFERS").count() == 1, "{quiet:?}");
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn a_consistent_forgery_is_not_what_the_store_recorded() {
         &["--store", "none.db"],
         3,
         &[("unknown", "store"), ("unknown", "run")],
-        &["nothing differs"],
+        &["no differences"],
     );
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
         before: RunSummary::new(&store, before, None)?,
         after: RunSummary::new(&store, after, None)?,
     };
-    let renderer = Renderer::new(form.form());
+    let form = form.form();
+    let renderer = Renderer::new(form);
     let mut sections = Sections::new().map_err(|why| Error::no_temporary_file(&why))?;
     store.pairs(&pair.before.run, &pair.after.run, |before, after| {
         for change in pair.changes(before.as_ref(), after.as_ref()) {
@@ -43,7 +44,11 @@ pub(crate) fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
         }
         Ok::<_, Error>(())
     })?;
-    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut stdout: Box<dyn Write> = match form {
+        PageFormat::Text => Box::new(anstream::stdout().lock()),
+        PageFormat::Json | PageFormat::Markdown => Box::new(io::stdout().lock()),
+    };
+    let mut stdout = io::BufWriter::new(&mut stdout);
     let written = (renderer.page)(&mut stdout, &pair, &mut sections).and_then(|()| stdout.flush());
     printed(written)?;
     Ok(Exit::Clean)

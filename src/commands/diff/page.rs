@@ -3,12 +3,14 @@
 
 use std::io::{self, Write};
 
+use anstyle::Style;
+
 use super::Sections;
 use crate::commands::run_label;
+use crate::console::{Page, Text, style};
 use crate::history::diff::{Change, ChangeKind, KeyVersions, RunPair};
 use crate::history::{RunStats, RunSummary};
 use crate::model::{Suffix, rfc3339};
-use crate::report::terminal::LabelledLines;
 use crate::report::text::{code, printable, shortened};
 
 /// Characters of a description for a terminal.
@@ -17,32 +19,35 @@ const SHORT: usize = 60;
 const LONG: usize = 100;
 
 pub(super) fn text_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
-    // A dash first, so that no name can begin a line: some log readers take lines for commands.
-    write!(out, "  - {}", printable(change.user.label()))?;
+    let mut page = Page::default();
+    let mut line = change.user.label().to_owned();
     if let Some(key) = change.key.map(KeyVersions::newest) {
-        write!(out, "  {}", printable(&key.id))?;
-        if !key.description.is_empty() {
-            write!(out, "  {}", printable(&shortened(&key.description, SHORT)))?;
-        }
+        line = [line, key.id.clone(), shortened(&key.description, SHORT)].join("  ");
     }
-    writeln!(out, ": {}", change.why)
+    // A dash first, so that no name can begin a line: some log readers take lines for commands.
+    page.columns(Text::from("  - "), 4, format!("{}: {}", line.trim_end(), change.why));
+    out.write_all(page.into_text().as_bytes())
 }
 
 pub(super) fn text(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
-    let mut page = LabelledLines::default();
-    page.unlabelled(printable(&pair.after.run.deployment));
+    let mut page = Page::default();
+    page.text(printable(&pair.after.run.deployment));
     for (label, RunSummary { run, stats, .. }) in [("from", &pair.before), ("to", &pair.after)] {
         let RunStats { users, unread, keys, enabled, .. } = stats;
-        let of_keys = format!("{keys} keys, {enabled} of them enabled");
         let run = run_label(run);
-        page.line(label, format!("{run}: {users} users, {unread} not read, {of_keys}"));
+        page.line(label, format!("{run}: {users} users, {unread} not read, {keys} keys, {enabled} enabled"));
     }
-    page.lines("but", pair.caveats().iter().map(|caveat| printable(caveat)));
+    for caveat in pair.caveats() {
+        page.styled_line(style::WARNING, "warning", caveat);
+    }
     write!(out, "{}", page.into_text())?;
     write_sections(out, sections, |out, kind, count| {
         let (title, remark) = heading(kind);
         let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
-        writeln!(out, "\n{title} ({count}){remark}")
+        let mut page = Page::default();
+        let title = Text::default().styled(Style::new().bold(), &format!("{title} ({count})"));
+        page.text(title.plain(&remark));
+        write!(out, "\n{}", page.into_text())
     })
 }
 
@@ -96,7 +101,7 @@ fn write_sections(
     head: impl Fn(&mut dyn Write, ChangeKind, u64) -> io::Result<()>,
 ) -> io::Result<()> {
     if sections.is_empty() {
-        writeln!(out, "\nNothing changed in what was read.")?;
+        writeln!(out, "\nNo changes.")?;
     }
     for kind in ChangeKind::ALL {
         let count = sections.count(*kind);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::step::{Step, StepResult};
 use crate::client::Client;
+use crate::console::duration;
 use crate::exit::Error;
 use crate::model::User;
 use crate::sources::CheckedSource;
@@ -43,9 +44,9 @@ pub(super) async fn results(
     let most = taken[taken.len() - 1];
     let found = format!(
         "{} a request: the median of {MEASURED}, from {} to {}",
-        time(median),
-        time(least),
-        time(most)
+        duration(median),
+        duration(least),
+        duration(most)
     );
     let latency = if median > SLOW {
         Step::Latency.warning(found, "the deployment is slow: a low --concurrency spares it")
@@ -102,7 +103,7 @@ fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> StepResult {
         None => (1000, "per 1,000 users".to_owned()),
     };
     let concurrency = pace.concurrency.get();
-    let [least, most] = bounds(count, latency, concurrency, pace.rate).map(time);
+    let [least, most] = bounds(count, latency, concurrency, pace.rate).map(duration);
     let pace = pace.rate.map_or_else(String::new, |rate| format!(", at most {rate} a second"));
     let found = if least == most {
         format!("{most} {scope}{pace}, at the measured latency")
@@ -125,20 +126,6 @@ fn bounds(users: u64, latency: Duration, concurrency: usize, rate: Option<f64>) 
         .map(|seconds| Duration::try_from_secs_f64(seconds.max(by_rate)).unwrap_or(Duration::MAX))
 }
 
-/// In two units at most.
-pub(super) fn time(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0 if time < Duration::from_millis(1) => "under 1 ms".to_owned(),
-        0 => format!("{} ms", time.as_millis()),
-        1..10 => format!("{:.1} s", time.as_secs_f64()),
-        10..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,20 +139,5 @@ mod tests {
         assert_eq!(bounds(10_000, 10, Some(20.0)), [501, 1002]);
         assert_eq!(bounds(10_000, 10, Some(1.0)), [10_020, 10_020]);
         assert_eq!(bounds(0, 10, None), [0, 0]);
-    }
-
-    #[test]
-    fn a_time_is_shown_in_units_that_fit() {
-        for (milliseconds, shown) in [
-            (0, "under 1 ms"),
-            (12, "12 ms"),
-            (1_250, "1.2 s"),
-            (61_000, "61 s"),
-            (600_000, "10 min"),
-            (9_000_000, "2 h 30 min"),
-            (864_000_000, "10 days"),
-        ] {
-            assert_eq!(time(Duration::from_millis(milliseconds)), shown);
-        }
     }
 }

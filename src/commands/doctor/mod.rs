@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use self::forecast::{Pace, time};
+use self::forecast::Pace;
 use self::step::{Status, Step, StepResult};
 use crate::cli;
 use crate::client::{Certificate, Client, Connection, FirstResponse, ServerAuth, Unreachable};
 use crate::config::{AuditSettings, Scope, SettingsFile};
-use crate::console::{print, print_json};
+use crate::console::{duration, print, print_json};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::rfc3339;
@@ -117,7 +117,7 @@ struct Trust {
 async fn connection(client: &Client, trust: &Trust, results: &mut Vec<StepResult>) -> Option<FirstResponse> {
     match client.first_response().await {
         Ok(first) => {
-            let found = format!("{}, answered {} in {}", first.http, first.status, time(first.latency));
+            let found = format!("{}, answered {} in {}", first.http, first.status, duration(first.latency));
             results.push(Step::Connection.ok(found));
             results.push(match &first.certificate {
                 Some(certificate) if trust.verified => trusted(certificate, Utc::now()),
@@ -221,7 +221,7 @@ fn challenge(auth: &ServerAuth, results: &mut Vec<StepResult>) -> Option<()> {
 fn clock_line(date: DateTime<Utc>, clock: Clock) -> StepResult {
     let now = clock.now();
     let skew = now - date;
-    let apart = time(skew.abs().to_std().unwrap_or_default());
+    let apart = duration(skew.abs().to_std().unwrap_or_default());
     let whose = if clock.fixed().is_some() { "SOURCE_DATE_EPOCH" } else { "this machine" };
     if skew.abs() <= SKEW {
         return Step::Clock.ok(format!("{whose} and the service agree within {} s", SKEW.num_seconds()));

@@ -1,9 +1,9 @@
 //! One line of the doctor's findings, for a person and for a program.
 
-use std::fmt::Write as _;
-
+use anstyle::Style;
 use serde::Serialize;
 
+use crate::console::{Page, Text, style};
 use crate::exit::Error;
 use crate::report::text::{printable, shortened};
 
@@ -88,20 +88,31 @@ impl Step {
     }
 }
 
-/// The lines for a person; `quiet` leaves out what is well.
+impl Status {
+    fn style(self) -> Style {
+        match self {
+            Self::Ok => style::OK,
+            Self::Warning => style::WARNING,
+            Self::Failed => style::ERROR,
+        }
+    }
+}
+
+/// The lines for a person; `quiet` leaves out the steps that are ok.
 pub(super) fn page(results: &[StepResult], quiet: bool) -> String {
-    let mut page = String::new();
+    let mut page = Page::default();
     for result in results.iter().filter(|result| !quiet || result.status != Status::Ok) {
-        // Writing to a string can't fail.
-        let _ = writeln!(page, "  {:<9}{:<13}{}", result.status, result.step, result.found);
+        let status = Text::from("  ").styled(result.status.style(), &format!("{:<9}", result.status));
+        page.columns(status.plain(result.step.as_str()), 24, result.found.as_str());
         if let Some(advice) = &result.advice {
-            let _ = writeln!(page, "  {:<9}{:<13}→ {advice}", "", "");
+            page.columns(Text::from(" ".repeat(24)).styled(style::HELP, "→").plain(" "), 26, advice.as_str());
         }
     }
     if !quiet {
-        let _ = writeln!(page, "\n  {}", verdict(results));
+        page.gap();
+        page.text(format!("  {}", verdict(results)));
     }
-    page
+    page.into_text()
 }
 
 fn verdict(results: &[StepResult]) -> String {
@@ -111,12 +122,22 @@ fn verdict(results: &[StepResult]) -> String {
         .filter(|step| **step != Step::Certificate && results.iter().all(|result| result.step != **step))
         .map(|step| step.as_str())
         .collect();
-    let rest =
-        if untried.is_empty() { String::new() } else { format!("; not tried: {}", untried.join(", ")) };
+    let rest = if untried.is_empty() { String::new() } else { format!("; not run: {}", untried.join(", ")) };
     match (count(Status::Failed), count(Status::Warning)) {
-        (0, 0) => format!("all is well{rest}"),
-        (0, warnings) => format!("an audit can start; {warnings} to look at first{rest}"),
-        (failed, _) => format!("an audit would fail: {failed} failed{rest}"),
+        (0, warnings) => format!("all checks passed{}{rest}", warnings_in_words(warnings)),
+        (failed, warnings) => {
+            let checks = if failed == 1 { "1 check".to_owned() } else { format!("{failed} checks") };
+            format!("{checks} failed{}{rest}; an audit would fail", warnings_in_words(warnings))
+        }
+    }
+}
+
+/// `; 1 warning`, or nothing.
+fn warnings_in_words(warnings: usize) -> String {
+    match warnings {
+        0 => String::new(),
+        1 => "; 1 warning".to_owned(),
+        more => format!("; {more} warnings"),
     }
 }
 

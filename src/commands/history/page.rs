@@ -4,9 +4,9 @@
 use std::fmt::Write as _;
 
 use super::DeploymentRuns;
+use crate::console::{Page, Text, WIDTH, style};
 use crate::history::{BurnDown, RunSummary, forecast, sparkline};
 use crate::model::rfc3339;
-use crate::report::terminal::LabelledLines;
 use crate::report::text::{code, printable};
 
 /// The columns but the last, and whether they hold numbers. The last says whether the run is complete.
@@ -47,31 +47,44 @@ pub(super) fn text(deployments: &[DeploymentRuns]) -> String {
     deployments.iter().map(text_block).collect::<Vec<_>>().join("\n")
 }
 
+/// The heading of each column in two lines, since eight columns of numbers have to fit a page.
+const HEADINGS: [[&str; COLUMNS.len()]; 2] = [
+    ["", "", "", "not", "", "", "", "after", "use"],
+    ["run", "started", "users", "read", "keys", "change", "enabled", "cutoff", "unknown"],
+];
+
 fn text_block(deployment: &DeploymentRuns) -> String {
-    let mut page = LabelledLines::default();
-    page.unlabelled(printable(&deployment.name));
-    let rows: Vec<_> = deployment.runs.iter().map(cells).collect();
-    let width = |at: usize| {
-        rows.iter().map(|row| row[at].len()).chain([COLUMNS[at].0.len()]).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-    let mut row = |cells: &[String], last: &str| {
-        let padded = cells.iter().zip(&widths).zip(COLUMNS).map(|((cell, width), (_, is_number))| {
+    let mut page = Page::default();
+    page.text(printable(&deployment.name));
+    let runs: Vec<_> = deployment.runs.iter().map(text_cells).collect();
+    let rows: Vec<_> = HEADINGS.map(|row| row.map(str::to_owned)).into_iter().chain(runs).collect();
+    let widths: [usize; COLUMNS.len()] =
+        std::array::from_fn(|at| rows.iter().map(|row| row[at].len()).max().unwrap_or_default());
+    let gap = if 2 + widths.iter().map(|width| width + 2).sum::<usize>() > WIDTH + 2 { " " } else { "  " };
+    let summaries = [None; HEADINGS.len()].into_iter().chain(deployment.runs.iter().map(Some));
+    for (row, summary) in rows.iter().zip(summaries) {
+        let padded = row.iter().zip(widths).zip(COLUMNS).map(|((cell, width), (_, is_number))| {
             if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         });
-        let line = format!("  {}  {last}", padded.collect::<Vec<_>>().join("  "));
-        page.unlabelled(line.trim_end());
-    };
-    row(&COLUMNS.map(|(name, _)| name.to_lowercase()), &LAST_COLUMN.to_lowercase());
-    for (summary, cells) in deployment.runs.iter().zip(&rows) {
-        row(cells, &summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("no: {missing}")));
+        page.text(format!("  {}", padded.collect::<Vec<_>>().join(gap)).trim_end());
+        if let Some(missing) = summary.and_then(RunSummary::missing) {
+            let label = Text::from("       ").styled(style::WARNING, "incomplete:").plain(" ");
+            page.columns(label, 19, missing);
+        }
     }
-    page.unlabelled("");
+    page.gap();
     page.line("keys left", sparkline(&deployment.keys()));
     page.line("not read", sparkline(&deployment.unread()));
-    page.line("forecast", forecast(&deployment.runs));
+    page.line("forecast", forecast(&deployment.runs).to_string());
     page.lines("note", deployment.notes());
     page.into_text()
+}
+
+/// With times to the minute.
+fn text_cells(summary: &RunSummary) -> [String; COLUMNS.len()] {
+    let mut cells = cells(summary);
+    cells[1] = summary.run.started_at.format("%Y-%m-%d %H:%M").to_string();
+    cells
 }
 
 /// One section a deployment.

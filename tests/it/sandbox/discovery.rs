@@ -131,7 +131,7 @@ async fn projects_have_the_agents_secret() {
 }
 
 #[tokio::test]
-async fn a_project_of_atlas_says_when_it_was_created() {
+async fn a_project_of_atlas_has_its_time_of_creation() {
     let sandbox = example(|options| options.product = Product::Atlas);
     let client = announced(&sandbox);
     let staging = client.read("/groups/5991a2b3c4d5e6f708192a3c").await;

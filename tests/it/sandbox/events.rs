@@ -120,7 +120,7 @@ async fn events_are_for_who_may_see_the_place() {
 }
 
 #[tokio::test]
-async fn what_is_done_to_a_key_becomes_events() {
+async fn each_change_of_a_key_is_an_event() {
     for (number, list) in [("4.4.12", "WHITELIST"), ("6.0.3", "ACCESS_LIST")] {
         let sandbox = version(number);
         let client = announced(&sandbox);

@@ -12,7 +12,7 @@ use super::programmatic_keys::{find_visible, may_change, may_see};
 use crate::product::ListName;
 use crate::state::{AccessEntry, CallerKey, GlobalEntry, KeyChange, ListOwner, Network, Scope};
 
-/// What a path says of a list: its name there, and the entry, where it names one.
+/// The end of a path: the name of the list and, for one entry, the name of the entry.
 #[derive(Clone, Copy)]
 pub(super) struct ListPath<'a> {
     pub(super) name: ListName,

@@ -1,4 +1,4 @@
-//! `/orgs/{id}/events` and `/groups/{id}/events`: what was done, by whom and from which address.
+//! `/orgs/{id}/events` and `/groups/{id}/events`: changes, with their author and the author's address.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::organizations::{existing_org, visible_group};
 use crate::state::{Author, Event, KeyChange, ProgrammaticKey, Scope};
 
-/// Fields that an event does not have are left out. That of an API key has no user.
+/// Fields without a value are left out. The author is a user or an API key, never both.
 fn document(call: &Call, scope: Scope, event: &Event) -> Value {
     let path = match scope {
         Scope::Group(id) => format!("/groups/{id}/events/{}", event.id),
@@ -46,7 +46,7 @@ fn document(call: &Call, scope: Scope, event: &Event) -> Value {
     document
 }
 
-/// All events of an organization or project that the query asks for, newest first.
+/// The events of an organization or project that match the query, newest first.
 pub(super) fn all(call: &Call, scope: Scope) -> Result<Answer, ApiError> {
     call.only_get()?;
     may_see(call, scope)?;
@@ -91,7 +91,7 @@ fn date(call: &Call, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
     time.map(Some).ok_or_else(|| ApiError::invalid_query_parameter(name))
 }
 
-/// Records what the call did to a key in a scope. Global keys have no events of an organization.
+/// Records a change of a key in a scope. Global keys belong to no organization, and have no events.
 pub(super) fn record(call: &Call, scope: Scope, change: KeyChange, key: &ProgrammaticKey) {
     let place = match scope {
         Scope::Global => None,

@@ -1,4 +1,4 @@
-//! What needs no credentials, is not counted and is never hit by a fault.
+//! Resources without credentials. They are not counted, and no fault hits them.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -12,10 +12,10 @@ use crate::product::GIT_HASH;
 /// The counts of the sandbox, which are no part of the service.
 const COUNTS: &str = "/sandbox/counts";
 
-/// Clients ask here for the version: it is in the header, and the body is the hash of the build.
+/// The version of the service is in a header; the body is the hash of the build.
 const VERSION: &str = "/api/private/unauth/version";
 
-/// `None` for everything else.
+/// The response to a request for one of these resources; `None` for any other request.
 pub(super) fn respond_to(server: &Server, head: &Parts) -> Option<Response<Body>> {
     match head.uri.path() {
         COUNTS => Some(respond(StatusCode::OK, Some(json!(server.counts()).to_string()), HeaderMap::new())),

@@ -1,4 +1,4 @@
-//! Events: what was done in an organization or project, by whom and from which address.
+//! Events: the changes in an organization or project, with their author and the author's address.
 
 use std::net::IpAddr;
 
@@ -27,14 +27,14 @@ pub(crate) struct Event {
     pub(crate) target: Target,
 }
 
-/// Who did it.
+/// The user or key that made the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Author {
     User { id: String, username: String },
     ProgrammaticKey { id: String, public_key: String },
 }
 
-/// To what it was done.
+/// The objects of the change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) public_key: Option<String>,
@@ -44,7 +44,7 @@ pub(crate) struct Target {
     pub(crate) network: Option<Network>,
 }
 
-/// What can be done to a programmatic key.
+/// A change of a programmatic key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyChange {
     Created,
@@ -97,7 +97,8 @@ impl Event {
 }
 
 impl Deployment {
-    /// Records what the caller did to a programmatic key of an organization, or to its roles in a project.
+    /// Records a change that the caller made: in an organization or in one of its projects, of the key with this public
+    /// part.
     pub(crate) fn record_event(
         &self,
         caller: &Caller,

@@ -18,7 +18,7 @@ const EVENTS: u64 = 60;
 /// How many seconds back they go.
 const SPAN: i64 = 90 * 86_400;
 
-/// What the events are drawn from.
+/// All that the events are computed from.
 pub(super) struct EventSource<'a> {
     pub(super) world: &'a RandomWorld,
     pub(super) seed: u64,

@@ -1,0 +1,1103 @@
+#!/usr/bin/env bash
+# Library of the migration scripts of `keysunset plan`. Each NN-owner.sh sets the data of one owner and calls it.
+#
+# Usage: bash NN-owner.sh [STAGE] [OPTION]...
+#
+# Without a stage the script prints what each stage does, and sends nothing.
+#
+# Stages, in this order:
+#   create    create the programmatic API keys that replace the personal ones; a second time changes nothing
+#   check     log in with each new key, from this machine, and compare its roles with the plan
+#   verify    check that the old keys were not used since the run of the plan
+#   disable   verify, then disable the old keys whose decision is `replace` or `retire`
+#   rollback  enable again the keys that this script disabled, and no others
+#   delete    delete the disabled keys; the service accepts this from their owner only
+#
+# Options:
+#   --dry-run      print the requests of the stage and send none
+#   --wave N       verify, disable: only the keys of this wave
+#   --self         verify, disable, delete: also the key of the audit itself (the last wave)
+#   --include-ask  create, check: also the replacements that wait for a person's decision
+#   --recreate     create: delete and create again a replacement whose private key is not stored here
+#   --help         print this text
+#
+# Environment:
+#   KEYSUNSET_PUBLIC_KEY      user of the API: the public key, or the username with a personal key
+#   KEYSUNSET_PRIVATE_KEY     its private key
+#   KEYSUNSET_SECRETS         folder for new private keys, one file of mode 0600 for each; never overwritten
+#   KEYSUNSET_SECRET_COMMAND  in place of the folder: a program and its fixed arguments, separated by spaces; it reads
+#                             one new key as JSON from its standard input
+#   KEYSUNSET_ADDRESSES       more addresses or CIDR blocks for the access lists, separated by commas
+#   KEYSUNSET_RUNNER_ADDRESS  address of this machine as the service sees it
+#   KEYSUNSET_CA_CERT         file with the certificate authorities of the deployment (PEM)
+#
+# Files beside the script: NN-owner.done is the journal, one JSON object a line; `rollback` reads it, so keep it.
+# NN-owner.lock prevents two runs at the same time.
+#
+# Exit status: 0 done; 1 not done, with the reason on standard error; 2 wrong usage.
+#
+# Needs bash 4.4, curl 7.29 and jq 1.5.
+
+# shellcheck disable=SC2016 # in single quotes are programs of jq, with variables of jq
+
+
+# A trace would print private keys, and exported variables would be visible in other processes.
+set +xva
+set -euo pipefail
+umask 077
+export LC_ALL=C
+
+readonly LIBRARY=${BASH_SOURCE[0]}
+readonly PAGE_SIZE=500
+# How often a request that met a rate limit is sent, and the seconds before the second time.
+readonly MAX_ATTEMPTS=4 RATE_LIMIT_WAIT=15
+
+# One element for each personal key, and one for each replacement.
+KEY_IDS=() KEY_SUFFIXES=() KEY_DECISIONS=() KEY_WAVES=() KEY_LAST_USED=() KEY_USED_COUNTS=() KEY_DESCRIPTIONS=()
+ORG_IDS=() ORG_NAMES=() TAGS=() DESCRIPTIONS=() NEED_DECISION=() ORG_ROLES=() ADDRESSES=() REPLACED=() PROJECTS=()
+
+# --- Messages ---------------------------------------------------------------------------------------------------------
+
+# Prints a text as a JSON string in ASCII: without control characters and without marks that reorder a line.
+quoted() {
+  printf '%s' "$1" | jq -Rsa . | tr -d '\177'
+}
+
+say() {
+  printf '%s\n' "$1"
+}
+
+warn() {
+  printf 'warning: %s\n' "$1" >&2
+}
+
+# Ends the script: what happened, and what to do next.
+die() {
+  printf 'error: %s\n' "$1" >&2
+  if [[ -n ${2-} ]]; then
+    printf '  help:  %s\n' "$2" >&2
+  fi
+  exit 1
+}
+
+usage_error() {
+  printf 'error: %s\n  help:  bash %s --help\n' "$1" "${OWNER_FILE}" >&2
+  exit 2
+}
+
+# --- Validation -------------------------------------------------------------------------------------------------------
+
+require_id() {
+  [[ $1 =~ ^[0-9a-fA-F]{24}$ ]] || die "$2 is not an ID of 24 hexadecimal digits: $(quoted "$1")" \
+    'the script was changed or is damaged; run keysunset plan again'
+}
+
+require_match() {
+  [[ $1 =~ $2 ]] || die "$3 is not valid: $(quoted "$1")" \
+    'the script was changed or is damaged; run keysunset plan again'
+}
+
+# Whether a text is an IPv4 or IPv6 address, or a CIDR block.
+is_network() {
+  local address=${1%%/*} prefix='' limit=32
+  [[ $1 != */* ]] || prefix=${1#*/}
+  [[ $1 != */ && ${prefix} =~ ^[0-9]{0,3}$ ]] || return 1
+  if [[ ${address} == *:* ]]; then
+    is_ipv6 "${address}" || return 1
+    limit=128
+  else
+    is_ipv4 "${address}" || return 1
+  fi
+  [[ -z ${prefix} ]] || ((10#${prefix} <= limit))
+}
+
+is_ipv4() {
+  local octet
+  [[ $1 =~ ^([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})$ ]] || return 1
+  for octet in "${BASH_REMATCH[@]:1}"; do
+    ((10#${octet} <= 255)) || return 1
+  done
+}
+
+is_ipv6() {
+  local group='[0-9a-fA-F]{1,4}' colons=${1//[^:]/} limit=7
+  if [[ $1 == *::* ]]; then
+    # One gap, which stands for at least one group.
+    [[ $1 != ::* && $1 != *:: ]] || limit=8
+    [[ $1 =~ ^(${group}(:${group})*)?::(${group}(:${group})*)?$ ]] && ((${#colons} <= limit))
+  else
+    [[ $1 =~ ^${group}(:${group}){7}$ ]]
+  fi
+}
+
+# --- Data of the plan, set by the script of the owner -----------------------------------------------------------------
+
+deployment() {
+  DEPLOYMENT=$1 BASE_URL=${2%/} PRODUCT=$3 VERSION=$4 LIST_NAME=$5
+  require_match "${BASE_URL}" '^https?://[][A-Za-z0-9.:_-]+(/[A-Za-z0-9._~/-]*)?$' 'the base URL'
+  require_match "${LIST_NAME}" '^(whitelist|accessList)$' 'the name of the access lists'
+}
+
+run() {
+  RUN_ID=$1 RUN_STARTED=$2 VERIFY_DAYS=$3
+  require_match "${VERIFY_DAYS}" '^[0-9]{1,4}$' 'the number of days to verify'
+  require_match "${RUN_STARTED}" '^[0-9TZ:.+-]+$' 'the time of the run'
+  epoch "${RUN_STARTED}" >/dev/null || die "the time of the run is not valid: ${RUN_STARTED}"
+}
+
+owner() {
+  OWNER_ID=$1 OWNER_NAME=$2 OWNER_FILE=${3%.sh}.sh
+  require_id "${OWNER_ID}" 'the owner'
+  require_match "${OWNER_FILE}" '^[0-9A-Za-z][0-9A-Za-z._-]*$' 'the name of the script'
+}
+
+# key ID SUFFIX DECISION WAVE LAST_USED USED_COUNT DESCRIPTION
+key() {
+  require_id "$1" 'a personal key'
+  require_match "$2" '^[0-9a-f]{0,12}$' 'the last digits of a key'
+  require_match "$3" '^(ask|self|waived|delete-only|retire|replace)$' 'a decision'
+  require_match "$4" '^[0-9]*$' 'a wave'
+  require_match "$5" '^[0-9TZ:.+-]*$' 'a time of last use'
+  require_match "$6" '^[0-9]*$' 'a number of uses'
+  KEY_IDS+=("$1") KEY_SUFFIXES+=("$2") KEY_DECISIONS+=("$3") KEY_WAVES+=("$4")
+  KEY_LAST_USED+=("$5") KEY_USED_COUNTS+=("$6") KEY_DESCRIPTIONS+=("$7")
+}
+
+# replacement ORG_ID ORG_NAME TAG DESCRIPTION NEEDS_DECISION ROLES ADDRESSES KEY_IDS [PROJECT_ID=ROLES]...
+# Roles, addresses and IDs are separated by commas. An empty ORG_ID is the whole deployment.
+replacement() {
+  local org=$1 name=$2 tag=$3 description=$4 decision=$5 roles=$6 addresses=$7 keys=$8 project address
+  shift 8
+  [[ -z ${org} ]] || require_id "${org}" 'an organization'
+  require_match "${tag}" '^keysunset:[!-~]+$' 'the tag of a replacement'
+  [[ "${description} " == "${tag} "* ]] ||
+    die "the description $(quoted "${description}") does not begin with the tag ${tag}"
+  printf '%s' "${description}" | jq -Rse 'length <= 250' >/dev/null ||
+    die "the description of ${tag} has more than 250 characters"
+  require_match "${decision}" '^(true|false)$' 'the mark for a decision'
+  require_match "${roles}" '^[A-Z][A-Z0-9_]*(,[A-Z][A-Z0-9_]*)*$' 'the roles of a replacement'
+  require_match "${keys}" '^([0-9a-fA-F]{24}(,[0-9a-fA-F]{24})*)?$' 'the keys of a replacement'
+  for project in "$@"; do
+    require_match "${project}" '^[0-9a-fA-F]{24}=[A-Z][A-Z0-9_]*(,[A-Z][A-Z0-9_]*)*$' 'a project of a replacement'
+  done
+  while IFS= read -r address; do
+    [[ -z ${address} ]] || is_network "${address}" || die "$(quoted "${address}") is not an address or a CIDR block"
+  done <<<"${addresses//,/$'\n'}"
+  ORG_IDS+=("${org}") ORG_NAMES+=("${name}") TAGS+=("${tag}") DESCRIPTIONS+=("${description}")
+  NEED_DECISION+=("${decision}") ORG_ROLES+=("${roles}") ADDRESSES+=("${addresses}") REPLACED+=("${keys}")
+  PROJECTS+=("$*")
+}
+
+# --- Requests ---------------------------------------------------------------------------------------------------------
+
+# The credential of the next request, as a configuration of curl.
+credential_config() {
+  local user=${LOGIN_PUBLIC}:${LOGIN_PRIVATE}
+  user=${user//\\/\\\\}
+  user=${user//\"/\\\"}
+  printf 'user = "%s"\n' "${user}"
+}
+
+# Takes the credential out of the environment, so that no other program inherits it.
+take_credential() {
+  ENV_PUBLIC=${KEYSUNSET_PUBLIC_KEY-} ENV_PRIVATE=${KEYSUNSET_PRIVATE_KEY-}
+  unset KEYSUNSET_PUBLIC_KEY KEYSUNSET_PRIVATE_KEY
+  [[ ${ENV_PUBLIC}${ENV_PRIVATE} != *[[:cntrl:]]* ]] || die 'the credential contains a control character'
+  [[ ${ENV_PUBLIC} != *:* ]] || die 'KEYSUNSET_PUBLIC_KEY contains a colon'
+}
+
+# log_in PUBLIC PRIVATE NAME: the name of the credential, for messages.
+log_in() {
+  LOGIN_PUBLIC=$1 LOGIN_PRIVATE=$2 LOGIN_NAME=$3
+}
+
+log_in_from_environment() {
+  [[ -n ${ENV_PUBLIC} && -n ${ENV_PRIVATE} ]] ||
+    die 'no credential' 'set KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY'
+  log_in "${ENV_PUBLIC}" "${ENV_PRIVATE}" 'KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY'
+}
+
+# request METHOD PATH [BODY]: sets STATUS, ANSWER and ERROR_CODE. Redirects are not followed. Only a request that met a
+# rate limit is sent again, because the service did not carry it out.
+request() {
+  local method=$1 path=$2 body=${3-} result code attempt
+  local -a options=(-q --silent --show-error --globoff --proto '=http,https' --digest --cookie ''
+    --connect-timeout 20 --max-time 120 --max-filesize 16777216 --header 'Accept: application/json'
+    --write-out '\n%{http_code}' --request "${method}" --url "${BASE_URL}${path}")
+  [[ -z ${body} ]] || options+=(--header 'Content-Type: application/json' --data-binary @-)
+  [[ -z ${KEYSUNSET_CA_CERT-} ]] || options+=(--cacert "${KEYSUNSET_CA_CERT}")
+  REQUEST="${method} ${path%%\?*}"
+  for ((attempt = 1; ; attempt++)); do
+    code=0
+    result=$(printf '%s' "${body}" | curl "${options[@]}" --config <(credential_config)) || code=$?
+    ((code == 0)) || die "${REQUEST}: no answer from ${BASE_URL} (curl ended with ${code})" \
+      'check the network and KEYSUNSET_CA_CERT, then run the same stage again'
+    STATUS=${result##*$'\n'} ANSWER=${result%$'\n'*}
+    ERROR_CODE=$(printf '%s' "${ANSWER}" | jq -r '.errorCode? | strings' 2>/dev/null | head -n 1) || ERROR_CODE=''
+    [[ ${ERROR_CODE} =~ ^[A-Z0-9_]{1,80}$ ]] || ERROR_CODE=''
+    [[ ${STATUS} == 429 || ${ERROR_CODE} == RATE_LIMITED* || ${ERROR_CODE} == *_RATE_LIMITED* ]] || return 0
+    ((attempt < MAX_ATTEMPTS)) || return 0
+    warn "${REQUEST}: rate limit; next attempt in $((attempt * RATE_LIMIT_WAIT)) seconds"
+    sleep "$((attempt * RATE_LIMIT_WAIT))"
+  done
+}
+
+# What helps against the refusal of the last request.
+help_for_answer() {
+  case ${ERROR_CODE} in
+    IP_ADDRESS_NOT_ON_ACCESS_LIST | IP_ADDRESS_NOT_ON_WHITELIST)
+      say 'add the address of this machine to the access list of the credential' ;;
+    ORG_REQUIRES_ACCESS_LIST | ORG_REQUIRES_WHITELIST)
+      say 'the organization requires an access list: set KEYSUNSET_ADDRESSES and run create again' ;;
+    NOT_SELF | USER_UNAUTHORIZED | WHITELIST_ACCESS_DENIED | ACCESS_LIST_ACCESS_DENIED)
+      say 'the credential has no right to do this; keys of a user need that user, or GLOBAL_OWNER on Ops Manager' ;;
+    NOT_ORG_OWNER | USER_CANNOT_ACCESS_ORG | API_KEY_*_ACCESS_DENIED)
+      say 'use a credential with the role ORG_OWNER in this organization' ;;
+    NOT_IN_GROUP) say 'use a credential with the role GROUP_OWNER or GROUP_USER_ADMIN in this project' ;;
+    NOT_GLOBAL_USER_ADMIN) say 'use a credential with the role GLOBAL_OWNER or GLOBAL_USER_ADMIN' ;;
+    PERSONAL_API_KEYS_DEPRECATED) say 'the service removed personal API keys; run keysunset audit to confirm it' ;;
+    RESOURCE_NOT_FOUND)
+      say 'Ops Manager 5.0 and later has no personal API keys, and 4.0 has no programmatic ones; run keysunset audit' ;;
+    INVALID_IP_ADDRESS_OR_CIDR_NOTATION) say 'correct KEYSUNSET_ADDRESSES and KEYSUNSET_RUNNER_ADDRESS' ;;
+    INVALID_ROLE_FOR_* | CANNOT_ADD_GLOBAL_ROLE | MISSING_API_KEY_ROLES)
+      say 'the service does not grant this role to such a key; run keysunset audit and keysunset plan again' ;;
+    *)
+      case ${STATUS} in
+        401) say "the service refused the credential: check ${LOGIN_NAME}" ;;
+        3??) say 'redirects are not followed; run keysunset audit with the URL of the service itself' ;;
+        429 | 5??) say 'the service is overloaded or not available; run the same stage again later' ;;
+        *) say 'run keysunset audit and keysunset plan again: the plan may be out of date' ;;
+      esac ;;
+  esac
+}
+
+refused() {
+  die "${REQUEST}: status ${STATUS}${ERROR_CODE:+ ${ERROR_CODE}}" "$(help_for_answer)"
+}
+
+# Ends the script unless the status of the last answer is a success and jq's condition holds for its body.
+expect() {
+  [[ ${STATUS} == 200 || ${STATUS} == 201 ]] || refused
+  matches "${ANSWER}" "$@" || die "${REQUEST}: the answer (status ${STATUS}) is not the documented one" \
+    'something between this machine and the service may have answered; run the same stage again'
+}
+
+# matches JSON CONDITION [ARGUMENT OF JQ]...
+matches() {
+  local json=$1 condition=$2
+  shift 2
+  printf '%s' "${json}" | jq -se "$@" "length == 1 and (.[0] | ${condition})" >/dev/null 2>&1
+}
+
+# pick JSON FILTER [ARGUMENT OF JQ]...
+pick() {
+  local json=$1 filter=$2
+  shift 2
+  printf '%s' "${json}" | jq -rc "$@" "${filter}"
+}
+
+# read_list PATH ROW_CONDITION ROW_FILTER: sets LIST to the rows of all pages.
+read_list() {
+  local path=$1 condition=$2 filter=$3 page=1 rows total seen=0
+  LIST='[]'
+  while :; do
+    request GET "${path}?pageNum=${page}&itemsPerPage=${PAGE_SIZE}"
+    expect "type == \"object\" and (.results | type) == \"array\" and all(.results[]; ${condition})
+      and (.totalCount | . == null or (type == \"number\" and . >= 0 and . == floor and . < 10000000))"
+    rows=$(pick "${ANSWER}" '.results | length')
+    total=$(pick "${ANSWER}" '.totalCount // ""')
+    LIST=$(printf '%s\n%s' "${LIST}" "${ANSWER}" | jq -cs ".[0] + [.[1].results[] | ${filter}]")
+    seen=$((seen + rows))
+    if ((rows == 0)) || [[ -n ${total} && ${seen} -ge ${total} ]]; then
+      break
+    fi
+    page=$((page + 1))
+  done
+  if [[ ${seen} != "${total:-${seen}}" ]] || ! matches "${LIST}" '(unique | length) == length'; then
+    die "${REQUEST}: the pages of the list have ${seen} rows, or rows twice, and the service counts ${total:-no rows}" \
+      'the list changed or is incomplete; run the same stage again'
+  fi
+}
+
+# --- Journal ----------------------------------------------------------------------------------------------------------
+
+now() {
+  date -u +%Y-%m-%dT%H:%M:%SZ
+}
+
+# Seconds of an RFC 3339 time in UTC.
+epoch() {
+  jq -rn --arg time "$1" '$time | sub("\\.[0-9]+"; "") | sub("\\+00:00$"; "Z") | fromdateiso8601' 2>/dev/null
+}
+
+# record STAGE KEY_ID [TAG] [WHERE]: adds a line to the journal.
+record() {
+  local line time
+  time=$(now)
+  line=$(jq -cn --arg time "${time}" --arg stage "$1" --arg key "$2" --arg tag "${3-}" --arg where "${4-}" \
+    --arg run "${RUN_ID}" '{time: $time, stage: $stage, key_id: $key, tag: $tag, where: $where, run: $run}
+      | with_entries(select(.value != ""))')
+  printf '%s\n' "${line}" >>"${JOURNAL}"
+  sync "${JOURNAL}"
+}
+
+# Runs jq over the array of the journal's lines. A line that an interruption cut off does not count.
+journal() {
+  local filter=$1
+  shift
+  if [[ -e ${JOURNAL} ]]; then
+    jq -Rrn "$@" "[inputs | fromjson? | objects] | ${filter}" "${JOURNAL}"
+  else
+    jq -rn "$@" "[] | ${filter}"
+  fi
+}
+
+# Keys that this script disabled and did not enable again, one a line.
+disabled_here() {
+  journal 'reduce .[] as $line ({};
+      if $line.stage == "disabling" or $line.stage == "disable" then .[$line.key_id] = true
+      elif $line.stage == "rollback" or $line.stage == "refused" or $line.stage == "delete" then del(.[$line.key_id])
+      else . end) | keys[]'
+}
+
+# One run of this script at a time.
+lock() {
+  local lock="${JOURNAL%.done}.lock"
+  if command -v flock >/dev/null; then
+    exec 9>>"${lock}"
+    flock -n 9 || die "another run of ${OWNER_FILE} is active" 'wait until it ends'
+  else
+    mkdir -- "${lock}.d" 2>/dev/null ||
+      die "another run of ${OWNER_FILE} is active" "wait until it ends; after a crash, remove the folder ${lock}.d"
+    # shellcheck disable=SC2064 # the name is known now
+    trap "$(printf 'rmdir -- %q' "${lock}.d")" EXIT
+  fi
+  # The next line must not continue one that an interruption cut off.
+  if [[ -s ${JOURNAL} && -n $(tail -c 1 -- "${JOURNAL}") ]]; then
+    printf '\n' >>"${JOURNAL}"
+  fi
+}
+
+# --- New private keys -------------------------------------------------------------------------------------------------
+
+# The file of a replacement's private key. With several replacements in an organization, its name has an old key's ID.
+secret_file() {
+  local index=$1 other name
+  name=${OWNER_ID}-${ORG_IDS[index]:-global}
+  for other in "${!TAGS[@]}"; do
+    if [[ ${other} != "${index}" && ${ORG_IDS[other]} == "${ORG_IDS[index]}" ]]; then
+      name+=-${REPLACED[index]%%,*}
+      break
+    fi
+  done
+  printf '%s/%s.json' "${KEYSUNSET_SECRETS%/}" "${name}"
+}
+
+# Checks where private keys go, before a key is made.
+prepare_secrets() {
+  local folder=${KEYSUNSET_SECRETS-} open
+  if [[ -n ${KEYSUNSET_SECRET_COMMAND-} ]]; then
+    [[ -z ${folder} ]] || die 'KEYSUNSET_SECRETS and KEYSUNSET_SECRET_COMMAND are both set' 'set only one of them'
+    read -ra SECRET_COMMAND <<<"${KEYSUNSET_SECRET_COMMAND}"
+    command -v -- "${SECRET_COMMAND[0]-}" >/dev/null ||
+      die "the program of KEYSUNSET_SECRET_COMMAND was not found: $(quoted "${SECRET_COMMAND[0]-}")"
+    return 0
+  fi
+  [[ -n ${folder} ]] || die 'no place for the new private keys' \
+    'set KEYSUNSET_SECRETS to a folder, or KEYSUNSET_SECRET_COMMAND to a program that reads a key from its input'
+  [[ ${folder} == /* ]] || KEYSUNSET_SECRETS=${PWD}/${folder}
+  mkdir -p -- "${KEYSUNSET_SECRETS}"
+  open=$(find "${KEYSUNSET_SECRETS}/." -prune \( -perm -040 -o -perm -020 -o -perm -010 -o -perm -04 -o -perm -02 \
+    -o -perm -01 \) -print)
+  [[ -z ${open} && -O ${KEYSUNSET_SECRETS} ]] ||
+    die "others have access to the folder $(quoted "${folder}")" 'use a folder of your own and of mode 0700'
+}
+
+# Whether the private key of this replacement is stored: in its file, or by the command, as the journal has it. Ends the
+# script if the file has another key's.
+secret_is_stored() {
+  local index=$1 id=$2 file
+  if [[ -n ${KEYSUNSET_SECRETS-} ]]; then
+    file=$(secret_file "${index}")
+    if [[ -e ${file} ]]; then
+      jq -se --arg id "${id}" 'length == 1 and .[0].id == $id' "${file}" >/dev/null 2>&1 ||
+        die "the file $(quoted "${file}") has another key than ${id}, which has the tag ${TAGS[index]}" \
+          'move the file to another folder; it is never overwritten'
+      return 0
+    fi
+  fi
+  [[ $(journal 'any(.[]; .stage == "create" and .key_id == $id and .where == "command")' --arg id "${id}") == true ]]
+}
+
+# Stores the private key of the last answer.
+store_secret() {
+  local index=$1 file partial filter time
+  time=$(now)
+  filter='{id, publicKey, privateKey, orgId: $org, desc, baseUrl: $url, created: $time}'
+  local -a secret=(jq -c --arg org "${ORG_IDS[index]}" --arg url "${BASE_URL}" --arg time "${time}" "${filter}")
+  if [[ -n ${KEYSUNSET_SECRET_COMMAND-} ]]; then
+    printf '%s' "${ANSWER}" | "${secret[@]}" | "${SECRET_COMMAND[@]}" >/dev/null 9>&-
+    return
+  fi
+  file=$(secret_file "${index}")
+  # Left over where a run was interrupted.
+  rm -f -- "${KEYSUNSET_SECRETS}/.${file##*/}".*
+  partial=$(mktemp -- "${KEYSUNSET_SECRETS}/.${file##*/}.XXXXXX") || return 1
+  # A link, unlike a move, fails where the file exists.
+  if ! { printf '%s' "${ANSWER}" | "${secret[@]}" >"${partial}" && sync "${partial}" &&
+    ln -- "${partial}" "${file}"; }; then
+    rm -f -- "${partial}"
+    return 1
+  fi
+  rm -f -- "${partial}"
+  sync "${KEYSUNSET_SECRETS}"
+}
+
+# --- Replacements -----------------------------------------------------------------------------------------------------
+
+keys_path() {
+  if [[ -n ${ORG_IDS[$1]} ]]; then
+    printf '/orgs/%s/apiKeys' "${ORG_IDS[$1]}"
+  else
+    printf '/admin/apiKeys'
+  fi
+}
+
+place() {
+  if [[ -n ${ORG_IDS[$1]} ]]; then
+    printf 'organization %s' "$(quoted "${ORG_NAMES[$1]}")"
+  else
+    printf 'the whole deployment'
+  fi
+}
+
+new_key_body() {
+  jq -acn --arg desc "${DESCRIPTIONS[$1]}" --arg roles "${ORG_ROLES[$1]}" '{desc: $desc, roles: ($roles / ",")}'
+}
+
+# The condition for a programmatic key.
+readonly KEY_SHAPE='type == "object" and (.id | type == "string" and test("^[0-9a-fA-F]{24}$"))
+  and (.publicKey | type == "string" and test("^[A-Za-z0-9]+$")) and (.desc | type == "string" or . == null)
+  and (.roles | type == "array") and all(.roles[]; (.roleName | type) == "string")'
+
+# Sets FOUND to the key with the tag of this replacement; empty if there is none.
+find_replacement() {
+  local index=$1 count path
+  path=$(keys_path "${index}")
+  read_list "${path}" "${KEY_SHAPE}" '{id, publicKey, desc, roles}'
+  FOUND=$(pick "${LIST}" 'map(select((.desc // "") | split(" ")[0] == $tag))' --arg tag "${TAGS[index]}")
+  count=$(pick "${FOUND}" length)
+  ((count < 2)) || die "${count} keys of $(place "${index}") have the tag ${TAGS[index]}: $(pick "${FOUND}" \
+    'map(.id) | join(", ")')" 'find out which of them is in use, delete the others, and run create again'
+  FOUND=$(pick "${FOUND}" '.[0] // empty')
+}
+
+# Roles of a key in a scope: `org`, `group` or `global`, with the ID.
+readonly ROLES_IN='[.roles[] | select(if $scope == "global" then .orgId == null and .groupId == null
+  elif $scope == "org" then .orgId == $in and .groupId == null else .groupId == $in end) | .roleName]'
+
+# add_roles KEY SCOPE ID ROLES PATH: the service replaces all roles of a scope by those of the request, so the request
+# also has the roles that the key has there already.
+add_roles() {
+  local body
+  body=$(pick "$1" "${ROLES_IN}"' as $have | (($roles / ",") - $have) as $missing
+    | if $missing == [] then empty else {roles: ($have + $missing)} end' \
+    --arg scope "$2" --arg in "$3" --arg roles "$4")
+  [[ -n ${body} ]] || return 0
+  request PATCH "$5" "${body}"
+  expect 'type == "object"'
+  say "  roles set: $4"
+}
+
+# Planned and actual roles of a key, as `scope role` pairs. Sets MISSING and EXTRA.
+compare_roles() {
+  local index=$1 key=$2 planned result
+  planned=$(printf '%s=%s\n' "${ORG_IDS[index]}" "${ORG_ROLES[index]}"
+    [[ -z ${PROJECTS[index]} ]] || printf '%s\n' "${PROJECTS[index]// /$'\n'}")
+  result=$(pick "${key}" '[$planned / "\n" | .[] | split("=") as $p | $p[1] / "," | .[] | ($p[0] + " " + .)] as $want
+    | [.roles[] | (.groupId // .orgId // "") + " " + .roleName] as $have
+    | {missing: ($want - $have | unique), extra: ($have - $want | unique)}' --arg planned "${planned}")
+  MISSING=$(pick "${result}" '.missing | join(", ")')
+  EXTRA=$(pick "${result}" '.extra | join(", ")')
+}
+
+make_replacement() {
+  local index=$1 path id body file where=file
+  path=$(keys_path "${index}")
+  if [[ -n ${KEYSUNSET_SECRETS-} ]]; then
+    file=$(secret_file "${index}")
+    [[ ! -e ${file} ]] || die "the file $(quoted "${file}") is there, but its key is not" \
+      'move the file to another folder; it is never overwritten'
+  fi
+  record creating '' "${TAGS[index]}"
+  body=$(new_key_body "${index}")
+  request POST "${path}" "${body}"
+  expect "${KEY_SHAPE}"' and .desc == $desc' --arg desc "${DESCRIPTIONS[index]}"
+  matches "${ANSWER}" '.privateKey | type == "string" and test("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"; "i")' ||
+    die "${REQUEST}: the answer has no private key" 'run create again: the new key is deleted and created again'
+  id=$(pick "${ANSWER}" .id)
+  [[ -z ${KEYSUNSET_SECRET_COMMAND-} ]] || where='command'
+  if ! store_secret "${index}"; then
+    ANSWER=''
+    warn "the private key of ${id} was not stored, so the key is deleted"
+    remove_replacement "${path}" "${id}"
+    die "no place for the private key of ${TAGS[index]}" 'check KEYSUNSET_SECRETS or KEYSUNSET_SECRET_COMMAND'
+  fi
+  FOUND=$(pick "${ANSWER}" '{id, publicKey, desc, roles}')
+  ANSWER=''
+  record create "${id}" "${TAGS[index]}" "${where}"
+  say "  created: key $(pick "${FOUND}" .publicKey) (${id})"
+}
+
+remove_replacement() {
+  request DELETE "$1/$2"
+  [[ ${STATUS} == 20[04] || ${ERROR_CODE} == API_KEY_NOT_FOUND ]] || refused
+}
+
+# Decides about a key that has the tag: FOUND stays if it is complete, and becomes empty if it was deleted.
+keep_or_remove() {
+  local index=$1 id last
+  id=$(pick "${FOUND}" .id)
+  if secret_is_stored "${index}" "${id}"; then
+    say "  exists: key $(pick "${FOUND}" .publicKey) (${id})"
+    return 0
+  fi
+  last=$(journal 'map(select(.tag == $tag and (.stage == "creating" or .stage == "create"))) | last | .stage // ""' \
+    --arg tag "${TAGS[index]}")
+  [[ ${last} == creating || ${RECREATE} == true ]] ||
+    die "key ${id} of $(place "${index}") has the tag ${TAGS[index]}, but its private key is not stored here" \
+      'set KEYSUNSET_SECRETS to the folder with its file; if nobody has the private key, use create --recreate'
+  say "  deleted: key ${id}, whose private key is not stored"
+  remove_replacement "$(keys_path "${index}")" "${id}"
+  FOUND=''
+}
+
+create_replacement() {
+  local index=$1 id path project group
+  path=$(keys_path "${index}")
+  say "${TAGS[index]}, $(place "${index}")"
+  find_replacement "${index}"
+  [[ -z ${FOUND} ]] || keep_or_remove "${index}"
+  [[ -n ${FOUND} ]] || make_replacement "${index}"
+  id=$(pick "${FOUND}" .id)
+  if [[ -z ${ORG_IDS[index]} ]]; then
+    add_roles "${FOUND}" global '' "${ORG_ROLES[index]}" "${path}/${id}"
+  else
+    add_roles "${FOUND}" org "${ORG_IDS[index]}" "${ORG_ROLES[index]}" "${path}/${id}"
+    for project in ${PROJECTS[index]}; do
+      group=${project%%=*}
+      add_roles "${FOUND}" group "${group}" "${project#*=}" "/groups/${group}/apiKeys/${id}"
+    done
+  fi
+  request GET "${path}/${id}"
+  expect "${KEY_SHAPE}"' and .id == $id' --arg id "${id}"
+  compare_roles "${index}" "${ANSWER}"
+  [[ -z ${MISSING} ]] || die "key ${id} has not all planned roles: $(quoted "${MISSING}")" 'run create again'
+  [[ -z ${EXTRA} ]] || warn "key ${id} has roles that are not in the plan: $(quoted "${EXTRA}")"
+  complete_access_list "${index}" "${FOUND}"
+}
+
+# --- Access lists -----------------------------------------------------------------------------------------------------
+
+list_path() {
+  if [[ -n ${ORG_IDS[$1]} ]]; then
+    printf '/orgs/%s/apiKeys/%s/%s' "${ORG_IDS[$1]}" "$2" "${LIST_NAME}"
+  else
+    printf '/admin/%s' "${LIST_NAME}"
+  fi
+}
+
+# The addresses of the plan and of KEYSUNSET_ADDRESSES, as a JSON array of CIDR blocks.
+wanted_blocks() {
+  jq -cn --arg all "${ADDRESSES[$1]},${KEYSUNSET_ADDRESSES-}" "${BLOCK}"'
+    [$all / "," | .[] | gsub("^\\s+|\\s+$"; "") | select(. != "") | block]
+    | reduce .[] as $one ([]; if index([$one]) then . else . + [$one] end)'
+}
+readonly BLOCK='def block: ascii_downcase | if test("/") then . elif test(":") then . + "/128" else . + "/32" end;'
+
+check_addresses() {
+  local address
+  local -a given
+  IFS=' ,' read -ra given <<<"${KEYSUNSET_ADDRESSES-},${KEYSUNSET_RUNNER_ADDRESS-}"
+  for address in ${given[@]+"${given[@]}"}; do
+    [[ -z ${address} ]] || is_network "${address}" ||
+      die "$(quoted "${address}") is not an address or a CIDR block" \
+        'correct KEYSUNSET_ADDRESSES or KEYSUNSET_RUNNER_ADDRESS'
+  done
+}
+
+# The address of this machine as the service saw it when it made the key: the events of an organization have it.
+runner_address() {
+  local index=$1 key=$2 address=${KEYSUNSET_RUNNER_ADDRESS-}
+  if [[ -z ${address} && -n ${ORG_IDS[index]} ]]; then
+    request GET "/orgs/${ORG_IDS[index]}/events?eventType=API_KEY_CREATED&itemsPerPage=${PAGE_SIZE}"
+    [[ ${STATUS} != 200 ]] || address=$(pick "${ANSWER}" '[.results[]? | objects
+      | select(.eventTypeName == "API_KEY_CREATED" and .targetPublicKey == $new
+          and (.publicKey == $me or .username == $me)) | .remoteAddress | strings][0] // ""' \
+      --arg new "$(pick "${key}" .publicKey)" --arg me "${LOGIN_PUBLIC}") || address=''
+  fi
+  [[ -z ${address} ]] || ! is_network "${address}" || printf '%s' "${address}"
+}
+
+# Adds what is missing. The first entry of a list admits that entry alone, so this machine's address is the first.
+complete_access_list() {
+  local index=$1 key=$2 path wanted runner=${KEYSUNSET_RUNNER_ADDRESS-} missing body block
+  wanted=$(wanted_blocks "${index}")
+  if [[ ${wanted} == '[]' ]]; then
+    say '  access list: no entry, because the plan and KEYSUNSET_ADDRESSES have no address'
+    return 0
+  fi
+  path=$(list_path "${index}" "$(pick "${key}" .id)")
+  read_list "${path}" 'type == "object" and ((.cidrBlock // .ipAddress) | type) == "string"' \
+    '{id, block: (.cidrBlock // .ipAddress)}'
+  if [[ ${LIST} == '[]' ]]; then
+    runner=$(runner_address "${index}" "${key}")
+    if [[ -z ${runner} ]]; then
+      warn 'access list: no entry was made: a first entry would lock out this machine, whose address is not known'
+      [[ -n ${ORG_IDS[index]} ]] || warn 'all global keys share this list: a first entry locks out all other addresses'
+      printf '  help:  %s\n' 'set KEYSUNSET_RUNNER_ADDRESS to the address of this machine, and run create again' >&2
+      INCOMPLETE=true
+      return 0
+    fi
+  fi
+  missing=$(pick "${LIST}" "${BLOCK}"'map(.block | block) as $have | [$runner | select(. != "") | block] as $first
+    | ($first + ($wanted - $first)) - $have' --arg runner "${runner}" --argjson wanted "${wanted}")
+  if [[ ${missing} == '[]' ]]; then
+    say '  access list: complete'
+  elif [[ -n ${ORG_IDS[index]} ]]; then
+    body=$(pick "${missing}" 'map({cidrBlock: .})')
+    request POST "${path}" "${body}"
+    expect 'type == "object"'
+    say "  access list: added $(pick "${missing}" 'join(", ")')"
+  else
+    while IFS= read -r block; do
+      body=$(jq -cn --arg block "${block}" --arg tag "${TAGS[index]}" '{cidrBlock: $block, description: $tag}')
+      request POST "${path}" "${body}"
+      expect 'type == "object"'
+      say "  access list of all global keys: added ${block}"
+    done < <(pick "${missing}" '.[]')
+  fi
+}
+
+# --- Personal keys ----------------------------------------------------------------------------------------------------
+
+key_path() {
+  printf '/users/%s/keys/%s' "${OWNER_ID}" "$1"
+}
+
+# How a key is named in messages.
+key_name() {
+  printf 'key %s %s' "${KEY_IDS[$1]}" "$(quoted "${KEY_DESCRIPTIONS[$1]}")"
+}
+
+# selected DECISION...: the indices of the keys with one of these decisions that the options select.
+selected() {
+  local index
+  for index in "${!KEY_IDS[@]}"; do
+    if [[ -n ${WAVE} && ${KEY_WAVES[index]} != "${WAVE}" ]]; then
+      continue
+    fi
+    if [[ " $* " == *" ${KEY_DECISIONS[index]} "* || (${KEY_DECISIONS[index]} == self && ${WITH_SELF} == true) ]]; then
+      printf '%s\n' "${index}"
+    fi
+  done
+}
+
+# read_key ID: sets KEY_STATE to enabled, disabled or gone, and NOW_USED and NOW_COUNT, empty for null.
+read_key() {
+  request GET "$(key_path "$1")"
+  if [[ ${STATUS} == 404 && ${ERROR_CODE} == INVALID_KEY_ID ]]; then
+    KEY_STATE=gone NOW_USED='' NOW_COUNT=''
+    return 0
+  fi
+  expect 'type == "object" and .id == $id and (.enabled | tostring | . == "true" or . == "false")
+    and (.lastUsed | . == null or (type == "string" and test("^[0-9TZ:.+-]+$")))
+    and (.usedCount | . == null or type == "number")' --arg id "$1"
+  KEY_STATE=$(pick "${ANSWER}" 'if (.enabled | tostring) == "true" then "enabled" else "disabled" end')
+  NOW_USED=$(pick "${ANSWER}" '.lastUsed // ""')
+  NOW_COUNT=$(pick "${ANSWER}" '.usedCount | if . == null then "" else tostring end')
+}
+
+# Prints a time in one form, so that equal times are equal texts.
+same_form() {
+  local time=$1
+  [[ ${time} =~ ^(.*)\.[0-9]+(Z|\+00:00)$ ]] && time=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+  printf '%s' "${time/%+00:00/Z}"
+}
+
+# When clients moved to the replacement of a key: the first `check` after it was created, else the run of the plan.
+switched_at() {
+  local index=$1 at='' replacement time
+  for replacement in "${!TAGS[@]}"; do
+    [[ ,${REPLACED[replacement]}, == *",${KEY_IDS[index]},"* ]] || continue
+    time=$(journal 'reduce (.[] | select(.tag == $tag)) as $line (null;
+        if $line.stage == "create" then null elif $line.stage == "check" then . // $line.time else . end) // ""' \
+      --arg tag "${TAGS[replacement]}")
+    # The last of several organizations counts, and one without a check has not switched.
+    if [[ -z ${time} ]]; then
+      at=''
+      break
+    fi
+    [[ ${at} > ${time} ]] || at=${time}
+  done
+  printf '%s' "${at:-${RUN_STARTED}}"
+}
+
+# Sets PROBLEM to why a key may still be in use; empty if it is not.
+find_use() {
+  local index=$1 last planned seconds since age
+  seconds=$((VERIFY_DAYS * 86400)) PROBLEM=''
+  last=$(same_form "${NOW_USED}")
+  planned=$(same_form "${KEY_LAST_USED[index]}")
+  if [[ ${last} != "${planned}" || ${NOW_COUNT} != "${KEY_USED_COUNTS[index]}" ]]; then
+    PROBLEM="was used after the run of the plan: last used ${last:-unknown} (plan: ${planned:-unknown}), uses"
+    PROBLEM+=" ${NOW_COUNT:-unknown} (plan: ${KEY_USED_COUNTS[index]:-unknown})"
+    return 0
+  fi
+  ((seconds > 0)) || return 0
+  if [[ -n ${last} ]]; then
+    since=$(epoch "${last}") || die "the time of the last use is not valid: ${last}"
+    age=$(($(date -u +%s) - since))
+    if ((age < seconds)); then
+      PROBLEM="was last used ${last}, which is less than ${VERIFY_DAYS} days ago"
+      return 0
+    fi
+  fi
+  [[ ${KEY_DECISIONS[index]} != retire ]] || return 0
+  last=$(switched_at "${index}")
+  since=$(epoch "${last}") || die "a time in the journal is not valid: $(quoted "${last}")"
+  age=$(($(date -u +%s) - since))
+  ((age >= seconds)) || PROBLEM="has a replacement since ${last}, which is less than ${VERIFY_DAYS} days ago"
+}
+
+# Reads the selected keys. Sets IN_USE to the number of those that may be in use, and UNUSED to the indices of the other
+# enabled ones.
+verify_keys() {
+  local index
+  UNUSED=() IN_USE=0
+  while IFS= read -r index; do
+    read_key "${KEY_IDS[index]}"
+    if [[ ${KEY_STATE} != enabled ]]; then
+      say "${KEY_STATE}: $(key_name "${index}")"
+      continue
+    fi
+    find_use "${index}"
+    if [[ -n ${PROBLEM} ]]; then
+      printf 'in use: %s %s\n' "$(key_name "${index}")" "${PROBLEM}" >&2
+      IN_USE=$((IN_USE + 1))
+    else
+      say "not in use: $(key_name "${index}")"
+      UNUSED+=("${index}")
+    fi
+  done < <(selected replace retire)
+}
+
+# set_enabled ID true|false
+set_enabled() {
+  request PATCH "$(key_path "$1")" "{\"enabled\":$2}"
+  if [[ $2 == false && ${STATUS} == 4?? ]]; then
+    record refused "$1"
+  fi
+  expect 'type == "object" and .id == $id and (.enabled | tostring) == $enabled' --arg id "$1" --arg enabled "$2"
+}
+
+# --- Stages -----------------------------------------------------------------------------------------------------------
+
+stage_create() {
+  local index
+  prepare_secrets
+  check_addresses
+  log_in_from_environment
+  ((${#TAGS[@]} > 0)) || say 'no replacement is planned'
+  for index in "${!TAGS[@]}"; do
+    if waits_for_decision "${index}"; then
+      say "${TAGS[index]}: not created, because a person must decide first (--include-ask)"
+    else
+      create_replacement "${index}"
+    fi
+  done
+  [[ ${INCOMPLETE} == false ]] || exit 1
+}
+
+waits_for_decision() {
+  [[ ${NEED_DECISION[$1]} == true && ${WITH_ASK} == false ]]
+}
+
+# Logs in with the new key: from its file, or with the credential of the environment if that is the new key.
+log_in_as_new_key() {
+  local index=$1 file=''
+  [[ -z ${KEYSUNSET_SECRETS-} ]] || file=$(secret_file "${index}")
+  if [[ -n ${file} && -e ${file} ]]; then
+    jq -se 'length == 1 and (.[0] | (.id | test("^[0-9a-fA-F]{24}$")) and ([.publicKey, .privateKey]
+      | all(.[]; test("^[A-Za-z0-9-]+$"))) and .baseUrl == $url)' --arg url "${BASE_URL}" "${file}" >/dev/null 2>&1 ||
+      die "$(quoted "${file}") is not the file of a new key of ${BASE_URL}"
+    log_in "$(jq -r .publicKey "${file}")" "$(jq -r .privateKey "${file}")" "${file}"
+    NEW_ID=$(jq -r .id "${file}")
+  else
+    [[ -n ${ENV_PUBLIC} ]] || die "the private key of ${TAGS[index]} is not here" \
+      'set KEYSUNSET_SECRETS to the folder with its file, or KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY to this key'
+    log_in_from_environment
+    find_replacement "${index}"
+    [[ -n ${FOUND} ]] || die "no key of $(place "${index}") has the tag ${TAGS[index]}" 'run create'
+    [[ $(pick "${FOUND}" .publicKey) == "${ENV_PUBLIC}" ]] ||
+      die "KEYSUNSET_PUBLIC_KEY is not the new key of ${TAGS[index]}" \
+        'set KEYSUNSET_SECRETS to the folder with its file'
+    NEW_ID=$(pick "${FOUND}" .id)
+  fi
+}
+
+stage_check() {
+  local index problems=0
+  ((${#TAGS[@]} > 0)) || say 'no replacement is planned'
+  for index in "${!TAGS[@]}"; do
+    if waits_for_decision "${index}"; then
+      say "${TAGS[index]}: not checked, because a person must decide first (--include-ask)"
+      continue
+    fi
+    log_in_as_new_key "${index}"
+    request GET "$(keys_path "${index}")/${NEW_ID}"
+    # A global key logs in, but not each of them may read the global keys.
+    if [[ -z ${ORG_IDS[index]} && ${STATUS} == 401 && -n ${ERROR_CODE} && -n ${ENV_PUBLIC} ]]; then
+      log_in_from_environment
+      request GET "$(keys_path "${index}")/${NEW_ID}"
+    fi
+    expect "${KEY_SHAPE}"' and .id == $id and ((.desc // "") | split(" ")[0] == $tag)' \
+      --arg id "${NEW_ID}" --arg tag "${TAGS[index]}"
+    compare_roles "${index}" "${ANSWER}"
+    if [[ -z ${MISSING}${EXTRA} ]]; then
+      record check "${NEW_ID}" "${TAGS[index]}"
+      say "works: key ${NEW_ID} of $(place "${index}") has the planned roles"
+      continue
+    fi
+    problems=1
+    printf 'error: key %s of %s has other roles than planned\n' "${NEW_ID}" "$(place "${index}")" >&2
+    [[ -z ${MISSING} ]] || printf '  missing: %s; run create again\n' "$(quoted "${MISSING}")" >&2
+    [[ -z ${EXTRA} ]] || printf '  not in the plan: %s; remove them, or plan again\n' "$(quoted "${EXTRA}")" >&2
+  done
+  ((problems == 0)) || exit 1
+}
+
+stage_verify() {
+  log_in_from_environment
+  verify_keys
+  ((IN_USE == 0)) || exit 1
+}
+
+stage_disable() {
+  local index
+  log_in_from_environment
+  verify_keys
+  if ((IN_USE > 0)); then
+    die 'no key was disabled' 'move the client to the new key; use --wave N to disable the keys of another wave'
+  fi
+  for index in ${UNUSED[@]+"${UNUSED[@]}"}; do
+    if [[ -n ${KEY_SUFFIXES[index]} && ${ENV_PRIVATE//-/} == *"${KEY_SUFFIXES[index]}" ]]; then
+      die "$(key_name "${index}") is the credential of this script" 'set another credential'
+    fi
+    # The line before the request lets rollback find the key if the answer is lost.
+    record disabling "${KEY_IDS[index]}"
+    set_enabled "${KEY_IDS[index]}" false
+    record disable "${KEY_IDS[index]}"
+    say "disabled: $(key_name "${index}")"
+  done
+}
+
+stage_rollback() {
+  local id ids
+  log_in_from_environment
+  ids=$(disabled_here)
+  [[ -n ${ids} ]] || say 'the journal has no key that this script disabled'
+  for id in ${ids}; do
+    require_id "${id}" 'a key of the journal'
+    read_key "${id}"
+    case ${KEY_STATE} in
+      gone)
+        say "gone: key ${id} was deleted and cannot be enabled"
+        continue ;;
+      disabled) set_enabled "${id}" true ;;
+      *) ;;
+    esac
+    record rollback "${id}"
+    say "enabled: key ${id}"
+  done
+}
+
+# What an owner does in the user interface, since an administrator cannot delete another user's key.
+print_manual_deletion() {
+  printf '%s\n' "not deleted: $(key_name "$1"): only its owner can delete it" >&2
+  printf '  %s\n' "The owner $(quoted "${OWNER_NAME}") deletes it in the user interface:" \
+    'Account > Public API Access > API Keys > Delete.' \
+    '"disabled" is the final state that an administrator can reach.' >&2
+}
+
+stage_delete() {
+  local index problems=0
+  log_in_from_environment
+  while IFS= read -r index; do
+    read_key "${KEY_IDS[index]}"
+    if [[ ${KEY_STATE} == gone ]]; then
+      say "gone: $(key_name "${index}")"
+      continue
+    fi
+    if [[ ${KEY_STATE} == enabled ]]; then
+      printf 'not deleted: %s is enabled; run disable first\n' "$(key_name "${index}")" >&2
+      problems=1
+      continue
+    fi
+    request DELETE "$(key_path "${KEY_IDS[index]}")"
+    if [[ ${STATUS} == 20[04] ]]; then
+      record delete "${KEY_IDS[index]}"
+      say "deleted: $(key_name "${index}")"
+    elif [[ ${STATUS} == 40[13] && (${ERROR_CODE} == NOT_SELF || ${ERROR_CODE} == USER_UNAUTHORIZED ||
+      ${ERROR_CODE} == ACCESS_FORBIDDEN) ]]; then
+      print_manual_deletion "${index}"
+      problems=1
+    else
+      refused
+    fi
+  done < <(selected replace retire delete-only)
+  ((problems == 0)) || exit 1
+}
+
+# --- Dry run and description ------------------------------------------------------------------------------------------
+
+# show METHOD PATH [BODY]
+show() {
+  printf '  %s %s%s\n' "$1" "${BASE_URL}$2" "${3:+ $3}"
+}
+
+roles_body() {
+  jq -cn --arg roles "$1" '{roles: ($roles / ",")}'
+}
+
+dry_create() {
+  local index path project wanted
+  check_addresses
+  for index in "${!TAGS[@]}"; do
+    if waits_for_decision "${index}"; then
+      say "${TAGS[index]}: waits for the decision of a person (--include-ask)"
+      continue
+    fi
+    path=$(keys_path "${index}")
+    say "${TAGS[index]}, $(place "${index}"):"
+    show GET "${path}"
+    show POST "${path}" "$(new_key_body "${index}")"
+    for project in ${PROJECTS[index]}; do
+      show PATCH "/groups/${project%%=*}/apiKeys/NEW_KEY" "$(roles_body "${project#*=}")"
+    done
+    show GET "${path}/NEW_KEY"
+    wanted=$(wanted_blocks "${index}")
+    if [[ ${wanted} != '[]' ]]; then
+      show GET "$(list_path "${index}" NEW_KEY)"
+      show POST "$(list_path "${index}" NEW_KEY)" "$(pick "${wanted}" 'map({cidrBlock: .})')"
+      say '  (the address of this machine is the first entry of a list that was empty)'
+    fi
+  done
+}
+
+dry_check() {
+  local index
+  for index in "${!TAGS[@]}"; do
+    waits_for_decision "${index}" || show GET "$(keys_path "${index}")/NEW_KEY"
+  done
+}
+
+dry_verify() {
+  local index
+  while IFS= read -r index; do
+    show GET "$(key_path "${KEY_IDS[index]}")"
+  done < <(selected replace retire)
+}
+
+dry_disable() {
+  local index
+  dry_verify
+  while IFS= read -r index; do
+    show PATCH "$(key_path "${KEY_IDS[index]}")" '{"enabled":false}'
+  done < <(selected replace retire)
+}
+
+dry_rollback() {
+  local id
+  for id in $(disabled_here); do
+    require_id "${id}" 'a key of the journal'
+    show GET "$(key_path "${id}")"
+    show PATCH "$(key_path "${id}")" '{"enabled":true}'
+  done
+}
+
+dry_delete() {
+  local index
+  while IFS= read -r index; do
+    show GET "$(key_path "${KEY_IDS[index]}")"
+    show DELETE "$(key_path "${KEY_IDS[index]}")"
+  done < <(selected replace retire delete-only)
+}
+
+# What each stage does, with this plan.
+describe() {
+  local index stage
+  say "Owner:      $(quoted "${OWNER_NAME}") (${OWNER_ID})"
+  say "Deployment: $(quoted "${DEPLOYMENT}"), ${BASE_URL}, $(quoted "${PRODUCT} ${VERSION}")"
+  say "Run:        $(quoted "${RUN_ID}") of ${RUN_STARTED}"
+  say 'Personal keys:'
+  for index in "${!KEY_IDS[@]}"; do
+    say "  $(key_name "${index}"): ${KEY_DECISIONS[index]}${KEY_WAVES[index]:+, wave ${KEY_WAVES[index]}}"
+  done
+  say 'Replacements:'
+  for index in "${!TAGS[@]}"; do
+    say "  ${TAGS[index]}, $(place "${index}"): ${ORG_ROLES[index]}${PROJECTS[index]:+ ${PROJECTS[index]}}"
+  done
+  for stage in create check verify disable rollback delete; do
+    printf '%s: %s\n' "${stage}" "$(sed -n "s/^#   ${stage}  *//p" "${LIBRARY}")"
+    "dry_${stage}"
+  done
+  say "Nothing was sent. Run a stage: bash ${OWNER_FILE} create"
+}
+
+# --- Start ------------------------------------------------------------------------------------------------------------
+
+read_arguments() {
+  STAGE='' DRY_RUN=false WAVE='' WITH_SELF=false WITH_ASK=false RECREATE=false INCOMPLETE=false
+  while (($# > 0)); do
+    case $1 in
+      create | check | verify | disable | rollback | delete)
+        [[ -z ${STAGE} ]] || usage_error 'more than one stage'
+        STAGE=$1 ;;
+      --dry-run) DRY_RUN=true ;;
+      --self) WITH_SELF=true ;;
+      --include-ask) WITH_ASK=true ;;
+      --recreate) RECREATE=true ;;
+      --wave)
+        [[ ${2-} =~ ^[0-9]+$ ]] || usage_error '--wave needs a number'
+        WAVE=$2
+        shift ;;
+      -h | --help)
+        sed -n '2,/^$/s/^# \{0,1\}//p' "${LIBRARY}"
+        exit 0 ;;
+      *) usage_error "unknown argument $(quoted "$1")" ;;
+    esac
+    shift
+  done
+}
+
+# main FOLDER [ARGUMENT]...: the folder is the script's.
+main() {
+  local folder=$1
+  shift
+  JOURNAL=${folder}/${OWNER_FILE%.sh}.done
+  read_arguments "$@"
+  if [[ -z ${STAGE} ]]; then
+    describe
+  elif [[ ${DRY_RUN} == true ]]; then
+    "dry_${STAGE}"
+  else
+    command -v curl >/dev/null || die 'curl is not installed'
+    lock
+    "stage_${STAGE}"
+  fi
+}
+
+take_credential
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || die "bash ${BASH_VERSION} is too old" 'use bash 4.4 or later'
+command -v jq >/dev/null || die 'jq is not installed'

@@ -52,6 +52,8 @@ mod nodes;
 mod order;
 mod page;
 mod paging;
+#[cfg(unix)]
+mod plan_scripts;
 mod population;
 mod prometheus;
 mod prune;

@@ -1,0 +1,263 @@
+//! `verify`, `disable`, `rollback` and `delete`: only unused keys that the plan selects are changed.
+
+use std::process::Command;
+
+use chrono::{Duration, Utc};
+use serde_json::{Value, json};
+
+use super::Migration;
+use super::context::*;
+use crate::support::rfc3339;
+
+const ALL: [&str; 5] = [REPLACED, RETIRED, ASKED, WAIVED, DISABLED];
+
+impl Migration {
+    /// Which of the owner's keys are enabled.
+    fn enabled(&self) -> Vec<&'static str> {
+        ALL.into_iter().filter(|key| self.is_enabled(key)).collect()
+    }
+
+    /// A call with a personal key of the owner.
+    fn call_with(&self, secret: &str) {
+        let url = format!("{}/users/{OWNER}", self.sandbox.announcement().url);
+        let user = format!("{OWNER_NAME}:{secret}");
+        let output =
+            Command::new("curl").args(["-q", "-sf", "--digest", "-u", &user, &url]).output().unwrap();
+        assert!(output.status.success());
+    }
+}
+
+#[test]
+fn unused_keys_are_disabled_and_asked_and_waived_ones_stay() {
+    let Some(migration) = Migration::new() else { return };
+    migration.ends(0, &["verify"]);
+    assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
+    migration.ends(0, &["disable"]);
+    assert_eq!(migration.enabled(), [ASKED, WAIVED]);
+    migration.ends(0, &["disable"]);
+    assert_eq!(migration.stages(), ["disabling", "disable", "disabling", "disable"]);
+}
+
+#[test]
+fn a_key_that_was_used_since_the_run_stops_verify_and_disable() {
+    let Some(migration) = Migration::new() else { return };
+    migration.call_with(REPLACED_SECRET);
+    for stage in ["verify", "disable"] {
+        let output = migration.ends(1, &[stage]);
+        let found =
+            format!("in use: key {REPLACED} \"replace key\" was used after the run of the plan: last used");
+        assert!(
+            output.stderr.contains(&found) && output.stderr.contains("2025-01-01T00:00:00Z"),
+            "{output:#?}"
+        );
+        assert!(output.stderr.contains("uses 41376 (plan: 41375)"), "{output:#?}");
+        assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
+    }
+    // The other wave is not held up.
+    migration.ends(0, &["disable", "--wave", "1"]);
+    assert_eq!(migration.enabled(), [REPLACED, ASKED, WAIVED]);
+}
+
+#[test]
+fn a_count_or_a_time_alone_shows_a_use() {
+    for (field, value) in [
+        ("last_used", "2024-12-20T06:07:07Z"),
+        ("last_used", ""),
+        ("used_count", "41374"),
+        ("used_count", ""),
+    ] {
+        let change = |context: &mut Value| context["keys"][0][field] = value.into();
+        let Some(migration) = Migration::with(|_| (), |_| (), change) else { return };
+        let output = migration.ends(1, &["verify"]);
+        assert!(output.stderr.contains(REPLACED), "{field}={value}: {output:#?}");
+    }
+}
+
+#[test]
+fn the_days_to_verify_count_from_the_last_use_and_from_the_switch() {
+    let recent = rfc3339(Utc::now() - Duration::days(3));
+    let last_used = recent.clone();
+    let change = |context: &mut Value| {
+        context["verify_days"] = 14.into();
+        context["keys"][0]["last_used"] = last_used.clone().into();
+    };
+    let world = |world: &mut Value| world["users"][1]["keys"][0]["lastUsed"] = recent.clone().into();
+    let clock = |options: &mut keysunset_sandbox::Options| options.clock = Some(Utc::now());
+    let Some(mut migration) = Migration::with(clock, world, change) else { return };
+    let output = migration.ends(1, &["verify"]);
+    assert!(
+        output.stderr.contains(&format!("was last used {recent}, which is less than 14 days ago")),
+        "{output:#?}"
+    );
+    migration.plan_again(|context| context["verify_days"] = 3.into());
+    migration.ends(0, &["verify"]);
+    // The switch was just now.
+    migration.ends(0, &["create"]);
+    migration.ends(0, &["check"]);
+    let output = migration.ends(1, &["verify"]);
+    assert!(
+        output.stderr.contains("has a replacement since") && output.stderr.contains(REPLACED),
+        "{output:#?}"
+    );
+    assert!(!output.stderr.contains(RETIRED), "{output:#?}");
+}
+
+#[test]
+fn without_a_check_the_days_to_verify_count_from_the_run() {
+    let change = |context: &mut Value| {
+        context["verify_days"] = 14.into();
+        context["run"]["started_at"] = rfc3339(Utc::now() - Duration::days(13)).into();
+    };
+    let Some(mut migration) = Migration::with(|_| (), |_| (), change) else { return };
+    let output = migration.ends(1, &["disable"]);
+    assert!(output.stderr.contains("which is less than 14 days ago"), "{output:#?}");
+    assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
+    migration.plan_again(|context| context["verify_days"] = 13.into());
+    migration.ends(0, &["disable"]);
+    assert_eq!(migration.enabled(), [ASKED, WAIVED]);
+}
+
+#[test]
+fn rollback_enables_exactly_what_the_script_disabled() {
+    let Some(migration) = Migration::new() else { return };
+    // By somebody else.
+    migration.set_enabled(RETIRED, false);
+    migration.ends(0, &["disable"]);
+    migration.set_enabled(ASKED, false);
+    assert_eq!(migration.enabled(), [WAIVED]);
+    migration.ends(0, &["rollback"]);
+    assert_eq!(migration.enabled(), [REPLACED, WAIVED]);
+    // What it enabled is no longer its own.
+    migration.set_enabled(REPLACED, false);
+    let output = migration.ends(0, &["rollback"]);
+    assert!(output.stdout.contains("no key that this script disabled"), "{output:#?}");
+    assert_eq!(migration.enabled(), [WAIVED]);
+}
+
+#[test]
+fn an_interrupted_disable_can_be_continued_or_rolled_back() {
+    for continued in [false, true] {
+        let Some(migration) = Migration::new() else { return };
+        // Killed after the service did it, and before the journal has it.
+        migration.put_in_front(
+            "sync",
+            "grep -q '\"disabling\"' plan/07-owner.done && touch armed; exec \"$REAL\" \"$@\"",
+        );
+        migration.put_in_front(
+            "curl",
+            "\"$REAL\" \"$@\"\ncase \" $* \" in *' PATCH '*) kill -9 $(cat script.pid);; esac",
+        );
+        let command = format!("echo $$ > script.pid; exec bash {} disable", super::script());
+        let output = Command::new("bash")
+            .args(["-c", &format!("bash -c '{command}'; echo \"ended $?\"")])
+            .current_dir(migration.env.path(""))
+            .envs([(
+                "PATH",
+                format!("{}:{}", migration.env.path("bin").display(), std::env::var("PATH").unwrap()),
+            )])
+            .envs([("KEYSUNSET_PUBLIC_KEY", ADMIN.0), ("KEYSUNSET_PRIVATE_KEY", ADMIN.1)])
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("ended 137"), "{output:?}");
+        migration.take_away("curl");
+        migration.take_away("sync");
+        assert_eq!(migration.enabled(), [RETIRED, ASKED, WAIVED]);
+        assert_eq!(migration.stages(), ["disabling"]);
+        // A line that was cut off.
+        let mut journal = migration.env.bytes("plan/07-owner.done");
+        journal.extend_from_slice(b"{\"stage\":\"disa");
+        migration.env.put("plan/07-owner.done", journal);
+        if continued {
+            migration.ends(0, &["disable"]);
+            assert_eq!(migration.enabled(), [ASKED, WAIVED]);
+        }
+        migration.ends(0, &["rollback"]);
+        assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
+    }
+}
+
+#[test]
+fn a_refused_disable_is_not_rolled_back() {
+    let Some(migration) = Migration::new() else { return };
+    let before = migration.enabled();
+    let change = |line: &str| migration.env.put("plan/07-owner.done", line);
+    change(
+        "{\"time\":\"2025-01-01T00:00:00Z\",\"stage\":\"disabling\",\"key_id\":\"5b17c1119cc0cdb6ac0bf406\"}\n\
+        {\"time\":\"2025-01-01T00:00:00Z\",\"stage\":\"refused\",\"key_id\":\"5b17c1119cc0cdb6ac0bf406\"}\n",
+    );
+    migration.ends(0, &["rollback"]);
+    assert_eq!(migration.enabled(), before);
+}
+
+#[test]
+fn the_audits_own_key_needs_an_option_and_another_credential() {
+    let own = |context: &mut Value| {
+        context["keys"][0]["decision"] = "self".into();
+        context["keys"][1]["decision"] = "ask".into();
+    };
+    let Some(migration) = Migration::with(|_| (), |_| (), own) else { return };
+    migration.ends(0, &["disable"]);
+    assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
+    migration.ends(0, &["disable", "--self"]);
+    assert_eq!(migration.enabled(), [RETIRED, ASKED, WAIVED]);
+}
+
+#[test]
+fn a_script_does_not_disable_the_credential_that_it_uses() {
+    let used = |context: &mut Value| {
+        context["keys"][0]["decision"] = "ask".into();
+        context["keys"][1]["decision"] = "ask".into();
+        context["keys"][3]["decision"] = "replace".into();
+    };
+    let Some(migration) = Migration::with(|_| (), |_| (), used) else { return };
+    let output = migration.run_as((OWNER_NAME, WAIVED_SECRET), &["disable"]);
+    assert_eq!(output.code, 1, "{output:#?}");
+    assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
+}
+
+#[test]
+fn only_the_owner_deletes_and_only_disabled_keys() {
+    let Some(migration) = Migration::new() else { return };
+    migration.ends(0, &["disable", "--wave", "2"]);
+    let output = migration.ends(1, &["delete"]);
+    assert!(output.stderr.contains("only its owner can delete it"), "{output:#?}");
+    assert!(output.stderr.contains("Account > Public API Access"), "{output:#?}");
+    assert!(
+        output.stderr.contains("\"disabled\" is the final state that an administrator can reach"),
+        "{output:#?}"
+    );
+    let ids = || {
+        let list = migration.api("GET", &format!("/users/{OWNER}/keys"), "");
+        list["results"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(), ALL);
+    let output = migration.run_as((OWNER_NAME, WAIVED_SECRET), &["delete"]);
+    assert_eq!(output.code, 1, "{output:#?}");
+    assert!(
+        output.stderr.contains(&format!("not deleted: key {RETIRED} \"retire key\" is enabled")),
+        "{output:#?}"
+    );
+    assert_eq!(ids(), [RETIRED, ASKED, WAIVED]);
+    let output = migration.run_as((OWNER_NAME, WAIVED_SECRET), &["delete", "--wave", "2"]);
+    assert_eq!((output.code, output.stdout.contains("gone: key")), (0, true), "{output:#?}");
+    // A key that its owner deleted cannot come back.
+    let output = migration.ends(0, &["rollback"]);
+    assert!(output.stdout.contains("no key that this script disabled"), "{output:#?}");
+}
+
+#[test]
+fn a_deployment_without_personal_keys_is_named() {
+    let new = |options: &mut keysunset_sandbox::Options| options.service_version = "5.0.3".to_owned();
+    let Some(migration) = Migration::with(new, |_| (), |_| ()) else { return };
+    let output = migration.ends(1, &["verify"]);
+    assert!(output.stderr.contains("404 RESOURCE_NOT_FOUND"), "{output:#?}");
+    assert!(output.stderr.contains("5.0 and later has no personal API keys"), "{output:#?}");
+}
+
+#[test]
+fn a_wave_without_keys_changes_nothing() {
+    let Some(migration) = Migration::new() else { return };
+    migration.ends(0, &["disable", "--wave", "4"]);
+    assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
+    assert_eq!(json!(migration.ends(2, &["disable", "--wave"]).code), 2);
+}

@@ -81,7 +81,7 @@ pub(super) async fn audit(
             match end {
                 Ok(end) => {
                     if matches!(end, End::Complete) {
-                        read_inventory(&store, run, &client, &policy, &mut signals).await?;
+                        read_inventory(&store, run, &client, &mut signals).await?;
                     }
                     conclude(&store, run, &end, &client, clock)?;
                 }
@@ -188,7 +188,6 @@ async fn read_inventory(
     store: &Store,
     run: i64,
     client: &Client,
-    policy: &Policy,
     signals: &mut Signals,
 ) -> Result<(), Error> {
     let ran = store.run(Some(run))?;
@@ -196,7 +195,7 @@ async fn read_inventory(
         return Ok(());
     }
     tokio::select! {
-        read = pipeline::inventory::read(client, store, &ran, policy) => read,
+        read = pipeline::inventory::read(client, store, &ran) => read,
         signal = signals.next() => Err(resume::interrupted(store, run, signal, "interrupted")),
     }
 }

@@ -1,5 +1,5 @@
-//! After all users were read: the lists that a migration plan needs, of the organizations whose users have to move a key. Some
-//! requests an organization, so that `plan` needs none.
+//! After all users were read: the lists that a migration plan needs, of the organizations whose users have a personal key.
+//! Some requests an organization, so that `plan` needs none.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -12,7 +12,6 @@ use crate::console::warn;
 use crate::exit::Error;
 use crate::inventory::{InventoryList, ListResult, Project};
 use crate::model::{ListScope, Membership, Product, UserResult};
-use crate::policy::{Policy, Verdict};
 use crate::store::{Run, Store};
 
 /// Lists read at once.
@@ -22,11 +21,11 @@ const CONCURRENCY: usize = 8;
 ///
 /// # Errors
 /// What the run database says.
-pub(crate) async fn read(client: &Client, store: &Store, run: &Run, policy: &Policy) -> Result<(), Error> {
+pub(crate) async fn read(client: &Client, store: &Store, run: &Run) -> Result<(), Error> {
     if !client.has_default_credential() {
         return Ok(());
     }
-    let owners = Owners::new(store, run, policy)?;
+    let owners = Owners::new(store, run)?;
     let first = read_lists(client, store, run, owners.first_lists(client.product())).await?;
     read_lists(client, store, run, owners.team_lists(&projects(&first))).await.map(drop)
 }
@@ -66,7 +65,7 @@ fn projects(lists: &Lists) -> Vec<Project> {
     rows.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect()
 }
 
-/// What the owners of keys that may have to be replaced have in common.
+/// What the owners of personal keys have in common.
 #[derive(Default)]
 struct Owners {
     /// The ids of their organizations.
@@ -78,13 +77,9 @@ struct Owners {
 }
 
 impl Owners {
-    fn new(store: &Store, run: &Run, policy: &Policy) -> Result<Self, Error> {
+    fn new(store: &Store, run: &Run) -> Result<Self, Error> {
         let mut owners = Self::default();
-        store.results_with_enabled_keys(run, |result| {
-            if needs_replacement(&result, policy) {
-                owners.add(&result);
-            }
-        })?;
+        store.results_with_keys(run, |result| owners.add(&result))?;
         Ok(owners)
     }
 
@@ -118,15 +113,4 @@ impl Owners {
         let lists = projects.iter().filter(has_teams);
         lists.map(|project| InventoryList::TeamRoles { project_id: project.id.clone() }).collect()
     }
-}
-
-/// Whether the user has an enabled key that was used after the cutoff, or of which the use is unknown.
-fn needs_replacement(result: &UserResult, policy: &Policy) -> bool {
-    result.keys.iter().any(|key| {
-        key.is_enabled()
-            && match policy.verdict(key) {
-                Verdict::UsedAfterCutoff | Verdict::UsageUnknown => true,
-                Verdict::NotUsedSinceCutoff | Verdict::NeverUsed => false,
-            }
-    })
 }

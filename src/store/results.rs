@@ -73,19 +73,15 @@ impl Store {
         Ok(())
     }
 
-    /// Hands over the result of every user of a run who has an enabled key, in no order.
+    /// Hands over the result of every user of a run who has a key, in no order.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn results_with_enabled_keys(
-        &self,
-        run: &Run,
-        mut each: impl FnMut(UserResult),
-    ) -> Result<(), Error> {
+    pub fn results_with_keys(&self, run: &Run, mut each: impl FnMut(UserResult)) -> Result<(), Error> {
         let mut read = || {
             let mut owners = self.connection.prepare(
                 "SELECT id FROM readings INDEXED BY readings_of_run WHERE run = ?
-                 AND EXISTS (SELECT 1 FROM keys WHERE reading = readings.id AND enabled IS NOT FALSE)",
+                 AND EXISTS (SELECT 1 FROM keys WHERE reading = readings.id)",
             )?;
             let mut rows = owners.query([run.id])?;
             while let Some(row) = rows.next()? {

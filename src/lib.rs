@@ -29,6 +29,7 @@ mod import;
 pub mod inventory;
 pub mod model;
 mod pipeline;
+mod plan;
 pub mod policy;
 pub mod printable;
 mod progress;
@@ -59,6 +60,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Doctor(args) => commands::doctor::run(*args, &context).await,
         Command::Import(args) => commands::import::run(*args, &context).await,
         Command::Report(args) => commands::report::run(args, &context),
+        Command::Plan(args) => commands::plan::run(args, &context),
         Command::Merge(args) => commands::merge::run(args, &context),
         Command::Explain(args) => commands::explain::run(args, &context),
         Command::History(args) => commands::history::run(args, &context),

@@ -9,6 +9,7 @@ use clap::Args;
 use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
 use super::values::instant;
 use crate::model::Product;
+use crate::plan::Per;
 use keysunset_sandbox::Options;
 
 #[derive(Args, Debug)]
@@ -105,6 +106,21 @@ pub(crate) struct Report {
     pub run: Option<i64>,
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    /// Number of the run [default: newest]
+    #[arg(long, value_name = "ID", help_heading = "Scope")]
+    pub run: Option<i64>,
+    /// What one programmatic key replaces [default: owner]
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Plan")]
+    pub per: Option<Per>,
+    /// File with temporary exceptions (docs/waivers.md)
+    #[arg(long, value_name = "FILE", env, help_heading = "Policy")]
+    pub waivers: Option<PathBuf>,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 #[derive(Args, Debug)]

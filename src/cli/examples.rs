@@ -153,6 +153,19 @@ Examples:
   keysunset explain 5af9a1d29cc0cdb6acdca6d5
   keysunset explain 5af9a1d29cc0cdb6acdca6d5 --waivers waivers.toml";
 
+pub(super) const PLAN: &str = "\
+Examples:
+  # Plan from the newest run in reports/keysunset.db
+  keysunset plan
+  # One programmatic key for each personal key
+  keysunset plan --per key --out plan
+
+Exit codes:
+  0    the plan is complete
+  3    the plan is incomplete: keys or roles of an owner are unknown
+  5    bad input or settings
+  6    an output could not be written";
+
 pub(super) const MERGE: &str = concat!(
     "\
 Examples:

@@ -11,8 +11,8 @@ use std::any::TypeId;
 use clap::{Arg, ArgAction, ColorChoice, CommandFactory as _, Parser, Subcommand};
 
 pub(crate) use commands::{
-    Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Man, Merge, Prune, Report,
-    Sandbox, Verify,
+    Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Man, Merge, Plan, Prune,
+    Report, Sandbox, Verify,
 };
 pub(crate) use settings::{
     AuditArgs, CredentialArgs, DeploymentArgs, OutputArgs, PaceArgs, PolicyArgs, ReportArgs, ScopeArgs,
@@ -89,6 +89,12 @@ pub(crate) enum Command {
     /// Use it for another policy, other formats or another folder.
     #[command(after_long_help = examples::REPORT)]
     Report(Report),
+    /// Plan the replacement of each personal API key (no API calls)
+    ///
+    /// The plan has a decision for each personal API key of a stored run, and the programmatic API keys that replace
+    /// those in use, with their roles. keysunset changes nothing: a person carries the plan out.
+    #[command(after_long_help = examples::PLAN)]
+    Plan(Plan),
     /// Combine the newest runs of several run databases in one report
     ///
     /// The report has the newest run of each deployment. A folder stands for the keysunset.db in it.

@@ -14,6 +14,7 @@ pub(crate) mod import;
 pub(crate) mod man;
 mod manifest;
 pub(crate) mod merge;
+pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod report;
 mod resume;

@@ -14,7 +14,7 @@ pub(crate) use forecast::{Forecast, forecast};
 pub(crate) use retention::prunable;
 pub(crate) use sparkline::sparkline;
 pub(crate) use summary::{RunStats, RunSummary, summaries};
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Usage, usage};
 
 named! {
     /// The form in which `history` and `diff` are shown.

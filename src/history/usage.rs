@@ -85,7 +85,7 @@ fn span(seconds: i64) -> String {
 }
 
 /// A key's use between two readings of it, each with when it was.
-pub(super) fn usage(
+pub(crate) fn usage(
     (before, then): (&PersonalKey, DateTime<Utc>),
     (after, now): (&PersonalKey, DateTime<Utc>),
 ) -> Usage {

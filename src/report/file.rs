@@ -46,7 +46,7 @@ pub(crate) fn temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Renames it, once it is complete on the disk; its hash is of what the disk gives back.
-pub(super) fn persist(file: OutputFile, path: &Path) -> io::Result<ReportFile> {
+pub(crate) fn persist(file: OutputFile, path: &Path) -> io::Result<ReportFile> {
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
     file.rewind()?;

@@ -34,9 +34,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-pub(crate) use file::temp_file_in;
 pub use file::{MANIFEST, ReportFile, write_atomic};
+pub(crate) use file::{persist, temp_file_in};
 pub use formats::{Format, Output};
+pub(crate) use formats::{Guarded, csv_writer};
 pub(crate) use json_array::JsonArray;
 pub use judge::{JudgedList, WaiverIssue, WaiverIssueKind};
 pub use organizations::OrganizationSummary;
@@ -44,7 +45,6 @@ pub(crate) use spill::SpillFile;
 pub use summary::Summary;
 pub use wording::waiver_issue;
 
-use self::file::persist;
 use self::judge::Judge;
 use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
 use self::worst::{WorstFinding, WorstFindings};

@@ -12,6 +12,7 @@ const LEVELS: &[&[&str]] = &[
     &["client", "progress", "store", "waivers"],
     &["credentials", "history", "import", "ratchet", "sources"],
     &["pipeline", "report"],
+    &["plan"],
     &["cli", "evidence", "gate"],
     &["config"],
     &["commands"],

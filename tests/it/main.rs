@@ -54,6 +54,7 @@ mod page;
 mod paging;
 #[cfg(unix)]
 mod plan_scripts;
+mod plan;
 mod population;
 mod prometheus;
 mod prune;

@@ -40,6 +40,7 @@ fn helped() -> BTreeMap<&'static str, BTreeSet<String>> {
         "explain",
         "merge",
         "report",
+        "plan",
         "export",
         "verify",
         "history",

@@ -1,6 +1,6 @@
 //! `keys.csv`: RFC 4180, one row a key and one for every user without keys or not read.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use ::csv::{Terminator, WriterBuilder};
 use serde::{Serialize, Serializer};
@@ -21,10 +21,7 @@ pub(super) fn start(file: OutputFile, raw: bool) -> Result<impl Writer, FormatEr
 }
 
 /// Begins a file with the line of the header, which is there even where no row is: the names of the fields of `any` row.
-pub(super) fn writer(
-    mut file: OutputFile,
-    any: &impl Serialize,
-) -> Result<::csv::Writer<OutputFile>, FormatError> {
+pub(crate) fn writer(mut file: OutputFile, any: &impl Serialize) -> io::Result<::csv::Writer<OutputFile>> {
     let mut columns = Vec::new();
     let mut rows = WriterBuilder::new().terminator(Terminator::Any(b'\n')).from_writer(&mut columns);
     rows.serialize(any)?;
@@ -67,7 +64,7 @@ impl Writer for Csv {
 
 /// Text that a spreadsheet does not run.
 #[derive(Default)]
-pub(super) struct Guarded<'a>(&'a str);
+pub(crate) struct Guarded<'a>(&'a str);
 
 impl<'a> From<&'a str> for Guarded<'a> {
     fn from(text: &'a str) -> Self {

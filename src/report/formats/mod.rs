@@ -11,6 +11,8 @@ mod organizations_csv;
 mod prometheus;
 mod sarif;
 
+pub(crate) use csv::{Guarded, writer as csv_writer};
+
 use std::io::BufWriter;
 use std::path::PathBuf;
 

@@ -1,0 +1,157 @@
+//! `keysunset plan`: from a stored run to a migration plan, without a request.
+
+use std::io;
+use std::path::Path;
+
+use super::judged_by;
+use crate::cli::{self, PolicyArgs};
+use crate::config::ReportSettings;
+use crate::console::print;
+use crate::context::Context;
+use crate::exit::{Error, Exit, WriteTarget};
+use crate::model::{PersonalKey, UserResult, rfc3339};
+use crate::plan::{Decision, Inventory, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead, Planner, Summary};
+use crate::report::ReportFile;
+use crate::report::terminal::LabelledLines;
+use crate::store::{self, Run, Store};
+use crate::waivers::{WaiverStatus, Waivers};
+
+pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
+    let cli::Plan { run, per, waivers, store } = args;
+    let policy = PolicyArgs { waivers, ..PolicyArgs::default() };
+    let settings = ReportSettings::for_store(store, policy, context.env)?;
+    let waivers = super::waivers(&settings, context.clock)?;
+    let store = Store::open(&settings.store)?;
+    let run = store.run(run)?;
+    let inventory = Inventory::read(&store, &run)?;
+    let planner =
+        Planner { inventory: &inventory, policy: judged_by(&run, &settings), per: per.unwrap_or(Per::Owner) };
+    let head = head(&store, &run, planner.per)?;
+    let folder = &settings.output.out;
+    let written = write(&store, &run, &planner, &waivers, &head, folder);
+    let (summary, files) = written.map_err(|why| match why {
+        WriteError::Store(error) => error.into(),
+        WriteError::Io(why) => Error::not_written(
+            format!("the plan to {}", folder.display()),
+            &why,
+            WriteTarget {
+                elsewhere: "choose another folder with --out, and name the run database with --store",
+                next: "then run the command again",
+            },
+        ),
+    })?;
+    if !context.quiet {
+        print(&page(&head, &summary, &files))?;
+    }
+    let is_complete = summary.unknown_owners == 0 && head.incomplete.is_empty();
+    Ok(if is_complete { Exit::Clean } else { Exit::Incomplete })
+}
+
+enum WriteError {
+    Store(store::Error),
+    Io(io::Error),
+}
+
+impl From<store::Error> for WriteError {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn head<'a>(store: &Store, run: &'a Run, per: Per) -> Result<PlanHead<'a>, Error> {
+    let cut_short = run.finished_at.is_none().then(|| "the run did not end".to_owned());
+    let lists = store.incomplete_lists(run)?;
+    let lists = lists.into_iter().map(|list| format!("{}: {}", list.source, list.outcome.status));
+    Ok(PlanHead {
+        deployment: &run.deployment,
+        address: &run.address,
+        product: run.product.title(),
+        service_version: run.service_version.as_deref(),
+        run: run.id,
+        started_at: rfc3339(run.started_at),
+        per,
+        incomplete: cut_short.into_iter().chain(lists).collect(),
+    })
+}
+
+/// Owners of whom something is not known come first.
+fn write(
+    store: &Store,
+    run: &Run,
+    planner: &Planner,
+    waivers: &Waivers,
+    head: &PlanHead,
+    folder: &Path,
+) -> Result<(Summary, Vec<ReportFile>), WriteError> {
+    std::fs::create_dir_all(folder)?;
+    let mut files = PlanFiles::begin(folder, head, planner.inventory)?;
+    let before = earlier_run(store, run)?;
+    for unknown in [true, false] {
+        store.results(run, |result| {
+            let plan = owner_plan(store, run, before.as_ref(), planner, waivers, result)?;
+            if let Some(plan) = plan.filter(|plan| plan.unknown.is_some() == unknown) {
+                files.add(&plan)?;
+            }
+            Ok::<_, WriteError>(())
+        })?;
+    }
+    Ok(files.end(folder)?)
+}
+
+/// The newest run of the same deployment before this one, by which the frequency of use is measured.
+fn earlier_run(store: &Store, run: &Run) -> Result<Option<Run>, store::Error> {
+    let is_earlier = |it: &Run| it.id < run.id && it.deployment == run.deployment && it.finished_at.is_some();
+    Ok(store.runs()?.into_iter().find(is_earlier))
+}
+
+fn owner_plan(
+    store: &Store,
+    run: &Run,
+    before: Option<&Run>,
+    planner: &Planner,
+    waivers: &Waivers,
+    result: UserResult,
+) -> Result<Option<OwnerPlan>, store::Error> {
+    let earlier = match before.filter(|_| !result.keys.is_empty()) {
+        Some(before) => store.result_of(before, &result.user)?.map(|it| (it, before.started_at)),
+        None => None,
+    };
+    let before = earlier.as_ref().map(|(result, started_at)| (result, result.read_at.unwrap_or(*started_at)));
+    let is_waived = |key: &PersonalKey| {
+        let waiver = waivers.of_key(&key.id, &run.deployment);
+        waiver.is_some_and(|waiver| waiver.status(run.started_at) != WaiverStatus::Expired)
+    };
+    Ok(planner.plan(result, &OwnerContext { before, is_waived: &is_waived }))
+}
+
+fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile]) -> String {
+    let mut page = LabelledLines::default();
+    page.line("plan", format!("of {}, run {} of {}", head.deployment, head.run, head.started_at));
+    let counts = Decision::ALL.iter().map(|decision| (summary.count(*decision), decision));
+    let counts: Vec<_> =
+        counts.filter(|(count, _)| *count > 0).map(|(count, it)| format!("{count} {it}")).collect();
+    let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+    page.line("keys", counts);
+    page.line(
+        "new keys",
+        format!(
+            "{} to create, {} created already, {} to decide about",
+            summary.to_create, summary.created, summary.to_decide
+        ),
+    );
+    if summary.unknown_owners > 0 {
+        page.line(
+            "unknown",
+            format!("owners with unknown keys or roles: {} (see plan.md)", summary.unknown_owners),
+        );
+    }
+    page.lines("incomplete", &head.incomplete);
+    page.lines("written", files.iter().map(|file| file.path.display()));
+    page.into_text()
+}

@@ -1,0 +1,70 @@
+//! What to do about one personal key: the first rule that fits.
+
+use super::rights::Rights;
+use crate::model::PersonalKey;
+use crate::policy::{Judgement, Verdict};
+
+named! {
+    /// What to do about a personal key.
+    pub(crate) enum Decision {
+        /// A programmatic key replaces it
+        Replace = "replace",
+        /// Disable it, wait, delete it: nothing replaces it
+        Retire = "retire",
+        /// It is disabled: its owner deletes it
+        DeleteOnly = "delete-only",
+        /// A person decides, since something is not known
+        Ask = "ask",
+        /// The audit uses it: move the audit to another key first, and this one last
+        SelfKey = "self",
+        /// A waiver accepts it for a while
+        Waived = "waived",
+    }
+}
+
+/// A decision, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) decision: Decision,
+    /// A sentence.
+    pub(crate) reason: String,
+}
+
+/// What is known of the owner of a key.
+pub(super) enum OwnerFacts<'a> {
+    /// All keys were read, and the roles are known.
+    Known(&'a Rights),
+    /// Something is not known, and this is what.
+    Unknown(&'a str),
+}
+
+/// `is_waived`: a waiver counts for the key.
+pub(super) fn decide(key: &PersonalKey, judged: &Judgement, owner: &OwnerFacts, is_waived: bool) -> Decided {
+    let decided = |decision, reason: &str| Decided { decision, reason: reason.to_owned() };
+    let rights = match owner {
+        OwnerFacts::Unknown(why) => {
+            return Decided { decision: Decision::Ask, reason: (*why).to_owned() };
+        }
+        OwnerFacts::Known(rights) => rights,
+    };
+    if key.auditing {
+        return decided(
+            Decision::SelfKey,
+            "this audit uses the key: give the audit a programmatic key first",
+        );
+    }
+    if is_waived {
+        return decided(Decision::Waived, "a waiver accepts the key");
+    }
+    if !key.is_enabled() {
+        return decided(Decision::DeleteOnly, &judged.reason);
+    }
+    match judged.verdict {
+        Verdict::NeverUsed | Verdict::NotUsedSinceCutoff => decided(Decision::Retire, &judged.reason),
+        Verdict::UsageUnknown => decided(Decision::Ask, &judged.reason),
+        Verdict::UsedAfterCutoff if rights.is_empty() => {
+            decided(Decision::Ask, &format!("the owner has no role, and the key is used: {}", judged.reason))
+        }
+        Verdict::UsedAfterCutoff => decided(Decision::Replace, &judged.reason),
+    }
+}

@@ -1,0 +1,134 @@
+//! The lists of the deployment that a run recorded for the plan, ready to be asked.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Unknown;
+use crate::inventory::{InventoryList, ListResult, ProgrammaticKey, Project, Team, TeamRoles};
+use crate::model::{Organization, Product};
+use crate::store::{Error, Run, Store};
+
+/// The rows of a list, or why not all of them are known.
+type Rows<T> = Result<Vec<T>, String>;
+
+/// What the deployment has besides users and personal keys.
+pub(crate) struct Inventory {
+    product: Product,
+    /// By id.
+    organizations: BTreeMap<String, Organization>,
+    /// By id.
+    projects: Result<BTreeMap<String, Project>, String>,
+    /// By organization.
+    teams: HashMap<String, Rows<Team>>,
+    /// By project.
+    team_roles: HashMap<String, Rows<TeamRoles>>,
+    /// The ids of programmatic keys by their organization, if they have one, and the first word of their description.
+    keys_by_tag: HashMap<(Option<String>, String), String>,
+}
+
+impl Inventory {
+    /// # Errors
+    /// What the run database says.
+    pub(crate) fn read(store: &Store, run: &Run) -> Result<Self, Error> {
+        let organizations = store.organizations(run)?.unwrap_or_default().into_iter();
+        let mut inventory = Self {
+            product: run.product,
+            organizations: organizations.map(|it| (it.organization.id.clone(), it.organization)).collect(),
+            projects: Err(not_read(&InventoryList::Projects)),
+            teams: HashMap::new(),
+            team_roles: HashMap::new(),
+            keys_by_tag: HashMap::new(),
+        };
+        for (list, result) in store.inventory(run)? {
+            inventory.add(&list, result);
+        }
+        Ok(inventory)
+    }
+
+    fn add(&mut self, list: &InventoryList, result: ListResult<Value>) {
+        match list {
+            InventoryList::Projects => {
+                let projects = rows::<Project>(list, result);
+                self.projects = projects.map(|rows| rows.into_iter().map(|it| (it.id.clone(), it)).collect());
+            }
+            InventoryList::Teams { org_id } => {
+                self.teams.insert(org_id.clone(), rows(list, result));
+            }
+            InventoryList::TeamRoles { project_id } => {
+                self.team_roles.insert(project_id.clone(), rows(list, result));
+            }
+            InventoryList::ProgrammaticKeys { org_id } => self.add_keys(Some(org_id), rows(list, result)),
+            InventoryList::GlobalKeys => self.add_keys(None, rows(list, result)),
+        }
+    }
+
+    /// Of a list that was not read to its end no key is known, and a script looks again before it makes one.
+    fn add_keys(&mut self, org_id: Option<&String>, keys: Rows<ProgrammaticKey>) {
+        for key in keys.into_iter().flatten() {
+            let tag = key.description.split(' ').next().unwrap_or_default().to_owned();
+            self.keys_by_tag.insert((org_id.cloned(), tag), key.id);
+        }
+    }
+
+    pub(super) fn product(&self) -> Product {
+        self.product
+    }
+
+    /// An organization of the run.
+    pub(crate) fn organization(&self, id: &str) -> Option<&Organization> {
+        self.organizations.get(id)
+    }
+
+    /// A project and its organization.
+    pub(super) fn project(&self, id: &str) -> Result<(&Project, &str), Unknown> {
+        let projects = self.projects.as_ref().map_err(Clone::clone)?;
+        let unlisted = || format!("the list of projects does not have project {id}");
+        let project = projects.get(id).ok_or_else(unlisted)?;
+        let without = || format!("the organization of project {id} is unknown");
+        Ok((project, project.org_id.as_deref().ok_or_else(without)?))
+    }
+
+    /// The projects of an organization, by id.
+    pub(super) fn projects_of(&self, org_id: &str) -> Result<impl Iterator<Item = &Project>, Unknown> {
+        let projects = self.projects.as_ref().map_err(Clone::clone)?;
+        Ok(projects.values().filter(move |project| project.org_id.as_deref() == Some(org_id)))
+    }
+
+    pub(super) fn teams(&self, org_id: &str) -> Result<&[Team], Unknown> {
+        known(self.teams.get(org_id), || InventoryList::Teams { org_id: org_id.to_owned() })
+    }
+
+    pub(super) fn team_roles(&self, project_id: &str) -> Result<&[TeamRoles], Unknown> {
+        known(self.team_roles.get(project_id), || InventoryList::TeamRoles {
+            project_id: project_id.to_owned(),
+        })
+    }
+
+    /// The id of the programmatic key whose description begins with this word.
+    pub(super) fn key_with_tag(&self, org_id: Option<&str>, tag: &str) -> Option<&str> {
+        self.keys_by_tag.get(&(org_id.map(str::to_owned), tag.to_owned())).map(String::as_str)
+    }
+}
+
+fn known<T>(rows: Option<&Rows<T>>, list: impl Fn() -> InventoryList) -> Result<&[T], Unknown> {
+    match rows {
+        Some(Ok(rows)) => Ok(rows),
+        Some(Err(why)) => Err(why.clone().into()),
+        None => Err(not_read(&list()).into()),
+    }
+}
+
+fn not_read(list: &InventoryList) -> String {
+    format!("the run did not read the list {}", list.path())
+}
+
+fn rows<T: DeserializeOwned>(list: &InventoryList, result: ListResult<Value>) -> Rows<T> {
+    let ListResult { outcome, rows } = result;
+    if !outcome.status.is_complete() {
+        return Err(format!("the list {} was not read: {}", list.path(), outcome.status));
+    }
+    let rows = rows.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+    rows.map_err(|why| format!("the list {} is not what keysunset writes: {why}", list.path()))
+}

@@ -1,0 +1,39 @@
+//! From a stored run to a migration plan: what to do about each personal key, and which programmatic keys replace those in
+//! use. No request, no clock; what is not known is asked of a person, never assumed.
+
+mod decision;
+mod files;
+mod inventory;
+mod json;
+mod owner;
+mod page;
+mod rights;
+mod roles;
+mod rows;
+mod summary;
+mod wave;
+
+pub(crate) use decision::Decision;
+pub(crate) use files::{PlanFiles, PlanHead};
+pub(crate) use inventory::Inventory;
+pub(crate) use owner::{OwnerContext, OwnerPlan, Planner};
+pub(crate) use summary::Summary;
+
+named! {
+    /// What one programmatic key replaces.
+    pub(crate) enum Per {
+        /// All keys of an owner in an organization
+        Owner = "owner",
+        /// One key
+        Key = "key",
+    }
+}
+
+/// Why something of the deployment is not known.
+pub(crate) struct Unknown(String);
+
+impl From<String> for Unknown {
+    fn from(why: String) -> Self {
+        Self(why)
+    }
+}

@@ -1,0 +1,214 @@
+//! The plan of one owner: a decision a key, and the programmatic keys that replace those in use.
+
+use chrono::{DateTime, Utc};
+
+use super::decision::{Decided, Decision, OwnerFacts, decide};
+use super::inventory::Inventory;
+use super::rights::{Grant, Rights};
+use super::wave::{Frequency, wave};
+use super::{Per, Unknown};
+use crate::model::{PersonalKey, ReadStatus, User, UserResult};
+use crate::policy::{Judgement, Policy};
+
+/// A description of a programmatic key has at most so many characters.
+const DESCRIPTION: usize = 250;
+
+/// A personal key and what to do about it.
+#[derive(Debug)]
+pub(crate) struct PlannedKey {
+    pub(crate) key: PersonalKey,
+    pub(crate) judged: Judgement,
+    pub(crate) decided: Decided,
+    pub(crate) wave: Option<u8>,
+    /// How often it is used, for those that are to be replaced; `None` where it is not known.
+    pub(crate) frequency: Option<Frequency>,
+}
+
+/// A programmatic key to make.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    /// The organization to which it belongs; `None`: the whole deployment.
+    pub(crate) org_id: Option<String>,
+    /// Sorted, at least one.
+    pub(crate) grants: Vec<Grant>,
+    /// The ids of the personal keys that it replaces.
+    pub(crate) keys: Vec<String>,
+    /// Whether a person has to decide before it is made.
+    pub(crate) needs_decision: bool,
+    pub(crate) wave: u8,
+    /// How it is found again: its description begins with this, and then ends or has a space.
+    pub(crate) tag: String,
+    /// The id of the one that was made already.
+    pub(crate) existing: Option<String>,
+}
+
+impl Replacement {
+    /// Where its roles count, as plan.csv names it.
+    pub(crate) fn scope(&self) -> &'static str {
+        if self.org_id.is_some() { "organization" } else { "global" }
+    }
+
+    /// At most 250 characters, of which the first are the tag.
+    pub(crate) fn description(&self, owner: &User) -> String {
+        let printable = owner.label().chars().map(|c| if c.is_control() { ' ' } else { c });
+        self.tag.chars().chain([' ']).chain(printable).take(DESCRIPTION).collect()
+    }
+}
+
+/// The plan of one owner.
+#[derive(Debug)]
+pub(crate) struct OwnerPlan {
+    pub(crate) user: User,
+    /// Why not all of the user is known; then nothing of the user is changed.
+    pub(crate) unknown: Option<String>,
+    /// In the order of the report.
+    pub(crate) keys: Vec<PlannedKey>,
+    /// By organization, that of the whole deployment last.
+    pub(crate) replacements: Vec<Replacement>,
+}
+
+/// What the plans of all owners have in common.
+pub(crate) struct Planner<'a> {
+    pub(crate) inventory: &'a Inventory,
+    pub(crate) policy: Policy,
+    pub(crate) per: Per,
+}
+
+/// What another run and the waivers have of one owner.
+pub(crate) struct OwnerContext<'a> {
+    /// The same user in an earlier run, and when that was read.
+    pub(crate) before: Option<(&'a UserResult, DateTime<Utc>)>,
+    /// Whether a waiver counts for a key.
+    pub(crate) is_waived: &'a dyn Fn(&PersonalKey) -> bool,
+}
+
+impl Planner<'_> {
+    /// The plan of a user who has keys, or of whom something is not known; `None` for all others.
+    pub(crate) fn plan(&self, result: UserResult, owner: &OwnerContext) -> Option<OwnerPlan> {
+        let unread = !result.outcome.status.is_complete();
+        if result.keys.is_empty() && !unread {
+            return None;
+        }
+        let rights = if unread { Err(unread_reason(&result)) } else { self.rights(&result.user) };
+        let facts = match &rights {
+            Ok(rights) => OwnerFacts::Known(rights),
+            Err(why) => OwnerFacts::Unknown(why),
+        };
+        let keys = result.keys.iter().map(|key| self.plan_key(key, &result, &facts, owner)).collect();
+        let mut plan = OwnerPlan { user: result.user, unknown: None, keys, replacements: Vec::new() };
+        match rights {
+            Ok(rights) => plan.replacements = self.replacements(&plan, &rights),
+            Err(why) => plan.unknown = Some(why),
+        }
+        Some(plan)
+    }
+
+    fn rights(&self, user: &User) -> Result<Rights, String> {
+        Rights::of(user, self.inventory).map_err(|Unknown(why)| format!("the roles are unknown: {why}"))
+    }
+
+    fn plan_key(
+        &self,
+        key: &PersonalKey,
+        result: &UserResult,
+        facts: &OwnerFacts,
+        owner: &OwnerContext,
+    ) -> PlannedKey {
+        let judged = self.policy.judge(key);
+        let decided = decide(key, &judged, facts, (owner.is_waived)(key));
+        let before = owner.before.and_then(|(before, then)| {
+            before.keys.iter().find(|it| it.id.eq_ignore_ascii_case(&key.id)).map(|key| (key, then))
+        });
+        let frequency = match decided.decision {
+            Decision::Replace => Frequency::new(key, result.read_at.unwrap_or(self.policy.now), before),
+            Decision::Retire
+            | Decision::DeleteOnly
+            | Decision::Ask
+            | Decision::SelfKey
+            | Decision::Waived => None,
+        };
+        let wave = wave(decided.decision, frequency);
+        PlannedKey { key: key.clone(), judged, decided, wave, frequency }
+    }
+
+    /// One an organization, or with `--per key` one an organization and key.
+    fn replacements(&self, plan: &OwnerPlan, rights: &Rights) -> Vec<Replacement> {
+        let keys: Vec<&PlannedKey> = plan.keys.iter().filter(|key| may_need_replacement(key)).collect();
+        let groups: Vec<Vec<&PlannedKey>> = match self.per {
+            Per::Owner if keys.is_empty() => Vec::new(),
+            Per::Owner => vec![keys],
+            Per::Key => keys.into_iter().map(|key| vec![key]).collect(),
+        };
+        let mut replacements = Vec::new();
+        for keys in groups {
+            for (org_id, grants) in &rights.organizations {
+                replacements.push(self.replacement(plan, &keys, Some(org_id), with_member(grants)));
+            }
+            if !rights.global.is_empty() {
+                replacements.push(self.replacement(
+                    plan,
+                    &keys,
+                    None,
+                    rights.global.iter().cloned().collect(),
+                ));
+            }
+        }
+        replacements
+    }
+
+    fn replacement(
+        &self,
+        plan: &OwnerPlan,
+        keys: &[&PlannedKey],
+        org_id: Option<&String>,
+        grants: Vec<Grant>,
+    ) -> Replacement {
+        let of_key = match self.per {
+            Per::Owner => String::new(),
+            Per::Key => format!(":{}", keys[0].key.id),
+        };
+        let tag = format!("keysunset:{}{of_key}", plan.user.id_or_empty());
+        Replacement {
+            org_id: org_id.cloned(),
+            grants,
+            keys: keys.iter().map(|key| key.key.id.clone()).collect(),
+            needs_decision: keys.iter().all(|key| key.decided.decision == Decision::Ask),
+            wave: keys.iter().filter_map(|key| key.wave).min().unwrap_or_default(),
+            existing: self.inventory.key_with_tag(org_id.map(String::as_str), &tag).map(str::to_owned),
+            tag,
+        }
+    }
+}
+
+/// A key of the organization needs a role in it.
+fn with_member(grants: &std::collections::BTreeSet<Grant>) -> Vec<Grant> {
+    let needs_member = grants.iter().all(|grant| grant.project_id.is_some());
+    let member = Grant { project_id: None, role: "ORG_MEMBER".to_owned(), team: None, narrower: None };
+    needs_member.then_some(member).into_iter().chain(grants.iter().cloned()).collect()
+}
+
+/// Whether somebody may need what the key does: it is used, or its use is not known.
+fn may_need_replacement(key: &PlannedKey) -> bool {
+    match key.decided.decision {
+        Decision::Replace | Decision::SelfKey | Decision::Ask => key.key.is_enabled(),
+        Decision::Retire | Decision::DeleteOnly | Decision::Waived => false,
+    }
+}
+
+fn unread_reason(result: &UserResult) -> String {
+    let why = result.outcome.detail.as_deref();
+    match result.outcome.status {
+        ReadStatus::Read | ReadStatus::Removed => String::new(),
+        status @ (ReadStatus::Forbidden
+        | ReadStatus::NotFound
+        | ReadStatus::RateLimited
+        | ReadStatus::Partial
+        | ReadStatus::Malformed
+        | ReadStatus::Error) => {
+            format!(
+                "the user was not read in full ({status}){}",
+                why.map_or_else(String::new, |why| format!(": {why}"))
+            )
+        }
+    }
+}

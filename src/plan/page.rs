@@ -1,0 +1,132 @@
+//! `plan.md`: one page for the person who carries the plan out. What it looks like is in `templates/plan.md.j2`.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use super::json::Totals;
+use super::owner::OwnerPlan;
+use super::{Decision, PlanHead, Summary};
+use crate::report::text;
+
+const TEMPLATE: &str = include_str!("../../templates/plan.md.j2");
+/// Owners and keys shown in each list; all of them are in `plan.csv`.
+const SHOWN: usize = 100;
+
+/// What the page shows of single owners, and no more of it than it shows.
+#[derive(Default, Serialize)]
+pub(super) struct Page {
+    unknown: Shown<Unknown>,
+    to_decide: Shown<ToDecide>,
+    to_review: Shown<ToReview>,
+}
+
+/// What the template may use.
+#[derive(Serialize)]
+struct PageContext<'a> {
+    plan: &'a PlanHead<'a>,
+    totals: Totals,
+    /// Personal keys by wave, from 0.
+    waves: Vec<u64>,
+    #[serde(flatten)]
+    lists: &'a Page,
+}
+
+/// The first entries of a list, and how many there are.
+#[derive(Serialize)]
+struct Shown<T> {
+    count: u64,
+    entries: Vec<T>,
+}
+
+impl<T> Default for Shown<T> {
+    fn default() -> Self {
+        Self { count: 0, entries: Vec::new() }
+    }
+}
+
+impl<T> Shown<T> {
+    fn push(&mut self, entry: impl FnOnce() -> T) {
+        self.count += 1;
+        if self.entries.len() < SHOWN {
+            self.entries.push(entry());
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Unknown {
+    owner: String,
+    owner_id: String,
+    keys: usize,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct ToDecide {
+    owner: String,
+    key_id: String,
+    key_suffix: String,
+    description: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct ToReview {
+    owner: String,
+    role: String,
+    scope: String,
+    narrower: &'static str,
+}
+
+impl Page {
+    pub(super) fn add(&mut self, plan: &OwnerPlan) {
+        let owner = || plan.user.label().to_owned();
+        if let Some(why) = &plan.unknown {
+            self.unknown.push(|| Unknown {
+                owner: owner(),
+                owner_id: plan.user.id_or_empty().to_owned(),
+                keys: plan.keys.len(),
+                reason: why.clone(),
+            });
+            return;
+        }
+        for planned in plan.keys.iter().filter(|key| key.decided.decision == Decision::Ask) {
+            self.to_decide.push(|| ToDecide {
+                owner: owner(),
+                key_id: planned.key.id.clone(),
+                key_suffix: planned.key.suffix.as_ref().map_or_else(String::new, |it| it.as_str().to_owned()),
+                description: planned.key.description.clone(),
+                reason: planned.decided.reason.clone(),
+            });
+        }
+        for replacement in &plan.replacements {
+            for grant in &replacement.grants {
+                let Some(narrower) = grant.narrower else { continue };
+                let scope = grant.project_id.as_ref().or(replacement.org_id.as_ref());
+                self.to_review.push(|| ToReview {
+                    owner: owner(),
+                    role: grant.role.clone(),
+                    scope: scope.map_or_else(|| "the whole deployment".to_owned(), Clone::clone),
+                    narrower,
+                });
+            }
+        }
+    }
+
+    pub(super) fn render(&self, head: &PlanHead, summary: &Summary) -> Result<String, minijinja::Error> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut syntax = SyntaxConfig::builder();
+        let syntax = syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
+        environment.set_syntax(syntax);
+        environment.add_filter("code", |text: String| text::code(&text));
+        environment.add_filter("short", |text: String, length: usize| text::shortened(&text, length));
+        environment.add_template("plan.md.j2", TEMPLATE)?;
+        let waves: Vec<_> =
+            (0..=5).map(|wave| summary.waves.get(&wave).copied().unwrap_or_default()).collect();
+        let page = PageContext { plan: head, totals: Totals::new(summary), waves, lists: self };
+        environment.get_template("plan.md.j2")?.render(Serde(&page))
+    }
+}

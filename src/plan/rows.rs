@@ -1,0 +1,136 @@
+//! `plan.csv`: one row a personal key, and one a replacement; a user of whom not all is known has a row in any case.
+
+use serde::Serialize;
+
+use super::inventory::Inventory;
+use super::owner::{OwnerPlan, PlannedKey, Replacement};
+use super::rights::Grant;
+use crate::model::Suffix;
+use crate::plan::Decision;
+use crate::policy::{Severity, Verdict};
+
+/// The fields, in the order of the columns: later ones are only ever appended. `T` is text.
+#[derive(Default, Serialize)]
+pub(crate) struct Columns<T> {
+    deployment: T,
+    owner_id: T,
+    owner: T,
+    key_id: T,
+    key_suffix: T,
+    description: T,
+    verdict: Option<Verdict>,
+    severity: Option<Severity>,
+    decision: Option<Decision>,
+    reason: T,
+    wave: Option<u8>,
+    org_id: T,
+    org_name: T,
+    scope: T,
+    roles: T,
+    roles_from: T,
+    review: T,
+    addresses: T,
+    script: T,
+}
+
+/// The texts of a row of a replacement, which are put together.
+pub(crate) struct ReplacementTexts {
+    description: String,
+    reason: String,
+    roles: String,
+    roles_from: String,
+    review: String,
+}
+
+impl ReplacementTexts {
+    pub(crate) fn new(plan: &OwnerPlan, replacement: &Replacement) -> Self {
+        let join = |text: &dyn Fn(&Grant) -> String| {
+            replacement.grants.iter().map(text).collect::<Vec<_>>().join(";")
+        };
+        let review = replacement
+            .grants
+            .iter()
+            .filter_map(|grant| grant.narrower.map(|narrower| format!("{}: try {narrower}", role(grant))));
+        Self {
+            description: replacement.description(&plan.user),
+            reason: reason(replacement),
+            roles: join(&role),
+            roles_from: join(&|grant| {
+                grant.team.as_ref().map_or_else(|| "own".to_owned(), |team| format!("team {team}"))
+            }),
+            review: review.collect::<Vec<_>>().join(";"),
+        }
+    }
+}
+
+fn reason(replacement: &Replacement) -> String {
+    let keys = replacement.keys.join(", ");
+    let made = match &replacement.existing {
+        Some(id) => format!("made already as {id}, for"),
+        None if replacement.needs_decision => "to be made if a person decides so, for".to_owned(),
+        None => "to be made, for".to_owned(),
+    };
+    format!("programmatic key {made} {keys}")
+}
+
+/// `ORG_MEMBER`, or with the id of the project `5980…:GROUP_READ_ONLY`.
+fn role(grant: &Grant) -> String {
+    match &grant.project_id {
+        Some(id) => format!("{id}:{}", grant.role),
+        None => grant.role.clone(),
+    }
+}
+
+impl<'a, T: From<&'a str> + Default> Columns<T> {
+    fn of_owner(deployment: &'a str, plan: &'a OwnerPlan) -> Self {
+        Self {
+            deployment: T::from(deployment),
+            owner_id: T::from(plan.user.id_or_empty()),
+            owner: T::from(plan.user.username.as_deref().unwrap_or_default()),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn of_key(deployment: &'a str, plan: &'a OwnerPlan, key: &'a PlannedKey) -> Self {
+        Self {
+            key_id: T::from(&key.key.id),
+            key_suffix: T::from(key.key.suffix.as_ref().map_or("", Suffix::as_str)),
+            description: T::from(&key.key.description),
+            verdict: Some(key.judged.verdict),
+            severity: Some(key.judged.severity),
+            decision: Some(key.decided.decision),
+            reason: T::from(&key.decided.reason),
+            wave: key.wave,
+            ..Self::of_owner(deployment, plan)
+        }
+    }
+
+    /// Of a user of whom no key is known.
+    pub(crate) fn of_unknown(deployment: &'a str, plan: &'a OwnerPlan, why: &'a str) -> Self {
+        Self { decision: Some(Decision::Ask), reason: T::from(why), ..Self::of_owner(deployment, plan) }
+    }
+
+    pub(crate) fn of_replacement(
+        deployment: &'a str,
+        plan: &'a OwnerPlan,
+        replacement: &'a Replacement,
+        texts: &'a ReplacementTexts,
+        inventory: &'a Inventory,
+    ) -> Self {
+        let org_id = replacement.org_id.as_deref();
+        let organization = org_id.and_then(|id| inventory.organization(id));
+        Self {
+            description: T::from(&texts.description),
+            decision: Some(if replacement.needs_decision { Decision::Ask } else { Decision::Replace }),
+            reason: T::from(&texts.reason),
+            wave: Some(replacement.wave),
+            org_id: T::from(org_id.unwrap_or_default()),
+            org_name: T::from(organization.and_then(|it| it.name.as_deref()).unwrap_or_default()),
+            scope: T::from(replacement.scope()),
+            roles: T::from(&texts.roles),
+            roles_from: T::from(&texts.roles_from),
+            review: T::from(&texts.review),
+            ..Self::of_owner(deployment, plan)
+        }
+    }
+}

@@ -324,7 +324,7 @@ pub struct OrganizationResult {
     pub outcome: Outcome,
 }
 
-/// A list of users that could not be read to its end, so that nobody knows who is missing from the run.
+/// A list of users that could not be read to its end, so that it is unknown who is missing from the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncompleteList {
     /// What was to be listed, such as `organization 5980…`.

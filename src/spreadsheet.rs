@@ -44,7 +44,7 @@ fn is_formula(part: &str) -> bool {
         })
 }
 
-/// Controls, and the characters of Unicode's category Cf that stand in texts: marks of direction, joiners, and the byte order
+/// Controls, and the characters of Unicode's category Cf that occur in texts: marks of direction, joiners, and the byte order
 /// mark.
 fn is_not_shown(c: char) -> bool {
     c.is_control()

@@ -14,7 +14,7 @@ use crate::model::rfc3339;
 pub struct RunSettings {
     /// What was to be audited, such as `organization 5980…` or `users from list.csv`.
     pub sources: Vec<String>,
-    /// What tells the lists among them from others of the same names.
+    /// What distinguishes the lists among them from others of the same names.
     #[serde(default)]
     pub lists: Vec<String>,
     /// A use at or after it counts.
@@ -26,7 +26,7 @@ pub struct RunSettings {
     pub requests: RequestSettings,
 }
 
-/// What tells a list of users from another of the same name: one of [`RunSettings::lists`], where it is a text.
+/// What distinguishes a list of users from another of the same name: one of [`RunSettings::lists`], where it is a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListFingerprint {
     /// Repeats included.

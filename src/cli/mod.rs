@@ -97,7 +97,7 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Combine the newest runs of several run databases in one report
     ///
-    /// The report has the newest run of each deployment. A folder stands for the keysunset.db in it.
+    /// The report has the newest run of each deployment. A folder means the keysunset.db in it.
     #[command(after_long_help = examples::MERGE, mut_arg("store", |store| store.hide(true)))]
     Merge(Merge),
     /// Show everything known about one key

@@ -8,7 +8,7 @@ const MOST_INVALID: usize = 1000;
 const UNDECODABLE: &str = r"\ud800\ud800";
 
 /// A body in UTF-8, out of the charset of its byte order mark, or else of that which its `Content-Type` declares; UTF-8 where
-/// nothing declares one that is known. What can't be decoded makes the string that it stands in unreadable, and no other.
+/// nothing declares one that is known. What can't be decoded makes its own string unreadable, and no other.
 pub(crate) fn decoded(mut body: Vec<u8>, content_type: &str) -> Vec<u8> {
     let encoding = if let Some((encoding, mark)) = Encoding::for_bom(&body) {
         body.drain(..mark);

@@ -43,7 +43,7 @@ pub(super) enum Classification {
     Refused(Outcome),
     /// Nothing that the API sends. If nothing else ever came, it is not the API.
     UnexpectedResponse(Outcome),
-    /// A document, for a request that authenticated nobody: no evidence of anything.
+    /// A document, for a request without authentication: it proves nothing.
     Unauthenticated,
 }
 

@@ -1,4 +1,4 @@
-//! How many different ids a list has: a list whose rows repeat leaves others out, however far apart the repeats stand.
+//! How many different ids a list has: a list whose rows repeat leaves others out, however far apart the repeats are.
 
 use std::collections::HashSet;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};

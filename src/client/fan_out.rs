@@ -1,4 +1,4 @@
-//! Work on many users at a time, of which those that wait for a retry hold nobody up.
+//! Work on many users at a time, of which those that wait for a retry do not delay others.
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn those_who_wait_stand_beside_the_fan_out_and_are_bounded() {
+    async fn waiting_requests_do_not_count_as_concurrent_and_are_bounded() {
         let (waiting, started) = (WaitingRequests::default(), Cell::new(0));
         let work = |is_refused: bool| {
             started.set(started.get() + 1);

@@ -48,7 +48,7 @@ pub(super) struct LearnedRate {
 
 #[derive(Clone, Copy)]
 struct Cut {
-    /// The rate to go on with if it helped.
+    /// The rate to continue with if it helped.
     rate: f64,
     /// Refusals before it, where it is a cut to the rate that came through.
     share_before: Option<f64>,

@@ -67,7 +67,7 @@ impl PageSequence {
     /// Takes the next page, and gives its rows.
     ///
     /// # Errors
-    /// The end of a list that goes on without bringing anything new.
+    /// The end of a list that continues without anything new.
     pub(super) fn take<T: Identified>(&mut self, status: u16, page: Page<T>) -> Result<Vec<T>, Outcome> {
         let is_rubbish = page.is_rubbish();
         let rows = page.rows;
@@ -139,7 +139,7 @@ impl PageSequence {
         Outcome::unread(ReadStatus::Partial, self.status, why)
     }
 
-    /// The outcome of a list of which `got` different rows were taken: complete only if nothing at all speaks against it.
+    /// The outcome of a list of which `got` different rows were taken: complete only if nothing contradicts that.
     pub(super) fn reconcile(&self, got: u64, end: Outcome, what: &str) -> Outcome {
         if !end.status.is_complete() || end.status == ReadStatus::Removed {
             let is_torn = end.status == ReadStatus::Removed && self.number > 0;

@@ -69,7 +69,7 @@ pub(crate) struct Connection {
     pub timeout: Duration,
     /// How often a request that failed is sent again.
     pub retries: u32,
-    /// How long a deployment that answered before may be down; zero where nobody waits for it.
+    /// How long a deployment that answered before may be down; zero where no request waits for it.
     pub patience: Duration,
     /// Certificates (PEM) of a private authority, trusted besides the system's.
     pub ca_cert: Option<Vec<u8>>,

@@ -1,6 +1,6 @@
 //! The nonces of one credential's session, of all the nodes that answer under the deployment's name.
 //!
-//! Which node issued a nonce, and which one the next request meets, nobody says. So a few are kept side by side, and the
+//! It is unknown which node issued a nonce, and which one the next request meets. So a few are kept side by side, and the
 //! answers teach which pick is right: the nonce that was accepted last where a connection or a cookie leads to one node, the
 //! one that was not used for longest where a balancer takes strict turns. Where it deals by chance, no pick is better.
 

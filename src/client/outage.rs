@@ -28,7 +28,7 @@ const SHORT_OUTAGE: Duration = Duration::from_millis(250);
 
 /// Whether the deployment is down, as far as its requests know.
 pub(super) struct Outage {
-    /// For how long it may be down; zero where nobody waits.
+    /// For how long it may be down; zero where no request waits.
     patience: Duration,
     failures: watch::Sender<FailuresInARow>,
     /// Outages so far.
@@ -162,7 +162,7 @@ impl Client {
             self.outage.answered(passage.sent);
             return Ok(false);
         }
-        // Without an answer before nobody could tell an outage from one request's own failure.
+        // Without an earlier answer an outage looks like one request's own failure.
         let Some(worked) = session.worked().filter(|_| self.has_answered()) else { return Ok(false) };
         let _waiting = self.waiting.enter();
         let _gate = match self.outage.failed(passage).await {

@@ -11,7 +11,7 @@ use crate::console::{inform, warn};
 
 /// A longer pause is taken for a mistake, or it would be the audit's end.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
-/// A longer pause is printed, or it would look as if nothing went on.
+/// A longer pause is printed, or the run would look stuck.
 const SHORT_PAUSE: Duration = Duration::from_secs(5);
 /// When the deployment says that nothing is left, and not until when.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ impl RateLimiter {
         tokio::time::sleep(wait).await;
     }
 
-    /// Whether a wait is long, and no other that was printed is still going on: users wait side by side.
+    /// Whether a wait is long, and no other that was printed is still in progress: users wait side by side.
     fn is_to_print(&self, wait: Duration, now: Instant) -> bool {
         let mut printed_until = lock(&self.printed_until);
         let is_to_print = wait > SHORT_PAUSE && *printed_until <= now;
@@ -117,7 +117,7 @@ impl RateLimiter {
         }
     }
 
-    /// Reads what an answer says about when to go on, and pauses all requests until then.
+    /// Reads what an answer says about when to continue, and pauses all requests until then.
     pub(super) fn pause_as_asked(&self, headers: &HeaderMap, now: SystemTime) {
         let Some(asked) = pause_asked(headers, now) else { return };
         let pause = asked.min(MAX_PAUSE);

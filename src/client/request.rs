@@ -227,7 +227,7 @@ impl Client {
                 session.refuse();
                 Err(RequestError::CredentialRefused)
             }
-            // Nobody knows.
+            // Unknown.
             Ok(Authentication::Accepted(_)) | Err(_) => Err(RequestError::CredentialRefused),
         }
     }

@@ -136,7 +136,7 @@ fn refusal_status(body: &[u8]) -> Option<u16> {
 }
 
 impl ListLink {
-    /// Of an address whose path ends in `/users/{id}/keys` or goes on with a key's id.
+    /// Of an address whose path ends in `/users/{id}/keys` or continues with a key's id.
     fn parse(address: &Url) -> Option<Self> {
         let segments: Vec<_> = address.path().trim_end_matches('/').split('/').collect();
         let at = segments.windows(3).rposition(|three| three[0] == "users" && three[2] == "keys")?;

@@ -104,7 +104,7 @@ fn new_run(import: &ImportSettings, saved: &SavedAnswers, clock: Clock) -> NewRu
     }
 }
 
-/// A run is one deployment; answers of two may be two ways to one, which nobody but the caller knows.
+/// A run is one deployment; answers of two may be two ways to one, which only the caller knows.
 fn warn_of_others(url: Option<&Url>, bases: &BTreeSet<Url>) {
     let is_other = |base: &&Url| url.map_or(bases.len() > 1, |url| base.origin() != url.origin());
     let others: Vec<_> = bases.iter().filter(is_other).map(|base| printable(base.as_str())).collect();
@@ -114,7 +114,7 @@ fn warn_of_others(url: Option<&Url>, bases: &BTreeSet<Url>) {
     }
 }
 
-/// Answers of nobody would look clean and prove nothing.
+/// An import without users would look clean and prove nothing.
 fn no_users(saved: &SavedAnswers, run: &NewRun) -> Error {
     let mut lists = saved.incomplete_lists();
     let why = lists.by_ref().take(NAMED_FILES).map(|list| {

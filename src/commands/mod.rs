@@ -85,7 +85,7 @@ fn render(
     Ok(if settings.exit_zero { Exit::Clean } else { result.exit() })
 }
 
-/// A run of which everybody was asked for, and the folder for its reports as it was before.
+/// A run of which all users were requested, and the folder for its reports as it was before.
 struct WholeRun {
     store: Store,
     run: i64,

@@ -13,7 +13,7 @@ use crate::v1::RunSettings;
 pub(super) enum Begun {
     /// Users have yet to be read: those who are missing, and those of the lists unless these were read before.
     Open { journal: Journal, missing: Vec<User>, resumed: bool, lists: bool },
-    /// A run that was cut short after everybody was read: only its reports are missing.
+    /// A run that was cut short after all users were read: only its reports are missing.
     AllRead(Store, i64),
 }
 

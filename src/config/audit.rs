@@ -25,7 +25,7 @@ pub(crate) struct AuditSettings {
     pub sources: Vec<Source>,
 }
 
-/// Whether a command has to know whom to audit.
+/// Whether a command needs users.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// An audit.

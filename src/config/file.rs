@@ -20,7 +20,7 @@ pub(crate) enum FileOrigin {
     /// The caller, with `--config`.
     #[default]
     Named,
-    /// Nobody: it is in the working folder.
+    /// It was not named: it is in the working folder.
     WorkingFolder,
 }
 

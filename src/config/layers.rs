@@ -39,7 +39,7 @@ impl CredentialArgs {
 }
 
 impl ScopeArgs {
-    /// Whom to audit is one setting: any part of it replaces all of the layer below.
+    /// The scope is one setting: any part of it replaces all of the layer below.
     fn with_fallback(self, fallback: Self) -> Self {
         let Self { users, user, org, project, all_orgs } = &self;
         let is_unset =

@@ -49,7 +49,7 @@ pub(crate) enum Commands {
 /// All credentials of a run, by the order of the module.
 ///
 /// # Errors
-/// Half a credential, a file that can't be used, or nothing at all: then with all that was tried.
+/// Incomplete credentials, a file that can't be used, or nothing at all: then with all that was tried.
 pub(crate) fn find(
     file: Option<(&Path, Commands)>,
     profile: Option<&Profile>,

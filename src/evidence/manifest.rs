@@ -22,7 +22,7 @@ pub(super) const FORMAT: &str = "keysunset-manifest";
 /// Of the form. It goes up with every change that a reader could stumble over.
 pub(super) const VERSION: u64 = 2;
 
-/// The document. Fields stand in the file in this order, and none is left out.
+/// The document. The file has the fields in this order, and none is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -48,7 +48,7 @@ pub(super) struct ToolEntry {
     binary_not_read: Option<String>,
 }
 
-/// A run, and what its evidence comes to.
+/// A run, and the hashes of its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunEntry {
@@ -201,7 +201,7 @@ impl Manifest {
         Ok(Self { format: FORMAT.to_owned(), version: VERSION, tool, runs, gate, output, files })
     }
 
-    /// Its text, as it stands in the file.
+    /// Its text, as it is in the file.
     ///
     /// # Errors
     /// None that is known: nothing in it has no form in JSON.
@@ -320,7 +320,7 @@ impl UserList {
 impl ToolEntry {
     /// This program, by the file that it was started from.
     pub(super) fn this() -> Self {
-        // What runs, even if somebody has installed another version meanwhile; elsewhere than on Linux what stands there now.
+        // What runs, even if somebody has installed another version meanwhile; elsewhere than on Linux the file of that name now.
         let binary = File::open("/proc/self/exe").or_else(|_| std::env::current_exe().and_then(File::open));
         let (binary_sha256, binary_not_read) = match binary.and_then(|mut file| sha256_of_file(&mut file)) {
             Ok((sha256, _)) => (Some(sha256), None),

@@ -47,7 +47,7 @@ named! {
         Ok = "ok",
         /// Not as the manifest says
         Differs = "DIFFERS",
-        /// Nobody can say
+        /// It is unknown
         Unknown = "unknown",
         /// Worth knowing, and no fault
         Note = "note",
@@ -212,7 +212,7 @@ fn file(dir: &Path, named: &FileEntry) -> CheckResult {
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
             line(CheckStatus::Differs, "missing, but named in the manifest".to_owned())
         }
-        // It may be as it was; nobody knows.
+        // It may be as it was.
         Err(why) => line(CheckStatus::Unknown, format!("can't be read: {}", reason(&why))),
     }
 }

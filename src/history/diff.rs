@@ -1,5 +1,5 @@
 //! What changed from one run to a later one, user by user. Pure. What is not known is reported as unknown: a key that is missing
-//! because nobody could look is never gone, and one that nobody could see before is never new.
+//! because its user was not read is never gone, and one that could not be seen before is never new.
 
 mod change;
 
@@ -37,13 +37,13 @@ impl RunPair {
             let asked = |summary: &RunSummary| {
                 format!("run {} {}", summary.run.id, summary.run.settings.sources.join(", "))
             };
-            caveats.push(format!("they asked for different users: {}; {}", asked(before), asked(after)));
+            caveats.push(format!("the runs read different users: {}; {}", asked(before), asked(after)));
         } else if before.run.settings.lists != after.run.settings.lists {
-            caveats.push("the lists of users differ".to_owned());
+            caveats.push("the user lists differ".to_owned());
         }
         if before.run.address != after.run.address {
             let addresses = format!("{} and {}", before.run.address, after.run.address);
-            caveats.push(format!("they asked at different addresses: {addresses}"));
+            caveats.push(format!("the runs used different addresses: {addresses}"));
         }
         caveats
     }
@@ -97,13 +97,13 @@ impl<'a> UserDiff<'a, '_> {
         Change { kind, user: self.user, status_before, status_after, key, usage: None, why }
     }
 
-    /// Whether a run knew everybody whom the other asked for, and if not, why.
-    fn knew_everybody(&self, summary: &RunSummary) -> Result<(), String> {
+    /// Whether a run knew all users that the other requested, and if not, why.
+    fn knew_all_users(&self, summary: &RunSummary) -> Result<(), String> {
         let run = summary.run.id;
         match (self.pair.asks_the_same(), summary.is_whole()) {
             (true, true) => Ok(()),
-            (true, false) => Err(format!("not in run {run}, which did not come to know everybody")),
-            (false, _) => Err(format!("not in run {run}, which asked for other users")),
+            (true, false) => Err(format!("not in run {run}, which did not find all users")),
+            (false, _) => Err(format!("not in run {run}, which read other users")),
         }
     }
 
@@ -111,11 +111,11 @@ impl<'a> UserDiff<'a, '_> {
         let RunPair { before: earlier, after: later } = self.pair;
         let (kind, why) = match (self.before, self.after) {
             (None, None) => return None,
-            (None, Some(_)) => match self.knew_everybody(earlier) {
+            (None, Some(_)) => match self.knew_all_users(earlier) {
                 Ok(()) => (ChangeKind::UserCame, format!("not listed in run {}", earlier.run.id)),
                 Err(why) => (ChangeKind::UserFirstSeen, why),
             },
-            (Some(_), None) => match self.knew_everybody(later) {
+            (Some(_), None) => match self.knew_all_users(later) {
                 Ok(()) => (ChangeKind::UserWent, format!("no longer listed in run {}", later.run.id)),
                 Err(why) => (ChangeKind::UserUnknown, why),
             },
@@ -138,7 +138,7 @@ impl<'a> UserDiff<'a, '_> {
                 let enabled = match (before.is_enabled(), after.is_enabled()) {
                     (true, false) => Some((ChangeKind::Disabled, "disabled".to_owned())),
                     (false, true) if after.enabled.is_none() => {
-                        let why = "taken as enabled, since the service no longer says";
+                        let why = "treated as enabled: the service no longer reports it";
                         Some((ChangeKind::Enabled, why.to_owned()))
                     }
                     (false, true) => Some((ChangeKind::Enabled, "enabled again".to_owned())),
@@ -160,10 +160,9 @@ impl<'a> UserDiff<'a, '_> {
 
     fn new_key(&self, key: &PersonalKey) -> (ChangeKind, String) {
         let run = self.pair.before.run.id;
-        let created = key.created_at.map_or_else(
-            || "the service does not say when it was created".to_owned(),
-            |time| format!("created {}", rfc3339(time)),
-        );
+        let created = key
+            .created_at
+            .map_or_else(|| "creation date unknown".to_owned(), |time| format!("created {}", rfc3339(time)));
         match self.before.map(|result| result.outcome.status) {
             Some(was) if was.is_complete() => (ChangeKind::Came, created),
             Some(was) => (ChangeKind::FirstSeen, format!("{created}; its user was {was} in run {run}")),
@@ -182,10 +181,10 @@ impl<'a> UserDiff<'a, '_> {
                 (ChangeKind::Went, format!("its user was read in run {run} and no longer has it"))
             }
             Some(is) => (ChangeKind::Unknown, format!("its user is {is} in run {run}")),
-            None => match self.knew_everybody(later) {
+            None => match self.knew_all_users(later) {
                 Ok(()) => (
                     ChangeKind::LeftWithUser,
-                    format!("its user is no longer listed in run {run}, so nobody looked"),
+                    format!("its user is no longer listed in run {run}, so the key was not checked"),
                 ),
                 Err(why) => (ChangeKind::Unknown, format!("its user is {why}")),
             },

@@ -96,21 +96,19 @@ impl fmt::Display for Forecast {
 pub(crate) fn forecast(summaries: &[RunSummary]) -> Forecast {
     let mut complete = comparable(summaries);
     let Some(newest) = complete.last().copied() else {
-        return Forecast::None("there is no complete run".to_owned());
+        return Forecast::None("no complete run".to_owned());
     };
     if newest.stats.keys == 0 {
         return Forecast::Reached { run: newest.run.id, on: newest.day() };
     }
     complete.drain(..complete.len().saturating_sub(RUNS));
     if complete.len() < 2 {
-        return Forecast::None(
-            "it takes complete runs of two days at least that asked for the same users".to_owned(),
-        );
+        return Forecast::None("it needs complete runs of the same users on at least two days".to_owned());
     }
     let Some(fall) = fall(&complete) else {
         let first = complete[0];
         return Forecast::None(format!(
-            "keys do not get fewer over the last {} complete runs: {} on {}, {} on {}",
+            "the number of keys did not decrease over the last {} complete runs: {} on {}, {} on {}",
             complete.len(),
             first.stats.keys,
             first.day(),
@@ -225,18 +223,18 @@ mod tests {
     #[test]
     fn without_a_slope_there_is_a_reason() {
         for (summaries, why) in [
-            (runs(&[]), "no forecast: there is no complete run"),
+            (runs(&[]), "no forecast: no complete run"),
             (
                 runs(&[("2025-01-01", 5)]),
-                "no forecast: it takes complete runs of two days at least that asked for the same users",
+                "no forecast: it needs complete runs of the same users on at least two days",
             ),
             (
                 runs(&[("2025-01-01", 9), ("2025-01-01", 5)]),
-                "no forecast: it takes complete runs of two days at least that asked for the same users",
+                "no forecast: it needs complete runs of the same users on at least two days",
             ),
             (
                 runs(&[("2025-01-01", 5), ("2025-01-02", 5)]),
-                "no forecast: keys do not get fewer over the last 2 complete runs: 5 on 2025-01-01, 5 on 2025-01-02",
+                "no forecast: the number of keys did not decrease over the last 2 complete runs: 5 on 2025-01-01, 5 on 2025-01-02",
             ),
             (runs(&[("2025-01-01", 5), ("2025-01-02", 0)]), "none left: run 2 of 2025-01-02 found no key"),
         ] {

@@ -7,8 +7,8 @@ use super::RunSummary;
 use crate::store::{Error, Run, Store};
 
 /// The runs that may be deleted where each deployment keeps its newest `keep`, oldest first. Of each deployment, and of each
-/// way of asking (everybody, a list, one user), two stay in any case: the last run that ended with all lists read,
-/// and the last in which everybody was read, too. Without them nobody could say what changed since all was known, and the
+/// way of asking (all users, a list, one user), two stay in any case: the last run that ended with all lists read,
+/// and the last in which all users were read, too. Without them it is unknown what changed since all was known, and the
 /// ratchet, for which waived users need not have been read, would have nothing to compare with.
 pub(crate) fn prunable(store: &Store, keep: NonZeroUsize) -> Result<Vec<Run>, Error> {
     let mut newer: BTreeMap<String, usize> = BTreeMap::new();

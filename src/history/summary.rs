@@ -22,7 +22,7 @@ pub(crate) struct RunSummary {
 /// The numbers of a run, as far as it came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RunStats {
-    /// Everybody who was to be read.
+    /// All users who were to be read.
     pub users: u64,
     /// Users of whom something is unknown, those among them who were never asked for.
     pub unread: u64,
@@ -51,7 +51,7 @@ impl RunSummary {
         self.run.finished_at.is_some() && self.stats.incomplete_lists == 0
     }
 
-    /// Whether nobody can have been missed. A run of nobody proves nothing.
+    /// Whether no user can be missing. A run without users proves nothing.
     pub(crate) fn is_complete(&self) -> bool {
         self.is_whole() && self.stats.unread == 0 && self.stats.users > 0
     }
@@ -69,13 +69,13 @@ impl RunSummary {
             what.push("not finished".to_owned());
         }
         if incomplete_lists > 0 {
-            what.push(format!("{} not listed to the end", counted(incomplete_lists, "list")));
+            what.push(counted(incomplete_lists, "incomplete list"));
         }
         if unread > 0 {
             what.push(format!("{} not read", counted(unread, "user")));
         }
         if users == 0 {
-            what.push("nobody asked for".to_owned());
+            what.push("no users requested".to_owned());
         }
         (!what.is_empty()).then(|| what.join(", "))
     }
@@ -192,9 +192,9 @@ pub(super) mod tests {
         };
         let incomplete = |what: &str| (false, what.to_owned());
         assert_eq!(without(|it| it.run.finished_at = None), incomplete("not finished"));
-        assert_eq!(without(|it| it.stats.incomplete_lists = 1), incomplete("1 list not listed to the end"));
+        assert_eq!(without(|it| it.stats.incomplete_lists = 1), incomplete("1 incomplete list"));
         assert_eq!(without(|it| it.stats.unread = 2), incomplete("2 users not read"));
-        assert_eq!(without(|it| it.stats.users = 0), incomplete("nobody asked for"));
+        assert_eq!(without(|it| it.stats.users = 0), incomplete("no users requested"));
     }
 
     #[test]

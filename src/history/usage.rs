@@ -55,12 +55,12 @@ impl Usage {
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (calls, seconds, last_used, but) = match self {
-            Self::Unused => return f.write_str("not used in between"),
+            Self::Unused => return f.write_str("not used between the runs"),
             Self::Unknown(why) => return f.write_str(why),
             Self::Used { calls, seconds, last_used, but } => (calls, *seconds, last_used, but),
         };
         match calls {
-            None => f.write_str("used, nobody knows how often")?,
+            None => f.write_str("used, number of calls unknown")?,
             Some(1) => f.write_str("1 call")?,
             Some(calls) => write!(f, "{calls} calls")?,
         }
@@ -91,7 +91,7 @@ pub(crate) fn usage(
 ) -> Usage {
     let calls = match (before.used_count, after.used_count) {
         (Some(was), Some(is)) => is.checked_sub(was).ok_or_else(|| {
-            format!("the count went down from {was} to {is}, so nobody knows how often it was used")
+            format!("the count decreased from {was} to {is}, so the number of calls is unknown")
         }),
         (None, None) => Err("the service does not say how often it was used".to_owned()),
         (None, Some(_)) => Err("the earlier run did not learn how often it was used".to_owned()),
@@ -101,13 +101,13 @@ pub(crate) fn usage(
     let moved = if last == LastUseChange::Later { after.last_use() } else { None };
     let used = |calls, but| Usage::Used { calls, seconds: (now - then).num_seconds(), last_used: moved, but };
     match (calls, last) {
-        (Ok(0), LastUseChange::Later) => used(None, Some("its count did not move".to_owned())),
+        (Ok(0), LastUseChange::Later) => used(None, Some("its count did not change".to_owned())),
         (Ok(0), LastUseChange::Earlier) => {
-            Usage::Unknown("its last use moved back, and its count did not move".to_owned())
+            Usage::Unknown("its last use moved back, but its count did not change".to_owned())
         }
         (Ok(0), LastUseChange::Same | LastUseChange::Unknown) => Usage::Unused,
         (Ok(calls), LastUseChange::Later) => used(Some(calls), None),
-        (Ok(calls), LastUseChange::Same) => used(Some(calls), Some("its last use did not move".to_owned())),
+        (Ok(calls), LastUseChange::Same) => used(Some(calls), Some("its last use did not change".to_owned())),
         (Ok(calls), LastUseChange::Earlier) => used(Some(calls), Some("its last use moved back".to_owned())),
         (Ok(calls), LastUseChange::Unknown) => {
             used(Some(calls), Some("the service does not say when".to_owned()))
@@ -117,7 +117,7 @@ pub(crate) fn usage(
         (Err(_), LastUseChange::Same) if before.used_count.is_none() && after.used_count.is_none() => {
             Usage::Unused
         }
-        (Err(why), LastUseChange::Same) => Usage::Unknown(format!("{why}; its last use did not move")),
+        (Err(why), LastUseChange::Same) => Usage::Unknown(format!("{why}; its last use did not change")),
         (Err(why), LastUseChange::Earlier) => Usage::Unknown(format!("{why}; its last use moved back")),
         (Err(why), LastUseChange::Unknown) => Usage::Unknown(format!("{why}, nor when")),
     }
@@ -208,9 +208,9 @@ mod tests {
             (
                 (OLD, Some(9)),
                 (NEW, Some(3)),
-                "the count went down from 9 to 3, so nobody knows how often it was used",
+                "the count decreased from 9 to 3, so the number of calls is unknown",
             ),
-            ((OLD, Some(9)), (NEW, Some(9)), "its count did not move"),
+            ((OLD, Some(9)), (NEW, Some(9)), "its count did not change"),
             // There was none before, and this one lies after that reading.
             ((None, None), (NEW, None), "the service does not say how often it was used"),
         ] {
@@ -218,7 +218,7 @@ mod tests {
             assert_eq!((used.calls(), used.calls_a_day()), (None, None), "{before:?} {after:?}");
             let text = used.to_string();
             assert!(
-                text.starts_with("used, nobody knows how often in 7.0 days") && text.ends_with(but),
+                text.starts_with("used, number of calls unknown in 7.0 days") && text.ends_with(but),
                 "{text}"
             );
         }

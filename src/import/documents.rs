@@ -83,7 +83,7 @@ mod tests {
     const CHALLENGE: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest nonce=\"n\"\r\n\r\n";
 
     #[test]
-    fn answers_stand_one_after_the_other_with_and_without_headers() {
+    fn answers_follow_each_other_with_and_without_headers() {
         let fine = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n{\"a\":1}";
         for (text, expected) in [
             ("{\"a\":1}{\"a\":2}\n\u{1e}[3]", vec![(0, "{\"a\":1}"), (0, "{\"a\":2}"), (0, "[3]")]),

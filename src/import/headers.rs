@@ -11,7 +11,7 @@ pub(super) struct Headers {
     /// `X-MongoDB-Service-Version`, whole.
     pub(super) version: Option<String>,
     pub(super) content_type: Option<String>,
-    /// Whether curl goes on from here, and writes no body: after a challenge, a redirect, or a proxy's consent.
+    /// Whether curl continues from here, and writes no body: after a challenge, a redirect, or a proxy's consent.
     is_interim: bool,
     /// Whether it is a challenge that blames something else than the age of the nonce.
     is_challenge: bool,

@@ -128,7 +128,7 @@ impl SavedAnswers {
         let mut owners = parsed.as_ref().map(SavedPage::owners).unwrap_or_default();
         owners.extend(named.filter(|named| !owners.contains(named)).cloned());
         let Some(owner) = owners.first() else {
-            self.add_incomplete(label, of_nobody(parsed));
+            self.add_incomplete(label, without_owner(parsed));
             return Ok(());
         };
         self.users.entry(owner.clone()).or_default().responses.push(response);
@@ -184,7 +184,7 @@ impl SavedAnswers {
         products.first().filter(|_| products.len() == 1).copied()
     }
 
-    /// What tells these files from others: how many answers and files, and a SHA-256 of the files' contents, whatever their
+    /// What distinguishes these files from others: how many answers and files, and a SHA-256 of the files' contents, whatever their
     /// names and order: of their own SHA-256, sorted, each in hexadecimal digits on a line of its own.
     pub(crate) fn fingerprint(&self) -> String {
         let mut digests = self.digests.clone();
@@ -203,7 +203,7 @@ impl SavedAnswers {
     }
 }
 
-/// The one id in a file's name: 24 hexadecimal digits that no other follows. Of several nobody knows which is the user's.
+/// The one id in a file's name: 24 hexadecimal digits that no other follows. Of several it is unknown which is the user's.
 fn id_in_name(path: &Path) -> Option<String> {
     let name = path.file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
     let ids: BTreeSet<_> = name.split(|c: char| !c.is_ascii_hexdigit()).filter_map(object_id).collect();
@@ -214,8 +214,8 @@ fn malformed(why: impl Into<String>) -> Outcome {
     Outcome::unread(ReadStatus::Malformed, None, why)
 }
 
-/// An answer of which nothing says whose it is. Whatever it says, it is complete for nobody.
-fn of_nobody(parsed: Result<SavedPage, Outcome>) -> Outcome {
+/// An answer of which nothing says whose it is. Whatever it says, it is complete for no user.
+fn without_owner(parsed: Result<SavedPage, Outcome>) -> Outcome {
     let list = |page: SavedPage| Outcome { http_status: Some(page.status), ..malformed("a list") };
     let outcome = parsed.map_or_else(|refusal| refusal, list);
     let detail = outcome.detail.unwrap_or_default();

@@ -110,7 +110,7 @@ impl SavedResponse {
 pub(super) struct UserResponses {
     /// In the order of the files.
     pub(super) responses: Vec<SavedResponse>,
-    /// Why nobody knows whether these are this user's, or all.
+    /// Why it is unknown whether these are this user's, or all.
     pub(super) contradictions: Vec<String>,
 }
 
@@ -152,7 +152,7 @@ impl UserResponses {
     }
 }
 
-/// One user's keys, and what speaks against their being all there are.
+/// One user's keys, and why these may not be all.
 struct SavedList {
     keys: UserKeys,
     /// What can't be, or can't be this user's.

@@ -1,4 +1,4 @@
-//! The middle of an audit. Users go one way: discovery finds them, the journal tells the new ones from repeats, the client
+//! The middle of an audit. Users go one way: discovery finds them, the journal separates the new ones from repeats, the client
 //! reads their keys, and the journal takes the results.
 //!
 //! All of it runs in one task, which also listens to signals and shows the progress, so that there is one place that
@@ -141,7 +141,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Enters what discovery finds into the journal. The users that are new to the run go on.
+/// Enters what discovery finds into the journal. The users that are new to the run are passed on.
 fn new_users<'a>(
     found: mpsc::Receiver<DiscoveryEvent>,
     journal: JournalHandle,

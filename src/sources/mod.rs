@@ -76,7 +76,7 @@ pub(crate) enum CheckedSource {
 }
 
 impl CheckedSource {
-    /// What tells a list from another of the same name; `None` for what is asked of the deployment.
+    /// What distinguishes a list from another of the same name; `None` for what is asked of the deployment.
     pub(crate) fn fingerprint(&self) -> Option<ListFingerprint> {
         match self {
             Self::List(list) => Some(list.fingerprint()),

@@ -96,7 +96,7 @@ fn source(organization: &Organization) -> String {
     format!("{deleted} {}", organization.id)
 }
 
-/// Nobody knows who is missing from a list that was not read to its end.
+/// It is unknown who is missing from a list that was not read to its end.
 async fn report_incomplete(list: IncompleteList, events: &Events) {
     if !list.outcome.status.is_complete() {
         events.send(DiscoveryEvent::IncompleteList(list)).await;

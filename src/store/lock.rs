@@ -56,7 +56,7 @@ pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
     beside.into()
 }
 
-/// Opens no pipe that nobody writes to or reads from, and no link.
+/// Opens no pipe without a writer or reader, and no link.
 fn without_waiting(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NONBLOCK | libc::O_NOFOLLOW);

@@ -1,5 +1,5 @@
-//! The evidence, in SQLite: every run, whom it asked for, what came of each, and the keys. Written at once while a run
-//! goes on ([`Journal`]), read back in order afterwards ([`Store`]).
+//! The run database, in SQLite: every run, the users it requested, the result of each, and the keys. Each result is written
+//! at once ([`Journal`]) and read back in order afterwards ([`Store`]).
 
 mod identity;
 mod inventory;
@@ -41,7 +41,7 @@ pub enum Error {
     /// There is no such file, and nothing was to be created.
     #[error("there is no run database at {0}")]
     Missing(String),
-    /// Another run is going on in it.
+    /// Another run is writing to it.
     #[error("another audit is writing to {0}")]
     Busy(String),
     /// What is beside it, or should be, is a pipe, a folder or the like.
@@ -106,7 +106,7 @@ fn not_written(path: &str, why: &std::io::Error) -> crate::exit::Error {
     crate::exit::Error::not_written(format_args!("the run database {path}"), why, TARGET)
 }
 
-/// An error of SQLite as the error of the system that it stands for, if there is one.
+/// An error of SQLite as the error of the system that it means, if there is one.
 fn io_error(error: &rusqlite::Error) -> std::io::Error {
     use std::io::{Error, ErrorKind};
 

@@ -19,10 +19,10 @@ const MOST_TRIES: i32 = 1225;
 const WARN_AFTER: i32 = 45;
 
 impl Store {
-    /// Opens the store at `path` for a run, or makes one. Nobody else may write to it meanwhile; reading is free.
+    /// Opens the store at `path` for a run, or makes one. No other process may write to it meanwhile; reading is free.
     ///
     /// # Errors
-    /// A file that is not ours or newer than this program (left as it was), another run going on, or what SQLite says.
+    /// A file that is not ours or newer than this program (left as it was), another run that writes, or what SQLite says.
     pub fn open_for_run(path: &Path) -> Result<Self, Error> {
         Self::open_locked(path, OpenMode::ForRun)
     }

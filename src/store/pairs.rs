@@ -4,8 +4,8 @@ use super::{Error, Run, Store};
 use crate::model::UserResult;
 
 impl Store {
-    /// Hands over everybody of two runs, by (username, user id) of the later one where it has them: the result of `before`
-    /// and that of `after`, `None` where the user is not in that run. A user is known by his id; a name that was nobody's in
+    /// Hands over all users of two runs, by (username, user id) of the later one where it has them: the result of `before`
+    /// and that of `after`, `None` where the user is not in that run. A user is known by his id; a name that had no user in
     /// one run is the user of that name in the other.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn result_of(&self, run: &Run, user: &User) -> Result<Option<UserResult>, Error> {
-        // A name that has no id stands for itself.
+        // A name without an id is its own identity.
         self.result(
             "SELECT * FROM readings
              WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",

@@ -65,7 +65,7 @@ pub struct Run {
     pub service_version: Option<String>,
     /// The public part of the credential that asked.
     pub credential: String,
-    /// In seconds, how far the deployment's clock was ahead of this machine's; `None` where nobody looked.
+    /// In seconds, how far the deployment's clock was ahead of this machine's; `None` where it was not measured.
     pub clock_skew: Option<i64>,
     /// What every "ago" counts from.
     pub started_at: DateTime<Utc>,
@@ -143,7 +143,7 @@ impl Store {
         Ok(Unread { users: users.cast_unsigned(), lists })
     }
 
-    /// Goes on with a run: its journal, and the users to read. With `lists`, those that were incomplete before are
+    /// Continues a run: its journal, and the users to read. With `lists`, those that were incomplete before are
     /// forgotten, since discovery begins again. A run that had ended stays so until there is anything new.
     ///
     /// # Errors

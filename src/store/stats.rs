@@ -83,7 +83,7 @@ impl Store {
 
     /// Hands over every key of a run, in no order, with nothing in it but what a verdict takes: whether it is enabled, when
     /// it was made, its last use and its count. That allocates nothing, and takes 0.5 µs a key: a third more than to count in SQL, where the
-    /// rules of the policy would stand a second time.
+    /// rules of the policy would be written a second time.
     ///
     /// # Errors
     /// What SQLite says.
@@ -117,7 +117,7 @@ impl Store {
         Ok(self.newest_complete(is_alike, |_, _| false)?.and_then(|run| run.finished_at))
     }
 
-    /// The newest of the runs that are `wanted` which ended, with all lists read to their end and everybody read but what is
+    /// The newest of the runs that are `wanted` which ended, with all lists read to their end and all users read but what is
     /// `excused` in it.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Store {
             if wanted(&run)
                 && run.finished_at.is_some()
                 && self.is_every_list_read(&run, |missing| excused(&run, missing))?
-                && self.is_everybody_read(&run, |user| excused(&run, Missing::User(user)))?
+                && self.are_all_users_read(&run, |user| excused(&run, Missing::User(user)))?
             {
                 return Ok(Some(run));
             }
@@ -151,7 +151,7 @@ impl Store {
         Ok(lists.iter().all(|list| excused(Missing::List(list, name(list)))))
     }
 
-    fn is_everybody_read(&self, run: &Run, excused: impl Fn(&User) -> bool) -> Result<bool, Error> {
+    fn are_all_users_read(&self, run: &Run, excused: impl Fn(&User) -> bool) -> Result<bool, Error> {
         let read = || {
             let query = format!(
                 "SELECT * FROM readings WHERE run = ? AND coalesce(status, '') NOT IN ({})",

@@ -162,7 +162,7 @@ fn string<'a>(value: &'a DeValue) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| format!("expected text in quotes, not {}", kind(value)))
 }
 
-/// What stands there instead.
+/// What the file has instead.
 fn kind(value: &DeValue) -> &'static str {
     match value {
         DeValue::String(_) => "text",
@@ -182,7 +182,7 @@ fn key(value: &DeValue) -> Result<Target, String> {
     })
 }
 
-/// As it stands there: a name with white space around it is another name.
+/// Unchanged: a name with white space around it is another name.
 fn name(value: &DeValue, expected: &str) -> Result<String, String> {
     let name = string(value)?;
     if is_blank(name) { Err(format!("the value is empty: {expected}")) } else { Ok(name.to_lowercase()) }

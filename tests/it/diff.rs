@@ -138,10 +138,10 @@ fn use_is_shown_with_its_arithmetic_and_unknown_is_not_zero() {
     assert_eq!((&script["used_count_before"], &script["used_count_after"]), (&json!(69), &json!(481)));
     assert_eq!((&script["username"], &script["auditing_key"]), (&json!("ann"), &json!(false)));
     for (kind, number, why) in [
-        ("used", 13, "used, nobody knows how often in 7.0 days"),
-        ("used", 13, "the count went down from 50 to 3"),
+        ("used", 13, "used, number of calls unknown in 7.0 days"),
+        ("used", 13, "the count decreased from 50 to 3"),
         ("used", 21, "the service does not say how often it was used"),
-        ("use_unknown", 14, "the count went down from 50 to 3"),
+        ("use_unknown", 14, "the count decreased from 50 to 3"),
         ("use_unknown", 20, "the service does not say how often it was used, nor when"),
         ("use_unknown", 22, "the later run did not learn how often it was used"),
     ] {
@@ -149,7 +149,7 @@ fn use_is_shown_with_its_arithmetic_and_unknown_is_not_zero() {
         assert_eq!((&item["calls"], &item["calls_a_day"]), (&Value::Null, &Value::Null), "{item}");
         assert!(item["why"].as_str().unwrap().contains(why), "{item}");
     }
-    assert!(item("left_with_user", 30)["why"].as_str().unwrap().contains("nobody looked"));
+    assert!(item("left_with_user", 30)["why"].as_str().unwrap().contains("the key was not checked"));
 
     let text = env.run(&["diff"]);
     assert_eq!(text.code, 0, "{text:?}");
@@ -232,7 +232,7 @@ fn no_user_is_gone_after_an_incomplete_run_or_one_of_others() {
         "{found:?}"
     );
     let ran = env.run(&["diff", "1", "2"]);
-    assert!(ran.stdout.contains("they asked for different users"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("the runs read different users"), "{}", ran.stdout);
 
     let whole = half_read(&[]);
     // No list of an organization can be read, so that one user is all that is known.

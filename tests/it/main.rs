@@ -85,6 +85,7 @@ mod upgrade;
 mod verify;
 mod volume;
 mod waivers;
+mod words;
 mod working_folder;
 mod world;
 #[cfg(unix)]

@@ -71,7 +71,7 @@ async fn a_stale_nonce_costs_one_more_exchange_and_no_other_request_waits() {
     let own = challenge(&session, second, &stale);
     assert!(
         matches!(own, DigestAttempt::Authenticated { count: 1, .. }),
-        "the challenge of the refusal is answered, and by nobody else before"
+        "the challenge of the refusal is answered, and by no other request before"
     );
     assert!(matches!(begin(&session).await, DigestAttempt::Authenticated { count: 3, .. }));
     accept(&session, own);

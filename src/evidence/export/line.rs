@@ -44,7 +44,7 @@ pub struct ExportedRun {
     pub service_version: Option<String>,
     /// The public part of the credential that asked.
     pub credential: String,
-    /// In seconds, how far the deployment's clock was ahead; `None` where nobody looked.
+    /// In seconds, how far the deployment's clock was ahead; `None` where it was not measured.
     pub clock_skew: Option<i64>,
     /// What every "ago" counts from.
     pub started_at: DateTime<Utc>,

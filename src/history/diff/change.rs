@@ -12,15 +12,15 @@ named! {
         BecameReadable = "users_became_readable",
         /// Users who were not there before
         UserCame = "users_came",
-        /// Users who are not in the earlier run, which did not know everybody
+        /// Users who are not in the earlier run, which did not know all users
         UserFirstSeen = "users_first_seen",
         /// Users who are no longer listed
         UserWent = "users_went",
-        /// Users who are not in the later run, which did not know everybody
+        /// Users who are not in the later run, which did not know all users
         UserUnknown = "users_unknown",
         /// Keys that were used in between
         Used = "used",
-        /// Keys of which nobody can tell whether they were used in between
+        /// Keys whose use in between is unknown
         UseUnknown = "use_unknown",
         /// Keys that were not there before
         Came = "came",
@@ -28,9 +28,9 @@ named! {
         FirstSeen = "first_seen",
         /// Keys that are no longer there
         Went = "went",
-        /// Keys whose user is no longer listed, so that nobody looked
+        /// Keys whose user is no longer listed, so that the key was not checked
         LeftWithUser = "left_with_user",
-        /// Keys that nobody could look for
+        /// Keys that could not be checked
         Unknown = "unknown",
         /// Keys that were disabled
         Disabled = "disabled",

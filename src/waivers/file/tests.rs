@@ -29,7 +29,7 @@ fn read(text: &str) -> Result<Waivers, Error> {
     read_bytes(text.as_bytes())
 }
 
-/// The lines that tell problems.
+/// The lines of problems.
 fn problems(text: &str) -> Vec<String> {
     let why = read(text).map(|waivers| panic!("{text}: {waivers:?}")).unwrap_err();
     assert_eq!(why.message, "invalid waiver file");

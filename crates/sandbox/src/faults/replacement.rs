@@ -185,7 +185,7 @@ fn status_response(status: u16, detail: &StatusDetail) -> Response<Body> {
         }
     }
     let document = json!({
-        "detail": "The sandbox was told to fail.",
+        "detail": "The sandbox was configured to fail.",
         "error": status,
         "errorCode": error_code,
         "parameters": [],

@@ -94,7 +94,7 @@ fn a_global_owners_key_on_a_fine_deployment_has_nothing_failed() {
     assert!(seen.found("settings").contains(&sandbox.announcement().public_key));
     assert!(seen.found("challenge").contains("\"MMS Public API\", MD5, qop auth"), "{:?}", seen.ran);
     assert!(seen.found("identity").contains("programmatic"));
-    assert!(seen.found("reach").contains("reads keys of others"));
+    assert!(seen.found("reach").contains("reads keys of other users"));
     assert!(seen.found("version").contains("Ops Manager 4.4.12"));
     assert!(seen.found("forecast").contains("users at most"), "{:?}", seen.ran);
     assert!(seen.found("clock").contains("SOURCE_DATE_EPOCH"));

@@ -66,7 +66,7 @@ fn lasting_refusals_are_not_retried() {
 
 /// The first user fails until all others have been asked for, which only those see who are asked meanwhile.
 #[test]
-fn a_retry_that_waits_holds_nobody_up() {
+fn a_retry_that_waits_delays_no_other_user() {
     let users = 50;
     for lookups in [false, true] {
         let others: &'static Mutex<BTreeSet<String>> = Box::leak(Box::default());
@@ -102,7 +102,7 @@ fn listed(env: &TestEnv, users: usize) {
 }
 
 #[test]
-fn a_pause_asked_for_holds_everybody_up() {
+fn a_requested_pause_holds_all_requests() {
     for header in [("Retry-After", "1"), ("RateLimit-Remaining", "0")] {
         let seen: &'static Mutex<Vec<(Instant, bool)>> = Box::leak(Box::default());
         let stub = Stub::start(Digest::On, move |_| {

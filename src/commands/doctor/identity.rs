@@ -28,11 +28,11 @@ pub(super) fn credentials(outcome: &Outcome, results: &mut Vec<StepResult>) -> O
     let code = outcome.error_code.as_deref().unwrap_or_default();
     let step = match outcome.status {
         _ if code.contains("WHITELIST") || code.contains("ACCESS_LIST") => {
-            let advice = "add this machine's address to the access list of the key";
+            let advice = "add this machine's IP address to the access list of the key";
             Step::Credentials.failed(refusal(outcome), advice)
         }
         ReadStatus::Forbidden if code.is_empty() => {
-            let advice = "check both parts of the key, and the file of credentials if there is one";
+            let advice = "check both parts of the key, and the credentials file if you use one";
             Step::Credentials.failed(refusal(outcome), advice)
         }
         ReadStatus::Read => {
@@ -41,12 +41,12 @@ pub(super) fn credentials(outcome: &Outcome, results: &mut Vec<StepResult>) -> O
         }
         ReadStatus::Forbidden | ReadStatus::Removed | ReadStatus::NotFound => {
             let found = format!("accepted, but may not list organizations: {}", refusal(outcome));
-            let advice = "--all-orgs will find nobody; name users with --users or --user";
+            let advice = "--all-orgs will find no users; name users with --users or --user";
             results.push(Step::Credentials.warning(found, advice));
             return Some(());
         }
         ReadStatus::RateLimited | ReadStatus::Partial | ReadStatus::Malformed | ReadStatus::Error => {
-            let advice = "try again later, with a lower --rate; if it stays, ask whoever runs the deployment";
+            let advice = "try again later, with a lower --rate; if it fails again, ask the administrator of the deployment";
             Step::Credentials.failed(refusal(outcome), advice)
         }
     };
@@ -116,7 +116,7 @@ async fn reach(
             }
             ReadStatus::Removed => {
                 access = Access { readable: None, removed: true };
-                Step::Reach.ok("nobody's keys: there are none to read any more")
+                Step::Reach.ok("no keys: the deployment no longer has personal keys")
             }
             ReadStatus::Forbidden => self_alone(client.product(), &outcome),
             ReadStatus::NotFound
@@ -126,17 +126,17 @@ async fn reach(
             | ReadStatus::Error => {
                 let found =
                     format!("the keys of {} could not be read: {}", user.id_or_empty(), refusal(&outcome));
-                Step::Reach.warning(found, "try again; such users make an audit incomplete")
+                Step::Reach.warning(found, "try again; a user who can't be read makes an audit incomplete")
             }
         };
         results.push(step);
         return Ok(access);
     }
     results.push(if read == needed {
-        Step::Reach.ok(format!("lists users, and reads keys of others (tried with {read} of them)"))
+        Step::Reach.ok(format!("lists users, and reads keys of other users (tested with {read})"))
     } else {
-        let found = "lists users, but there are too few to try whether it reads the keys of others";
-        Step::Reach.warning(found, "if users come out as `forbidden`, see docs/doctor.md")
+        let found = "lists users, but too few to test access to keys of other users";
+        Step::Reach.warning(found, "if users are reported as `forbidden`, see docs/doctor.md")
     });
     Ok(access)
 }
@@ -147,20 +147,20 @@ fn no_list(sources: &[CheckedSource], found: String) -> StepResult {
         CheckedSource::List(_) | CheckedSource::User(_) => false,
     };
     if sources.iter().any(needs_list) {
-        let advice = "use the key of an organization owner, or give a list with --users";
+        let advice = "use the key of an organization owner, or name users with --users";
         return Step::Reach.failed(found, advice);
     }
-    Step::Reach.warning(found, "give a list with --users, and see what the audit can read")
+    Step::Reach.warning(found, "name users with --users; the audit shows which users can be read")
 }
 
 fn self_alone(product: Product, outcome: &Outcome) -> StepResult {
-    let found = format!("lists users, but reads its own keys alone: {}", refusal(outcome));
+    let found = format!("lists users, but reads only its own keys: {}", refusal(outcome));
     let advice = match product {
         Product::OpsManager => {
-            "take a key of a user with the role GLOBAL_OWNER, who alone may read everybody's; otherwise the audit is incomplete"
+            "use a key of a user with GLOBAL_OWNER, the only role that can read all users' keys; otherwise the audit is incomplete"
         }
         Product::CloudManager | Product::Atlas => {
-            "nobody may read another user's keys here: give each user's own credential with --credentials FILE"
+            "here users can read only their own keys: add credentials of each user with --credentials FILE"
         }
     };
     Step::Reach.warning(found, advice)
@@ -180,16 +180,20 @@ async fn some_users(client: &Client, sources: &[CheckedSource]) -> Result<Result
         None => match client.organizations().await? {
             (organizations, _) if !organizations.is_empty() => organizations[0].id.clone(),
             (_, outcome) if outcome.status.is_complete() => {
-                return Ok(Err("it sees no organization, and so no list of users".to_owned()));
+                return Ok(Err(
+                    "the credentials can access no organization, so users can't be listed".to_owned()
+                ));
             }
-            (_, outcome) => return Ok(Err(format!("it may not list organizations: {}", refusal(&outcome)))),
+            (_, outcome) => {
+                return Ok(Err(format!("the credentials can't list organizations: {}", refusal(&outcome))));
+            }
         },
     };
     let (users, outcome) = client.first_users(&id).await?;
     Ok(if outcome.status.is_complete() {
         Ok(users)
     } else {
-        Err(format!("it may not list the users of organization {id}: {}", refusal(&outcome)))
+        Err(format!("the credentials can't list the users of organization {id}: {}", refusal(&outcome)))
     })
 }
 
@@ -197,24 +201,22 @@ async fn some_users(client: &Client, sources: &[CheckedSource]) -> Result<Result
 pub(super) fn version(client: &Client, removed: bool) -> StepResult {
     let product = client.product();
     let version = client.service_version();
-    let found =
-        format!("{} {}", product.title(), version.as_deref().unwrap_or("of a version that it does not tell"));
+    let found = format!("{} {}", product.title(), version.as_deref().unwrap_or("(unknown version)"));
     if removed || product::has_removed_personal_keys(product, version.as_deref()) {
-        let found = format!("{found}, which has no personal keys any more");
-        let advice = "nothing to audit: those that there were stopped to work with the removal";
+        let found = format!("{found}, which no longer has personal keys");
+        let advice = "nothing to audit: personal keys stopped working with the removal";
         return Step::Version.warning(found, advice);
     }
     match (product, version) {
         (Product::OpsManager, None) => {
-            let advice =
-                "an Ops Manager tells it; is --product right, and no proxy in the way that drops headers?";
+            let advice = "check --product, and that no proxy removes headers: Ops Manager sends its version in a header";
             Step::Version.warning(found, advice)
         }
         (Product::OpsManager, Some(_)) => {
-            Step::Version.ok(format!("{found}, which has personal keys; 5.0 cuts them all off"))
+            Step::Version.ok(format!("{found}, which has personal keys; 5.0 disables all of them"))
         }
         (Product::CloudManager | Product::Atlas, _) => {
-            Step::Version.ok(format!("{found}, which does not say that personal keys are gone"))
+            Step::Version.ok(format!("{found}, which does not report a removal of personal keys"))
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) struct Judge<'a> {
     met: BTreeMap<Entry<'a>, BTreeSet<String>>,
 }
 
-/// What tells a waiver from all others of its file.
+/// What distinguishes a waiver from all others of its file.
 type Entry<'a> = (u64, &'a Target, Option<&'a str>);
 
 fn entry(waiver: &Waiver) -> Entry<'_> {

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::record::Record;
 use crate::model::User;
 
-/// For users of whom no line of a file is known: the file of settings, which says whom to audit. It need not exist.
+/// For users of whom no line of a file is known: the file of settings, which may name the users. It need not exist.
 const ELSEWHERE: &str = "keysunset.toml";
 
 /// What a URI's path may hold as it is, by RFC 3986. A colon is not among it: before the first slash it would end a scheme.
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_lines_stands_at_its_first() {
+    fn a_list_without_lines_is_at_its_first() {
         assert_eq!(seen_from("/", "users.json", 0).line, 1);
     }
 

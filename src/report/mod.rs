@@ -139,13 +139,13 @@ pub struct Deployment<'a> {
 }
 
 impl Deployment<'_> {
-    /// Whether the run ended and nobody can have been missed.
+    /// Whether the run ended and no user can be missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.context.has_complete_lists() && self.summary.is_complete()
     }
 
-    /// Whether the run ended, and nobody can have been missed whom no waiver is of.
+    /// Whether the run ended, and no user without a waiver can be missing.
     #[must_use]
     pub fn is_complete_or_waived(&self) -> bool {
         self.context.run.finished_at.is_some() && self.summary.is_complete_or_waived()
@@ -167,7 +167,7 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Whether nobody can have been missed.
+    /// Whether no user can be missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.has_complete_lists() && self.total.is_complete()
@@ -179,7 +179,7 @@ impl Report<'_> {
         self.deployments.iter().all(|deployment| deployment.context.has_complete_lists())
     }
 
-    /// Whether every run ended, and nobody can have been missed whom no waiver is of.
+    /// Whether every run ended, and no user without a waiver can be missing.
     #[must_use]
     pub fn is_complete_or_waived(&self) -> bool {
         self.deployments.iter().all(Deployment::is_complete_or_waived)
@@ -201,7 +201,7 @@ trait Writer {
 /// The file of a format, before it has its name.
 type OutputFile = BufWriter<NamedTempFile>;
 
-/// What a format comes to.
+/// What a format returns.
 enum Rendered {
     /// A file, which is put under its name.
     File(OutputFile),
@@ -209,7 +209,7 @@ enum Rendered {
     Stdout(String),
 }
 
-/// Why a format can't go on.
+/// Why a format can't continue.
 enum FormatError {
     Io(io::Error),
     StepSummary(io::Error),

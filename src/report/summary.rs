@@ -1,4 +1,4 @@
-//! The totals, derived from the rows as they pass and held against what the store counts by itself.
+//! The totals, derived from the rows as they pass and held against the counts of the run database.
 
 use super::{JudgedList, Row};
 use crate::model::{ReadStatus, UserResult};
@@ -118,7 +118,7 @@ impl Summary {
         }
     }
 
-    /// Everybody who was to be read.
+    /// All users who were to be read.
     #[must_use]
     pub fn requested(&self) -> u64 {
         self.users.iter().sum()
@@ -160,13 +160,13 @@ impl Summary {
         self.actions[action as usize]
     }
 
-    /// Whether everybody asked for was read, and nobody can have been left out.
+    /// Whether all requested users were read, and none can be missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.unread() == 0 && self.incomplete_lists == 0
     }
 
-    /// Whether everybody asked for was read, or is waived, and nobody can have been left out whose list is not waived.
+    /// Whether all requested users were read or are waived, and none can be missing but from waived lists.
     #[must_use]
     pub fn is_complete_or_waived(&self) -> bool {
         self.unread() == self.waived_users && self.incomplete_lists == self.waived_lists

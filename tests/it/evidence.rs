@@ -170,7 +170,7 @@ fn an_export_has_the_manifests_hash_in_any_store() {
     assert_eq!(env.audit(&sandbox, &["--all-orgs", "--store", "other.db"]).code, 1);
     assert_eq!(exported(&env, &["--store", "other.db"]), first);
     for (arguments, expected) in
-        [(&["export", "9"][..], "no run 9"), (&["export", "--out", "none"], "no store")]
+        [(&["export", "9"][..], "no run 9"), (&["export", "--out", "none"], "no run database")]
     {
         let ran = env.run(arguments);
         assert_eq!((ran.code, &*ran.stdout), (5, ""), "{ran:?}");

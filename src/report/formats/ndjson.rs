@@ -1,4 +1,4 @@
-//! `keys.ndjson`: the rows of `keys.csv`, an object a line, for databases and warehouses. Every field stands on every line, so
+//! `keys.ndjson`: the rows of `keys.csv`, an object a line, for databases and warehouses. Every field is on every line, so
 //! that a reader who guesses the types from some of them finds all.
 
 use std::io::Write as _;

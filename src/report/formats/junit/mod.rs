@@ -1,11 +1,11 @@
 //! `junit.xml`: a test suite an organization, a test case a user, for CI servers. A user of several organizations is in the
 //! suite of each.
 //!
-//! Nobody owns the format. Two schemas describe it: the `JUnit.xsd` of Windy Road, after Ant, and the `junit-10.xsd` of
+//! The format has no owner. Two schemas describe it: the `JUnit.xsd` of Windy Road, after Ant, and the `junit-10.xsd` of
 //! Jenkins' xUnit plugin. The file holds to both: a case has at most one of failure, error and skipped and nothing else,
 //! a suite has its properties before its cases, and an empty system-out and system-err behind them.
 //!
-//! Users come by name, suites stand by organization, and counts stand before what they count: cases wait in a file of their own.
+//! Users come by name, suites are by organization, and counts come before what they count: cases wait in a file of their own.
 
 mod case;
 

@@ -45,7 +45,7 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
         lists.map(|missing| incomplete_list(context.run, &missing))
     });
     let cutoff = report.deployments.first().map(|it| day_or_instant(it.context.policy.cutoff));
-    // Rows for users whose names nobody could learn: one a list, and one a run that was cut short.
+    // Rows for users whose names are unknown: one a list, and one a run that was cut short.
     let rows_of_nobody =
         total.incomplete_lists + runs().filter(|run| run.finished_at.is_none()).count() as u64;
     context! {

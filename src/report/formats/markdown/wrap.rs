@@ -5,7 +5,7 @@ const COLUMNS: usize = 100;
 /// What a line of a quotation begins with.
 const QUOTE: &str = "> ";
 
-/// Breaks the lines of each paragraph anew, at most 100 columns wide, with a line break at the end.
+/// Wraps the lines of each paragraph again, at most 100 columns wide, with a line break at the end.
 ///
 /// A code span or a link is never broken: text of the service is in code spans, and at the start of a line it could become a
 /// heading or a list.

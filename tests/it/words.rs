@@ -97,8 +97,9 @@ fn flattened(text: &str) -> String {
 fn uses<'t>(text: &'t str, word: &str) -> Vec<&'t str> {
     let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let around = |at: usize| {
-        let [start, end] = [at.saturating_sub(50), (at + word.len() + 50).min(text.len())];
-        &text[text.floor_char_boundary(start)..text.floor_char_boundary(end)]
+        let start = text[..at].char_indices().rev().nth(49).map_or(0, |(start, _)| start);
+        let end = text[at..].char_indices().nth(word.len() + 50).map_or(text.len(), |(end, _)| at + end);
+        &text[start..end]
     };
     let is_whole = |at: &usize| {
         !is_letter(text[..*at].chars().next_back()) && !is_letter(text[at + word.len()..].chars().next())

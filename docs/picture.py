@@ -22,11 +22,8 @@ BRIGHT = ["#8b949e", "#ffa198", "#a5f0b0", "#f2cc60", "#a5d6ff", "#e2c5ff", "#b3
 
 
 def demo(program):
-    """The output of the demo, with colours where the program has them."""
-    arguments = [os.path.abspath(program), "demo"]
-    helped = subprocess.run([*arguments, "--help"], capture_output=True, text=True, check=True).stdout
-    if "--color" in helped:
-        arguments += ["--color", "always"]
+    """The output of the demo, with colours."""
+    arguments = [os.path.abspath(program), "demo", "--color", "always"]
     with tempfile.TemporaryDirectory() as folder:
         environment = {"SOURCE_DATE_EPOCH": NOW, "HOME": folder, "TERM": "xterm"}
         ran = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, check=True)

@@ -40,7 +40,6 @@
 
 # shellcheck disable=SC2016 # in single quotes are programs of jq, with variables of jq
 
-
 # A trace would print private keys, and exported variables would be visible in other processes.
 set +xva
 set -euo pipefail
@@ -330,13 +329,14 @@ epoch() {
   jq -rn --arg time "$1" '$time | sub("\\.[0-9]+"; "") | sub("\\+00:00$"; "Z") | fromdateiso8601' 2>/dev/null
 }
 
-# record STAGE KEY_ID [TAG] [WHERE]: adds a line to the journal.
+# record STAGE KEY_ID [REPLACEMENT] [WHERE]: adds a line to the journal. The replacement is its index.
 record() {
-  local line time
+  local line time tag='' org=''
+  [[ -z ${3-} ]] || tag=${TAGS[$3]} org=${ORG_IDS[$3]}
   time=$(now)
-  line=$(jq -cn --arg time "${time}" --arg stage "$1" --arg key "$2" --arg tag "${3-}" --arg where "${4-}" \
-    --arg run "${RUN_ID}" '{time: $time, stage: $stage, key_id: $key, tag: $tag, where: $where, run: $run}
-      | with_entries(select(.value != ""))')
+  line=$(jq -cn --arg time "${time}" --arg stage "$1" --arg key "$2" --arg tag "${tag}" --arg org "${org}" \
+    --arg where "${4-}" --arg run "${RUN_ID}" '{time: $time, stage: $stage, key_id: $key, tag: $tag, org_id: $org,
+      where: $where, run: $run} | with_entries(select(.value != ""))')
   printf '%s\n' "${line}" >>"${JOURNAL}"
   sync "${JOURNAL}"
 }
@@ -352,9 +352,15 @@ journal() {
   fi
 }
 
+# journal_of REPLACEMENT FILTER: the same for the lines of one replacement. Several organizations may have one tag.
+journal_of() {
+  journal 'map(select(.tag == $tag and (.org_id // "") == $org)) | '"$2" \
+    --arg tag "${TAGS[$1]}" --arg org "${ORG_IDS[$1]}"
+}
+
 # Keys that this script disabled and did not enable again, one a line.
 disabled_here() {
-  journal 'reduce .[] as $line ({};
+  journal 'map(select(.key_id | type == "string")) | reduce .[] as $line ({};
       if $line.stage == "disabling" or $line.stage == "disable" then .[$line.key_id] = true
       elif $line.stage == "rollback" or $line.stage == "refused" or $line.stage == "delete" then del(.[$line.key_id])
       else . end) | keys[]'
@@ -529,9 +535,10 @@ make_replacement() {
     [[ ! -e ${file} ]] || die "the file $(quoted "${file}") is there, but its key is not" \
       'move the file to another folder; it is never overwritten'
   fi
-  record creating '' "${TAGS[index]}"
+  record creating '' "${index}"
   body=$(new_key_body "${index}")
   request POST "${path}" "${body}"
+  [[ ${STATUS} != 4?? ]] || record create-refused '' "${index}"
   expect "${KEY_SHAPE}"' and .desc == $desc' --arg desc "${DESCRIPTIONS[index]}"
   matches "${ANSWER}" '.privateKey | type == "string" and test("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"; "i")' ||
     die "${REQUEST}: the answer has no private key" 'run create again: the new key is deleted and created again'
@@ -545,7 +552,7 @@ make_replacement() {
   fi
   FOUND=$(pick "${ANSWER}" '{id, publicKey, desc, roles}')
   ANSWER=''
-  record create "${id}" "${TAGS[index]}" "${where}"
+  record create "${id}" "${index}" "${where}"
   say "  created: key $(pick "${FOUND}" .publicKey) (${id})"
 }
 
@@ -562,8 +569,8 @@ keep_or_remove() {
     say "  exists: key $(pick "${FOUND}" .publicKey) (${id})"
     return 0
   fi
-  last=$(journal 'map(select(.tag == $tag and (.stage == "creating" or .stage == "create"))) | last | .stage // ""' \
-    --arg tag "${TAGS[index]}")
+  last=$(journal_of "${index}" 'map(.stage | select(. == "creating" or . == "create" or . == "create-refused"))
+    | last // ""')
   [[ ${last} == creating || ${RECREATE} == true ]] ||
     die "key ${id} of $(place "${index}") has the tag ${TAGS[index]}, but its private key is not stored here" \
       'set KEYSUNSET_SECRETS to the folder with its file; if nobody has the private key, use create --recreate'
@@ -730,9 +737,8 @@ switched_at() {
   local index=$1 at='' replacement time
   for replacement in "${!TAGS[@]}"; do
     [[ ,${REPLACED[replacement]}, == *",${KEY_IDS[index]},"* ]] || continue
-    time=$(journal 'reduce (.[] | select(.tag == $tag)) as $line (null;
-        if $line.stage == "create" then null elif $line.stage == "check" then . // $line.time else . end) // ""' \
-      --arg tag "${TAGS[replacement]}")
+    time=$(journal_of "${replacement}" 'reduce .[] as $line (null; if $line.stage == "create" then null
+      elif $line.stage == "check" then . // $line.time else . end) // ""')
     # The last of several organizations counts, and one without a check has not switched.
     if [[ -z ${time} ]]; then
       at=''
@@ -775,6 +781,7 @@ find_use() {
 verify_keys() {
   local index
   UNUSED=() IN_USE=0
+  [[ -n $(selected replace retire) ]] || say 'no key is selected'
   while IFS= read -r index; do
     read_key "${KEY_IDS[index]}"
     if [[ ${KEY_STATE} != enabled ]]; then
@@ -865,7 +872,7 @@ stage_check() {
       --arg id "${NEW_ID}" --arg tag "${TAGS[index]}"
     compare_roles "${index}" "${ANSWER}"
     if [[ -z ${MISSING}${EXTRA} ]]; then
-      record check "${NEW_ID}" "${TAGS[index]}"
+      record check "${NEW_ID}" "${index}"
       say "works: key ${NEW_ID} of $(place "${index}") has the planned roles"
       continue
     fi

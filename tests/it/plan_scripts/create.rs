@@ -118,6 +118,45 @@ fn a_key_that_works_elsewhere_is_deleted_only_on_request() {
     assert_eq!(key["id"], migration.secret(ORG)["id"]);
 }
 
+/// `keysunset plan` gives all replacements of an owner one tag.
+#[test]
+fn a_key_lost_in_one_organization_leaves_those_of_others_alone() {
+    let change = |context: &mut Value| {
+        let other = replacement(STRICT_ORG, "Strict", TAG, "ORG_READ_ONLY", &json!([]));
+        context["replacements"].as_array_mut().unwrap().push(other);
+    };
+    let Some(migration) = Migration::with(|_| (), |_| (), change) else { return };
+    migration
+        .put_in_front("ln", "[ ! -e once ] || { kill -9 $PPID; exit; }; touch once; exec \"$REAL\" \"$@\"");
+    let killed = migration.bash(&["-c", &format!("bash {} create; echo \"ended $?\"", super::script())], &[]);
+    assert!(killed.stdout.contains("ended 137"), "{killed:#?}");
+    migration.take_away("ln");
+    let (first, lost) = (migration.tagged(KEYS, TAG), migration.tagged(STRICT_KEYS, TAG));
+    // Moved to where it is used.
+    std::fs::rename(migration.env.path(&secret_file(ORG)), migration.env.path("moved")).unwrap();
+    let refused = migration.ends(1, &["create"]);
+    assert!(refused.stderr.contains("is not stored here"), "{refused:#?}");
+    std::fs::rename(migration.env.path("moved"), migration.env.path(&secret_file(ORG))).unwrap();
+    migration.ends(0, &["create"]);
+    assert_eq!(migration.tagged(KEYS, TAG), first);
+    let made = migration.tagged(STRICT_KEYS, TAG);
+    assert_eq!(made.len(), 1);
+    assert_ne!(made[0]["id"], lost[0]["id"]);
+    assert_eq!(made[0]["id"], migration.secret(STRICT_ORG)["id"]);
+}
+
+#[test]
+fn a_refused_creation_leaves_a_later_key_of_the_tag_alone() {
+    let Some(migration) = Migration::new() else { return };
+    assert_eq!(migration.run_as((OWNER_NAME, WAIVED_SECRET), &["create"]).code, 1);
+    assert_eq!(migration.stages(), ["creating", "create-refused"]);
+    let body = json!({ "desc": format!("{TAG} boris/ci"), "roles": ["ORG_MEMBER"] }).to_string();
+    migration.api("POST", KEYS, &body);
+    let elsewhere = migration.tagged(KEYS, TAG);
+    migration.ends(1, &["create"]);
+    assert_eq!(migration.tagged(KEYS, TAG), elsewhere);
+}
+
 #[test]
 fn a_file_of_another_key_is_never_overwritten() {
     let Some(migration) = Migration::new() else { return };

@@ -6,13 +6,12 @@ use std::path::Path;
 use super::judged_by;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
-use crate::console::print;
+use crate::console::{Page, Text, print};
 use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
 use crate::model::{PersonalKey, UserResult, rfc3339};
 use crate::plan::{Decision, Inventory, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead, Planner, Summary};
 use crate::report::ReportFile;
-use crate::report::terminal::LabelledLines;
 use crate::store::{self, Run, Store};
 use crate::waivers::{WaiverStatus, Waivers};
 
@@ -131,7 +130,7 @@ fn owner_plan(
 }
 
 fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile]) -> String {
-    let mut page = LabelledLines::default();
+    let mut page = Page::default();
     page.line("plan", format!("of {}, run {} of {}", head.deployment, head.run, head.started_at));
     let counts = Decision::ALL.iter().map(|decision| (summary.count(*decision), decision));
     let counts: Vec<_> =
@@ -152,6 +151,7 @@ fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile]) -> String {
         );
     }
     page.lines("incomplete", &head.incomplete);
-    page.lines("written", files.iter().map(|file| file.path.display()));
+    let paths = files.iter().map(|file| Text::default().unbroken(&file.path.to_string_lossy()));
+    page.lines("written", paths);
     page.into_text()
 }

@@ -53,8 +53,8 @@ mod order;
 mod page;
 mod paging;
 #[cfg(unix)]
-mod plan_scripts;
 mod plan;
+mod plan_scripts;
 mod population;
 mod prometheus;
 mod prune;

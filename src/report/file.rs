@@ -1,4 +1,4 @@
-//! Files that are either complete or not there: they have a temporary name in their folder, and are renamed.
+//! Files that are written under a temporary name in their folder and renamed when they are complete.
 
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub struct ReportFile {
     pub path: PathBuf,
     /// Of its bytes, in hexadecimal digits.
     pub sha256: String,
-    /// How many.
+    /// Its size.
     pub bytes: u64,
 }
 
@@ -36,7 +36,7 @@ pub fn write_atomic(folder: &Path, name: &str, content: &[u8]) -> Result<ReportF
     written().map_err(|why| failed(&path, why))
 }
 
-/// A file in the folder of the one that it is to be, so that renaming it is one step. Readable as the user's umask has it.
+/// A temporary file in the folder of `path`, so that it can be renamed in one step. Its mode follows the umask.
 pub(crate) fn temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".keysunset-").suffix(".part");
@@ -45,7 +45,7 @@ pub(crate) fn temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Renames it, once it is complete on the disk; its hash is of what the disk gives back.
+/// Renames it when it is complete on disk. The hash is computed from the bytes read back.
 pub(crate) fn persist(file: OutputFile, path: &Path) -> io::Result<ReportFile> {
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-/// An array under way, each of its items on a line of its own.
+/// An array in progress, with one item per line.
 pub(crate) struct JsonArray {
     items: u64,
 }
 
 impl JsonArray {
-    /// Writes its bracket.
+    /// Writes the opening bracket.
     pub(crate) fn open(out: &mut (impl Write + ?Sized)) -> io::Result<Self> {
         out.write_all(b"[")?;
         Ok(Self { items: 0 })
@@ -20,7 +20,7 @@ impl JsonArray {
         out.write_all(if self.items == 1 { b"\n" } else { b",\n" })
     }
 
-    /// Writes `end`, which has the other bracket; `end_of_empty` where there was no item.
+    /// Writes `end` with the closing bracket; `end_of_empty` if there was no item.
     pub(crate) fn close(
         self,
         out: &mut (impl Write + ?Sized),

@@ -1,4 +1,4 @@
-//! From a reading to its rows: every key judged, held against the waivers, and found or not.
+//! From a user result to its rows: every key is classified and compared with the waivers, and is a finding or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,56 +11,56 @@ use crate::store;
 use crate::waivers::{Target, Waiver, WaiverStatus};
 
 named! {
-    /// What there is to say of a waiver.
+    /// The problem of a waiver.
     pub enum WaiverIssueKind {
-        /// It has ended, and no longer counts
+        /// Its last day has passed: it is no longer in effect
         Expired = "expired",
-        /// It counts, and ends within 14 days
+        /// It is in effect, and its last day is within 14 days
         Ending = "ending",
-        /// What it names is no key of this report, no user who could not be read, and no organization that could not be listed
+        /// It matches no key, no unread user and no incomplete list of this report
         Unmatched = "unmatched",
-        /// It names no deployment, and counts in several: what was agreed on for one holds in all
+        /// It names no deployment and applies to several, although it may have been meant for one
         SeveralDeployments = "several-deployments",
     }
 }
 
-/// A waiver of which something has to be said.
+/// A waiver with a problem.
 pub struct WaiverIssue<'a> {
-    /// Which.
+    /// The waiver.
     pub waiver: &'a Waiver,
-    /// What.
+    /// Its problem.
     pub kind: WaiverIssueKind,
-    /// Days until its last day has passed; negative: since.
+    /// Days until its last day has passed; negative if it has.
     pub days_left: i64,
 }
 
-/// A list of users that was not read to its end.
+/// An incomplete list of users.
 pub struct JudgedList<'a> {
-    /// Which, and why.
+    /// The list and the reason.
     pub list: IncompleteList,
-    /// The waiver of its organization, and whether it still counts.
+    /// The waiver of its organization, and its status.
     pub waiver: Option<(&'a Waiver, WaiverStatus)>,
 }
 
 impl JudgedList<'_> {
-    /// Whether a waiver counts for it.
+    /// Whether it has an active waiver.
     #[must_use]
     pub fn is_waived(&self) -> bool {
         counts(self.waiver)
     }
 }
 
-/// Whether there is a waiver that still counts.
+/// Whether there is an active waiver.
 pub(super) fn counts(waiver: Option<(&Waiver, WaiverStatus)>) -> bool {
     waiver.is_some_and(|(_, status)| status != WaiverStatus::Expired)
 }
 
-/// Judges the rows of all deployments, and remembers which waivers were met.
+/// Makes the rows of all deployments, and records which waivers matched.
 pub(super) struct Judge<'a> {
     rules: GatePolicy<'a>,
-    /// By what counts for waivers, whatever the deployment: the latest start of a run.
+    /// The time that waivers are compared with, for all deployments: the latest start of a run.
     now: DateTime<Utc>,
-    /// The waivers that were met, and in which deployments.
+    /// The waivers that matched, and in which deployments.
     met: BTreeMap<Entry<'a>, BTreeSet<String>>,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Judge<'a> {
         Self { rules, now, met: BTreeMap::new() }
     }
 
-    /// A list that was not read to its end, of an organization of this name as far as that is known.
+    /// An incomplete list with its waiver. `name` is the name of its organization, if known.
     pub(super) fn list(
         &mut self,
         list: IncompleteList,
@@ -88,7 +88,7 @@ impl<'a> Judge<'a> {
         JudgedList { waiver: self.meet(waiver, deployment), list }
     }
 
-    /// The rows of one user of a run: one that says what was not read or that there is nothing, and one a key.
+    /// The rows of one user: one if the user was not read completely or has no keys, and one for each key.
     pub(super) fn rows<'r>(
         &mut self,
         result: &'r UserResult,
@@ -134,7 +134,7 @@ impl<'a> Judge<'a> {
         Some((waiver, waiver.status(self.now)))
     }
 
-    /// What there is to say of the waivers, in the order of their file, once all rows have passed.
+    /// The waivers with a problem, in the order of their file. Call it after all rows.
     pub(super) fn waiver_issues(&self) -> Vec<WaiverIssue<'a>> {
         let issue = |waiver: &'a Waiver| {
             let met = self.met.get(&entry(waiver)).map_or(0, BTreeSet::len);

@@ -1,5 +1,4 @@
-//! The file and line of a finding, for services that show nothing without them, and what identifies it from one run to
-//! the next.
+//! The file and line of a finding, which some services require, and the fingerprint that identifies it between runs.
 
 use std::num::NonZeroU64;
 
@@ -12,20 +11,20 @@ use crate::model::User;
 /// For users of whom no line of a file is known: the file of settings, which may name the users. It need not exist.
 const ELSEWHERE: &str = "keysunset.toml";
 
-/// What a URI's path may hold as it is, by RFC 3986. A colon is not among it: before the first slash it would end a scheme.
+/// Characters that are percent-encoded in a path (RFC 3986). A colon is one: before the first slash it would end a scheme.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A line of a file below the working folder.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SourceLocation {
-    /// The steps to the file, none of them empty, `.` or `..`.
+    /// The path segments of the file, none of them empty, `.` or `..`.
     steps: Vec<String>,
     /// From 1.
     pub(super) line: u64,
 }
 
 impl SourceLocation {
-    /// For what has no line.
+    /// For users without a line.
     pub(super) fn elsewhere() -> Self {
         Self { steps: vec![ELSEWHERE.to_owned()], line: 1 }
     }
@@ -43,21 +42,21 @@ impl SourceLocation {
     }
 }
 
-/// Finds places as seen from one folder, which in CI is the top of the repository.
+/// Finds locations relative to one folder, which in CI is the top of the repository.
 pub(super) struct Locator {
-    /// The steps to it; `None` where it is not known.
+    /// Its path segments; `None` if unknown.
     folder: Option<Vec<String>>,
 }
 
 impl Locator {
-    /// As seen from the working folder.
+    /// Relative to the working folder.
     pub(super) fn here() -> Self {
         let folder = std::env::current_dir().ok();
         Self { folder: folder.map(|folder| steps(Vec::new(), &folder.to_string_lossy())) }
     }
 
-    /// The line that names a user. Lists outside the folder, such as standard input, can't be shown: no service takes a path
-    /// that leads out of the repository.
+    /// The line that names a user. `None` for lists outside the folder and for standard input: services accept only paths
+    /// inside the repository.
     pub(super) fn find(&self, user: &User) -> Option<SourceLocation> {
         let line = user.origin.line.as_ref()?;
         Some(SourceLocation {
@@ -66,12 +65,12 @@ impl Locator {
         })
     }
 
-    /// The same, or where all users without a line are.
+    /// The same, or the location of all users without a line.
     pub(super) fn locate(&self, user: &User) -> SourceLocation {
         self.find(user).unwrap_or_else(SourceLocation::elsewhere)
     }
 
-    /// The steps from the folder to a file below it.
+    /// The path segments from the folder to a file below it.
     fn beneath(&self, path: &str) -> Option<Vec<String>> {
         if path == "standard input" {
             return None;
@@ -83,7 +82,7 @@ impl Locator {
     }
 }
 
-/// Of Unix or of Windows, whichever machine made the list: `/a`, `C:\a`, `\\server\a`.
+/// A Unix or Windows path, because the list may come from another machine: `/a`, `C:\a`, `\\server\a`.
 fn is_absolute(path: &str) -> bool {
     let mut characters = path.chars();
     let first = characters.next();
@@ -91,7 +90,7 @@ fn is_absolute(path: &str) -> bool {
     drive || matches!(first, Some('/' | '\\'))
 }
 
-/// The steps of a path, without a look at the disk, so that the same list gives the same steps everywhere.
+/// The segments of a path, computed without the file system, so that a list gives the same segments on every machine.
 fn steps(mut from: Vec<String>, path: &str) -> Vec<String> {
     for step in path.split(['/', '\\']) {
         match step {
@@ -103,8 +102,8 @@ fn steps(mut from: Vec<String>, path: &str) -> Vec<String> {
     from
 }
 
-/// What identifies a row under a rule: of a key, by its deployment and its id; of a user who could not be read, by the id, or
-/// by the name where the deployment gave none.
+/// The fingerprint of a row under a rule: of a key by deployment and key id; of an unread user by deployment and user id, or by
+/// name if there is no id.
 pub(super) fn identity(record: &Record, rule: &str) -> String {
     match (record.key_id, record.user_id) {
         (Some(key), _) => fingerprint(&[record.deployment, key, rule]),
@@ -113,8 +112,8 @@ pub(super) fn identity(record: &Record, rule: &str) -> String {
     }
 }
 
-/// What distinguishes a finding from all others, whatever else of it changes: the SHA-256 of its parts in hexadecimal digits. Each
-/// part goes in behind its length, so that no two lists of parts give the same bytes.
+/// The SHA-256 of the parts in hexadecimal digits. Each part is hashed after its length, so that two lists of parts never give
+/// the same bytes.
 pub(super) fn fingerprint(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -184,7 +183,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_list_is_called_its_place_stays_below_the_folder(list in "[a-c./\\\\: %é-]{0,12}") {
+        fn every_location_is_below_the_folder(list in "[a-c./\\\\: %é-]{0,12}") {
             let location = seen_from("/a/b", &list, 1);
             let path = location.path();
             prop_assert!(!path.is_empty() && !path.starts_with('/'));

@@ -1,5 +1,5 @@
-//! From the runs in a store to what people read: each run is read back in order, every key judged, and every format written
-//! in one pass. A file has a temporary name until all of them are complete and the numbers add up.
+//! From the runs in a run database to reports: each run is read in order, every key is classified, and all formats are written
+//! in one pass. Files have temporary names until all of them are complete and the totals agree.
 //!
 //! # How to add a format
 //!
@@ -8,10 +8,10 @@
 //!    asks for the last two; `--format`, its help, the manifest and the checks before a run follow from the variant.
 //! 3. `FORMATS` in `tests/it/golden.rs`, which pins its bytes, and a section in `docs/reports.md`.
 //!
-//! A writer sees every row once and keeps nothing that grows with them: `top_n` keeps the worst, a `SpillFile` what has to
-//! wait for something that comes before it, a `JsonArray` goes out item by item. `record` has the fields that are promised
-//! outward: a column is one more field at its end. `wording` has the sentences, `location` the line of a file that a finding is
-//! shown at. What a format shows of a deployment besides its rows, it reads from the store of the [`RunContext`] when it begins.
+//! A writer gets every row once and keeps nothing that grows with the rows: `top_n` keeps the worst, a `SpillFile` keeps text on
+//! disk that comes later in the file, a `JsonArray` is written item by item. `record` has the fields of the public contract: a
+//! new column is a field at its end. `wording` has the texts, `location` the line of a file for a finding. Other facts of a
+//! deployment are read from the store of the [`RunContext`] in `begin`.
 
 mod file;
 mod formats;
@@ -55,43 +55,43 @@ use crate::ratchet::{Ratchet, Regression};
 use crate::store::{self, Run, Store};
 use crate::waivers::{Waiver, WaiverStatus, Waivers};
 
-/// One run of one deployment, to be reported on.
+/// One run of one deployment, the input of a report.
 pub struct ReportInput<'a> {
-    /// Where it is kept.
+    /// The run database.
     pub store: &'a Store,
-    /// What was asked of which deployment.
+    /// The run.
     pub run: &'a Run,
-    /// The rules in force, which need not be those of the run.
+    /// The policy of the report, which may differ from that of the run.
     pub policy: Policy,
-    /// An earlier run: only what is worse than there fails the gate.
+    /// An earlier run: only keys that are new or more severe are findings.
     pub ratchet: Option<&'a Ratchet>,
 }
 
-/// What decides which keys fail the gate, whatever the deployment.
+/// Which keys are findings, for all deployments.
 #[derive(Clone, Copy)]
 pub struct GatePolicy<'a> {
     /// Which keys are findings.
     pub fail_on: FailOn,
-    /// Which of them are accepted all the same.
+    /// Temporary exceptions.
     pub waivers: &'a Waivers,
 }
 
-/// What every row of one deployment shares. A format that shows more of the deployment than its rows asks the store.
+/// The context of all rows of one deployment.
 pub struct RunContext<'a> {
-    /// Where the run is kept.
+    /// The run database.
     pub store: &'a Store,
-    /// What was asked of it.
+    /// The run.
     pub run: &'a Run,
-    /// The rules in force.
+    /// The policy of the report.
     pub policy: Policy,
-    /// Lists that were not read to their end.
+    /// Incomplete lists.
     pub incomplete_lists: Vec<JudgedList<'a>>,
-    /// The earlier run that it is compared with.
+    /// The earlier run for comparison.
     pub ratchet: Option<&'a Ratchet>,
 }
 
 impl RunContext<'_> {
-    /// Whether nothing is known to be missing, apart from users who are rows of their own.
+    /// Whether the run finished and has no incomplete list. Unread users are rows and do not matter here.
     #[must_use]
     pub fn has_complete_lists(&self) -> bool {
         self.run.finished_at.is_some() && self.incomplete_lists.is_empty()
@@ -100,41 +100,41 @@ impl RunContext<'_> {
 
 /// One row: a key, or a user without one.
 pub struct Row<'a> {
-    /// What was read of the user.
+    /// The result of the user.
     pub result: &'a UserResult,
     /// The organizations of the user.
     organizations: &'a OrganizationColumns,
-    /// The key; `None` for a user without keys, or for what could not be read of one.
+    /// The key; `None` for a user without keys, or who could not be read completely.
     pub key: Option<(&'a PersonalKey, Judgement)>,
-    /// The waiver of the key, or of the user who could not be read, and whether it still counts.
+    /// The waiver of the key or of the unread user, and its status.
     pub waiver: Option<(&'a Waiver, WaiverStatus)>,
-    /// How the key is worse than in the earlier run, where there is one to compare with.
+    /// How the key is worse than in the earlier run, if there is one.
     pub regression: Option<Regression>,
-    /// Whether this key fails the gate.
+    /// Whether this key is a finding.
     pub is_finding: bool,
 }
 
 impl Row<'_> {
-    /// Whether something of its user is unknown.
+    /// Whether it is the row of a user who could not be read completely.
     #[must_use]
     pub fn is_unread(&self) -> bool {
         self.key.is_none() && !self.result.outcome.status.is_complete()
     }
 
-    /// Whether a waiver counts for it.
+    /// Whether it has an active waiver.
     #[must_use]
     pub fn is_waived(&self) -> bool {
         judge::counts(self.waiver)
     }
 }
 
-/// A deployment, and what its rows came to.
+/// A deployment and its totals.
 pub struct Deployment<'a> {
-    /// What they share.
+    /// The context of its rows.
     pub context: RunContext<'a>,
-    /// Their totals.
+    /// The totals of its rows.
     pub summary: Summary,
-    /// By id; `None` where an earlier version made the run, or it was imported: then which there were is unknown.
+    /// Sorted by id; `None` (unknown) if the run was imported or made by an earlier version.
     pub organizations: Option<Vec<OrganizationSummary>>,
 }
 
@@ -152,13 +152,13 @@ impl Deployment<'_> {
     }
 }
 
-/// What a report is about as a whole.
+/// A report over all deployments.
 pub struct Report<'a> {
-    /// By name, no two of the same; mostly one.
+    /// Sorted by name, each name once; usually one.
     pub deployments: Vec<Deployment<'a>>,
-    /// Over all of them.
+    /// The totals of all deployments.
     pub total: Summary,
-    /// Waivers that do not do what they were written for, or soon will not.
+    /// Waivers with a problem.
     pub waiver_issues: Vec<WaiverIssue<'a>>,
     /// Which keys are findings.
     pub fail_on: FailOn,
@@ -173,7 +173,7 @@ impl Report<'_> {
         self.has_complete_lists() && self.total.is_complete()
     }
 
-    /// Whether nothing is known to be missing, apart from users who are rows of their own.
+    /// Whether the run finished and has no incomplete list. Unread users are rows and do not matter here.
     #[must_use]
     pub fn has_complete_lists(&self) -> bool {
         self.deployments.iter().all(|deployment| deployment.context.has_complete_lists())
@@ -186,12 +186,12 @@ impl Report<'_> {
     }
 }
 
-/// A format under way. Rows come deployment by deployment, in order.
+/// A format in progress. It gets the rows deployment by deployment, in order.
 trait Writer {
-    /// Takes what the rows to come share.
+    /// Begins a deployment.
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError>;
 
-    /// Takes the next row.
+    /// Adds the next row.
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError>;
 
     /// Ends it.
@@ -203,7 +203,7 @@ type OutputFile = BufWriter<NamedTempFile>;
 
 /// What a format returns.
 enum Rendered {
-    /// A file, which is put under its name.
+    /// A file, to be renamed.
     File(OutputFile),
     /// Lines for standard output.
     Stdout(String),

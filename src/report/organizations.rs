@@ -1,4 +1,4 @@
-//! The organizations of a run: how the list of each ended, and what came of the users in it.
+//! The organizations of a run: the read status of their lists, and the totals of their users.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use crate::model::{Organization, OrganizationResult, PersonalKey, ReadStatus, User, UserResult};
 use crate::policy::Severity;
 
-/// An organization, and what came of the users in its list. A user of several organizations counts in each.
+/// An organization and the totals of the users in its list. A user of several organizations counts in each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationSummary {
-    /// Which.
+    /// The organization.
     pub organization: Organization,
-    /// How the list of its users ended.
+    /// Read status of the list of its users.
     pub list_status: ReadStatus,
     /// Users in its list.
     pub users: u64,
-    /// Those of whom nothing was missed.
+    /// Users that were read completely.
     pub users_read: u64,
-    /// Their keys.
+    /// Keys of these users.
     pub keys: u64,
-    /// Keys that may still be in force.
+    /// Keys that are enabled, or whose state is unknown.
     pub enabled: u64,
     severities: [u64; Severity::ALL.len()],
 }
@@ -43,13 +43,13 @@ impl OrganizationSummary {
         self.severities[severity as usize]
     }
 
-    /// Users of whom something is unknown.
+    /// Users that were not read completely.
     #[must_use]
     pub fn users_unread(&self) -> u64 {
         self.users - self.users_read
     }
 
-    /// The more keys of the worst severity the worse; then what is unknown.
+    /// By keys of the worst severity, then by unread users.
     fn rank(&self) -> impl Ord + '_ {
         let Organization { id, name, .. } = &self.organization;
         (Reverse(self.severities), Reverse(self.users_unread()), self.list_status.is_complete(), name, id)

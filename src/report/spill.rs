@@ -1,15 +1,15 @@
-//! Text that waits on disk until what comes before it in a report is known. It is written in any order and read back section
-//! by section, so that memory does not grow with it.
+//! Text of a report that is kept on disk until the text before it is known. It is written in any order and read section by
+//! section, so that memory does not grow with it.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom, Take, Write as _};
 use std::ops::Range;
 use std::path::Path;
 
-/// In bytes, over all sections: what is gathered before it is written, so that a section is in few pieces.
+/// Bytes of all sections that are buffered before a write, so that a section has few pieces.
 const BUFFER: usize = 1 << 20;
 
-/// A nameless file with any number of sections, numbered from 0. It is gone when the process ends.
+/// An unnamed file with any number of sections, numbered from 0. The system deletes it when the process ends.
 pub(crate) struct SpillFile {
     file: File,
     end: u64,
@@ -24,7 +24,7 @@ struct Section {
 }
 
 impl SpillFile {
-    /// In the folder of the report, which has to have room for as much in any case.
+    /// In the folder of the report, whose disk needs this space anyway.
     pub(crate) fn new_in(folder: &Path) -> io::Result<Self> {
         Ok(Self { file: tempfile::tempfile_in(folder)?, end: 0, buffered: 0, sections: Vec::new() })
     }
@@ -55,7 +55,7 @@ impl SpillFile {
         Ok(())
     }
 
-    /// The whole text of a section; empty where nothing was written to it.
+    /// The whole text of a section; empty if nothing was written to it.
     pub(crate) fn read(&mut self, section: usize) -> io::Result<impl BufRead> {
         self.flush()?;
         let pieces = self.sections.get(section).map_or(&[][..], |section| &section.pieces);

@@ -10,28 +10,28 @@ use crate::ratchet::Regression;
 pub struct Summary {
     /// Users by read status, in the order of `ReadStatus::ALL`.
     users: [u64; ReadStatus::ALL.len()],
-    /// Users who were read and have none.
+    /// Users that were read and have no key.
     pub without_keys: u64,
     /// Key rows.
     pub keys: u64,
     verdicts: [u64; Verdict::ALL.len()],
     severities: [u64; Severity::ALL.len()],
     actions: [u64; Action::ALL.len()],
-    /// Keys that may still be in force.
+    /// Keys that are enabled, or whose state is unknown.
     pub enabled: u64,
-    /// Keys for which a waiver counts.
+    /// Keys with an active waiver.
     pub waived: u64,
-    /// Keys that were not there in the run compared with.
+    /// Keys that are not in the earlier run.
     pub new: u64,
-    /// Keys that are more severe than in the run compared with.
+    /// Keys that are more severe than in the earlier run.
     pub more_severe: u64,
-    /// Keys that fail the gate.
+    /// Findings.
     pub findings: u64,
-    /// Users who could not be read, and for whom a waiver counts.
+    /// Unread users with an active waiver.
     pub waived_users: u64,
-    /// Lists of users that were not read to their end.
+    /// Incomplete lists of users.
     pub incomplete_lists: u64,
-    /// Those of them for which a waiver counts.
+    /// Incomplete lists with an active waiver.
     pub waived_lists: u64,
     /// The last user.
     current: Option<(Option<String>, Option<String>)>,
@@ -73,7 +73,8 @@ impl Summary {
         })
     }
 
-    /// Takes a user, before his rows. One who comes twice is one, so that the totals contradict the store.
+    /// Adds a user, before the rows of the user. A user who comes twice in a row counts once, so that the totals contradict the
+    /// store.
     pub(super) fn add_user(&mut self, UserResult { user, outcome, .. }: &UserResult) {
         if self.current.as_ref().is_none_or(|(id, name)| (id, name) != (&user.id, &user.username)) {
             self.current = Some((user.id.clone(), user.username.clone()));
@@ -99,7 +100,7 @@ impl Summary {
         }
     }
 
-    /// Holds the totals against each other and against `counted`, the store's users and keys.
+    /// Compares the totals with each other and with `counted`, the users and keys of the store.
     ///
     /// # Errors
     /// Which two differ.
@@ -124,13 +125,13 @@ impl Summary {
         self.users.iter().sum()
     }
 
-    /// Users of whom nothing was missed.
+    /// Users that were read completely.
     #[must_use]
     pub fn read(&self) -> u64 {
         ReadStatus::ALL.iter().filter(|status| status.is_complete()).map(|status| self.users(*status)).sum()
     }
 
-    /// Users of whom something is unknown.
+    /// Users that were not read completely.
     #[must_use]
     pub fn unread(&self) -> u64 {
         ReadStatus::ALL.iter().filter(|status| !status.is_complete()).map(|status| self.users(*status)).sum()

@@ -1,8 +1,8 @@
-//! Foreign text made safe to show: what the service or a user wrote may break no terminal, table, page or link.
+//! Foreign text made safe to show: text of the service or of a user must not break a terminal, table, page or link.
 
 pub use crate::printable::printable;
 
-/// At most `length` characters, the last of them `…` where some are missing.
+/// At most `length` characters; the last one is `…` if some are missing.
 #[must_use]
 pub fn shortened(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
@@ -11,10 +11,10 @@ pub fn shortened(text: &str, length: usize) -> String {
     text.chars().take(length.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// As a code span of GitHub's Markdown, which neither links, mentions nor formats; good in a table cell too.
+/// A code span of GitHub's Markdown, without links, mentions or formatting, also for table cells.
 ///
-/// A `|` is escaped for the table. A `\` before it would undo that, and readers differ in how, so it becomes `⧵`; so
-/// does one at the end, where readers differ as well.
+/// A `|` is escaped for the table. A `\` before it would undo that, and renderers differ, so it becomes `⧵`. A `\` at the end
+/// becomes `⧵` for the same reason.
 #[must_use]
 pub fn code(text: &str) -> String {
     let text = printable(text);
@@ -36,7 +36,7 @@ pub fn code(text: &str) -> String {
     format!("{fence}{pad}{inner}{pad}{fence}")
 }
 
-/// Whether what follows is any number of backslashes and then a bar, a backtick or the end.
+/// Whether the rest begins with any number of backslashes and then a bar, a backtick or the end.
 fn backslashes_end_at_bar(rest: &std::iter::Peekable<std::str::Chars>) -> bool {
     matches!(rest.clone().find(|&c| c != '\\'), None | Some('|' | '`'))
 }

@@ -1,4 +1,4 @@
-//! The worst of very many, in the memory of a few.
+//! The first N of many items by rank, in the memory of N items.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -7,15 +7,15 @@ use chrono::{DateTime, Utc};
 
 use crate::model::PersonalKey;
 
-/// The first by rank of all items; of those of one rank, the ones that came first.
+/// The first items by rank; for equal ranks, those that were added first.
 pub(super) struct TopN<R, T> {
     limit: usize,
-    /// With the number of each, in the order in which they came.
+    /// With the number of each item in the order of adding.
     kept: BTreeMap<(R, u64), T>,
     count: u64,
 }
 
-/// The worst class first, such as a severity, and within it the latest use.
+/// A rank by class, such as a severity, and within it by latest use.
 pub(super) type Rank<C> = (C, Reverse<Option<DateTime<Utc>>>);
 
 pub(super) fn rank<C>(class: C, key: &PersonalKey) -> Rank<C> {
@@ -27,7 +27,7 @@ impl<R: Ord, T> TopN<R, T> {
         Self { limit, kept: BTreeMap::new(), count: 0 }
     }
 
-    /// Takes one more; it is made only where it is kept for now.
+    /// Adds an item, which is made only if it is kept.
     pub(super) fn push(&mut self, rank: R, item: impl FnOnce() -> T) {
         self.count += 1;
         if self.kept.len() == self.limit {
@@ -39,12 +39,12 @@ impl<R: Ord, T> TopN<R, T> {
         self.kept.insert((rank, self.count), item());
     }
 
-    /// How many came.
+    /// Number of items added.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Those that are kept, in order.
+    /// The kept items, in order.
     pub(super) fn into_values(self) -> impl ExactSizeIterator<Item = T> {
         self.kept.into_values()
     }

@@ -1,4 +1,4 @@
-//! `keys.csv`: RFC 4180, one row a key and one for every user without keys or not read.
+//! `keys.csv`: RFC 4180, one row for each key and one for each user without keys or not read.
 
 use std::io::{self, Write as _};
 
@@ -9,18 +9,18 @@ use crate::report::record::{MissingUsers, Record};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
 use crate::spreadsheet;
 
-/// The file under way.
+/// The file in progress.
 struct Csv {
     rows: ::csv::Writer<OutputFile>,
     raw: bool,
 }
 
-/// `raw` leaves text as it is, even where a spreadsheet would run it.
+/// `raw` writes text unchanged, also formulas.
 pub(super) fn start(file: OutputFile, raw: bool) -> Result<impl Writer, FormatError> {
     Ok(Csv { rows: writer(file, &Record::<&str>::default())?, raw })
 }
 
-/// Begins a file with the line of the header, which is there even where no row is: the names of the fields of `any` row.
+/// Begins a file with its header, the names of the fields of `any` row. The header is there even without rows.
 pub(crate) fn writer(mut file: OutputFile, any: &impl Serialize) -> io::Result<::csv::Writer<OutputFile>> {
     let mut columns = Vec::new();
     let mut rows = WriterBuilder::new().terminator(Terminator::Any(b'\n')).from_writer(&mut columns);

@@ -1,5 +1,6 @@
-//! `findings.json`: everything, for programs. The rows as they pass, and after them what they came to, so that one pass is
-//! enough. `schemas/findings.schema.json` describes it; the types here are its own, so that a rename inside breaks no reader.
+//! `findings.json`: all results, for programs. The rows come first and the totals after them, so that one pass is enough.
+//! `schemas/findings.schema.json` describes it. The types here are separate from the model, so that a rename there breaks no
+//! reader.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -17,13 +18,13 @@ use crate::report::{
 use crate::v1::{RunSettings, SettingsWithUnits};
 use crate::waivers::Target;
 
-/// Goes up when a field goes, or means something else. Fields that come do not count.
+/// Increases when a field is removed or changes its meaning, not when a field is added.
 const VERSION: u32 = 2;
 /// The `$id` of the schema, with the version.
 const SCHEMA: &str = "urn:keysunset:findings:2";
 const FORMAT: &str = "keysunset-findings";
 
-/// The file under way.
+/// The file in progress.
 struct Json {
     file: OutputFile,
     rows: JsonArray,
@@ -40,7 +41,7 @@ pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
     Ok(Json { file, rows })
 }
 
-/// Writes a field on a line of its own, which is not the first.
+/// Writes a field on its own line; not for the first field.
 fn field(file: &mut OutputFile, name: &str, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
     write!(file, ",\n\"{name}\": ")?;
     Ok(serde_json::to_writer(file, value)?)
@@ -75,7 +76,7 @@ impl Writer for Json {
     }
 }
 
-/// Who wrote the file, which need not be who read the deployment.
+/// The program that wrote the file. Another version may have read the deployment.
 #[derive(Serialize)]
 struct Tool {
     name: &'static str,
@@ -87,11 +88,11 @@ struct Tool {
 struct Line<'a> {
     #[serde(flatten)]
     record: Record<'a>,
-    /// Of a key, whether it fails the gate.
+    /// Whether the key is a finding; `None` without a key.
     finding: Option<bool>,
 }
 
-/// A deployment, how it was asked, and what came of it.
+/// A deployment, its run and its totals.
 #[derive(Serialize)]
 struct Deployment<'a> {
     name: &'a str,
@@ -110,7 +111,7 @@ struct Deployment<'a> {
     compared: Option<Compared<'a>>,
     complete: bool,
     gaps: Vec<IncompleteList<'a>>,
-    /// By id; `None` where they are unknown.
+    /// Sorted by id; `None` if unknown.
     organizations: Option<Vec<Organization<'a>>>,
     totals: Totals,
 }
@@ -145,7 +146,7 @@ impl<'a> Deployment<'a> {
     }
 }
 
-/// The rules of this report, which need not be those of the run.
+/// The policy of this report, which may differ from that of the run.
 #[derive(Serialize)]
 struct Policy {
     as_of: String,
@@ -163,7 +164,7 @@ impl Policy {
     }
 }
 
-/// What got worse than in an earlier run: with `--ratchet` nothing else is a finding.
+/// The comparison with an earlier run: with `--ratchet` only keys that are new or more severe are findings.
 #[derive(Serialize)]
 struct Compared<'a> {
     with: &'a str,
@@ -171,7 +172,7 @@ struct Compared<'a> {
     more_severe_keys: u64,
 }
 
-/// A list that was not read to its end.
+/// An incomplete list.
 #[derive(Serialize)]
 struct IncompleteList<'a> {
     source: &'a str,
@@ -196,7 +197,7 @@ impl<'a> IncompleteList<'a> {
     }
 }
 
-/// An organization, and what came of the users in its list: a user of several counts in each.
+/// An organization and the totals of the users in its list. A user of several organizations counts in each.
 #[derive(Serialize)]
 struct Organization<'a> {
     id: &'a str,
@@ -227,7 +228,7 @@ impl<'a> Organization<'a> {
     }
 }
 
-/// By name, each of them there, if only with 0.
+/// Counts by name, also those that are 0.
 type Counts = BTreeMap<&'static str, u64>;
 
 #[derive(Serialize)]
@@ -275,7 +276,7 @@ fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, count: impl Fn(T) -> 
     all.iter().map(|it| (name(*it), count(*it))).collect()
 }
 
-/// A waiver of which something has to be said.
+/// A waiver with a problem.
 #[derive(Serialize)]
 struct IssueRow<'a> {
     lapse: WaiverIssueKind,

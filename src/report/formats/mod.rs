@@ -1,4 +1,4 @@
-//! What a report may be written as, and where it goes: the list of the formats, each a file of this folder.
+//! The list of the formats, each in a file of this folder, and the settings of the output.
 
 mod csv;
 mod github;
@@ -22,7 +22,7 @@ use super::file::temp_file_in;
 use super::{Error, FormatError, Writer, Writers, failed};
 
 named! {
-    /// What a report may be written as.
+    /// Report format.
     pub enum Format {
         /// keys.csv and organizations.csv
         Csv = "csv",
@@ -46,7 +46,7 @@ named! {
 }
 
 impl Format {
-    /// Its files in `--out`, the main one first; none for what goes elsewhere.
+    /// Its files in `--out`, the main one first; none for standard output.
     #[must_use]
     pub const fn file_names(self) -> &'static [&'static str] {
         match self {
@@ -62,14 +62,14 @@ impl Format {
         }
     }
 
-    /// Begins the files of this format in the folder of the output; gives what writes each, and its path.
+    /// Begins the files of this format in the output folder; returns the writer and the path of each.
     pub(super) fn start(self, output: &Output) -> Result<Writers, Error> {
         let paths = output.paths(self);
         let writers = self.writers(output).map_err(|why| failed(&paths[0], why))?;
         Ok(paths.into_iter().zip(writers).collect())
     }
 
-    /// One a path, in the order of the paths.
+    /// One for each path, in the order of the paths.
     fn writers(self, output: &Output) -> Result<Vec<Box<dyn Writer>>, FormatError> {
         let file = || temp_file_in(&output.out).map(BufWriter::new);
         Ok(match self {
@@ -89,20 +89,20 @@ impl Format {
     }
 }
 
-/// What to write, and where.
+/// Which formats to write, and where.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// The folder, made where it is missing.
+    /// The folder, created if it is missing.
     pub out: PathBuf,
     /// Whether the one file of the one format is written to standard output instead, and no other file at all.
     pub stdout: bool,
-    /// In the order in which they were asked for.
+    /// In the order of `--format`.
     pub formats: Vec<Format>,
     /// Templates that replace the built-in ones of the same name.
     pub templates: Option<PathBuf>,
-    /// Where GitHub takes the summary of a step from, which is added to.
+    /// The file of GitHub's step summary, to append to.
     pub step_summary: Option<PathBuf>,
-    /// Whether CSV fields are left as they are, even where a spreadsheet would run them.
+    /// Whether CSV fields are written unchanged, also formulas.
     pub csv_raw: bool,
 }
 
@@ -118,7 +118,7 @@ impl Output {
         Ok((Self { out: folder.path().to_owned(), ..self.clone() }, Some(folder)))
     }
 
-    /// Where a format goes; never empty.
+    /// The path of a format for messages; never empty.
     pub(super) fn paths(&self, format: Format) -> Vec<PathBuf> {
         match (format.file_names(), &self.step_summary) {
             (names, _) if self.stdout && !names.is_empty() => vec![PathBuf::from("standard output")],

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
-/// The file under way.
+/// The file in progress.
 struct Ndjson {
     file: OutputFile,
 }

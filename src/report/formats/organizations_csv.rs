@@ -1,5 +1,5 @@
-//! `organizations.csv`: one row an organization that was seen, also one without users or whose users could not be listed.
-//! It has the header alone where no organization was asked for, and where they are unknown.
+//! `organizations.csv`: one row for each organization, also without users or with an incomplete list of users. Only the header
+//! if no organizations were in scope, or if they are unknown.
 
 use serde::Serialize;
 
@@ -10,13 +10,13 @@ use crate::report::{
     FormatError, OrganizationSummary, OutputFile, Rendered, Report, Row, RunContext, Writer,
 };
 
-/// The file under way.
+/// The file in progress.
 struct OrganizationsCsv {
     file: OutputFile,
     raw: bool,
 }
 
-/// `raw` leaves text as it is, even where a spreadsheet would run it.
+/// `raw` writes text unchanged, also formulas.
 pub(super) fn start(file: OutputFile, raw: bool) -> impl Writer {
     OrganizationsCsv { file, raw }
 }
@@ -46,7 +46,7 @@ impl Writer for OrganizationsCsv {
     }
 }
 
-/// The fields, in the order of the columns: later ones are only ever appended.
+/// The fields, in the order of the columns: new ones are only appended.
 #[derive(Default, Serialize)]
 struct Columns<T> {
     deployment: T,

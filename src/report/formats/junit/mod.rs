@@ -1,5 +1,5 @@
-//! `junit.xml`: a test suite an organization, a test case a user, for CI servers. A user of several organizations is in the
-//! suite of each.
+//! `junit.xml`: a test suite for each organization and a test case for each user, for CI servers. A user of several organizations
+//! is in the suite of each.
 //!
 //! The format has no owner. Two schemas describe it: the `JUnit.xsd` of Windy Road, after Ant, and the `junit-10.xsd` of
 //! Jenkins' xUnit plugin. The file holds to both: a case has at most one of failure, error and skipped and nothing else,
@@ -27,18 +27,18 @@ use crate::report::{
     Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, SpillFile, Writer,
 };
 
-/// The file under way.
+/// The file in progress.
 struct Junit {
     file: OutputFile,
     cases: SpillFile,
     suites: BTreeMap<SuiteId, Suite>,
-    /// The user whose rows are passing.
+    /// The current user.
     case: Option<UserCase>,
-    /// The user before.
+    /// The previous user.
     previous: Option<User>,
 }
 
-/// What makes a suite.
+/// The identity of a suite.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct SuiteId {
     deployment: String,
@@ -47,28 +47,28 @@ struct SuiteId {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum SuiteKind {
-    /// In whose list users were found.
+    /// Users in the list of this organization.
     Organization(String),
-    /// Users of lists, projects, or named one by one.
+    /// Users of lists and projects, and users of `--user`.
     Named,
-    /// Users of whom not even the name is known.
+    /// Incomplete lists, and a run that did not finish.
     Incomplete,
-    /// Waivers with an issue, whatever the deployment.
+    /// Waivers with a problem, for all deployments.
     Waivers,
 }
 
-/// The section of its cases, and what they came to.
+/// The section of its cases, and their counts.
 struct Suite {
     number: usize,
     tests: u64,
-    /// By ending, in the order of `TestResult`.
+    /// By result, in the order of `TestResult`.
     results: [u64; 4],
     keys: u64,
     findings: u64,
     waived_keys: u64,
 }
 
-/// `out` is where the cases wait.
+/// `out` is the folder of the temporary file with the cases.
 pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
     let cases = SpillFile::new_in(out)?;
     Ok(Junit { file, cases, suites: BTreeMap::new(), case: None, previous: None })
@@ -142,7 +142,7 @@ impl Writer for Junit {
 }
 
 impl Junit {
-    /// Ends the case whose rows were passing.
+    /// Ends the case of the current user.
     fn finish_case(&mut self) -> io::Result<()> {
         let Some(case) = self.case.take() else { return Ok(()) };
         let organizations: Vec<_> = case.user().origin.organizations().map(Some).collect();
@@ -184,7 +184,7 @@ impl Junit {
         suite
     }
 
-    /// Whether they fail the gate is not known here, so they are shown and fail nothing.
+    /// Skipped cases: whether they fail the quality gate (`--strict-waivers`) is not known here.
     fn waiver_issues(&mut self, report: &Report) -> io::Result<()> {
         for issue in &report.waiver_issues {
             let why = printable(&wording::waiver_issue(issue));
@@ -229,12 +229,12 @@ impl SuiteId {
     }
 }
 
-/// Both schemas want a name that is not empty.
+/// Both schemas require a non-empty name.
 fn or_unnamed(name: String) -> String {
     if name.trim().is_empty() { "unnamed".to_owned() } else { name }
 }
 
-/// Writes a suite as far as its first case.
+/// Writes the start of a suite, up to its first case.
 fn open(
     xml: &mut Xml<impl io::Write>,
     id: &str,
@@ -277,12 +277,12 @@ fn open(
     xml.write_event(Event::Text(BytesText::new("\n")))
 }
 
-/// UTC, though the schema has no room for the zone.
+/// UTC without a zone, which the schema does not allow.
 fn without_zone(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// What the counts of the suite rest on.
+/// The properties of a suite.
 fn properties(
     deployment: Option<&Deployment>,
     suite_id: &SuiteId,

@@ -1,5 +1,5 @@
-//! `migration-report.md`: for the person who has to act on it and the auditor who has to believe it. What it looks like is
-//! in `templates/migration-report.md.j2`, and what that may use in `page.rs`.
+//! `migration-report.md`: for the person who replaces the keys and for the auditor. The template is
+//! `templates/migration-report.md.j2`; `page.rs` makes its context.
 
 mod page;
 mod wrap;
@@ -20,21 +20,21 @@ use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, 
 
 const NAME: &str = "migration-report.md.j2";
 const BUILT_IN: &str = include_str!("../../../../templates/migration-report.md.j2");
-/// Keys shown; all of them are in the CSV. Users not read likewise.
+/// Maximum keys, and maximum unread users. All of them are in the CSV.
 const SHOWN: usize = 500;
 
-/// The file under way: the worst keys so far, and no more.
+/// The file in progress, with the worst keys so far.
 struct Markdown {
     file: OutputFile,
     template: Environment<'static>,
     worst: TopN<Rank<Severity>, (OwnerId, Value)>,
     unread: TopN<(), Value>,
     by_year: BTreeMap<Year, u64>,
-    /// What the runs up to this one came to, in the order of the report's deployments.
+    /// The burn-down up to this run, in the order of the deployments.
     burn_downs: Vec<BurnDown>,
 }
 
-/// `templates` is the folder that may hold a template of one's own.
+/// `templates` is a folder that may contain a template that replaces the built-in one.
 pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl Writer + use<>, FormatError> {
     Ok(Markdown {
         file,
@@ -67,8 +67,8 @@ fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatE
     Ok(environment)
 }
 
-/// The template of that folder: a regular file in it, lest a link puts some other file of the machine into a report, or a
-/// pipe is waited for.
+/// The template of that folder. Only a regular file inside it: a link could put another file of the machine into a report, and
+/// reading a pipe could wait forever.
 fn own_template(folder: &Path) -> io::Result<String> {
     let path = folder.join(NAME);
     let about = std::fs::symlink_metadata(&path)?;

@@ -1,5 +1,5 @@
-//! What the template may use: the names here are those of `templates/migration-report.md.j2`, and of the templates of others.
-//! Text that somebody else wrote is not yet escaped: the filter `code` does that.
+//! The context of the template. The names are used in `templates/migration-report.md.j2` and in templates of users.
+//! Foreign text is not escaped here; the filter `code` does that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +17,10 @@ use crate::report::{
 };
 use crate::store::Run;
 
-/// Organizations in the table; all of them are in `organizations.csv`.
+/// Maximum organizations in the table. All of them are in `organizations.csv`.
 const ORGANIZATIONS: usize = 100;
 
-/// What the rows come to.
+/// The data from the rows.
 pub(super) struct Rows {
     /// The worst keys with the deployment, the name and the id of their owners, worst first.
     pub(super) keys: Vec<(OwnerId, Value)>,
@@ -28,13 +28,13 @@ pub(super) struct Rows {
     pub(super) unread: Vec<Value>,
     /// Keys by year of last use.
     pub(super) years: BTreeMap<Year, u64>,
-    /// What the runs up to this one came to, in the order of the report's deployments.
+    /// The burn-down up to this run, in the order of the deployments.
     pub(super) burn_downs: Vec<BurnDown>,
 }
 
 pub(super) type OwnerId = (String, String, String);
 
-/// All that the template may use.
+/// The whole context.
 pub(super) fn page(report: &Report, rows: Rows) -> Value {
     let total = &report.total;
     let runs = || report.deployments.iter().map(|deployment| deployment.context.run);
@@ -49,10 +49,10 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
     let rows_of_nobody =
         total.incomplete_lists + runs().filter(|run| run.finished_at.is_none()).count() as u64;
     context! {
-        // By name; mostly one.
+        // Sorted by name; usually one.
         deployments => deployments.map(|(it, burn_down)| deployment(it, burn_down)).collect::<Value>(),
         complete => report.is_complete(),
-        // Whether every run came to its end.
+        // Whether every run finished.
         finished => runs().all(|run| run.finished_at.is_some()),
         total => totals(total),
         cutoff => cutoff.unwrap_or_default(),
@@ -68,10 +68,10 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
         unread_statuses => report.deployments.iter().flat_map(unread_statuses).collect::<Value>(),
         gaps => incomplete_lists.collect::<Value>(),
         lapses => report.waiver_issues.iter().map(waiver_issue).collect::<Value>(),
-        // Rows of `keys.csv`, and so of `keys.ndjson`.
+        // Rows of `keys.csv` and of `keys.ndjson`.
         rows => total.keys + total.without_keys + total.unread() + rows_of_nobody,
         rows_of_nobody,
-        // One for each way to make a programmatic key.
+        // One for each product and version that needs other steps.
         guides => guides.into_iter().map(Guide::into_value).collect::<Value>(),
     }
 }
@@ -109,7 +109,7 @@ fn unread_statuses(deployment: &Deployment) -> Vec<Value> {
     unread.map(row).collect()
 }
 
-/// A deployment, how it was asked, and what came of it.
+/// A deployment, its run and its totals.
 fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
     let Deployment { context, summary, organizations } = deployment;
     let (run, ratchet) = (context.run, context.ratchet);
@@ -127,16 +127,16 @@ fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
         active_within => context.policy.active_within,
         sources => Serde(&run.settings.sources),
         clock_skew => run.clock_skew,
-        // Whether that is more than the tolerance, so that activity is judged by its clock.
+        // Whether ages and recent use count by that clock, because the difference is above the tolerance.
         is_judged_by_its_clock => context.policy.now != run.started_at,
         burn_down => Serde(burn_down),
-        // The earlier run it is compared with.
+        // The earlier run for comparison.
         compared_with => ratchet.map(|ratchet| &ratchet.name),
-        // Keys of that run that this one has not seen.
+        // Keys of that run that are not in this one.
         unseen,
         complete => deployment.is_complete(),
         total => totals(summary),
-        // `none` where they are unknown.
+        // `none` if unknown.
         organizations => organizations.as_deref().map(organization_table),
         ..Serde(&run.settings.requests)
     }
@@ -153,7 +153,7 @@ fn organization_table(organizations: &[OrganizationSummary]) -> Value {
     }
 }
 
-/// A user of several organizations counts in each.
+/// One row of the table. A user of several organizations counts in each.
 fn organization(summary: &OrganizationSummary) -> Value {
     let Organization { id, name, is_deleted } = &summary.organization;
     context! {
@@ -174,7 +174,7 @@ fn totals(summary: &Summary) -> Value {
     context! {
         requested => summary.requested(),
         read => summary.read(),
-        // Of those read, users of whom the deployment says that personal keys are gone.
+        // Of the read users, those for whom the deployment confirmed that it has no personal keys.
         removed => summary.users(ReadStatus::Removed),
         unread => summary.unread(),
         without_keys => summary.without_keys,
@@ -189,12 +189,12 @@ fn totals(summary: &Summary) -> Value {
     }
 }
 
-/// The names of a kind, and how many there are of each.
+/// Names with their counts.
 fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, count: impl Fn(T) -> u64) -> Value {
     all.iter().map(|it| context! { name => name(*it), count => count(*it) }).collect()
 }
 
-/// A section an owner, in the order of the worst key of each.
+/// One section for each owner, in the order of the worst key of each.
 fn owners(keys: Vec<(OwnerId, Value)>) -> Value {
     let mut owners: Vec<(OwnerId, Vec<Value>)> = Vec::new();
     let mut indices = BTreeMap::new();
@@ -214,7 +214,7 @@ pub(super) fn row(context: &RunContext, row: &Row) -> Value {
     Value::from(Serde(Record::<&str>::new(context, row)))
 }
 
-/// A waiver that ended, will soon, or matches nothing.
+/// A waiver with a problem.
 fn waiver_issue(issue: &WaiverIssue) -> Value {
     let waiver = issue.waiver;
     context! {
@@ -227,7 +227,7 @@ fn waiver_issue(issue: &WaiverIssue) -> Value {
     }
 }
 
-/// A list that was not read to its end, with the names of the columns of `keys.csv`.
+/// An incomplete list, with the names of the columns of `keys.csv`.
 fn incomplete_list(run: &Run, missing: &MissingUsers) -> Value {
     let outcome = missing.list.map(|judged| &judged.list.outcome);
     context! {
@@ -238,7 +238,7 @@ fn incomplete_list(run: &Run, missing: &MissingUsers) -> Value {
     }
 }
 
-/// Where a key is in the chart of last uses.
+/// The bar of a key in the chart of last uses.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Year {
     Before2010,
@@ -249,7 +249,7 @@ pub(super) enum Year {
 }
 
 impl Year {
-    /// Bounded, since the dates are the service's word.
+    /// Bounded, because the dates come from the service.
     pub(super) fn new(last_use: Option<DateTime<Utc>>, verdict: Verdict, now: DateTime<Utc>) -> Self {
         match last_use {
             None if verdict == Verdict::NeverUsed => Self::Never,
@@ -311,7 +311,7 @@ impl Guide {
     }
 }
 
-/// Whether a version is this or later; an unknown one is taken for the newest of the old, 4.4.
+/// Whether a version is `wanted` or later. An unknown version is treated as 4.4, the last one with personal keys.
 fn at_least(version: Option<&str>, wanted: (u32, u32)) -> bool {
     let mut parts = version.unwrap_or("4.4").split('.').map_while(|part| part.parse::<u32>().ok());
     let major = parts.next().unwrap_or(4);

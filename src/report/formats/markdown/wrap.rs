@@ -46,7 +46,7 @@ fn write(paragraph: &[&str], page: &mut String) {
     page.push('\n');
 }
 
-/// Whether a line that begins with this word could be something else than a line of prose.
+/// Whether a line that begins with this word could start another block, such as a list.
 fn starts_a_block(word: &str) -> bool {
     let number = word.trim_start_matches(|c: char| c.is_ascii_digit());
     let is_numbered = number.len() < word.len() && number.starts_with(['.', ')']);

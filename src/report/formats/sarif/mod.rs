@@ -1,7 +1,8 @@
-//! `findings.sarif`: SARIF 2.1.0 for code scanning, one result a key, worst first, and a notification for whatever is unknown.
+//! `findings.sarif`: SARIF 2.1.0 for code scanning, one result for each key, worst first, and a notification for each unread user
+//! and incomplete list.
 //!
-//! All deployments are one run with an invocation each, since GitHub refuses a file whose runs share tool and category. It also
-//! refuses a run of more than 25,000 results; past that the least severe are left out, and a notification says so.
+//! All deployments are one run with an invocation each, because GitHub rejects a file whose runs share tool and category. GitHub
+//! also rejects a run of more than 25,000 results: beyond that the least severe are left out, with a notification.
 
 mod invocation;
 mod result;
@@ -22,11 +23,11 @@ use crate::report::{
     FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, SpillFile, Writer,
 };
 
-/// Of the standard with its first errata, which is the one in force.
+/// The schema of the current standard, SARIF 2.1.0 with errata 01.
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// How many results code scanning takes in a run.
+/// Maximum results that code scanning accepts in a run.
 const MAX_RESULTS: u64 = 25_000;
 
 struct Sarif {
@@ -36,7 +37,7 @@ struct Sarif {
     invocations: Invocations,
 }
 
-/// `out` is where the results wait.
+/// `out` is the folder of the temporary file with the results.
 pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
     let results = RankedResults::new(out, MAX_RESULTS)?;
     Ok(Sarif { file, locator: Locator::here(), results, invocations: Invocations::default() })
@@ -90,15 +91,15 @@ impl Writer for Sarif {
     }
 }
 
-/// The severities, worst first, and behind them whatever is waived.
+/// The severities, worst first, and after them waived keys.
 const CLASSES: usize = Severity::ALL.len() + 1;
 
-/// Results come in the order of the rows and are written worst first: until then they wait in a file, so that no number of
-/// them needs memory. Keeps the worst, and counts the rest.
+/// Results come in the order of the rows and are written worst first. Until then they are in a temporary file, so that memory
+/// does not grow. Keeps the worst, and counts the rest.
 struct RankedResults {
     max: u64,
     counts: [u64; CLASSES],
-    /// A section a class, a line a result.
+    /// One section for each class, one line for each result.
     lines: SpillFile,
 }
 
@@ -107,7 +108,7 @@ impl RankedResults {
         Ok(Self { max, counts: [0; CLASSES], lines: SpillFile::new_in(folder)? })
     }
 
-    /// Takes a result; it is made only where there may be room for it.
+    /// Adds a result, which is made only if it may be kept.
     fn push<T: Serialize>(
         &mut self,
         severity: Severity,
@@ -124,17 +125,17 @@ impl RankedResults {
         self.lines.write(class, &line)
     }
 
-    /// How many came.
+    /// Number of results added.
     fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// How many are kept.
+    /// Number of results kept.
     fn kept(&self) -> u64 {
         self.count().min(self.max)
     }
 
-    /// Hands out those that are kept.
+    /// Writes the kept results.
     fn worst_first(mut self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut left = self.kept();
         for class in 0..CLASSES {

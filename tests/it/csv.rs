@@ -55,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_description_in_any_order_of_fields_and_pages_comes_out_whole(
+    fn any_description_is_written_whole_in_any_order_of_fields_and_pages(
         descriptions in prop::collection::vec(text(), 1..12),
         order in prop::collection::vec(any::<prop::sample::Index>(), 8),
         size in 1_usize..6,

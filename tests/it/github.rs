@@ -68,7 +68,7 @@ fn severity(row: &Row) -> Option<usize> {
 }
 
 #[test]
-fn each_kind_has_its_nine_worst_and_one_that_sums_up_the_rest() {
+fn each_kind_has_the_nine_worst_and_one_that_counts_the_rest() {
     let sandbox = ops_manager(3000);
     let env = TestEnv::at(&sandbox);
     let code = env.audit(&sandbox, &["--all-orgs", "--format", "csv"]).code;
@@ -108,7 +108,7 @@ fn each_kind_has_its_nine_worst_and_one_that_sums_up_the_rest() {
 }
 
 #[test]
-fn up_to_nine_are_all_there_and_nothing_sums_up() {
+fn up_to_nine_annotations_are_all_written() {
     let (env, _) = audited(&["--format", "csv"]);
     let commands = annotated(&env, &["--fail-on", "never", "--waivers", "waivers.toml"]);
     // 4 and 5 of both organizations, and the one that lists nobody.
@@ -132,7 +132,7 @@ fn up_to_nine_are_all_there_and_nothing_sums_up() {
 }
 
 #[test]
-fn a_user_of_a_list_is_annotated_at_his_line() {
+fn a_user_of_a_list_is_annotated_at_the_line_of_the_list() {
     let (env, stub) = (env(), deployment());
     let list = format!("# somebody\n\n{}\n", id(300));
     for (path, place) in [("lists/a,b:c%.txt", Some("lists/a,b:c%.txt")), ("./list.txt", Some("list.txt"))] {
@@ -222,7 +222,7 @@ fn the_step_summary_is_appended_and_nothing_in_it_is_markup() {
 }
 
 #[test]
-fn the_summary_of_very_many_stays_far_below_what_github_drops() {
+fn a_large_step_summary_is_below_the_limit_of_github() {
     let sandbox = ops_manager(3000);
     let env = TestEnv::at(&sandbox).with("GITHUB_STEP_SUMMARY", SUMMARY);
     assert_eq!(env.audit(&sandbox, &["--org", ORGS[0], "--all-orgs", "--format", "csv,github"]).code, 4);
@@ -260,7 +260,7 @@ fn several_deployments_are_distinguished() {
 }
 
 #[test]
-fn a_summary_that_is_full_is_left_as_it_is() {
+fn a_full_step_summary_is_not_changed() {
     let sandbox = crate::support::ops_manager(5);
     let env = crate::support::TestEnv::at(&sandbox).with("GITHUB_STEP_SUMMARY", "summary.md");
     env.put("summary.md", "x".repeat((1 << 20) - 10));

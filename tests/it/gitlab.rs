@@ -154,7 +154,7 @@ fn a_waived_key_stays_and_weighs_least() {
 }
 
 #[test]
-fn a_key_has_the_fingerprint_that_it_has_in_sarif() {
+fn a_key_has_the_same_fingerprint_as_in_sarif() {
     let sandbox = ops_manager(20);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs", "--format", "gitlab,sarif"]).code, 1);

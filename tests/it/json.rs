@@ -112,7 +112,7 @@ fn python_reads_every_row_of_the_csv_and_counts_the_same() {
 }
 
 #[test]
-fn the_texts_are_as_they_were_whatever_the_csv_does() {
+fn json_texts_are_not_neutralised_as_in_csv() {
     let env = everything("csv,json");
     again(&env, "guarded", &["--format", "csv,json"]);
     assert_eq!(env.bytes("guarded/findings.json"), env.bytes("reports/findings.json"));

@@ -132,7 +132,7 @@ fn shown(page: &Page, keys: usize) -> Vec<(String, String)> {
 }
 
 #[test]
-fn past_500_keys_the_worst_500_are_shown_and_the_csv_is_named() {
+fn beyond_500_keys_the_worst_500_are_shown() {
     let mix = [("info", 150), ("low", 200), ("medium", 100), ("high", 150), ("critical", 100)];
     let kinds = mix.iter().flat_map(|(severity, count)| std::iter::repeat_n(*severity, *count));
     let keys: Vec<_> = kinds.enumerate().map(|(at, severity)| of_severity(severity, at + 1)).collect();
@@ -159,7 +159,7 @@ fn rank(severity: &str) -> usize {
 }
 
 #[test]
-fn the_worst_comes_first_in_a_section_an_owner() {
+fn owners_are_sections_and_the_worst_is_first() {
     let owned = [["low", "info"], ["medium", "critical"], ["info", "high"]];
     let users: Vec<_> =
         (1..=3).map(|at| json!({"id": id(at * 1000), "username": format!("u{at}@example.com")})).collect();
@@ -186,7 +186,7 @@ fn the_worst_comes_first_in_a_section_an_owner() {
 }
 
 #[test]
-fn the_warning_of_an_incomplete_run_is_at_the_top_alone() {
+fn an_incomplete_run_has_a_warning_at_the_top() {
     let texts = |descriptions: &[&str]| Texts {
         deployment: "east".to_owned(),
         usernames: vec!["ann@example.com".to_owned()],
@@ -211,7 +211,7 @@ fn the_warning_of_an_incomplete_run_is_at_the_top_alone() {
 }
 
 #[test]
-fn the_pictures_show_verdicts_and_years_with_labels_of_our_own() {
+fn charts_have_no_foreign_text() {
     let texts = Texts {
         deployment: "east\" : 99".to_owned(),
         usernames: vec!["\"zqx\" : 7".to_owned()],
@@ -233,7 +233,7 @@ fn the_pictures_show_verdicts_and_years_with_labels_of_our_own() {
 }
 
 #[test]
-fn the_way_to_a_programmatic_key_is_the_products_own() {
+fn the_steps_to_a_programmatic_key_depend_on_the_product() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let page = |product: &str| {
         let env = env();
@@ -328,7 +328,7 @@ fn a_user_who_was_not_read_has_an_action_before_the_totals() {
 }
 
 #[test]
-fn the_burn_down_shows_the_complete_runs_and_when_no_key_is_left() {
+fn the_burn_down_shows_complete_runs_and_the_forecast_date() {
     use crate::world::{Keys, World, audited, key as of};
     let keys = |count: usize| Keys::Are((0..count).map(|number| of(1, 10 + number, None, 0)).collect());
     let (world, stub) = World::of(vec![(1, keys(6))]);

@@ -86,7 +86,7 @@ fn a_run_cut_short_is_reported() {
 }
 
 #[test]
-fn more_than_code_scanning_takes_leaves_the_least_severe_out_and_says_so() {
+fn beyond_the_limit_of_code_scanning_the_least_severe_are_left_out() {
     const USERS: usize = 5;
     const EACH: usize = 5_010;
     const IN_USE: usize = 40;

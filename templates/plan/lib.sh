@@ -121,7 +121,7 @@ is_ipv4() {
 is_ipv6() {
   local group='[0-9a-fA-F]{1,4}' colons=${1//[^:]/} limit=7
   if [[ $1 == *::* ]]; then
-    # One gap, which stands for at least one group.
+    # One gap, in place of at least one group.
     [[ $1 != ::* && $1 != *:: ]] || limit=8
     [[ $1 =~ ^(${group}(:${group})*)?::(${group}(:${group})*)?$ ]] && ((${#colons} <= limit))
   else
@@ -573,7 +573,7 @@ keep_or_remove() {
     | last // ""')
   [[ ${last} == creating || ${RECREATE} == true ]] ||
     die "key ${id} of $(place "${index}") has the tag ${TAGS[index]}, but its private key is not stored here" \
-      'set KEYSUNSET_SECRETS to the folder with its file; if nobody has the private key, use create --recreate'
+      'set KEYSUNSET_SECRETS to the folder with its file; if the private key is lost, use create --recreate'
   say "  deleted: key ${id}, whose private key is not stored"
   remove_replacement "$(keys_path "${index}")" "${id}"
   FOUND=''

@@ -71,6 +71,7 @@ const PATHS: &[&str] = &[
     "src/store",
     "src/v1.rs",
     "src/waivers",
+    "templates",
     "docs",
     "README.md",
     "CHANGELOG.md",

@@ -51,6 +51,9 @@ readonly PAGE_SIZE=500
 # How often a request that met a rate limit is sent, and the seconds before the second time.
 readonly MAX_ATTEMPTS=4 RATE_LIMIT_WAIT=15
 
+# Whether a balancer gives each request to the next server.
+IN_TURN=false
+
 # One element for each personal key, and one for each replacement.
 KEY_IDS=() KEY_SUFFIXES=() KEY_DECISIONS=() KEY_WAVES=() KEY_LAST_USED=() KEY_USED_COUNTS=() KEY_DESCRIPTIONS=()
 ORG_IDS=() ORG_NAMES=() TAGS=() DESCRIPTIONS=() NEED_DECISION=() ORG_ROLES=() ADDRESSES=() REPLACED=() PROJECTS=()
@@ -220,15 +223,20 @@ log_in_from_environment() {
 # rate limit is sent again, because the service did not carry it out.
 request() {
   local method=$1 path=$2 body=${3-} result code attempt
-  local -a options=(-q --silent --show-error --globoff --proto '=http,https' --digest --cookie ''
-    --connect-timeout 20 --max-time 120 --max-filesize 16777216 --header 'Accept: application/json'
+  local -a options=(-q --silent --show-error --globoff --proto '=http,https' --cookie '' --connect-timeout 20
+    --max-time 120 --max-filesize 16777216 --header 'Accept: application/json' --header 'Expect:'
     --write-out '\n%{http_code}' --request "${method}" --url "${BASE_URL}${path}")
   [[ -z ${body} ]] || options+=(--header 'Content-Type: application/json' --data-binary @-)
   [[ -z ${KEYSUNSET_CA_CERT-} ]] || options+=(--cacert "${KEYSUNSET_CA_CERT}")
   REQUEST="${method} ${path%%\?*}"
   for ((attempt = 1; ; attempt++)); do
     code=0
-    result=$(printf '%s' "${body}" | curl "${options[@]}" --config <(credential_config)) || code=$?
+    if [[ ${IN_TURN} == false ]]; then
+      result=$(printf '%s' "${body}" | curl "${options[@]}" --digest --config <(credential_config)) || code=$?
+      # curl gave up after 50 challenges.
+      ((code != 47)) || IN_TURN=true
+    fi
+    [[ ${IN_TURN} == false ]] || send_in_turn
     ((code == 0)) || die "${REQUEST}: no answer from ${BASE_URL} (curl ended with ${code})" \
       'check the network and KEYSUNSET_CA_CERT, then run the same stage again'
     STATUS=${result##*$'\n'} ANSWER=${result%$'\n'*}
@@ -239,6 +247,46 @@ request() {
     warn "${REQUEST}: rate limit; next attempt in $((attempt * RATE_LIMIT_WAIT)) seconds"
     sleep "$((attempt * RATE_LIMIT_WAIT))"
   done
+}
+
+# Sends the request of `request` behind a balancer that gives each request to the next server. There the answer to a
+# challenge reaches a server that did not make it, so one answer is sent until its server has the turn.
+send_in_turn() {
+  local challenge realm nonce uri secret request_hash count cnonce=${RANDOM}${RANDOM}${RANDOM}
+  code=47
+  challenge=$(curl "${options[@]}" --include </dev/null | tr -d '\r' | grep -i '^www-authenticate: *digest') || return 0
+  [[ ${challenge} =~ realm=\"([^\"\\]*)\" ]] || return 0
+  realm=${BASH_REMATCH[1]}
+  [[ ${challenge} =~ nonce=\"([^\"\\]*)\" ]] || return 0
+  nonce=${BASH_REMATCH[1]}
+  [[ (${challenge} != *algorithm=* || ${challenge} == *MD5*) && ${LOGIN_PUBLIC} != *[\"\\]* ]] || return 0
+  uri=/${BASE_URL#*://*/}${path}
+  [[ ${BASE_URL} == *://*/* ]] || uri=${path}
+  secret=$(hash "${LOGIN_PUBLIC}:${realm}:${LOGIN_PRIVATE}")
+  request_hash=$(hash "${method}:${uri}")
+  for count in {1..16}; do
+    code=0
+    result=$(printf '%s' "${body}" | curl "${options[@]}" --config <(digest_config)) || code=$?
+    [[ ${code} == 0 && ${result##*$'\n'} == 401 && ${result} != *errorCode* ]] || return 0
+  done
+}
+
+# The MD5 of a text, which no other program has as an argument.
+hash() {
+  local tool='md5sum' sum
+  command -v md5sum >/dev/null || tool='md5'
+  sum=$(printf '%s' "$1" | "${tool}")
+  printf '%s' "${sum%% *}"
+}
+
+# The answer to a challenge, as a configuration of curl.
+digest_config() {
+  local number answer
+  printf -v number '%08x' "${count}"
+  answer=$(hash "${secret}:${nonce}:${number}:${cnonce}:auth:${request_hash}")
+  printf 'header = "Authorization: Digest username=\\"%s\\", realm=\\"%s\\", nonce=\\"%s\\", uri=\\"%s\\", ' \
+    "${LOGIN_PUBLIC}" "${realm}" "${nonce}" "${uri}"
+  printf 'algorithm=MD5, qop=auth, nc=%s, cnonce=\\"%s\\", response=\\"%s\\""\n' "${number}" "${cnonce}" "${answer}"
 }
 
 # What helps against the refusal of the last request.

@@ -1,6 +1,9 @@
 //! No private key is in an argument, an environment, a log, on the terminal, or in a file but its own.
 
+use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt as _;
+
+use keysunset_sandbox::{Balancer, Options};
 
 use super::context::*;
 use super::{Migration, script, secret_file};
@@ -47,6 +50,27 @@ fn no_program_gets_a_secret_in_an_argument_or_its_environment() {
             assert_without(&text, &secrets[..=usize::from(allowed == 0)], path.to_str().unwrap());
         }
     }
+}
+
+/// curl alone gives up: the answer to a challenge always reaches another server than the one that made it.
+#[test]
+fn a_balancer_in_strict_turn_is_no_obstacle_and_sees_no_secret() {
+    let turn = |options: &mut Options| {
+        options.nodes = NonZeroUsize::new(3).unwrap();
+        options.balancer = Balancer::Turn;
+    };
+    let Some(migration) = Migration::with(turn, |_| (), |_| ()) else { return };
+    for name in ["curl", "md5sum"] {
+        migration
+            .put_in_front(name, "printf '%s\\n' \"$0\" \"$@\" >> \"$HOME/record\"\nexec \"$REAL\" \"$@\"");
+    }
+    assert!(migration.ends(0, &["create"]).stdout.contains("created: key"));
+    assert!(migration.ends(0, &["check"]).stdout.contains("works: key"));
+    let output = migration.run_as((ADMIN.0, "00000000-0000-4000-8000-000000000000"), &["verify"]);
+    assert!(output.stderr.contains("status 401\n  help:  the service refused the credential"), "{output:#?}");
+    let (record, secret) = (migration.env.text("record"), migration.secret(ORG));
+    assert!(record.contains("/md5sum\n"), "{record}");
+    assert_without(&record, &[ADMIN.1, secret["privateKey"].as_str().unwrap()], "a program");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use url::Url;
 use super::Client;
 use super::digest::DigestSession;
 use super::request::{Attempt, unavailability};
-use crate::console::warn;
+use crate::console::{duration, warn};
 use crate::exit::{Error, Signal};
 
 /// After so many failures in a row, of whichever requests, and so long, it is looked into. A gateway that refuses what is
@@ -177,19 +177,19 @@ impl Client {
             let probe = self.follow(session, &worked).await.and_then(|response| self.interpret(response));
             let Some(why) = unavailability(&probe) else { break };
             was_down = true;
-            let seconds = patience.as_secs();
             if !is_reported && probes.elapsed() >= SHORT_OUTAGE {
-                warn(&format!("{origin} is down: {why}; waiting up to {seconds} s (--patience)"), None);
+                let longest = duration(patience);
+                warn(&format!("{origin} is down: {why}; waiting up to {longest} (--patience)"), None);
                 is_reported = true;
             }
             if !probes.next().await {
-                let why = format!("{origin} was down for {seconds} s: {why}");
+                let why = format!("{origin} was down for {}: {why}", duration(patience));
                 return Err(Error::interrupted(Signal::Interrupt, why));
             }
         }
         if is_reported {
-            let seconds = probes.elapsed().as_secs();
-            warn(&format!("{origin} responds again after {seconds} s; the run continues"), None);
+            let lasted = duration(probes.elapsed());
+            warn(&format!("{origin} responds again after {lasted}; the run continues"), None);
             self.rate_limiter.forget_refusals();
         }
         if was_down {

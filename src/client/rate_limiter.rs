@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
 use super::learned_rate::{Answer, LearnedRate};
-use crate::console::{inform, warn};
+use crate::console::{duration, inform, warn};
 
 /// A longer pause is taken for a mistake, or it would be the audit's end.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
@@ -51,7 +51,7 @@ impl RateLimiter {
             // Each request waits for those before it as well; the wait of the run is that between two.
             let interval = self.interval().unwrap_or_default();
             if slot > Instant::now() && self.is_to_print(interval, Instant::now()) {
-                inform(&format!("next request in {} s (rate limit)", interval.as_secs()));
+                inform(&format!("next request in {} (rate limit)", duration(interval)));
             }
             tokio::time::sleep_until(slot).await;
         }
@@ -61,7 +61,7 @@ impl RateLimiter {
     pub(super) async fn back_off(&self, attempt: u32) {
         let wait = backoff(attempt);
         if self.is_to_print(wait, Instant::now()) {
-            inform(&format!("a request failed {attempt} times; retry in {} s", wait.as_secs()));
+            inform(&format!("a request failed {attempt} times; retry in {}", duration(wait)));
         }
         tokio::time::sleep(wait).await;
     }
@@ -128,9 +128,9 @@ impl RateLimiter {
             *paused_until = until;
             // Every answer to the requests in flight may ask for the same pause.
             if longer > SHORT_PAUSE {
-                let (asked, pause) = (asked.as_secs(), pause.as_secs());
+                let (asked, pause) = (duration(asked), duration(pause));
                 warn(
-                    &format!("the service requested a pause of {asked} s; the run continues after {pause} s"),
+                    &format!("the service requested a pause of {asked}; the run continues after {pause}"),
                     None,
                 );
             }

@@ -24,8 +24,8 @@ use Hint::{Command as Use, Flag, Format, Tip};
 
 const CREDENTIALS: &str = "credentials are never flags; use the environment variables\n\
     KEYSUNSET_PUBLIC_KEY and KEYSUNSET_PRIVATE_KEY, or --credentials <FILE>";
-const READ_ONLY: &str = "keysunset is read-only and changes no keys; 'keysunset report' writes\n\
-    migration-report.md with the next step for each key";
+const READ_ONLY: &str = "keysunset is read-only and changes no keys; 'keysunset plan' writes a\n\
+    migration plan with a decision for each key";
 const CONNECTION: &str = "keysunset is read-only; use 'keysunset doctor' to test the connection";
 const CHECK: &str = "use 'keysunset audit --fail-on <WHICH>' to fail on findings, or\n\
     'keysunset doctor' to test the connection";

@@ -234,7 +234,7 @@ pub(crate) struct OutputArgs {
     /// Folder for reports, or - for stdout [default: reports]
     ///
     /// With -, the report is written to standard output and the summary to standard error. This needs --format with one
-    /// format of one file. No other file is written, except the run database.
+    /// format; of csv, keys.csv is written. No other file is written, except the run database.
     #[arg(short, long, value_name = "DIR|-", env)]
     pub out: Option<PathBuf>,
     /// Run database [default: keysunset.db in --out]

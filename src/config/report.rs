@@ -55,17 +55,14 @@ impl ReportSettings {
     /// Settings that a report can be written with.
     ///
     /// # Errors
-    /// Standard output takes one file.
+    /// Standard output takes one format.
     pub(crate) fn checked(self) -> Result<Self, Error> {
         let Output { stdout, formats, .. } = &self.output;
-        if *stdout && !matches!(formats[..], [format] if format.file_names().len() <= 1) {
+        if *stdout && formats.len() != 1 {
             let names: Vec<_> = formats.iter().map(|format| format.as_str()).collect();
-            let one_file = Format::ALL.iter().filter(|format| format.file_names().len() == 1);
-            let one_file: Vec<_> = one_file.map(|format| format.as_str()).collect();
-            let message = format!("--out {STDOUT} needs one format of one file, not {}", names.join(","));
-            return Err(
-                Error::usage(message).help(format!("use --format with one of {}", one_file.join(", ")))
-            );
+            let all: Vec<_> = Format::ALL.iter().map(|format| format.as_str()).collect();
+            let message = format!("--out {STDOUT} needs one format, not {}", names.join(","));
+            return Err(Error::usage(message).help(format!("use --format with one of {}", all.join(", "))));
         }
         Ok(self)
     }

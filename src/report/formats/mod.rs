@@ -94,7 +94,7 @@ impl Format {
 pub struct Output {
     /// The folder, created if it is missing.
     pub out: PathBuf,
-    /// Whether the one file of the one format is written to standard output instead, and no other file at all.
+    /// Whether the main file of the one format is written to standard output instead, and no other file at all.
     pub stdout: bool,
     /// In the order of `--format`.
     pub formats: Vec<Format>,

@@ -24,7 +24,7 @@ pub(crate) struct BurnDown {
     pub keys: Vec<u64>,
     /// Those of them that were used after the cutoff.
     pub used_after_cutoff: Vec<u64>,
-    /// When none is left, or why that is not known, in a sentence with its arithmetic.
+    /// When no key is left, or why that is unknown, in a sentence with the arithmetic.
     pub forecast: String,
     /// Of the last 60 runs those that are left out because they were incomplete.
     pub incomplete: usize,
@@ -84,6 +84,6 @@ mod tests {
         assert_eq!(drawn.days, ["2025-01-01", "2025-01-05"]);
         assert_eq!((drawn.runs, drawn.keys), (vec![2, 5], vec![8, 4]));
         assert_eq!((drawn.incomplete, drawn.of_others), (1, 1));
-        assert!(drawn.forecast.ends_with("none left about 2025-01-10"), "{}", drawn.forecast);
+        assert!(drawn.forecast.ends_with("none left by 2025-01-10"), "{}", drawn.forecast);
     }
 }

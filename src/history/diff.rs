@@ -35,11 +35,11 @@ impl RunPair {
         }
         if !self.asks_the_same() {
             let asked = |summary: &RunSummary| {
-                format!("run {} {}", summary.run.id, summary.run.settings.sources.join(", "))
+                format!("run {}: {}", summary.run.id, summary.run.settings.sources.join(", "))
             };
-            caveats.push(format!("the runs read different users: {}; {}", asked(before), asked(after)));
+            caveats.push(format!("the runs read different users ({}; {})", asked(before), asked(after)));
         } else if before.run.settings.lists != after.run.settings.lists {
-            caveats.push("the user lists differ".to_owned());
+            caveats.push("the user lists of the runs differ".to_owned());
         }
         if before.run.address != after.run.address {
             let addresses = format!("{} and {}", before.run.address, after.run.address);
@@ -138,7 +138,7 @@ impl<'a> UserDiff<'a, '_> {
                 let enabled = match (before.is_enabled(), after.is_enabled()) {
                     (true, false) => Some((ChangeKind::Disabled, "disabled".to_owned())),
                     (false, true) if after.enabled.is_none() => {
-                        let why = "treated as enabled: the service no longer reports it";
+                        let why = "treated as enabled, because the service no longer reports the state";
                         Some((ChangeKind::Enabled, why.to_owned()))
                     }
                     (false, true) => Some((ChangeKind::Enabled, "enabled again".to_owned())),
@@ -165,8 +165,10 @@ impl<'a> UserDiff<'a, '_> {
             .map_or_else(|| "creation date unknown".to_owned(), |time| format!("created {}", rfc3339(time)));
         match self.before.map(|result| result.outcome.status) {
             Some(was) if was.is_complete() => (ChangeKind::Came, created),
-            Some(was) => (ChangeKind::FirstSeen, format!("{created}; its user was {was} in run {run}")),
-            None => (ChangeKind::FirstSeen, format!("{created}; its user was not in run {run}")),
+            Some(was) => {
+                (ChangeKind::FirstSeen, format!("{created}; status of the user in run {run}: {was}"))
+            }
+            None => (ChangeKind::FirstSeen, format!("{created}; the user was not in run {run}")),
         }
     }
 
@@ -178,15 +180,15 @@ impl<'a> UserDiff<'a, '_> {
                 (ChangeKind::Went, "the deployment no longer has personal API keys".to_owned())
             }
             Some(ReadStatus::Read) => {
-                (ChangeKind::Went, format!("its user was read in run {run} and no longer has it"))
+                (ChangeKind::Went, format!("not among the keys of the user in run {run}"))
             }
-            Some(is) => (ChangeKind::Unknown, format!("its user is {is} in run {run}")),
+            Some(is) => (ChangeKind::Unknown, format!("status of the user in run {run}: {is}")),
             None => match self.knew_all_users(later) {
                 Ok(()) => (
                     ChangeKind::LeftWithUser,
-                    format!("its user is no longer listed in run {run}, so the key was not checked"),
+                    format!("the user is no longer listed in run {run}, so the key was not checked"),
                 ),
-                Err(why) => (ChangeKind::Unknown, format!("its user is {why}")),
+                Err(why) => (ChangeKind::Unknown, format!("the user is {why}")),
             },
         }
     }

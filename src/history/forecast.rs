@@ -1,4 +1,5 @@
-//! The day on which no key is left, by the slope of the last runs. Whole numbers to the end, so that anybody can do it again by hand.
+//! The day on which no key is left, by the slope of the last runs. All numbers are whole, so that the result can be checked
+//! by hand.
 
 use std::fmt;
 
@@ -69,7 +70,7 @@ impl fmt::Display for Slope {
         let (first, last) = (self.runs[0], self.runs[self.runs.len() - 1]);
         write!(
             f,
-            "{} left on {}, {}{fraction} fewer a {time} over the last {} complete runs ({first} to {last})",
+            "{} left on {}, {}{fraction} fewer per {time} over the last {} complete runs ({first} to {last})",
             counted(self.left, "key"),
             self.on,
             tenths / 10,
@@ -81,9 +82,9 @@ impl fmt::Display for Slope {
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Day(day, slope) => write!(f, "{slope}: none left about {day}"),
-            Self::Reached { run, on } => write!(f, "none left: run {run} of {on} found no key"),
-            Self::Beyond(slope) => write!(f, "{slope}: not within ten years"),
+            Self::Day(day, slope) => write!(f, "{slope}: none left by {day}"),
+            Self::Reached { run, on } => write!(f, "no keys left: run {run} of {on} found none"),
+            Self::Beyond(slope) => write!(f, "{slope}: at this rate, keys remain for more than ten years"),
             Self::None(why) => write!(f, "no forecast: {why}"),
         }
     }
@@ -96,14 +97,14 @@ impl fmt::Display for Forecast {
 pub(crate) fn forecast(summaries: &[RunSummary]) -> Forecast {
     let mut complete = comparable(summaries);
     let Some(newest) = complete.last().copied() else {
-        return Forecast::None("no complete run".to_owned());
+        return Forecast::None("there is no complete run".to_owned());
     };
     if newest.stats.keys == 0 {
         return Forecast::Reached { run: newest.run.id, on: newest.day() };
     }
     complete.drain(..complete.len().saturating_sub(RUNS));
     if complete.len() < 2 {
-        return Forecast::None("it needs complete runs of the same users on at least two days".to_owned());
+        return Forecast::None("complete runs of the same users on at least two days are needed".to_owned());
     }
     let Some(fall) = fall(&complete) else {
         let first = complete[0];
@@ -177,7 +178,7 @@ mod tests {
         // To the day: no more is added.
         let summaries = runs(&[("2025-01-01", 10), ("2025-01-06", 5)]);
         assert!(
-            forecast(&summaries).to_string().ends_with("none left about 2025-01-11"),
+            forecast(&summaries).to_string().ends_with("none left by 2025-01-11"),
             "{}",
             forecast(&summaries)
         );
@@ -187,10 +188,10 @@ mod tests {
     fn a_slow_fall_is_given_per_year_for_at_most_ten_years() {
         let summaries = runs(&[("2024-01-01", 12), ("2024-12-31", 10)]);
         let text = forecast(&summaries).to_string();
-        assert!(text.contains("2 fewer a year") && text.ends_with("none left about 2029-12-30"), "{text}");
+        assert!(text.contains("2 fewer per year") && text.ends_with("none left by 2029-12-30"), "{text}");
         let summaries = runs(&[("2024-01-01", 30), ("2024-12-31", 28)]);
         assert!(
-            forecast(&summaries).to_string().ends_with("not within ten years"),
+            forecast(&summaries).to_string().ends_with("keys remain for more than ten years"),
             "{}",
             forecast(&summaries)
         );
@@ -207,7 +208,7 @@ mod tests {
             ("2025-02-05", 10),
         ]);
         let alone = forecast(&summaries);
-        assert!(alone.to_string().ends_with("(2 to 6): none left about 2025-02-12"), "{alone}");
+        assert!(alone.to_string().ends_with("(2 to 6): none left by 2025-02-12"), "{alone}");
         let mut cut_short = complete(7, "2025-02-12T00:00:00Z", 0);
         cut_short.stats.unread = 1;
         let mut of_others = complete(8, "2025-02-01T00:00:00Z", 1);
@@ -223,20 +224,20 @@ mod tests {
     #[test]
     fn without_a_slope_there_is_a_reason() {
         for (summaries, why) in [
-            (runs(&[]), "no forecast: no complete run"),
+            (runs(&[]), "no forecast: there is no complete run"),
             (
                 runs(&[("2025-01-01", 5)]),
-                "no forecast: it needs complete runs of the same users on at least two days",
+                "no forecast: complete runs of the same users on at least two days are needed",
             ),
             (
                 runs(&[("2025-01-01", 9), ("2025-01-01", 5)]),
-                "no forecast: it needs complete runs of the same users on at least two days",
+                "no forecast: complete runs of the same users on at least two days are needed",
             ),
             (
                 runs(&[("2025-01-01", 5), ("2025-01-02", 5)]),
                 "no forecast: the number of keys did not decrease over the last 2 complete runs: 5 on 2025-01-01, 5 on 2025-01-02",
             ),
-            (runs(&[("2025-01-01", 5), ("2025-01-02", 0)]), "none left: run 2 of 2025-01-02 found no key"),
+            (runs(&[("2025-01-01", 5), ("2025-01-02", 0)]), "no keys left: run 2 of 2025-01-02 found none"),
         ] {
             assert_eq!(forecast(&summaries).to_string(), why);
         }

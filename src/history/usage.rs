@@ -1,5 +1,5 @@
-//! Whether a key was used between two readings, and how often. A count that is missing or went down is no count, and never
-//! nothing.
+//! Whether a key was used between two readings, and how often. If a count is missing or decreased, the number of calls is
+//! unknown, and not 0.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub(crate) enum Usage {
         seconds: i64,
         /// The last use that moved; `None` where it did not.
         last_used: Option<DateTime<Utc>>,
-        /// What is odd about the numbers.
+        /// Why the numbers are incomplete or contradictory.
         but: Option<String>,
     },
     /// It is not known, and this is why.
@@ -60,7 +60,7 @@ impl fmt::Display for Usage {
             Self::Used { calls, seconds, last_used, but } => (calls, *seconds, last_used, but),
         };
         match calls {
-            None => f.write_str("used, number of calls unknown")?,
+            None => f.write_str("unknown number of calls")?,
             Some(1) => f.write_str("1 call")?,
             Some(calls) => write!(f, "{calls} calls")?,
         }
@@ -90,36 +90,38 @@ pub(crate) fn usage(
     (after, now): (&PersonalKey, DateTime<Utc>),
 ) -> Usage {
     let calls = match (before.used_count, after.used_count) {
-        (Some(was), Some(is)) => is.checked_sub(was).ok_or_else(|| {
-            format!("the count decreased from {was} to {is}, so the number of calls is unknown")
-        }),
-        (None, None) => Err("the service does not say how often it was used".to_owned()),
-        (None, Some(_)) => Err("the earlier run did not learn how often it was used".to_owned()),
-        (Some(_), None) => Err("the later run did not learn how often it was used".to_owned()),
+        (Some(was), Some(is)) => {
+            is.checked_sub(was).ok_or_else(|| format!("the use count decreased from {was} to {is}"))
+        }
+        (None, None) => Err("the service reported no use count".to_owned()),
+        (None, Some(_)) => Err("the earlier run has no use count".to_owned()),
+        (Some(_), None) => Err("the later run has no use count".to_owned()),
     };
     let last = LastUseChange::new(before, after, then);
     let moved = if last == LastUseChange::Later { after.last_use() } else { None };
     let used = |calls, but| Usage::Used { calls, seconds: (now - then).num_seconds(), last_used: moved, but };
     match (calls, last) {
-        (Ok(0), LastUseChange::Later) => used(None, Some("its count did not change".to_owned())),
-        (Ok(0), LastUseChange::Earlier) => {
-            Usage::Unknown("its last use moved back, but its count did not change".to_owned())
-        }
+        (Ok(0), LastUseChange::Later) => used(None, Some("use count unchanged".to_owned())),
+        (Ok(0), LastUseChange::Earlier) => Usage::Unknown(
+            "the last use is older than in the earlier run, but the use count is unchanged".to_owned(),
+        ),
         (Ok(0), LastUseChange::Same | LastUseChange::Unknown) => Usage::Unused,
         (Ok(calls), LastUseChange::Later) => used(Some(calls), None),
-        (Ok(calls), LastUseChange::Same) => used(Some(calls), Some("its last use did not change".to_owned())),
-        (Ok(calls), LastUseChange::Earlier) => used(Some(calls), Some("its last use moved back".to_owned())),
-        (Ok(calls), LastUseChange::Unknown) => {
-            used(Some(calls), Some("the service does not say when".to_owned()))
+        (Ok(calls), LastUseChange::Same) => used(Some(calls), Some("last use unchanged".to_owned())),
+        (Ok(calls), LastUseChange::Earlier) => {
+            used(Some(calls), Some("the last use is older than in the earlier run".to_owned()))
         }
+        (Ok(calls), LastUseChange::Unknown) => used(Some(calls), Some("last use unknown".to_owned())),
         (Err(why), LastUseChange::Later) => used(None, Some(why)),
         // Where the service never counts, the last use alone says that there was none.
         (Err(_), LastUseChange::Same) if before.used_count.is_none() && after.used_count.is_none() => {
             Usage::Unused
         }
-        (Err(why), LastUseChange::Same) => Usage::Unknown(format!("{why}; its last use did not change")),
-        (Err(why), LastUseChange::Earlier) => Usage::Unknown(format!("{why}; its last use moved back")),
-        (Err(why), LastUseChange::Unknown) => Usage::Unknown(format!("{why}, nor when")),
+        (Err(why), LastUseChange::Same) => Usage::Unknown(format!("{why}; last use unchanged")),
+        (Err(why), LastUseChange::Earlier) => {
+            Usage::Unknown(format!("{why}; the last use is older than in the earlier run"))
+        }
+        (Err(why), LastUseChange::Unknown) => Usage::Unknown(format!("{why}; last use unknown")),
     }
 }
 
@@ -202,25 +204,18 @@ mod tests {
     #[test]
     fn a_later_last_use_is_a_use_whatever_the_counts() {
         for (before, after, but) in [
-            ((OLD, None), (NEW, None), "the service does not say how often it was used"),
-            ((OLD, Some(9)), (NEW, None), "the later run did not learn how often it was used"),
-            ((OLD, None), (NEW, Some(9)), "the earlier run did not learn how often it was used"),
-            (
-                (OLD, Some(9)),
-                (NEW, Some(3)),
-                "the count decreased from 9 to 3, so the number of calls is unknown",
-            ),
-            ((OLD, Some(9)), (NEW, Some(9)), "its count did not change"),
+            ((OLD, None), (NEW, None), "the service reported no use count"),
+            ((OLD, Some(9)), (NEW, None), "the later run has no use count"),
+            ((OLD, None), (NEW, Some(9)), "the earlier run has no use count"),
+            ((OLD, Some(9)), (NEW, Some(3)), "the use count decreased from 9 to 3"),
+            ((OLD, Some(9)), (NEW, Some(9)), "use count unchanged"),
             // There was none before, and this one lies after that reading.
-            ((None, None), (NEW, None), "the service does not say how often it was used"),
+            ((None, None), (NEW, None), "the service reported no use count"),
         ] {
             let used = between(before, after);
             assert_eq!((used.calls(), used.calls_a_day()), (None, None), "{before:?} {after:?}");
             let text = used.to_string();
-            assert!(
-                text.starts_with("used, number of calls unknown in 7.0 days") && text.ends_with(but),
-                "{text}"
-            );
+            assert!(text.starts_with("unknown number of calls in 7.0 days") && text.ends_with(but), "{text}");
         }
     }
 

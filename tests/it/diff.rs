@@ -138,12 +138,12 @@ fn use_is_shown_with_its_arithmetic_and_unknown_is_not_zero() {
     assert_eq!((&script["used_count_before"], &script["used_count_after"]), (&json!(69), &json!(481)));
     assert_eq!((&script["username"], &script["auditing_key"]), (&json!("ann"), &json!(false)));
     for (kind, number, why) in [
-        ("used", 13, "used, number of calls unknown in 7.0 days"),
-        ("used", 13, "the count decreased from 50 to 3"),
-        ("used", 21, "the service does not say how often it was used"),
-        ("use_unknown", 14, "the count decreased from 50 to 3"),
-        ("use_unknown", 20, "the service does not say how often it was used, nor when"),
-        ("use_unknown", 22, "the later run did not learn how often it was used"),
+        ("used", 13, "unknown number of calls in 7.0 days"),
+        ("used", 13, "the use count decreased from 50 to 3"),
+        ("used", 21, "the service reported no use count"),
+        ("use_unknown", 14, "the use count decreased from 50 to 3"),
+        ("use_unknown", 20, "the service reported no use count; last use unknown"),
+        ("use_unknown", 22, "the later run has no use count"),
     ] {
         let item = item(kind, number);
         assert_eq!((&item["calls"], &item["calls_a_day"]), (&Value::Null, &Value::Null), "{item}");
@@ -153,7 +153,7 @@ fn use_is_shown_with_its_arithmetic_and_unknown_is_not_zero() {
 
     let text = env.run(&["diff"]);
     assert_eq!(text.code, 0, "{text:?}");
-    assert!(text.stdout.contains("\nKeys used in between (5): "), "{}", text.stdout);
+    assert!(text.stdout.contains("\nKeys used between the runs (5): "), "{}", text.stdout);
     let line =
         format!(" - ann {} key 2: 412 calls in 7.0 days, 58.86 a day; last used {} - ", key_id(2), day(6));
     assert!(text.words().contains(&line), "{}", text.stdout);

@@ -190,7 +190,7 @@ fn the_forecast_follows_the_slope_of_the_complete_runs() {
     // 9, 7, unknown, 5 and 3 of 9; nothing unread but in run 3.
     assert!(ran.stdout.contains("█▇·▅▄\n") && ran.stdout.contains("▁▁█▁▁\n"), "{}", ran.stdout);
     let expected = format!(
-        "3 keys left on {}, 2 fewer a week over the last 4 complete runs (1 to 5): none left about {day}",
+        "3 keys left on {}, 2 fewer per week over the last 4 complete runs (1 to 5): none left by {day}",
         &rfc3339(at(NOW + 21 * DAY))[..10]
     );
     assert!(ran.words().contains(&expected), "{}", ran.stdout);
@@ -218,7 +218,7 @@ fn incomplete_runs_and_runs_of_other_users_give_no_forecast() {
     assert_eq!(history(&env, &[])["deployments"][0]["forecast"]["kind"], "none");
     let ran = env.run(&["history"]);
     assert!(
-        ran.stdout.contains("no forecast: ") && ran.stdout.contains("runs 1, 2 asked for other users"),
+        ran.stdout.contains("no forecast: ") && ran.stdout.contains("runs 1, 2 selected other users"),
         "{ran:?}"
     );
     // Until there are two of the same.

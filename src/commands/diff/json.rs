@@ -37,7 +37,7 @@ struct ChangedKey<'a> {
     last_used_after: Option<String>,
     used_count_before: Option<u64>,
     used_count_after: Option<u64>,
-    /// Of a key used in between; `None` where that is unknown, which is not 0.
+    /// Calls between the runs; `None` if the number is unknown, which is not 0.
     calls: Option<u64>,
     /// Between the two readings.
     seconds: Option<i64>,

@@ -1,4 +1,4 @@
-//! The diff for people: what was compared, then a section a kind of change. For a terminal, and as Markdown, in which text
+//! The diff for people: the compared runs, then a section a kind of change. For a terminal, and as Markdown, in which text
 //! from outside is in code spans.
 
 use std::io::{self, Write};
@@ -65,7 +65,7 @@ pub(super) fn markdown_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()
 }
 
 pub(super) fn markdown(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
-    writeln!(out, "## What changed in {}\n", code(&pair.after.run.deployment))?;
+    writeln!(out, "## Changes in {}\n", code(&pair.after.run.deployment))?;
     writeln!(out, "| | Run | Started | Users | Not read | Keys | Enabled |")?;
     writeln!(out, "|---|--:|---|--:|--:|--:|--:|")?;
     for (side, RunSummary { run, stats, .. }) in [("from", &pair.before), ("to", &pair.after)] {
@@ -87,9 +87,9 @@ pub(super) fn markdown(out: &mut dyn Write, pair: &RunPair, sections: &mut Secti
             writeln!(out, "Note: {remark}.\n")?;
         }
         if kind.is_of_user() {
-            writeln!(out, "| User | User id | Why |\n|---|---|---|")
+            writeln!(out, "| User | User ID | Details |\n|---|---|---|")
         } else {
-            writeln!(out, "| User | Key | Ends in | Description | What |\n|---|---|---|---|---|")
+            writeln!(out, "| User | Key | Ends in | Description | Details |\n|---|---|---|---|---|")
         }
     })
 }
@@ -113,31 +113,24 @@ fn write_sections(
     Ok(())
 }
 
-/// The title of a section, and what a reader should know of it.
+/// The title of a section, and a remark on its content.
 fn heading(kind: ChangeKind) -> (&'static str, &'static str) {
     match kind {
-        ChangeKind::BecameUnreadable => {
-            ("Users who became unreadable", "nobody knows what became of their keys")
+        ChangeKind::BecameUnreadable => ("Users no longer readable", "the state of their keys is unknown"),
+        ChangeKind::BecameReadable => ("Users now readable", ""),
+        ChangeKind::UserCame => ("New users", ""),
+        ChangeKind::UserFirstSeen => ("Users seen for the first time", "they may have existed before"),
+        ChangeKind::UserWent => ("Users no longer listed", "their accounts may still exist"),
+        ChangeKind::UserUnknown => ("Users missing from the later run", "they may still exist"),
+        ChangeKind::Used => ("Keys used between the runs", "programs probably still use them"),
+        ChangeKind::UseUnknown => ("Keys with unknown use between the runs", "treat them as used"),
+        ChangeKind::Came => ("New keys", "the earlier run read all keys of their users"),
+        ChangeKind::FirstSeen => ("Keys seen for the first time", "they may have existed before"),
+        ChangeKind::Went => ("Removed keys", ""),
+        ChangeKind::LeftWithUser => {
+            ("Keys of users no longer listed", "not checked; the accounts and keys may still exist")
         }
-        ChangeKind::BecameReadable => ("Users who became readable", ""),
-        ChangeKind::UserCame => ("Users who came", ""),
-        ChangeKind::UserFirstSeen => ("Users seen for the first time", "they may have been there before"),
-        ChangeKind::UserWent => {
-            ("Users who went", "they are no longer listed; their accounts may still exist")
-        }
-        ChangeKind::UserUnknown => ("Users of whom nothing is known any more", "they may still be there"),
-        ChangeKind::Used => ("Keys used in between", "the surest sign of a script that still runs"),
-        ChangeKind::UseUnknown => {
-            ("Keys of which nobody knows whether they were used in between", "take them as used")
-        }
-        ChangeKind::Came => ("Keys that came", "their users were read before, and did not have them"),
-        ChangeKind::FirstSeen => ("Keys seen for the first time", "they may have been there before"),
-        ChangeKind::Went => ("Keys that went", ""),
-        ChangeKind::LeftWithUser => (
-            "Keys whose user is no longer listed",
-            "nobody looked; the account may still exist, and the key with it",
-        ),
-        ChangeKind::Unknown => ("Keys of which nothing is known any more", "take them as still there"),
+        ChangeKind::Unknown => ("Keys that could not be checked", "treat them as existing"),
         ChangeKind::Disabled => ("Keys that were disabled", ""),
         ChangeKind::Enabled => ("Keys that were enabled again", ""),
     }

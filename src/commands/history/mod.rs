@@ -79,7 +79,7 @@ impl DeploymentRuns {
                 let asked: Vec<_> =
                     newest.run.settings.sources.iter().map(|source| printable(source)).collect();
                 notes.push(format!(
-                    "{} asked for other users than run {} ({}): changes and the forecast are of like with like",
+                    "{} selected other users than run {} ({}); changes and the forecast compare only runs with the same selection",
                     numbered(others),
                     newest.run.id,
                     asked.join(", "),
@@ -93,7 +93,7 @@ impl DeploymentRuns {
         notes.push(match &days[..] {
             [one] => format!("the cutoff is {one}"),
             several => format!(
-                "each run counts by its own cutoff ({}); --cutoff DATE applies one to all",
+                "each run uses its own cutoff ({}); --cutoff DATE sets one for all runs",
                 several.join(", ")
             ),
         });

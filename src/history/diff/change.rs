@@ -4,7 +4,7 @@ use crate::history::Usage;
 use crate::model::{PersonalKey, ReadStatus, User};
 
 named! {
-    /// What became of a user or a key, in the order of a page. The names are those of a program's fields.
+    /// The kinds of change of a user or a key, in the order of a page. The names are those of a program's fields.
     pub(crate) enum ChangeKind {
         /// Users who could be read, and no longer can
         BecameUnreadable = "users_became_unreadable",
@@ -18,9 +18,9 @@ named! {
         UserWent = "users_went",
         /// Users who are not in the later run, which did not know all users
         UserUnknown = "users_unknown",
-        /// Keys that were used in between
+        /// Keys that were used between the runs
         Used = "used",
-        /// Keys whose use in between is unknown
+        /// Keys whose use between the runs is unknown
         UseUnknown = "use_unknown",
         /// Keys that were not there before
         Came = "came",
@@ -68,13 +68,13 @@ pub(crate) struct Change<'a> {
     pub kind: ChangeKind,
     /// The user, or the key's owner: as the later run has him, or else the earlier.
     pub user: &'a User,
-    /// How his result ended in the earlier run; `None` where he is not in it.
+    /// The status of the user in the earlier run; `None` if he is not in it.
     pub status_before: Option<ReadStatus>,
     /// And in the later one.
     pub status_after: Option<ReadStatus>,
     /// The key; `None` where it is about the user.
     pub key: Option<KeyVersions<'a>>,
-    /// Its use in between; `None` where that is not the point.
+    /// Its use between the runs; `None` for other kinds of change.
     pub usage: Option<Usage>,
     /// Why, in a sentence with its arithmetic. May quote no service.
     pub why: String,

@@ -100,7 +100,7 @@ fn a_key_may_be_both_disabled_and_used() {
     let described: Vec<_> = changes.iter().map(|change| (change.kind, change.why.as_str())).collect();
     let expected = [
         (ChangeKind::Disabled, "disabled"),
-        (ChangeKind::Used, "14 calls in 7.0 days, 2.00 a day; the service does not say when"),
+        (ChangeKind::Used, "14 calls in 7.0 days, 2.00 a day; last use unknown"),
     ];
     assert_eq!(described, expected);
 }

@@ -74,7 +74,7 @@ impl Progress {
         self.count(|counts| counts.longest_list = counts.longest_list.max(users));
     }
 
-    /// So many more users to read were found, and so many rows that need no reading, being repeats or names of nobody.
+    /// Counts more users to read, and rows that need no request: repeated users and unknown names.
     pub(crate) fn found(&self, users: u64, skipped: u64) {
         self.count(|counts| {
             counts.found += users;

@@ -337,7 +337,7 @@ fn resource_of(url: &Url) -> (String, String) {
     (url.path().trim_end_matches('/').to_owned(), page)
 }
 
-/// The refusal that an attempt came to.
+/// The refusal of an attempt, if it was one.
 fn refusal(attempt: &Attempt) -> Option<&Outcome> {
     match attempt {
         Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => Some(outcome),

@@ -85,7 +85,7 @@ pub(super) async fn audit(
                     }
                     conclude(&store, run, &end, &client, clock)?;
                 }
-                // A run that came to nothing is not kept; one that had begun before is.
+                // A new run without a result is deleted; a resumed run is kept.
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
                 Err(why) => return Err(why),
             }

@@ -180,7 +180,7 @@ fn severities(summary: &Summary) -> Text {
     })
 }
 
-/// Keys that are no longer seen may be gone, or nobody looked: their user was not listed, or could not be read.
+/// Keys that are no longer found may still exist: their user may be missing from the lists, or could not be read.
 fn compared(summary: &Summary, ratchet: &Ratchet) -> String {
     let seen = summary.keys - summary.new;
     let same = seen - summary.more_severe;

@@ -95,8 +95,8 @@ fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> StepResult {
     let (count, scope) = match users {
         Some(0) => {
             return Step::Forecast.failed(
-                "nobody to audit: the lists are empty",
-                "check the ids and the lists; an audit of nobody ends with 5",
+                "no users to audit: the lists are empty",
+                "check the IDs and the lists; an audit without users ends with exit code 5",
             );
         }
         Some(count) => (count, format!("for {count} users at most")),

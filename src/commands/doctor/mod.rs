@@ -148,8 +148,9 @@ fn plain(in_the_clear: bool) -> StepResult {
     if !in_the_clear {
         return Step::Certificate.ok("none: plain http, which stays on this machine");
     }
-    Step::Certificate.warning("none: plain http, so whoever is on the way reads every answer, and can take the digests to guess the secret",
-        "use the deployment's https address",
+    Step::Certificate.warning(
+        "none: plain http, so anyone on the network can read every response and guess the secret from the digests",
+        "use the https address of the deployment",
     )
 }
 

@@ -103,7 +103,7 @@ impl<'a> Metrics<'a> {
         })
     }
 
-    /// From the start to the end; 0 if the clock was set back in between.
+    /// From the start to the end; 0 if the clock was set back meanwhile.
     fn seconds(&self) -> Option<i64> {
         Some((self.run().finished_at? - self.run().started_at).num_seconds().max(0))
     }

@@ -27,6 +27,8 @@ struct Piece {
 
 /// The longest command that is not broken, in bytes.
 const CODE: usize = 60;
+/// The longest number, and the longest name of what it counts, that are not separated, in bytes.
+const COUNT: [usize; 2] = [12, 24];
 
 /// One line: the columns that it is indented by, and its bytes of the text.
 type Line = (usize, Range<usize>);
@@ -118,7 +120,19 @@ impl Text {
     /// Whether a line may begin here, behind a space.
     fn can_break_before(&self, at: usize) -> bool {
         let piece = self.pieces.iter().find(|piece| at <= piece.end);
-        !self.is_command(at) && !self.is_in_code(at) && piece.is_none_or(|piece| piece.can_break)
+        let is_whole = self.is_command(at) || self.is_in_code(at) || self.is_count(at);
+        !is_whole && piece.is_none_or(|piece| piece.can_break)
+    }
+
+    /// Whether it is between a number and what it counts, as in `12 users`.
+    fn is_count(&self, at: usize) -> bool {
+        let (before, after) = self.text.split_at(at);
+        let number = before.trim_end_matches(' ').rsplit([' ', '(', '+']).next().unwrap_or_default();
+        let counted = after.split(' ').next().unwrap_or_default();
+        let is_number = number.ends_with(|c: char| c.is_ascii_digit())
+            && number.chars().all(|c| c.is_ascii_digit() || ".,".contains(c));
+        let is_short = number.len() <= COUNT[0] && counted.len() <= COUNT[1];
+        is_number && is_short && counted.starts_with(|c: char| c.is_ascii_alphabetic())
     }
 
     /// Whether it is inside a short `command`, which is copied as a whole.
@@ -205,6 +219,20 @@ mod tests {
     fn a_command_is_not_broken() {
         assert_eq!(wrapped("see also `a b c` `d e`"), "see also\n    `a b c` `d e`");
         assert_eq!(wrapped("see also an a` b c"), "see also an a`\n    b c");
+    }
+
+    #[test]
+    fn a_number_is_not_separated_from_what_it_counts() {
+        for (text, expected) in [
+            ("a word and 12 users", "a word and\n    12 users"),
+            ("not read (1 failed, 2 rate-limited)", "not read\n    (1 failed,\n    2 rate-limited)"),
+            ("1,000 keys, 4.9 fewer", "1,000 keys,\n    4.9 fewer"),
+            ("1 2 3 4 5 6 7 8 9", "1 2 3 4 5 6 7\n    8 9"),
+            ("in run abc 1. Then", "in run abc 1.\n    Then"),
+            ("1 zzzzzzzzzzzzzzzzzzzzzzzzz", "1\nzzzzzzzzzzzzzzzzzzzzzzzzz"),
+        ] {
+            assert_eq!(wrapped(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The summary on the terminal: a few aligned lines, what was written where, and what to do next.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::worst::WorstFinding;
@@ -144,20 +143,14 @@ pub fn clock_difference(run: &Run) -> Option<String> {
     ))
 }
 
-fn users(summary: &Summary) -> String {
-    let mut line = format!(
-        "{} requested = {} read + {} not read",
-        summary.requested(),
-        summary.read(),
-        summary.unread()
-    );
-    if summary.unread() > 0 {
-        let unread =
-            ReadStatus::ALL.iter().filter(|status| !status.is_complete() && summary.users(**status) > 0);
-        let each: Vec<_> = unread.map(|status| format!("{} {status}", summary.users(*status))).collect();
-        let _ = write!(line, " ({})", each.join(", "));
-    }
-    line
+fn users(summary: &Summary) -> Text {
+    let text = Text::from(format!("{} requested ", summary.requested()))
+        .unbroken(&format!("= {} read", summary.read()))
+        .plain(" ")
+        .unbroken(&format!("+ {} not read", summary.unread()));
+    let unread = ReadStatus::ALL.iter().filter(|status| !status.is_complete() && summary.users(**status) > 0);
+    let each: Vec<_> = unread.map(|status| format!("{} {status}", summary.users(*status))).collect();
+    if each.is_empty() { text } else { text.plain(&format!(" ({})", each.join(", "))) }
 }
 
 fn keys(summary: &Summary, cutoff: &str) -> Text {

@@ -55,7 +55,7 @@ const LINES: &[(&str, &str)] = &[
     ("run --url VALUE", "a similar subcommand exists: 'audit'"),
     ("check", "use 'keysunset audit --fail-on <WHICH>'"),
     ("version", "use 'keysunset --version'"),
-    ("migrate", "'keysunset report' writes"),
+    ("migrate", "'keysunset plan' writes"),
     ("list", "use 'keysunset report' for all keys"),
     ("ls", "use 'keysunset report' for all keys"),
     ("show VALUE", "'keysunset explain <KEY_ID>'"),

@@ -116,6 +116,9 @@ pub(crate) struct Plan {
     /// What one programmatic key replaces [default: owner]
     #[arg(long, value_enum, value_name = "WHAT", help_heading = "Plan")]
     pub per: Option<Per>,
+    /// Days without use before a key may be disabled [default: 14]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=9999), help_heading = "Plan")]
+    pub verify_days: Option<u32>,
     /// File with temporary exceptions (docs/waivers.md)
     #[arg(long, value_name = "FILE", env, help_heading = "Policy")]
     pub waivers: Option<PathBuf>,

@@ -15,8 +15,11 @@ use crate::report::ReportFile;
 use crate::store::{self, Run, Store};
 use crate::waivers::{WaiverStatus, Waivers};
 
+/// Days without a use before a key may be disabled.
+const VERIFY_DAYS: u32 = 14;
+
 pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
-    let cli::Plan { run, per, waivers, store } = args;
+    let cli::Plan { run, per, verify_days, waivers, store } = args;
     let policy = PolicyArgs { waivers, ..PolicyArgs::default() };
     let settings = ReportSettings::for_store(store, policy, context.env)?;
     let waivers = super::waivers(&settings, context.clock)?;
@@ -25,7 +28,7 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
     let inventory = Inventory::read(&store, &run)?;
     let planner =
         Planner { inventory: &inventory, policy: judged_by(&run, &settings), per: per.unwrap_or(Per::Owner) };
-    let head = head(&store, &run, planner.per)?;
+    let head = head(&store, &run, planner.per, verify_days.unwrap_or(VERIFY_DAYS))?;
     let folder = &settings.output.out;
     let written = write(&store, &run, &planner, &waivers, &head, folder);
     let (summary, files) = written.map_err(|why| match why {
@@ -40,7 +43,7 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
         ),
     })?;
     if !context.quiet {
-        print(&page(&head, &summary, &files))?;
+        print(&page(&head, &summary, &files, folder))?;
     }
     let is_complete = summary.unknown_owners == 0 && head.incomplete.is_empty();
     Ok(if is_complete { Exit::Clean } else { Exit::Incomplete })
@@ -63,18 +66,19 @@ impl From<io::Error> for WriteError {
     }
 }
 
-fn head<'a>(store: &Store, run: &'a Run, per: Per) -> Result<PlanHead<'a>, Error> {
+fn head<'a>(store: &Store, run: &'a Run, per: Per, verify_days: u32) -> Result<PlanHead<'a>, Error> {
     let cut_short = run.finished_at.is_none().then(|| "the run did not end".to_owned());
     let lists = store.incomplete_lists(run)?;
     let lists = lists.into_iter().map(|list| format!("{}: {}", list.source, list.outcome.status));
     Ok(PlanHead {
         deployment: &run.deployment,
         address: &run.address,
-        product: run.product.title(),
+        product: run.product,
         service_version: run.service_version.as_deref(),
         run: run.id,
         started_at: rfc3339(run.started_at),
         per,
+        verify_days,
         incomplete: cut_short.into_iter().chain(lists).collect(),
     })
 }
@@ -129,7 +133,7 @@ fn owner_plan(
     Ok(planner.plan(result, &OwnerContext { before, is_waived: &is_waived }))
 }
 
-fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile]) -> String {
+fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile], out: &Path) -> String {
     let mut page = Page::default();
     page.line("plan", format!("of {}, run {} of {}", head.deployment, head.run, head.started_at));
     let counts = Decision::ALL.iter().map(|decision| (summary.count(*decision), decision));
@@ -153,5 +157,12 @@ fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile]) -> String {
     page.lines("incomplete", &head.incomplete);
     let paths = files.iter().map(|file| Text::default().unbroken(&file.path.to_string_lossy()));
     page.lines("written", paths);
+    if summary.scripts > 0 {
+        let folders = ["plan", "letters"].map(|name| out.join(name).display().to_string());
+        page.line(
+            "",
+            format!("{}: {} scripts; {}: as many letters", folders[0], summary.scripts, folders[1]),
+        );
+    }
     page.into_text()
 }

@@ -8,10 +8,14 @@ use tempfile::NamedTempFile;
 
 use super::inventory::Inventory;
 use super::json::{FORMAT, OwnerEntry, SCHEMA, Totals, VERSION};
+use super::letters::Letters;
 use super::owner::OwnerPlan;
 use super::page::Page;
 use super::rows::{Columns, ReplacementTexts};
+use super::scripts::Scripts;
+use super::template::Templates;
 use super::{Per, Summary};
+use crate::model::Product;
 use crate::report::{Guarded, JsonArray, ReportFile, csv_writer, persist, temp_file_in};
 
 type OutputFile = BufWriter<NamedTempFile>;
@@ -21,13 +25,22 @@ type OutputFile = BufWriter<NamedTempFile>;
 pub(crate) struct PlanHead<'a> {
     pub(crate) deployment: &'a str,
     pub(crate) address: &'a str,
-    pub(crate) product: &'static str,
+    pub(crate) product: Product,
     pub(crate) service_version: Option<&'a str>,
     pub(crate) run: i64,
     pub(crate) started_at: String,
     pub(crate) per: Per,
+    /// Days without a use before a key may be disabled.
+    pub(crate) verify_days: u32,
     /// Lists of users that were not read to their end, and whether the run ended: users may be missing from the plan.
     pub(crate) incomplete: Vec<String>,
+}
+
+impl PlanHead<'_> {
+    /// Whether the address is one that a script can call; a demo and saved responses have none.
+    pub(super) fn has_address(&self) -> bool {
+        self.address.starts_with("https://") || self.address.starts_with("http://")
+    }
 }
 
 /// The files under way.
@@ -38,6 +51,9 @@ pub(crate) struct PlanFiles<'a> {
     json: OutputFile,
     owners: JsonArray,
     page: Page,
+    scripts: Scripts,
+    letters: Letters,
+    templates: Templates,
     summary: Summary,
 }
 
@@ -53,30 +69,47 @@ impl<'a> PlanFiles<'a> {
         serde_json::to_writer(&mut json, head)?;
         json.write_all(b",\n\"owners\": ")?;
         let owners = JsonArray::open(&mut json)?;
-        Ok(Self { head, inventory, csv, json, owners, page: Page::default(), summary: Summary::default() })
+        Ok(Self {
+            head,
+            inventory,
+            csv,
+            json,
+            owners,
+            page: Page::default(),
+            scripts: Scripts::begin(folder)?,
+            letters: Letters::begin(folder)?,
+            templates: Templates::new().map_err(io::Error::other)?,
+            summary: Summary::default(),
+        })
     }
 
     /// Adds an owner.
     pub(crate) fn add(&mut self, plan: &OwnerPlan) -> io::Result<()> {
-        self.summary.add(plan);
         self.page.add(plan);
-        self.add_rows(plan)?;
+        let script = self.scripts.add(plan, self.head, self.inventory, &self.templates)?;
+        if let Some(script) = &script {
+            self.letters.add(plan, self.head, self.inventory, &self.templates, script)?;
+        }
+        self.summary.add(plan, script.is_some());
+        self.add_rows(plan, script.as_deref().unwrap_or_default())?;
         self.owners.next(&mut self.json)?;
-        Ok(serde_json::to_writer(&mut self.json, &OwnerEntry::new(plan, self.inventory))?)
+        let entry = OwnerEntry::new(plan, self.inventory, script.as_deref());
+        Ok(serde_json::to_writer(&mut self.json, &entry)?)
     }
 
-    fn add_rows(&mut self, plan: &OwnerPlan) -> io::Result<()> {
+    fn add_rows(&mut self, plan: &OwnerPlan, script: &str) -> io::Result<()> {
         let deployment = self.head.deployment;
         if let Some(why) = plan.unknown.as_ref().filter(|_| plan.keys.is_empty()) {
             self.csv.serialize(Columns::<Guarded>::of_unknown(deployment, plan, why))?;
         }
         for key in &plan.keys {
-            self.csv.serialize(Columns::<Guarded>::of_key(deployment, plan, key))?;
+            self.csv.serialize(Columns::<Guarded>::of_key(deployment, plan, key, script))?;
         }
         for replacement in &plan.replacements {
             let texts = ReplacementTexts::new(plan, replacement);
+            let inventory = self.inventory;
             let row =
-                Columns::<Guarded>::of_replacement(deployment, plan, replacement, &texts, self.inventory);
+                Columns::<Guarded>::of_replacement(deployment, plan, replacement, &texts, inventory, script);
             self.csv.serialize(row)?;
         }
         Ok(())
@@ -89,7 +122,7 @@ impl<'a> PlanFiles<'a> {
         serde_json::to_writer(&mut self.json, &Totals::new(&self.summary))?;
         self.json.write_all(b"\n}\n")?;
         let mut page = BufWriter::new(temp_file_in(folder)?);
-        let text = self.page.render(self.head, &self.summary).map_err(io::Error::other)?;
+        let text = self.page.render(&self.templates, self.head, &self.summary).map_err(io::Error::other)?;
         page.write_all(text.as_bytes())?;
         let csv = self.csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
         let files = [(page, "plan.md"), (csv, "plan.csv"), (self.json, "plan.json")];

@@ -22,6 +22,8 @@ pub(crate) struct OwnerEntry<'a> {
     owner: Option<&'a str>,
     /// Why not all of the owner is known.
     unknown: Option<&'a str>,
+    /// Below the folder of the plan; `None` where there is nothing to be done by one.
+    script: Option<&'a str>,
     keys: Vec<KeyEntry<'a>>,
     replacements: Vec<ReplacementEntry<'a>>,
 }
@@ -85,11 +87,12 @@ pub(crate) struct Totals {
 }
 
 impl<'a> OwnerEntry<'a> {
-    pub(crate) fn new(plan: &'a OwnerPlan, inventory: &'a Inventory) -> Self {
+    pub(crate) fn new(plan: &'a OwnerPlan, inventory: &'a Inventory, script: Option<&'a str>) -> Self {
         Self {
             owner_id: plan.user.id.as_deref(),
             owner: plan.user.username.as_deref(),
             unknown: plan.unknown.as_deref(),
+            script,
             keys: plan.keys.iter().map(KeyEntry::new).collect(),
             replacements: plan
                 .replacements

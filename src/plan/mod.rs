@@ -5,12 +5,15 @@ mod decision;
 mod files;
 mod inventory;
 mod json;
+mod letters;
 mod owner;
 mod page;
 mod rights;
 mod roles;
 mod rows;
+mod scripts;
 mod summary;
+mod template;
 mod wave;
 
 pub(crate) use decision::Decision;

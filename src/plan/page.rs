@@ -1,16 +1,12 @@
 //! `plan.md`: one page for the person who carries the plan out. What it looks like is in `templates/plan.md.j2`.
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::json::Totals;
 use super::owner::OwnerPlan;
+use super::template::{PAGE, Templates};
 use super::{Decision, PlanHead, Summary};
-use crate::report::text;
 
-const TEMPLATE: &str = include_str!("../../templates/plan.md.j2");
 /// Owners and keys shown in each list; all of them are in `plan.csv`.
 const SHOWN: usize = 100;
 
@@ -26,6 +22,10 @@ pub(super) struct Page {
 #[derive(Serialize)]
 struct PageContext<'a> {
     plan: &'a PlanHead<'a>,
+    /// As its vendor writes it.
+    product: &'static str,
+    /// How many were written.
+    scripts: u64,
     totals: Totals,
     /// Personal keys by wave, from 0.
     waves: Vec<u64>,
@@ -115,18 +115,22 @@ impl Page {
         }
     }
 
-    pub(super) fn render(&self, head: &PlanHead, summary: &Summary) -> Result<String, minijinja::Error> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        let mut syntax = SyntaxConfig::builder();
-        let syntax = syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
-        environment.set_syntax(syntax);
-        environment.add_filter("code", |text: String| text::code(&text));
-        environment.add_filter("short", |text: String, length: usize| text::shortened(&text, length));
-        environment.add_template("plan.md.j2", TEMPLATE)?;
+    pub(super) fn render(
+        &self,
+        templates: &Templates,
+        head: &PlanHead,
+        summary: &Summary,
+    ) -> Result<String, minijinja::Error> {
         let waves: Vec<_> =
             (0..=5).map(|wave| summary.waves.get(&wave).copied().unwrap_or_default()).collect();
-        let page = PageContext { plan: head, totals: Totals::new(summary), waves, lists: self };
-        environment.get_template("plan.md.j2")?.render(Serde(&page))
+        let page = PageContext {
+            plan: head,
+            product: head.product.title(),
+            scripts: summary.scripts,
+            totals: Totals::new(summary),
+            waves,
+            lists: self,
+        };
+        templates.render(PAGE, &page)
     }
 }

@@ -74,7 +74,7 @@ fn reason(replacement: &Replacement) -> String {
 }
 
 /// `ORG_MEMBER`, or with the id of the project `5980…:GROUP_READ_ONLY`.
-fn role(grant: &Grant) -> String {
+pub(super) fn role(grant: &Grant) -> String {
     match &grant.project_id {
         Some(id) => format!("{id}:{}", grant.role),
         None => grant.role.clone(),
@@ -82,16 +82,22 @@ fn role(grant: &Grant) -> String {
 }
 
 impl<'a, T: From<&'a str> + Default> Columns<T> {
-    fn of_owner(deployment: &'a str, plan: &'a OwnerPlan) -> Self {
+    fn of_owner(deployment: &'a str, plan: &'a OwnerPlan, script: &'a str) -> Self {
         Self {
             deployment: T::from(deployment),
             owner_id: T::from(plan.user.id_or_empty()),
             owner: T::from(plan.user.username.as_deref().unwrap_or_default()),
+            script: T::from(script),
             ..Self::default()
         }
     }
 
-    pub(crate) fn of_key(deployment: &'a str, plan: &'a OwnerPlan, key: &'a PlannedKey) -> Self {
+    pub(crate) fn of_key(
+        deployment: &'a str,
+        plan: &'a OwnerPlan,
+        key: &'a PlannedKey,
+        script: &'a str,
+    ) -> Self {
         Self {
             key_id: T::from(&key.key.id),
             key_suffix: T::from(key.key.suffix.as_ref().map_or("", Suffix::as_str)),
@@ -101,13 +107,13 @@ impl<'a, T: From<&'a str> + Default> Columns<T> {
             decision: Some(key.decided.decision),
             reason: T::from(&key.decided.reason),
             wave: key.wave,
-            ..Self::of_owner(deployment, plan)
+            ..Self::of_owner(deployment, plan, script)
         }
     }
 
     /// Of a user of whom no key is known.
     pub(crate) fn of_unknown(deployment: &'a str, plan: &'a OwnerPlan, why: &'a str) -> Self {
-        Self { decision: Some(Decision::Ask), reason: T::from(why), ..Self::of_owner(deployment, plan) }
+        Self { decision: Some(Decision::Ask), reason: T::from(why), ..Self::of_owner(deployment, plan, "") }
     }
 
     pub(crate) fn of_replacement(
@@ -116,6 +122,7 @@ impl<'a, T: From<&'a str> + Default> Columns<T> {
         replacement: &'a Replacement,
         texts: &'a ReplacementTexts,
         inventory: &'a Inventory,
+        script: &'a str,
     ) -> Self {
         let org_id = replacement.org_id.as_deref();
         let organization = org_id.and_then(|id| inventory.organization(id));
@@ -130,7 +137,7 @@ impl<'a, T: From<&'a str> + Default> Columns<T> {
             roles: T::from(&texts.roles),
             roles_from: T::from(&texts.roles_from),
             review: T::from(&texts.review),
-            ..Self::of_owner(deployment, plan)
+            ..Self::of_owner(deployment, plan, script)
         }
     }
 }

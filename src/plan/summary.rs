@@ -22,13 +22,16 @@ pub(crate) struct Summary {
     pub(crate) created: u64,
     /// Programmatic keys that are made only if a person decides so.
     pub(crate) to_decide: u64,
+    /// Scripts that were written, and as many letters.
+    pub(crate) scripts: u64,
     /// Roles that a person should look at.
     pub(crate) to_review: u64,
 }
 
 impl Summary {
-    pub(crate) fn add(&mut self, plan: &OwnerPlan) {
+    pub(crate) fn add(&mut self, plan: &OwnerPlan, has_script: bool) {
         self.owners += 1;
+        self.scripts += u64::from(has_script);
         self.unknown_owners += u64::from(plan.unknown.is_some());
         for key in &plan.keys {
             *self.keys.entry(key.decided.decision).or_default() += 1;

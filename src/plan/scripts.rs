@@ -1,0 +1,276 @@
+//! `plan/NN-owner.sh`, a script an owner, and the library that they share. What they look like is in `templates/plan/`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::inventory::Inventory;
+use super::owner::{OwnerPlan, PlannedKey, Replacement};
+use super::template::{LIBRARY, SCRIPT, Templates};
+use super::{Decision, PlanHead};
+use crate::model::{Product, Suffix, object_id, rfc3339};
+use crate::report::temp_file_in;
+
+/// Below `--out`.
+const FOLDER: &str = "plan";
+/// Characters of an owner's name in a file name.
+const NAME: usize = 40;
+
+/// The scripts under way. A file keeps its number and name from plan to plan, since the journal beside it has them too.
+pub(super) struct Scripts {
+    folder: PathBuf,
+    /// By owner, the names of scripts that are there already.
+    names: HashMap<String, String>,
+    last_number: u32,
+}
+
+impl Scripts {
+    /// Makes the folder and writes the library.
+    pub(super) fn begin(out: &Path) -> io::Result<Self> {
+        let folder = out.join(FOLDER);
+        std::fs::create_dir_all(&folder)?;
+        let mut scripts = Self { folder, names: HashMap::new(), last_number: 0 };
+        scripts.find()?;
+        scripts.write("lib.sh", LIBRARY)?;
+        Ok(scripts)
+    }
+
+    /// Looks which owners have a script already.
+    fn find(&mut self) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            let Some(name) = name.to_str().filter(|name| name.strip_suffix(".sh").is_some()) else {
+                continue;
+            };
+            let Some(number) = name.split('-').next().and_then(|number| number.parse::<u32>().ok()) else {
+                continue;
+            };
+            let text = std::fs::read_to_string(self.folder.join(name))?;
+            let owner = text.lines().find_map(|line| line.strip_prefix("owner '"));
+            if let Some(id) = owner.and_then(|rest| object_id(rest.get(..24)?)) {
+                self.last_number = self.last_number.max(number);
+                self.names.insert(id, name.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the script of an owner, and gives its path below `--out`; `None` where there is nothing to be done by one.
+    pub(super) fn add(
+        &mut self,
+        plan: &OwnerPlan,
+        head: &PlanHead,
+        inventory: &Inventory,
+        templates: &Templates,
+    ) -> io::Result<Option<String>> {
+        let Some(id) = plan.user.id.as_deref().and_then(object_id) else { return Ok(None) };
+        if plan.unknown.is_some() || !head.has_address() || plan.keys.iter().all(is_waived) {
+            return Ok(None);
+        }
+        let name = self.name(id, plan.user.label());
+        let text = templates.render(SCRIPT, &ScriptContext::new(plan, head, inventory, &name));
+        self.write(&name, &text.map_err(io::Error::other)?)?;
+        Ok(Some(format!("{FOLDER}/{name}")))
+    }
+
+    fn name(&mut self, id: String, owner: &str) -> String {
+        let next = &mut self.last_number;
+        let entry = self.names.entry(id).or_insert_with(|| {
+            *next += 1;
+            format!("{:02}-{}.sh", *next, file_name(owner))
+        });
+        entry.clone()
+    }
+
+    /// A script that is there stays whole until the new one is.
+    fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut file = temp_file_in(&self.folder)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(self.folder.join(name)).map(drop).map_err(|failed| failed.error)
+    }
+}
+
+fn is_waived(key: &PlannedKey) -> bool {
+    key.decided.decision == Decision::Waived
+}
+
+/// The part of a name before `@`, of letters and digits.
+fn file_name(owner: &str) -> String {
+    let local = owner.split('@').next().unwrap_or_default();
+    let words = local.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    let name = name.chars().take(NAME).collect::<String>();
+    if name.is_empty() { "owner".to_owned() } else { name }
+}
+
+/// What the template may use.
+#[derive(Serialize)]
+struct ScriptContext<'a> {
+    deployment: DeploymentContext<'a>,
+    run: RunContext<'a>,
+    owner: OwnerContext<'a>,
+    verify_days: u32,
+    keys: Vec<KeyContext<'a>>,
+    replacements: Vec<ReplacementContext<'a>>,
+}
+
+#[derive(Serialize)]
+struct DeploymentContext<'a> {
+    name: &'a str,
+    base_url: &'a str,
+    product: &'a str,
+    version: &'a str,
+    /// The last part of the path of a list of addresses.
+    access_list: &'static str,
+}
+
+#[derive(Serialize)]
+struct RunContext<'a> {
+    id: i64,
+    started_at: &'a str,
+}
+
+#[derive(Serialize)]
+struct OwnerContext<'a> {
+    id: &'a str,
+    name: &'a str,
+    file: &'a str,
+}
+
+/// Times and counts as the service gives them, empty where it gives none: a script compares them with what it reads.
+#[derive(Serialize)]
+struct KeyContext<'a> {
+    id: &'a str,
+    suffix: &'a str,
+    description: &'a str,
+    decision: Decision,
+    wave: String,
+    last_used: String,
+    used_count: String,
+}
+
+#[derive(Serialize)]
+struct ReplacementContext<'a> {
+    /// Empty: the whole deployment.
+    org_id: &'a str,
+    org_name: &'a str,
+    tag: &'a str,
+    description: String,
+    needs_decision: bool,
+    org_roles: Vec<&'a str>,
+    projects: Vec<ProjectContext<'a>>,
+    addresses: Vec<String>,
+    keys: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ProjectContext<'a> {
+    id: &'a str,
+    roles: Vec<&'a str>,
+}
+
+impl<'a> ScriptContext<'a> {
+    fn new(plan: &'a OwnerPlan, head: &'a PlanHead, inventory: &'a Inventory, file: &'a str) -> Self {
+        let version = head.service_version.unwrap_or_default();
+        let replacements = plan.replacements.iter();
+        Self {
+            deployment: DeploymentContext {
+                name: head.deployment,
+                base_url: head.address,
+                product: head.product.as_str(),
+                version,
+                access_list: access_list(head.product, version),
+            },
+            run: RunContext { id: head.run, started_at: &head.started_at },
+            owner: OwnerContext { id: plan.user.id_or_empty(), name: plan.user.label(), file },
+            verify_days: head.verify_days,
+            keys: plan.keys.iter().map(KeyContext::new).collect(),
+            replacements: replacements.map(|it| ReplacementContext::new(plan, it, inventory)).collect(),
+        }
+    }
+}
+
+/// Ops Manager up to 4.4 has `whitelist` alone, and no later one has personal keys; of several versions the newest counts.
+fn access_list(product: Product, versions: &str) -> &'static str {
+    let major = |version: &str| version.split('.').next().and_then(|major| major.trim().parse::<u32>().ok());
+    match product {
+        Product::OpsManager if versions.split(',').filter_map(major).max().unwrap_or_default() < 5 => {
+            "whitelist"
+        }
+        Product::OpsManager | Product::CloudManager | Product::Atlas => "accessList",
+    }
+}
+
+impl<'a> KeyContext<'a> {
+    fn new(planned: &'a PlannedKey) -> Self {
+        let key = &planned.key;
+        Self {
+            id: &key.id,
+            suffix: key.suffix.as_ref().map_or("", Suffix::as_str),
+            description: &key.description,
+            decision: planned.decided.decision,
+            wave: planned.wave.map_or_else(String::new, |wave| wave.to_string()),
+            last_used: key.last_used.map_or_else(String::new, rfc3339),
+            used_count: key.used_count.map_or_else(String::new, |count| count.to_string()),
+        }
+    }
+}
+
+impl<'a> ReplacementContext<'a> {
+    fn new(plan: &OwnerPlan, replacement: &'a Replacement, inventory: &'a Inventory) -> Self {
+        let org_id = replacement.org_id.as_deref();
+        let mut projects: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut org_roles = Vec::new();
+        for grant in &replacement.grants {
+            match &grant.project_id {
+                Some(id) => projects.entry(id).or_default().push(&grant.role),
+                None => org_roles.push(&*grant.role),
+            }
+        }
+        let name = org_id.and_then(|id| inventory.organization(id)).and_then(|it| it.name.as_deref());
+        Self {
+            org_id: org_id.unwrap_or_default(),
+            org_name: name.unwrap_or_default(),
+            tag: &replacement.tag,
+            description: replacement.description(&plan.user),
+            needs_decision: replacement.needs_decision,
+            org_roles,
+            projects: projects.into_iter().map(|(id, roles)| ProjectContext { id, roles }).collect(),
+            addresses: Vec::new(),
+            keys: &replacement.keys,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_is_of_letters_and_digits() {
+        for (owner, name) in [
+            ("ann.lee@example.com", "ann-lee"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("Ünal", "nal"),
+            ("@", "owner"),
+            ("-rf", "rf"),
+        ] {
+            assert_eq!(file_name(owner), name);
+        }
+        assert_eq!(file_name(&"x".repeat(300)).len(), NAME);
+    }
+
+    #[test]
+    fn lists_of_addresses_have_the_name_of_the_version() {
+        for (product, versions, name) in [
+            (Product::OpsManager, "4.4.12", "whitelist"),
+            (Product::OpsManager, "", "whitelist"),
+            (Product::OpsManager, "4.4.12, 5.0.2", "accessList"),
+            (Product::Atlas, "", "accessList"),
+        ] {
+            assert_eq!(access_list(product, versions), name, "{versions}");
+        }
+    }
+}

@@ -178,11 +178,19 @@ fn next(result: GateResult, report: &Report, settings: &ReportSettings) -> Text 
         }
         GateResult::Findings if report.total.findings == 0 => "correct the waivers named above".into(),
         GateResult::Findings => see("replace the keys, worst first"),
-        GateResult::Incomplete => {
-            see("find out why some users could not be read").plain(", section \"Not read\"")
-        }
+        GateResult::Incomplete => see(why_incomplete(report)).plain(", section \"Not read\""),
         GateResult::FindingsIncomplete => {
-            see("replace the keys, worst first, and find out why some users could not be read")
+            see(&format!("replace the keys, worst first, and {}", why_incomplete(report)))
         }
+    }
+}
+
+/// What to do about an incomplete run.
+fn why_incomplete(report: &Report) -> &'static str {
+    match (report.total.unread(), report.total.incomplete_lists) {
+        (1.., 1..) => "find out why some users and lists could not be read",
+        (1.., 0) => "find out why some users could not be read",
+        (0, 1..) => "find out why some lists could not be read completely",
+        (0, 0) => "finish the run",
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn summary(report: &Report, files: &[ReportFile], notes: &[String], n
         for judged in &context.incomplete_lists {
             let waived = if judged.is_waived() { " (waived)" } else { "" };
             let source = text::printable(&judged.list.source);
-            page.line("incomplete", format!("{source}: some users are missing from the list{waived}"));
+            page.line("incomplete", format!("{source}: users may be missing{waived}"));
         }
         page.line("keys", keys(summary, &day_or_instant(context.policy.cutoff)));
         if let Some(ratchet) = context.ratchet {
@@ -154,6 +154,9 @@ fn users(summary: &Summary) -> Text {
 }
 
 fn keys(summary: &Summary, cutoff: &str) -> Text {
+    if summary.keys == 0 && summary.users(ReadStatus::Removed) > 0 {
+        return "none: the deployment has removed personal API keys".into();
+    }
     if summary.keys == 0 {
         return "no personal API keys found".into();
     }

@@ -171,6 +171,20 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
     }
 }
 
+/// What a read status means for the keys of a user.
+pub(super) const fn read_status(status: ReadStatus) -> &'static str {
+    match status {
+        ReadStatus::Read => "all keys of the user were read",
+        ReadStatus::Forbidden => "the credential may not read the keys of the user",
+        ReadStatus::NotFound => "the deployment does not know the user",
+        ReadStatus::RateLimited => "the deployment refused the request: too many requests",
+        ReadStatus::Partial => "the list of keys does not agree with its count, so keys may be missing",
+        ReadStatus::Malformed => "the response is not a valid list of keys",
+        ReadStatus::Error => "no valid response, for example after a timeout, or not requested yet",
+        ReadStatus::Removed => "the deployment confirmed that it has no personal API keys",
+    }
+}
+
 /// What a verdict means.
 pub(super) const fn verdict(verdict: Verdict) -> &'static str {
     match verdict {

@@ -173,6 +173,7 @@ fn without_personal_keys_all_users_are_removed_and_complete() {
             assert_eq!(found, ["removed", http, code, ""], "{product:?}");
         }
         assert!(!env.markdown().contains("INCOMPLETE"));
+        assert!(ran.words().contains("keys none: the deployment has removed personal API keys"), "{ran:?}");
     }
 }
 

@@ -282,6 +282,7 @@ fn an_unreadable_file_makes_the_run_incomplete_by_name() {
         assert_eq!(row["read_status"], "malformed", "{name}");
         assert!(row["reason"].contains(name), "{row:?}");
         assert!(env.markdown().contains(name) && ran.stdout.contains(name), "{name}");
+        assert!(ran.words().contains("find out why some lists could not be read completely"), "{ran:?}");
     }
 }
 
@@ -385,4 +386,10 @@ fn an_import_is_a_run_that_can_be_reported_again() {
     assert_eq!(env.run(&["import", "a.json", "--fail-on", "never"]).code, 0);
     assert_eq!(env.run(&["report", "--out", "again", "--store", "reports/keysunset.db"]).code, 1);
     assert_eq!(rows(&env.bytes("again/keys.csv")), env.rows());
+    // The time of the import is not the time of the responses.
+    let page = env.markdown();
+    assert!(
+        page.contains("\n| Import time | ") && page.contains("\n| Extraction time | time of each response"),
+        "{page}"
+    );
 }

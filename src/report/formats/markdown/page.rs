@@ -52,6 +52,7 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
         // Sorted by name; usually one.
         deployments => deployments.map(|(it, burn_down)| deployment(it, burn_down)).collect::<Value>(),
         complete => report.is_complete(),
+        fail_on => report.fail_on.as_str(),
         // Whether every run finished.
         finished => runs().all(|run| run.finished_at.is_some()),
         total => totals(total),
@@ -59,7 +60,7 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
         verdicts => verdicts(total),
         severities => severities(total),
         actions => counts(Action::ALL, Action::as_str, |it| total.action(it)),
-        read_statuses => counts(ReadStatus::ALL, ReadStatus::as_str, |it| total.users(it)),
+        read_statuses => read_statuses(total),
         years => rows.years.iter().map(|(year, count)| Serde((year.label(), *count))).collect::<Value>(),
         shown => rows.keys.len(),
         owners => owners(rows.keys),
@@ -95,6 +96,13 @@ fn severities(total: &Summary) -> Value {
     Severity::ALL.iter().map(row).collect()
 }
 
+fn read_statuses(total: &Summary) -> Value {
+    let row = |it: &ReadStatus| {
+        context! { name => it.as_str(), count => total.users(*it), meaning => wording::read_status(*it) }
+    };
+    ReadStatus::ALL.iter().map(row).collect()
+}
+
 fn unread_statuses(deployment: &Deployment) -> Vec<Value> {
     let Deployment { context, summary, .. } = deployment;
     let unread = ReadStatus::ALL.iter().filter(|it| !it.is_complete() && summary.users(**it) > 0);
@@ -126,6 +134,9 @@ fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
         cutoff => day_or_instant(context.policy.cutoff),
         active_within => context.policy.active_within,
         sources => Serde(&run.settings.sources),
+        // Lists of users in files, or imported files, each with its SHA-256.
+        lists => Serde(&run.settings.lists),
+        imported => run.is_import(),
         clock_skew => run.clock_skew,
         // Whether ages and recent use count by that clock, because the difference is above the tolerance.
         is_judged_by_its_clock => context.policy.now != run.started_at,
@@ -177,6 +188,7 @@ fn totals(summary: &Summary) -> Value {
         // Of the read users, those for whom the deployment confirmed that it has no personal keys.
         removed => summary.users(ReadStatus::Removed),
         unread => summary.unread(),
+        incomplete_lists => summary.incomplete_lists,
         without_keys => summary.without_keys,
         keys => summary.keys,
         enabled => summary.enabled,

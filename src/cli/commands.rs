@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
-use super::values::instant;
+use super::values::{instant, run_number};
 use crate::model::Product;
 use crate::plan::Per;
 use keysunset_sandbox::Options;
@@ -56,7 +56,7 @@ pub(crate) struct Doctor {
 
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
-    /// ID of the key (column `key_id`)
+    /// ID of the key (column `key_id`), or its last 12 digits
     #[arg(value_name = "KEY_ID")]
     pub key: String,
     /// Cutoff date of key use [default: as in the run]
@@ -102,7 +102,7 @@ pub(crate) struct Import {
 #[derive(Args, Debug)]
 pub(crate) struct Report {
     /// Number of the run [default: newest]
-    #[arg(long, value_name = "ID", help_heading = "Scope")]
+    #[arg(long, value_name = "ID", value_parser = run_number, help_heading = "Scope")]
     pub run: Option<i64>,
     #[command(flatten)]
     pub report: ReportArgs,
@@ -111,7 +111,7 @@ pub(crate) struct Report {
 #[derive(Args, Debug)]
 pub(crate) struct Plan {
     /// Number of the run [default: newest]
-    #[arg(long, value_name = "ID", help_heading = "Scope")]
+    #[arg(long, value_name = "ID", value_parser = run_number, help_heading = "Scope")]
     pub run: Option<i64>,
     /// What one programmatic key replaces [default: owner]
     #[arg(long, value_enum, value_name = "WHAT", help_heading = "Plan")]
@@ -143,7 +143,7 @@ pub(crate) struct Man {
 #[derive(Args, Debug)]
 pub(crate) struct Export {
     /// Number of the run [default: newest]
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: Option<i64>,
     #[command(flatten)]
     pub store: StoreArgs,
@@ -184,10 +184,10 @@ pub(crate) struct History {
 #[derive(Args, Debug)]
 pub(crate) struct Diff {
     /// Number of the earlier run [default: last complete run before B]
-    #[arg(value_name = "A")]
+    #[arg(value_name = "A", value_parser = run_number)]
     pub before: Option<i64>,
     /// Number of the later run [default: newest]
-    #[arg(value_name = "B")]
+    #[arg(value_name = "B", value_parser = run_number)]
     pub after: Option<i64>,
     /// Compare the newest runs of one deployment
     ///

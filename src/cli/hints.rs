@@ -78,6 +78,8 @@ const FLAGS: &[(&str, Hint)] = &[
     ("raw no-escape", Flag("csv-raw")),
     ("config-file settings conf", Flag("config")),
     ("id run-id", Flag("run")),
+    ("older-than keep-last keep-runs max-age", Flag("keep")),
+    ("port bind", Flag("listen")),
     ("no-color no-colour no-colors", Tip("use '--color never', or set NO_COLOR=1")),
     ("silent no-progress", Flag("quiet")),
     ("debug trace log-level loglevel", Tip("use '-v', '-vv' or '-vvv'")),
@@ -108,7 +110,7 @@ const COMMANDS: &[(&str, Hint)] = &[
     ("validate checksum hash", Use("verify")),
     ("clean cleanup gc vacuum", Use("prune")),
     ("delete remove rm", Tip(PRUNE)),
-    ("migrate migration fix disable revoke rotate replace apply", Tip(READ_ONLY)),
+    ("migrate migration fix disable revoke rotate replace apply upgrade", Tip(READ_ONLY)),
     ("serve server mock simulate simulator", Use("sandbox")),
     ("example sample quickstart tutorial", Use("demo")),
     ("completion autocomplete", Use("completions")),
@@ -155,6 +157,9 @@ fn argument(word: &str, command: &Command) -> Option<String> {
     };
     if has_flag(command, name) {
         return Some(format!("put '--{name}' after the command '{}'", command.get_name()));
+    }
+    if let Some(owner) = command.get_subcommands().find(|owner| has_flag(owner, name)) {
+        return Some(format!("put '--{name}' after a command, such as 'keysunset {}'", owner.get_name()));
     }
     find(FLAGS, name, command).or_else(|| format(name, command)).or_else(|| similar(name, command))
 }

@@ -10,14 +10,19 @@ use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Arg, Command, ValueEnum};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use url::Url;
+use url::{ParseError, Url};
 
 /// A day (its first instant, UTC) or a time.
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .map(|day| day.and_time(NaiveTime::MIN).and_utc())
         .or_else(|_| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()))
-        .map_err(|_| "a day such as 2021-03-01, or a time such as 2021-03-01T00:00:00Z".to_owned())
+        .map_err(|_| "expected a day such as 2021-03-01, or a time such as 2021-03-01T00:00:00Z".to_owned())
+}
+
+/// The number of a run in the run database.
+pub(super) fn run_number(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "expected the number of a run; `keysunset history` lists the runs".to_owned())
 }
 
 /// The address of a deployment.
@@ -25,7 +30,10 @@ pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 /// # Errors
 /// What is wrong with it, without repeating it.
 pub(crate) fn url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|why| format!("{why}; write it like https://om.example:8080"))?;
+    let url = Url::parse(text).map_err(|why| match why {
+        ParseError::RelativeUrlWithoutBase => "write it like https://om.example:8080".to_owned(),
+        why => format!("{why}; write it like https://om.example:8080"),
+    })?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err("write it like https://om.example:8080".to_owned());
     }

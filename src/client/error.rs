@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fmt::Display;
 use std::io;
 
+use rustls::CertificateError;
 use url::Url;
 
 use super::wire::bounded;
@@ -87,12 +88,13 @@ impl RequestError {
         let origin = url.origin().ascii_serialization();
         match self {
             Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
-                Error::input(format!("no connection to {origin}: {why}"))
-                    .help("check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)")
-                    .see_doctor()
+                Error::input(format!("no connection to {origin}: {why}")).help(connection_help(url)).see_doctor()
             }
             Self::Untrusted(why) => Error::input(format!("no connection to {origin}: {why}"))
-                .help("name the certificate of its authority, or of the server, with --ca-cert FILE")
+                .help(
+                    "name the certificate of its authority, or of the server, with --ca-cert FILE, and use a host \
+                     name of the certificate in --url",
+                )
                 .see_doctor(),
             Self::CredentialRefused => Error::input(format!("the deployment refused the credentials (401 from {origin})"))
                 .details([format!("tried: {public}")])
@@ -134,12 +136,46 @@ impl From<&reqwest::Error> for RequestError {
     }
 }
 
+/// Whether a refusal is about the address of this machine, by its `errorCode`.
+pub(crate) fn is_access_list(error_code: &str) -> bool {
+    error_code.contains("WHITELIST") || error_code.contains("ACCESS_LIST")
+}
+
+/// What to do about a server that cannot be reached at `url`.
+pub(crate) fn connection_help(url: &Url) -> &'static str {
+    if url.scheme() == "https" {
+        "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)"
+    } else {
+        "check --url (https, not http?), the network and any proxy (HTTP_PROXY, NO_PROXY)"
+    }
+}
+
 /// The innermost cause says what happened; the outer ones only where.
 pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
     let text = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref().map_or_else(|| cause.to_string(), reason)
     };
+    let tls = causes(error).find_map(|cause| cause.downcast_ref().and_then(tls_problem));
+    if let Some(problem) = tls {
+        return problem.to_owned();
+    }
     causes(error).last().map_or_else(|| error.to_string(), text)
+}
+
+/// The frequent errors of TLS, which rustls reports with names of its own types.
+fn tls_problem(error: &rustls::Error) -> Option<&'static str> {
+    match error {
+        rustls::Error::InvalidMessage(_) => {
+            Some("the response is not TLS; the server may need http:// or another port")
+        }
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            Some("the certificate of the server has an unknown issuer")
+        }
+        rustls::Error::InvalidCertificate(CertificateError::Other(_)) => {
+            Some("the certificate of the server is not trusted")
+        }
+        _ => None,
+    }
 }
 
 /// Whether the server's certificate was not accepted.

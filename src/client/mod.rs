@@ -38,6 +38,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use certificate::Certificate;
 pub(crate) use credential_store::{Credential, Credentials};
+pub(crate) use error::{connection_help, is_access_list};
 pub(crate) use list::UserKeys;
 pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable};
 pub(crate) use resources::UserPages;

@@ -3,7 +3,7 @@
 use super::resume::{self, Begun};
 use super::{WholeRun, baseline, half_upgraded, reported};
 use crate::cli;
-use crate::client::Client;
+use crate::client::{Client, is_access_list};
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit, Signal};
@@ -206,6 +206,16 @@ fn all_refused() -> Error {
         .help("check the credentials file, and add this machine's IP address to the access list of each key")
 }
 
+/// What to do where the reason of an empty list is not the list.
+fn list_help(error_code: &str) -> Option<&'static str> {
+    if is_access_list(error_code) {
+        return Some("add this machine's IP address to the access list of the key");
+    }
+    (error_code == "RESOURCE_NOT_FOUND").then_some(
+        "set --url to the root of the host or to the base path, such as https://om.example:8080/api/public/v1.0",
+    )
+}
+
 /// An empty list of users is a mistake, never a clean result; unless the run ended before the list came.
 fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
     let run = store.run(Some(run))?;
@@ -219,7 +229,11 @@ fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
         printable(&format!("{}: {}{code}: {detail}", gap.source, gap.outcome.status))
     });
     let sources = run.settings.sources.join(", ");
+    let help = gaps.iter().find_map(|gap| list_help(gap.outcome.error_code.as_deref()?));
     Err(Error::input(format!("{sources} returned no users"))
         .details(why)
-        .help("check the list, the IDs and the roles of the key; an audit without users would prove nothing"))
+        .help(help.unwrap_or(
+            "check the list, the IDs and the roles of the key; an audit without users would prove nothing",
+        ))
+        .see_doctor())
 }

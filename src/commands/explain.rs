@@ -1,6 +1,7 @@
 //! `keysunset explain`: everything that is known of one key, from its fields to the entry that would waive it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use chrono::{DateTime, Days, Utc};
 
@@ -23,20 +24,10 @@ pub(crate) fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> 
     let cli::Explain { key, cutoff, active_within, waivers, store } = args;
     let policy = PolicyArgs { cutoff, active_within, waivers, ..PolicyArgs::default() };
     let settings = &ReportSettings::for_store(store, policy, context.env)?;
-    let key_id = key.as_str();
     let waivers = super::waivers(settings, context.clock)?;
     let store = Store::open(&settings.store)?;
-    let occurrences = store.occurrences(key_id)?;
-    if occurrences.is_empty() {
-        return Err(Error::input(format!(
-            "no run in {} contains key {}",
-            settings.store.display(),
-            printable(key_id)
-        ))
-        .help(
-            "copy the ID from the column key_id of keys.csv; keys of users who were not read are unknown",
-        ));
-    }
+    let occurrences = store.occurrences(&key)?;
+    check_number(&occurrences, &key, &settings.store)?;
     let mut page = Page::default();
     // Newest first, one deployment after the other: two may have keys of the same id.
     let deployments: BTreeSet<_> = occurrences.iter().map(|seen| seen.run.deployment.as_str()).collect();
@@ -53,6 +44,23 @@ pub(crate) fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> 
     }
     print(&text)?;
     Ok(Exit::Clean)
+}
+
+/// One key, in some run.
+fn check_number(occurrences: &[KeyOccurrence], key: &str, store: &Path) -> Result<(), Error> {
+    let ids: BTreeSet<_> = occurrences.iter().map(|seen| seen.key.id.to_ascii_lowercase()).collect();
+    match ids.len() {
+        0 => {
+            Err(Error::input(format!("no run in {} contains key {}", store.display(), printable(key))).help(
+                "copy the ID from the column key_id of keys.csv, or the last 12 digits from key_suffix; keys of \
+                 users who were not read are unknown",
+            ))
+        }
+        1 => Ok(()),
+        _ => Err(Error::input(format!("several keys end in {}", printable(key)))
+            .details(ids.iter().map(|id| printable(id)))
+            .help("use the ID of one of these keys")),
+    }
 }
 
 /// `None` where the file of waivers would not take the id.

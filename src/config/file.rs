@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 use serde::de::DeserializeOwned;
+use strsim::osa_distance;
 
 use super::read;
 use crate::cli::{self, AuditArgs, Cli, CredentialArgs, DeploymentArgs, OutputArgs, PolicyArgs, ReportArgs};
@@ -52,7 +53,7 @@ impl SettingsFile {
             .map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         let table: toml::Table = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
         let unknown: Vec<_> =
-            table.keys().filter(|key| !is_setting(key)).map(|key| format!("`{key}`")).collect();
+            table.keys().filter(|key| !is_setting(key)).map(|key| with_similar(key)).collect();
         if !unknown.is_empty() {
             return Err(wrong(format!("unknown settings: {}", unknown.join(", "))).help(
                 "settings have the names of the flags of `audit`, without `--`; credentials do not belong here",
@@ -139,10 +140,25 @@ fn group<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 
 /// Every flag of `audit` but those that only make sense typed.
 fn is_setting(key: &str) -> bool {
+    settings().iter().any(|setting| setting == key)
+}
+
+fn settings() -> Vec<String> {
     let cli = Cli::command();
-    let audit = cli.find_subcommand("audit");
-    !matches!(key, "config" | "help")
-        && audit.is_some_and(|audit| audit.get_arguments().any(|argument| argument.get_long() == Some(key)))
+    let flags = cli.find_subcommand("audit").into_iter().flat_map(clap::Command::get_arguments);
+    let names = flags.filter_map(|flag| flag.get_long()).map(str::to_owned);
+    names.filter(|name| !matches!(name.as_str(), "config" | "help")).collect()
+}
+
+/// An unknown setting, and the known one that differs by the fewest typing errors, if they are few.
+fn with_similar(key: &str) -> String {
+    let typed = key.to_lowercase().replace('_', "-");
+    let settings = settings();
+    let similar = settings.iter().map(|setting| (osa_distance(&typed, setting), setting)).min();
+    match similar.filter(|(errors, _)| *errors <= (typed.chars().count() / 3).min(3)) {
+        Some((_, setting)) => format!("`{key}` (similar: `{setting}`)"),
+        None => format!("`{key}`"),
+    }
 }
 
 #[cfg(test)]

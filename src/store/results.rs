@@ -106,23 +106,23 @@ impl Store {
         .map_err(|error| self.sqlite(error))
     }
 
-    /// Every run that has seen a key of this id, newest first. Upper and lower case are the same.
+    /// Every run that has seen a key with this id or these last 12 digits, newest first. Upper and lower case are the same.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn occurrences(&self, key_id: &str) -> Result<Vec<KeyOccurrence>, Error> {
-        let found: Vec<(i64, i64)> = self.all(
-            "SELECT readings.run, readings.id FROM keys JOIN readings ON readings.id = keys.reading
-             WHERE key_id = ? COLLATE NOCASE ORDER BY readings.run DESC, readings.id",
-            [key_id],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+    pub fn occurrences(&self, key: &str) -> Result<Vec<KeyOccurrence>, Error> {
+        let found: Vec<(i64, i64, String)> = self.all(
+            "SELECT readings.run, readings.id, key_id FROM keys JOIN readings ON readings.id = keys.reading
+             WHERE key_id = ?1 COLLATE NOCASE OR suffix = ?1 COLLATE NOCASE ORDER BY readings.run DESC, readings.id",
+            [key],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
         let mut occurrences = Vec::new();
-        for (run, id) in found {
+        for (run, id, key_id) in found {
             let run = self.run(Some(run))?;
             let result = self.result_at(id).map_err(|error| self.sqlite(error))?;
             let Some(result) = result else { continue };
-            let key = result.keys.iter().find(|key| key.id.eq_ignore_ascii_case(key_id)).cloned();
+            let key = result.keys.iter().find(|key| key.id == key_id).cloned();
             occurrences.extend(key.map(|key| KeyOccurrence { run, result, key }));
         }
         Ok(occurrences)

@@ -314,5 +314,8 @@ fn only_an_earlier_run_of_the_same_deployment_is_compared() {
     assert_eq!(alone.audit(&sandbox, &["--all-orgs"]).code, 1);
     let ran = alone.run(&["diff"]);
     assert_eq!(ran.code, 5, "{ran:?}");
-    assert!(ran.stderr.contains("no complete run") && ran.stderr.contains("help: "), "{ran:?}");
+    assert!(
+        ran.stderr.contains("no complete run") && ran.stderr.contains("help: audit again later"),
+        "{ran:?}"
+    );
 }

@@ -269,6 +269,37 @@ fn an_unreachable_deployment_ends_with_5() {
 }
 
 #[test]
+fn the_wrong_scheme_is_named() {
+    let sandbox = ops_manager(5);
+    let secure = sandbox.announcement().url.replace("http:", "https:");
+    audit_fails(&env(), &secure, &["--all-orgs"], &["the response is not TLS", "may need http://"]);
+    audit_fails(&env(), &closed(), &["--all-orgs"], &["https, not http?"]);
+}
+
+/// The first failure that most new users see: the list is not to blame, but the key or the URL.
+#[test]
+fn a_refused_list_of_organizations_gets_the_help_of_its_reason() {
+    for (status, code, expected) in [
+        (
+            403,
+            "IP_ADDRESS_NOT_ON_WHITELIST",
+            "help: add this machine's IP address to the access list of the key",
+        ),
+        (
+            403,
+            "IP_ADDRESS_NOT_ON_ACCESS_LIST",
+            "help: add this machine's IP address to the access list of the key",
+        ),
+        (403, "ORG_REQUIRES_WHITELIST", "help: add this machine's IP address to the access list of the key"),
+        (404, "RESOURCE_NOT_FOUND", "help: set --url to the root of the host"),
+        (403, "ACCESS_FORBIDDEN", "help: check the list, the IDs and the roles of the key"),
+    ] {
+        let stub = Stub::start(Digest::On, move |_| Reply::error(status, code));
+        audit_fails(&env(), &stub.url(), &["--all-orgs"], &[code, expected]);
+    }
+}
+
+#[test]
 fn a_server_that_is_not_the_api_ends_with_5() {
     for (status, kind, body) in [
         (200, "text/html", "<!DOCTYPE html><html><title>Sign in</title></html>"),

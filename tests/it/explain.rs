@@ -77,6 +77,20 @@ fn a_key_is_gone_only_where_its_owner_was_read() {
     }
 }
 
+/// Owners find their keys in scripts by these digits.
+#[test]
+fn a_key_is_found_by_its_last_12_digits() {
+    let keys = |numbers: &[usize]| Keys::Are(numbers.iter().map(|number| key(1, *number, None, 0)).collect());
+    let (_, stub) = World::of(vec![(1, keys(&[10, 11]))]);
+    let (env, _) = first(&stub, &[]);
+    let by_id = env.run(&["explain", &id(10)]);
+    assert_eq!(by_id.code, 0, "{by_id:?}");
+    for digits in ["00000000000a", "00000000000A"] {
+        assert_eq!(env.run(&["explain", digits]).stdout, by_id.stdout);
+    }
+    assert_eq!(env.run(&["explain", "0000000000a"]).code, 5);
+}
+
 #[test]
 fn an_unknown_key_is_bad_input() {
     let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);

@@ -58,6 +58,11 @@ const LINES: &[(&str, &str)] = &[
     ("migrate", "'keysunset plan' writes"),
     ("list", "use 'keysunset report' for all keys"),
     ("ls", "use 'keysunset report' for all keys"),
+    ("upgrade", "'keysunset plan' writes a"),
+    ("prune --older-than 30d", "a similar argument exists: '--keep'"),
+    ("sandbox --port 8080", "a similar argument exists: '--listen'"),
+    ("--url VALUE", "put '--url' after a command, such as 'keysunset audit'"),
+    ("--all-orgs", "put '--all-orgs' after a command, such as 'keysunset audit'"),
     ("show VALUE", "'keysunset explain <KEY_ID>'"),
     ("delete VALUE", "keysunset is read-only and deletes no keys"),
     ("clean", "a similar subcommand exists: 'prune'"),
@@ -79,6 +84,24 @@ fn a_wrong_word_gets_the_right_tip_and_no_value_is_repeated() {
         for line in ran.stderr.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
+    }
+}
+
+#[test]
+fn a_wrong_value_gets_the_form_of_a_right_one() {
+    let env = TestEnv::empty();
+    let run = "expected the number of a run; `keysunset history` lists the runs";
+    for (line, expected) in [
+        ("diff latest", run),
+        ("diff 1 newest", run),
+        ("report --run newest", run),
+        ("plan --run newest", run),
+        ("export newest", run),
+        ("report --cutoff 01.03.2021", "expected a day such as 2021-03-01"),
+    ] {
+        let ran = env.run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{line}");
+        assert!(ran.stderr.contains(expected), "{line}: {}", ran.stderr);
     }
 }
 

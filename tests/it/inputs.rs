@@ -77,7 +77,11 @@ fn an_invalid_settings_file_ends_with_5_and_is_named() {
     let url = sandbox.announcement().url.as_str();
     for (file, expected) in [
         ("cutof = \"2021-03-01\"", "cutof"),
-        ("private-key = \"s3cr3t\"", "private-key"),
+        (
+            "orgs = [\"a\"]\nall_orgs = true\nURL = \"a\"",
+            "`URL` (similar: `url`), `all_orgs` (similar: `all-orgs`), `orgs` (similar: `org`)",
+        ),
+        ("private-key = \"s3cr3t\"", "unknown settings: `private-key`\n"),
         ("concurrency = \"many\"", "concurrency"),
         ("concurrency = 0", "concurrency"),
         ("concurrency = 5000", "concurrency"),

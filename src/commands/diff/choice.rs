@@ -70,12 +70,15 @@ fn last_complete(store: &Store, after: &Run) -> Result<Run, Error> {
     if let Some(run) = store.newest_complete(is_earlier, |_, _| false)? {
         return Ok(run);
     }
-    Err(Error::input(format!(
+    let error = Error::input(format!(
         "no complete run of {} before run {} to compare it with",
         printable(&after.deployment),
         after.id
-    ))
-    .help(format!(
+    ));
+    if !store.runs()?.iter().any(is_earlier) {
+        return Err(error.help("audit again later, then compare: two runs are needed"));
+    }
+    Err(error.help(format!(
         "name an incomplete run, as in `keysunset diff RUN {}`; `keysunset history` lists the runs",
         after.id
     )))

@@ -108,10 +108,7 @@ fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> StepResult {
     let found = if least == most {
         format!("{most} {scope}{pace}, at the measured latency")
     } else {
-        format!(
-            "{least} to {most} {scope}{pace}: the least if {concurrency} requests at once are answered as fast as one, \
-             the most if one after the other"
-        )
+        format!("{least} ({concurrency} requests at once) to {most} (one after the other) {scope}{pace}")
     };
     Step::Forecast.ok(found)
 }

@@ -3,7 +3,7 @@
 use super::step::{Step, StepResult};
 use std::collections::BTreeSet;
 
-use crate::client::{Client, product};
+use crate::client::{Client, is_access_list, product};
 use crate::exit::Error;
 use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::sources::CheckedSource;
@@ -27,7 +27,7 @@ pub(super) fn refusal(outcome: &Outcome) -> String {
 pub(super) fn credentials(outcome: &Outcome, results: &mut Vec<StepResult>) -> Option<()> {
     let code = outcome.error_code.as_deref().unwrap_or_default();
     let step = match outcome.status {
-        _ if code.contains("WHITELIST") || code.contains("ACCESS_LIST") => {
+        _ if is_access_list(code) => {
             let advice = "add this machine's IP address to the access list of the key";
             Step::Credentials.failed(refusal(outcome), advice)
         }
@@ -69,7 +69,7 @@ pub(super) async fn results(
             Some(user)
         }
         Err(outcome) if outcome.status == ReadStatus::NotFound => {
-            results.push(Step::Identity.ok("a programmatic key: no user has this name"));
+            results.push(Step::Identity.ok("a programmatic API key"));
             None
         }
         Err(outcome) => {
@@ -133,7 +133,7 @@ async fn reach(
         return Ok(access);
     }
     results.push(if read == needed {
-        Step::Reach.ok(format!("lists users, and reads keys of other users (tested with {read})"))
+        Step::Reach.ok(format!("lists users, and reads keys of other users (users tested: {read})"))
     } else {
         let found = "lists users, but too few to test access to keys of other users";
         Step::Reach.warning(found, "if users are reported as `forbidden`, see docs/doctor.md")

@@ -14,7 +14,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use self::forecast::Pace;
 use self::step::{Status, Step, StepResult};
 use crate::cli;
-use crate::client::{Certificate, Client, Connection, FirstResponse, ServerAuth, Unreachable};
+use crate::client::{
+    Certificate, Client, Connection, FirstResponse, ServerAuth, Unreachable, connection_help,
+};
 use crate::config::{AuditSettings, Scope, SettingsFile};
 use crate::console::{duration, print, print_json};
 use crate::context::{Clock, Context};
@@ -132,8 +134,7 @@ async fn connection(client: &Client, trust: &Trust, results: &mut Vec<StepResult
             Some(first)
         }
         Err(Unreachable { why, certificate: None }) => {
-            let advice = "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)";
-            results.push(Step::Connection.failed(why, advice));
+            results.push(Step::Connection.failed(why, connection_help(client.base())));
             None
         }
         Err(Unreachable { why, certificate: Some(certificate) }) => {
@@ -169,7 +170,7 @@ fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> StepResult {
     let left = certificate.remaining(now);
     let found = format!("{} ({} days left)", description(certificate), left.num_days());
     if left < ENDING {
-        let advice = "have it renewed: once it has ended no audit can connect";
+        let advice = "renew it: after its last day, no audit can connect";
         return Step::Certificate.warning(found, advice);
     }
     Step::Certificate.ok(found)
@@ -177,11 +178,11 @@ fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> StepResult {
 
 fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> StepResult {
     let advice = if certificate.remaining(now) < TimeDelta::zero() {
-        "it has expired: have it renewed"
+        "it has expired: renew it"
     } else if certificate.not_before > now {
         "it is not valid yet: check this machine's clock"
     } else if certificate.is_self_signed() {
-        "it vouches for itself: give it with --ca-cert FILE once you know that it is the right one"
+        "it is self-signed: check that it is the certificate of the server, then name it with --ca-cert FILE"
     } else {
         "its authority is not known here, or it is for another host: give the authority's certificate with --ca-cert FILE, \
          and check the host in --url"
@@ -263,7 +264,7 @@ mod tests {
         for (issuer, day, said) in [
             ("CN=A", 101, "expired"),
             ("CN=A", -1, "not valid yet"),
-            ("CN=om.example", 1, "vouches for itself"),
+            ("CN=om.example", 1, "self-signed"),
             ("CN=A", 1, "--ca-cert"),
         ] {
             let page = step::page(&[untrusted(&certificate(issuer), on_day(day))], true);

@@ -11,12 +11,23 @@ pub fn shortened(text: &str, length: usize) -> String {
     text.chars().take(length.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A code span of GitHub's Markdown, without links, mentions or formatting, also for table cells.
+/// A code span of GitHub's Markdown for a table cell, without links, mentions or formatting.
 ///
 /// A `|` is escaped for the table. A `\` before it would undo that, and renderers differ, so it becomes `⧵`. A `\` at the end
 /// becomes `⧵` for the same reason.
 #[must_use]
 pub fn code(text: &str) -> String {
+    code_span(text, "\\|")
+}
+
+/// As [`code`], outside of tables: there a `|` is not escaped, because the `\` would be shown.
+#[must_use]
+pub fn code_in_prose(text: &str) -> String {
+    code_span(text, "|")
+}
+
+/// A code span with `bar` in place of each `|`.
+fn code_span(text: &str, bar: &str) -> String {
     let text = printable(text);
     let text = text.trim();
     if text.is_empty() {
@@ -28,7 +39,7 @@ pub fn code(text: &str) -> String {
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
         match c {
-            '|' => inner.push_str("\\|"),
+            '|' => inner.push_str(bar),
             '\\' if backslashes_end_at_bar(&characters) => inner.push('⧵'),
             c => inner.push(c),
         }
@@ -64,6 +75,7 @@ mod tests {
             ("<b>[x](http://e)</b> @all", "`<b>[x](http://e)</b> @all`"),
         ] {
             assert_eq!(code(text), expected);
+            assert_eq!(code_in_prose(text), expected.replace("\\|", "|"));
         }
     }
 

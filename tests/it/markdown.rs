@@ -309,6 +309,21 @@ fn lines_of_prose_are_at_most_100_columns() {
 }
 
 #[test]
+fn headings_show_names_unchanged() {
+    let env = audited(&Texts {
+        deployment: "ea|st".to_owned(),
+        usernames: vec!["a|b\\c".to_owned()],
+        descriptions: vec!["ci".to_owned()],
+        detail: "Not you.".to_owned(),
+        code: "NOT_SELF".to_owned(),
+    });
+    let headings = parse(&env.markdown()).headings;
+    for (level, text) in [(1, "Personal API keys of ea|st"), (3, "a|b\\c")] {
+        assert!(headings.contains(&(level, text.to_owned())), "{headings:?}");
+    }
+}
+
+#[test]
 fn a_user_who_was_not_read_has_an_action_before_the_totals() {
     let env = audited(&Texts {
         deployment: "east".to_owned(),

@@ -31,7 +31,10 @@ pub(crate) fn run(args: cli::Explain, context: &Context) -> Result<Exit, Error> 
     let mut page = Page::default();
     // Newest first, one deployment after the other: two may have keys of the same id.
     let deployments: BTreeSet<_> = occurrences.iter().map(|seen| seen.run.deployment.as_str()).collect();
-    for deployment in deployments {
+    for (index, deployment) in deployments.into_iter().enumerate() {
+        if index > 0 {
+            page.gap();
+        }
         let seen: Vec<_> = occurrences.iter().filter(|seen| seen.run.deployment == deployment).collect();
         explain(&mut page, &store, &seen, settings, &waivers)?;
     }

@@ -22,6 +22,10 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
     let cli::Plan { run, per, verify_days, waivers, store } = args;
     let policy = PolicyArgs { waivers, ..PolicyArgs::default() };
     let settings = ReportSettings::for_store(store, policy, context.env)?;
+    if settings.output.stdout {
+        return Err(Error::usage("--out - cannot hold a plan: it has several files")
+            .help("choose a folder with --out; `jq . reports/plan.json` prints one of the files"));
+    }
     let waivers = super::waivers(&settings, context.clock)?;
     let store = Store::open(&settings.store)?;
     let run = store.run(run)?;
@@ -159,10 +163,7 @@ fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile], out: &Path) ->
     page.lines("written", paths);
     if summary.scripts > 0 {
         let folders = ["plan", "letters"].map(|name| out.join(name).display().to_string());
-        page.line(
-            "",
-            format!("{}: {} scripts; {}: as many letters", folders[0], summary.scripts, folders[1]),
-        );
+        page.line("", format!("{}: {2} scripts; {}: {2} letters", folders[0], folders[1], summary.scripts));
     }
     page.into_text()
 }

@@ -233,6 +233,17 @@ fn without_roles_every_key_is_asked_about() {
 }
 
 #[test]
+fn a_plan_does_not_fit_on_standard_output() {
+    let sandbox = ops_manager(5);
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let ran = env.run(&["plan", "--out", "-"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.stderr.contains("help: choose a folder"), "{ran:?}");
+    assert!(!env.path("reports/plan.md").exists(), "{ran:?}");
+}
+
+#[test]
 fn a_plan_has_every_key_of_the_run_once_and_the_same_bytes() {
     for product in [Product::OpsManager, Product::Atlas] {
         let sandbox = sandbox(Options { users: 200, product, ..Options::default() });

@@ -234,6 +234,16 @@ fn the_build_is_known_by_its_sources() {
     assert!(!build_script.exists(), "a build script belongs into the key");
 }
 
+/// GitHub refuses a file in which a plain value has a colon and a space.
+#[test]
+fn a_text_with_a_colon_is_quoted() {
+    let texts = || ACTION.lines().filter_map(|line| line.trim_start().split_once("description: "));
+    assert!(texts().count() > 15);
+    for (_, text) in texts().filter(|(_, text)| text.contains(": ") || text.contains(" #")) {
+        assert!(text.len() > 2 && text.starts_with('"') && text.ends_with('"'), "{text}");
+    }
+}
+
 #[test]
 fn no_script_has_an_expression_and_every_input_is_used() {
     let mut used = BTreeSet::new();

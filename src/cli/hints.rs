@@ -32,6 +32,10 @@ const CHECK: &str = "use 'keysunset audit --fail-on <WHICH>' to fail on findings
 const LIST: &str = "use 'keysunset report' for all keys, 'keysunset explain <KEY_ID>' for\n\
     one key, or 'keysunset history' for all runs";
 const PRUNE: &str = "keysunset is read-only and deletes no keys; 'keysunset prune' deletes\nold runs";
+const NO_PROMPT: &str = "set the environment variable CI=true: no prompts, no progress bar";
+const FAIL_FAST: &str = "an audit always reads all users; use '--fail-on <WHICH>' to select the\n\
+    findings that fail it";
+const FORMATS: &str = "separate formats by commas, such as '--format csv,markdown'";
 const SCOPE: &str = "use '--url <URL>' for a deployment, and '--all-orgs', '--org <ID>',\n\
     '--users <FILE>' or '--user <ID>' for users";
 
@@ -65,14 +69,14 @@ const FLAGS: &[(&str, Hint)] = &[
     ("since after date", Flag("cutoff")),
     ("days active active-days", Flag("active-within")),
     ("fail fail-level threshold severity min-severity", Flag("fail-on")),
-    ("no-fail soft-fail ignore-errors exit-code", Flag("exit-zero")),
+    ("no-fail soft-fail ignore-errors allow-failure exit-code", Flag("exit-zero")),
     ("ignore ignore-file exceptions exclude suppress suppressions allowlist waiver", Flag("waivers")),
     ("strict", Flag("strict-waivers")),
     (
         "output output-dir output-folder out-dir outdir out-file outfile output-file dir folder directory",
         Flag("out"),
     ),
-    ("db database sqlite evidence run-database", Flag("store")),
+    ("db database sqlite evidence run-database cache cache-dir cache-file", Flag("store")),
     ("formats output-format type", Flag("format")),
     ("template", Flag("templates")),
     ("raw no-escape", Flag("csv-raw")),
@@ -82,6 +86,8 @@ const FLAGS: &[(&str, Hint)] = &[
     ("port bind", Flag("listen")),
     ("no-color no-colour no-colors", Tip("use '--color never', or set NO_COLOR=1")),
     ("silent no-progress", Flag("quiet")),
+    ("ci non-interactive batch no-input no-prompt no-interactive", Tip(NO_PROMPT)),
+    ("fail-fast", Tip(FAIL_FAST)),
     ("debug trace log-level loglevel", Tip("use '-v', '-vv' or '-vvv'")),
     ("version", Tip("use 'keysunset --version'")),
     ("dry-run check test simulate what-if noop read-only readonly", Tip(CONNECTION)),
@@ -89,13 +95,15 @@ const FLAGS: &[(&str, Hint)] = &[
     ("md", Format("markdown")),
     ("jsonl", Format("ndjson")),
     ("xml", Format("junit")),
-    ("prom", Format("prometheus")),
+    ("prom metrics", Format("prometheus")),
+    ("annotations github-actions", Format("github")),
+    ("codequality code-quality codeclimate code-climate gitlab-ci", Format("gitlab")),
 ];
 
 /// Commands.
 const COMMANDS: &[(&str, Hint)] = &[
     ("scan run start read collect fetch discover find search analyze analyse inspect", Use("audit")),
-    ("check test gate lint", Tip(CHECK)),
+    ("check test gate lint ci", Tip(CHECK)),
     ("ping connect diagnose diag", Use("doctor")),
     ("login logout auth configure config credentials", Tip(CREDENTIALS)),
     ("resume continue", Tip("use 'keysunset audit --resume'")),
@@ -153,6 +161,9 @@ pub(super) fn hint(mut error: clap::Error, mut program: Command, typed: &[OsStri
 
 fn argument(word: &str, command: &Command) -> Option<String> {
     let Some(name) = word.strip_prefix('-').map(|name| name.trim_start_matches('-')) else {
+        if has_format(command, word) {
+            return Some(FORMATS.to_owned());
+        }
         return has_flag(command, "users").then(|| SCOPE.to_owned());
     };
     if has_flag(command, name) {
@@ -182,9 +193,12 @@ fn tip(hint: &Hint, command: &Command) -> Option<String> {
 
 /// What `--format` takes, typed as a flag.
 fn format(name: &str, command: &Command) -> Option<String> {
-    let flag = command.get_arguments().find(|argument| argument.get_long() == Some("format"))?;
-    let values = flag.get_possible_values();
-    values.iter().any(|value| value.get_name() == name).then(|| format!("use '--format {name}'"))
+    has_format(command, name).then(|| format!("use '--format {name}'"))
+}
+
+fn has_format(command: &Command, name: &str) -> bool {
+    let mut flags = command.get_arguments().filter(|argument| argument.get_long() == Some("format"));
+    flags.any(|flag| flag.get_possible_values().iter().any(|value| value.get_name() == name))
 }
 
 fn has_flag(command: &Command, name: &str) -> bool {

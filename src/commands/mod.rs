@@ -172,6 +172,7 @@ fn next(result: GateResult, report: &Report, settings: &ReportSettings) -> Text 
     );
     let see = |what: &str| Text::from(what).plain(": ").unbroken(&page);
     match result {
+        GateResult::Clean if report.has_kept_keys() => see("no key got worse; the remaining keys"),
         GateResult::Clean if report.is_complete() => "nothing: no findings, and all users were read".into(),
         GateResult::Clean => {
             "nothing now: no findings, and waivers cover all users and lists that were not read".into()

@@ -173,6 +173,15 @@ impl Report<'_> {
         self.has_complete_lists() && self.total.is_complete()
     }
 
+    /// Whether keys are left that the ratchet accepts, so that "nothing to do" would be wrong.
+    #[must_use]
+    pub fn has_kept_keys(&self) -> bool {
+        self.is_complete()
+            && self.deployments.iter().any(|Deployment { context, summary, .. }| {
+                context.ratchet.is_some() && summary.keys > summary.waived
+            })
+    }
+
     /// Whether the run finished and has no incomplete list. Unread users are rows and do not matter here.
     #[must_use]
     pub fn has_complete_lists(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use super::foreign::skipped;
 use super::support::{CliOutput, TestEnv};
 
 const COMMANDS: [&str; 7] = ["demo", "sandbox", "audit", "doctor", "report", "completions", "man"];
@@ -55,7 +56,7 @@ fn every_shell_that_is_here_takes_its_script() {
         let found =
             Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if found.is_err() {
-            assert_ne!(program, "bash", "bash has to be installed for this");
+            skipped(program);
             continue;
         }
         let ran = Command::new(program).arg(check).arg(env.path("script")).output().unwrap();

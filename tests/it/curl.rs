@@ -1,7 +1,6 @@
 //! A client that nobody here wrote: the reference pages' own curl lines, with their braces filled in.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::process::Command;
 
 use keysunset_sandbox::{Challenge, NonceRule, Options, Product, Sandbox};
@@ -65,9 +64,7 @@ fn example(change: impl FnOnce(&mut Options)) -> Sandbox {
 /// Fills the braces of a line, runs it as a shell would, and takes its output apart. `None` where there is no curl.
 fn run(sandbox: &Sandbox, line: &str) -> Option<Vec<Printed>> {
     if Command::new("curl").arg("--version").output().is_err() {
-        // Not `eprintln`, which a passing test keeps to itself.
-        let mut terminal = std::io::stderr();
-        writeln!(terminal, "skipped: there is no curl on this machine").unwrap();
+        crate::foreign::skipped("curl");
         return None;
     }
     let announcement = sandbox.announcement();

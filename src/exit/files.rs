@@ -94,7 +94,7 @@ fn read_remedy(kind: ErrorKind) -> &'static str {
         ErrorKind::PermissionDenied => "change the permissions of the file, or run keysunset as its owner",
         ErrorKind::IsADirectory => "name a file, not a folder",
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
-            "check the path, and the folder that it starts from"
+            "check the path; a relative path starts at the working folder"
         }
         _ => "check that the file is whole and readable",
     }

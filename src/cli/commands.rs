@@ -116,7 +116,9 @@ pub(crate) struct Plan {
     /// What one programmatic key replaces [default: owner]
     #[arg(long, value_enum, value_name = "WHAT", help_heading = "Plan")]
     pub per: Option<Per>,
-    /// Days without use before a key may be disabled [default: 14]
+    /// Unused days before disabling a key [default: 14]
+    ///
+    /// The stages verify and disable of a script need an old key to be unused for so many days. 0: unchanged since the run.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=9999), help_heading = "Plan")]
     pub verify_days: Option<u32>,
     /// File with temporary exceptions (docs/waivers.md)

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::Unknown;
-use crate::inventory::{InventoryList, ListResult, ProgrammaticKey, Project, Team, TeamRoles};
-use crate::model::{Organization, Product};
+use crate::inventory::{InventoryList, ProgrammaticKey, Project, Team, TeamRoles};
+use crate::model::{Organization, Outcome, Product};
 use crate::store::{Error, Run, Store};
 
 /// The rows of a list, or why not all of them are known.
@@ -41,26 +40,28 @@ impl Inventory {
             team_roles: HashMap::new(),
             keys_by_tag: HashMap::new(),
         };
-        for (list, result) in store.inventory(run)? {
-            inventory.add(&list, result);
+        for (list, outcome, rows) in store.inventory(run)? {
+            inventory.add(&list, &outcome, &rows);
         }
         Ok(inventory)
     }
 
-    fn add(&mut self, list: &InventoryList, result: ListResult<Value>) {
+    fn add(&mut self, list: &InventoryList, outcome: &Outcome, json: &str) {
         match list {
             InventoryList::Projects => {
-                let projects = rows::<Project>(list, result);
+                let projects = rows::<Project>(list, outcome, json);
                 self.projects = projects.map(|rows| rows.into_iter().map(|it| (it.id.clone(), it)).collect());
             }
             InventoryList::Teams { org_id } => {
-                self.teams.insert(org_id.clone(), rows(list, result));
+                self.teams.insert(org_id.clone(), rows(list, outcome, json));
             }
             InventoryList::TeamRoles { project_id } => {
-                self.team_roles.insert(project_id.clone(), rows(list, result));
+                self.team_roles.insert(project_id.clone(), rows(list, outcome, json));
             }
-            InventoryList::ProgrammaticKeys { org_id } => self.add_keys(Some(org_id), rows(list, result)),
-            InventoryList::GlobalKeys => self.add_keys(None, rows(list, result)),
+            InventoryList::ProgrammaticKeys { org_id } => {
+                self.add_keys(Some(org_id), rows(list, outcome, json))
+            }
+            InventoryList::GlobalKeys => self.add_keys(None, rows(list, outcome, json)),
         }
     }
 
@@ -124,11 +125,10 @@ fn not_read(list: &InventoryList) -> String {
     format!("the run did not read the list {}", list.path())
 }
 
-fn rows<T: DeserializeOwned>(list: &InventoryList, result: ListResult<Value>) -> Rows<T> {
-    let ListResult { outcome, rows } = result;
+fn rows<T: DeserializeOwned>(list: &InventoryList, outcome: &Outcome, json: &str) -> Rows<T> {
     if !outcome.status.is_complete() {
         return Err(format!("the list {} was not read: {}", list.path(), outcome.status));
     }
-    let rows = rows.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
-    rows.map_err(|why| format!("the list {} is not what keysunset writes: {why}", list.path()))
+    serde_json::from_str(json)
+        .map_err(|why| format!("the list {} is not what keysunset writes: {why}", list.path()))
 }

@@ -27,16 +27,15 @@ impl Store {
         )
     }
 
-    /// The lists of the deployment that a run read, by path, with their rows in JSON.
+    /// The lists of the deployment that a run read, by path: how each ended, and its rows as the text of a JSON array.
     ///
     /// # Errors
     /// What SQLite says, or a path that is no list.
-    pub fn inventory(&self, run: &Run) -> Result<Vec<(InventoryList, ListResult<Value>)>, Error> {
+    pub fn inventory(&self, run: &Run) -> Result<Vec<(InventoryList, Outcome, String)>, Error> {
         self.all("SELECT * FROM inventory WHERE run = ? ORDER BY path", [run.id], |row| {
-            let (path, rows): (String, String) = (row.get("path")?, row.get("rows")?);
+            let path: String = row.get("path")?;
             let list = InventoryList::from_path(&path).ok_or_else(|| invalid(row, "path", path.clone()))?;
-            let rows = serde_json::from_str(&rows).map_err(|why| invalid(row, "rows", why))?;
-            Ok((list, ListResult { outcome: outcome_from(row)?, rows }))
+            Ok((list, outcome_from(row)?, row.get("rows")?))
         })
     }
 }

@@ -29,6 +29,7 @@ impl Templates {
         environment
             .set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
         environment.add_filter("code", |text: String| text::code(&text));
+        environment.add_filter("code_in_prose", |text: String| text::code_in_prose(&text));
         environment.add_filter("short", |text: String, length: usize| text::shortened(&text, length));
         environment.add_filter("sh", |value: Value| quoted(&value.to_string()));
         for (name, source) in TEMPLATES {

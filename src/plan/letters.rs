@@ -57,6 +57,7 @@ struct LetterContext<'a> {
     started_at: &'a str,
     owner: &'a str,
     verify_days: u32,
+    has_enabled_key: bool,
     keys: Vec<KeyContext<'a>>,
     replacements: Vec<ReplacementContext>,
 }
@@ -86,6 +87,7 @@ impl<'a> LetterContext<'a> {
             started_at: &head.started_at,
             owner: plan.user.label(),
             verify_days: head.verify_days,
+            has_enabled_key: plan.keys.iter().any(|planned| planned.key.is_enabled()),
             keys: plan.keys.iter().map(KeyContext::new).collect(),
             replacements: plan.replacements.iter().map(|it| ReplacementContext::new(it, inventory)).collect(),
         }

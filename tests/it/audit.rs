@@ -172,7 +172,10 @@ fn the_order_of_the_list_does_not_matter() {
         let env = TestEnv::at(&sandbox);
         env.put("list.txt", list);
         assert_eq!(env.audit(&sandbox, &["--users", "list.txt"]).code, 1);
-        (env.text("reports/keys.csv"), env.markdown())
+        // The report has the hash of the list itself.
+        let markdown = env.markdown();
+        let lines = markdown.lines().filter(|line| !line.starts_with("| Input files |"));
+        (env.text("reports/keys.csv"), lines.map(str::to_owned).collect::<Vec<_>>())
     });
     assert_eq!(files[0], files[1]);
 }

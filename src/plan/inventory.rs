@@ -59,7 +59,7 @@ impl Inventory {
                 self.team_roles.insert(project_id.clone(), rows(list, outcome, json));
             }
             InventoryList::ProgrammaticKeys { org_id } => {
-                self.add_keys(Some(org_id), rows(list, outcome, json))
+                self.add_keys(Some(org_id), rows(list, outcome, json));
             }
             InventoryList::GlobalKeys => self.add_keys(None, rows(list, outcome, json)),
         }

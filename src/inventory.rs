@@ -20,12 +20,12 @@ pub enum InventoryList {
         /// Of the project.
         project_id: String,
     },
-    /// The programmatic keys of an organization, as [`ProgrammaticKey`].
+    /// The programmatic keys of an organization that a plan has made, as [`ProgrammaticKey`].
     ProgrammaticKeys {
         /// Of the organization.
         org_id: String,
     },
-    /// The programmatic keys with roles in the whole deployment, as [`ProgrammaticKey`]; Ops Manager alone has them.
+    /// Those with roles in the whole deployment, as [`ProgrammaticKey`]; Ops Manager alone has them.
     GlobalKeys,
 }
 
@@ -108,4 +108,15 @@ pub struct ProgrammaticKey {
     pub description: String,
     /// `None` where the service does not say.
     pub roles: Option<Vec<Role>>,
+}
+
+/// How the description of a programmatic key begins that replaces personal keys by a plan.
+pub const TAG: &str = "keysunset:";
+
+impl ProgrammaticKey {
+    /// Whether it was made by a plan.
+    #[must_use]
+    pub fn is_replacement(&self) -> bool {
+        self.description.starts_with(TAG)
+    }
 }

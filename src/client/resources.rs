@@ -110,7 +110,7 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless.
     pub(crate) async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
-        let list = self.whole_list::<wire::Organization, _>("orgs", "organizations").await?;
+        let list = self.whole_list::<wire::Organization, _>("orgs", "organizations", |_| true).await?;
         Ok((list.rows, list.outcome))
     }
 
@@ -122,20 +122,29 @@ impl Client {
         let path = &list.path();
         match list {
             InventoryList::Projects => {
-                json(self.whole_list::<wire::Project, Project>(path, "projects").await?)
+                json(self.whole_list::<wire::Project, Project>(path, "projects", |_| true).await?)
             }
-            InventoryList::Teams { .. } => json(self.whole_list::<wire::Team, Team>(path, "teams").await?),
+            InventoryList::Teams { .. } => {
+                json(self.whole_list::<wire::Team, Team>(path, "teams", |_| true).await?)
+            }
             InventoryList::TeamRoles { .. } => {
-                json(self.whole_list::<wire::TeamRoles, TeamRoles>(path, "teams").await?)
+                json(self.whole_list::<wire::TeamRoles, TeamRoles>(path, "teams", |_| true).await?)
             }
+            // An organization may have a key a user, and the memory does not grow with them.
             InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
-                json(self.whole_list::<wire::ProgrammaticKey, ProgrammaticKey>(path, "keys").await?)
+                let keep = ProgrammaticKey::is_replacement;
+                json(self.whole_list::<wire::ProgrammaticKey, ProgrammaticKey>(path, "keys", keep).await?)
             }
         }
     }
 
-    /// All rows of a list, `path` being safe to use; the outcome says whether that is all of them.
-    async fn whole_list<W, T>(&self, path: &str, things: &str) -> Result<ListResult<T>, Error>
+    /// The rows of a list that are to be kept, `path` being safe to use; the outcome says whether all of it was read.
+    async fn whole_list<W, T>(
+        &self,
+        path: &str,
+        things: &str,
+        keep: impl Fn(&T) -> bool,
+    ) -> Result<ListResult<T>, Error>
     where
         W: DeserializeOwned + Identified,
         T: From<W>,
@@ -149,7 +158,7 @@ impl Client {
                 Ok(rows) => {
                     for row in rows {
                         distinct.add(&row.id().to_ascii_lowercase());
-                        all.push(T::from(row));
+                        all.extend(Some(T::from(row)).filter(&keep));
                     }
                 }
                 Err(end) => break end,

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::console::warn;
 use crate::exit::Error;
 use crate::inventory::{InventoryList, ListResult, Project};
-use crate::model::{ListScope, Membership, Product, UserResult};
+use crate::model::{ListScope, Membership, Product};
 use crate::store::{Run, Store};
 
 /// Lists read at once.
@@ -79,22 +79,21 @@ struct Owners {
 impl Owners {
     fn new(store: &Store, run: &Run) -> Result<Self, Error> {
         let mut owners = Self::default();
-        store.results_with_keys(run, |result| owners.add(&result))?;
+        store.memberships_of_key_owners(run, |membership| owners.add(membership))?;
         Ok(owners)
     }
 
-    fn add(&mut self, result: &UserResult) {
-        for Membership { scope, id, roles, team_ids } in &result.user.origin.memberships {
-            let roles = roles.iter().flatten();
-            self.organizations.extend(roles.clone().filter_map(|role| role.org_id.clone()));
-            self.has_global_role |=
-                roles.clone().any(|role| role.org_id.is_none() && role.project_id.is_none());
-            if *scope == ListScope::Organization {
-                self.organizations.insert(id.clone());
-                if team_ids.as_ref().is_some_and(|ids| !ids.is_empty()) {
-                    self.with_teams.insert(id.clone());
-                }
+    fn add(&mut self, membership: Membership) {
+        let Membership { scope, id, roles, team_ids } = membership;
+        for role in roles.into_iter().flatten() {
+            self.has_global_role |= role.org_id.is_none() && role.project_id.is_none();
+            self.organizations.extend(role.org_id);
+        }
+        if scope == ListScope::Organization {
+            if team_ids.is_some_and(|ids| !ids.is_empty()) {
+                self.with_teams.insert(id.clone());
             }
+            self.organizations.insert(id);
         }
     }
 

@@ -7,6 +7,7 @@ use super::inventory::Inventory;
 use super::rights::{Grant, Rights};
 use super::wave::{Frequency, wave};
 use super::{Per, Unknown};
+use crate::inventory::TAG;
 use crate::model::{PersonalKey, ReadStatus, User, UserResult};
 use crate::policy::{Judgement, Policy};
 
@@ -167,7 +168,7 @@ impl Planner<'_> {
             Per::Owner => String::new(),
             Per::Key => format!(":{}", keys[0].key.id),
         };
-        let tag = format!("keysunset:{}{of_key}", plan.user.id_or_empty());
+        let tag = format!("{TAG}{}{of_key}", plan.user.id_or_empty());
         Replacement {
             org_id: org_id.cloned(),
             grants,

@@ -7,7 +7,7 @@ use super::rows::{
     result_from,
 };
 use super::{Error, Run, Store};
-use crate::model::{IncompleteList, OrganizationResult, PersonalKey, User, UserResult};
+use crate::model::{IncompleteList, Membership, OrganizationResult, PersonalKey, User, UserResult};
 
 /// A run that has seen a key.
 #[derive(Debug)]
@@ -73,19 +73,25 @@ impl Store {
         Ok(())
     }
 
-    /// Hands over the result of every user of a run who has a key, in no order.
+    /// Hands over the different memberships of the users of a run who have a key, in no order.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn results_with_keys(&self, run: &Run, mut each: impl FnMut(UserResult)) -> Result<(), Error> {
+    pub fn memberships_of_key_owners(
+        &self,
+        run: &Run,
+        mut each: impl FnMut(Membership),
+    ) -> Result<(), Error> {
         let mut read = || {
-            let mut owners = self.connection.prepare(
-                "SELECT id FROM readings INDEXED BY readings_of_run WHERE run = ?
-                 AND EXISTS (SELECT 1 FROM keys WHERE reading = readings.id)",
+            let mut memberships = self.connection.prepare(
+                "SELECT DISTINCT scope, memberships.id AS id, roles, team_ids
+                 FROM readings INDEXED BY readings_of_run
+                     CROSS JOIN memberships ON memberships.reading = readings.id
+                 WHERE run = ? AND EXISTS (SELECT 1 FROM keys WHERE keys.reading = readings.id)",
             )?;
-            let mut rows = owners.query([run.id])?;
+            let mut rows = memberships.query([run.id])?;
             while let Some(row) = rows.next()? {
-                self.result_at(row.get(0)?)?.into_iter().for_each(&mut each);
+                each(membership_from(row)?);
             }
             Ok(())
         };

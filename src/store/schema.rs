@@ -12,7 +12,7 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What each version adds to the one before, the first to an empty file. Whatever was released stays as it is: a store of any
 /// version is brought up by the migrations that it has not had, and a new one is made by all of them.
-const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// A row of `readings` is inserted when its user is requested, and filled in when the user was read: what is open is what is
 /// missing. Times are seconds since 1970, UTC. Column names are the model's.
@@ -130,6 +130,42 @@ CREATE TABLE inventory (
     rows        TEXT NOT NULL,
     PRIMARY KEY (run, path)
 ) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_5: &str = "
+-- The last 12 digits of the programmatic keys in the lists of `inventory`.
+CREATE TABLE programmatic_keys (
+    run    INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    suffix TEXT NOT NULL,
+    PRIMARY KEY (run, suffix)
+) STRICT, WITHOUT ROWID;
+-- What `locate` searched; the newest search of a run counts. `roots` is a JSON array.
+CREATE TABLE searches (
+    id          INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    searched_at INTEGER NOT NULL,
+    is_complete INTEGER NOT NULL,
+    roots       TEXT NOT NULL
+) STRICT;
+-- Where keys are, with the columns of `locations.csv`.
+CREATE TABLE places (
+    search       INTEGER NOT NULL REFERENCES searches ON DELETE CASCADE,
+    suffix       TEXT NOT NULL,
+    class        TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    repository   TEXT NOT NULL,
+    path         TEXT NOT NULL,
+    member       TEXT NOT NULL,
+    line         INTEGER,
+    column       INTEGER,
+    encoding     TEXT NOT NULL,
+    first_commit TEXT,
+    first_date   INTEGER,
+    first_author TEXT,
+    last_commit  TEXT,
+    versions     INTEGER
+) STRICT;
+CREATE INDEX places_of_search ON places (search, suffix);
 ";
 
 /// Makes the tables of the newest version in an empty file.

@@ -100,7 +100,7 @@ fn a_store_of_version_1_is_brought_up_and_keeps_its_run() {
             _ => env.run(command),
         };
         assert!(matches!(ran.code, 0 | 1), "{command:?}: {ran:?}");
-        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "4\nok\n", "{command:?}");
+        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "5\nok\n", "{command:?}");
         assert_eq!(sqlite3(&env, OLD), before, "{command:?}");
         let columns = "SELECT clock_skew FROM runs; SELECT list, line FROM readings; SELECT * FROM manifests; SELECT * FROM organizations; SELECT * FROM memberships";
         sqlite3(&env, columns);
@@ -134,7 +134,7 @@ fn four_processes_may_open_one_old_store_at_once() {
             let ran = crate::support::CliOutput::of(child);
             assert_eq!(ran.code, 0, "round {round}: {ran:?}");
         }
-        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "4\nok\n");
+        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "5\nok\n");
     }
 }
 

@@ -85,3 +85,38 @@ pub struct Commit {
     /// Name and address of the author.
     pub author: String,
 }
+
+named! {
+    /// Why something was not searched to its end.
+    pub enum NotSearched {
+        /// An archive with a password
+        Encrypted = "encrypted",
+        /// An archive or object whose bytes are cut or wrong
+        Damaged = "damaged",
+        /// More bytes than --max-size, or than an archive of its size may have
+        TooLarge = "too-large",
+        /// An archive in too many others
+        TooDeep = "too-deep",
+        /// A file, folder or object that could not be read
+        Unreadable = "unreadable",
+        /// A repository without the history before some commits
+        Shallow = "shallow",
+        /// A repository without objects that were never fetched
+        Partial = "partial",
+        /// A repository of an unknown format
+        UnknownFormat = "unknown-format",
+    }
+}
+
+/// Something that was not searched to its end, so that keys may be in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unsearched {
+    /// As in [`Place`].
+    pub repository: String,
+    /// As in [`Place`]; empty for a whole repository.
+    pub path: String,
+    /// As in [`Place`].
+    pub member: String,
+    /// Why.
+    pub why: NotSearched,
+}

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use crate::model::Suffix;
 use crate::place::Class;
+pub use crate::place::NotSearched;
 
 /// The suffixes to find.
 #[derive(Debug, Clone, Default)]
@@ -48,21 +49,6 @@ pub struct Hit {
     pub encoding: String,
     /// The line with all shapes masked and without user information of URLs; only where it was asked for.
     pub context: Option<String>,
-}
-
-/// Why bytes were not searched to their end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NotSearched {
-    /// An archive with a password.
-    Encrypted,
-    /// An archive that is cut or whose bytes are wrong.
-    Damaged,
-    /// More bytes than `--max-size`, or than an archive of its size may have.
-    TooLarge,
-    /// An archive in too many others.
-    TooDeep,
-    /// The file or object could not be read.
-    Unreadable,
 }
 
 /// Takes what a scanner finds.

@@ -18,6 +18,7 @@ mod digest;
 mod gate;
 mod history;
 mod input;
+mod output;
 mod ratchet;
 mod spreadsheet;
 

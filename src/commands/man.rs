@@ -12,7 +12,7 @@ use crate::cli::{self, Cli};
 use crate::console::print;
 use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
-use crate::report::temp_file_in;
+use crate::output::temp_file_in;
 
 /// A page is written beside its name and renamed.
 pub(crate) fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {

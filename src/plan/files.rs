@@ -16,7 +16,7 @@ use super::scripts::Scripts;
 use super::template::Templates;
 use super::{Per, Summary};
 use crate::model::Product;
-use crate::report::{Guarded, JsonArray, ReportFile, csv_writer, persist, temp_file_in};
+use crate::output::{Guarded, JsonArray, ReportFile, csv_writer, persist, temp_file_in};
 
 type OutputFile = BufWriter<NamedTempFile>;
 

@@ -12,7 +12,7 @@ use super::rows::role;
 use super::template::{LETTER, Templates};
 use super::{Decision, PlanHead};
 use crate::model::{Product, Suffix};
-use crate::report::temp_file_in;
+use crate::output::temp_file_in;
 
 /// Below `--out`.
 const FOLDER: &str = "letters";

@@ -11,7 +11,7 @@ use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::template::{LIBRARY, SCRIPT, Templates};
 use super::{Decision, PlanHead};
 use crate::model::{Product, Suffix, object_id, rfc3339};
-use crate::report::temp_file_in;
+use crate::output::temp_file_in;
 
 /// Below `--out`.
 const FOLDER: &str = "plan";

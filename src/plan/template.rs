@@ -5,7 +5,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use crate::report::text;
+use crate::output::text;
 
 const TEMPLATES: [(&str, &str); 3] = [
     (PAGE, include_str!("../../templates/plan.md.j2")),

@@ -15,7 +15,6 @@
 
 mod file;
 mod formats;
-mod json_array;
 mod judge;
 mod location;
 mod organizations;
@@ -23,22 +22,16 @@ mod record;
 mod spill;
 mod summary;
 pub mod terminal;
-pub mod text;
 mod top_n;
 mod wording;
 mod worst;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek as _};
+use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
-pub use file::{MANIFEST, ReportFile, write_atomic};
-pub(crate) use file::{persist, temp_file_in};
+pub use file::{MANIFEST, write_atomic};
 pub use formats::{Format, Output};
-pub(crate) use formats::{Guarded, csv_writer};
-pub(crate) use json_array::JsonArray;
 pub use judge::{JudgedList, WaiverIssue, WaiverIssueKind};
 pub use organizations::OrganizationSummary;
 pub(crate) use spill::SpillFile;
@@ -50,6 +43,8 @@ use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
 use self::worst::{WorstFinding, WorstFindings};
 use crate::exit::{WriteTarget, reason};
 use crate::model::{PersonalKey, UserResult};
+use crate::output::{JsonArray, OutputFile, persist};
+pub use crate::output::{ReportFile, text};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
 use crate::store::{self, Run, Store};
@@ -206,9 +201,6 @@ trait Writer {
     /// Ends it.
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError>;
 }
-
-/// The file of a format, before it has its name.
-type OutputFile = BufWriter<NamedTempFile>;
 
 /// What a format returns.
 enum Rendered {

@@ -11,7 +11,7 @@ use crate::commands::history::json::{RunFacts, VERSION};
 use crate::history::Usage;
 use crate::history::diff::{Change, ChangeKind, KeyVersions, RunPair};
 use crate::model::{PersonalKey, ReadStatus, Suffix, rfc3339};
-use crate::report::JsonArray;
+use crate::output::JsonArray;
 
 #[derive(Serialize)]
 struct ChangeFields<'a> {

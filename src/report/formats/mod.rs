@@ -11,15 +11,13 @@ mod organizations_csv;
 mod prometheus;
 mod sarif;
 
-pub(crate) use csv::{Guarded, writer as csv_writer};
-
 use std::io::BufWriter;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::file::temp_file_in;
 use super::{Error, FormatError, Writer, Writers, failed};
+use crate::output::temp_file_in;
 
 named! {
     /// Report format.

@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
-use super::csv::{self, Guarded};
+use super::csv;
 use crate::model::{Organization, ReadStatus};
+use crate::output::{Guarded, csv_writer};
 use crate::policy::Severity;
 use crate::report::{
     FormatError, OrganizationSummary, OutputFile, Rendered, Report, Row, RunContext, Writer,
@@ -31,7 +32,7 @@ impl Writer for OrganizationsCsv {
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let mut rows = csv::writer(self.file, &Columns::<&str>::default())?;
+        let mut rows = csv_writer(self.file, &Columns::<&str>::default())?;
         for deployment in &report.deployments {
             let name = &deployment.context.run.deployment;
             for organization in deployment.organizations.iter().flatten() {

@@ -1,0 +1,12 @@
+//! What the files of reports and plans have in common: how a file gets its name, CSV, JSON written item by item, and text that
+//! is safe to show.
+
+mod csv;
+mod file;
+mod json_array;
+pub mod text;
+
+pub(crate) use csv::{Guarded, csv_writer};
+pub use file::ReportFile;
+pub(crate) use file::{OutputFile, persist, temp_file_in};
+pub(crate) use json_array::JsonArray;

@@ -103,7 +103,7 @@ named! {
         Shallow = "shallow",
         /// A repository without objects that were never fetched
         Partial = "partial",
-        /// A repository of an unknown format
+        /// A repository or a compressed file of a format that is not read
         UnknownFormat = "unknown-format",
     }
 }

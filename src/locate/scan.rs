@@ -1,6 +1,7 @@
 //! What the scanner of bytes takes and gives. The scanner looks for the shape of a key and joins by the last 12 digits, so
 //! that its cost does not depend on the number of keys.
 
+use std::fs::File;
 use std::io::Read;
 
 use crate::model::Suffix;
@@ -91,6 +92,11 @@ impl<'a> Scanner<'a> {
     /// Searches the bytes of a whole file or object. `name` serves only to recognize a format that bytes alone do not show.
     pub fn bytes(&mut self, name: &str, bytes: &[u8], found: &mut dyn Found) {
         let _ = (name, bytes, found, self.suffixes, self.options);
+    }
+
+    /// Searches a file from its start: a small one at once, a large one in windows, a zip archive member by member.
+    pub fn file(&mut self, name: &str, file: &mut File, found: &mut dyn Found) {
+        self.reader(name, file, found);
     }
 
     /// Searches what a reader yields, in windows. A read error is [`NotSearched::Unreadable`].

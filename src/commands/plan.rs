@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use chrono::TimeDelta;
+
 use super::judged_by;
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
@@ -111,9 +113,13 @@ fn write(
     Ok(files.end(folder)?)
 }
 
-/// The newest run of the same deployment before this one, by which the frequency of use is measured.
+/// The newest run of the same deployment that is at least a day older, by which the frequency of use is measured: in less
+/// time a key of daily use may rest.
 fn earlier_run(store: &Store, run: &Run) -> Result<Option<Run>, store::Error> {
-    let is_earlier = |it: &Run| it.id < run.id && it.deployment == run.deployment && it.finished_at.is_some();
+    let is_earlier = |it: &Run| {
+        let is_older = run.started_at - it.started_at >= TimeDelta::days(1);
+        it.id < run.id && is_older && it.deployment == run.deployment && it.finished_at.is_some()
+    };
     Ok(store.runs()?.into_iter().find(is_earlier))
 }
 

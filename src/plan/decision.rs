@@ -62,9 +62,19 @@ pub(super) fn decide(key: &PersonalKey, judged: &Judgement, owner: &OwnerFacts, 
     match judged.verdict {
         Verdict::NeverUsed | Verdict::NotUsedSinceCutoff => decided(Decision::Retire, &judged.reason),
         Verdict::UsageUnknown => decided(Decision::Ask, &judged.reason),
-        Verdict::UsedAfterCutoff if rights.is_empty() => {
-            decided(Decision::Ask, &format!("the owner has no role, and the key is used: {}", judged.reason))
-        }
+        Verdict::UsedAfterCutoff if rights.is_empty() => decided(
+            Decision::Ask,
+            &format!("{}, and the key is used: {}", without_roles(rights), judged.reason),
+        ),
         Verdict::UsedAfterCutoff => decided(Decision::Replace, &judged.reason),
     }
+}
+
+/// Why the owner has no role that a replacement could get.
+fn without_roles(rights: &Rights) -> String {
+    if rights.deleted.is_empty() {
+        return "the owner has no role".to_owned();
+    }
+    let ids = rights.deleted.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    format!("the owner has roles in deleted organizations only ({ids})")
 }

@@ -82,6 +82,11 @@ impl Inventory {
         self.organizations.get(id)
     }
 
+    /// Whether the service marks an organization as deleted.
+    pub(super) fn is_deleted(&self, org_id: &str) -> bool {
+        self.organization(org_id).is_some_and(|organization| organization.is_deleted == Some(true))
+    }
+
     /// A project and its organization.
     pub(super) fn project(&self, id: &str) -> Result<(&Project, &str), Unknown> {
         let projects = self.projects.as_ref().map_err(Clone::clone)?;

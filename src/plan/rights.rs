@@ -28,6 +28,8 @@ pub(crate) struct Rights {
     pub(crate) organizations: BTreeMap<String, BTreeSet<Grant>>,
     /// In the whole deployment.
     pub(crate) global: BTreeSet<Grant>,
+    /// The ids of deleted organizations in which the user has a role. Nothing can be called or made there.
+    pub(crate) deleted: BTreeSet<String>,
 }
 
 impl Rights {
@@ -42,7 +44,7 @@ impl Rights {
         Ok(rights)
     }
 
-    /// Whether there are none at all.
+    /// Whether there are none that a replacement could get.
     pub(crate) fn is_empty(&self) -> bool {
         self.organizations.is_empty() && self.global.is_empty()
     }
@@ -70,7 +72,7 @@ impl Rights {
         }
         let mut ids: BTreeSet<&str> = shown.into_iter().flatten().map(String::as_str).collect();
         let organizations: BTreeSet<&str> = memberships.iter().flat_map(organizations).collect();
-        for org_id in organizations {
+        for org_id in organizations.into_iter().filter(|id| !inventory.is_deleted(id)) {
             if ids.is_empty() {
                 break;
             }
@@ -109,10 +111,10 @@ impl Rights {
             narrower: *narrower,
         };
         match (scope, org_id, project_id) {
-            (RoleScope::Organization, Some(id), None) => self.grant(id, grant(None)),
+            (RoleScope::Organization, Some(id), None) => self.grant(id, grant(None), inventory),
             (RoleScope::Project, _, Some(id)) => {
                 let (_, org_id) = inventory.project(id)?;
-                self.grant(org_id, grant(Some(id)));
+                self.grant(org_id, grant(Some(id)), inventory);
             }
             (RoleScope::Global, None, None) => {
                 self.global.insert(grant(None));
@@ -123,7 +125,11 @@ impl Rights {
     }
 
     /// A role of the user's own hides the same one through a team.
-    fn grant(&mut self, org_id: &str, grant: Grant) {
+    fn grant(&mut self, org_id: &str, grant: Grant, inventory: &Inventory) {
+        if inventory.is_deleted(org_id) {
+            self.deleted.insert(org_id.to_owned());
+            return;
+        }
         let grants = self.organizations.entry(org_id.to_owned()).or_default();
         let is_same = |it: &Grant| (&it.project_id, &it.role) == (&grant.project_id, &grant.role);
         if !grants.iter().any(is_same) {

@@ -1,6 +1,6 @@
 //! In which order keys are moved: the ones that are easy to prove first.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::decision::Decision;
 use crate::history::usage;
@@ -9,28 +9,39 @@ use crate::model::PersonalKey;
 /// How often a key is used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Frequency {
-    /// Above 0.
+    /// 0 where the key was measured as unused.
     pub(crate) calls_a_day: f64,
     /// Whether it is the count by the age of the key, for want of an earlier run.
     pub(crate) is_estimate: bool,
 }
 
 impl Frequency {
-    /// Of a key read at `now`; `before` is the same key in an earlier run, and when that was.
-    #[expect(clippy::cast_precision_loss, reason = "a rate, shown to two digits")]
+    /// Of a key read at `now`; `before` is the same key in an earlier run, and when that was. No call between two runs is a
+    /// measurement like any other.
     pub(super) fn new(
         key: &PersonalKey,
         now: DateTime<Utc>,
         before: Option<(&PersonalKey, DateTime<Utc>)>,
     ) -> Option<Self> {
-        let measured = before.and_then(|before| usage(before, (key, now)).calls_a_day());
-        if let Some(calls_a_day) = measured.filter(|calls| *calls > 0.0) {
-            return Some(Self { calls_a_day, is_estimate: false });
-        }
-        let days = (now - key.created_at?).num_seconds() as f64 / 86_400.0;
-        let calls_a_day = key.used_count? as f64 / days.max(1.0);
-        (calls_a_day > 0.0).then_some(Self { calls_a_day, is_estimate: true })
+        let measured = before.and_then(|(before, then)| {
+            let calls = usage((before, then), (key, now)).calls()?;
+            Some(Self { calls_a_day: rate(calls, now - then)?, is_estimate: false })
+        });
+        measured.or_else(|| Self::estimate(key, now))
     }
+
+    /// A key of less than a day counts as one of a day.
+    fn estimate(key: &PersonalKey, now: DateTime<Utc>) -> Option<Self> {
+        let age = (now - key.created_at?).max(TimeDelta::days(1));
+        Some(Self { calls_a_day: rate(key.used_count?, age)?, is_estimate: true })
+    }
+}
+
+/// Calls a day; `None` where no time has passed.
+#[expect(clippy::cast_precision_loss, reason = "a rate, shown to two digits")]
+fn rate(calls: u64, time: TimeDelta) -> Option<f64> {
+    let seconds = time.num_seconds();
+    (seconds > 0).then(|| calls as f64 * 86_400.0 / seconds as f64)
 }
 
 /// The wave of a key, from 0; `None` where nothing is to be done in order.

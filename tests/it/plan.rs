@@ -3,16 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use keysunset_sandbox::{Options, Product};
 use serde_json::{Value, json};
 
 use crate::foreign::python;
 use crate::stub::{Digest, PRIVATE, Reply, Stub, USER, env, id, list};
-use crate::support::{Row, TestEnv, ops_manager, rows, sandbox};
+use crate::support::{NOW, Row, TestEnv, ops_manager, rows, sandbox};
 
 const EAST: &str = "5980000000000000000000aa";
 const WEST: &str = "5980000000000000000000bb";
+const DELETED: &str = "5980000000000000000000ee";
 const PROJECT: &str = "5980000000000000000000cc";
 const TEAM: &str = "5980000000000000000000dd";
 const USED: &str = "2024-12-31T00:00:00Z";
@@ -34,9 +37,11 @@ type User = (&'static str, Value, Value, Reply);
 /// A deployment with two organizations, a project and a team of the first.
 fn deployment(users: impl Fn() -> Vec<User> + Send + Sync + 'static) -> Stub {
     Stub::start(Digest::On, move |asked| match asked.path.as_str() {
-        "/orgs" => {
-            Reply::ok(&list(&[json!({"id": EAST, "name": "East"}), json!({"id": WEST, "name": "West"})]))
-        }
+        "/orgs" => Reply::ok(&list(&[
+            json!({"id": EAST, "name": "East"}),
+            json!({"id": WEST, "name": "West"}),
+            json!({"id": DELETED, "name": "Old", "isDeleted": true}),
+        ])),
         path if path == format!("/orgs/{EAST}/users") => {
             let rows = (100..).zip(users()).map(|(number, (name, roles, teams, _))| {
                 let mut user = json!({"id": id(number), "username": name});
@@ -217,6 +222,75 @@ fn one_replacement_an_owner_or_one_a_key() {
     let by_key = crate::support::rows(&env.bytes("reports/plan.csv"));
     let tags: Vec<_> = replacements(&by_key).iter().map(|row| row["description"].clone()).collect();
     assert_eq!(tags, [1, 2].map(|number| format!("keysunset:{}:{} ann", id(100), id(number))));
+}
+
+/// Nothing can be made in a deleted organization, and its projects and teams are of no use either.
+#[test]
+fn a_deleted_organization_gets_no_replacement() {
+    let users = || -> Vec<User> {
+        let used = |number| Reply::ok(&list(&[key(number, true, Some(USED), 7, "00000000000e")]));
+        let both =
+            json!([{"orgId": DELETED, "roleName": "ORG_OWNER"}, {"orgId": EAST, "roleName": "ORG_MEMBER"}]);
+        let deleted = json!([{"orgId": DELETED, "roleName": "ORG_OWNER"}]);
+        let never = Reply::ok(&list(&[key(3, true, None, 0, "00000000000f")]));
+        vec![
+            ("ann", both, json!([TEAM]), used(1)),
+            ("bob", deleted.clone(), json!([]), used(2)),
+            ("cyd", deleted, json!([]), never),
+        ]
+    };
+    let (_, rows, code) = planned(&deployment(users), "");
+    assert_eq!(code, 0);
+    let [ann, bob, cyd] = [id(1), id(2), id(3)];
+    assert_eq!(
+        decisions(&rows),
+        BTreeMap::from([(&*ann, ("replace", "4")), (&*bob, ("ask", "5")), (&*cyd, ("retire", "1"))])
+    );
+    let made: Vec<_> = replacements(&rows).iter().map(|row| (&*row["owner"], &*row["org_id"])).collect();
+    assert_eq!(made, [("ann", EAST)]);
+    let why = &rows.iter().find(|row| row["key_id"] == bob).unwrap()["reason"];
+    assert!(why.contains(&format!("deleted organizations only ({DELETED})")), "{why}");
+}
+
+/// The uses between two runs decide, also where there was none; less than a day between them measures nothing.
+#[test]
+fn the_frequency_of_use_is_measured_between_runs() {
+    const DAY: i64 = 86_400;
+    let runs = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&runs);
+    // Since 2018 each was used more than once a day, by its count.
+    let counts = |run: u64| [70_000, 70_000 + 10 * run, 70_000 + 2 * run, 70_000 + run];
+    let users = move || -> Vec<User> {
+        let keys = (1..).zip(counts(seen.load(Ordering::Relaxed)));
+        let keys: Vec<_> =
+            keys.map(|(number, count)| key(number, true, Some(USED), count, "00000000000e")).collect();
+        vec![("ann", roles(&["ORG_MEMBER"], &[]), json!([]), Reply::ok(&list(&keys)))]
+    };
+    let stub = deployment(users);
+    let mut env = env();
+    let waves = |env: &TestEnv| -> Vec<(String, Value, Value)> {
+        assert_eq!(env.run(&["plan"]).code, 0);
+        let document: Value = serde_json::from_str(&env.text("reports/plan.json")).unwrap();
+        let keys = document["owners"][0]["keys"].as_array().unwrap().iter();
+        keys.map(|key| (key["wave"].to_string(), key["calls_per_day"].clone(), key["is_estimate"].clone()))
+            .collect()
+    };
+    for (run, seconds, expected) in [
+        (0, 0, ["2", "2", "2", "2"]),
+        (0, DAY - 1, ["2", "2", "2", "2"]),
+        // Ten days after the second run, of which only the third is a day away.
+        (1, 11 * DAY - 1, ["4", "2", "3", "4"]),
+    ] {
+        runs.store(run, Ordering::Relaxed);
+        env = env.with("SOURCE_DATE_EPOCH", &(NOW + seconds).to_string());
+        env.audit_at(&stub.url(), &["--all-orgs"]);
+        let found = waves(&env);
+        assert_eq!(found.iter().map(|it| &*it.0).collect::<Vec<_>>(), expected, "{found:?}");
+        let is_estimate = run == 0;
+        assert!(found.iter().all(|it| it.2 == is_estimate), "{found:?}");
+    }
+    let rates: Vec<_> = waves(&env).into_iter().map(|it| it.1.as_f64().unwrap()).collect();
+    assert_eq!(rates, [0.0, 1.0, 0.2, 0.1]);
 }
 
 /// Of a list of ids nobody knows the roles.

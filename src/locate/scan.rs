@@ -89,6 +89,12 @@ impl<'a> Scanner<'a> {
         Self { suffixes, options }
     }
 
+    /// The greatest size to search, in bytes.
+    #[must_use]
+    pub fn max_size(&self) -> u64 {
+        self.options.max_size
+    }
+
     /// Searches the bytes of a whole file or object. `name` serves only to recognize a format that bytes alone do not show.
     pub fn bytes(&mut self, name: &str, bytes: &[u8], found: &mut dyn Found) {
         let _ = (name, bytes, found, self.suffixes, self.options);

@@ -1,0 +1,63 @@
+//! Which folder is a repository, and where its parts are.
+
+use std::path::{Path, PathBuf};
+
+use super::files;
+use crate::place::NotSearched;
+
+/// A repository: a work tree with its `.git`, a bare repository, a submodule's folder below `.git/modules`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// Has `HEAD`: of the work tree.
+    pub(super) git_dir: PathBuf,
+    /// Has `objects` and `refs`: of all work trees of the repository.
+    pub(super) common_dir: PathBuf,
+    /// Why there is nothing to search.
+    pub(super) broken: Option<NotSearched>,
+}
+
+impl Repository {
+    /// The folder with the objects, the same one for all linked work trees: to search each once.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.common_dir.join("objects")
+    }
+
+    /// Folders of the repository that [`super::search`] reads whole, so that a walk of files need not enter them.
+    #[must_use]
+    pub fn read_whole(&self) -> [PathBuf; 2] {
+        [self.database(), self.common_dir.join("lfs/objects")]
+    }
+
+    fn at(git_dir: &Path) -> Option<Self> {
+        let git_dir = git_dir.canonicalize().ok()?;
+        let common_dir = match files::line(&git_dir.join("commondir")) {
+            Some(common) => git_dir.join(common).canonicalize().ok()?,
+            None => git_dir.clone(),
+        };
+        let head = git_dir.join("HEAD");
+        let has_head = files::is_file(&head) || head.is_symlink();
+        let has_objects = common_dir.join("objects").is_dir() && common_dir.join("refs").exists();
+        (has_head && has_objects).then_some(Self { git_dir, common_dir, broken: None })
+    }
+
+    fn broken(dot_git: PathBuf, why: NotSearched) -> Self {
+        Self { git_dir: dot_git.clone(), common_dir: dot_git, broken: Some(why) }
+    }
+}
+
+/// The repository whose work tree or own folder this is, `None` for another folder. A `.git` that is a link or names another
+/// folder is followed: it may be outside of the searched folder. A `.git` that leads to no repository is one whose search
+/// says so.
+#[must_use]
+pub fn find(folder: &Path) -> Option<Repository> {
+    let dot_git = folder.join(".git");
+    if dot_git.is_dir() {
+        let is_damaged = dot_git.join("objects").exists();
+        let damaged = || is_damaged.then(|| Repository::broken(dot_git.clone(), NotSearched::Damaged));
+        return Repository::at(&dot_git).or_else(damaged).or_else(|| Repository::at(folder));
+    }
+    let Some(line) = files::line(&dot_git) else { return Repository::at(folder) };
+    let named = line.strip_prefix("gitdir:").and_then(|path| Repository::at(&folder.join(path.trim())));
+    named.or_else(|| Some(Repository::broken(dot_git, NotSearched::Missing)))
+}

@@ -110,62 +110,81 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless.
     pub(crate) async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
-        let list = self.whole_list::<wire::Organization, _>("orgs", "organizations", |_| true).await?;
+        let list = self.whole_list::<wire::Organization, _>("orgs", "organizations").await?;
         Ok((list.rows, list.outcome))
     }
 
-    /// A list that a migration plan needs, its rows in JSON.
+    /// A list that a migration plan needs, its rows in JSON. Of programmatic keys those that a plan made are rows, and
+    /// `keep_suffixes` gets the suffixes of all, page by page.
     ///
     /// # Errors
-    /// What makes the whole run pointless.
-    pub(crate) async fn inventory_list(&self, list: &InventoryList) -> Result<ListResult<Value>, Error> {
+    /// What makes the whole run pointless, or what `keep_suffixes` returns.
+    pub(crate) async fn inventory_list(
+        &self,
+        list: &InventoryList,
+        mut keep_suffixes: impl FnMut(&[Suffix]) -> Result<(), Error>,
+    ) -> Result<ListResult<Value>, Error> {
         let path = &list.path();
         match list {
             InventoryList::Projects => {
-                json(self.whole_list::<wire::Project, Project>(path, "projects", |_| true).await?)
+                json(self.whole_list::<wire::Project, Project>(path, "projects").await?)
             }
-            InventoryList::Teams { .. } => {
-                json(self.whole_list::<wire::Team, Team>(path, "teams", |_| true).await?)
-            }
+            InventoryList::Teams { .. } => json(self.whole_list::<wire::Team, Team>(path, "teams").await?),
             InventoryList::TeamRoles { .. } => {
-                json(self.whole_list::<wire::TeamRoles, TeamRoles>(path, "teams", |_| true).await?)
+                json(self.whole_list::<wire::TeamRoles, TeamRoles>(path, "teams").await?)
             }
             // An organization may have a key a user, and the memory does not grow with them.
             InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
-                let keep = ProgrammaticKey::is_replacement;
-                json(self.whole_list::<wire::ProgrammaticKey, ProgrammaticKey>(path, "keys", keep).await?)
+                let mut rows = Vec::new();
+                let take = |keys: Vec<wire::ProgrammaticKey>| {
+                    let mut keys: Vec<_> = keys.into_iter().map(ProgrammaticKey::from).collect();
+                    let suffixes: Vec<_> = keys.iter().filter_map(|key| key.suffix.clone()).collect();
+                    keys.retain(ProgrammaticKey::is_replacement);
+                    rows.extend(keys);
+                    keep_suffixes(&suffixes)
+                };
+                let outcome = self.list_pages(path, "keys", LIST_PAGES, take).await?;
+                json(ListResult { outcome, rows })
             }
         }
     }
 
-    /// The rows of a list that are to be kept, `path` being safe to use; the outcome says whether all of it was read.
-    async fn whole_list<W, T>(
-        &self,
-        path: &str,
-        things: &str,
-        keep: impl Fn(&T) -> bool,
-    ) -> Result<ListResult<T>, Error>
+    /// All rows of a list, `path` being safe to use; the outcome says whether all of it was read.
+    async fn whole_list<W, T>(&self, path: &str, things: &str) -> Result<ListResult<T>, Error>
     where
         W: DeserializeOwned + Identified,
         T: From<W>,
     {
-        let mut pages = PageSequence::new(WHOLE_LIST_PAGES);
-        let (mut all, mut distinct) = (Vec::new(), DistinctIds::new());
+        let mut rows = Vec::new();
+        let take = |page: Vec<W>| {
+            rows.extend(page.into_iter().map(T::from));
+            Ok(())
+        };
+        let outcome = self.list_pages(path, things, WHOLE_LIST_PAGES, take).await?;
+        Ok(ListResult { outcome, rows })
+    }
+
+    /// Hands over a list page by page.
+    async fn list_pages<W: DeserializeOwned + Identified>(
+        &self,
+        path: &str,
+        things: &str,
+        limit: u32,
+        mut take: impl FnMut(Vec<W>) -> Result<(), Error>,
+    ) -> Result<Outcome, Error> {
+        let (mut pages, mut distinct) = (PageSequence::new(limit), DistinctIds::new());
         let end = loop {
             let (page, _) = self.next_page(self.credentials.default(), path, "", &pages).await?;
             let page = page.and_then(|it| pages.check_request(&it.1, path).map(|()| it));
             match page.and_then(|(status, page)| pages.take::<W>(status, page)) {
                 Ok(rows) => {
-                    for row in rows {
-                        distinct.add(&row.id().to_ascii_lowercase());
-                        all.extend(Some(T::from(row)).filter(&keep));
-                    }
+                    rows.iter().for_each(|row| distinct.add(row.id()));
+                    take(rows)?;
                 }
                 Err(end) => break end,
             }
         };
-        let outcome = pages.reconcile_distinct(&mut distinct, end, things);
-        Ok(ListResult { outcome: not_found_if_removed(outcome), rows: all })
+        Ok(not_found_if_removed(pages.reconcile_distinct(&mut distinct, end, things)))
     }
 
     /// The page after those of `pages`, or the end of the list; and how often it was asked for again. Pages are asked for

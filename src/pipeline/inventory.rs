@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::console::warn;
 use crate::exit::Error;
 use crate::inventory::{InventoryList, ListResult, Project};
-use crate::model::{ListScope, Membership, Product};
+use crate::model::{ListScope, Membership, Product, Suffix};
 use crate::store::{Run, Store};
 
 /// Lists read at once.
@@ -38,7 +38,8 @@ async fn read_lists(
     run: &Run,
     lists: Vec<InventoryList>,
 ) -> Result<Lists, Error> {
-    let results = stream::iter(lists).map(async |list| (client.inventory_list(&list).await, list));
+    let keep = |suffixes: &[Suffix]| Ok(store.add_programmatic_keys(run, suffixes)?);
+    let results = stream::iter(lists).map(async |list| (client.inventory_list(&list, keep).await, list));
     let mut results = pin!(results.buffered(CONCURRENCY));
     let mut read = Vec::new();
     while let Some((result, list)) = results.next().await {

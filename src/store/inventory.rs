@@ -1,12 +1,12 @@
 //! The lists that a migration plan needs.
 
-use rusqlite::params;
+use rusqlite::{Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
 use super::rows::{invalid, outcome_from};
 use super::{Error, Run, Store};
 use crate::inventory::{InventoryList, ListResult};
-use crate::model::Outcome;
+use crate::model::{Outcome, Suffix};
 
 impl Store {
     /// Keeps a list of the deployment, in place of what was read of it before.
@@ -37,5 +37,44 @@ impl Store {
             let list = InventoryList::from_path(&path).ok_or_else(|| invalid(row, "path", path.clone()))?;
             Ok((list, outcome_from(row)?, row.get("rows")?))
         })
+    }
+
+    /// Adds the suffixes of programmatic keys of a run, each once.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn add_programmatic_keys(&self, run: &Run, suffixes: &[Suffix]) -> Result<(), Error> {
+        let add = || {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let mut insert =
+                transaction.prepare_cached("INSERT OR IGNORE INTO programmatic_keys VALUES (?, ?)")?;
+            for suffix in suffixes {
+                insert.execute(params![run.id, suffix.as_str()])?;
+            }
+            drop(insert);
+            transaction.commit()
+        };
+        add().map_err(|error| self.sqlite(error))
+    }
+
+    /// Hands over the suffixes of all programmatic keys that a run read, sorted.
+    ///
+    /// # Errors
+    /// What SQLite says, or what `each` returns.
+    pub fn programmatic_keys<E: From<Error>>(
+        &self,
+        run: &Run,
+        mut each: impl FnMut(Suffix) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let wrong = |error| E::from(self.sqlite(error));
+        let query = "SELECT suffix FROM programmatic_keys WHERE run = ? ORDER BY suffix";
+        let mut query = self.connection.prepare(query).map_err(wrong)?;
+        let mut rows = query.query([run.id]).map_err(wrong)?;
+        while let Some(row) = rows.next().map_err(wrong)? {
+            let text: String = row.get(0).map_err(wrong)?;
+            let suffix = Suffix::from_key(&text).ok_or_else(|| invalid(row, "suffix", text));
+            each(suffix.map_err(wrong)?)?;
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use keysunset::model::Suffix;
+use keysunset::store::{self, Store};
 use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
 
@@ -59,13 +61,22 @@ fn deployment(enabled: Option<bool>, refused: &'static str) -> Stub {
         path if path == format!("/groups/{PROJECT}/teams") => {
             Reply::ok(&list(&[json!({"teamId": TEAM, "roleNames": ["GROUP_OWNER", "GROUP_READ_ONLY"]})]))
         }
-        path if path == format!("/orgs/{ORG}/apiKeys") => Reply::ok(&list(&[json!({
-            "id": id(7), "desc": "keysunset:x", "publicKey": "abcdwxyz",
-            // Not masked, as the documentation has it only once.
-            "privateKey": "11111111-2222-3333-4444-92732876eeae",
-            "roles": [{"orgId": ORG, "roleName": "ORG_MEMBER"}],
-        })])),
-        "/admin/apiKeys" => Reply::ok(&list(&[])),
+        path if path == format!("/orgs/{ORG}/apiKeys") => Reply::ok(&list(&[
+            json!({
+                "id": id(7), "desc": "keysunset:x", "publicKey": "abcdwxyz",
+                // Not masked, as the documentation has it only once.
+                "privateKey": "11111111-2222-3333-4444-92732876eeae",
+                "roles": [{"orgId": ORG, "roleName": "ORG_MEMBER"}],
+            }),
+            json!({"id": id(8), "desc": "backup", "publicKey": "backupqq", "roles": [],
+                "privateKey": "********-****-****-DB2C132CA78D"}),
+            json!({"id": id(9), "desc": "without a private part", "roles": []}),
+        ])),
+        "/admin/apiKeys" => Reply::ok(&list(&[
+            json!({"id": id(11), "desc": "global", "privateKey": "********-****-****-0a2c132ca78d", "roles": []}),
+            // The service shows a key of an organization here, too.
+            json!({"id": id(8), "desc": "backup", "privateKey": "********-****-****-db2c132ca78d", "roles": []}),
+        ])),
         path if path.ends_with("/keys") => Reply::ok(&list(&[])),
         path => panic!("nobody needs {path}"),
     })
@@ -79,7 +90,8 @@ fn audited(stub: &Stub) -> (TestEnv, i32) {
 
 #[test]
 fn the_lists_of_the_organizations_of_key_owners_are_recorded() {
-    let (env, code) = audited(&deployment(Some(true), ""));
+    let stub = deployment(Some(true), "");
+    let (env, code) = audited(&stub);
     assert_eq!(code, 1);
     let read = |rows: Value| ("read".to_owned(), rows);
     let key = json!({"id": id(7), "public_key": "abcdwxyz", "suffix": "92732876eeae", "description": "keysunset:x",
@@ -100,6 +112,26 @@ fn the_lists_of_the_organizations_of_key_owners_are_recorded() {
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains("a-live-secret") && !text.contains("11111111-2222"), "{}", path.display());
     }
+    // Of all keys, those that no plan made included; each once.
+    assert_eq!(suffixes(&env, 1), ["0a2c132ca78d", "92732876eeae", "db2c132ca78d"]);
+    // No evidence of a personal key: the canonical export and its hash do not change with them.
+    assert!(!env.run(&["export"]).stdout.contains("db2c132ca78d"));
+    env.audit_at(&stub.url(), &["--all-orgs"]);
+    assert_eq!(env.run(&["prune", "--keep", "1"]).code, 0);
+    assert_eq!(sqlite3(&env, "SELECT DISTINCT run FROM programmatic_keys"), "2\n");
+}
+
+/// The last 12 digits of the programmatic keys of a run.
+fn suffixes(env: &TestEnv, run: i64) -> Vec<String> {
+    let store = Store::open(&env.path("reports/keysunset.db")).unwrap();
+    let run = store.run(Some(run)).unwrap();
+    let mut suffixes = Vec::new();
+    let each = |suffix: Suffix| {
+        suffixes.push(suffix.as_str().to_owned());
+        Ok::<_, store::Error>(())
+    };
+    store.programmatic_keys(&run, each).unwrap();
+    suffixes
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod import;
 pub mod inventory;
 pub mod locate;
 pub mod model;
+pub mod network;
 mod pipeline;
 pub mod place;
 mod plan;

@@ -2,6 +2,7 @@
 //! file reported together.
 
 mod delimited;
+mod list_format;
 mod problems;
 mod toml;
 
@@ -10,6 +11,7 @@ use std::io;
 use std::path::Path;
 
 pub(crate) use delimited::{Lines, TableRows, delimiter};
+pub(crate) use list_format::{ListFormat, column_name};
 pub(crate) use problems::Problems;
 pub(crate) use toml::{Field, LineIndex, fields_of, parse_toml};
 

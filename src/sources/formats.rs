@@ -2,19 +2,14 @@
 
 mod json;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::num::NonZeroU64;
 
-use encoding_rs_io::DecodeReaderBytes;
-
 use super::UserRef;
-use crate::input::{Lines, TableRows, delimiter};
+use crate::input::{Lines, ListFormat, TableRows, column_name};
 use crate::model::object_id;
 use crate::spreadsheet;
 
-/// What the format is recognized by, a header of hundreds of columns included, is within the first bytes.
-const START: u64 = 1 << 18;
-const DELIMITERS: &[u8] = b",;\t";
 /// Some editors and spreadsheets begin a file with it.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -29,77 +24,13 @@ pub(super) type EachUser<'a> = dyn FnMut(LineNumber, Result<UserRef, String>) + 
 /// # Errors
 /// Why it can't be read at all.
 pub(super) fn read(list: impl Read, each: &mut EachUser) -> io::Result<()> {
-    let mut list = DecodeReaderBytes::new(list);
-    let mut start = Vec::new();
-    list.by_ref().take(START).read_to_end(&mut start)?;
-    if start.starts_with(BYTE_ORDER_MARK.to_string().as_bytes()) {
-        start.drain(..BYTE_ORDER_MARK.len_utf8());
-    }
-    let format = detect(&start);
-    let list = BufReader::new(io::Cursor::new(start).chain(list));
+    let (format, list) = ListFormat::open(list, |column| matches!(column, "user_id" | "username"))?;
     match format {
         ListFormat::Text => read_text(list, each),
         ListFormat::Csv { header, delimiter } => read_csv(list, header, delimiter, each),
         ListFormat::Json => json::read(list, each),
     }
     Ok(())
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum ListFormat {
-    /// One id or name a line.
-    Text,
-    /// With a header that names one of our columns.
-    Csv {
-        /// The line that it begins at, from 1.
-        header: u64,
-        delimiter: u8,
-    },
-    /// An array, or the API's own list answer.
-    Json,
-}
-
-/// JSON starts with a bracket, CSV with a header that names one of our columns. Before the header there may be blank lines,
-/// comments such as PowerShell's `#TYPE`, and a line such as `sep=;`, by which spreadsheets give the delimiter.
-fn detect(start: &[u8]) -> ListFormat {
-    if matches!(start.trim_ascii_start().first(), Some(b'[' | b'{')) {
-        return ListFormat::Json;
-    }
-    let mut named = None;
-    let mut rest = start;
-    for number in 1.. {
-        let line = &rest[..memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())];
-        let delimiter = named.unwrap_or_else(|| delimiter(rest, DELIMITERS));
-        let text = line.trim_ascii();
-        if has_our_column(rest, delimiter) && !text.is_empty() {
-            return ListFormat::Csv { header: number, delimiter };
-        }
-        match (text, line.trim_ascii_start()) {
-            ([] | [b'#', ..], _) => {}
-            // Also a tab, which is no blank here.
-            (_, [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', sign, rest @ ..])
-                if named.is_none() && rest.trim_ascii().is_empty() =>
-            {
-                named = Some(*sign);
-            }
-            _ => return ListFormat::Text,
-        }
-        let end = if rest[line.len()..].starts_with(b"\r\n") { 2 } else { 1 };
-        match rest.get(line.len() + end..) {
-            Some(next) if !next.is_empty() => rest = next,
-            Some(_) | None => return ListFormat::Text,
-        }
-    }
-    ListFormat::Text
-}
-
-fn has_our_column(table: &[u8], delimiter: u8) -> bool {
-    match TableRows::new(Lines::new(table), delimiter).next() {
-        Some(Ok(header)) => {
-            header.cells.iter().any(|cell| matches!(&*column_name(cell), "user_id" | "username"))
-        }
-        Some(Err(_)) | None => false,
-    }
 }
 
 /// One id or name a line, quoted where it holds blanks or a sign that parts columns; `#` starts a comment, at the start of a
@@ -204,10 +135,6 @@ fn read_csv(list: impl BufRead, header_line: u64, delimiter: u8, each: &mut Each
 /// Whether a line inside a header's field looks like a row: then an open quote has swallowed it.
 fn names_users(line: &str) -> bool {
     line.split([',', ';', '\t']).any(|cell| cell.contains('@') || object_id(cell.trim()).is_some())
-}
-
-fn column_name(header: &str) -> String {
-    header.trim().trim_matches('"').trim().to_ascii_lowercase()
 }
 
 /// An id or a name, whichever it looks like. A name may hold blanks and signs, as those of directory services do.

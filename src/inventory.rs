@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Outcome, Role, Suffix};
+use crate::model::{Outcome, Product, Role, Suffix};
+use crate::network::Network;
 
 /// A list of the deployment that a migration plan needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +28,38 @@ pub enum InventoryList {
     },
     /// Those with roles in the whole deployment, as [`ProgrammaticKey`]; Ops Manager alone has them.
     GlobalKeys,
+    /// The addresses from which a user may call, as [`AccessEntry`]; the service shows them to that user alone.
+    Addresses {
+        /// Of the user.
+        user_id: String,
+        /// What the service calls it.
+        name: AccessListName,
+    },
+}
+
+named! {
+    /// The last part of the path of a list of addresses.
+    pub enum AccessListName {
+        /// Ops Manager up to 4.4
+        Whitelist = "whitelist",
+        /// All others
+        AccessList = "accessList",
+    }
+}
+
+impl AccessListName {
+    /// At a product of these versions, of which the newest counts. No version: Ops Manager up to 4.4, since no later one has
+    /// personal keys.
+    #[must_use]
+    pub fn new(product: Product, versions: Option<&str>) -> Self {
+        let major =
+            |version: &str| version.split('.').next().and_then(|major| major.trim().parse::<u32>().ok());
+        let newest = versions.unwrap_or_default().split(',').filter_map(major).max().unwrap_or_default();
+        match product {
+            Product::OpsManager if newest < 5 => Self::Whitelist,
+            Product::OpsManager | Product::CloudManager | Product::Atlas => Self::AccessList,
+        }
+    }
 }
 
 impl InventoryList {
@@ -39,6 +72,7 @@ impl InventoryList {
             Self::TeamRoles { project_id } => format!("groups/{project_id}/teams"),
             Self::ProgrammaticKeys { org_id } => format!("orgs/{org_id}/apiKeys"),
             Self::GlobalKeys => "admin/apiKeys".to_owned(),
+            Self::Addresses { user_id, name } => format!("users/{user_id}/{name}"),
         }
     }
 
@@ -52,6 +86,7 @@ impl InventoryList {
             ["groups", id, "teams"] => Self::TeamRoles { project_id: id.to_owned() },
             ["orgs", id, "apiKeys"] => Self::ProgrammaticKeys { org_id: id.to_owned() },
             ["admin", "apiKeys"] => Self::GlobalKeys,
+            ["users", id, name] => Self::Addresses { user_id: id.to_owned(), name: name.parse().ok()? },
             _ => return None,
         })
     }
@@ -95,6 +130,13 @@ pub struct TeamRoles {
     pub roles: Vec<String>,
 }
 
+/// An entry of a list of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessEntry {
+    /// Of one address or more.
+    pub block: Network,
+}
+
 /// A programmatic key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgrammaticKey {
@@ -118,5 +160,22 @@ impl ProgrammaticKey {
     #[must_use]
     pub fn is_replacement(&self) -> bool {
         self.description.starts_with(TAG)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_addresses_have_the_name_of_the_version() {
+        for (product, versions, name) in [
+            (Product::OpsManager, Some("4.4.12"), "whitelist"),
+            (Product::OpsManager, None, "whitelist"),
+            (Product::OpsManager, Some("4.4.12, 5.0.2"), "accessList"),
+            (Product::Atlas, None, "accessList"),
+        ] {
+            assert_eq!(AccessListName::new(product, versions).as_str(), name, "{versions:?}");
+        }
     }
 }

@@ -116,6 +116,12 @@ pub(crate) struct Plan {
     /// What one programmatic key replaces [default: owner]
     #[arg(long, value_enum, value_name = "WHAT", help_heading = "Plan")]
     pub per: Option<Per>,
+    /// CSV or JSON with addresses of owners
+    ///
+    /// For the access lists of the new keys. Columns or fields: `user_id` or `username`, and `addresses`. The file replaces
+    /// the owner's own list (docs/migration.md).
+    #[arg(long, value_name = "FILE", help_heading = "Plan")]
+    pub addresses: Option<PathBuf>,
     /// Unused days before disabling a key [default: 14]
     ///
     /// The stages verify and disable of a script need an old key to be unused for so many days. 0: unchanged since the run.

@@ -95,6 +95,14 @@ impl CredentialStore {
         session.or(self.default.as_ref()).map(Arc::as_ref)
     }
 
+    /// Whether a user has one that is not the default.
+    pub(super) fn has_own(&self, user: &User) -> bool {
+        [&user.id, &user.username]
+            .into_iter()
+            .flatten()
+            .any(|name| self.per_user.contains_key(&name.to_lowercase()))
+    }
+
     /// Whether there is no other to use when one is refused.
     pub(super) fn is_single(&self) -> bool {
         self.sessions == 1

@@ -52,7 +52,7 @@ use self::fan_out::WaitingRequests;
 use self::outage::Outage;
 use self::rate_limiter::RateLimiter;
 use crate::exit::Error;
-use crate::model::Product;
+use crate::model::{Product, User};
 
 /// Where to connect, with which credentials, and within which limits.
 pub(crate) struct Connection {
@@ -164,6 +164,11 @@ impl Client {
     /// Whether there is a credential for what is not a user's own.
     pub(crate) fn has_default_credential(&self) -> bool {
         self.credentials.default().is_some()
+    }
+
+    /// Whether a user has a credential that is not the default.
+    pub(crate) fn has_own_credential(&self, user: &User) -> bool {
+        self.credentials.has_own(user)
     }
 
     /// How long all requests are held yet, as the deployment asks.

@@ -12,7 +12,7 @@ use super::distinct::DistinctIds;
 use super::list::{PAGE, PageSequence, UserKeys};
 use super::wire::{self, Identified, Page};
 use crate::exit::Error;
-use crate::inventory::{InventoryList, ListResult, ProgrammaticKey, Project, Team, TeamRoles};
+use crate::inventory::{AccessEntry, InventoryList, ListResult, ProgrammaticKey, Project, Team, TeamRoles};
 use crate::model::{
     ListScope, Organization, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, object_id,
 };
@@ -110,28 +110,39 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless.
     pub(crate) async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
-        let list = self.whole_list::<wire::Organization, _>("orgs", "organizations").await?;
+        let list = self
+            .whole_list::<wire::Organization, _>(self.credentials.default(), "orgs", "organizations")
+            .await?;
         Ok((list.rows, list.outcome))
     }
 
     /// A list that a migration plan needs, its rows in JSON. Of programmatic keys those that a plan made are rows, and
-    /// `keep_suffixes` gets the suffixes of all, page by page.
+    /// `keep_suffixes` gets the suffixes of all, page by page. `reader` is the user whose credential reads the list; `None`:
+    /// the default credential.
     ///
     /// # Errors
     /// What makes the whole run pointless, or what `keep_suffixes` returns.
     pub(crate) async fn inventory_list(
         &self,
         list: &InventoryList,
+        reader: Option<&User>,
         mut keep_suffixes: impl FnMut(&[Suffix]) -> Result<(), Error>,
     ) -> Result<ListResult<Value>, Error> {
         let path = &list.path();
+        let session =
+            reader.map_or_else(|| self.credentials.default(), |user| self.credentials.for_user(user));
         match list {
             InventoryList::Projects => {
-                json(self.whole_list::<wire::Project, Project>(path, "projects").await?)
+                json(self.whole_list::<wire::Project, Project>(session, path, "projects").await?)
             }
-            InventoryList::Teams { .. } => json(self.whole_list::<wire::Team, Team>(path, "teams").await?),
+            InventoryList::Teams { .. } => {
+                json(self.whole_list::<wire::Team, Team>(session, path, "teams").await?)
+            }
             InventoryList::TeamRoles { .. } => {
-                json(self.whole_list::<wire::TeamRoles, TeamRoles>(path, "teams").await?)
+                json(self.whole_list::<wire::TeamRoles, TeamRoles>(session, path, "teams").await?)
+            }
+            InventoryList::Addresses { .. } => {
+                json(self.whole_list::<wire::AccessEntry, AccessEntry>(session, path, "addresses").await?)
             }
             // An organization may have a key a user, and the memory does not grow with them.
             InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
@@ -143,14 +154,19 @@ impl Client {
                     rows.extend(keys);
                     keep_suffixes(&suffixes)
                 };
-                let outcome = self.list_pages(path, "keys", LIST_PAGES, take).await?;
+                let outcome = self.list_pages(session, path, "keys", LIST_PAGES, take).await?;
                 json(ListResult { outcome, rows })
             }
         }
     }
 
     /// All rows of a list, `path` being safe to use; the outcome says whether all of it was read.
-    async fn whole_list<W, T>(&self, path: &str, things: &str) -> Result<ListResult<T>, Error>
+    async fn whole_list<W, T>(
+        &self,
+        session: Option<&DigestSession>,
+        path: &str,
+        things: &str,
+    ) -> Result<ListResult<T>, Error>
     where
         W: DeserializeOwned + Identified,
         T: From<W>,
@@ -160,13 +176,14 @@ impl Client {
             rows.extend(page.into_iter().map(T::from));
             Ok(())
         };
-        let outcome = self.list_pages(path, things, WHOLE_LIST_PAGES, take).await?;
+        let outcome = self.list_pages(session, path, things, WHOLE_LIST_PAGES, take).await?;
         Ok(ListResult { outcome, rows })
     }
 
     /// Hands over a list page by page.
     async fn list_pages<W: DeserializeOwned + Identified>(
         &self,
+        session: Option<&DigestSession>,
         path: &str,
         things: &str,
         limit: u32,
@@ -174,11 +191,13 @@ impl Client {
     ) -> Result<Outcome, Error> {
         let (mut pages, mut distinct) = (PageSequence::new(limit), DistinctIds::new());
         let end = loop {
-            let (page, _) = self.next_page(self.credentials.default(), path, "", &pages).await?;
+            let (page, _) = self.next_page(session, path, "", &pages).await?;
             let page = page.and_then(|it| pages.check_request(&it.1, path).map(|()| it));
             match page.and_then(|(status, page)| pages.take::<W>(status, page)) {
                 Ok(rows) => {
-                    rows.iter().for_each(|row| distinct.add(row.id()));
+                    for row in &rows {
+                        distinct.add(row.id());
+                    }
                     take(rows)?;
                 }
                 Err(end) => break end,

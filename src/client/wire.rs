@@ -16,6 +16,7 @@ use super::fields::repeated_field;
 use crate::console::warn;
 use crate::inventory;
 use crate::model::{self, ListScope, Membership, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
+use crate::network::Network;
 
 /// More rows than these are no page, of which 500 is the most that is documented.
 const MOST_ROWS: usize = 100_000;
@@ -522,6 +523,37 @@ impl From<TeamRoles> for inventory::TeamRoles {
     }
 }
 
+/// An entry of a list of addresses. An entry of one address has it twice, and one of more as a block alone.
+#[derive(Deserialize)]
+#[serde(try_from = "AccessFields")]
+pub(super) struct AccessEntry {
+    block: Network,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AccessFields {
+    cidr_block: Option<String>,
+    ip_address: Option<String>,
+}
+
+impl TryFrom<AccessFields> for AccessEntry {
+    type Error = String;
+
+    fn try_from(fields: AccessFields) -> Result<Self, String> {
+        let text = fields.cidr_block.or(fields.ip_address).ok_or("neither `cidrBlock` nor `ipAddress`")?;
+        let block = Network::from_service(&text)?;
+        Ok(Self { block, text: block.to_string() })
+    }
+}
+
+impl From<AccessEntry> for inventory::AccessEntry {
+    fn from(entry: AccessEntry) -> Self {
+        Self { block: entry.block }
+    }
+}
+
 /// A programmatic key.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -599,6 +631,12 @@ impl Identified for Team {
 impl Identified for TeamRoles {
     fn id(&self) -> &str {
         &self.team_id
+    }
+}
+
+impl Identified for AccessEntry {
+    fn id(&self) -> &str {
+        &self.text
     }
 }
 

@@ -12,7 +12,9 @@ use crate::console::{Page, Text, print};
 use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
 use crate::model::{PersonalKey, UserResult, rfc3339};
-use crate::plan::{Decision, Inventory, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead, Planner, Summary};
+use crate::plan::{
+    AddressFile, Decision, Inventory, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead, Planner, Summary,
+};
 use crate::report::ReportFile;
 use crate::store::{self, Run, Store};
 use crate::waivers::{WaiverStatus, Waivers};
@@ -21,7 +23,7 @@ use crate::waivers::{WaiverStatus, Waivers};
 const VERIFY_DAYS: u32 = 14;
 
 pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
-    let cli::Plan { run, per, verify_days, waivers, store } = args;
+    let cli::Plan { run, per, addresses, verify_days, waivers, store } = args;
     let policy = PolicyArgs { waivers, ..PolicyArgs::default() };
     let settings = ReportSettings::for_store(store, policy, context.env)?;
     if settings.output.stdout {
@@ -32,8 +34,16 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
     let store = Store::open(&settings.store)?;
     let run = store.run(run)?;
     let inventory = Inventory::read(&store, &run)?;
-    let planner =
-        Planner { inventory: &inventory, policy: judged_by(&run, &settings), per: per.unwrap_or(Per::Owner) };
+    let addresses = match addresses {
+        Some(path) => AddressFile::read(&path, &store, &run)?,
+        None => AddressFile::default(),
+    };
+    let planner = Planner {
+        inventory: &inventory,
+        policy: judged_by(&run, &settings),
+        per: per.unwrap_or(Per::Owner),
+        addresses: &addresses,
+    };
     let head = head(&store, &run, planner.per, verify_days.unwrap_or(VERIFY_DAYS))?;
     let folder = &settings.output.out;
     let written = write(&store, &run, &planner, &waivers, &head, folder);

@@ -1,5 +1,5 @@
 //! After all users were read: the lists that a migration plan needs, of the organizations whose users have a personal key.
-//! Some requests an organization, so that `plan` needs none.
+//! Some requests an organization, and one an owner whose own credential is known, so that `plan` needs none.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::console::warn;
 use crate::exit::Error;
-use crate::inventory::{InventoryList, ListResult, Project};
-use crate::model::{ListScope, Membership, Product, Suffix};
+use crate::inventory::{AccessListName, InventoryList, ListResult, Project};
+use crate::model::{ListScope, Membership, Product, Suffix, User};
 use crate::store::{Run, Store};
 
 /// Lists read at once.
@@ -22,24 +22,39 @@ const CONCURRENCY: usize = 8;
 /// # Errors
 /// What the run database says.
 pub(crate) async fn read(client: &Client, store: &Store, run: &Run) -> Result<(), Error> {
-    if !client.has_default_credential() {
-        return Ok(());
+    let by_default = |lists: Vec<InventoryList>| lists.into_iter().map(|list| (list, None)).collect();
+    if client.has_default_credential() {
+        let owners = Owners::new(store, run)?;
+        let first = read_lists(client, store, run, by_default(owners.first_lists(client.product()))).await?;
+        read_lists(client, store, run, by_default(owners.team_lists(&projects(&first)))).await?;
     }
-    let owners = Owners::new(store, run)?;
-    let first = read_lists(client, store, run, owners.first_lists(client.product())).await?;
-    read_lists(client, store, run, owners.team_lists(&projects(&first))).await.map(drop)
+    read_lists(client, store, run, address_lists(client, store, run)?).await.map(drop)
 }
+
+/// The addresses of each owner of a key whose own credential the audit has: the service shows them to the owner alone.
+fn address_lists(client: &Client, store: &Store, run: &Run) -> Result<Vec<Wanted>, Error> {
+    let name = AccessListName::new(client.product(), client.service_version().as_deref());
+    let mut lists = Vec::new();
+    store.key_owners(run, |owner, is_auditing| {
+        if is_auditing || client.has_own_credential(&owner) {
+            lists.extend(
+                owner.id.clone().map(|user_id| (InventoryList::Addresses { user_id, name }, Some(owner))),
+            );
+        }
+    })?;
+    Ok(lists)
+}
+
+/// A list, and the user whose credential reads it; `None`: the default one.
+type Wanted = (InventoryList, Option<User>);
 
 type Lists = Vec<(InventoryList, ListResult<Value>)>;
 
-async fn read_lists(
-    client: &Client,
-    store: &Store,
-    run: &Run,
-    lists: Vec<InventoryList>,
-) -> Result<Lists, Error> {
+async fn read_lists(client: &Client, store: &Store, run: &Run, lists: Vec<Wanted>) -> Result<Lists, Error> {
     let keep = |suffixes: &[Suffix]| Ok(store.add_programmatic_keys(run, suffixes)?);
-    let results = stream::iter(lists).map(async |list| (client.inventory_list(&list, keep).await, list));
+    let results = stream::iter(lists).map(async |(list, reader): Wanted| {
+        (client.inventory_list(&list, reader.as_ref(), keep).await, list)
+    });
     let mut results = pin!(results.buffered(CONCURRENCY));
     let mut read = Vec::new();
     while let Some((result, list)) = results.next().await {

@@ -1,12 +1,13 @@
 //! The lists of the deployment that a run recorded for the plan, ready to be asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::de::DeserializeOwned;
 
 use super::Unknown;
-use crate::inventory::{InventoryList, ProgrammaticKey, Project, Team, TeamRoles};
+use crate::inventory::{AccessEntry, InventoryList, ProgrammaticKey, Project, Team, TeamRoles};
 use crate::model::{Organization, Outcome, Product};
+use crate::network::Network;
 use crate::store::{Error, Run, Store};
 
 /// The rows of a list, or why not all of them are known.
@@ -23,6 +24,8 @@ pub(crate) struct Inventory {
     teams: HashMap<String, Rows<Team>>,
     /// By project.
     team_roles: HashMap<String, Rows<TeamRoles>>,
+    /// By user.
+    addresses: HashMap<String, Rows<AccessEntry>>,
     /// The ids of programmatic keys by their organization, if they have one, and the first word of their description.
     keys_by_tag: HashMap<(Option<String>, String), String>,
 }
@@ -38,6 +41,7 @@ impl Inventory {
             projects: Err(not_read(&InventoryList::Projects)),
             teams: HashMap::new(),
             team_roles: HashMap::new(),
+            addresses: HashMap::new(),
             keys_by_tag: HashMap::new(),
         };
         for (list, outcome, rows) in store.inventory(run)? {
@@ -62,6 +66,9 @@ impl Inventory {
                 self.add_keys(Some(org_id), rows(list, outcome, json));
             }
             InventoryList::GlobalKeys => self.add_keys(None, rows(list, outcome, json)),
+            InventoryList::Addresses { user_id, .. } => {
+                self.addresses.insert(user_id.clone(), rows(list, outcome, json));
+            }
         }
     }
 
@@ -110,6 +117,12 @@ impl Inventory {
         known(self.team_roles.get(project_id), || InventoryList::TeamRoles {
             project_id: project_id.to_owned(),
         })
+    }
+
+    /// The addresses from which a user may call, as the user's own list has them; `None` where that was not read in full.
+    pub(super) fn addresses(&self, user_id: &str) -> Option<BTreeSet<Network>> {
+        let rows = self.addresses.get(user_id)?.as_ref().ok()?;
+        Some(rows.iter().map(|entry| entry.block).collect())
     }
 
     /// The id of the programmatic key whose description begins with this word.

@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::rights::Grant;
-use super::{Decision, Summary};
+use super::{AddressSource, Decision, Summary};
 use crate::model::Suffix;
+use crate::network::Network;
 use crate::policy::{Severity, Verdict};
 
 /// Goes up when a field goes, or means something else. Fields that come do not count.
@@ -57,6 +58,9 @@ struct ReplacementEntry<'a> {
     replaces: &'a [String],
     wave: u8,
     roles: Vec<RoleEntry<'a>>,
+    addresses: &'a [Network],
+    /// `None`: they are not known.
+    addresses_from: Option<AddressSource>,
 }
 
 #[derive(Serialize)]
@@ -136,6 +140,8 @@ impl<'a> ReplacementEntry<'a> {
             replaces: &replacement.keys,
             wave: replacement.wave,
             roles: replacement.grants.iter().map(RoleEntry::new).collect(),
+            addresses: &replacement.addresses,
+            addresses_from: replacement.addresses_from,
         }
     }
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
-use super::rows::role;
+use super::rows::{role, wide};
 use super::template::{LETTER, Templates};
 use super::{Decision, PlanHead};
 use crate::model::{Product, Suffix};
+use crate::network::Network;
 use crate::output::temp_file_in;
 
 /// Below `--out`.
@@ -60,6 +61,9 @@ struct LetterContext<'a> {
     has_enabled_key: bool,
     keys: Vec<KeyContext<'a>>,
     replacements: Vec<ReplacementContext>,
+    /// Those of all replacements.
+    addresses: &'a [Network],
+    has_wide_address: bool,
 }
 
 #[derive(Serialize)]
@@ -90,6 +94,8 @@ impl<'a> LetterContext<'a> {
             has_enabled_key: plan.keys.iter().any(|planned| planned.key.is_enabled()),
             keys: plan.keys.iter().map(KeyContext::new).collect(),
             replacements: plan.replacements.iter().map(|it| ReplacementContext::new(it, inventory)).collect(),
+            addresses: plan.replacements.first().map_or(&[], |it| &it.addresses),
+            has_wide_address: plan.replacements.iter().any(|it| wide(it).next().is_some()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From a stored run to a migration plan: what to do about each personal key, and which programmatic keys replace those in
 //! use. No request, no clock; what is not known is asked of a person, never assumed.
 
+mod addresses;
 mod decision;
 mod files;
 mod inventory;
@@ -16,6 +17,7 @@ mod summary;
 mod template;
 mod wave;
 
+pub(crate) use addresses::AddressFile;
 pub(crate) use decision::Decision;
 pub(crate) use files::{PlanFiles, PlanHead};
 pub(crate) use inventory::Inventory;
@@ -29,6 +31,16 @@ named! {
         Owner = "owner",
         /// One key
         Key = "key",
+    }
+}
+
+named! {
+    /// Where the addresses of a replacement come from.
+    pub(crate) enum AddressSource {
+        /// The file of `--addresses`
+        File = "file",
+        /// The owner's own list, which the audit read with the owner's credential
+        Owner = "owner",
     }
 }
 

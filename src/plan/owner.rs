@@ -6,9 +6,10 @@ use super::decision::{Decided, Decision, OwnerFacts, decide};
 use super::inventory::Inventory;
 use super::rights::{Grant, Rights};
 use super::wave::{Frequency, wave};
-use super::{Per, Unknown};
+use super::{AddressFile, AddressSource, Per, Unknown};
 use crate::inventory::TAG;
 use crate::model::{PersonalKey, ReadStatus, User, UserResult};
+use crate::network::Network;
 use crate::policy::{Judgement, Policy};
 
 /// A description of a programmatic key has at most so many characters.
@@ -41,6 +42,10 @@ pub(crate) struct Replacement {
     pub(crate) tag: String,
     /// The id of the one that was made already.
     pub(crate) existing: Option<String>,
+    /// From where it will be used, sorted; empty where that is not known, or the owner's list admits all.
+    pub(crate) addresses: Vec<Network>,
+    /// `None` where they are not known.
+    pub(crate) addresses_from: Option<AddressSource>,
 }
 
 impl Replacement {
@@ -73,6 +78,7 @@ pub(crate) struct Planner<'a> {
     pub(crate) inventory: &'a Inventory,
     pub(crate) policy: Policy,
     pub(crate) per: Per,
+    pub(crate) addresses: &'a AddressFile,
 }
 
 /// What another run and the waivers have of one owner.
@@ -169,6 +175,7 @@ impl Planner<'_> {
             Per::Key => format!(":{}", keys[0].key.id),
         };
         let tag = format!("{TAG}{}{of_key}", plan.user.id_or_empty());
+        let (addresses, addresses_from) = self.addresses(plan.user.id_or_empty());
         Replacement {
             org_id: org_id.cloned(),
             grants,
@@ -177,6 +184,19 @@ impl Planner<'_> {
             wave: keys.iter().filter_map(|key| key.wave).min().unwrap_or_default(),
             existing: self.inventory.key_with_tag(org_id.map(String::as_str), &tag).map(str::to_owned),
             tag,
+            addresses,
+            addresses_from,
+        }
+    }
+
+    /// The file decides about the owners that it names.
+    fn addresses(&self, user_id: &str) -> (Vec<Network>, Option<AddressSource>) {
+        if let Some(networks) = self.addresses.of(user_id) {
+            return (networks.iter().copied().collect(), Some(AddressSource::File));
+        }
+        match self.inventory.addresses(user_id) {
+            Some(networks) => (networks.into_iter().collect(), Some(AddressSource::Owner)),
+            None => (Vec::new(), None),
         }
     }
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::json::Totals;
-use super::owner::OwnerPlan;
+use super::owner::{OwnerPlan, Replacement};
+use super::rows::{ADDRESSES, SHARED_LIST, shares_list, wide};
 use super::template::{PAGE, Templates};
 use super::{Decision, PlanHead, Summary};
 
@@ -75,7 +76,8 @@ struct ToDecide {
 #[derive(Serialize)]
 struct ToReview {
     owner: String,
-    role: String,
+    /// A role or an address.
+    subject: String,
     scope: String,
     narrower: &'static str,
 }
@@ -101,17 +103,36 @@ impl Page {
                 reason: planned.decided.reason.clone(),
             });
         }
-        for replacement in &plan.replacements {
-            for grant in &replacement.grants {
-                let Some(narrower) = grant.narrower else { continue };
-                let scope = grant.project_id.as_ref().or(replacement.org_id.as_ref());
-                self.to_review.push(|| ToReview {
-                    owner: owner(),
-                    role: grant.role.clone(),
-                    scope: scope.map_or_else(|| "the whole deployment".to_owned(), Clone::clone),
-                    narrower,
-                });
-            }
+        plan.replacements.iter().for_each(|replacement| self.add_review(replacement, owner));
+    }
+
+    fn add_review(&mut self, replacement: &Replacement, owner: impl Fn() -> String) {
+        let whole = || "the whole deployment".to_owned();
+        let organization = || replacement.org_id.clone().unwrap_or_else(whole);
+        for grant in &replacement.grants {
+            let Some(narrower) = grant.narrower else { continue };
+            self.to_review.push(|| ToReview {
+                owner: owner(),
+                subject: grant.role.clone(),
+                scope: grant.project_id.clone().unwrap_or_else(organization),
+                narrower,
+            });
+        }
+        for network in wide(replacement) {
+            self.to_review.push(|| ToReview {
+                owner: owner(),
+                subject: network.to_string(),
+                scope: organization(),
+                narrower: ADDRESSES,
+            });
+        }
+        if shares_list(replacement) {
+            self.to_review.push(|| ToReview {
+                owner: owner(),
+                subject: "addresses".to_owned(),
+                scope: organization(),
+                narrower: SHARED_LIST,
+            });
         }
     }
 

@@ -6,6 +6,7 @@ use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::rights::Grant;
 use crate::model::Suffix;
+use crate::network::Network;
 use crate::plan::Decision;
 use crate::policy::{Severity, Verdict};
 
@@ -40,6 +41,7 @@ pub(crate) struct ReplacementTexts {
     roles: String,
     roles_from: String,
     review: String,
+    addresses: String,
 }
 
 impl ReplacementTexts {
@@ -50,7 +52,9 @@ impl ReplacementTexts {
         let review = replacement
             .grants
             .iter()
-            .filter_map(|grant| grant.narrower.map(|narrower| format!("{}: try {narrower}", role(grant))));
+            .filter_map(|grant| grant.narrower.map(|narrower| format!("{}: try {narrower}", role(grant))))
+            .chain(wide(replacement).map(|network| format!("{network}: try {ADDRESSES}")))
+            .chain(shares_list(replacement).then(|| SHARED_LIST.to_owned()));
         Self {
             description: replacement.description(&plan.user),
             reason: reason(replacement),
@@ -59,6 +63,7 @@ impl ReplacementTexts {
                 grant.team.as_ref().map_or_else(|| "own".to_owned(), |team| format!("team {team}"))
             }),
             review: review.collect::<Vec<_>>().join(";"),
+            addresses: replacement.addresses.iter().map(Network::to_string).collect::<Vec<_>>().join(";"),
         }
     }
 }
@@ -71,6 +76,22 @@ fn reason(replacement: &Replacement) -> String {
         None => "to be made, for".to_owned(),
     };
     format!("programmatic key {made} {keys}")
+}
+
+/// What to try in place of a wide network.
+pub(super) const ADDRESSES: &str = "the addresses of the scripts";
+/// What a person should know before a global key gets addresses.
+pub(super) const SHARED_LIST: &str =
+    "access list: all global keys share it, and its first entry locks out all other addresses";
+
+/// Networks that admit so many addresses that a person should look at them.
+pub(super) fn wide(replacement: &Replacement) -> impl Iterator<Item = &Network> {
+    replacement.addresses.iter().filter(|network| network.is_wide())
+}
+
+/// Whether its addresses go to the list of all global keys.
+pub(super) fn shares_list(replacement: &Replacement) -> bool {
+    replacement.org_id.is_none() && !replacement.addresses.is_empty()
 }
 
 /// `ORG_MEMBER`, or with the id of the project `5980…:GROUP_READ_ONLY`.
@@ -137,6 +158,7 @@ impl<'a, T: From<&'a str> + Default> Columns<T> {
             roles: T::from(&texts.roles),
             roles_from: T::from(&texts.roles_from),
             review: T::from(&texts.review),
+            addresses: T::from(&texts.addresses),
             ..Self::of_owner(deployment, plan, script)
         }
     }

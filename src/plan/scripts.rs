@@ -10,7 +10,9 @@ use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::template::{LIBRARY, SCRIPT, Templates};
 use super::{Decision, PlanHead};
-use crate::model::{Product, Suffix, object_id, rfc3339};
+use crate::inventory::AccessListName;
+use crate::model::{Suffix, object_id, rfc3339};
+use crate::network::Network;
 use crate::output::temp_file_in;
 
 /// Below `--out`.
@@ -123,7 +125,7 @@ struct DeploymentContext<'a> {
     product: &'a str,
     version: &'a str,
     /// The last part of the path of a list of addresses.
-    access_list: &'static str,
+    access_list: AccessListName,
 }
 
 #[derive(Serialize)]
@@ -161,7 +163,7 @@ struct ReplacementContext<'a> {
     needs_decision: bool,
     org_roles: Vec<&'a str>,
     projects: Vec<ProjectContext<'a>>,
-    addresses: Vec<String>,
+    addresses: &'a [Network],
     keys: &'a [String],
 }
 
@@ -181,7 +183,7 @@ impl<'a> ScriptContext<'a> {
                 base_url: head.address,
                 product: head.product.as_str(),
                 version,
-                access_list: access_list(head.product, version),
+                access_list: AccessListName::new(head.product, head.service_version),
             },
             run: RunContext { id: head.run, started_at: &head.started_at },
             owner: OwnerContext { id: plan.user.id_or_empty(), name: plan.user.label(), file },
@@ -189,17 +191,6 @@ impl<'a> ScriptContext<'a> {
             keys: plan.keys.iter().map(KeyContext::new).collect(),
             replacements: replacements.map(|it| ReplacementContext::new(plan, it, inventory)).collect(),
         }
-    }
-}
-
-/// Ops Manager up to 4.4 has `whitelist` alone, and no later one has personal keys; of several versions the newest counts.
-fn access_list(product: Product, versions: &str) -> &'static str {
-    let major = |version: &str| version.split('.').next().and_then(|major| major.trim().parse::<u32>().ok());
-    match product {
-        Product::OpsManager if versions.split(',').filter_map(major).max().unwrap_or_default() < 5 => {
-            "whitelist"
-        }
-        Product::OpsManager | Product::CloudManager | Product::Atlas => "accessList",
     }
 }
 
@@ -238,7 +229,7 @@ impl<'a> ReplacementContext<'a> {
             needs_decision: replacement.needs_decision,
             org_roles,
             projects: projects.into_iter().map(|(id, roles)| ProjectContext { id, roles }).collect(),
-            addresses: Vec::new(),
+            addresses: &replacement.addresses,
             keys: &replacement.keys,
         }
     }
@@ -260,17 +251,5 @@ mod tests {
             assert_eq!(file_name(owner), name);
         }
         assert_eq!(file_name(&"x".repeat(300)).len(), NAME);
-    }
-
-    #[test]
-    fn lists_of_addresses_have_the_name_of_the_version() {
-        for (product, versions, name) in [
-            (Product::OpsManager, "4.4.12", "whitelist"),
-            (Product::OpsManager, "", "whitelist"),
-            (Product::OpsManager, "4.4.12, 5.0.2", "accessList"),
-            (Product::Atlas, "", "accessList"),
-        ] {
-            assert_eq!(access_list(product, versions), name, "{versions}");
-        }
     }
 }

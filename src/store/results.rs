@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{
     KEYS_OF_RESULT, MEMBERSHIPS_OF_RESULT, key_from, membership_from, organization_from, outcome_from,
-    result_from,
+    result_from, user_from,
 };
 use super::{Error, Run, Store};
 use crate::model::{IncompleteList, Membership, OrganizationResult, PersonalKey, User, UserResult};
@@ -92,6 +92,42 @@ impl Store {
             let mut rows = memberships.query([run.id])?;
             while let Some(row) = rows.next()? {
                 each(membership_from(row)?);
+            }
+            Ok(())
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// Hands over the users of a run who have a key, in no order, and whether the audit itself used one of their keys.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn key_owners(&self, run: &Run, mut each: impl FnMut(User, bool)) -> Result<(), Error> {
+        let mut read = || {
+            let mut owners = self.connection.prepare(
+                "SELECT readings.*, (SELECT max(auditing) FROM keys WHERE keys.reading = readings.id) AS auditing
+                 FROM readings INDEXED BY readings_of_run WHERE run = ? AND auditing IS NOT NULL",
+            )?;
+            let mut rows = owners.query([run.id])?;
+            while let Some(row) = rows.next()? {
+                each(user_from(row)?, row.get("auditing")?);
+            }
+            Ok(())
+        };
+        read().map_err(|error| self.sqlite(error))
+    }
+
+    /// Hands over the users of a run, in no order.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn users(&self, run: &Run, mut each: impl FnMut(User)) -> Result<(), Error> {
+        let mut read = || {
+            let query = "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ?";
+            let mut users = self.connection.prepare(query)?;
+            let mut rows = users.query([run.id])?;
+            while let Some(row) = rows.next()? {
+                each(user_from(row)?);
             }
             Ok(())
         };

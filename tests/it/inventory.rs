@@ -24,7 +24,7 @@ fn sqlite3(env: &TestEnv, query: &str) -> String {
 }
 
 /// The lists of the run, by path, each with its status and rows.
-fn inventory(env: &TestEnv) -> BTreeMap<String, (String, Value)> {
+pub(crate) fn inventory(env: &TestEnv) -> BTreeMap<String, (String, Value)> {
     let lines = sqlite3(env, "SELECT json_array(path, status, json(rows)) FROM inventory");
     let lists = lines.lines().map(|line| serde_json::from_str::<(String, String, Value)>(line).unwrap());
     lists.map(|(path, status, rows)| (path, (status, rows))).collect()

@@ -1,6 +1,8 @@
 //! The migration plan: one decision a key by the table of the contract, replacements with the owner's roles, and nothing that
 //! is unknown taken for known.
 
+mod addresses;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -61,6 +61,10 @@ soak:
 volume:
     KEYSUNSET_VOLUME_KEYS=200000 cargo test --locked --test it volume::
 
+# Open keys.xlsx with LibreOffice.
+office:
+    cargo test --locked --test it xlsx:: -- --ignored
+
 # Make reports/example again, and compare it with what is committed.
 example: build
     #!/usr/bin/env bash

@@ -218,12 +218,26 @@ enum FormatError {
     Template(String),
 }
 
-/// Also from the errors of the crates that write JSON and CSV.
-impl<E: Into<io::Error>> From<E> for FormatError {
-    fn from(why: E) -> Self {
-        Self::Io(why.into())
+impl From<rust_xlsxwriter::XlsxError> for FormatError {
+    fn from(why: rust_xlsxwriter::XlsxError) -> Self {
+        Self::Io(match why {
+            rust_xlsxwriter::XlsxError::IoError(why) => why,
+            why => io::Error::other(why),
+        })
     }
 }
+
+/// Also from the errors of the crates that write JSON and CSV.
+macro_rules! from_error {
+    ($($Error:ty),+) => {$(
+        impl From<$Error> for FormatError {
+            fn from(why: $Error) -> Self {
+                Self::Io(why.into())
+            }
+        }
+    )+};
+}
+from_error!(io::Error, ::csv::Error, serde_json::Error);
 
 impl From<store::Error> for FormatError {
     fn from(why: store::Error) -> Self {

@@ -53,6 +53,12 @@ pub(super) struct Record<'a, T = &'a str> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Time(DateTime<Utc>);
 
+impl Time {
+    pub(super) const fn instant(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&rfc3339(self.0))

@@ -57,7 +57,10 @@ impl Outputs {
             let name = path.file_name().unwrap().to_str().unwrap();
             let is_report = path.starts_with(folder) && !name.starts_with("keysunset.db");
             if is_report || name == STEP_SUMMARY {
-                self.files.insert(name.to_owned(), String::from_utf8(bytes).unwrap());
+                let text = String::from_utf8(bytes);
+                // Of a file that is not text, whether it changes.
+                let text = text.unwrap_or_else(|it| format!("SHA-256 {:x}\n", Sha256::digest(it.as_bytes())));
+                self.files.insert(name.to_owned(), text);
             }
         }
         let manifest = &self.files["manifest.json"];

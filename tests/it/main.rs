@@ -91,3 +91,4 @@ mod working_folder;
 mod world;
 #[cfg(unix)]
 mod write_errors;
+mod xlsx;

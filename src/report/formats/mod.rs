@@ -10,6 +10,7 @@ mod ndjson;
 mod organizations_csv;
 mod prometheus;
 mod sarif;
+mod xlsx;
 
 use std::io::BufWriter;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ named! {
         Csv = "csv",
         /// migration-report.md, a report to read
         Markdown = "markdown",
+        /// keys.xlsx, a workbook for spreadsheet programs
+        Xlsx = "xlsx",
         /// findings.json, for programs; with a JSON Schema
         Json = "json",
         /// keys.ndjson, one row per line, for databases
@@ -50,6 +53,7 @@ impl Format {
         match self {
             Self::Csv => &["keys.csv", "organizations.csv"],
             Self::Markdown => &["migration-report.md"],
+            Self::Xlsx => &["keys.xlsx"],
             Self::Json => &["findings.json"],
             Self::Ndjson => &["keys.ndjson"],
             Self::Sarif => &["findings.sarif"],
@@ -76,6 +80,7 @@ impl Format {
                 Box::new(organizations_csv::start(file()?, output.csv_raw)),
             ],
             Self::Markdown => vec![Box::new(markdown::start(file()?, output.templates.as_deref())?)],
+            Self::Xlsx => vec![Box::new(xlsx::start(file()?, &output.out)?)],
             Self::Json => vec![Box::new(json::start(file()?)?)],
             Self::Ndjson => vec![Box::new(ndjson::start(file()?))],
             Self::Sarif => vec![Box::new(sarif::start(file()?, &output.out)?)],

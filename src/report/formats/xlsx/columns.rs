@@ -1,0 +1,131 @@
+//! The columns of the sheets. Names are those of `keys.csv` and `organizations.csv`; the order is for people: how bad, what to
+//! do, whose key, and why come first.
+
+use super::sheet::{Cell, Headings};
+use crate::model::ReadStatus;
+use crate::policy::{Action, Severity, Verdict};
+use crate::report::OrganizationSummary;
+use crate::report::record::Record;
+use crate::waivers::WaiverStatus;
+
+/// Declares the columns of a sheet: their headings with the width of each in characters, and the cells of a row.
+macro_rules! columns {
+    ($HEADINGS:ident, $cells:ident, $Row:ty, |$it:ident| { $($name:literal $width:literal $cell:expr;)+ }) => {
+        pub(super) const $HEADINGS: Headings = &[$(($name, $width)),+];
+
+        pub(super) fn $cells<'a>($it: &'a $Row) -> impl IntoIterator<Item = Cell<'a>> {
+            [$($cell),+]
+        }
+    };
+}
+
+// Of `Keys`.
+columns!(KEYS, of_key, Record<'_>, |it| {
+    "severity" 10 it.severity.map_or(Cell::Empty, Cell::Severity);
+    "action" 18 Cell::word(it.action.map(Action::as_str));
+    "verdict" 22 Cell::word(it.verdict.map(Verdict::as_str));
+    "username" 32 Cell::text(it.username);
+    "key_suffix" 14 Cell::text(it.key_suffix);
+    "description" 32 Cell::text(it.description);
+    "enabled" 9 Cell::yes_or_no(it.enabled);
+    "last_used" 19 it.last_used.map_or(Cell::Empty, |time| Cell::Time(time.instant()));
+    "days_since_last_use" 12 it.days_since_last_use.map_or(Cell::Empty, Cell::Number);
+    "used_count" 12 Cell::count(it.used_count);
+    "reason" 60 Cell::text(it.reason);
+    "created_at" 19 it.created_at.map_or(Cell::Empty, |time| Cell::Time(time.instant()));
+    "age_days" 10 it.age_days.map_or(Cell::Empty, Cell::Number);
+    "org_names" 32 Cell::text(it.org_names);
+    "places" 8 Cell::count(it.places);
+    "live_places" 8 Cell::count(it.live_places);
+    "waiver" 10 Cell::word(it.waiver.map(WaiverStatus::as_str));
+    "waiver_reason" 32 Cell::text(it.waiver_reason);
+    "waiver_owner" 20 Cell::text(it.waiver_owner);
+    "waiver_expires" 14 it.waiver_expires.map_or(Cell::Empty, Cell::Day);
+    "waiver_ticket" 16 Cell::text(it.waiver_ticket);
+    "auditing_key" 12 Cell::yes_or_no(it.auditing_key);
+    "deployment" 24 Cell::text(it.deployment);
+    "key_id" 26 Cell::text(it.key_id);
+    "user_id" 26 Cell::text(it.user_id);
+    "org_ids" 26 Cell::text(it.org_ids);
+    "read_at" 19 it.read_at.map_or(Cell::Empty, |time| Cell::Time(time.instant()));
+    "cutoff" 19 Cell::Time(it.cutoff.instant());
+});
+
+// Of `Users not read`: users, and lists from which users may be missing.
+columns!(UNREAD, of_unread, Record<'_>, |it| {
+    "read_status" 14 Cell::word(it.read_status.map(ReadStatus::as_str));
+    "username" 32 Cell::text(it.username);
+    "reason" 80 Cell::text(it.reason);
+    "http_status" 12 Cell::count(it.http_status.map(u64::from));
+    "error_code" 28 Cell::text(it.error_code);
+    "attempts" 10 Cell::count(it.attempts.map(u64::from));
+    "read_at" 19 it.read_at.map_or(Cell::Empty, |time| Cell::Time(time.instant()));
+    "org_names" 32 Cell::text(it.org_names);
+    "waiver" 10 Cell::word(it.waiver.map(WaiverStatus::as_str));
+    "waiver_reason" 32 Cell::text(it.waiver_reason);
+    "waiver_owner" 20 Cell::text(it.waiver_owner);
+    "waiver_expires" 14 it.waiver_expires.map_or(Cell::Empty, Cell::Day);
+    "waiver_ticket" 16 Cell::text(it.waiver_ticket);
+    "deployment" 24 Cell::text(it.deployment);
+    "user_id" 26 Cell::text(it.user_id);
+    "org_ids" 26 Cell::text(it.org_ids);
+});
+
+// Of `Organizations`: a deployment and one of its organizations.
+columns!(ORGANIZATIONS, of_organization, (&str, &OrganizationSummary), |it| {
+    "org_name" 32 Cell::text(it.1.organization.name.as_deref());
+    "list_status" 14 Cell::word(Some(it.1.list_status.as_str()));
+    "users" 10 Cell::count(it.1.users);
+    "users_read" 10 Cell::count(it.1.users_read);
+    "keys" 10 Cell::count(it.1.keys);
+    "enabled" 10 Cell::count(it.1.enabled);
+    "critical" 10 Cell::count(it.1.severity(Severity::Critical));
+    "high" 10 Cell::count(it.1.severity(Severity::High));
+    "medium" 10 Cell::count(it.1.severity(Severity::Medium));
+    "low" 10 Cell::count(it.1.severity(Severity::Low));
+    "info" 10 Cell::count(it.1.severity(Severity::Info));
+    "deleted" 10 Cell::yes_or_no(it.1.organization.is_deleted);
+    "deployment" 24 Cell::text(it.0);
+    "org_id" 26 Cell::text(it.1.organization.id.as_str());
+});
+
+// Of `Glossary`.
+columns!(GLOSSARY, of_term, (&str, &str), |it| {
+    "term" 24 Cell::text(it.0);
+    "meaning" 110 Cell::text(it.1);
+});
+
+/// The table of `docs/glossary.md`, term and meaning, without the marks of Markdown.
+pub(super) fn glossary() -> impl Iterator<Item = (String, String)> {
+    let rows = include_str!("../../../../docs/glossary.md").lines().filter_map(|line| {
+        let (term, meaning) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+        Some((without_marks(term), without_marks(meaning)))
+    });
+    rows.skip(1)
+}
+
+/// A link is its text alone.
+fn without_marks(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("](") {
+        plain.push_str(before);
+        rest = after.split_once(')').map_or("", |(_, behind)| behind);
+    }
+    plain.push_str(rest);
+    plain.replace(['`', '*', '['], "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_glossary_has_no_marks() {
+        let entries: Vec<_> = glossary().collect();
+        assert!(entries.iter().any(|(term, _)| term == "read status"), "{entries:?}");
+        assert!(
+            entries.iter().all(|(term, meaning)| !term.is_empty() && !meaning.contains(['`', '[', ']', '*']))
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! The sheet `Summary`: what was asked, what was read, and the totals that the other reports have too.
+
+use rust_xlsxwriter::Worksheet;
+
+use super::sheet::{Cell, Styles, write as write_cell};
+use crate::model::ReadStatus;
+use crate::policy::{Action, Severity, Verdict};
+use crate::report::{Deployment, FormatError, Report, Summary};
+
+pub(super) const NAME: &str = "Summary";
+
+/// Writes the rows of the sheet one below the other, since what is written can't be changed.
+struct Lines<'a> {
+    sheet: &'a mut Worksheet,
+    styles: &'a Styles,
+    row: u32,
+}
+
+impl Lines<'_> {
+    fn title(&mut self, title: &str) -> Result<(), FormatError> {
+        // A free line above all titles but the first.
+        self.row += u32::from(self.row > 0);
+        self.sheet.write_string_with_format(self.row, 0, title, &self.styles.title)?;
+        self.row += 1;
+        Ok(())
+    }
+
+    fn line(&mut self, label: &str, value: Cell) -> Result<(), FormatError> {
+        self.sheet.write_string(self.row, 0, label)?;
+        write_cell(self.sheet, self.styles, self.row, 1, value)?;
+        self.row += 1;
+        Ok(())
+    }
+}
+
+/// Writes the sheet. `parts` are the sheets with keys.
+pub(super) fn write(
+    sheet: &mut Worksheet,
+    styles: &Styles,
+    report: &Report,
+    parts: usize,
+) -> Result<(), FormatError> {
+    sheet.set_column_width(0, 32)?;
+    sheet.set_column_width(1, 60)?.set_column_format(1, &styles.value)?;
+    sheet.set_paper_size(9).set_print_fit_to_pages(1, 0);
+    let mut lines = Lines { sheet, styles, row: 0 };
+    lines.title("Personal API keys")?;
+    lines.line("Complete", Cell::yes_or_no(report.is_complete()))?;
+    lines.line("Findings", Cell::count(report.total.findings))?;
+    lines.line("Quality gate (--fail-on)", Cell::word(Some(report.fail_on.as_str())))?;
+    lines.line("Deployments", Cell::count(report.deployments.len() as u64))?;
+    lines.line("Times", Cell::word(Some("in UTC")))?;
+    if parts > 1 {
+        let sheets =
+            format!("{parts}: a sheet has at most 1,048,576 rows, so that no single one has all keys");
+        lines.line("Sheets with keys", Cell::text(sheets.as_str()))?;
+    }
+    totals(&mut lines, &report.total)?;
+    for deployment in &report.deployments {
+        of_deployment(&mut lines, deployment)?;
+        if report.deployments.len() > 1 {
+            totals(&mut lines, &deployment.summary)?;
+        }
+    }
+    Ok(())
+}
+
+fn of_deployment(lines: &mut Lines, deployment: &Deployment) -> Result<(), FormatError> {
+    let (run, context) = (deployment.context.run, &deployment.context);
+    lines.title("Deployment")?;
+    lines.line("Deployment", Cell::text(run.deployment.as_str()))?;
+    lines.line("Product", Cell::word(Some(run.product.title())))?;
+    lines.line("Version", Cell::text(run.service_version.as_deref()))?;
+    lines.line("Public part of the credential", Cell::text(run.credential.as_str()))?;
+    let sources = run.settings.sources.join(", ");
+    lines.line("Users from", Cell::text(sources.as_str()))?;
+    lines.line("Started", Cell::Time(run.started_at))?;
+    lines.line("Finished", run.finished_at.map_or(Cell::Empty, Cell::Time))?;
+    lines.line("Cutoff", Cell::Time(context.policy.cutoff))?;
+    lines.line("Incomplete lists of users", Cell::count(context.incomplete_lists.len() as u64))?;
+    lines.line("Complete", Cell::yes_or_no(deployment.is_complete()))
+}
+
+fn totals(lines: &mut Lines, total: &Summary) -> Result<(), FormatError> {
+    lines.title("Users")?;
+    lines.line("requested", Cell::count(total.requested()))?;
+    lines.line("read", Cell::count(total.read()))?;
+    lines.line("not read", Cell::count(total.unread()))?;
+    lines.line("read, without a key", Cell::count(total.without_keys))?;
+    for status in ReadStatus::ALL.iter().filter(|status| total.users(**status) > 0) {
+        lines.line(&format!("read status {status}"), Cell::count(total.users(*status)))?;
+    }
+    lines.title("Keys")?;
+    lines.line("keys", Cell::count(total.keys))?;
+    lines.line("enabled", Cell::count(total.enabled))?;
+    lines.line("waived", Cell::count(total.waived))?;
+    for severity in Severity::ALL {
+        lines.line(&format!("severity {severity}"), Cell::count(total.severity(*severity)))?;
+    }
+    for verdict in Verdict::ALL {
+        lines.line(&format!("verdict {verdict}"), Cell::count(total.verdict(*verdict)))?;
+    }
+    for action in Action::ALL {
+        lines.line(&format!("action {action}"), Cell::count(total.action(*action)))?;
+    }
+    Ok(())
+}

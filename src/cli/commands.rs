@@ -9,7 +9,7 @@ use clap::Args;
 use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
 use super::values::{instant, run_number};
 use crate::model::Product;
-use crate::plan::Per;
+use crate::plan::{LetterFormat, Per};
 use keysunset_sandbox::Options;
 
 #[derive(Args, Debug)]
@@ -127,6 +127,9 @@ pub(crate) struct Plan {
     /// The stages verify and disable of a script need an old key to be unused for so many days. 0: unchanged since the run.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=9999), help_heading = "Plan")]
     pub verify_days: Option<u32>,
+    /// Format of the letters [default: md]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Plan")]
+    pub letters: Option<LetterFormat>,
     /// File with temporary exceptions (docs/waivers.md)
     #[arg(long, value_name = "FILE", env, help_heading = "Policy")]
     pub waivers: Option<PathBuf>,

@@ -4,16 +4,19 @@ use std::io;
 use std::path::Path;
 
 use chrono::TimeDelta;
+use url::Url;
 
 use super::judged_by;
 use crate::cli::{self, PolicyArgs};
+use crate::client::product;
 use crate::config::ReportSettings;
 use crate::console::{Page, Text, print};
 use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
 use crate::model::{PersonalKey, UserResult, rfc3339};
 use crate::plan::{
-    AddressFile, Decision, Inventory, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead, Planner, Summary,
+    AddressFile, Decision, Inventory, LetterFormat, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead,
+    Planner, Summary,
 };
 use crate::report::ReportFile;
 use crate::store::{self, Run, Store};
@@ -23,7 +26,7 @@ use crate::waivers::{WaiverStatus, Waivers};
 const VERIFY_DAYS: u32 = 14;
 
 pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
-    let cli::Plan { run, per, addresses, verify_days, waivers, store } = args;
+    let cli::Plan { run, per, addresses, verify_days, letters, waivers, store } = args;
     let policy = PolicyArgs { waivers, ..PolicyArgs::default() };
     let settings = ReportSettings::for_store(store, policy, context.env)?;
     if settings.output.stdout {
@@ -44,7 +47,8 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
         per: per.unwrap_or(Per::Owner),
         addresses: &addresses,
     };
-    let head = head(&store, &run, planner.per, verify_days.unwrap_or(VERIFY_DAYS))?;
+    let letters = letters.unwrap_or(LetterFormat::Markdown);
+    let head = head(&store, &run, planner.per, verify_days.unwrap_or(VERIFY_DAYS), letters)?;
     let folder = &settings.output.out;
     let written = write(&store, &run, &planner, &waivers, &head, folder);
     let (summary, files) = written.map_err(|why| match why {
@@ -82,24 +86,38 @@ impl From<io::Error> for WriteError {
     }
 }
 
-fn head<'a>(store: &Store, run: &'a Run, per: Per, verify_days: u32) -> Result<PlanHead<'a>, Error> {
+fn head<'a>(
+    store: &Store,
+    run: &'a Run,
+    per: Per,
+    verify_days: u32,
+    letters: LetterFormat,
+) -> Result<PlanHead<'a>, Error> {
     let cut_short = run.finished_at.is_none().then(|| "the run did not end".to_owned());
     let lists = store.incomplete_lists(run)?;
     let lists = lists.into_iter().map(|list| format!("{}: {}", list.source, list.outcome.status));
     Ok(PlanHead {
         deployment: &run.deployment,
         address: &run.address,
+        base_url: base_url(run),
         product: run.product,
         service_version: run.service_version.as_deref(),
         run: run.id,
         started_at: rfc3339(run.started_at),
         per,
         verify_days,
+        letters,
+        letter_date: run.started_at,
         incomplete: cut_short.into_iter().chain(lists).collect(),
     })
 }
 
-/// Owners of whom something is not known come first.
+/// A run of a demo or of saved responses has an address that is no URL.
+fn base_url(run: &Run) -> Option<String> {
+    let url = Url::parse(&run.address).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    Some(product::base(&url, run.product).to_string())
+}
+
 fn write(
     store: &Store,
     run: &Run,
@@ -111,15 +129,10 @@ fn write(
     std::fs::create_dir_all(folder)?;
     let mut files = PlanFiles::begin(folder, head, planner.inventory)?;
     let before = earlier_run(store, run)?;
-    for unknown in [true, false] {
-        store.results(run, |result| {
-            let plan = owner_plan(store, run, before.as_ref(), planner, waivers, result)?;
-            if let Some(plan) = plan.filter(|plan| plan.unknown.is_some() == unknown) {
-                files.add(&plan)?;
-            }
-            Ok::<_, WriteError>(())
-        })?;
-    }
+    store.results(run, |result| {
+        let plan = owner_plan(store, run, before.as_ref(), planner, waivers, result)?;
+        plan.map_or(Ok(()), |plan| Ok::<_, WriteError>(files.add(&plan)?))
+    })?;
     Ok(files.end(folder)?)
 }
 

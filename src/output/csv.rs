@@ -19,7 +19,12 @@ pub(crate) fn csv_writer(
     drop(rows);
     let end = columns.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     file.write_all(&columns[..end])?;
-    Ok(WriterBuilder::new().has_headers(false).terminator(Terminator::Any(b'\n')).from_writer(file))
+    Ok(csv_rows(file))
+}
+
+/// Writes rows to a file, without a header.
+pub(crate) fn csv_rows(file: OutputFile) -> ::csv::Writer<OutputFile> {
+    WriterBuilder::new().has_headers(false).terminator(Terminator::Any(b'\n')).from_writer(file)
 }
 
 /// Text that a spreadsheet does not run.

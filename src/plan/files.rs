@@ -1,14 +1,14 @@
 //! The files of a plan, written owner by owner: each has a temporary name until all are complete.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::inventory::Inventory;
 use super::json::{FORMAT, OwnerEntry, SCHEMA, Totals, VERSION};
-use super::letters::Letters;
+use super::letters::{LetterFormat, Letters};
 use super::owner::OwnerPlan;
 use super::page::Page;
 use super::rows::{Columns, ReplacementTexts};
@@ -16,15 +16,16 @@ use super::scripts::Scripts;
 use super::template::Templates;
 use super::{Per, Summary};
 use crate::model::Product;
-use crate::output::{Guarded, JsonArray, ReportFile, csv_writer, persist, temp_file_in};
-
-type OutputFile = BufWriter<NamedTempFile>;
+use crate::output::{Guarded, OutputFile, ReportFile, csv_rows, csv_writer, persist, temp_file_in};
 
 /// What the plan is of.
 #[derive(Serialize)]
 pub(crate) struct PlanHead<'a> {
     pub(crate) deployment: &'a str,
     pub(crate) address: &'a str,
+    /// Where a script sends its requests, without `/` at the end; a demo and saved responses have no such place.
+    #[serde(skip)]
+    pub(crate) base_url: Option<String>,
     pub(crate) product: Product,
     pub(crate) service_version: Option<&'a str>,
     pub(crate) run: i64,
@@ -32,24 +33,22 @@ pub(crate) struct PlanHead<'a> {
     pub(crate) per: Per,
     /// Days without a use before a key may be disabled.
     pub(crate) verify_days: u32,
+    #[serde(skip)]
+    pub(crate) letters: LetterFormat,
+    /// The date of letters that are mail messages: the start of the run, so that the same run gives the same bytes.
+    #[serde(skip)]
+    pub(crate) letter_date: DateTime<Utc>,
     /// Lists of users that were not read to their end, and whether the run ended: users may be missing from the plan.
     pub(crate) incomplete: Vec<String>,
-}
-
-impl PlanHead<'_> {
-    /// Whether the address is one that a script can call; a demo and saved responses have none.
-    pub(super) fn has_address(&self) -> bool {
-        self.address.starts_with("https://") || self.address.starts_with("http://")
-    }
 }
 
 /// The files under way.
 pub(crate) struct PlanFiles<'a> {
     head: &'a PlanHead<'a>,
     inventory: &'a Inventory,
-    csv: csv::Writer<OutputFile>,
-    json: OutputFile,
-    owners: JsonArray,
+    /// Owners of whom something is not known come first, so the rows of the others wait in files without a name.
+    unknown: Rows,
+    known: Rows,
     page: Page,
     scripts: Scripts,
     letters: Letters,
@@ -60,24 +59,22 @@ pub(crate) struct PlanFiles<'a> {
 impl<'a> PlanFiles<'a> {
     /// Begins them in `folder`.
     pub(crate) fn begin(folder: &Path, head: &'a PlanHead, inventory: &'a Inventory) -> io::Result<Self> {
-        let csv = csv_writer(BufWriter::new(temp_file_in(folder)?), &Columns::<&str>::default())?;
-        let mut json = BufWriter::new(temp_file_in(folder)?);
+        let temp_file = || Ok::<_, io::Error>(BufWriter::new(temp_file_in(folder)?));
+        let mut json = temp_file()?;
         write!(
             json,
             "{{\n\"$schema\": \"{SCHEMA}\",\n\"format\": \"{FORMAT}\",\n\"version\": {VERSION},\n\"plan\": "
         )?;
         serde_json::to_writer(&mut json, head)?;
-        json.write_all(b",\n\"owners\": ")?;
-        let owners = JsonArray::open(&mut json)?;
+        json.write_all(b",\n\"owners\": [")?;
         Ok(Self {
             head,
             inventory,
-            csv,
-            json,
-            owners,
+            unknown: Rows { csv: csv_writer(temp_file()?, &Columns::<&str>::default())?, json, owners: 0 },
+            known: Rows { csv: csv_rows(temp_file()?), json: temp_file()?, owners: 0 },
             page: Page::default(),
             scripts: Scripts::begin(folder)?,
-            letters: Letters::begin(folder)?,
+            letters: Letters::begin(folder, head.letters, head.letter_date)?,
             templates: Templates::new().map_err(io::Error::other)?,
             summary: Summary::default(),
         })
@@ -91,42 +88,77 @@ impl<'a> PlanFiles<'a> {
             self.letters.add(plan, self.head, self.inventory, &self.templates, script)?;
         }
         self.summary.add(plan, script.is_some());
-        self.add_rows(plan, script.as_deref().unwrap_or_default())?;
-        self.owners.next(&mut self.json)?;
-        let entry = OwnerEntry::new(plan, self.inventory, script.as_deref());
-        Ok(serde_json::to_writer(&mut self.json, &entry)?)
+        let rows = if plan.unknown.is_some() { &mut self.unknown } else { &mut self.known };
+        rows.add(plan, self.head.deployment, self.inventory, script.as_deref())
     }
 
-    fn add_rows(&mut self, plan: &OwnerPlan, script: &str) -> io::Result<()> {
-        let deployment = self.head.deployment;
+    /// Ends them, and gives them their names in `folder`.
+    pub(crate) fn end(self, folder: &Path) -> io::Result<(Summary, Vec<ReportFile>)> {
+        let is_empty = self.unknown.owners + self.known.owners == 0;
+        let (csv, mut json) = self.unknown.append(self.known)?;
+        json.write_all(if is_empty { b"],\n" } else { b"\n],\n" })?;
+        json.write_all(b"\"totals\": ")?;
+        serde_json::to_writer(&mut json, &Totals::new(&self.summary))?;
+        json.write_all(b"\n}\n")?;
+        let mut page = BufWriter::new(temp_file_in(folder)?);
+        let text = self.page.render(&self.templates, self.head, &self.summary).map_err(io::Error::other)?;
+        page.write_all(text.as_bytes())?;
+        self.scripts.end()?;
+        self.letters.end()?;
+        let files = [(page, "plan.md"), (csv, "plan.csv"), (json, "plan.json")];
+        let persisted = files.into_iter().map(|(file, name)| persist(file, &folder.join(name)));
+        Ok((self.summary, persisted.collect::<io::Result<_>>()?))
+    }
+}
+
+/// The rows of some owners in both files.
+struct Rows {
+    csv: csv::Writer<OutputFile>,
+    json: OutputFile,
+    owners: u64,
+}
+
+impl Rows {
+    fn add(
+        &mut self,
+        plan: &OwnerPlan,
+        deployment: &str,
+        inventory: &Inventory,
+        script: Option<&str>,
+    ) -> io::Result<()> {
+        let in_csv = script.unwrap_or_default();
         if let Some(why) = plan.unknown.as_ref().filter(|_| plan.keys.is_empty()) {
             self.csv.serialize(Columns::<Guarded>::of_unknown(deployment, plan, why))?;
         }
         for key in &plan.keys {
-            self.csv.serialize(Columns::<Guarded>::of_key(deployment, plan, key, script))?;
+            self.csv.serialize(Columns::<Guarded>::of_key(deployment, plan, key, in_csv))?;
         }
         for replacement in &plan.replacements {
             let texts = ReplacementTexts::new(plan, replacement);
-            let inventory = self.inventory;
             let row =
-                Columns::<Guarded>::of_replacement(deployment, plan, replacement, &texts, inventory, script);
+                Columns::<Guarded>::of_replacement(deployment, plan, replacement, &texts, inventory, in_csv);
             self.csv.serialize(row)?;
         }
-        Ok(())
+        self.json.write_all(if self.owners == 0 { b"\n" } else { b",\n" })?;
+        self.owners += 1;
+        Ok(serde_json::to_writer(&mut self.json, &OwnerEntry::new(plan, inventory, script))?)
     }
 
-    /// Ends them, and gives them their names in `folder`.
-    pub(crate) fn end(mut self, folder: &Path) -> io::Result<(Summary, Vec<ReportFile>)> {
-        self.owners.close(&mut self.json, "\n],\n", "],\n")?;
-        self.json.write_all(b"\"totals\": ")?;
-        serde_json::to_writer(&mut self.json, &Totals::new(&self.summary))?;
-        self.json.write_all(b"\n}\n")?;
-        let mut page = BufWriter::new(temp_file_in(folder)?);
-        let text = self.page.render(&self.templates, self.head, &self.summary).map_err(io::Error::other)?;
-        page.write_all(text.as_bytes())?;
-        let csv = self.csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
-        let files = [(page, "plan.md"), (csv, "plan.csv"), (self.json, "plan.json")];
-        let persisted = files.into_iter().map(|(file, name)| persist(file, &folder.join(name)));
-        Ok((self.summary, persisted.collect::<io::Result<_>>()?))
+    /// Both files, with the rows of others after these.
+    fn append(mut self, others: Self) -> io::Result<(OutputFile, OutputFile)> {
+        let mut csv = self.csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        copy(others.csv.into_inner().map_err(csv::IntoInnerError::into_error)?, &mut csv)?;
+        if self.owners > 0 && others.owners > 0 {
+            self.json.write_all(b",")?;
+        }
+        copy(others.json, &mut self.json)?;
+        Ok((csv, self.json))
     }
+}
+
+/// The whole text of a file that was written.
+fn copy(from: OutputFile, to: &mut OutputFile) -> io::Result<()> {
+    let mut from = from.into_inner().map_err(io::IntoInnerError::into_error)?;
+    from.rewind()?;
+    io::copy(&mut from, to).map(drop)
 }

@@ -1,32 +1,60 @@
-//! `letters/NN-owner.md`, a letter an owner: nothing of anybody else, and no secret. What it looks like is in
+//! `letters/NN-owner.md` or `.eml`, a letter an owner: nothing of another person, and no secret. What it looks like is in
 //! `templates/plan/letter.md.j2`.
 
-use std::io::{self, Write as _};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::folder::PlanFolder;
 use super::inventory::Inventory;
+use super::mail::Message;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::rows::{role, wide};
 use super::template::{LETTER, Templates};
 use super::{Decision, PlanHead};
 use crate::model::{Product, Suffix};
 use crate::network::Network;
-use crate::output::temp_file_in;
 
 /// Below `--out`.
 const FOLDER: &str = "letters";
 
+named! {
+    /// The format of the letters.
+    pub(crate) enum LetterFormat {
+        /// Markdown
+        Markdown = "md",
+        /// A mail message (EML), ready to send
+        Mail = "eml",
+    }
+}
+
 /// Where they go.
-pub(super) struct Letters(PathBuf);
+pub(super) struct Letters {
+    folder: PlanFolder,
+    format: LetterFormat,
+    /// Of a mail message: when the run began.
+    date: DateTime<Utc>,
+    /// Letters of an earlier plan in another format, which are out of date when their owner gets a new one.
+    earlier: HashSet<PathBuf>,
+}
 
 impl Letters {
-    /// Makes the folder.
-    pub(super) fn begin(out: &Path) -> io::Result<Self> {
-        let folder = out.join(FOLDER);
-        std::fs::create_dir_all(&folder)?;
-        Ok(Self(folder))
+    /// Begins the folder.
+    pub(super) fn begin(out: &Path, format: LetterFormat, date: DateTime<Utc>) -> io::Result<Self> {
+        let folder = PlanFolder::begin(out, FOLDER)?;
+        let mut earlier = HashSet::new();
+        for name in folder.names()? {
+            let extension = name.extension().and_then(OsStr::to_str);
+            let is_other = |it: &LetterFormat| *it != format && extension == Some(it.as_str());
+            if LetterFormat::ALL.iter().any(is_other) {
+                earlier.insert(name);
+            }
+        }
+        Ok(Self { folder, format, date, earlier })
     }
 
     /// Writes the letter of an owner who has a script of this path.
@@ -40,10 +68,26 @@ impl Letters {
     ) -> io::Result<()> {
         let text =
             templates.render(LETTER, &LetterContext::new(plan, head, inventory)).map_err(io::Error::other)?;
-        let stem = Path::new(script).file_stem().unwrap_or_default();
-        let mut file = temp_file_in(&self.0)?;
-        file.write_all(text.as_bytes())?;
-        file.persist(self.0.join(stem).with_extension("md")).map(drop).map_err(|failed| failed.error)
+        let text = match self.format {
+            LetterFormat::Markdown => text,
+            LetterFormat::Mail => {
+                let subject = format!("Your personal API keys on {}", head.deployment);
+                Message::new(plan.user.label(), &subject, self.date, &text).to_string()
+            }
+        };
+        let name = Path::new(script).file_stem().map(PathBuf::from).unwrap_or_default();
+        self.folder.write(&name.with_extension(self.format.as_str()), &text)?;
+        self.remove_earlier(&name)
+    }
+
+    fn remove_earlier(&self, name: &Path) -> io::Result<()> {
+        let names = LetterFormat::ALL.iter().map(|format| name.with_extension(format.as_str()));
+        names.filter(|name| self.earlier.contains(name)).try_for_each(|name| self.folder.remove(&name))
+    }
+
+    /// Gives a new folder its name.
+    pub(super) fn end(self) -> io::Result<()> {
+        self.folder.end()
     }
 }
 
@@ -85,7 +129,7 @@ impl<'a> LetterContext<'a> {
     fn new(plan: &'a OwnerPlan, head: &'a PlanHead, inventory: &Inventory) -> Self {
         Self {
             deployment: head.deployment,
-            base_url: head.address,
+            base_url: head.base_url.as_deref().unwrap_or_default(),
             product: head.product.title(),
             is_ops_manager: head.product == Product::OpsManager,
             started_at: &head.started_at,

@@ -4,9 +4,11 @@
 mod addresses;
 mod decision;
 mod files;
+mod folder;
 mod inventory;
 mod json;
 mod letters;
+mod mail;
 mod owner;
 mod page;
 mod rights;
@@ -21,6 +23,7 @@ pub(crate) use addresses::AddressFile;
 pub(crate) use decision::Decision;
 pub(crate) use files::{PlanFiles, PlanHead};
 pub(crate) use inventory::Inventory;
+pub(crate) use letters::LetterFormat;
 pub(crate) use owner::{OwnerContext, OwnerPlan, Planner};
 pub(crate) use summary::Summary;
 

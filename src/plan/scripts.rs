@@ -1,11 +1,12 @@
 //! `plan/NN-owner.sh`, a script an owner, and the library that they share. What they look like is in `templates/plan/`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use serde::Serialize;
 
+use super::folder::PlanFolder;
 use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::template::{LIBRARY, SCRIPT, Templates};
@@ -13,7 +14,6 @@ use super::{Decision, PlanHead};
 use crate::inventory::AccessListName;
 use crate::model::{Suffix, object_id, rfc3339};
 use crate::network::Network;
-use crate::output::temp_file_in;
 
 /// Below `--out`.
 const FOLDER: &str = "plan";
@@ -22,34 +22,32 @@ const NAME: usize = 40;
 
 /// The scripts under way. A file keeps its number and name from plan to plan, since the journal beside it has them too.
 pub(super) struct Scripts {
-    folder: PathBuf,
+    folder: PlanFolder,
     /// By owner, the names of scripts that are there already.
     names: HashMap<String, String>,
     last_number: u32,
 }
 
 impl Scripts {
-    /// Makes the folder and writes the library.
+    /// Begins the folder with the library.
     pub(super) fn begin(out: &Path) -> io::Result<Self> {
-        let folder = out.join(FOLDER);
-        std::fs::create_dir_all(&folder)?;
+        let folder = PlanFolder::begin(out, FOLDER)?;
         let mut scripts = Self { folder, names: HashMap::new(), last_number: 0 };
         scripts.find()?;
-        scripts.write("lib.sh", LIBRARY)?;
+        scripts.folder.write("lib.sh".as_ref(), LIBRARY)?;
         Ok(scripts)
     }
 
     /// Looks which owners have a script already.
     fn find(&mut self) -> io::Result<()> {
-        for entry in std::fs::read_dir(&self.folder)? {
-            let name = entry?.file_name();
+        for name in self.folder.names()? {
             let Some(name) = name.to_str().filter(|name| name.strip_suffix(".sh").is_some()) else {
                 continue;
             };
             let Some(number) = name.split('-').next().and_then(|number| number.parse::<u32>().ok()) else {
                 continue;
             };
-            let text = std::fs::read_to_string(self.folder.join(name))?;
+            let text = self.folder.read(name.as_ref())?;
             let owner = text.lines().find_map(|line| line.strip_prefix("owner '"));
             if let Some(id) = owner.and_then(|rest| object_id(rest.get(..24)?)) {
                 self.last_number = self.last_number.max(number);
@@ -68,12 +66,12 @@ impl Scripts {
         templates: &Templates,
     ) -> io::Result<Option<String>> {
         let Some(id) = plan.user.id.as_deref().and_then(object_id) else { return Ok(None) };
-        if plan.unknown.is_some() || !head.has_address() || plan.keys.iter().all(is_waived) {
+        if plan.unknown.is_some() || head.base_url.is_none() || plan.keys.iter().all(is_waived) {
             return Ok(None);
         }
         let name = self.name(id, plan.user.label());
         let text = templates.render(SCRIPT, &ScriptContext::new(plan, head, inventory, &name));
-        self.write(&name, &text.map_err(io::Error::other)?)?;
+        self.folder.write(name.as_ref(), &text.map_err(io::Error::other)?)?;
         Ok(Some(format!("{FOLDER}/{name}")))
     }
 
@@ -86,11 +84,9 @@ impl Scripts {
         entry.clone()
     }
 
-    /// A script that is there stays whole until the new one is.
-    fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        let mut file = temp_file_in(&self.folder)?;
-        file.write_all(text.as_bytes())?;
-        file.persist(self.folder.join(name)).map(drop).map_err(|failed| failed.error)
+    /// Gives a new folder its name.
+    pub(super) fn end(self) -> io::Result<()> {
+        self.folder.end()
     }
 }
 
@@ -180,7 +176,7 @@ impl<'a> ScriptContext<'a> {
         Self {
             deployment: DeploymentContext {
                 name: head.deployment,
-                base_url: head.address,
+                base_url: head.base_url.as_deref().unwrap_or_default(),
                 product: head.product.as_str(),
                 version,
                 access_list: AccessListName::new(head.product, head.service_version),

@@ -54,6 +54,7 @@ mod page;
 mod paging;
 #[cfg(unix)]
 mod plan;
+mod plan_letters;
 mod plan_loop;
 mod plan_scripts;
 mod population;

@@ -5,15 +5,35 @@
 //! of its configuration counts but the formats of its objects and references. Object databases that `objects/info/alternates`
 //! names are part of the repository and are read, also outside of the searched folder.
 
+mod attribute;
+mod bits;
+mod commits;
+mod delta;
 mod files;
+mod findings;
+mod forest;
+mod format;
+mod inflate;
+mod lfs;
+mod loose;
+mod object;
+mod pack;
+mod read;
+mod refs;
 mod repository;
+mod store;
+mod sweep;
+mod trees;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
 
 pub use repository::{Repository, find};
 
-use crate::locate::scan::{Options, Suffixes};
+use self::commits::Commits;
+use self::findings::{Finder, Findings};
+use self::store::Store;
+use crate::locate::scan::{Options, Scanner, Suffixes};
 use crate::place::{NotSearched, Place, Unsearched};
 
 /// What the search of a repository found.
@@ -39,8 +59,53 @@ pub fn search(
     threads: NonZeroUsize,
     read: &AtomicU64,
 ) -> Searched {
-    let _ = (&repository.git_dir, suffixes, options, threads, read);
-    let why = repository.broken.unwrap_or(NotSearched::UnknownFormat);
-    let whole = Unsearched { repository: name.to_owned(), path: String::new(), member: String::new(), why };
-    Searched { unsearched: vec![whole], ..Searched::default() }
+    let row = |path: &str, why| Unsearched {
+        repository: name.to_owned(),
+        path: path.to_owned(),
+        member: String::new(),
+        why,
+    };
+    if let Some(why) = repository.broken {
+        return Searched { unsearched: vec![row("", why)], ..Searched::default() };
+    }
+    let format = format::read(repository);
+    let Some(hash) = format.hash else {
+        return Searched { unsearched: vec![row("", NotSearched::UnknownFormat)], ..Searched::default() };
+    };
+    let mut problems = Vec::new();
+    let store = Store::open(&repository.database(), hash, &mut problems);
+    let mut unsearched: Vec<_> =
+        problems.iter().map(|(path, why)| row(&repository.shown(path), *why)).collect();
+    unsearched.extend(format.problems.iter().map(|(path, why)| row(path, *why)));
+    let mut finders: Vec<_> =
+        (0..threads.get()).map(|_| Finder::new(&store, Scanner::new(suffixes, options), read)).collect();
+    sweep::sweep(&store, &mut finders, options.max_size);
+    let mut findings = Findings::default();
+    for finder in finders {
+        findings.append(finder.findings);
+    }
+    let strays =
+        lfs::search(&repository.common_dir, &mut Scanner::new(suffixes, options), &mut findings, read);
+    findings.sort();
+    let references = format.has_known_references.then(|| refs::read(repository));
+    let targets = references.as_ref().map(|references| references.targets.as_slice());
+    let commits = Commits::new(&store, &findings, targets);
+    let is_partial =
+        format.problems.iter().any(|(_, why)| matches!(why, NotSearched::Shallow | NotSearched::Partial));
+    if findings.is_missing && !is_partial {
+        unsearched.push(row("", NotSearched::Missing));
+    }
+    let (mut places, rows) = attribute::attribute(&store, &findings, &commits, name);
+    unsearched.extend(rows);
+    for stray in strays {
+        let (more, rows) = attribute::in_file(name, &stray.path, &stray.found);
+        places.extend(more);
+        unsearched.extend(rows);
+    }
+    unsearched.extend(
+        references.iter().flat_map(|references| &references.problems).map(|(path, why)| row(path, *why)),
+    );
+    unsearched.sort_unstable();
+    unsearched.dedup();
+    Searched { places, unsearched, objects: findings.objects, bytes: findings.bytes }
 }

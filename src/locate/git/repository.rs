@@ -29,6 +29,11 @@ impl Repository {
         [self.database(), self.common_dir.join("lfs/objects")]
     }
 
+    /// The path of a file of the repository, below the folder of all work trees if it is there.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.common_dir).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
     fn at(git_dir: &Path) -> Option<Self> {
         let git_dir = git_dir.canonicalize().ok()?;
         let common_dir = match files::line(&git_dir.join("commondir")) {

@@ -1,0 +1,260 @@
+//! What reading all objects yields: keys by object, and the commits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gix_hash::ObjectId;
+
+use super::lfs;
+use super::object::{self, EntryKind, Kind};
+use super::store::{Number, Store};
+use super::sweep::Visit;
+use crate::locate::scan::{Found, Hit, Scanner};
+use crate::place::NotSearched;
+
+/// How many objects are remembered. A power of two.
+const PRESENT: usize = 1 << 15;
+
+/// In place of an object that is not there.
+pub(super) const ABSENT: Number = Number::MAX;
+
+/// What was found in the objects of a store.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Of a commit or tag, the line is that of its message, 0 before it.
+    pub(super) hits: BTreeMap<Number, Vec<Hit>>,
+    /// Objects that were not searched to their end, with the member.
+    pub(super) unsearched: BTreeMap<Number, BTreeSet<(String, NotSearched)>>,
+    pub(super) commits: Vec<Commit>,
+    /// Of all commits, one after another.
+    pub(super) parents: Vec<Number>,
+    /// With what they are of.
+    pub(super) tags: Vec<(Number, ObjectId)>,
+    /// Pointers of Git LFS by the name of the file with the content.
+    pub(super) pointers: BTreeMap<String, Vec<Number>>,
+    /// Whether something that a commit or tag needs is not there.
+    pub(super) is_missing: bool,
+    pub(super) objects: u64,
+    pub(super) bytes: u64,
+}
+
+/// A commit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Commit {
+    pub(super) number: Number,
+    pub(super) tree: Number,
+    /// Of the committer, in seconds since 1970.
+    pub(super) date: i64,
+    /// The first of its parents in [`Findings::parents`], and how many there are.
+    pub(super) parents: (u32, u32),
+}
+
+impl Findings {
+    /// Adds those of another thread.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.hits.append(&mut other.hits);
+        self.unsearched.append(&mut other.unsearched);
+        let shift = u32::try_from(self.parents.len()).unwrap_or(u32::MAX);
+        self.parents.append(&mut other.parents);
+        let shifted = |commit: Commit| Commit {
+            parents: (commit.parents.0.saturating_add(shift), commit.parents.1),
+            ..commit
+        };
+        self.commits.extend(other.commits.into_iter().map(shifted));
+        self.tags.append(&mut other.tags);
+        for (content, mut numbers) in other.pointers {
+            self.pointers.entry(content).or_default().append(&mut numbers);
+        }
+        self.is_missing |= other.is_missing;
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+    }
+
+    /// Whether an object is a tag, after [`Findings::sort`].
+    pub(super) fn is_tag(&self, number: Number) -> bool {
+        self.target(number).is_some()
+    }
+
+    /// What a tag is of, after [`Findings::sort`].
+    pub(super) fn target(&self, tag: Number) -> Option<ObjectId> {
+        self.tags.binary_search_by_key(&tag, |(number, _)| *number).ok().map(|at| self.tags[at].1)
+    }
+
+    /// After the last [`Findings::append`].
+    pub(super) fn sort(&mut self) {
+        self.tags.sort_unstable();
+    }
+
+    /// The parents of a commit.
+    pub(super) fn parents_of(&self, commit: &Commit) -> &[Number] {
+        let (start, len) = commit.parents;
+        self.parents.get(start as usize..).and_then(|parents| parents.get(..len as usize)).unwrap_or_default()
+    }
+}
+
+/// A thread that searches objects.
+pub(super) struct Finder<'a> {
+    store: &'a Store,
+    scanner: Scanner<'a>,
+    read: &'a AtomicU64,
+    pub(super) findings: Findings,
+    hits: Hits,
+    /// Objects that trees need and that are there: the last ones, by their first bytes.
+    present: Vec<u8>,
+}
+
+/// What was found in one object.
+#[derive(Default)]
+pub(super) struct Hits {
+    pub(super) hits: Vec<Hit>,
+    pub(super) unsearched: BTreeSet<(String, NotSearched)>,
+}
+
+impl Found for Hits {
+    fn hit(&mut self, hit: Hit) {
+        self.hits.push(hit);
+    }
+
+    fn not_searched(&mut self, member: &str, why: NotSearched) {
+        self.unsearched.insert((member.to_owned(), why));
+    }
+}
+
+impl<'a> Finder<'a> {
+    pub(super) fn new(store: &'a Store, scanner: Scanner<'a>, read: &'a AtomicU64) -> Self {
+        Self {
+            store,
+            scanner,
+            read,
+            findings: Findings::default(),
+            hits: Hits::default(),
+            present: vec![0; PRESENT * store.hash.len_in_bytes()],
+        }
+    }
+
+    /// Keeps what was found in an object of which so many lines come before the first.
+    fn keep(&mut self, number: Number, lines: impl FnOnce() -> u64) {
+        if !self.hits.hits.is_empty() {
+            let before = lines();
+            let mut hits = std::mem::take(&mut self.hits.hits);
+            for hit in &mut hits {
+                hit.line = hit.line.saturating_sub(before);
+            }
+            self.findings.hits.insert(number, hits);
+        }
+        if !self.hits.unsearched.is_empty() {
+            self.findings.unsearched.insert(number, std::mem::take(&mut self.hits.unsearched));
+        }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.findings.objects += 1;
+        self.findings.bytes += bytes;
+        self.read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn commit(&mut self, number: Number, content: &[u8]) {
+        let links = object::links(content);
+        let mut find = |id: &ObjectId| {
+            self.store.number(id).unwrap_or_else(|| {
+                self.findings.is_missing = true;
+                ABSENT
+            })
+        };
+        let tree = links.tree.as_ref().map_or(ABSENT, &mut find);
+        let parents: Vec<_> = links.parents.iter().map(find).collect();
+        let start = u32::try_from(self.findings.parents.len()).unwrap_or(u32::MAX);
+        let parents_len = u32::try_from(parents.len()).unwrap_or_default();
+        self.findings.parents.extend(parents);
+        self.findings.commits.push(Commit { number, tree, date: links.date, parents: (start, parents_len) });
+    }
+
+    /// Trees have no key, but a content that is not there may have one.
+    fn tree(&mut self, content: &[u8]) {
+        for entry in object::entries(content, self.store.hash) {
+            let Ok(entry) = entry else {
+                self.findings.is_missing = true;
+                return;
+            };
+            if entry.kind == EntryKind::Submodule {
+                continue;
+            }
+            let slot = (usize::from(entry.id[0]) << 8 | usize::from(entry.id[1])) % PRESENT * entry.id.len();
+            let known = &mut self.present[slot..slot + entry.id.len()];
+            if known == entry.id {
+                continue;
+            }
+            match ObjectId::try_from(entry.id).ok().and_then(|id| self.store.number(&id)) {
+                Some(_) => known.copy_from_slice(entry.id),
+                None => self.findings.is_missing = true,
+            }
+        }
+    }
+
+    fn tag(&mut self, number: Number, content: &[u8]) {
+        let Some(target) = object::target(content) else { return };
+        self.findings.is_missing |= self.store.number(&target).is_none();
+        self.findings.tags.push((number, target));
+    }
+}
+
+impl Visit for Finder<'_> {
+    fn object(&mut self, number: Number, kind: Kind, content: &[u8]) {
+        if kind == Kind::Tree {
+            return self.tree(content);
+        }
+        self.count(content.len() as u64);
+        self.scanner.bytes("", content, &mut self.hits);
+        match kind {
+            Kind::Blob => {
+                if let Some(name) = lfs::content_of(content) {
+                    self.findings.pointers.entry(name).or_default().push(number);
+                }
+                self.keep(number, || 0);
+            }
+            Kind::Commit => {
+                self.commit(number, content);
+                self.keep(number, || object::header_lines(content));
+            }
+            Kind::Tag => {
+                self.tag(number, content);
+                self.keep(number, || object::header_lines(content));
+            }
+            Kind::Tree => {}
+        }
+    }
+
+    fn stream(&mut self, number: Number, kind: Kind, content: &mut dyn Read) {
+        let mut counted = Counted { content, bytes: 0 };
+        self.scanner.reader("", &mut counted, &mut self.hits);
+        let bytes = counted.bytes;
+        self.count(bytes);
+        let damaged = (String::new(), NotSearched::Unreadable);
+        if self.hits.unsearched.remove(&damaged) {
+            self.hits.unsearched.insert((String::new(), NotSearched::Damaged));
+        }
+        if kind != Kind::Blob {
+            // The commit or tag itself is not kept: its links are unknown.
+            self.findings.is_missing = true;
+        }
+        self.keep(number, || 0);
+    }
+
+    fn failed(&mut self, number: Number, why: NotSearched) {
+        self.findings.unsearched.entry(number).or_default().insert((String::new(), why));
+    }
+}
+
+struct Counted<'a> {
+    content: &'a mut dyn Read,
+    bytes: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.content.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,158 @@
+//! Reads single objects, in any order.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::Read;
+use std::rc::Rc;
+
+use gix_zlib::Inflate;
+
+use super::delta;
+use super::loose::Loose;
+use super::object::Kind;
+use super::pack::{Entry, Opened, Pack};
+use super::store::{Location, Number, Part, Store};
+use crate::place::NotSearched;
+
+/// The largest object that is unpacked as a whole, in bytes: two of them and the delta between are in memory at a time.
+pub(super) const LARGEST: u64 = 24 << 20;
+
+/// The longest chain of deltas; git makes none with more than 4095.
+const LONGEST: usize = 10_000;
+
+/// As much is unpacked for one object, in bytes.
+const MOST: usize = 4 << 30;
+
+/// Of objects that were unpacked, in bytes.
+const CACHE: usize = 16 << 20;
+
+type Content = Rc<Vec<u8>>;
+
+/// Reads objects and keeps the last ones, since others are the difference to them.
+pub(super) struct Reader<'a> {
+    store: &'a Store,
+    inflate: Inflate,
+    delta: Vec<u8>,
+    cache: Cache,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store, inflate: Inflate::default(), delta: Vec::new(), cache: Cache::default() }
+    }
+
+    /// An object up to [`LARGEST`].
+    pub(super) fn object(&mut self, number: Number) -> Result<(Kind, Content), NotSearched> {
+        match self.store.locate(number) {
+            Location::Packed(part, position) => self.packed(part, part.content.offset(position)),
+            Location::Loose(part, position) => loose(&part.content, position),
+        }
+    }
+
+    /// The object at an offset of a pack.
+    pub(super) fn packed(
+        &mut self,
+        part: &'a Part<Pack>,
+        offset: u64,
+    ) -> Result<(Kind, Content), NotSearched> {
+        let (mut part, mut offset) = (part, offset);
+        let mut chain = Vec::new();
+        let (kind, mut content) = loop {
+            if let Some(known) = self.cache.get(part.first, offset) {
+                break known;
+            }
+            let opened =
+                part.content.entry(offset).filter(|_| chain.len() < LONGEST).ok_or(NotSearched::Damaged)?;
+            if opened.size > LARGEST {
+                return Err(NotSearched::TooLarge);
+            }
+            let next = match opened.entry {
+                Entry::Whole(kind) => break (kind, self.whole(part, offset, &opened)?),
+                Entry::Damaged => return Err(NotSearched::Damaged),
+                Entry::Offset(base) => (part, base),
+                Entry::Id(id) => match self.store.locate(self.store.number(&id).ok_or(NotSearched::Missing)?)
+                {
+                    Location::Packed(part, position) => (part, part.content.offset(position)),
+                    Location::Loose(loose_part, position) => {
+                        chain.push((part, offset, opened));
+                        break loose(&loose_part.content, position)?;
+                    }
+                },
+            };
+            chain.push((part, offset, opened));
+            (part, offset) = next;
+        };
+        let mut unpacked = 0;
+        for (part, offset, opened) in chain.into_iter().rev() {
+            unpacked += content.len();
+            if unpacked > MOST {
+                return Err(NotSearched::TooLarge);
+            }
+            content = self.apply(part, &opened, &content)?;
+            self.cache.insert(part.first, offset, kind, &content);
+        }
+        Ok((kind, content))
+    }
+
+    fn whole(&mut self, part: &Part<Pack>, offset: u64, opened: &Opened) -> Result<Content, NotSearched> {
+        let mut content = Vec::new();
+        part.content.unpack(opened, &mut self.inflate, &mut content).ok_or(NotSearched::Damaged)?;
+        let content = Rc::new(content);
+        if let Entry::Whole(kind) = opened.entry {
+            self.cache.insert(part.first, offset, kind, &content);
+        }
+        Ok(content)
+    }
+
+    fn apply(&mut self, part: &Part<Pack>, opened: &Opened, base: &[u8]) -> Result<Content, NotSearched> {
+        part.content.unpack(opened, &mut self.inflate, &mut self.delta).ok_or(NotSearched::Damaged)?;
+        let (_, size, _) = delta::sizes(&self.delta).ok_or(NotSearched::Damaged)?;
+        if size > LARGEST {
+            return Err(NotSearched::TooLarge);
+        }
+        let mut content = Vec::new();
+        delta::apply(base, &self.delta, &mut content).ok_or(NotSearched::Damaged)?;
+        Ok(Rc::new(content))
+    }
+}
+
+fn loose(loose: &Loose, position: usize) -> Result<(Kind, Content), NotSearched> {
+    let mut opened = loose.object(position).ok_or(NotSearched::Damaged)?;
+    if opened.size > LARGEST {
+        return Err(NotSearched::TooLarge);
+    }
+    let mut content = Vec::new();
+    opened.content.read_to_end(&mut content).map_err(|_| NotSearched::Damaged)?;
+    Ok((opened.kind, Rc::new(content)))
+}
+
+/// The last objects, by pack and offset.
+#[derive(Default)]
+struct Cache {
+    objects: HashMap<(Number, u64), (Kind, Content)>,
+    /// The oldest first.
+    order: VecDeque<(Number, u64)>,
+    size: usize,
+}
+
+impl Cache {
+    fn get(&self, pack: Number, offset: u64) -> Option<(Kind, Content)> {
+        self.objects.get(&(pack, offset)).cloned()
+    }
+
+    fn insert(&mut self, pack: Number, offset: u64, kind: Kind, content: &Content) {
+        if content.len() > CACHE / 4
+            || self.objects.insert((pack, offset), (kind, Rc::clone(content))).is_some()
+        {
+            return;
+        }
+        self.order.push_back((pack, offset));
+        // What the entries of the maps need is counted, too.
+        self.size += content.len() + 128;
+        while self.size > CACHE {
+            let Some(oldest) = self.order.pop_front() else { return };
+            if let Some((_, content)) = self.objects.remove(&oldest) {
+                self.size -= content.len() + 128;
+            }
+        }
+    }
+}

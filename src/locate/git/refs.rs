@@ -1,0 +1,130 @@
+//! What the references of a repository lead to: read from their files, `git` is not asked.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gix_hash::ObjectId;
+
+use super::files;
+use super::repository::Repository;
+use crate::place::{NotSearched, State};
+
+/// More folders in folders than a name of a reference has.
+const DEEPEST: usize = 64;
+
+/// Where the references lead to.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    /// Objects, and the state of what is in them.
+    pub(super) targets: Vec<(State, ObjectId)>,
+    /// Files that could not be read, below the folder of the repository.
+    pub(super) problems: Vec<(String, NotSearched)>,
+}
+
+/// Reads all references, of all linked work trees too.
+pub(super) fn read(repository: &Repository) -> References {
+    let common = &repository.common_dir;
+    let mut references = References::default();
+    let mut named = BTreeMap::new();
+    packed(common, &mut named, &mut references.problems);
+    loose(&common.join("refs"), "refs", 0, &mut named, &mut references.problems);
+    let mut folders = vec![common.clone(), repository.git_dir.clone()];
+    let worktrees = common.join("worktrees");
+    folders.extend(files::names(&worktrees).into_iter().map(|name| worktrees.join(name)));
+    for folder in folders {
+        head(&folder, &named, &mut references);
+        if folder != *common {
+            let mut own = BTreeMap::new();
+            loose(&folder.join("refs"), "refs", 0, &mut own, &mut references.problems);
+            references.targets.extend(own.into_values().map(|id| (State::History, id)));
+        }
+    }
+    references.targets.extend(named.into_iter().map(|(name, id)| (state(&name), id)));
+    references.targets.extend(stashes(common).into_iter().map(|id| (State::Stash, id)));
+    references.targets.sort_unstable();
+    references.targets.dedup();
+    references
+}
+
+/// What is at the end of a reference.
+fn state(name: &str) -> State {
+    let folders =
+        [("refs/heads/", State::Branch), ("refs/remotes/", State::Branch), ("refs/tags/", State::Tag)];
+    let state = folders.into_iter().find(|(folder, _)| name.starts_with(folder)).map(|(_, state)| state);
+    state.unwrap_or(if name == "refs/stash" { State::Stash } else { State::History })
+}
+
+/// Of the file `packed-refs`: an id and a name a line.
+fn packed(common: &Path, named: &mut BTreeMap<String, ObjectId>, problems: &mut Vec<(String, NotSearched)>) {
+    let path = common.join("packed-refs");
+    let Some(content) = files::read(&path) else {
+        if path.exists() {
+            problems.push(("packed-refs".to_owned(), NotSearched::Unreadable));
+        }
+        return;
+    };
+    // A line with `^` has what the tag above it is of, which the tag has, too.
+    let lines =
+        content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !b"#^".contains(&line[0]));
+    for line in lines {
+        let space = memchr::memchr(b' ', line);
+        match space.and_then(|at| Some((ObjectId::from_hex(&line[..at]).ok()?, &line[at + 1..]))) {
+            Some((id, name)) => drop(named.insert(String::from_utf8_lossy(name).trim_end().to_owned(), id)),
+            None => problems.push(("packed-refs".to_owned(), NotSearched::Damaged)),
+        }
+    }
+}
+
+/// Of files, which count before those of `packed-refs`.
+fn loose(
+    folder: &Path,
+    name: &str,
+    depth: usize,
+    named: &mut BTreeMap<String, ObjectId>,
+    problems: &mut Vec<(String, NotSearched)>,
+) {
+    if depth > DEEPEST {
+        return problems.push((name.to_owned(), NotSearched::TooDeep));
+    }
+    for entry in files::names(folder) {
+        let path = folder.join(&entry);
+        // A reference that is being written.
+        if path.extension().is_some_and(|extension| extension == "lock") {
+            continue;
+        }
+        let name = format!("{name}/{}", entry.to_string_lossy());
+        if path.is_dir() {
+            loose(&path, &name, depth + 1, named, problems);
+            continue;
+        }
+        let Some(line) = files::line(&path) else {
+            problems.push((name, NotSearched::Unreadable));
+            continue;
+        };
+        match ObjectId::from_hex(line.as_bytes()) {
+            Ok(id) => drop(named.insert(name, id)),
+            // Of another reference, which is read as well.
+            Err(_) if line.starts_with("ref:") => {}
+            Err(_) => problems.push((name, NotSearched::Damaged)),
+        }
+    }
+}
+
+/// What is checked out. A branch without a commit leads to none.
+fn head(folder: &Path, named: &BTreeMap<String, ObjectId>, references: &mut References) {
+    let Some(line) = files::line(&folder.join("HEAD")) else { return };
+    let id = match line.strip_prefix("ref:") {
+        Some(name) => named.get(name.trim()).copied(),
+        None => ObjectId::from_hex(line.as_bytes()).ok(),
+    };
+    references.targets.extend(id.map(|id| (State::Head, id)));
+}
+
+/// All stashes but the last are in the log of the reference: two ids a line.
+fn stashes(common: &Path) -> Vec<ObjectId> {
+    let log = files::read(&common.join("logs/refs/stash")).unwrap_or_default();
+    let lines = log.split(|byte| *byte == b'\n');
+    lines
+        .filter_map(|line| line.split(|byte| *byte == b' ').nth(1).and_then(|id| ObjectId::from_hex(id).ok()))
+        .collect()
+}

@@ -82,7 +82,7 @@ impl<'a> PlanFiles<'a> {
 
     /// Adds an owner.
     pub(crate) fn add(&mut self, plan: &OwnerPlan) -> io::Result<()> {
-        self.page.add(plan);
+        self.page.add(plan, self.inventory);
         let script = self.scripts.add(plan, self.head, self.inventory, &self.templates)?;
         if let Some(script) = &script {
             self.letters.add(plan, self.head, self.inventory, &self.templates, script)?;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::inventory::Inventory;
 use super::json::Totals;
 use super::owner::{OwnerPlan, Replacement};
 use super::rows::{ADDRESSES, SHARED_LIST, shares_list, wide};
@@ -78,12 +79,15 @@ struct ToReview {
     owner: String,
     /// A role or an address.
     subject: String,
-    scope: String,
+    /// The name of the organization or project, or the whole deployment.
+    place: String,
+    /// Empty: the whole deployment.
+    place_id: String,
     narrower: &'static str,
 }
 
 impl Page {
-    pub(super) fn add(&mut self, plan: &OwnerPlan) {
+    pub(super) fn add(&mut self, plan: &OwnerPlan, inventory: &Inventory) {
         let owner = || plan.user.label().to_owned();
         if let Some(why) = &plan.unknown {
             self.unknown.push(|| Unknown {
@@ -103,36 +107,23 @@ impl Page {
                 reason: planned.decided.reason.clone(),
             });
         }
-        plan.replacements.iter().for_each(|replacement| self.add_review(replacement, owner));
+        plan.replacements.iter().for_each(|replacement| self.add_review(replacement, owner, inventory));
     }
 
-    fn add_review(&mut self, replacement: &Replacement, owner: impl Fn() -> String) {
-        let whole = || "the whole deployment".to_owned();
-        let organization = || replacement.org_id.clone().unwrap_or_else(whole);
+    fn add_review(&mut self, replacement: &Replacement, owner: impl Fn() -> String, inventory: &Inventory) {
+        let review = |subject: String, project: Option<&str>, narrower: &'static str| {
+            let (place, place_id) = place(project, replacement, inventory);
+            ToReview { owner: owner(), subject, place, place_id, narrower }
+        };
         for grant in &replacement.grants {
             let Some(narrower) = grant.narrower else { continue };
-            self.to_review.push(|| ToReview {
-                owner: owner(),
-                subject: grant.role.clone(),
-                scope: grant.project_id.clone().unwrap_or_else(organization),
-                narrower,
-            });
+            self.to_review.push(|| review(grant.role.clone(), grant.project_id.as_deref(), narrower));
         }
         for network in wide(replacement) {
-            self.to_review.push(|| ToReview {
-                owner: owner(),
-                subject: network.to_string(),
-                scope: organization(),
-                narrower: ADDRESSES,
-            });
+            self.to_review.push(|| review(network.to_string(), None, ADDRESSES));
         }
         if shares_list(replacement) {
-            self.to_review.push(|| ToReview {
-                owner: owner(),
-                subject: "addresses".to_owned(),
-                scope: organization(),
-                narrower: SHARED_LIST,
-            });
+            self.to_review.push(|| review("addresses".to_owned(), None, SHARED_LIST));
         }
     }
 
@@ -154,4 +145,14 @@ impl Page {
         };
         templates.render(PAGE, &page)
     }
+}
+
+/// A project, or else the organization of a replacement: a name, empty where it is not known, and an id.
+fn place(project: Option<&str>, replacement: &Replacement, inventory: &Inventory) -> (String, String) {
+    let (name, id) = match (project, replacement.org_id.as_deref()) {
+        (Some(id), _) => (inventory.project(id).ok().and_then(|(project, _)| project.name.clone()), id),
+        (None, Some(id)) => (inventory.organization(id).and_then(|it| it.name.clone()), id),
+        (None, None) => return ("the whole deployment".to_owned(), String::new()),
+    };
+    (name.unwrap_or_default(), id.to_owned())
 }

@@ -185,7 +185,7 @@ fn a_replacement_has_the_roles_of_its_owner_in_one_organization() {
             ("cyd", json!([{"roleName": "GLOBAL_READ_ONLY"}]), json!([]), used(3)),
         ]
     };
-    let (_, rows, code) = planned(&deployment(users), "");
+    let (env, rows, code) = planned(&deployment(users), "");
     assert_eq!(code, 0);
     let cells = |row: &Row| {
         ["owner", "scope", "org_id", "org_name", "roles", "roles_from"]
@@ -207,6 +207,10 @@ fn a_replacement_has_the_roles_of_its_owner_in_one_organization() {
     );
     let review = &replacements(&rows)[0]["review"];
     assert!(review.contains("ORG_OWNER: try ") && review.contains("GROUP_OWNER: try "), "{review}");
+    let page = env.text("reports/plan.md");
+    for row in [format!("| `GROUP_OWNER` | `P` | `{PROJECT}` |"), format!("| `ORG_OWNER` | `East` | `{EAST}` |")] {
+        assert!(page.contains(&row), "{page}");
+    }
 }
 
 #[test]

@@ -208,7 +208,9 @@ fn a_replacement_has_the_roles_of_its_owner_in_one_organization() {
     let review = &replacements(&rows)[0]["review"];
     assert!(review.contains("ORG_OWNER: try ") && review.contains("GROUP_OWNER: try "), "{review}");
     let page = env.text("reports/plan.md");
-    for row in [format!("| `GROUP_OWNER` | `P` | `{PROJECT}` |"), format!("| `ORG_OWNER` | `East` | `{EAST}` |")] {
+    for row in
+        [format!("| `GROUP_OWNER` | `P` | `{PROJECT}` |"), format!("| `ORG_OWNER` | `East` | `{EAST}` |")]
+    {
         assert!(page.contains(&row), "{page}");
     }
 }

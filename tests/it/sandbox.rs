@@ -10,13 +10,14 @@ mod fault_transport;
 mod faults;
 mod keys;
 mod programmatic;
+mod service_accounts;
 mod teams;
 mod world;
 
 use chrono::{DateTime, Utc};
 use digest_auth::{Algorithm, AlgorithmType};
 use keysunset_sandbox::{Options, Product, Sandbox};
-use reqwest::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -109,6 +110,8 @@ struct Client {
     base: String,
     user: String,
     password: String,
+    /// The header `Accept`.
+    accept: &'static str,
 }
 
 impl Client {
@@ -121,6 +124,7 @@ impl Client {
             base: url[base..].to_owned(),
             user,
             password,
+            accept: "application/json",
         }
     }
 
@@ -143,6 +147,7 @@ impl Client {
     async fn send(&self, method: &str, target: &str, authorization: &[String], body: Option<&str>) -> Reply {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.http.request(method, format!("{}{target}", self.origin));
+        request = request.header(ACCEPT, self.accept);
         for header in authorization {
             request = request.header(AUTHORIZATION, header);
         }

@@ -40,6 +40,14 @@ impl Product {
         }
     }
 
+    /// The base path of the versioned API, which Atlas alone has.
+    pub(crate) const fn versioned_base_path(self) -> Option<&'static str> {
+        match self {
+            Self::OpsManager | Self::CloudManager => None,
+            Self::Atlas => Some("/api/atlas/v2"),
+        }
+    }
+
     pub(crate) const fn application(self) -> &'static str {
         match self {
             Self::OpsManager => "MongoDB Ops Manager",

@@ -128,7 +128,7 @@ fn find(list: ListName, entries: &[AccessEntry], name: &str) -> Result<usize, Ap
 ///
 /// # Errors
 /// Neither, or what is no address.
-fn network(attributes: &Attributes) -> Result<Network, ApiError> {
+pub(super) fn network(attributes: &Attributes) -> Result<Network, ApiError> {
     optional_network(attributes)?.ok_or_else(|| ApiError::invalid_attribute("ipAddress"))
 }
 

@@ -219,6 +219,19 @@ impl ApiError {
         not_found("API_KEY_NOT_FOUND", format!("No API key with ID {id} exists here."), &[id])
     }
 
+    pub(super) fn service_account_not_found(id: &str) -> Self {
+        not_found("SERVICE_ACCOUNT_NOT_FOUND", format!("No service account {id} exists here."), &[id])
+    }
+
+    pub(super) fn version_not_acceptable(accept: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "VERSION_NOT_ACCEPTABLE",
+            format!("The header Accept names no version of this resource: {accept}."),
+            &[accept],
+        )
+    }
+
     pub(super) fn entry_not_found(list: ListName, entry: &str) -> Self {
         not_found(
             format!("{}_NOT_FOUND", list.code()),

@@ -118,6 +118,10 @@ impl Attributes {
         })
     }
 
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        self.get(name, Value::as_u64)
+    }
+
     pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
         self.get(name, |value| {
             value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! server: connection ── nodes ── digest + nonces ── route ── users, organizations, teams,
-//!                                                          personal_keys, programmatic_keys, access_lists, events
+//!                                                          personal_keys, programmatic_keys, access_lists, events,
+//!                                                          service_accounts (with tokens of oauth)
 //!         call, input: one authenticated request      answer, error: what comes back
 //! ```
 
@@ -15,11 +16,13 @@ mod events;
 mod input;
 mod nodes;
 mod nonces;
+mod oauth;
 mod organizations;
 mod personal_keys;
 mod programmatic_keys;
 mod route;
 mod server;
+mod service_accounts;
 mod teams;
 mod unauthenticated;
 mod users;

@@ -25,8 +25,8 @@ use super::error::ApiError;
 use super::input::Query;
 use super::nodes::{Choice, Nodes};
 use super::nonces::Nonces;
-use super::route::route;
-use super::unauthenticated;
+use super::route::{Api, route, route_v2};
+use super::{oauth, unauthenticated};
 use crate::faults::{ActiveFault, AuthFault, FaultTarget, Faults, Peer, Stage};
 use crate::product::GIT_HASH;
 use crate::state::{Caller, Deployment};
@@ -89,6 +89,9 @@ async fn exchange(
     }
     server.count(|counts| counts.exchanges += 1);
     let body = read(body).await;
+    if let Some(response) = oauth::respond_to(&server, &head, body.as_deref()) {
+        return response;
+    }
     let Choice { node, cookie } = server.nodes.choose(&head.headers, peer.address);
     let (mut response, fault) = server.reply(&head, body.as_deref(), peer.address, node);
     if let Some(cookie) = cookie {
@@ -182,6 +185,12 @@ impl Server {
 
     /// The digest layer, which comes before everything else.
     fn authenticate(&self, head: &Parts, node: usize) -> Result<Caller, DigestError> {
+        // The API v1.0 knows no access tokens.
+        if let Some((Api::V2, ..)) = Api::of(self.deployment.rules.product, head.uri.path())
+            && let Some(token) = oauth::token(head)
+        {
+            return self.deployment.caller_with_token(token).ok_or(DigestError::Wrong);
+        }
         let headers = head.headers.get_all(AUTHORIZATION).iter();
         let request = DigestRequest {
             method: head.method.as_str(),
@@ -231,11 +240,16 @@ impl Server {
         let text =
             document.map(|document| if pretty { format!("{document:#}") } else { document.to_string() });
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type(head)));
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=300"));
         headers.insert(VERSION_HEADER, self.version.clone());
         respond(status, text, headers)
+    }
+
+    fn media_type(&self, head: &Parts) -> &'static str {
+        let api = Api::of(self.deployment.rules.product, head.uri.path()).map(|(api, ..)| api);
+        api.unwrap_or(Api::V1).media_type()
     }
 
     fn answer(
@@ -253,8 +267,8 @@ impl Server {
         })?;
 
         let unknown = || ApiError::resource_not_found(head.uri.path());
-        let base = self.base_path();
-        let path = head.uri.path().strip_prefix(base).ok_or_else(unknown)?;
+        let product = self.deployment.rules.product;
+        let (api, base, path) = Api::of(product, head.uri.path()).ok_or_else(unknown)?;
         let path = path.strip_suffix('/').unwrap_or(path);
         let segments: Vec<Cow<str>> = match path.strip_prefix('/') {
             Some(rest) => rest.split('/').map(decode).collect::<Option<_>>().ok_or_else(unknown)?,
@@ -275,7 +289,14 @@ impl Server {
             address,
         };
         call.query.page = fault.map_or(page, |fault| fault.page_to_read(page));
-        let mut answer = route(&call, &segments.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+        let segments: Vec<_> = segments.iter().map(AsRef::as_ref).collect();
+        let mut answer = match api {
+            Api::V1 => route(&call, &segments)?,
+            Api::V2 => {
+                Api::accept(&segments, head)?;
+                route_v2(&call, &segments)?
+            }
+        };
         call.query.page = page;
         match (fault, &mut answer) {
             (Some(fault), Answer::Document(_, document)) => fault.alter_document(document),

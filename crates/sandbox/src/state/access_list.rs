@@ -53,6 +53,7 @@ pub(crate) struct GlobalEntry {
 pub(crate) enum ListOwner {
     User(u64),
     ProgrammaticKey(u64),
+    ServiceAccount(u64),
 }
 
 impl AccessEntry {

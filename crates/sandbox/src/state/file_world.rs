@@ -259,6 +259,7 @@ impl World for FileWorld {
         match owner {
             ListOwner::User(user) => self.file_user(user).access_list.clone(),
             ListOwner::ProgrammaticKey(key) => self.file_key(key).access_list.clone(),
+            ListOwner::ServiceAccount(_) => Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! Deployment: the world, and over it the changes
 //!   world: the trait ── random_world (random_structure, random_keys, random_events) or file_world (file_check)
-//!   model, access_list, event: what there is      members: sets of users and keys that are computed
+//!   model, access_list, event, service_account: what there is      members: sets of users and keys that are computed
 //! ```
 
 mod access_list;
@@ -16,12 +16,14 @@ mod random_events;
 mod random_keys;
 mod random_structure;
 mod random_world;
+mod service_account;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::service_account::Token;
 use crate::product::ProductRules;
 use crate::rng::{Rng, object_id, public_key, stream, uuid};
 
@@ -31,9 +33,10 @@ pub(crate) use self::file_world::FileWorld;
 pub(crate) use self::members::{Members, PageRange};
 pub(crate) use self::model::{
     Caller, CallerKey, GLOBAL_ROLES, Group, MAX_PERSONAL_KEYS, Organization, PersonalKey, ProgrammaticKey,
-    Role, Scope, Team, TeamRoles, User, is_id, is_role_name, suffix,
+    Role, Scope, Team, TeamRoles, User, is_id, is_role_name, is_service_account_role, suffix,
 };
 pub(crate) use self::random_world::RandomWorld;
+pub(crate) use self::service_account::{ServiceAccount, ServiceAccountSecret, TOKEN_LIFE};
 pub(crate) use self::world::{UsersOf, World};
 
 /// One deployment as it is now: the world, and over it all that was changed over HTTP.
@@ -52,6 +55,10 @@ struct Changes {
     global_access_list: Option<Vec<GlobalEntry>>,
     /// Those changed, deleted (`None`) and created (from [`World::programmatic_key_count`] on).
     programmatic_keys: BTreeMap<u64, Option<ProgrammaticKey>>,
+    /// By index, in the order of their creation. No world has any at its start.
+    service_accounts: BTreeMap<u64, ServiceAccount>,
+    /// Access tokens of service accounts.
+    tokens: HashMap<String, Token>,
     created: u64,
     /// In the order in which they happened.
     events: Vec<Event>,
@@ -116,12 +123,21 @@ impl Deployment {
                 let allowed = list.is_empty() || list.iter().any(|entry| entry.network.contains(address));
                 if allowed { Ok(()) } else { Err(AddressRefusal::NotOnList) }
             }
-            CallerKey::Programmatic(index) => self.record_address(caller, *index, address),
+            CallerKey::Programmatic(index) => {
+                self.record_address(caller, ListOwner::ProgrammaticKey(*index), address)
+            }
+            CallerKey::ServiceAccount(index) => {
+                self.record_address(caller, ListOwner::ServiceAccount(*index), address)
+            }
         }
     }
 
-    fn record_address(&self, caller: &Caller, index: u64, address: IpAddr) -> Result<(), AddressRefusal> {
-        let owner = ListOwner::ProgrammaticKey(index);
+    fn record_address(
+        &self,
+        caller: &Caller,
+        owner: ListOwner,
+        address: IpAddr,
+    ) -> Result<(), AddressRefusal> {
         if self.access_list(owner).is_empty() {
             let mut orgs = self.world.organizations().iter().filter(|org| org.requires_access_list);
             let required = orgs.any(|org| caller.roles.iter().any(|role| role.is_in(Scope::Org(&org.id))));
@@ -175,6 +191,7 @@ impl Deployment {
 
     fn world_access_list(&self, owner: ListOwner) -> Vec<AccessEntry> {
         match owner {
+            ListOwner::ServiceAccount(_) => Vec::new(),
             ListOwner::ProgrammaticKey(key) if key >= self.world.programmatic_key_count() => Vec::new(),
             ListOwner::User(_) | ListOwner::ProgrammaticKey(_) => self.world.access_list(owner),
         }

@@ -146,7 +146,7 @@ impl ProgrammaticKey {
     }
 }
 
-/// Who calls: a programmatic key counts as the user who made it, but has its own roles.
+/// Who calls: a programmatic key or a service account counts as the user who made it, but has its own roles.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) user: u64,
@@ -163,6 +163,8 @@ pub(crate) enum CallerKey {
     Personal(String),
     /// By its index.
     Programmatic(u64),
+    /// By its index.
+    ServiceAccount(u64),
 }
 
 /// A role and where it holds: in an organization, in a project, or (with neither) everywhere.
@@ -262,5 +264,24 @@ pub(crate) fn is_role_name(name: &str, scope: Scope, product: Option<Product>) -
                 || (cloud && name == "GROUP_BILLING_ADMIN")
                 || (atlas && name == "GROUP_CLUSTER_MANAGER")
         }
+    }
+}
+
+/// Those of the roles of service accounts in a project that this sandbox has for users and keys too.
+const SERVICE_ACCOUNT_GROUP_ROLES: [&str; 6] = [
+    "GROUP_OWNER",
+    "GROUP_READ_ONLY",
+    "GROUP_DATA_ACCESS_ADMIN",
+    "GROUP_DATA_ACCESS_READ_ONLY",
+    "GROUP_DATA_ACCESS_READ_WRITE",
+    "GROUP_CLUSTER_MANAGER",
+];
+
+/// Whether a service account can have a role of this name in this scope.
+pub(crate) fn is_service_account_role(name: &str, scope: Scope) -> bool {
+    match scope {
+        Scope::Global => false,
+        Scope::Org(_) => is_role_name(name, scope, Some(Product::Atlas)),
+        Scope::Group(_) => SERVICE_ACCOUNT_GROUP_ROLES.contains(&name),
     }
 }

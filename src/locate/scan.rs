@@ -3,35 +3,17 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::model::Suffix;
+use super::archive::limit;
+use super::members::{Location, Members};
+use super::signs::Signs;
+pub use super::suffixes::Suffixes;
+use super::text::{TextSearch, Wanted};
+use super::windows::{self, Filled};
 use crate::place::Class;
 pub use crate::place::NotSearched;
-
-/// The suffixes to find.
-#[derive(Debug, Clone, Default)]
-pub struct Suffixes {
-    /// 48 bits each, sorted.
-    keys: Vec<(u64, Class)>,
-}
-
-impl Suffixes {
-    /// From personal keys ([`Class::Key`]) and programmatic keys ([`Class::NewKey`]). A suffix of both is a personal key.
-    #[must_use]
-    pub fn new(keys: impl IntoIterator<Item = (Suffix, Class)>) -> Self {
-        let number = |suffix: &Suffix| u64::from_str_radix(suffix.as_str(), 16).unwrap_or_default();
-        let mut keys: Vec<_> = keys.into_iter().map(|(suffix, class)| (number(&suffix), class)).collect();
-        keys.sort_unstable();
-        keys.dedup_by_key(|(number, _)| *number);
-        Self { keys }
-    }
-
-    /// What a suffix is.
-    #[must_use]
-    pub fn class(&self, suffix: u64) -> Option<Class> {
-        self.keys.binary_search_by_key(&suffix, |(number, _)| *number).ok().map(|at| self.keys[at].1)
-    }
-}
 
 /// A key that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +51,7 @@ pub struct Options {
     pub context: bool,
     /// Whether to look into archives.
     pub archives: bool,
-    /// Of a file or member, in bytes.
+    /// Of what is searched as text, in bytes; of more, the beginning is searched. An archive may be larger than its members.
     pub max_size: u64,
     /// The names of users of the run, which make a stranger.
     pub usernames: Vec<String>,
@@ -78,15 +60,29 @@ pub struct Options {
 /// Finds keys in bytes. One a thread: it keeps its buffers.
 #[derive(Debug)]
 pub struct Scanner<'a> {
-    suffixes: &'a Suffixes,
-    options: &'a Options,
+    pub(super) search: TextSearch<'a>,
+    pub(super) options: &'a Options,
+    /// Of windows, emptied.
+    pub(super) buffers: Vec<Vec<u8>>,
+    /// The size of windows.
+    pub(super) window: usize,
 }
 
 impl<'a> Scanner<'a> {
     /// Without buffers.
     #[must_use]
     pub fn new(suffixes: &'a Suffixes, options: &'a Options) -> Self {
-        Self { suffixes, options }
+        let signs = options.strangers.then(|| Signs::new(&options.usernames)).flatten();
+        let wanted = match signs {
+            Some(signs) => Wanted::Strangers(suffixes, Arc::new(signs)),
+            None => Wanted::Known(suffixes),
+        };
+        Self {
+            search: TextSearch::new(wanted, options.archives),
+            options,
+            buffers: Vec::new(),
+            window: windows::SIZE,
+        }
     }
 
     /// The greatest size to search, in bytes.
@@ -97,16 +93,45 @@ impl<'a> Scanner<'a> {
 
     /// Searches the bytes of a whole file or object. `name` serves only to recognize a format that bytes alone do not show.
     pub fn bytes(&mut self, name: &str, bytes: &[u8], found: &mut dyn Found) {
-        let _ = (name, bytes, found, self.suffixes, self.options);
+        Members::new(self, limit::Budget::new(bytes.len() as u64), found).slice(&Location::new(name), bytes);
     }
 
     /// Searches a file from its start: a small one at once, a large one in windows, a zip archive member by member.
     pub fn file(&mut self, name: &str, file: &mut File, found: &mut dyn Found) {
-        self.reader(name, file, found);
+        let mut head = self.buffers.pop().unwrap_or_default();
+        let filled = windows::fill(&mut head, file, self.window);
+        let location = Location::new(name);
+        let mut members = Members::new(self, limit::Budget::new(head.len() as u64), found);
+        match filled {
+            Ok(Filled::All) => members.slice(&location, &head),
+            Ok(Filled::Part) => large_file(&mut members, &location, &head, file),
+            Err(_) => members.not_searched(&location, NotSearched::Unreadable),
+        }
+        head.clear();
+        self.buffers.push(head);
     }
 
     /// Searches what a reader yields, in windows. A read error is [`NotSearched::Unreadable`].
     pub fn reader(&mut self, name: &str, reader: &mut dyn Read, found: &mut dyn Found) {
-        let _ = (name, reader, found);
+        let budget = limit::Budget::new(0);
+        let mut input = limit::Input { reader, budget: Rc::clone(&budget) };
+        Members::new(self, budget, found).stream(&Location::new(name), &mut input);
     }
+}
+
+/// A file of which more than its head is to be read.
+fn large_file(members: &mut Members, location: &Location, head: &[u8], file: &mut File) {
+    let Ok(size) = file.metadata().map(|metadata| metadata.len()) else {
+        return members.not_searched(location, NotSearched::Unreadable);
+    };
+    members.budget = limit::Budget::new(size);
+    if members.is_zip(location, head, file) {
+        if let Err(why) = members.zip(location, &mut *file) {
+            members.not_searched(location, why);
+        }
+        return;
+    }
+    // The input is counted already.
+    let mut rest = limit::Input { reader: &mut *file, budget: Rc::clone(&members.budget) };
+    members.stream(location, &mut head.chain(&mut rest));
 }

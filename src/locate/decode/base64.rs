@@ -1,0 +1,218 @@
+//! Base64 and base64url: found by their alphabet, read across the ends of lines, and decoded in all four alignments where the
+//! decoded text can hold a key.
+
+use std::ops::Range;
+
+use super::{Encoding, escape};
+
+/// Lines of wrapped text are at least so long, but for the first and last one.
+pub(crate) const LINE: usize = 32;
+/// 32 digits without padding.
+const SHORTEST: usize = 43;
+/// Between the lines of wrapped text: indentation, quotes, comment signs.
+const LONGEST_GAP: usize = 256;
+/// Groups of four characters, three bytes each, that 32 digits fill at least.
+const QUADS: usize = 10;
+/// Where more of a text is needed to know its alphabet.
+const AROUND: usize = 128;
+
+const INVALID: u8 = 64;
+/// The six bits of each character; [`INVALID`] outside of both alphabets.
+const BITS: [u8; 256] = bits();
+
+const fn bits() -> [u8; 256] {
+    let alphabet = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [INVALID; 256];
+    let mut at = 0;
+    while at < alphabet.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "at is below 64")]
+        let value = at as u8;
+        table[alphabet[at] as usize] = value;
+        at += 1;
+    }
+    table[b'-' as usize] = 62;
+    table[b'_' as usize] = 63;
+    table
+}
+
+pub(crate) fn is_base64(byte: u8) -> bool {
+    BITS[usize::from(byte)] != INVALID
+}
+
+/// Encoded text: its lines without what is between them.
+#[derive(Debug, Default)]
+pub(crate) struct Blob {
+    /// In the bytes, in their order.
+    pub(crate) lines: Vec<Range<usize>>,
+    /// Of all lines.
+    pub(crate) length: usize,
+}
+
+impl Blob {
+    /// Around the line of characters that begins at `start`. `floor` is where an earlier one ended.
+    pub(crate) fn new(bytes: &[u8], start: usize, floor: usize) -> Self {
+        let mut blob = Self::default();
+        if let Some(first) = line_before(bytes, start, floor) {
+            blob.push(first);
+        }
+        let mut start = start;
+        loop {
+            let line = line(bytes, start);
+            let (end, length) = (line.end, line.len());
+            blob.push(line);
+            match gap(bytes, end) {
+                Some(next) if length >= LINE => start = next,
+                _ => return blob,
+            }
+        }
+    }
+
+    fn push(&mut self, line: Range<usize>) {
+        self.length += line.len();
+        self.lines.push(line);
+    }
+
+    pub(crate) fn is_long_enough(&self) -> bool {
+        self.length >= SHORTEST
+    }
+
+    /// Without what is between the lines.
+    pub(crate) fn characters<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = u8> + use<'_, 'b> {
+        self.lines.iter().flat_map(|line| bytes[line.clone()].iter().copied())
+    }
+
+    pub(crate) fn start(&self) -> usize {
+        self.lines[0].start
+    }
+
+    pub(crate) fn end(&self) -> usize {
+        self.lines[self.lines.len() - 1].end
+    }
+}
+
+fn line(bytes: &[u8], start: usize) -> Range<usize> {
+    let length = bytes[start..].iter().take_while(|byte| is_base64(**byte)).count();
+    start..start + length
+}
+
+/// A shorter line before the one at `start`, whose text began behind something else: `key: c2Vj…`.
+fn line_before(bytes: &[u8], start: usize, floor: usize) -> Option<Range<usize>> {
+    let earliest = start.saturating_sub(LONGEST_GAP).max(floor);
+    let end = earliest + bytes[earliest..start].iter().rposition(|byte| is_base64(*byte))? + 1;
+    let before = &bytes[end.saturating_sub(LINE).max(floor)..end];
+    let length = before.iter().rev().take_while(|byte| is_base64(**byte)).count();
+    // What a line feed is written as, `\n`, ends with a letter.
+    if gap(bytes, end) == Some(start) {
+        return Some(end - length..end);
+    }
+    let end = end.checked_sub(1)?;
+    (length > 1 && gap(bytes, end) == Some(start)).then(|| end + 1 - length..end)
+}
+
+/// Where the next line begins, if nothing but the end of a line is between it and `at`.
+fn gap(bytes: &[u8], at: usize) -> Option<usize> {
+    let window = &bytes[at..bytes.len().min(at + LONGEST_GAP)];
+    let mut lines = false;
+    let mut at_gap = 0;
+    while let Some(rest) = window.get(at_gap..).filter(|rest| !rest.is_empty()) {
+        // An escaped character counts as what it means.
+        let (byte, length) = escape::escaped(rest).unwrap_or((rest[0], 1));
+        let is_joint =
+            || byte == b'+' && at_gap > 0 && rest.get(length).is_some_and(|byte| !is_base64(*byte));
+        let (length, ends_line) = match byte {
+            b'\n' | b'\r' => (length, true),
+            b' ' | b'\t' | b'"' | b'\'' | b',' | b'>' | b'#' | b'*' | b'|' | b'.' | b';' | b'\\' => {
+                (length, false)
+            }
+            b'/' if length == 2 && at_gap == 0 => return Some(at + 1),
+            // Texts of source code that are put together.
+            b'+' if is_joint() => (length, false),
+            byte if length == 1 && is_base64(byte) && lines => return Some(at + at_gap),
+            _ => return None,
+        };
+        lines |= ends_line;
+        at_gap += length;
+    }
+    None
+}
+
+/// Characters of a blob without gaps, and where they are.
+#[derive(Debug)]
+pub(crate) struct Joined<'b> {
+    pub(crate) text: &'b [u8],
+    /// Where a line begins in the text, and where in the bytes, in their order.
+    pub(crate) lines: &'b [(usize, usize)],
+}
+
+impl Joined<'_> {
+    /// Where a character is in the bytes.
+    pub(crate) fn source(&self, at: usize) -> usize {
+        let line = self.lines.partition_point(|(start, _)| *start <= at) - 1;
+        let (joined, source) = self.lines[line];
+        source + at - joined
+    }
+
+    /// The lines of the text without what is before a character.
+    pub(crate) fn lines_from(&self, start: usize) -> Vec<(usize, usize)> {
+        let later = self.lines.iter().filter(|(at, _)| *at > start).map(|(at, source)| (at - start, *source));
+        std::iter::once((0, self.source(start))).chain(later).collect()
+    }
+}
+
+/// Calls for each part of a text that decodes to ASCII for long enough, in each alignment, with the first character and the
+/// decoded bytes.
+pub(crate) fn each_part(text: &[u8], decoded: &mut Vec<u8>, mut part: impl FnMut(usize, &[u8])) {
+    for phase in 0..4.min(text.len()) {
+        let aligned = &text[phase..];
+        let quads = aligned.len() / 4;
+        let mut at = QUADS / 2 - 1;
+        while at < quads {
+            if !decodes_to_ascii(aligned, at) {
+                at += QUADS / 2;
+                continue;
+            }
+            let before = (0..at).rev().take_while(|quad| decodes_to_ascii(aligned, *quad)).count();
+            let after = (at + 1..quads).take_while(|quad| decodes_to_ascii(aligned, *quad)).count();
+            if before + after + 1 >= QUADS {
+                // A key may begin and end in a group with other bytes. Text of UTF-16 needs an even number of bytes before it.
+                let first = (at - before).saturating_sub(1) & !1;
+                let last = (at + after + 2) * 4;
+                decode(&aligned[first * 4..last.min(aligned.len())], decoded);
+                part(phase + first * 4, decoded);
+            }
+            at += after + QUADS / 2;
+        }
+    }
+}
+
+/// The upper bit of all three bytes is 0.
+fn decodes_to_ascii(aligned: &[u8], quad: usize) -> bool {
+    let of = |at: usize| BITS[usize::from(aligned[quad * 4 + at])];
+    of(0) & 0b10_0000 == 0 && of(1) & 0b1000 == 0 && of(2) & 0b10 == 0
+}
+
+/// All bytes of a text of the alphabet, into an emptied buffer.
+pub(crate) fn decode(text: &[u8], decoded: &mut Vec<u8>) {
+    decoded.clear();
+    for quad in text.chunks(4) {
+        let bits = quad.iter().fold(0_u32, |bits, byte| bits << 6 | u32::from(BITS[usize::from(*byte)] & 63));
+        let [_, bytes @ ..] = (bits << (6 * (4 - quad.len()))).to_be_bytes();
+        decoded.extend_from_slice(&bytes[..quad.len() * 6 / 8]);
+    }
+}
+
+/// The characters in which decoded bytes are: from the first to behind the last one.
+pub(crate) fn characters(first: usize, decoded: &Range<usize>) -> Range<usize> {
+    let of = |byte: usize| first + byte / 3 * 4 + byte % 3;
+    of(decoded.start)..of(decoded.end - 1) + 2
+}
+
+/// Which alphabet the text around a range is of.
+pub(crate) fn alphabet(bytes: &[u8], range: &Range<usize>, blob: &Range<usize>) -> Encoding {
+    let start = blob.start.max(range.start.saturating_sub(AROUND));
+    let end = blob.end.min(range.end + AROUND);
+    let around = &bytes[start..end];
+    let is_url =
+        memchr::memchr2(b'-', b'_', around).is_some() && memchr::memchr2(b'+', b'/', around).is_none();
+    if is_url { Encoding::Base64Url } else { Encoding::Base64 }
+}

@@ -1,0 +1,415 @@
+//! The search of bytes as text. One pass looks at 16 bytes at a time for those that may belong to a key, in any encoding: at
+//! least 32 bytes without anything that ends a word, or with a zero in every second byte. All else costs nothing.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::archive::compression;
+use super::decode::base64::{self, Blob, Joined};
+use super::decode::escape::{self, Decoded};
+use super::decode::{Chain, Encoding, MAX_DEPTH, utf16};
+use super::shape;
+use super::signs::Signs;
+use super::suffixes::Suffixes;
+use crate::place::Class;
+
+/// So many bytes are looked at together. A key has twice as many, so that one block lies wholly in it.
+const BLOCK: usize = 16;
+/// Encoded text is decoded in parts of this size, so that memory does not grow with it; each part has the end of the one
+/// before, so that a key is whole in one of them.
+const PART: usize = 4 << 20;
+/// Of escapes, whose decoder needs more memory.
+const ESCAPED_PART: usize = 64 << 10;
+const OVERLAP: usize = 8 << 10;
+/// An archive in base64 is decoded as a whole, so it has a limit; in characters.
+const LARGEST: usize = 16 << 20;
+/// Characters that show whether an archive is in base64, or in base64 in base64.
+const HEAD: usize = 24;
+
+/// A shape in text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Match {
+    /// Of the key, or of what it is encoded in.
+    pub(super) range: Range<usize>,
+    /// The last 12 digits.
+    pub(super) suffix: u64,
+    /// `None` if the run does not have it.
+    pub(super) class: Option<Class>,
+    /// What it is encoded in.
+    pub(super) chain: Chain,
+    /// Whether a sign of the service is near.
+    pub(super) sign: bool,
+}
+
+/// An archive in base64.
+#[derive(Debug)]
+pub(super) struct Archive {
+    /// Of the base64.
+    pub(super) range: Range<usize>,
+    /// What the archive is encoded in.
+    pub(super) chain: Chain,
+    pub(super) content: Vec<u8>,
+    /// Whether the content has not its end.
+    pub(super) is_cut: bool,
+}
+
+/// Which shapes are of interest.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted<'a> {
+    /// Those of the run.
+    Known(&'a Suffixes),
+    /// Those of the run, and others near a sign.
+    Strangers(&'a Suffixes, Arc<Signs>),
+    /// All, to mask them.
+    All,
+}
+
+/// What a search found, and what it needs to know of the place of its bytes.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) matches: Vec<Match>,
+    pub(super) archives: Vec<Archive>,
+    /// Where an archive begins in base64 that the end of the bytes cuts.
+    pub(super) cut: Option<usize>,
+}
+
+/// Whether bytes begin and end where the text does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Edges {
+    pub(super) start: bool,
+    pub(super) end: bool,
+}
+
+/// Searches text; keeps its buffers.
+#[derive(Debug)]
+pub(super) struct TextSearch<'a> {
+    wanted: Wanted<'a>,
+    archives: bool,
+    buffers: Vec<Vec<u8>>,
+}
+
+/// The bytes of a search, and its state.
+struct Layer<'b> {
+    bytes: &'b [u8],
+    edges: Edges,
+    depth: usize,
+    /// Where base64 was read to its end.
+    base64_until: usize,
+    /// The positions of signs, once they are needed.
+    signs: Option<Vec<Range<usize>>>,
+}
+
+impl<'a> TextSearch<'a> {
+    /// `archives`: whether to take those out of base64.
+    pub(super) fn new(wanted: Wanted<'a>, archives: bool) -> Self {
+        Self { wanted, archives, buffers: Vec::new() }
+    }
+
+    /// Finds what is in bytes.
+    pub(super) fn search(&mut self, bytes: &[u8], edges: Edges) -> Findings {
+        let mut findings = Findings::default();
+        self.layer(bytes, edges, 0, &mut findings);
+        findings
+    }
+
+    fn layer(&mut self, bytes: &[u8], edges: Edges, depth: usize, findings: &mut Findings) {
+        let mut layer = Layer { bytes, edges, depth, base64_until: 0, signs: None };
+        let (mut at, mut floor) = (0, 0);
+        while let Some(block) = next_block(bytes, at) {
+            floor = self.run(&mut layer, block, floor, findings);
+            at = floor.max(block + BLOCK);
+        }
+    }
+
+    /// Looks at what is around a block, and gives the end of it.
+    fn run(&mut self, layer: &mut Layer, block: usize, floor: usize, findings: &mut Findings) -> usize {
+        let bytes = layer.bytes;
+        let end_of_block = block + BLOCK;
+        if bytes[block..end_of_block].contains(&0) {
+            return match utf16::run(bytes, block, floor) {
+                Some(run) if layer.depth < MAX_DEPTH => self.utf16(layer, run, findings),
+                _ => end_of_block,
+            };
+        }
+        let is_part = |byte: &&u8| WORD[usize::from(**byte)];
+        let start = block - bytes[floor..block].iter().rev().take_while(is_part).count();
+        let end = end_of_block + bytes[end_of_block..].iter().take_while(is_part).count();
+        if end - start < shape::DIGITS {
+            return end;
+        }
+        self.shapes(layer, start..end, findings);
+        if layer.depth < MAX_DEPTH {
+            self.base64(layer, start..end, findings);
+        }
+        end
+    }
+
+    fn shapes(&mut self, layer: &mut Layer, run: Range<usize>, findings: &mut Findings) {
+        let bytes = layer.bytes;
+        shape::each(bytes, run.clone(), |range, suffix| {
+            let mut chain = Chain::default();
+            if shape::follows_equals(bytes, range.start) {
+                chain = chain.within(Encoding::QuotedPrintable);
+            }
+            self.found(layer, range, suffix, chain, findings);
+        });
+        if memchr::memchr3(b'%', b'\\', b'&', &bytes[run.clone()]).is_none() {
+            return;
+        }
+        for part in parts(run, ESCAPED_PART) {
+            let Some(decoded) = Decoded::new(&bytes[part.clone()]) else { continue };
+            shape::each(&decoded.text, 0..decoded.text.len(), |range, suffix| {
+                let source = decoded.source(&range);
+                let source = source.start + part.start..source.end + part.start;
+                let chain = Chain::default().within(escape::kind(bytes, &source));
+                self.found(layer, source, suffix, chain, findings);
+            });
+        }
+    }
+
+    fn found(
+        &self,
+        layer: &mut Layer,
+        range: Range<usize>,
+        suffix: u64,
+        chain: Chain,
+        findings: &mut Findings,
+    ) {
+        let class = match &self.wanted {
+            Wanted::Known(suffixes) | Wanted::Strangers(suffixes, _) => suffixes.class(suffix),
+            Wanted::All => Some(Class::Stranger),
+        };
+        let mut found = Match { range, suffix, class, chain, sign: false };
+        if let (None, Wanted::Strangers(_, signs)) = (class, &self.wanted) {
+            if Signs::is_other_key(layer.bytes, found.range.start) {
+                return;
+            }
+            layer.look_for_sign(&mut found, signs);
+        }
+        if class.is_some() || found.sign || (layer.depth > 0 && matches!(self.wanted, Wanted::Strangers(..)))
+        {
+            findings.matches.push(found);
+        }
+    }
+
+    /// Searches decoded text, and takes what was found back to the layer.
+    fn nested(
+        &mut self,
+        layer: &mut Layer,
+        text: &[u8],
+        edges: Edges,
+        findings: &mut Findings,
+        source: impl Fn(&Range<usize>) -> (Range<usize>, Encoding),
+    ) {
+        let mut inner = Findings::default();
+        self.layer(text, edges, layer.depth + 1, &mut inner);
+        for mut found in inner.matches {
+            let (range, encoding) = source(&found.range);
+            found.range = range;
+            found.chain = found.chain.within(encoding);
+            if let (None, false, Wanted::Strangers(_, signs)) = (found.class, found.sign, &self.wanted) {
+                layer.look_for_sign(&mut found, signs);
+            }
+            if found.class.is_some() || found.sign || layer.depth > 0 {
+                findings.matches.push(found);
+            }
+        }
+        for archive in inner.archives {
+            let (range, encoding) = source(&archive.range);
+            findings.archives.push(Archive { range, chain: archive.chain.within(encoding), ..archive });
+        }
+    }
+
+    /// Decodes characters between zeros, and gives their end.
+    fn utf16(&mut self, layer: &mut Layer, run: Range<usize>, findings: &mut Findings) -> usize {
+        let mut text = self.buffers.pop().unwrap_or_default();
+        let characters = run.len().div_ceil(2);
+        for part in parts(0..characters, PART) {
+            let first = run.start + part.start * 2;
+            text.clear();
+            text.extend(layer.bytes[first..run.end].iter().step_by(2).take(part.len()));
+            let edges = Edges { start: part.start == 0, end: part.end == characters };
+            self.nested(layer, &text, edges, findings, |range| {
+                let start = utf16::first_byte(first + range.start * 2);
+                (start..start + range.len() * 2, Encoding::Utf16)
+            });
+        }
+        self.buffers.push(text);
+        run.end
+    }
+
+    fn base64(&mut self, layer: &mut Layer, run: Range<usize>, findings: &mut Findings) {
+        let bytes = layer.bytes;
+        let mut at = run.start.max(layer.base64_until);
+        while at < run.end {
+            let Some(start) = bytes[at..run.end].iter().position(|byte| base64::is_base64(*byte)) else {
+                return;
+            };
+            let start = at + start;
+            let length = bytes[start..run.end].iter().take_while(|byte| base64::is_base64(**byte)).count();
+            at = start + length;
+            if length < base64::LINE {
+                continue;
+            }
+            let blob = Blob::new(bytes, start, layer.base64_until);
+            if blob.is_long_enough() {
+                self.archive(layer, &blob, findings);
+                self.blob(layer, &blob, findings);
+            }
+            layer.base64_until = blob.end();
+            at = at.max(blob.end());
+        }
+    }
+
+    fn blob(&mut self, layer: &mut Layer, blob: &Blob, findings: &mut Findings) {
+        if let [line] = &blob.lines[..] {
+            for part in parts(line.clone(), PART) {
+                let text = &layer.bytes[part.clone()];
+                self.joined(layer, &Joined { text, lines: &[(0, part.start)] }, blob, findings);
+            }
+            return;
+        }
+        let mut text = self.buffers.pop().unwrap_or_default();
+        let mut lines = Vec::new();
+        text.clear();
+        for line in &blob.lines {
+            for start in line.clone().step_by(PART) {
+                lines.push((text.len(), start));
+                text.extend_from_slice(&layer.bytes[start..line.end.min(start + PART)]);
+                if text.len() >= PART {
+                    let joined = Joined { text: &text, lines: &lines };
+                    self.joined(layer, &joined, blob, findings);
+                    lines = joined.lines_from(text.len() - OVERLAP);
+                    text.drain(..text.len() - OVERLAP);
+                }
+            }
+        }
+        self.joined(layer, &Joined { text: &text, lines: &lines }, blob, findings);
+        self.buffers.push(text);
+    }
+
+    fn joined(&mut self, layer: &mut Layer, joined: &Joined, blob: &Blob, findings: &mut Findings) {
+        let mut decoded = self.buffers.pop().unwrap_or_default();
+        let bytes = layer.bytes;
+        let whole = blob.start()..blob.end();
+        let is_start = joined.lines[0].1 == whole.start && layer.is_start(whole.start);
+        let end = joined.source(joined.text.len() - 1) + 1 == whole.end;
+        base64::each_part(joined.text, &mut decoded, |first, text| {
+            let edges = Edges { start: is_start && first == 0, end };
+            self.nested(layer, text, edges, findings, |range| {
+                let characters = base64::characters(first, range);
+                let last = characters.end.min(joined.text.len()) - 1;
+                let source = joined.source(characters.start)..joined.source(last) + 1;
+                let encoding = base64::alphabet(bytes, &source, &whole);
+                (source, encoding)
+            });
+        });
+        self.buffers.push(decoded);
+    }
+
+    /// Takes an archive out of base64.
+    fn archive(&mut self, layer: &Layer, blob: &Blob, findings: &mut Findings) {
+        if !self.archives || !layer.is_start(blob.start()) {
+            return;
+        }
+        let mut head = Vec::new();
+        let text: Vec<u8> = blob.characters(layer.bytes).take(HEAD).collect();
+        base64::decode(&text, &mut head);
+        let is_archive = compression::is_compressed(&head);
+        let is_nested = || {
+            let mut inner = Vec::new();
+            base64::decode(&head, &mut inner);
+            head.iter().all(|byte| base64::is_base64(*byte)) && compression::is_compressed(&inner)
+        };
+        if !is_archive && !is_nested() {
+            return;
+        }
+        let is_cut = blob.end() == layer.bytes.len() && !layer.edges.end;
+        if is_cut && layer.depth == 0 {
+            findings.cut = Some(findings.cut.map_or(blob.start(), |cut| cut.min(blob.start())));
+        } else if is_archive {
+            let text: Vec<u8> = blob.characters(layer.bytes).take(LARGEST).collect();
+            let mut content = Vec::new();
+            base64::decode(&text, &mut content);
+            let range = blob.start()..blob.end();
+            let chain = Chain::default().within(base64::alphabet(layer.bytes, &range, &range));
+            findings.archives.push(Archive {
+                range,
+                chain,
+                content,
+                is_cut: is_cut || blob.length > LARGEST,
+            });
+        }
+    }
+}
+
+impl Layer<'_> {
+    /// Whether what begins at a position was not begun before the bytes.
+    fn is_start(&self, at: usize) -> bool {
+        at > 0 || self.edges.start
+    }
+
+    fn look_for_sign(&mut self, found: &mut Match, signs: &Signs) {
+        let positions = self.signs.get_or_insert_with(|| signs.positions(self.bytes));
+        found.sign = Signs::is_near(positions, self.bytes, &found.range);
+    }
+}
+
+/// Parts of a range, each with the end of the one before.
+fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let Range { start, end } = range;
+    let last = end.saturating_sub(OVERLAP).max(start + 1);
+    (start..last).step_by(size - OVERLAP).map(move |start| start..end.min(start + size))
+}
+
+/// Bytes that may belong to a key in an encoding: those of base64 and of escapes.
+const WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = is_word_or_zero(byte) != 0 && byte != 0;
+        byte += 1;
+    }
+    table
+};
+
+/// [`WORD`] or 0, in a form that is compiled to comparisons of many bytes at once: 0xff if so.
+const fn is_word_or_zero(byte: u8) -> u8 {
+    const fn mask(is_word: bool) -> u8 {
+        (is_word as u8).wrapping_neg()
+    }
+    mask((byte | 0x20).wrapping_sub(b'a') < 26)
+        | mask(byte.wrapping_sub(b'/') < 11)
+        | mask(byte.wrapping_sub(b'#') < 4)
+        | mask(byte == b'-')
+        | mask(byte == b'_')
+        | mask(byte == b'+')
+        | mask(byte == b'\\')
+        | mask(byte == b';')
+        | mask(byte == 0)
+}
+
+/// The first block from a position on of which every byte may belong to a key.
+fn next_block(bytes: &[u8], from: usize) -> Option<usize> {
+    const BLOCKS: usize = 4;
+    const ALL: u128 = u128::MAX;
+    let mut at = from;
+    let mut chunks = bytes.get(from..)?.chunks_exact(BLOCK * BLOCKS);
+    for chunk in &mut chunks {
+        let mut flags = [0; BLOCK * BLOCKS];
+        for (flag, byte) in flags.iter_mut().zip(chunk) {
+            *flag = is_word_or_zero(*byte);
+        }
+        let (blocks, _) = flags.as_chunks::<BLOCK>();
+        for (number, block) in blocks.iter().enumerate() {
+            let start = number * BLOCK;
+            // Zeros are most of many binary files.
+            if u128::from_ne_bytes(*block) == ALL && chunk[start..start + BLOCK] != [0; BLOCK] {
+                return Some(at + start);
+            }
+        }
+        at += BLOCK * BLOCKS;
+    }
+    let is_word = |block: &[u8]| block.iter().all(|byte| is_word_or_zero(*byte) != 0);
+    chunks.remainder().chunks_exact(BLOCK).position(is_word).map(|block| at + block * BLOCK)
+}

@@ -43,6 +43,7 @@ mod judgement;
 mod junit;
 mod layers;
 mod listing;
+mod locate_scan;
 #[cfg(unix)]
 mod man;
 mod markdown;

@@ -246,18 +246,13 @@ impl<'a> TextSearch<'a> {
                 return;
             };
             let start = at + start;
-            let length = bytes[start..run.end].iter().take_while(|byte| base64::is_base64(**byte)).count();
-            at = start + length;
-            if length < base64::LINE {
-                continue;
-            }
             let blob = Blob::new(bytes, start, layer.base64_until);
             if blob.is_long_enough() {
                 self.archive(layer, &blob, findings);
                 self.blob(layer, &blob, findings);
             }
             layer.base64_until = blob.end();
-            at = at.max(blob.end());
+            at = blob.end();
         }
     }
 

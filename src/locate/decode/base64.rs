@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{Encoding, escape};
 
 /// Lines of wrapped text are at least so long, but for the first and last one.
-pub(crate) const LINE: usize = 32;
+const LINE: usize = 32;
 /// 32 digits without padding.
 const SHORTEST: usize = 43;
 /// Between the lines of wrapped text: indentation, quotes, comment signs.
@@ -55,13 +55,15 @@ impl Blob {
         if let Some(first) = line_before(bytes, start, floor) {
             blob.push(first);
         }
-        let mut start = start;
+        let (mut start, mut length) = (start, 0);
         loop {
             let line = line(bytes, start);
-            let (end, length) = (line.end, line.len());
+            let end = line.end;
+            length += line.len();
             blob.push(line);
             match gap(bytes, end) {
-                Some(next) if length >= LINE => start = next,
+                Some(Gap::Sign(next)) => start = next,
+                Some(Gap::Line(next)) if length >= LINE => (start, length) = (next, 0),
                 _ => return blob,
             }
         }
@@ -102,15 +104,24 @@ fn line_before(bytes: &[u8], start: usize, floor: usize) -> Option<Range<usize>>
     let before = &bytes[end.saturating_sub(LINE).max(floor)..end];
     let length = before.iter().rev().take_while(|byte| is_base64(**byte)).count();
     // What a line feed is written as, `\n`, ends with a letter.
-    if gap(bytes, end) == Some(start) {
+    if gap(bytes, end) == Some(Gap::Line(start)) {
         return Some(end - length..end);
     }
     let end = end.checked_sub(1)?;
-    (length > 1 && gap(bytes, end) == Some(start)).then(|| end + 1 - length..end)
+    (length > 1 && gap(bytes, end) == Some(Gap::Line(start))).then(|| end + 1 - length..end)
 }
 
-/// Where the next line begins, if nothing but the end of a line is between it and `at`.
-fn gap(bytes: &[u8], at: usize) -> Option<usize> {
+/// What is between characters of base64, with where they go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    /// The end of a line.
+    Line(usize),
+    /// An escaped `+` or `/`. No key has one, so that it may be missing: what is behind it is found in another alignment.
+    Sign(usize),
+}
+
+/// What begins at `at`, if it is nothing but a gap.
+fn gap(bytes: &[u8], at: usize) -> Option<Gap> {
     let window = &bytes[at..bytes.len().min(at + LONGEST_GAP)];
     let mut lines = false;
     let mut at_gap = 0;
@@ -124,10 +135,10 @@ fn gap(bytes: &[u8], at: usize) -> Option<usize> {
             b' ' | b'\t' | b'"' | b'\'' | b',' | b'>' | b'#' | b'*' | b'|' | b'.' | b';' | b'\\' => {
                 (length, false)
             }
-            b'/' if length == 2 && at_gap == 0 => return Some(at + 1),
+            b'+' | b'/' if length > 1 && at_gap == 0 => return Some(Gap::Sign(at + length)),
             // Texts of source code that are put together.
             b'+' if is_joint() => (length, false),
-            byte if length == 1 && is_base64(byte) && lines => return Some(at + at_gap),
+            byte if length == 1 && is_base64(byte) && lines => return Some(Gap::Line(at + at_gap)),
             _ => return None,
         };
         lines |= ends_line;

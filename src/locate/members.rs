@@ -103,26 +103,30 @@ impl<'s, 'a> Members<'s, 'a> {
     /// Searches bytes that are all there.
     pub(super) fn slice(&mut self, location: &Location, bytes: &[u8]) {
         if self.scanner.options.archives {
-            match Kind::new(&location.name, bytes).map(|kind| self.archive(kind, location, bytes)) {
-                Some(Ok(())) => return,
-                // The bytes may still be text.
-                Some(Err(why)) => self.not_searched(location, why),
-                None if zip::ends(bytes, bytes) => {
-                    if let Err(why) = self.zip(location, Cursor::new(bytes)) {
-                        self.not_searched(location, why);
-                    }
-                }
+            let kind = Kind::new(&location.name, bytes);
+            let ends_with_zip = kind.is_none() && zip::ends(bytes, bytes);
+            match kind {
+                Some(Kind::Zip) => return self.zip_slice(location, bytes),
+                None if ends_with_zip => return self.zip_slice(location, bytes),
                 None => {}
+                Some(kind) => match self.stream_of(kind, location, &mut &bytes[..]) {
+                    Ok(()) => return,
+                    // The bytes may still be text.
+                    Err(why) => self.not_searched(location, why),
+                },
             }
         }
         self.text(location, bytes);
     }
 
-    fn archive(&mut self, kind: Kind, location: &Location, bytes: &[u8]) -> Result<(), NotSearched> {
-        match kind {
-            Kind::Zip => self.zip(location, Cursor::new(bytes)),
-            _ => self.stream_of(kind, location, &mut &bytes[..]),
-        }
+    /// Searches a zip archive and what is before it; all as text if it is none.
+    fn zip_slice(&mut self, location: &Location, bytes: &[u8]) {
+        let before = self.zip(location, Cursor::new(bytes)).unwrap_or_else(|why| {
+            self.not_searched(location, why);
+            u64::MAX
+        });
+        let before = usize::try_from(before).unwrap_or(usize::MAX).min(bytes.len());
+        self.text(location, &bytes[..before]);
     }
 
     /// Searches what a reader yields.
@@ -152,7 +156,7 @@ impl<'s, 'a> Members<'s, 'a> {
         let result = match kind {
             None => return self.windows(location, head, reader),
             Some(Kind::Zip) => match windows::fill(&mut head, reader, LARGEST_ZIP) {
-                Ok(Filled::All) => self.zip(location, Cursor::new(&head)),
+                Ok(Filled::All) => self.zip(location, Cursor::new(&head)).map(|_| ()),
                 Ok(Filled::Part) => Err(NotSearched::TooLarge),
                 Err(_) => Err(self.budget.failure()),
             },
@@ -213,12 +217,14 @@ impl<'s, 'a> Members<'s, 'a> {
         }
     }
 
-    /// Searches the members of a zip archive.
-    pub(super) fn zip(&mut self, location: &Location, reader: impl Read + Seek) -> Result<(), NotSearched> {
+    /// Searches the members of a zip archive, and gives the position of the first one.
+    pub(super) fn zip(&mut self, location: &Location, reader: impl Read + Seek) -> Result<u64, NotSearched> {
         let location = location.within("zip", false)?;
         let mut archive = ZipArchive::new(reader).map_err(|error| zip::reason(&error))?;
+        let mut first = u64::MAX;
         for at in 0..archive.len() {
             let member = zip::member(&mut archive, at)?;
+            first = first.min(member.start);
             let inner = location.member(&member.name);
             let content = archive.by_index(at);
             match (member.obstacle, content) {
@@ -230,7 +236,7 @@ impl<'s, 'a> Members<'s, 'a> {
                 (None, Err(error)) => self.not_searched(&inner, zip::reason(&error)),
             }
         }
-        Ok(())
+        Ok(first)
     }
 
     fn text(&mut self, location: &Location, bytes: &[u8]) {

@@ -2,7 +2,7 @@
 //! that its cost does not depend on the number of keys.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -126,10 +126,13 @@ fn large_file(members: &mut Members, location: &Location, head: &[u8], file: &mu
     };
     members.budget = limit::Budget::new(size);
     if members.is_zip(location, head, file) {
-        if let Err(why) = members.zip(location, &mut *file) {
-            members.not_searched(location, why);
+        match members.zip(location, &mut *file) {
+            Err(why) => return members.not_searched(location, why),
+            Ok(before) if file.rewind().is_ok() => {
+                return members.stream(location, &mut file.take(before.min(size)));
+            }
+            Ok(_) => return members.not_searched(location, NotSearched::Unreadable),
         }
-        return;
     }
     // The input is counted already.
     let mut rest = limit::Input { reader: &mut *file, budget: Rc::clone(&members.budget) };

@@ -248,8 +248,13 @@ impl<'a> TextSearch<'a> {
             let start = at + start;
             let blob = Blob::new(bytes, start, layer.base64_until);
             if blob.is_long_enough() {
-                self.archive(layer, &blob, findings);
-                self.blob(layer, &blob, findings);
+                let mut is_archive = self.archive(layer, &blob, findings);
+                if let (false, Some(blob)) = (is_archive, blob.without_line_before()) {
+                    is_archive = self.archive(layer, &blob, findings);
+                }
+                if !is_archive {
+                    self.blob(layer, &blob, findings);
+                }
             }
             layer.base64_until = blob.end();
             at = blob.end();
@@ -302,10 +307,10 @@ impl<'a> TextSearch<'a> {
         self.buffers.push(decoded);
     }
 
-    /// Takes an archive out of base64.
-    fn archive(&mut self, layer: &Layer, blob: &Blob, findings: &mut Findings) {
+    /// Takes an archive out of base64; whether there is one.
+    fn archive(&mut self, layer: &Layer, blob: &Blob, findings: &mut Findings) -> bool {
         if !self.archives || !layer.is_start(blob.start()) {
-            return;
+            return false;
         }
         let mut head = Vec::new();
         let text: Vec<u8> = blob.characters(layer.bytes).take(HEAD).collect();
@@ -317,7 +322,7 @@ impl<'a> TextSearch<'a> {
             head.iter().all(|byte| base64::is_base64(*byte)) && compression::is_compressed(&inner)
         };
         if !is_archive && !is_nested() {
-            return;
+            return false;
         }
         let is_cut = blob.end() == layer.bytes.len() && !layer.edges.end;
         if is_cut && layer.depth == 0 {
@@ -335,6 +340,7 @@ impl<'a> TextSearch<'a> {
                 is_cut: is_cut || blob.length > LARGEST,
             });
         }
+        is_archive
     }
 }
 
@@ -386,24 +392,24 @@ const fn is_word_or_zero(byte: u8) -> u8 {
 
 /// The first block from a position on of which every byte may belong to a key.
 fn next_block(bytes: &[u8], from: usize) -> Option<usize> {
-    const BLOCKS: usize = 4;
-    const ALL: u128 = u128::MAX;
+    const ZEROS: [u8; 4 * BLOCK] = [0; 4 * BLOCK];
     let mut at = from;
-    let mut chunks = bytes.get(from..)?.chunks_exact(BLOCK * BLOCKS);
+    let mut chunks = bytes.get(from..)?.chunks_exact(ZEROS.len());
     for chunk in &mut chunks {
-        let mut flags = [0; BLOCK * BLOCKS];
+        // Zeros are most of many binary files.
+        if chunk == ZEROS {
+            at += ZEROS.len();
+            continue;
+        }
+        let mut flags = ZEROS;
         for (flag, byte) in flags.iter_mut().zip(chunk) {
             *flag = is_word_or_zero(*byte);
         }
         let (blocks, _) = flags.as_chunks::<BLOCK>();
-        for (number, block) in blocks.iter().enumerate() {
-            let start = number * BLOCK;
-            // Zeros are most of many binary files.
-            if u128::from_ne_bytes(*block) == ALL && chunk[start..start + BLOCK] != [0; BLOCK] {
-                return Some(at + start);
-            }
+        if let Some(block) = blocks.iter().position(|block| u128::from_ne_bytes(*block) == u128::MAX) {
+            return Some(at + block * BLOCK);
         }
-        at += BLOCK * BLOCKS;
+        at += ZEROS.len();
     }
     let is_word = |block: &[u8]| block.iter().all(|byte| is_word_or_zero(*byte) != 0);
     chunks.remainder().chunks_exact(BLOCK).position(is_word).map(|block| at + block * BLOCK)

@@ -124,6 +124,14 @@ impl Window {
             self.size =
                 if border == self.own { (self.bytes.len() * 2).min(LARGEST) } else { self.bytes.len() };
         }
+        // What is in an archive is found with its beginning.
+        let is_own = |start: usize| (self.own..border).contains(&start);
+        let ends = findings
+            .archives
+            .iter()
+            .filter(|archive| is_own(archive.range.start))
+            .map(|archive| archive.range.end);
+        border = ends.max().map_or(border, |end| border.max(end.next_multiple_of(2).min(self.bytes.len())));
         let own = self.own..border;
         findings.matches.retain(|found| own.contains(&found.range.start));
         findings.archives.retain(|archive| own.contains(&archive.range.start));
@@ -141,5 +149,104 @@ impl Window {
         self.own = border - from;
         self.is_first &= from == 0;
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locate::scan::{Found, Hit, NotSearched, Options, Scanner, Suffixes};
+    use crate::model::Suffix;
+    use crate::place::Class;
+
+    const KEY: &str = "b5e7b0c4-3a1d-4e0e-8f55-92732876eeae";
+    const STRANGER: &str = "11111111-2222-4333-8444-555555555555";
+    /// The smallest window that still advances: what is ahead and behind, and 8 KiB.
+    const WINDOW: usize = AHEAD + BEHIND + (8 << 10);
+
+    #[derive(Default, Debug, PartialEq)]
+    struct Results(Vec<Hit>, Vec<(String, NotSearched)>);
+
+    impl Found for Results {
+        fn hit(&mut self, hit: Hit) {
+            self.0.push(hit);
+        }
+
+        fn not_searched(&mut self, member: &str, why: NotSearched) {
+            self.1.push((member.to_owned(), why));
+        }
+    }
+
+    /// In a whole, and in windows.
+    fn both(bytes: &[u8]) -> [Results; 2] {
+        let suffixes = Suffixes::new(Suffix::from_key(KEY).map(|suffix| (suffix, Class::Key)));
+        let (archives, context, strangers) = (true, true, true);
+        let options = Options { strangers, context, archives, max_size: u64::MAX, usernames: Vec::new() };
+        let mut results = [Results::default(), Results::default()];
+        let mut scanner = Scanner::new(&suffixes, &options);
+        scanner.bytes("file", bytes, &mut results[0]);
+        scanner.window = WINDOW;
+        scanner.reader("file", &mut &*bytes, &mut results[1]);
+        results
+    }
+
+    fn filler(length: usize) -> Vec<u8> {
+        (0..length).map(|at| if at % 61 == 60 { b'\n' } else { b"let x = [name]; "[at % 16] }).collect()
+    }
+
+    /// Of `user:KEY`.
+    const BASE64: &str = "dXNlcjpiNWU3YjBjNC0zYTFkLTRlMGUtOGY1NS05MjczMjg3NmVlYWU=";
+
+    #[test]
+    fn where_a_window_ends_changes_nothing() {
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let wrapped = format!("{}\n    {}", &BASE64[..40], &BASE64[40..]);
+        let near = format!("{}\n\n\n{STRANGER}", "curl --digest");
+        let planted = [
+            (KEY.into(), 1),
+            (BASE64.into(), 1),
+            (wrapped.into_bytes(), 1),
+            ([b"\n\n", &wide(&format!("a\nb {KEY}\n"))[..]].concat(), 1),
+            (KEY.replace('-', "&#x002d;").into_bytes(), 1),
+            (near.into_bytes(), 1),
+            (format!("0{KEY}").into_bytes(), 0),
+        ];
+        let border = WINDOW - AHEAD;
+        for (text, hits) in planted {
+            let offsets = [0, 1, 9, 36, 37, 60, 90].into_iter();
+            let starts = offsets.flat_map(|offset| [border - offset, WINDOW - offset, border + offset]);
+            for start in starts {
+                let bytes = [&filler(start)[..], b" ", &text, b" ", &filler(WINDOW)].concat();
+                let [whole, windows] = both(&bytes);
+                assert_eq!(whole.0.len(), hits, "{} at {start}", text.escape_ascii());
+                assert_eq!(whole, windows, "{} at {start}", text.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn an_archive_in_base64_is_read_whole_across_windows() {
+        // Stored, so that it is as long as its text.
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        io::Write::write_all(&mut encoder, &[&filler(30_000)[..], KEY.as_bytes()].concat()).expect("memory");
+        let archive = encode(&encoder.finish().expect("memory"));
+        for start in [0, 8_000, 20_000, WINDOW - AHEAD, WINDOW - 10, WINDOW, 2 * WINDOW] {
+            let bytes = [&filler(start)[..], b"\n", archive.as_bytes(), b"\n", &filler(30_000)].concat();
+            let [whole, windows] = both(&bytes);
+            assert_eq!(whole.0.len(), 1, "{start}");
+            assert_eq!(whole.0[0].encoding, "base64+gz");
+            assert_eq!(whole, windows, "{start}");
+        }
+    }
+
+    fn encode(bytes: &[u8]) -> String {
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let bits =
+            |chunk: &[u8]| (0..3).fold(0, |bits, at| bits << 8 | u32::from(*chunk.get(at).unwrap_or(&0)));
+        let character = |bits: u32, at: usize| char::from(alphabet[(bits >> (18 - 6 * at)) as usize & 63]);
+        bytes
+            .chunks(3)
+            .flat_map(|chunk| (0..=chunk.len()).map(move |at| character(bits(chunk), at)))
+            .collect()
     }
 }

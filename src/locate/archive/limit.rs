@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::place::NotSearched;
 
 /// What archives may decompress to whatever their size, and for each of their bytes.
-const FLOOR: u64 = 64 << 20;
+const FLOOR: u64 = 32 << 20;
 const RATIO: u64 = 200;
 /// And in total.
 const TOTAL: u64 = 64 << 30;

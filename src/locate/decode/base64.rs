@@ -46,6 +46,8 @@ pub(crate) struct Blob {
     pub(crate) lines: Vec<Range<usize>>,
     /// Of all lines.
     pub(crate) length: usize,
+    /// Whether the first line is the one before the text, which may not belong to it.
+    has_line_before: bool,
 }
 
 impl Blob {
@@ -54,6 +56,7 @@ impl Blob {
         let mut blob = Self::default();
         if let Some(first) = line_before(bytes, start, floor) {
             blob.push(first);
+            blob.has_line_before = true;
         }
         let (mut start, mut length) = (start, 0);
         loop {
@@ -63,7 +66,9 @@ impl Blob {
             blob.push(line);
             match gap(bytes, end) {
                 Some(Gap::Sign(next)) => start = next,
-                Some(Gap::Line(next)) if length >= LINE => (start, length) = (next, 0),
+                Some(Gap::Line(next)) if length >= LINE && is_line(bytes, next) => {
+                    (start, length) = (next, 0)
+                }
                 _ => return blob,
             }
         }
@@ -72,6 +77,15 @@ impl Blob {
     fn push(&mut self, line: Range<usize>) {
         self.length += line.len();
         self.lines.push(line);
+    }
+
+    /// Without the line before, if there is one.
+    pub(crate) fn without_line_before(&self) -> Option<Self> {
+        self.has_line_before.then(|| {
+            let lines = self.lines[1..].to_vec();
+            let length = lines.iter().map(Range::len).sum();
+            Self { lines, length, has_line_before: false }
+        })
     }
 
     pub(crate) fn is_long_enough(&self) -> bool {
@@ -95,6 +109,17 @@ impl Blob {
 fn line(bytes: &[u8], start: usize) -> Range<usize> {
     let length = bytes[start..].iter().take_while(|byte| is_base64(**byte)).count();
     start..start + length
+}
+
+/// Whether what begins on a new line is more of a text: a long line, or a last one, which nothing but padding and signs follow.
+fn is_line(bytes: &[u8], start: usize) -> bool {
+    let line = line(bytes, start);
+    let rest = &bytes[line.end..];
+    let padding = rest.iter().take(2).take_while(|byte| **byte == b'=').count();
+    let rest = &rest[padding..];
+    let rest = &rest[rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count().min(LONGEST_GAP)..];
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`\\,)<;&%|}]*#".contains(byte);
+    line.len() >= LINE || padding > 0 || rest.first().is_none_or(is_end)
 }
 
 /// A shorter line before the one at `start`, whose text began behind something else: `key: c2Vj…`.

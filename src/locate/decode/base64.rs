@@ -67,7 +67,7 @@ impl Blob {
             match gap(bytes, end) {
                 Some(Gap::Sign(next)) => start = next,
                 Some(Gap::Line(next)) if length >= LINE && is_line(bytes, next) => {
-                    (start, length) = (next, 0)
+                    (start, length) = (next, 0);
                 }
                 _ => return blob,
             }

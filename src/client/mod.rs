@@ -40,7 +40,7 @@ pub(crate) use certificate::Certificate;
 pub(crate) use credential_store::{Credential, Credentials};
 pub(crate) use error::{connection_help, is_access_list};
 pub(crate) use list::UserKeys;
-pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable};
+pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable, UserSample};
 pub(crate) use resources::UserPages;
 pub(crate) use saved::{SavedPage, parse_saved};
 pub(crate) use wire::page_number;

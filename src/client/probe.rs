@@ -17,9 +17,10 @@ use super::challenge;
 use super::classify::{Classification, Response, classify};
 use super::digest::DigestSession;
 use super::error::RequestError;
+use super::list::PAGE;
 use super::request::{MAX_REDIRECTS, date, read_body};
 use super::resources::{PROJECT_USERS, segment, users_of};
-use super::wire::{self, Page};
+use super::wire::{self, Identified as _, Page};
 use crate::exit::{Error, reason};
 use crate::model::{Outcome, ReadStatus, User};
 
@@ -42,6 +43,14 @@ pub(crate) struct FirstResponse {
     pub certificate: Option<Certificate>,
     /// Which authentication it asks for.
     pub auth: ServerAuth,
+}
+
+/// The first page of a list of users.
+pub(crate) struct UserSample {
+    /// In lower case.
+    pub ids: Vec<String>,
+    /// How many users the whole list has, by the service's own count.
+    pub total: u64,
 }
 
 /// Which authentication a server asks for.
@@ -214,28 +223,31 @@ impl Client {
         })
     }
 
-    /// How many users an organization has, by the service's own count.
+    /// The first users of an organization and how many there are; `None` where the service does not show that.
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub(crate) async fn organization_size(&self, id: &str) -> Result<Option<u64>, Error> {
-        self.list_size(users_of("orgs", id), "").await
+    pub(crate) async fn organization_sample(&self, id: &str) -> Result<Option<UserSample>, Error> {
+        self.sample(users_of("orgs", id), "").await
     }
 
-    /// How many users a project has, those of its teams and its organization included.
+    /// As [`Self::organization_sample`], of a project: the users of its teams and its organization included.
     ///
     /// # Errors
     /// What makes an audit pointless.
-    pub(crate) async fn project_size(&self, id: &str) -> Result<Option<u64>, Error> {
-        self.list_size(users_of("groups", id), PROJECT_USERS).await
+    pub(crate) async fn project_sample(&self, id: &str) -> Result<Option<UserSample>, Error> {
+        self.sample(users_of("groups", id), PROJECT_USERS).await
     }
 
-    async fn list_size(&self, path: Result<String, Outcome>, query: &str) -> Result<Option<u64>, Error> {
+    async fn sample(&self, path: Result<String, Outcome>, query: &str) -> Result<Option<UserSample>, Error> {
         let Ok(path) = path else { return Ok(None) };
-        let path = format!("{path}?{query}pageNum=1&itemsPerPage=1&includeCount=true");
+        let path = format!("{path}?{query}pageNum=1&itemsPerPage={PAGE}&includeCount=true");
         let reply = self.get(self.credentials.any(), &path).await?;
-        let page = reply.result.ok().map(|document| Page::<serde::de::IgnoredAny>::read(&document.body));
-        Ok(page.and_then(Result::ok).and_then(|page| page.total))
+        let page = reply.result.ok().and_then(|document| Page::<wire::Account>::read(&document.body).ok());
+        Ok(page.and_then(|page| {
+            let ids = page.rows.iter().map(|row| row.id().to_ascii_lowercase()).collect();
+            page.total.map(|total| UserSample { ids, total })
+        }))
     }
 
     /// How long so many requests took, one after the other, without the waits of the rate limiter: for the keys of

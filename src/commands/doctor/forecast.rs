@@ -1,10 +1,11 @@
 //! How long an audit takes: from how long one answer takes, how many users there are, and how hard it may ask.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::step::{Step, StepResult};
-use crate::client::Client;
+use crate::client::{Client, UserSample};
 use crate::console::duration;
 use crate::exit::Error;
 use crate::model::User;
@@ -57,49 +58,103 @@ pub(super) async fn results(
     Ok(vec![latency, forecast(users, median, pace)])
 }
 
-/// How many users there are to read; `None` where no source is given, or the service does not say.
-async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Option<u64>, Error> {
-    let mut users = 0;
+/// How many users there are to read.
+#[derive(Debug, PartialEq, Eq)]
+struct UserCount {
+    users: u64,
+    /// Whether it is estimated from the first users of some lists.
+    is_estimate: bool,
+}
+
+/// `None` where no source is given, or the service does not say.
+async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Option<UserCount>, Error> {
+    let mut samples = Samples::default();
     for source in sources {
-        let size = match source {
-            CheckedSource::List(list) => Some(list.count()),
-            CheckedSource::User(_) => Some(1),
-            CheckedSource::Project(id) => client.project_size(id).await?,
-            CheckedSource::Organization(id) => client.organization_size(id).await?,
-            CheckedSource::AllOrganizations => all_users(client).await?,
+        let sample = match source {
+            CheckedSource::List(list) => {
+                samples.named += list.count();
+                continue;
+            }
+            CheckedSource::User(_) => {
+                samples.named += 1;
+                continue;
+            }
+            CheckedSource::Project(id) => client.project_sample(id).await?,
+            CheckedSource::Organization(id) => client.organization_sample(id).await?,
+            CheckedSource::AllOrganizations => {
+                let Some(all) = all_users(client).await? else { return Ok(None) };
+                samples.merge(all);
+                continue;
+            }
         };
-        match size {
-            Some(size) => users += size,
+        match sample {
+            Some(sample) => samples.add(sample),
             None => return Ok(None),
         }
     }
-    Ok((!sources.is_empty()).then_some(users))
+    Ok((!sources.is_empty()).then(|| samples.count()))
 }
 
-async fn all_users(client: &Client) -> Result<Option<u64>, Error> {
+async fn all_users(client: &Client) -> Result<Option<Samples>, Error> {
     let (organizations, outcome) = client.organizations().await?;
     if !outcome.status.is_complete() {
         return Ok(None);
     }
-    let (mut users, mut sized) = (0, 0);
+    let (mut samples, mut sized) = (Samples::default(), 0);
     for organization in organizations.iter().take(SIZED) {
-        if let Some(size) = client.organization_size(&organization.id).await? {
-            users += size;
+        if let Some(sample) = client.organization_sample(&organization.id).await? {
+            samples.add(sample);
             sized += 1;
         }
     }
-    Ok((sized > 0).then(|| users * organizations.len() as u64 / sized))
+    samples.listed = (samples.listed * organizations.len() as u64).checked_div(sized).unwrap_or_default();
+    Ok((sized > 0).then_some(samples))
 }
 
-fn forecast(users: Option<u64>, latency: Duration, pace: &Pace) -> StepResult {
+/// The first users of each list, so that a user of several counts once.
+#[derive(Default)]
+struct Samples {
+    /// Users that were named, or are in a file.
+    named: u64,
+    /// Users of all lists, each as often as it is in one.
+    listed: u64,
+    /// Rows of the first pages.
+    rows: u64,
+    /// The ids in these rows.
+    ids: HashSet<String>,
+}
+
+impl Samples {
+    fn add(&mut self, UserSample { ids, total }: UserSample) {
+        self.listed += total;
+        self.rows += ids.len() as u64;
+        self.ids.extend(ids);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.named += other.named;
+        self.listed += other.listed;
+        self.rows += other.rows;
+        self.ids.extend(other.ids);
+    }
+
+    /// The lists have as large a share of different users as their first pages.
+    fn count(&self) -> UserCount {
+        let different = (self.listed * self.ids.len() as u64).checked_div(self.rows).unwrap_or(self.listed);
+        UserCount { users: self.named + different, is_estimate: self.listed != self.rows }
+    }
+}
+
+fn forecast(users: Option<UserCount>, latency: Duration, pace: &Pace) -> StepResult {
     let (count, scope) = match users {
-        Some(0) => {
+        Some(UserCount { users: 0, .. }) => {
             return Step::Forecast.failed(
                 "no users to audit: the lists are empty",
                 "check the IDs and the lists; an audit without users ends with exit code 5",
             );
         }
-        Some(count) => (count, format!("for {count} users at most")),
+        Some(UserCount { users, is_estimate: false }) => (users, format!("for {users} users at most")),
+        Some(UserCount { users, is_estimate: true }) => (users, format!("for about {users} users")),
         None => (1000, "per 1,000 users".to_owned()),
     };
     let concurrency = pace.concurrency.get();
@@ -136,5 +191,19 @@ mod tests {
         assert_eq!(bounds(10_000, 10, Some(20.0)), [501, 1002]);
         assert_eq!(bounds(10_000, 10, Some(1.0)), [10_020, 10_020]);
         assert_eq!(bounds(0, 10, None), [0, 0]);
+    }
+
+    #[test]
+    fn a_user_of_several_lists_counts_once() {
+        let sample =
+            |ids: &[&str], total| UserSample { ids: ids.iter().map(|id| (*id).to_owned()).collect(), total };
+        let mut samples = Samples { named: 1, ..Samples::default() };
+        samples.add(sample(&["a", "b"], 2));
+        samples.add(sample(&["b", "c"], 2));
+        assert_eq!(samples.count(), UserCount { users: 1 + 3, is_estimate: false });
+        // Half of the rows of the first pages are of users that were there already.
+        samples.add(sample(&["a", "b"], 994));
+        assert_eq!(samples.count(), UserCount { users: 1 + 499, is_estimate: true });
+        assert_eq!(Samples::default().count(), UserCount { users: 0, is_estimate: false });
     }
 }

@@ -11,13 +11,14 @@ use crate::client::Client;
 use crate::console::warn;
 use crate::exit::Error;
 use crate::inventory::{AccessListName, InventoryList, ListResult, Project};
-use crate::model::{ListScope, Membership, Product, Suffix, User};
+use crate::model::{ListScope, Membership, Outcome, Product, ReadStatus, Suffix, User};
 use crate::store::{Run, Store};
 
 /// Lists read at once.
 const CONCURRENCY: usize = 8;
 
-/// Reads and records them. A list that could not be read is recorded as such: the audit is about keys, and is complete.
+/// Reads and records them. A list that could not be read is recorded as such, and the summary names it: the audit is about
+/// personal keys, and is complete.
 ///
 /// # Errors
 /// What the run database says.
@@ -25,7 +26,11 @@ pub(crate) async fn read(client: &Client, store: &Store, run: &Run) -> Result<()
     let by_default = |lists: Vec<InventoryList>| lists.into_iter().map(|list| (list, None)).collect();
     if client.has_default_credential() {
         let owners = Owners::new(store, run)?;
-        let first = read_lists(client, store, run, by_default(owners.first_lists(client.product()))).await?;
+        let mut first = owners.first_lists(client.product());
+        // The last replacements are seen also when no owner has a personal key any more.
+        let earlier = store.lists_with_replacements(run)?;
+        first.extend(earlier.into_iter().filter(|list| !first.contains(list)).collect::<Vec<_>>());
+        let first = read_lists(client, store, run, by_default(first)).await?;
         read_lists(client, store, run, by_default(owners.team_lists(&projects(&first)))).await?;
     }
     read_lists(client, store, run, address_lists(client, store, run)?).await.map(drop)
@@ -51,6 +56,7 @@ type Wanted = (InventoryList, Option<User>);
 type Lists = Vec<(InventoryList, ListResult<Value>)>;
 
 async fn read_lists(client: &Client, store: &Store, run: &Run, lists: Vec<Wanted>) -> Result<Lists, Error> {
+    let mut open: Vec<_> = lists.iter().map(|(list, _)| list.clone()).collect();
     let keep = |suffixes: &[Suffix]| Ok(store.add_programmatic_keys(run, suffixes)?);
     let results = stream::iter(lists).map(async |(list, reader): Wanted| {
         (client.inventory_list(&list, reader.as_ref(), keep).await, list)
@@ -61,14 +67,15 @@ async fn read_lists(client: &Client, store: &Store, run: &Run, lists: Vec<Wanted
         match result {
             Ok(result) => {
                 store.record_inventory(run, &list, &result)?;
+                open.retain(|it| *it != list);
                 read.push((list, result));
             }
             Err(why) => {
-                let list = list.path();
-                warn(
-                    &format!("the list {list}, for the migration plan, was not read: {}", why.message),
-                    None,
-                );
+                let message = format!("the lists for the migration plan were not all read: {}", why.message);
+                warn(&message, None);
+                let outcome = Outcome::unread(ReadStatus::Error, None, why.message);
+                let unread = ListResult { outcome, rows: Vec::new() };
+                open.iter().try_for_each(|list| store.record_inventory(run, list, &unread))?;
                 break;
             }
         }

@@ -28,6 +28,8 @@ pub(crate) struct Inventory {
     addresses: HashMap<String, Rows<AccessEntry>>,
     /// The ids of programmatic keys by their organization, if they have one, and the first word of their description.
     keys_by_tag: HashMap<(Option<String>, String), String>,
+    /// The lists of programmatic keys by their organization, if they have one: whether all of the list was read.
+    key_lists: HashMap<Option<String>, bool>,
 }
 
 impl Inventory {
@@ -43,6 +45,7 @@ impl Inventory {
             team_roles: HashMap::new(),
             addresses: HashMap::new(),
             keys_by_tag: HashMap::new(),
+            key_lists: HashMap::new(),
         };
         for (list, outcome, rows) in store.inventory(run)? {
             inventory.add(&list, &outcome, &rows);
@@ -74,6 +77,7 @@ impl Inventory {
 
     /// Of a list that was not read to its end no key is known, and a script looks again before it makes one.
     fn add_keys(&mut self, org_id: Option<&String>, keys: Rows<ProgrammaticKey>) {
+        self.key_lists.insert(org_id.cloned(), keys.is_ok());
         for key in keys.into_iter().flatten() {
             let tag = key.description.split(' ').next().unwrap_or_default().to_owned();
             self.keys_by_tag.insert((org_id.cloned(), tag), key.id);
@@ -123,6 +127,26 @@ impl Inventory {
     pub(super) fn addresses(&self, user_id: &str) -> Option<BTreeSet<Network>> {
         let rows = self.addresses.get(user_id)?.as_ref().ok()?;
         Some(rows.iter().map(|entry| entry.block).collect())
+    }
+
+    /// Whether the run asked for a list of programmatic keys.
+    pub(super) fn has_key_lists(&self) -> bool {
+        !self.key_lists.is_empty()
+    }
+
+    /// Whether all replacements of an organization, or of the whole deployment, are known.
+    pub(super) fn knows_all_keys(&self, org_id: Option<&str>) -> bool {
+        self.key_lists.get(&org_id.map(str::to_owned)).copied().unwrap_or_default()
+    }
+
+    /// The tags of the replacements that are created, each with its organization, if it has one.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        self.keys_by_tag.keys().map(|(org_id, tag)| (org_id.as_deref(), tag.as_str()))
+    }
+
+    /// The name of a project.
+    pub(crate) fn project_name(&self, id: &str) -> Option<&str> {
+        self.projects.as_ref().ok()?.get(id)?.name.as_deref()
     }
 
     /// The id of the programmatic key whose description begins with this word.

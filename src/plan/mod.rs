@@ -11,21 +11,26 @@ mod letters;
 mod mail;
 mod owner;
 mod page;
+mod progress;
 mod rights;
 mod roles;
 mod rows;
 mod scripts;
 mod summary;
 mod template;
+mod unread;
 mod wave;
 
 pub(crate) use addresses::AddressFile;
-pub(crate) use decision::Decision;
+pub(crate) use decision::{Decided, Decision};
 pub(crate) use files::{PlanFiles, PlanHead};
 pub(crate) use inventory::Inventory;
 pub(crate) use letters::LetterFormat;
-pub(crate) use owner::{OwnerContext, OwnerPlan, Planner};
+pub(crate) use owner::{OwnerContext, OwnerPlan, Planner, Replacement};
+pub(crate) use progress::{Moves, Progress, ProgressCounter, ProgressDiff, ReplacementState, SILENT_DAYS};
+pub(crate) use rights::Grant;
 pub(crate) use summary::Summary;
+pub(crate) use unread::UnreadLists;
 
 named! {
     /// What one programmatic key replaces.

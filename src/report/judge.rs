@@ -76,6 +76,10 @@ impl<'a> Judge<'a> {
         Self { rules, now, met: BTreeMap::new() }
     }
 
+    pub(super) fn gate(&self) -> GatePolicy<'a> {
+        self.rules
+    }
+
     /// An incomplete list with its waiver. `name` is the name of its organization, if known.
     pub(super) fn list(
         &mut self,

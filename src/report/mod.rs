@@ -45,6 +45,7 @@ use crate::exit::{WriteTarget, reason};
 use crate::model::{PersonalKey, UserResult};
 use crate::output::{JsonArray, OutputFile, persist};
 pub use crate::output::{ReportFile, text};
+use crate::plan::{Inventory, Progress, ProgressCounter, UnreadLists};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
 use crate::store::{self, Run, Store};
@@ -83,9 +84,18 @@ pub struct RunContext<'a> {
     pub incomplete_lists: Vec<JudgedList<'a>>,
     /// The earlier run for comparison.
     pub ratchet: Option<&'a Ratchet>,
+    /// What the migration plan needs besides users and keys.
+    inventory: Inventory,
+    gate: GatePolicy<'a>,
 }
 
 impl RunContext<'_> {
+    /// Whether a waiver covers a key, as in the plan.
+    fn is_waived(&self, key: &PersonalKey) -> bool {
+        let waiver = self.gate.waivers.of_key(&key.id, &self.run.deployment);
+        waiver.is_some_and(|waiver| waiver.status(self.run.started_at) != WaiverStatus::Expired)
+    }
+
     /// Whether the run finished and has no incomplete list. Unread users are rows and do not matter here.
     #[must_use]
     pub fn has_complete_lists(&self) -> bool {
@@ -131,6 +141,10 @@ pub struct Deployment<'a> {
     pub summary: Summary,
     /// Sorted by id; `None` (unknown) if the run was imported or made by an earlier version.
     pub organizations: Option<Vec<OrganizationSummary>>,
+    /// How far the replacements are; `None` (unknown) if the run did not read programmatic keys.
+    progress: Option<Progress>,
+    /// Lists for the migration plan that were not read.
+    unread_lists: Option<UnreadLists>,
 }
 
 impl Deployment<'_> {
@@ -382,16 +396,20 @@ fn write_deployment<'a>(
         let name = list.org_id.as_deref().and_then(name);
         judge.list(list, name, &run.deployment)
     });
-    let context = RunContext { store, run, policy, incomplete_lists: incomplete_lists.collect(), ratchet };
+    let incomplete_lists = incomplete_lists.collect();
+    let (inventory, gate) = (Inventory::read(store, run)?, judge.gate());
+    let context = RunContext { store, run, policy, incomplete_lists, ratchet, inventory, gate };
     for (path, writer) in &mut *writers {
         writer.begin(&context).map_err(|why| failed(path, why))?;
     }
     let mut summary = Summary::new(&context.incomplete_lists);
     let is_known = organizations.is_some();
     let mut totals = OrganizationTotals::new(organizations.unwrap_or_default());
+    let mut progress = ProgressCounter::new(&context.inventory, &policy);
     store.results(run, |result| {
         summary.add_user(&result);
         totals.add_user(&result);
+        progress.iter_mut().for_each(|progress| progress.add(&result));
         let columns = totals.columns(&result.user);
         for row in judge.rows(&result, &columns, &context) {
             let row = row?;
@@ -410,7 +428,9 @@ fn write_deployment<'a>(
         .reconcile((store.user_counts(run)?.requested, store.key_count(run)?))
         .map_err(Error::DoesNotAddUp)?;
     let organizations = is_known.then(|| totals.into_summaries());
-    Ok(Deployment { context, summary, organizations })
+    let progress = progress.map(ProgressCounter::finish);
+    let unread_lists = UnreadLists::of_run(store, run)?;
+    Ok(Deployment { context, summary, organizations, progress, unread_lists })
 }
 
 /// Gives every file its name, once it is known that no folder has one of the names.

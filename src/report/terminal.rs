@@ -6,6 +6,7 @@ use super::worst::WorstFinding;
 use super::{Deployment, OrganizationSummary, Report, ReportFile, Summary, text, waiver_issue, worst_first};
 use crate::console::{Page, Text, cell, duration, style};
 use crate::model::{Organization, ReadStatus};
+use crate::plan::UnreadLists;
 use crate::policy::{CLOCK_TOLERANCE, Severity, Verdict, day_or_instant};
 use crate::ratchet::Ratchet;
 use crate::store::Run;
@@ -19,7 +20,7 @@ const NAME: usize = 26;
 #[must_use]
 pub(crate) fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: Text) -> String {
     let mut page = Page::default();
-    for Deployment { context, summary, organizations } in &report.deployments {
+    for Deployment { context, summary, organizations, progress, unread_lists } in &report.deployments {
         let run = context.run;
         let version =
             run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
@@ -58,6 +59,12 @@ pub(crate) fn summary(report: &Report, files: &[ReportFile], notes: &[String], n
         if let Some(organizations @ [_, _, ..]) = organizations.as_deref() {
             page.lines("by org", organization_table(organizations));
         }
+        if let Some(progress) = progress.filter(|progress| progress.total() > 0) {
+            page.line("progress", format!("replacements: {progress}"));
+        }
+        if let Some(lists) = unread_lists {
+            page.styled_line(style::WARNING, "plan", plan_warning(lists));
+        }
     }
     if let [_, _, ..] = report.deployments[..] {
         page.line("total", format!("{} deployments", report.deployments.len()));
@@ -75,6 +82,17 @@ pub(crate) fn summary(report: &Report, files: &[ReportFile], notes: &[String], n
     page.lines("note", notes);
     page.line("next", next);
     page.into_text()
+}
+
+/// The findings do not depend on these lists.
+fn plan_warning(lists: &UnreadLists) -> String {
+    format!(
+        "lists for `keysunset plan` were not read: {}. The results of this audit are not affected. In the plan, {}. To read \
+         the lists, {}.",
+        lists.names(),
+        lists.effects(),
+        lists.advice()
+    )
 }
 
 /// The worst findings, in columns that fill a line.

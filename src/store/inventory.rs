@@ -1,12 +1,12 @@
 //! The lists that a migration plan needs.
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Row, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
 use super::rows::{invalid, outcome_from};
 use super::{Error, Run, Store};
 use crate::inventory::{InventoryList, ListResult};
-use crate::model::{Outcome, Suffix};
+use crate::model::{Outcome, ReadStatus, Suffix};
 
 impl Store {
     /// Keeps a list of the deployment, in place of what was read of it before.
@@ -33,10 +33,36 @@ impl Store {
     /// What SQLite says, or a path that is no list.
     pub fn inventory(&self, run: &Run) -> Result<Vec<(InventoryList, Outcome, String)>, Error> {
         self.all("SELECT * FROM inventory WHERE run = ? ORDER BY path", [run.id], |row| {
-            let path: String = row.get("path")?;
-            let list = InventoryList::from_path(&path).ok_or_else(|| invalid(row, "path", path.clone()))?;
-            Ok((list, outcome_from(row)?, row.get("rows")?))
+            Ok((list_from(row)?, outcome_from(row)?, row.get("rows")?))
         })
+    }
+
+    /// How the lists of the deployment ended that a run asked for, by path.
+    ///
+    /// # Errors
+    /// What SQLite says, or a path that is no list.
+    pub fn inventory_outcomes(&self, run: &Run) -> Result<Vec<(InventoryList, ReadStatus)>, Error> {
+        let query =
+            "SELECT path, status, http_status, error_code, detail FROM inventory WHERE run = ? ORDER BY path";
+        self.all(query, [run.id], |row| Ok((list_from(row)?, outcome_from(row)?.status)))
+    }
+
+    /// The lists of programmatic keys in which an earlier run of the same deployment found replacements, each once.
+    ///
+    /// # Errors
+    /// What SQLite says, or a path that is no list.
+    pub fn lists_with_replacements(&self, run: &Run) -> Result<Vec<InventoryList>, Error> {
+        let query = "SELECT DISTINCT path FROM inventory JOIN runs ON runs.id = inventory.run
+             WHERE runs.id < ? AND runs.deployment = ? AND rows <> '[]' ORDER BY path";
+        let mut lists = self.all(query, params![run.id, run.deployment], list_from)?;
+        lists.retain(|list| match list {
+            InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => true,
+            InventoryList::Projects
+            | InventoryList::Teams { .. }
+            | InventoryList::TeamRoles { .. }
+            | InventoryList::Addresses { .. } => false,
+        });
+        Ok(lists)
     }
 
     /// Adds the suffixes of programmatic keys of a run, each once.
@@ -77,4 +103,9 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn list_from(row: &Row) -> rusqlite::Result<InventoryList> {
+    let path: String = row.get("path")?;
+    InventoryList::from_path(&path).ok_or_else(|| invalid(row, "path", path))
 }

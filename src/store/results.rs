@@ -1,5 +1,6 @@
 //! What came of the users of a run, in the order of a report, and of one user or key.
 
+use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{
@@ -55,13 +56,40 @@ impl Store {
         run: &Run,
         mut each: impl FnMut(UserResult) -> Result<(), E>,
     ) -> Result<(), E> {
+        let query = "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ?
+             ORDER BY coalesce(username, ''), user_id";
+        self.hand_over(query, [run.id], &mut each)
+    }
+
+    /// As [`Self::results`], in no order, of the users with an enabled key that was used since then or in the audit itself;
+    /// of some others, too, since this goes by what the service says.
+    ///
+    /// # Errors
+    /// What SQLite says, or what `each` says.
+    pub fn results_used_since<E: From<Error>>(
+        &self,
+        run: &Run,
+        since: DateTime<Utc>,
+        mut each: impl FnMut(UserResult) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let query = "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ?1 AND EXISTS (
+                 SELECT 1 FROM keys
+                 WHERE keys.reading = readings.id AND enabled IS NOT 0 AND (auditing OR last_used >= ?2)
+             )";
+        self.hand_over(query, [run.id, since.timestamp()], &mut each)
+    }
+
+    fn hand_over<E: From<Error>>(
+        &self,
+        query: &str,
+        parameters: impl rusqlite::Params,
+        each: &mut dyn FnMut(UserResult) -> Result<(), E>,
+    ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
         let prepare = |sql| self.connection.prepare(sql).map_err(wrong);
-        let mut results = prepare(
-            "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ? ORDER BY coalesce(username, ''), user_id",
-        )?;
+        let mut results = prepare(query)?;
         let (mut keys, mut memberships) = (prepare(KEYS_OF_RESULT)?, prepare(MEMBERSHIPS_OF_RESULT)?);
-        let mut rows = results.query([run.id]).map_err(wrong)?;
+        let mut rows = results.query(parameters).map_err(wrong)?;
         while let Some(row) = rows.next().map_err(wrong)? {
             let (id, mut result) = result_from(row).map_err(wrong)?;
             let found = keys.query_map([id], key_from).map_err(wrong)?;

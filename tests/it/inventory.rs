@@ -74,7 +74,7 @@ fn deployment(enabled: Option<bool>, refused: &'static str) -> Stub {
         ])),
         "/admin/apiKeys" => Reply::ok(&list(&[
             json!({"id": id(11), "desc": "global", "privateKey": "********-****-****-0a2c132ca78d", "roles": []}),
-            // The service shows a key of an organization here, too.
+            // The digits of a key in another list.
             json!({"id": id(8), "desc": "backup", "privateKey": "********-****-****-db2c132ca78d", "roles": []}),
         ])),
         path if path.ends_with("/keys") => Reply::ok(&list(&[])),

@@ -65,6 +65,7 @@ mod ratchet;
 mod reading;
 #[cfg(unix)]
 mod readme;
+mod replacements;
 mod resume;
 mod retries;
 mod sandbox;

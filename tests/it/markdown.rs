@@ -1,12 +1,14 @@
 //! `migration-report.md`: no text of the service breaks it, the worst stands first, and what is missing stands on top.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::csv::text;
 use crate::page::{Page, number, parse};
 use crate::stub::{Digest, Reply, Stub, env, id, key, list};
-use crate::support::{NOW, TestEnv, at, rfc3339};
+use crate::support::{NOW, Row, TestEnv, at, ops_manager, rfc3339, rows};
 
 const ORG: &str = "5980000000000000000000aa";
 
@@ -233,51 +235,93 @@ fn charts_have_no_foreign_text() {
 }
 
 #[test]
-fn the_steps_to_a_programmatic_key_depend_on_the_product() {
-    let stub = Stub::of_keys(vec![key(1, "ci")]);
-    let page = |product: &str| {
-        let env = env();
-        assert_eq!(env.audit_at(&stub.url(), &["--user", crate::stub::USER, "--product", product]).code, 1);
-        env.markdown().to_lowercase()
-    };
-    let (ops_manager, atlas) = (page("ops-manager"), page("atlas"));
-    assert!(atlas.contains("service account"), "now preferred on Atlas");
-    assert!(atlas.contains("atlas organizations apikeys create"));
-    assert!(!ops_manager.contains("service account"), "Ops Manager has none");
-    assert!(ops_manager.contains("mongocli iam organizations apikeys create"));
-    assert!(
-        ops_manager.contains("globalapikeys") || ops_manager.contains("/admin/apikeys"),
-        "for global roles"
-    );
-    assert!(ops_manager.contains("5.0"), "which cuts every personal key off");
-}
-
-#[test]
-fn the_steps_name_who_may_do_them_and_the_paths_of_the_version() {
-    let page = |version: &'static str| {
+fn the_steps_depend_on_the_product_and_the_version() {
+    let page = |product: &str, version: &'static str| {
         let body = list(&[key(1, "ci")]);
         let stub = Stub::start(Digest::On, move |_| {
             Reply::ok(&body)
                 .header("X-MongoDB-Service-Version", &format!("gitHash=a; versionString={version}"))
         });
         let env = env();
-        assert!([1, 4].contains(&env.audit_at(&stub.url(), &["--user", crate::stub::USER]).code));
-        let page = parse(&env.markdown());
-        let commands: String = page.blocks.into_iter().map(|(_, text)| text).collect();
-        (page.prose, commands)
+        let ran = env.audit_at(&stub.url(), &["--user", crate::stub::USER, "--product", product]);
+        assert!([1, 4].contains(&ran.code), "{ran:?}");
+        env.markdown()
     };
-    let (prose, commands) = page("4.4.12");
-    for path in ["/apiKeys/KEY_ID/whitelist", "--request PATCH", "--request DELETE", "globalApiKeys create"] {
-        assert!(commands.contains(path), "{path}: {commands}");
+    let (ops_manager, atlas) = (page("ops-manager", "4.4.12"), page("atlas", "20210101"));
+    assert!(atlas.contains("**service accounts**"), "now preferred on Atlas");
+    assert!(!ops_manager.contains("service accounts"), "Ops Manager has none");
+    assert!(
+        ops_manager.contains("before you upgrade to Ops Manager 5.0"),
+        "which cuts every personal key off"
+    );
+    let page_of_4_0 = page("ops-manager", "4.0.3");
+    assert!(page_of_4_0.contains("4.0 has no programmatic API keys"), "{page_of_4_0}");
+    assert!(page("ops-manager", "5.0.2").contains("have no personal keys"));
+    for (source, who) in [(&ops_manager, "the owner, or a user with `GLOBAL_OWNER`"), (&atlas, "the owner")] {
+        let rows = parse(source).rows;
+        let stage = |name: &str| rows.iter().find(|row| row[0] == name).unwrap()[2].clone();
+        assert_eq!(stage("disable"), who.replace('`', ""));
+        assert_eq!(stage("delete"), "only the owner; GLOBAL_OWNER cannot");
     }
-    assert!(!commands.contains("accessLists create"), "a path that 4.4 does not have: {commands}");
-    for who in ["Only its owner can do this", "The first entry blocks all other addresses"] {
-        assert!(prose.contains(who), "{who}: {prose}");
+    for (source, text) in [
+        (&ops_manager, "`GLOBAL_*` roles"),
+        (&ops_manager, "The first entry of an access list blocks all other addresses"),
+        (&ops_manager, "keysunset plan --run 1\n"),
+    ] {
+        assert!(source.contains(text), "{text}: {source}");
     }
-    assert!(page("4.0.3").0.contains("4.0 has no programmatic API keys"));
-    let (prose, commands) = page("5.0.2");
-    assert!(commands.contains("apiKeys accessLists create") && !commands.contains("whitelist"), "{commands}");
-    assert!(!commands.contains("PATCH") && prose.contains("have no personal keys"), "{commands}");
+    // Nothing is left for the reader to fill in.
+    for word in ["ORG_ID", "KEY_ID", "PROJECT_ID", "ADMIN_PUBLIC_KEY", "OPS_MANAGER"] {
+        assert!(!ops_manager.contains(word) && !atlas.contains(word), "{word}");
+    }
+}
+
+/// The same decision as `keysunset plan` for every key of a world with all kinds of keys, also with waivers.
+#[test]
+fn each_key_has_the_decision_of_the_plan() {
+    let sandbox = ops_manager(40);
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs"]);
+    let enabled = |row: &&Row| row["enabled"] == "true" && row["verdict"] == "used-after-cutoff";
+    let waived = env.rows().iter().find(enabled).unwrap()["key_id"].clone();
+    env.put(
+        "waivers.toml",
+        format!("[[waiver]]\nkey = {waived:?}\nreason = \"later\"\nowner = \"ops\"\nexpires = 2025-03-01\n"),
+    );
+    assert_eq!(env.run(&["report", "--waivers", "waivers.toml"]).code, 1);
+    assert_eq!(env.run(&["plan", "--waivers", "waivers.toml"]).code, 0);
+    let text = |name: &str, row: &Row| row[name].clone();
+    let plan = rows(&env.bytes("reports/plan.csv"));
+    let keys: BTreeMap<_, _> = plan
+        .iter()
+        .filter(|row| !row["key_id"].is_empty())
+        .map(|row| (text("key_id", row), text("decision", row)))
+        .collect();
+    let page = parse(&env.markdown());
+    let shown: BTreeMap<_, _> = page
+        .rows
+        .iter()
+        .filter(|row| row.len() >= 8 && keys.contains_key(&row[7]))
+        .map(|row| (row[7].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(shown, keys);
+    assert_eq!(shown[&waived], "waived");
+    for (decision, count) in counts(keys.values()) {
+        let row = page.rows.iter().find(|row| row.len() == 3 && row[0] == *decision).unwrap();
+        assert_eq!(row[1], count.to_string(), "{decision}");
+    }
+    // One row for each replacement, in its organization.
+    let replacements = plan.iter().filter(|row| row["key_id"].is_empty() && !row["org_id"].is_empty());
+    for row in replacements {
+        let is_shown = |it: &&Vec<String>| it.len() == 3 && it[0].contains(&row["org_id"]);
+        assert!(page.rows.iter().any(|it| is_shown(&it)), "{row:?}");
+    }
+}
+
+fn counts<'a>(values: impl Iterator<Item = &'a String>) -> BTreeMap<&'a String, u64> {
+    let mut counts = BTreeMap::new();
+    values.for_each(|value| *counts.entry(value).or_default() += 1);
+    counts
 }
 
 /// What somebody reads in an editor or in a mail.
@@ -334,7 +378,7 @@ fn a_user_who_was_not_read_has_an_action_before_the_totals() {
     });
     let source = env.markdown();
     let place = |heading: &str| source.find(&format!("\n## {heading}\n")).unwrap();
-    let order = ["Not read", "Totals", "Keys, worst first", "How to replace a personal key", "Scope"];
+    let order = ["Not read", "Totals", "Keys, worst first", "How to carry out the plan", "Scope"];
     assert!(order.map(place).is_sorted(), "{source}");
     let page = parse(&source);
     let row = page.rows.iter().find(|row| row[0] == "forbidden").unwrap();

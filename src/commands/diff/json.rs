@@ -12,6 +12,7 @@ use crate::history::Usage;
 use crate::history::diff::{Change, ChangeKind, KeyVersions, RunPair};
 use crate::model::{PersonalKey, ReadStatus, Suffix, rfc3339};
 use crate::output::JsonArray;
+use crate::plan::{Moves, ReplacementState};
 
 #[derive(Serialize)]
 struct ChangeFields<'a> {
@@ -94,15 +95,36 @@ struct DiffHead<'a> {
     caveats: Vec<String>,
     /// Changes by kind.
     counts: BTreeMap<ChangeKind, u64>,
+    /// Replacements that changed their state; `None` where one of the runs does not show states.
+    replacement_moves: Option<Vec<MoveFields>>,
 }
 
-pub(super) fn page(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
+#[derive(Serialize)]
+struct MoveFields {
+    /// `None` where the run does not have the replacement.
+    from: Option<ReplacementState>,
+    to: Option<ReplacementState>,
+    replacements: u64,
+}
+
+fn moves(moves: &Moves) -> Option<Vec<MoveFields>> {
+    let moves = moves.moves.as_ref()?.iter();
+    Some(moves.map(|((from, to), count)| MoveFields { from: *from, to: *to, replacements: *count }).collect())
+}
+
+pub(super) fn page(
+    out: &mut dyn Write,
+    pair: &RunPair,
+    progress: &Moves,
+    sections: &mut Sections,
+) -> io::Result<()> {
     let head = DiffHead {
         version: VERSION,
-        before: RunFacts::new(&pair.before),
-        after: RunFacts::new(&pair.after),
+        before: RunFacts::new(&pair.before, progress.before.as_ref()),
+        after: RunFacts::new(&pair.after, progress.after.as_ref()),
         caveats: pair.caveats(),
         counts: ChangeKind::ALL.iter().map(|kind| (*kind, sections.count(*kind))).collect(),
+        replacement_moves: moves(progress),
     };
     let head = serde_json::to_string_pretty(&head).map_err(io::Error::other)?;
     // The arrays, one a kind of change, follow; none is held as a whole.

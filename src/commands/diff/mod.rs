@@ -7,7 +7,7 @@ mod page;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 
-use super::history::deployments;
+use super::history::{deployments, policy_of};
 use crate::cli::{self, PolicyArgs};
 use crate::config::ReportSettings;
 use crate::console::printed;
@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::diff::{Change, ChangeKind, RunPair};
 use crate::history::{PageFormat, RunSummary};
+use crate::plan::{Inventory, Moves, ProgressDiff};
 use crate::report::SpillFile;
 use crate::store::Store;
 
@@ -33,8 +34,12 @@ pub(crate) fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
     };
     let form = form.form();
     let renderer = Renderer::new(form);
+    let inventories = (Inventory::read(&store, &pair.before.run)?, Inventory::read(&store, &pair.after.run)?);
+    let policies = (policy_of(&pair.before), policy_of(&pair.after));
+    let mut progress = ProgressDiff::new((&inventories.0, &policies.0), (&inventories.1, &policies.1));
     let mut sections = Sections::new().map_err(|why| Error::no_temporary_file(&why))?;
     store.pairs(&pair.before.run, &pair.after.run, |before, after| {
+        progress.add(before.as_ref(), after.as_ref());
         for change in pair.changes(before.as_ref(), after.as_ref()) {
             let mut line = Vec::new();
             let written = (renderer.line)(&mut line, &change);
@@ -49,7 +54,8 @@ pub(crate) fn run(args: cli::Diff, context: &Context) -> Result<Exit, Error> {
         PageFormat::Json | PageFormat::Markdown => Box::new(io::stdout().lock()),
     };
     let mut stdout = io::BufWriter::new(&mut stdout);
-    let written = (renderer.page)(&mut stdout, &pair, &mut sections).and_then(|()| stdout.flush());
+    let written =
+        (renderer.page)(&mut stdout, &pair, &progress.finish(), &mut sections).and_then(|()| stdout.flush());
     printed(written)?;
     Ok(Exit::Clean)
 }
@@ -89,7 +95,7 @@ impl Sections {
 /// How one change is written, and the page around all of them.
 struct Renderer {
     line: fn(&mut Vec<u8>, &Change) -> io::Result<()>,
-    page: fn(&mut dyn Write, &RunPair, &mut Sections) -> io::Result<()>,
+    page: fn(&mut dyn Write, &RunPair, &Moves, &mut Sections) -> io::Result<()>,
 }
 
 impl Renderer {

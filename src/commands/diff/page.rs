@@ -11,6 +11,7 @@ use crate::console::{Page, Text, style};
 use crate::history::diff::{Change, ChangeKind, KeyVersions, RunPair};
 use crate::history::{RunStats, RunSummary};
 use crate::model::{Suffix, rfc3339};
+use crate::plan::{Moves, Progress};
 use crate::report::text::{code, printable, shortened};
 
 /// Characters of a description for a terminal.
@@ -29,7 +30,12 @@ pub(super) fn text_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()> {
     out.write_all(page.into_text().as_bytes())
 }
 
-pub(super) fn text(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
+pub(super) fn text(
+    out: &mut dyn Write,
+    pair: &RunPair,
+    progress: &Moves,
+    sections: &mut Sections,
+) -> io::Result<()> {
     let mut page = Page::default();
     page.text(printable(&pair.after.run.deployment));
     for (label, RunSummary { run, stats, .. }) in [("from", &pair.before), ("to", &pair.after)] {
@@ -37,6 +43,7 @@ pub(super) fn text(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections)
         let run = run_label(run);
         page.line(label, format!("{run}: {users} users, {unread} not read, {keys} keys, {enabled} enabled"));
     }
+    page.lines("progress", replacements(pair, progress));
     for caveat in pair.caveats() {
         page.styled_line(style::WARNING, "warning", caveat);
     }
@@ -64,7 +71,37 @@ pub(super) fn markdown_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()
     writeln!(out, " | {} |", change.why)
 }
 
-pub(super) fn markdown(out: &mut dyn Write, pair: &RunPair, sections: &mut Sections) -> io::Result<()> {
+/// The states of the replacements in both runs, and which changed; nothing where neither run has one.
+fn replacements(pair: &RunPair, Moves { before, after, moves }: &Moves) -> Vec<String> {
+    let has_some = |progress: &Option<Progress>| progress.is_some_and(|progress| progress.total() > 0);
+    if !has_some(before) && !has_some(after) {
+        return Vec::new();
+    }
+    let of_run = |summary: &RunSummary, progress: &Option<Progress>| {
+        let states = match progress {
+            None => "unknown, the run did not read programmatic keys".to_owned(),
+            Some(progress) if progress.total() == 0 => "none".to_owned(),
+            Some(progress) => progress.to_string(),
+        };
+        format!("replacements in run {}: {states}", summary.run.id)
+    };
+    let mut lines = vec![of_run(&pair.before, before), of_run(&pair.after, after)];
+    let moves = moves.iter().flatten().map(|(states, count)| match states {
+        (Some(from), Some(to)) => format!("{count} moved from {from} to {to}"),
+        (None, Some(to)) => format!("{count} in the later run only: {to}"),
+        (Some(from), None) => format!("{count} in the earlier run only: {from}"),
+        (None, None) => String::new(),
+    });
+    lines.extend(moves);
+    lines
+}
+
+pub(super) fn markdown(
+    out: &mut dyn Write,
+    pair: &RunPair,
+    progress: &Moves,
+    sections: &mut Sections,
+) -> io::Result<()> {
     writeln!(out, "## Changes in {}\n", code(&pair.after.run.deployment))?;
     writeln!(out, "| | Run | Started | Users | Not read | Keys | Enabled |")?;
     writeln!(out, "|---|--:|---|--:|--:|--:|--:|")?;
@@ -72,6 +109,13 @@ pub(super) fn markdown(out: &mut dyn Write, pair: &RunPair, sections: &mut Secti
         let RunStats { users, unread, keys, enabled, .. } = stats;
         let started = rfc3339(run.started_at);
         writeln!(out, "| {side} | {} | {started} | {users} | {unread} | {keys} | {enabled} |", run.id)?;
+    }
+    let replacements = replacements(pair, progress);
+    if !replacements.is_empty() {
+        writeln!(out)?;
+    }
+    for line in replacements {
+        writeln!(out, "- {line}")?;
     }
     let caveats = pair.caveats();
     if !caveats.is_empty() {

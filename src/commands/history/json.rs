@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::DeploymentRuns;
 use crate::history::{Forecast, RunSummary, forecast};
 use crate::model::rfc3339;
+use crate::plan::{Progress, ReplacementState, SILENT_DAYS};
 
 /// Goes up when a field changes its meaning or goes; new ones may come at any time.
 pub(in crate::commands) const VERSION: u32 = 1;
@@ -43,10 +44,42 @@ pub(in crate::commands) struct RunFacts<'a> {
     used_after_cutoff: u64,
     usage_unknown: u64,
     cutoff: String,
+    /// `None` where the run did not read any list of programmatic keys.
+    replacements: Option<ReplacementFields>,
+}
+
+/// How many replacements are in each state.
+#[derive(Serialize)]
+struct ReplacementFields {
+    planned: u64,
+    created: u64,
+    /// Always `None`: the service does not show whether a programmatic key is used.
+    used: Option<u64>,
+    silent: u64,
+    /// Days without a use after which an old key is silent.
+    silent_days: i64,
+    disabled: u64,
+    gone: u64,
+    unknown: u64,
+}
+
+impl ReplacementFields {
+    fn new(progress: &Progress) -> Self {
+        Self {
+            planned: progress.count(ReplacementState::Planned),
+            created: progress.count(ReplacementState::Created),
+            used: None,
+            silent: progress.count(ReplacementState::Silent),
+            silent_days: SILENT_DAYS,
+            disabled: progress.count(ReplacementState::Disabled),
+            gone: progress.count(ReplacementState::Gone),
+            unknown: progress.count(ReplacementState::Unknown),
+        }
+    }
 }
 
 impl<'a> RunFacts<'a> {
-    pub(in crate::commands) fn new(summary: &'a RunSummary) -> Self {
+    pub(in crate::commands) fn new(summary: &'a RunSummary, progress: Option<&Progress>) -> Self {
         let (run, stats) = (&summary.run, &summary.stats);
         Self {
             run: run.id,
@@ -65,6 +98,7 @@ impl<'a> RunFacts<'a> {
             used_after_cutoff: stats.used_after_cutoff,
             usage_unknown: stats.usage_unknown,
             cutoff: rfc3339(summary.cutoff),
+            replacements: progress.map(ReplacementFields::new),
         }
     }
 }
@@ -114,7 +148,11 @@ pub(super) fn document(deployments: &[DeploymentRuns]) -> HistoryDocument<'_> {
         runs: deployment
             .runs
             .iter()
-            .map(|summary| RunInHistory { facts: RunFacts::new(summary), change: summary.change })
+            .zip(&deployment.progress)
+            .map(|(summary, progress)| RunInHistory {
+                facts: RunFacts::new(summary, progress.as_ref()),
+                change: summary.change,
+            })
             .collect(),
         forecast: ForecastFields::new(&forecast(&deployment.runs)),
     });

@@ -11,7 +11,8 @@ use crate::console::{print, print_json};
 use crate::context::Context;
 use crate::exit::{Error, Exit};
 use crate::history::{PageFormat, RunSummary, summaries};
-use crate::policy::day_or_instant;
+use crate::plan::Progress;
+use crate::policy::{Policy, day_or_instant, deployment_now};
 use crate::report::text::printable;
 use crate::store::{Run, Store};
 
@@ -25,7 +26,9 @@ pub(crate) fn run(args: cli::History, context: &Context) -> Result<Exit, Error> 
         .into_iter()
         .map(|name| {
             let runs = summaries(&store, &name, settings.cutoff)?;
-            Ok::<_, Error>(DeploymentRuns { name, runs })
+            let progress = runs.iter().map(|it| Progress::of_run(&store, &it.run, &policy_of(it)));
+            let progress = progress.collect::<Result<_, _>>()?;
+            Ok::<_, Error>(DeploymentRuns { name, runs, progress })
         })
         .collect::<Result<Vec<_>, _>>()?;
     match args.form.form() {
@@ -52,13 +55,28 @@ pub(super) fn deployments(store: &Store, wanted: Option<&str>) -> Result<Vec<Str
         .help(format!("it contains runs of: {}", names.join(", "))))
 }
 
+/// The policy by which the uses of a run are counted.
+pub(super) fn policy_of(RunSummary { run, cutoff, .. }: &RunSummary) -> Policy {
+    let now = deployment_now(run.started_at, run.clock_skew);
+    Policy { now, cutoff: *cutoff, active_within: run.settings.active_within }
+}
+
 /// The runs of one deployment, oldest first; at least one.
 struct DeploymentRuns {
     name: String,
     runs: Vec<RunSummary>,
+    /// How far the replacements of each run are; `None` where that is unknown.
+    progress: Vec<Option<Progress>>,
 }
 
 impl DeploymentRuns {
+    /// The runs with replacements, and how far these are.
+    fn replacements(&self) -> impl Iterator<Item = (&Run, &Progress)> {
+        let all = self.runs.iter().zip(&self.progress);
+        let known = all.filter_map(|(summary, progress)| Some((&summary.run, progress.as_ref()?)));
+        known.filter(|(_, progress)| progress.total() > 0)
+    }
+
     /// Keys left, where all of them are known.
     fn keys(&self) -> Vec<Option<u64>> {
         self.runs.iter().map(|summary| summary.is_complete().then_some(summary.stats.keys)).collect()

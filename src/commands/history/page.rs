@@ -7,7 +7,9 @@ use super::DeploymentRuns;
 use crate::console::{Page, Text, WIDTH, style};
 use crate::history::{BurnDown, RunSummary, forecast, sparkline};
 use crate::model::rfc3339;
+use crate::plan::{Progress, ReplacementState};
 use crate::report::text::{code, printable};
+use crate::store::Run;
 
 /// The columns but the last, and whether they hold numbers. The last says whether the run is complete.
 const COLUMNS: [(&str, bool); 9] = [
@@ -73,11 +75,29 @@ fn text_block(deployment: &DeploymentRuns) -> String {
         }
     }
     page.gap();
+    replacements(&mut page, deployment);
     page.line("keys left", sparkline(&deployment.keys()));
     page.line("not read", sparkline(&deployment.unread()));
     page.line("forecast", forecast(&deployment.runs).to_string());
     page.lines("note", deployment.notes());
     page.into_text()
+}
+
+/// A table of its own, since the first one fills the width.
+fn replacements(page: &mut Page, deployment: &DeploymentRuns) {
+    let mut rows = deployment.replacements().peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    page.text("  replacements");
+    let states = ReplacementState::ALL.iter();
+    let heads = states.clone().map(|state| format!("  {:>8}", state.as_str())).collect::<String>();
+    page.text(format!("  {:>3}{heads}", "run"));
+    for (run, progress) in rows {
+        let counts = states.clone().map(|state| format!("  {:>8}", progress.count(*state)));
+        page.text(format!("  {:>3}{}", run.id, counts.collect::<String>()));
+    }
+    page.gap();
 }
 
 /// With times to the minute.
@@ -104,6 +124,7 @@ fn markdown_section(deployment: &DeploymentRuns) -> String {
             summary.missing().map_or_else(|| "yes".to_owned(), |missing| format!("**no**: {missing}"));
         page.push_str(&row(cells(summary), &complete));
     }
+    page.push_str(&replacement_table(deployment));
     let burn_down = BurnDown::new(&deployment.runs);
     if burn_down.days.len() > 1 {
         let _ = write!(page, "\n{}", chart(&burn_down));
@@ -119,6 +140,22 @@ fn markdown_section(deployment: &DeploymentRuns) -> String {
         let _ = writeln!(page, "- {}", code(&note));
     }
     page
+}
+
+/// Empty where no run has a replacement.
+fn replacement_table(deployment: &DeploymentRuns) -> String {
+    let states = ReplacementState::ALL.iter();
+    let row = |(run, progress): (&Run, &Progress)| {
+        let counts = states.clone().map(|state| format!(" {} |", progress.count(*state)));
+        format!("| {} |{}\n", run.id, counts.collect::<String>())
+    };
+    let rows: String = deployment.replacements().map(row).collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    let heads = states.clone().map(|state| format!(" {state} |")).collect::<String>();
+    let rules = "--:|".repeat(ReplacementState::ALL.len());
+    format!("\n### Replacements\n\n| Run |{heads}\n|--:|{rules}\n{rows}")
 }
 
 /// Keys left and those of them used after the cutoff, run by run.

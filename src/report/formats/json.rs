@@ -118,7 +118,7 @@ struct Deployment<'a> {
 
 impl<'a> Deployment<'a> {
     fn new(deployment: &'a crate::report::Deployment<'a>) -> Self {
-        let crate::report::Deployment { context, summary, organizations } = deployment;
+        let crate::report::Deployment { context, summary, organizations, .. } = deployment;
         let run = context.run;
         Self {
             name: &run.deployment,

@@ -2,6 +2,7 @@
 //! `templates/migration-report.md.j2`; `page.rs` makes its context.
 
 mod page;
+mod plan;
 mod wrap;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior};
 
 use self::page::{OwnerId, Rows, Year};
+use self::plan::Decisions;
 use crate::history::{BurnDown, burn_down};
 use crate::policy::Severity;
 use crate::report::top_n::{Rank, TopN, rank};
@@ -32,6 +34,7 @@ struct Markdown {
     by_year: BTreeMap<Year, u64>,
     /// The burn-down up to this run, in the order of the deployments.
     burn_downs: Vec<BurnDown>,
+    decisions: Decisions,
 }
 
 /// `templates` is a folder that may contain a template that replaces the built-in one.
@@ -43,6 +46,7 @@ pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl W
         unread: TopN::new(SHOWN),
         by_year: BTreeMap::new(),
         burn_downs: Vec::new(),
+        decisions: Decisions::default(),
     })
 }
 
@@ -105,22 +109,25 @@ impl Writer for Markdown {
             return Ok(());
         };
         *self.by_year.entry(Year::new(key.last_use(), judged.verdict, context.policy.now)).or_default() += 1;
+        self.decisions.add(context, row.result, key);
+        let decisions = &mut self.decisions;
         self.worst.push(rank(judged.severity, key), || {
             let user = &row.result.user;
             let username = user.username.clone().unwrap_or_default();
             let owner = (context.run.deployment.clone(), username, user.id_or_empty().to_owned());
-            (owner, page::row(context, row))
+            (owner, decisions.row(page::row(context, row), key, &context.inventory))
         });
         Ok(())
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let Self { mut file, template, worst, unread, by_year, burn_downs } = *self;
+        let Self { mut file, template, worst, unread, by_year, burn_downs, decisions } = *self;
         let rows = Rows {
             keys: worst.into_values().collect(),
             unread: unread.into_values().collect(),
             years: by_year,
             burn_downs,
+            decisions: decisions.counts(),
         };
         let page = page::page(report, rows);
         let page = template.get_template(NAME).and_then(|template| template.render(page));

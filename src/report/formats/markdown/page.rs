@@ -30,6 +30,8 @@ pub(super) struct Rows {
     pub(super) years: BTreeMap<Year, u64>,
     /// The burn-down up to this run, in the order of the deployments.
     pub(super) burn_downs: Vec<BurnDown>,
+    /// Keys by the decision of the plan.
+    pub(super) decisions: Value,
 }
 
 pub(super) type OwnerId = (String, String, String);
@@ -59,6 +61,7 @@ pub(super) fn page(report: &Report, rows: Rows) -> Value {
         cutoff => cutoff.unwrap_or_default(),
         verdicts => verdicts(total),
         severities => severities(total),
+        decisions => rows.decisions,
         actions => counts(Action::ALL, Action::as_str, |it| total.action(it)),
         read_statuses => read_statuses(total),
         years => rows.years.iter().map(|(year, count)| Serde((year.label(), *count))).collect::<Value>(),
@@ -119,11 +122,20 @@ fn unread_statuses(deployment: &Deployment) -> Vec<Value> {
 
 /// A deployment, its run and its totals.
 fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
-    let Deployment { context, summary, organizations } = deployment;
+    let Deployment { context, summary, organizations, progress, unread_lists } = deployment;
     let (run, ratchet) = (context.run, context.ratchet);
     let unseen = ratchet.map_or(0, |ratchet| ratchet.count.saturating_sub(summary.keys - summary.new));
     context! {
         name => &run.deployment,
+        run => run.id,
+        // Whether scripts of the plan can call it: a demo and saved responses have no address.
+        has_scripts => run.address.starts_with("https://") || run.address.starts_with("http://"),
+        // How far the replacements are; `none` if unknown.
+        progress => progress.map(|it| it.to_string()).filter(|it| !it.is_empty()),
+        // Lists for the plan that were not read.
+        unread_lists => unread_lists.as_ref().map(|lists| {
+            context! { names => lists.names(), effects => lists.effects(), advice => lists.advice() }
+        }),
         address => &run.address,
         product => run.product.title(),
         service_version => &run.service_version,
@@ -314,11 +326,6 @@ impl Guide {
             says_whitelist => has_personal_keys,
             has_programmatic_keys,
             has_personal_keys,
-            base => match product {
-                Product::OpsManager => "https://OPS_MANAGER/api/public/v1.0",
-                Product::CloudManager => "https://cloud.mongodb.com/api/public/v1.0",
-                Product::Atlas => "https://cloud.mongodb.com/api/atlas/v1.0",
-            },
         }
     }
 }

@@ -69,7 +69,9 @@ impl Progress {
         })?;
         for id in counter.unseen.clone() {
             let user = User { id: Some(id.to_owned()), username: None, origin: Origin::default() };
-            store.result_of(run, &user)?.iter().for_each(|result| counter.add(result));
+            if let Some(result) = store.result_of(run, &user)? {
+                counter.add(&result);
+            }
         }
         Ok(Some(counter.finish()))
     }
@@ -134,7 +136,7 @@ pub(crate) struct Moves {
     pub(crate) before: Option<Progress>,
     pub(crate) after: Option<Progress>,
     /// How many replacements changed their state; `None` where one of the runs does not show states.
-    pub(crate) moves: Option<BTreeMap<Move, u64>>,
+    pub(crate) counts: Option<BTreeMap<Move, u64>>,
 }
 
 impl<'a> ProgressDiff<'a> {
@@ -150,7 +152,9 @@ impl<'a> ProgressDiff<'a> {
         };
         let states = [(&mut self.before, before), (&mut self.after, after)].map(|(counter, result)| {
             let counter = counter.as_mut()?;
-            result.into_iter().for_each(|result| counter.add(result));
+            if let Some(result) = result {
+                counter.add(result);
+            }
             Some(result.map_or_else(|| counter.states.of_missing(&id), |result| counter.states.of(result)))
         });
         let [Some(before), Some(after)] = states else { return };
@@ -168,7 +172,7 @@ impl<'a> ProgressDiff<'a> {
         Moves {
             before: self.before.map(ProgressCounter::finish),
             after: self.after.map(ProgressCounter::finish),
-            moves: has_both.then_some(self.moves),
+            counts: has_both.then_some(self.moves),
         }
     }
 }

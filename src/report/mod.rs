@@ -409,7 +409,9 @@ fn write_deployment<'a>(
     store.results(run, |result| {
         summary.add_user(&result);
         totals.add_user(&result);
-        progress.iter_mut().for_each(|progress| progress.add(&result));
+        if let Some(progress) = &mut progress {
+            progress.add(&result);
+        }
         let columns = totals.columns(&result.user);
         for row in judge.rows(&result, &columns, &context) {
             let row = row?;

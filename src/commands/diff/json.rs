@@ -108,7 +108,7 @@ struct MoveFields {
 }
 
 fn moves(moves: &Moves) -> Option<Vec<MoveFields>> {
-    let moves = moves.moves.as_ref()?.iter();
+    let moves = moves.counts.as_ref()?.iter();
     Some(moves.map(|((from, to), count)| MoveFields { from: *from, to: *to, replacements: *count }).collect())
 }
 

@@ -72,7 +72,7 @@ pub(super) fn markdown_line(out: &mut Vec<u8>, change: &Change) -> io::Result<()
 }
 
 /// The states of the replacements in both runs, and which changed; nothing where neither run has one.
-fn replacements(pair: &RunPair, Moves { before, after, moves }: &Moves) -> Vec<String> {
+fn replacements(pair: &RunPair, Moves { before, after, counts }: &Moves) -> Vec<String> {
     let has_some = |progress: &Option<Progress>| progress.is_some_and(|progress| progress.total() > 0);
     if !has_some(before) && !has_some(after) {
         return Vec::new();
@@ -86,7 +86,7 @@ fn replacements(pair: &RunPair, Moves { before, after, moves }: &Moves) -> Vec<S
         format!("replacements in run {}: {states}", summary.run.id)
     };
     let mut lines = vec![of_run(&pair.before, before), of_run(&pair.after, after)];
-    let moves = moves.iter().flatten().map(|(states, count)| match states {
+    let moves = counts.iter().flatten().map(|(states, count)| match states {
         (Some(from), Some(to)) => format!("{count} moved from {from} to {to}"),
         (None, Some(to)) => format!("{count} in the later run only: {to}"),
         (Some(from), None) => format!("{count} in the earlier run only: {from}"),

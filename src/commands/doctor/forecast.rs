@@ -55,7 +55,7 @@ pub(super) async fn results(
         Step::Latency.ok(found)
     };
     let users = count(client, sources).await?;
-    Ok(vec![latency, forecast(users, median, pace)])
+    Ok(vec![latency, forecast(users.as_ref(), median, pace)])
 }
 
 /// How many users there are to read.
@@ -145,7 +145,7 @@ impl Samples {
     }
 }
 
-fn forecast(users: Option<UserCount>, latency: Duration, pace: &Pace) -> StepResult {
+fn forecast(users: Option<&UserCount>, latency: Duration, pace: &Pace) -> StepResult {
     let (count, scope) = match users {
         Some(UserCount { users: 0, .. }) => {
             return Step::Forecast.failed(
@@ -153,8 +153,8 @@ fn forecast(users: Option<UserCount>, latency: Duration, pace: &Pace) -> StepRes
                 "check the IDs and the lists; an audit without users ends with exit code 5",
             );
         }
-        Some(UserCount { users, is_estimate: false }) => (users, format!("for {users} users at most")),
-        Some(UserCount { users, is_estimate: true }) => (users, format!("for about {users} users")),
+        Some(UserCount { users, is_estimate: false }) => (*users, format!("for {users} users at most")),
+        Some(UserCount { users, is_estimate: true }) => (*users, format!("for about {users} users")),
         None => (1000, "per 1,000 users".to_owned()),
     };
     let concurrency = pace.concurrency.get();

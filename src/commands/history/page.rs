@@ -91,11 +91,11 @@ fn replacements(page: &mut Page, deployment: &DeploymentRuns) {
     }
     page.text("  replacements");
     let states = ReplacementState::ALL.iter();
-    let heads = states.clone().map(|state| format!("  {:>8}", state.as_str())).collect::<String>();
-    page.text(format!("  {:>3}{heads}", "run"));
+    let heads: Vec<_> = states.clone().map(|state| format!("  {:>8}", state.as_str())).collect();
+    page.text(format!("  {:>3}{}", "run", heads.concat()));
     for (run, progress) in rows {
-        let counts = states.clone().map(|state| format!("  {:>8}", progress.count(*state)));
-        page.text(format!("  {:>3}{}", run.id, counts.collect::<String>()));
+        let counts: Vec<_> = states.clone().map(|state| format!("  {:>8}", progress.count(*state))).collect();
+        page.text(format!("  {:>3}{}", run.id, counts.concat()));
     }
     page.gap();
 }
@@ -146,16 +146,16 @@ fn markdown_section(deployment: &DeploymentRuns) -> String {
 fn replacement_table(deployment: &DeploymentRuns) -> String {
     let states = ReplacementState::ALL.iter();
     let row = |(run, progress): (&Run, &Progress)| {
-        let counts = states.clone().map(|state| format!(" {} |", progress.count(*state)));
-        format!("| {} |{}\n", run.id, counts.collect::<String>())
+        let counts: Vec<_> = states.clone().map(|state| progress.count(*state).to_string()).collect();
+        format!("| {} | {} |\n", run.id, counts.join(" | "))
     };
     let rows: String = deployment.replacements().map(row).collect();
     if rows.is_empty() {
         return rows;
     }
-    let heads = states.clone().map(|state| format!(" {state} |")).collect::<String>();
+    let heads: Vec<_> = states.clone().map(|state| state.as_str()).collect();
     let rules = "--:|".repeat(ReplacementState::ALL.len());
-    format!("\n### Replacements\n\n| Run |{heads}\n|--:|{rules}\n{rows}")
+    format!("\n### Replacements\n\n| Run | {} |\n|--:|{rules}\n{rows}", heads.join(" | "))
 }
 
 /// Keys left and those of them used after the cutoff, run by run.

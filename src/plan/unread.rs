@@ -19,7 +19,7 @@ impl UnreadLists {
     /// Of a run; `None` where all lists that it asked for were read.
     pub(crate) fn of_run(store: &Store, run: &Run) -> Result<Option<Self>, Error> {
         let mut lists = store.inventory_outcomes(run)?;
-        lists.retain(|(list, status)| !status.is_complete() && !is_before_programmatic_keys(list, run));
+        lists.retain(|(list, status)| !status.is_complete() && is_expected(list, run));
         Ok((!lists.is_empty()).then_some(Self { product: run.product, lists }))
     }
 
@@ -50,13 +50,7 @@ impl UnreadLists {
 
     /// What a person can do.
     pub(crate) fn advice(&self) -> &'static str {
-        // An owner's own list of addresses is read with the owner's credential.
-        let is_of_owner = |list: &InventoryList| matches!(list, InventoryList::Addresses { .. });
-        if self.lists.iter().all(|(list, _)| is_of_owner(list)) {
-            return "check the credentials of these owners with `keysunset doctor`";
-        }
-        let others = || self.lists.iter().filter(|(list, _)| !is_of_owner(list));
-        let is = |wanted: fn(ReadStatus) -> bool| others().any(|(_, status)| wanted(*status));
+        let is = |wanted: fn(ReadStatus) -> bool| self.lists.iter().any(|(_, status)| wanted(*status));
         if is(|status| status == ReadStatus::Forbidden) {
             return match self.product {
                 Product::OpsManager => "audit with a key that has the role GLOBAL_READ_ONLY or GLOBAL_OWNER",
@@ -73,15 +67,16 @@ impl UnreadLists {
     }
 }
 
-/// Ops Manager has programmatic keys since 4.2, so that earlier versions do not have these lists.
-fn is_before_programmatic_keys(list: &InventoryList, run: &Run) -> bool {
+/// Whether a run should be able to read a list. Ops Manager has programmatic keys since 4.2, and only an owner reads the own
+/// addresses: the letters ask for those.
+fn is_expected(list: &InventoryList, run: &Run) -> bool {
     let is_earlier = |version: &str| version.starts_with("4.0.") || version.starts_with("4.1.");
     let version = run.service_version.as_deref().filter(|_| run.product == Product::OpsManager);
     match list {
-        InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => version.is_some_and(is_earlier),
-        InventoryList::Projects
-        | InventoryList::Teams { .. }
-        | InventoryList::TeamRoles { .. }
-        | InventoryList::Addresses { .. } => false,
+        InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
+            !version.is_some_and(is_earlier)
+        }
+        InventoryList::Projects | InventoryList::Teams { .. } | InventoryList::TeamRoles { .. } => true,
+        InventoryList::Addresses { .. } => false,
     }
 }

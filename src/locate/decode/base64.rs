@@ -136,7 +136,7 @@ fn line_before(bytes: &[u8], start: usize, floor: usize) -> Option<Range<usize>>
     (length > 1 && gap(bytes, end) == Some(Gap::Line(start))).then(|| end + 1 - length..end)
 }
 
-/// What is between characters of base64, with where they go on.
+/// What is between characters of base64, with the position where they continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gap {
     /// The end of a line.

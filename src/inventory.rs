@@ -155,11 +155,20 @@ pub struct ProgrammaticKey {
 /// How the description of a programmatic key begins that replaces personal keys by a plan.
 pub const TAG: &str = "keysunset:";
 
+/// How the name of a service account begins that replaces personal keys by a plan: its characters are fewer than a key's.
+pub const ACCOUNT_TAG: &str = "keysunset-";
+
+/// The name of the service account that replaces the personal keys of an owner, or one of them.
+#[must_use]
+pub fn account_tag(owner: &str) -> String {
+    format!("{ACCOUNT_TAG}{}", owner.replace(':', "-"))
+}
+
 impl ProgrammaticKey {
     /// Whether it was made by a plan.
     #[must_use]
     pub fn is_replacement(&self) -> bool {
-        self.description.starts_with(TAG)
+        self.description.starts_with(TAG) || self.description.starts_with(ACCOUNT_TAG)
     }
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
 use super::values::{instant, run_number};
 use crate::model::Product;
-use crate::plan::{LetterFormat, Per};
+use crate::plan::{LetterFormat, Per, Tool};
 use keysunset_sandbox::Options;
 
 #[derive(Args, Debug)]
@@ -122,6 +122,12 @@ pub(crate) struct Plan {
     /// the owner's own list (docs/migration.md).
     #[arg(long, value_name = "FILE", help_heading = "Plan")]
     pub addresses: Option<PathBuf>,
+    /// Comma-separated tools [default: curl]
+    ///
+    /// They create the replacements. mongocli and atlas use curl for requests that the tool cannot send. On Atlas,
+    /// replacements are service accounts, and API keys with atlas. With terraform alone, the scripts create none.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "TOOLS", help_heading = "Plan")]
+    pub tool: Vec<Tool>,
     /// Unused days before disabling a key [default: 14]
     ///
     /// The stages verify and disable of a script need an old key to be unused for so many days. 0: unchanged since the run.

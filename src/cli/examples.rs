@@ -159,6 +159,8 @@ Examples:
   keysunset plan
   # One programmatic key for each personal key
   keysunset plan --per key --out plan
+  # Create the replacements with mongocli
+  keysunset plan --tool mongocli
 
 Exit codes:
   0    the plan is complete

@@ -16,7 +16,7 @@ use crate::exit::{Error, Exit, WriteTarget};
 use crate::model::{PersonalKey, UserResult, rfc3339};
 use crate::plan::{
     AddressFile, Decision, Inventory, LetterFormat, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead,
-    Planner, Summary,
+    Planner, Summary, Tools,
 };
 use crate::report::ReportFile;
 use crate::store::{self, Run, Store};
@@ -26,7 +26,7 @@ use crate::waivers::{WaiverStatus, Waivers};
 const VERIFY_DAYS: u32 = 14;
 
 pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
-    let cli::Plan { run, per, addresses, verify_days, letters, waivers, store } = args;
+    let cli::Plan { run, per, addresses, tool, verify_days, letters, waivers, store } = args;
     let policy = PolicyArgs { waivers, ..PolicyArgs::default() };
     let settings = ReportSettings::for_store(store, policy, context.env)?;
     if settings.output.stdout {
@@ -36,6 +36,8 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
     let waivers = super::waivers(&settings, context.clock)?;
     let store = Store::open(&settings.store)?;
     let run = store.run(run)?;
+    let tools = Tools::new(&tool, run.product)
+        .map_err(|wrong| Error::input(wrong.why).help(format!("use {}", wrong.instead)))?;
     let inventory = Inventory::read(&store, &run)?;
     let addresses = match addresses {
         Some(path) => AddressFile::read(&path, &store, &run)?,
@@ -46,9 +48,11 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
         policy: judged_by(&run, &settings),
         per: per.unwrap_or(Per::Owner),
         addresses: &addresses,
+        service_accounts: tools.service_accounts,
     };
     let letters = letters.unwrap_or(LetterFormat::Markdown);
-    let head = head(&store, &run, planner.per, verify_days.unwrap_or(VERIFY_DAYS), letters)?;
+    let verify_days = verify_days.unwrap_or(VERIFY_DAYS);
+    let head = head(&store, &run, (planner.per, tools), verify_days, letters)?;
     let folder = &settings.output.out;
     let written = write(&store, &run, &planner, &waivers, &head, folder);
     let (summary, files) = written.map_err(|why| match why {
@@ -89,7 +93,7 @@ impl From<io::Error> for WriteError {
 fn head<'a>(
     store: &Store,
     run: &'a Run,
-    per: Per,
+    (per, tools): (Per, Tools),
     verify_days: u32,
     letters: LetterFormat,
 ) -> Result<PlanHead<'a>, Error> {
@@ -105,6 +109,7 @@ fn head<'a>(
         run: run.id,
         started_at: rfc3339(run.started_at),
         per,
+        tools,
         verify_days,
         letters,
         letter_date: run.started_at,

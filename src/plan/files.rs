@@ -14,7 +14,7 @@ use super::page::Page;
 use super::rows::{Columns, ReplacementTexts};
 use super::scripts::Scripts;
 use super::template::Templates;
-use super::{Per, Summary};
+use super::{Per, Summary, Tools};
 use crate::model::Product;
 use crate::output::{Guarded, OutputFile, ReportFile, csv_rows, csv_writer, persist, temp_file_in};
 
@@ -31,6 +31,7 @@ pub(crate) struct PlanHead<'a> {
     pub(crate) run: i64,
     pub(crate) started_at: String,
     pub(crate) per: Per,
+    pub(crate) tools: Tools,
     /// Days without a use before a key may be disabled.
     pub(crate) verify_days: u32,
     #[serde(skip)]
@@ -67,15 +68,20 @@ impl<'a> PlanFiles<'a> {
         )?;
         serde_json::to_writer(&mut json, head)?;
         json.write_all(b",\n\"owners\": [")?;
+        let templates = Templates::new().map_err(io::Error::other)?;
+        let scripts = Scripts::begin(folder)?;
+        if head.tools.terraform {
+            scripts.begin_terraform(head, &templates)?;
+        }
         Ok(Self {
             head,
             inventory,
             unknown: Rows { csv: csv_writer(temp_file()?, &Columns::<&str>::default())?, json, owners: 0 },
             known: Rows { csv: csv_rows(temp_file()?), json: temp_file()?, owners: 0 },
             page: Page::default(),
-            scripts: Scripts::begin(folder)?,
+            scripts,
             letters: Letters::begin(folder, head.letters, head.letter_date)?,
-            templates: Templates::new().map_err(io::Error::other)?,
+            templates,
             summary: Summary::default(),
         })
     }
@@ -86,6 +92,9 @@ impl<'a> PlanFiles<'a> {
         let script = self.scripts.add(plan, self.head, self.inventory, &self.templates)?;
         if let Some(script) = &script {
             self.letters.add(plan, self.head, self.inventory, &self.templates, script)?;
+            if self.head.tools.terraform {
+                self.scripts.add_terraform(plan, self.inventory, &self.templates, script)?;
+            }
         }
         self.summary.add(plan, script.is_some());
         let rows = if plan.unknown.is_some() { &mut self.unknown } else { &mut self.known };

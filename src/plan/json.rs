@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::rights::Grant;
+use super::tool::Kind;
 use super::{AddressSource, Decision, Summary};
 use crate::model::Suffix;
 use crate::network::Network;
@@ -47,6 +48,7 @@ struct KeyEntry<'a> {
 
 #[derive(Serialize)]
 struct ReplacementEntry<'a> {
+    kind: Kind,
     scope: &'static str,
     org_id: Option<&'a str>,
     org_name: Option<&'a str>,
@@ -87,6 +89,8 @@ pub(crate) struct Totals {
     replacements_to_create: u64,
     replacements_created: u64,
     replacements_to_decide: u64,
+    /// Of all replacements.
+    service_accounts: u64,
     roles_to_review: u64,
 }
 
@@ -130,6 +134,7 @@ impl<'a> ReplacementEntry<'a> {
     fn new(plan: &OwnerPlan, replacement: &'a Replacement, inventory: &'a Inventory) -> Self {
         let org_id = replacement.org_id.as_deref();
         Self {
+            kind: replacement.kind,
             scope: replacement.scope(),
             org_id,
             org_name: org_id.and_then(|id| inventory.organization(id)).and_then(|it| it.name.as_deref()),
@@ -166,6 +171,7 @@ impl Totals {
             replacements_to_create: summary.to_create,
             replacements_created: summary.created,
             replacements_to_decide: summary.to_decide,
+            service_accounts: summary.service_accounts,
             roles_to_review: summary.to_review,
         }
     }

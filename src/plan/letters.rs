@@ -15,6 +15,7 @@ use super::mail::Message;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::rows::{role, wide};
 use super::template::{LETTER, Templates};
+use super::tool::Kind;
 use super::{Decision, PlanHead};
 use crate::model::{Product, Suffix};
 use crate::network::Network;
@@ -121,6 +122,7 @@ struct KeyContext<'a> {
 
 #[derive(Serialize)]
 struct ReplacementContext {
+    kind: Kind,
     name: String,
     roles: String,
 }
@@ -173,6 +175,6 @@ impl ReplacementContext {
             |id| inventory.organization(id).and_then(|it| it.name.clone()).unwrap_or_else(|| id.to_owned()),
         );
         let roles = replacement.grants.iter().map(role).collect::<Vec<_>>().join(", ");
-        Self { name, roles }
+        Self { kind: replacement.kind, name, roles }
     }
 }

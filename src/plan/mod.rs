@@ -18,6 +18,8 @@ mod rows;
 mod scripts;
 mod summary;
 mod template;
+mod terraform;
+mod tool;
 mod unread;
 mod wave;
 
@@ -30,6 +32,7 @@ pub(crate) use owner::{OwnerContext, OwnerPlan, Planner, Replacement};
 pub(crate) use progress::{Moves, Progress, ProgressCounter, ProgressDiff, ReplacementState, SILENT_DAYS};
 pub(crate) use rights::Grant;
 pub(crate) use summary::Summary;
+pub(crate) use tool::{Tool, Tools};
 pub(crate) use unread::UnreadLists;
 
 named! {

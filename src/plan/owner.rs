@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use super::decision::{Decided, Decision, OwnerFacts, decide};
 use super::inventory::Inventory;
 use super::rights::{Grant, Rights};
+use super::tool::{Kind, account_text, fits_service_account};
 use super::wave::{Frequency, wave};
 use super::{AddressFile, AddressSource, Per, Unknown};
-use crate::inventory::TAG;
+use crate::inventory::{TAG, account_tag};
 use crate::model::{PersonalKey, ReadStatus, User, UserResult};
 use crate::network::Network;
 use crate::policy::{Judgement, Policy};
@@ -29,6 +30,9 @@ pub(crate) struct PlannedKey {
 /// A programmatic key to make.
 #[derive(Debug)]
 pub(crate) struct Replacement {
+    pub(crate) kind: Kind,
+    /// A role for which it is an API key where a service account is the first choice.
+    pub(crate) key_role: Option<String>,
     /// The organization to which it belongs; `None`: the whole deployment.
     pub(crate) org_id: Option<String>,
     /// Sorted, at least one.
@@ -57,7 +61,11 @@ impl Replacement {
     /// At most 250 characters, of which the first are the tag.
     pub(crate) fn description(&self, owner: &User) -> String {
         let printable = owner.label().chars().map(|c| if c.is_control() { ' ' } else { c });
-        self.tag.chars().chain([' ']).chain(printable).take(DESCRIPTION).collect()
+        let text: String = self.tag.chars().chain([' ']).chain(printable).take(DESCRIPTION).collect();
+        match self.kind {
+            Kind::ApiKey => text,
+            Kind::ServiceAccount => account_text(&text),
+        }
     }
 }
 
@@ -79,6 +87,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) policy: Policy,
     pub(crate) per: Per,
     pub(crate) addresses: &'a AddressFile,
+    /// Whether a service account is the first choice for a replacement in an organization.
+    pub(crate) service_accounts: bool,
 }
 
 /// What another run and the waivers have of one owner.
@@ -174,9 +184,21 @@ impl Planner<'_> {
             Per::Owner => String::new(),
             Per::Key => format!(":{}", keys[0].key.id),
         };
-        let tag = format!("{TAG}{}{of_key}", plan.user.id_or_empty());
+        let roles = grants.iter().map(|grant| &grant.role);
+        let key_role =
+            roles.filter(|role| self.service_accounts && !fits_service_account(role)).min().cloned();
+        let kind = match key_role {
+            None if self.service_accounts && org_id.is_some() => Kind::ServiceAccount,
+            Some(_) | None => Kind::ApiKey,
+        };
+        let tag = match kind {
+            Kind::ApiKey => format!("{TAG}{}{of_key}", plan.user.id_or_empty()),
+            Kind::ServiceAccount => account_tag(&format!("{}{of_key}", plan.user.id_or_empty())),
+        };
         let (addresses, addresses_from) = self.addresses(plan.user.id_or_empty());
         Replacement {
+            kind,
+            key_role,
             org_id: org_id.cloned(),
             grants,
             keys: keys.iter().map(|key| key.key.id.clone()).collect(),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::rights::Grant;
+use super::tool::Kind;
 use crate::model::Suffix;
 use crate::network::Network;
 use crate::plan::Decision;
@@ -75,7 +76,14 @@ fn reason(replacement: &Replacement) -> String {
         None if replacement.needs_decision => "to be made if a person decides so, for".to_owned(),
         None => "to be made, for".to_owned(),
     };
-    format!("programmatic key {made} {keys}")
+    let thing = match (replacement.kind, &replacement.key_role) {
+        (Kind::ServiceAccount, _) => "service account".to_owned(),
+        (Kind::ApiKey, None) => "programmatic key".to_owned(),
+        (Kind::ApiKey, Some(role)) => {
+            format!("programmatic key (a service account cannot have the role {role}),")
+        }
+    };
+    format!("{thing} {made} {keys}")
 }
 
 /// What to try in place of a wide network.

@@ -10,6 +10,7 @@ use super::folder::PlanFolder;
 use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::template::{LIBRARY, SCRIPT, Templates};
+use super::tool::{Kind, Tool};
 use super::{Decision, PlanHead};
 use crate::inventory::AccessListName;
 use crate::model::{Suffix, object_id, rfc3339};
@@ -84,6 +85,11 @@ impl Scripts {
         entry.clone()
     }
 
+    /// Writes another file beside the scripts.
+    pub(super) fn write_file(&self, name: &str, text: &str) -> io::Result<()> {
+        self.folder.write(name.as_ref(), text)
+    }
+
     /// Gives a new folder its name.
     pub(super) fn end(self) -> io::Result<()> {
         self.folder.end()
@@ -122,6 +128,8 @@ struct DeploymentContext<'a> {
     version: &'a str,
     /// The last part of the path of a list of addresses.
     access_list: AccessListName,
+    /// With what replacements are created.
+    tool: Tool,
 }
 
 #[derive(Serialize)]
@@ -150,7 +158,8 @@ struct KeyContext<'a> {
 }
 
 #[derive(Serialize)]
-struct ReplacementContext<'a> {
+pub(super) struct ReplacementContext<'a> {
+    kind: Kind,
     /// Empty: the whole deployment.
     org_id: &'a str,
     org_name: &'a str,
@@ -180,6 +189,7 @@ impl<'a> ScriptContext<'a> {
                 product: head.product.as_str(),
                 version,
                 access_list: AccessListName::new(head.product, head.service_version),
+                tool: head.tools.script,
             },
             run: RunContext { id: head.run, started_at: &head.started_at },
             owner: OwnerContext { id: plan.user.id_or_empty(), name: plan.user.label(), file },
@@ -206,7 +216,7 @@ impl<'a> KeyContext<'a> {
 }
 
 impl<'a> ReplacementContext<'a> {
-    fn new(plan: &OwnerPlan, replacement: &'a Replacement, inventory: &'a Inventory) -> Self {
+    pub(super) fn new(plan: &OwnerPlan, replacement: &'a Replacement, inventory: &'a Inventory) -> Self {
         let org_id = replacement.org_id.as_deref();
         let mut projects: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut org_roles = Vec::new();
@@ -218,6 +228,7 @@ impl<'a> ReplacementContext<'a> {
         }
         let name = org_id.and_then(|id| inventory.organization(id)).and_then(|it| it.name.as_deref());
         Self {
+            kind: replacement.kind,
             org_id: org_id.unwrap_or_default(),
             org_name: name.unwrap_or_default(),
             tag: &replacement.tag,

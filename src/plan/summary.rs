@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::decision::Decision;
 use super::owner::OwnerPlan;
+use super::tool::Kind;
 
 /// What the plans of all owners come to.
 #[derive(Default)]
@@ -22,6 +23,8 @@ pub(crate) struct Summary {
     pub(crate) created: u64,
     /// Programmatic keys that are made only if a person decides so.
     pub(crate) to_decide: u64,
+    /// Service accounts among all of these.
+    pub(crate) service_accounts: u64,
     /// Scripts that were written, and as many letters.
     pub(crate) scripts: u64,
     /// Roles that a person should look at.
@@ -43,6 +46,7 @@ impl Summary {
                 (None, true) => self.to_decide += 1,
                 (None, false) => self.to_create += 1,
             }
+            self.service_accounts += u64::from(replacement.kind == Kind::ServiceAccount);
             let reviewed = replacement.grants.iter().filter(|grant| grant.narrower.is_some());
             self.to_review += reviewed.count() as u64;
         }

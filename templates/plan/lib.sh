@@ -6,7 +6,7 @@
 # Without a stage the script prints what each stage does, and sends nothing.
 #
 # Stages, in this order:
-#   create    create the programmatic API keys that replace the personal ones; a second time changes nothing
+#   create    create the API keys or service accounts that replace the personal keys; a second time changes nothing
 #   check     log in with each new key, from this machine, and compare its roles with the plan
 #   verify    check that the old keys were not used since the run of the plan
 #   disable   verify, then disable the old keys whose decision is `replace` or `retire`
@@ -29,6 +29,7 @@
 #                             one new key as JSON from its standard input
 #   KEYSUNSET_ADDRESSES       more addresses or CIDR blocks for the access lists, separated by commas
 #   KEYSUNSET_RUNNER_ADDRESS  address of this machine as the service sees it
+#   KEYSUNSET_SECRET_HOURS    life of a new secret of a service account: 8 to 8760 hours [default: 8760]
 #   KEYSUNSET_CA_CERT         file with the certificate authorities of the deployment (PEM)
 #
 # Files beside the script: NN-owner.done is the journal, one JSON object a line; `rollback` reads it, so keep it.
@@ -36,7 +37,8 @@
 #
 # Exit status: 0 done; 1 not done, with the reason on standard error; 2 wrong usage.
 #
-# Needs bash 4.4, curl 7.29 and jq 1.5.
+# Needs bash 4.4, curl 7.29 and jq 1.5, and for a plan with --tool mongocli or --tool atlas that program. The program gets
+# the credential in its environment, and prints the new key to this script alone.
 
 # shellcheck disable=SC2016 # in single quotes are programs of jq, with variables of jq
 
@@ -51,12 +53,18 @@ readonly PAGE_SIZE=500
 # How often a request that met a rate limit is sent, and the seconds before the second time.
 readonly MAX_ATTEMPTS=4 RATE_LIMIT_WAIT=15
 
+# Hours until the secret of a new service account expires.
+readonly SECRET_HOURS=${KEYSUNSET_SECRET_HOURS:-8760}
+
+# Service accounts belong to the versioned API of Atlas.
+readonly ATLAS_MEDIA_TYPE='application/vnd.atlas.2024-08-05+json'
+
 # Whether a balancer gives each request to the next server.
 IN_TURN=false
 
 # One element for each personal key, and one for each replacement.
 KEY_IDS=() KEY_SUFFIXES=() KEY_DECISIONS=() KEY_WAVES=() KEY_LAST_USED=() KEY_USED_COUNTS=() KEY_DESCRIPTIONS=()
-ORG_IDS=() ORG_NAMES=() TAGS=() DESCRIPTIONS=() NEED_DECISION=() ORG_ROLES=() ADDRESSES=() REPLACED=() PROJECTS=()
+KINDS=() ORG_IDS=() ORG_NAMES=() TAGS=() DESCRIPTIONS=() NEED_DECISION=() ORG_ROLES=() ADDRESSES=() REPLACED=() PROJECTS=()
 
 # --- Messages ---------------------------------------------------------------------------------------------------------
 
@@ -135,9 +143,10 @@ is_ipv6() {
 # --- Data of the plan, set by the script of the owner -----------------------------------------------------------------
 
 deployment() {
-  DEPLOYMENT=$1 BASE_URL=${2%/} PRODUCT=$3 VERSION=$4 LIST_NAME=$5
+  DEPLOYMENT=$1 BASE_URL=${2%/} PRODUCT=$3 VERSION=$4 LIST_NAME=$5 TOOL=$6
   require_match "${BASE_URL}" '^https?://[][A-Za-z0-9.:_-]+(/[A-Za-z0-9._~/-]*)?$' 'the base URL'
   require_match "${LIST_NAME}" '^(whitelist|accessList)$' 'the name of the access lists'
+  require_match "${TOOL}" '^(curl|mongocli|atlas|terraform)$' 'the tool'
 }
 
 run() {
@@ -166,12 +175,26 @@ key() {
 }
 
 # replacement ORG_ID ORG_NAME TAG DESCRIPTION NEEDS_DECISION ROLES ADDRESSES KEY_IDS [PROJECT_ID=ROLES]...
-# Roles, addresses and IDs are separated by commas. An empty ORG_ID is the whole deployment.
+# An API key. Roles, addresses and IDs are separated by commas. An empty ORG_ID is the whole deployment.
 replacement() {
+  require_match "$3" '^keysunset:[!-~]+$' 'the tag of a replacement'
+  add_replacement key "$@"
+}
+
+# The same for a service account of Atlas, whose name is the tag.
+service_account() {
+  require_match "$3" '^keysunset-[0-9a-fA-F]{24}(-[0-9a-fA-F]{24})?$' 'the name of a service account'
+  [[ ${BASE_URL} == */api/atlas/v1.0 ]] || die 'the base URL is not one of Atlas, which alone has service accounts'
+  require_id "$1" 'an organization'
+  add_replacement account "$@"
+}
+
+add_replacement() {
+  KINDS+=("$1")
+  shift
   local org=$1 name=$2 tag=$3 description=$4 decision=$5 roles=$6 addresses=$7 keys=$8 project address
   shift 8
   [[ -z ${org} ]] || require_id "${org}" 'an organization'
-  require_match "${tag}" '^keysunset:[!-~]+$' 'the tag of a replacement'
   [[ "${description} " == "${tag} "* ]] ||
     die "the description $(quoted "${description}") does not begin with the tag ${tag}"
   printf '%s' "${description}" | jq -Rse 'length <= 250' >/dev/null ||
@@ -192,9 +215,13 @@ replacement() {
 
 # --- Requests ---------------------------------------------------------------------------------------------------------
 
-# The credential of the next request, as a configuration of curl.
+# The credential of the next request, as a configuration of curl: an access token if there is one.
 credential_config() {
   local user=${LOGIN_PUBLIC}:${LOGIN_PRIVATE}
+  if [[ -n ${LOGIN_TOKEN} ]]; then
+    printf 'header = "Authorization: Bearer %s"\n' "${LOGIN_TOKEN}"
+    return 0
+  fi
   user=${user//\\/\\\\}
   user=${user//\"/\\\"}
   printf 'user = "%s"\n' "${user}"
@@ -210,7 +237,7 @@ take_credential() {
 
 # log_in PUBLIC PRIVATE NAME: the name of the credential, for messages.
 log_in() {
-  LOGIN_PUBLIC=$1 LOGIN_PRIVATE=$2 LOGIN_NAME=$3
+  LOGIN_PUBLIC=$1 LOGIN_PRIVATE=$2 LOGIN_NAME=$3 LOGIN_TOKEN=''
 }
 
 log_in_from_environment() {
@@ -222,17 +249,23 @@ log_in_from_environment() {
 # request METHOD PATH [BODY]: sets STATUS, ANSWER and ERROR_CODE. Redirects are not followed. Only a request that met a
 # rate limit is sent again, because the service did not carry it out.
 request() {
-  local method=$1 path=$2 body=${3-} result code attempt
-  local -a options=(-q --silent --show-error --globoff --proto '=http,https' --cookie '' --connect-timeout 20
-    --max-time 120 --max-filesize 16777216 --header 'Accept: application/json' --header 'Expect:'
-    --write-out '\n%{http_code}' --request "${method}" --url "${BASE_URL}${path}")
-  [[ -z ${body} ]] || options+=(--header 'Content-Type: application/json' --data-binary @-)
-  [[ -z ${KEYSUNSET_CA_CERT-} ]] || options+=(--cacert "${KEYSUNSET_CA_CERT}")
+  local method=$1 path=$2 body=${3-} result code attempt url media='application/json'
+  local -a options=() login=(--digest)
+  url=$(url_of "${path}")
+  [[ ${path} != /v2/* ]] || media=${ATLAS_MEDIA_TYPE}
+  set_options "${method}" "${url}" "${media}"
+  [[ -z ${body} ]] || options+=(--header "Content-Type: ${media}" --data-binary @-)
+  # A service account logs in with a token of its own.
+  if [[ ${LOGIN_PUBLIC} == mdb_sa_id_* ]]; then
+    [[ -n ${LOGIN_TOKEN} ]] || get_token
+    login=()
+  fi
   REQUEST="${method} ${path%%\?*}"
   for ((attempt = 1; ; attempt++)); do
     code=0
     if [[ ${IN_TURN} == false ]]; then
-      result=$(printf '%s' "${body}" | curl "${options[@]}" --digest --config <(credential_config)) || code=$?
+      result=$(printf '%s' "${body}" | curl "${options[@]}" ${login[@]+"${login[@]}"} --config <(credential_config)) ||
+        code=$?
       # curl gave up after 50 challenges.
       ((code != 47)) || IN_TURN=true
     fi
@@ -242,11 +275,48 @@ request() {
     STATUS=${result##*$'\n'} ANSWER=${result%$'\n'*}
     ERROR_CODE=$(printf '%s' "${ANSWER}" | jq -r '.errorCode? | strings' 2>/dev/null | head -n 1) || ERROR_CODE=''
     [[ ${ERROR_CODE} =~ ^[A-Z0-9_]{1,80}$ ]] || ERROR_CODE=''
-    [[ ${STATUS} == 429 || ${ERROR_CODE} == RATE_LIMITED* || ${ERROR_CODE} == *_RATE_LIMITED* ]] || return 0
-    ((attempt < MAX_ATTEMPTS)) || return 0
-    warn "${REQUEST}: rate limit; next attempt in $((attempt * RATE_LIMIT_WAIT)) seconds"
-    sleep "$((attempt * RATE_LIMIT_WAIT))"
+    wait_for_rate_limit "${attempt}" || return 0
   done
+}
+
+# Waits if the last request met a rate limit and this attempt was not the last one; false if not.
+wait_for_rate_limit() {
+  [[ ${STATUS} == 429 || ${ERROR_CODE} == RATE_LIMITED* || ${ERROR_CODE} == *_RATE_LIMITED* ]] || return 1
+  (($1 < MAX_ATTEMPTS)) || return 1
+  warn "${REQUEST}: rate limit; next attempt in $(($1 * RATE_LIMIT_WAIT)) seconds"
+  sleep "$(($1 * RATE_LIMIT_WAIT))"
+}
+
+# The URL of a path. Paths of the versioned API of Atlas begin with /v2.
+url_of() {
+  if [[ $1 == /v2/* ]]; then
+    printf '%s%s' "${BASE_URL%/v1.0}" "$1"
+  else
+    printf '%s%s' "${BASE_URL}" "$1"
+  fi
+}
+
+# set_options METHOD URL MEDIA_TYPE: sets the caller's options of curl.
+set_options() {
+  options=(-q --silent --show-error --globoff --proto '=http,https' --cookie '' --connect-timeout 20 --max-time 120
+    --max-filesize 16777216 --header "Accept: $3" --header 'Expect:' --write-out '\n%{http_code}' --request "$1"
+    --url "$2")
+  [[ -z ${KEYSUNSET_CA_CERT-} ]] || options+=(--cacert "${KEYSUNSET_CA_CERT}")
+}
+
+# Sets LOGIN_TOKEN to an access token of the service account, which counts for an hour.
+get_token() {
+  local result code=0
+  local -a options=()
+  set_options POST "${BASE_URL%/api/*}/api/oauth/token" application/json
+  result=$(curl "${options[@]}" --data grant_type=client_credentials --config <(credential_config)) || code=$?
+  ((code == 0)) || die "no answer from ${BASE_URL%/api/*} (curl ended with ${code})" \
+    'check the network and KEYSUNSET_CA_CERT, then run the same stage again'
+  [[ ${result##*$'\n'} == 200 ]] || die "the service account got no access token: status ${result##*$'\n'}" \
+    "check ${LOGIN_NAME}; the secret may have expired"
+  LOGIN_TOKEN=$(pick "${result%$'\n'*}" '.access_token | strings' 2>/dev/null) || LOGIN_TOKEN=''
+  [[ ${LOGIN_TOKEN} =~ ^[A-Za-z0-9._~+/=-]+$ ]] || die 'the answer with the access token is not the documented one' \
+    'something between this machine and the service may have answered; run the same stage again'
 }
 
 # Sends the request of `request` behind a balancer that gives each request to the next server. There the answer to a
@@ -260,8 +330,7 @@ send_in_turn() {
   [[ ${challenge} =~ nonce=\"([^\"\\]*)\" ]] || return 0
   nonce=${BASH_REMATCH[1]}
   [[ (${challenge} != *algorithm=* || ${challenge} == *MD5*) && ${LOGIN_PUBLIC} != *[\"\\]* ]] || return 0
-  uri=/${BASE_URL#*://*/}${path}
-  [[ ${BASE_URL} == *://*/* ]] || uri=${path}
+  uri=/${url#*://*/}
   secret=$(hash "${LOGIN_PUBLIC}:${realm}:${LOGIN_PRIVATE}")
   request_hash=$(hash "${method}:${uri}")
   for count in {1..16}; do
@@ -305,6 +374,7 @@ help_for_answer() {
     PERSONAL_API_KEYS_DEPRECATED) say 'the service removed personal API keys; run keysunset audit to confirm it' ;;
     RESOURCE_NOT_FOUND)
       say 'Ops Manager 5.0 and later has no personal API keys, and 4.0 has no programmatic ones; run keysunset audit' ;;
+    INVALID_ATTRIBUTE) say 'for a service account, set KEYSUNSET_SECRET_HOURS to a life that the organization allows' ;;
     INVALID_IP_ADDRESS_OR_CIDR_NOTATION) say 'correct KEYSUNSET_ADDRESSES and KEYSUNSET_RUNNER_ADDRESS' ;;
     INVALID_ROLE_FOR_* | CANNOT_ADD_GLOBAL_ROLE | MISSING_API_KEY_ROLES)
       say 'the service does not grant this role to such a key; run keysunset audit and keysunset plan again' ;;
@@ -343,9 +413,10 @@ pick() {
   printf '%s' "${json}" | jq -rc "$@" "${filter}"
 }
 
-# read_list PATH ROW_CONDITION ROW_FILTER: sets LIST to the rows of all pages.
+# read_list PATH ROW_CONDITION ROW_FILTER [ARGUMENT OF JQ]...: sets LIST to the rows of all pages.
 read_list() {
   local path=$1 condition=$2 filter=$3 page=1 rows total seen=0
+  shift 3
   LIST='[]'
   while :; do
     request GET "${path}?pageNum=${page}&itemsPerPage=${PAGE_SIZE}"
@@ -353,7 +424,7 @@ read_list() {
       and (.totalCount | . == null or (type == \"number\" and . >= 0 and . == floor and . < 10000000))"
     rows=$(pick "${ANSWER}" '.results | length')
     total=$(pick "${ANSWER}" '.totalCount // ""')
-    LIST=$(printf '%s\n%s' "${LIST}" "${ANSWER}" | jq -cs ".[0] + [.[1].results[] | ${filter}]")
+    LIST=$(printf '%s\n%s' "${LIST}" "${ANSWER}" | jq -cs "$@" ".[0] + [.[1].results[] | ${filter}]")
     seen=$((seen + rows))
     if ((rows == 0)) || [[ -n ${total} && ${seen} -ge ${total} ]]; then
       break
@@ -450,6 +521,8 @@ secret_file() {
 # Checks where private keys go, before a key is made.
 prepare_secrets() {
   local folder=${KEYSUNSET_SECRETS-} open
+  [[ ${SECRET_HOURS} =~ ^[0-9]{1,4}$ && $((10#${SECRET_HOURS})) -ge 8 && $((10#${SECRET_HOURS})) -le 8760 ]] ||
+    die 'KEYSUNSET_SECRET_HOURS is not a number from 8 to 8760'
   if [[ -n ${KEYSUNSET_SECRET_COMMAND-} ]]; then
     [[ -z ${folder} ]] || die 'KEYSUNSET_SECRETS and KEYSUNSET_SECRET_COMMAND are both set' 'set only one of them'
     read -ra SECRET_COMMAND <<<"${KEYSUNSET_SECRET_COMMAND}"
@@ -488,6 +561,10 @@ store_secret() {
   local index=$1 file partial filter time
   time=$(now)
   filter='{id, publicKey, privateKey, orgId: $org, desc, baseUrl: $url, created: $time}'
+  if is_account "${index}"; then
+    filter='{id: .clientId, clientId, clientSecret: .secrets[0].secret, expiresAt: .secrets[0].expiresAt, orgId: $org,
+      desc: .name, baseUrl: $url, created: $time}'
+  fi
   local -a secret=(jq -c --arg org "${ORG_IDS[index]}" --arg url "${BASE_URL}" --arg time "${time}" "${filter}")
   if [[ -n ${KEYSUNSET_SECRET_COMMAND-} ]]; then
     printf '%s' "${ANSWER}" | "${secret[@]}" | "${SECRET_COMMAND[@]}" >/dev/null 9>&-
@@ -509,8 +586,14 @@ store_secret() {
 
 # --- Replacements -----------------------------------------------------------------------------------------------------
 
+is_account() {
+  [[ ${KINDS[$1]} == account ]]
+}
+
 keys_path() {
-  if [[ -n ${ORG_IDS[$1]} ]]; then
+  if is_account "$1"; then
+    printf '/v2/orgs/%s/serviceAccounts' "${ORG_IDS[$1]}"
+  elif [[ -n ${ORG_IDS[$1]} ]]; then
     printf '/orgs/%s/apiKeys' "${ORG_IDS[$1]}"
   else
     printf '/admin/apiKeys'
@@ -526,7 +609,13 @@ place() {
 }
 
 new_key_body() {
-  jq -acn --arg desc "${DESCRIPTIONS[$1]}" --arg roles "${ORG_ROLES[$1]}" '{desc: $desc, roles: ($roles / ",")}'
+  if is_account "$1"; then
+    jq -acn --arg name "${TAGS[$1]}" --arg desc "${DESCRIPTIONS[$1]}" --arg roles "${ORG_ROLES[$1]}" \
+      --argjson hours "$((10#${SECRET_HOURS}))" \
+      '{name: $name, description: $desc, roles: ($roles / ","), secretExpiresAfterHours: $hours}'
+  else
+    jq -acn --arg desc "${DESCRIPTIONS[$1]}" --arg roles "${ORG_ROLES[$1]}" '{desc: $desc, roles: ($roles / ",")}'
+  fi
 }
 
 # The condition for a programmatic key.
@@ -534,11 +623,52 @@ readonly KEY_SHAPE='type == "object" and (.id | type == "string" and test("^[0-9
   and (.publicKey | type == "string" and test("^[A-Za-z0-9]+$")) and (.desc | type == "string" or . == null)
   and (.roles | type == "array") and all(.roles[]; (.roleName | type) == "string")'
 
-# Sets FOUND to the key with the tag of this replacement; empty if there is none.
+# The condition for a service account, and its fields with the names of a key's.
+readonly ACCOUNT_SHAPE='type == "object" and (.clientId | type == "string" and test("^mdb_sa_id_[0-9a-fA-F]{24}$"))
+  and (.name | type == "string") and (.roles | type == "array") and all(.roles[]; type == "string")'
+readonly ACCOUNT_AS_KEY='{id: .clientId, publicKey: .clientId, desc: .name,
+  roles: [.roles[] | {orgId: $org, roleName: .}]}'
+
+# Sets FOUND to the replacement of the last answer, with all its roles, if it has this ID.
+take_replacement() {
+  local index=$1 id=$2
+  if is_account "${index}"; then
+    expect "${ACCOUNT_SHAPE}"' and .clientId == $id' --arg id "${id}"
+    FOUND=$(pick "${ANSWER}" "${ACCOUNT_AS_KEY}" --arg org "${ORG_IDS[index]}")
+    add_project_roles "${index}" "${id}"
+  else
+    expect "${KEY_SHAPE}"' and .id == $id' --arg id "${id}"
+    FOUND=$(pick "${ANSWER}" '{id, publicKey, desc, roles}')
+  fi
+}
+
+# Adds to FOUND the roles of a service account in projects, which are in lists of their own.
+add_project_roles() {
+  local index=$1 id=$2 list group
+  read_list "$(keys_path "${index}")/${id}/groups" 'type == "object"
+    and (.groupId | type == "string" and test("^[0-9a-fA-F]{24}$")) and (.roles | type == "array" or . == null)' \
+    '{groupId, roles}'
+  list=${LIST}
+  # The list may leave the roles out.
+  while IFS= read -r group; do
+    request GET "/v2/groups/${group}/serviceAccounts/${id}"
+    expect "${ACCOUNT_SHAPE}"
+    list=$(printf '%s\n%s' "${list}" "${ANSWER}" | jq -cs --arg group "${group}" '.[1].roles as $roles
+      | .[0] | map(if .groupId == $group then .roles = $roles else . end)')
+  done < <(pick "${list}" '.[] | select(.roles == null) | .groupId')
+  FOUND=$(printf '%s\n%s' "${FOUND}" "${list}" | jq -cs '.[1] as $groups
+    | .[0] | .roles += [$groups[] | .groupId as $id | .roles[] | {groupId: $id, roleName: .}]')
+}
+
+# Sets FOUND to the replacement with this tag, without roles of a service account in projects; empty if there is none.
 find_replacement() {
   local index=$1 count path
   path=$(keys_path "${index}")
-  read_list "${path}" "${KEY_SHAPE}" '{id, publicKey, desc, roles}'
+  if is_account "${index}"; then
+    read_list "${path}" "${ACCOUNT_SHAPE}" "${ACCOUNT_AS_KEY}" --arg org "${ORG_IDS[index]}"
+  else
+    read_list "${path}" "${KEY_SHAPE}" '{id, publicKey, desc, roles}'
+  fi
   FOUND=$(pick "${LIST}" 'map(select((.desc // "") | split(" ")[0] == $tag))' --arg tag "${TAGS[index]}")
   count=$(pick "${FOUND}" length)
   ((count < 2)) || die "${count} keys of $(place "${index}") have the tag ${TAGS[index]}: $(pick "${FOUND}" \
@@ -550,17 +680,38 @@ find_replacement() {
 readonly ROLES_IN='[.roles[] | select(if $scope == "global" then .orgId == null and .groupId == null
   elif $scope == "org" then .orgId == $in and .groupId == null else .groupId == $in end) | .roleName]'
 
-# add_roles KEY SCOPE ID ROLES PATH: the service replaces all roles of a scope by those of the request, so the request
+# add_roles REPLACEMENT SCOPE ID ROLES: the service replaces all roles of a scope by those of the request, so the request
 # also has the roles that the key has there already.
 add_roles() {
-  local body
-  body=$(pick "$1" "${ROLES_IN}"' as $have | (($roles / ",") - $have) as $missing
-    | if $missing == [] then empty else {roles: ($have + $missing)} end' \
-    --arg scope "$2" --arg in "$3" --arg roles "$4")
-  [[ -n ${body} ]] || return 0
-  request PATCH "$5" "${body}"
-  expect 'type == "object"'
+  local index=$1 scope=$2 in=$3 id roles path method=PATCH
+  roles=$(pick "${FOUND}" "${ROLES_IN}"' as $have | (($roles / ",") - $have) as $missing
+    | if $missing == [] then empty else $have + $missing | join(",") end' \
+    --arg scope "${scope}" --arg in "${in}" --arg roles "$4")
+  [[ -n ${roles} ]] || return 0
+  id=$(pick "${FOUND}" .id)
+  if [[ ${scope} != group ]]; then
+    path=$(keys_path "${index}")/${id}
+  elif is_account "${index}"; then
+    path=/v2/groups/${in}/serviceAccounts/${id}
+    if ! matches "${FOUND}" 'any(.roles[]; .groupId == $in)' --arg in "${in}"; then
+      method=POST path+=:invite
+    fi
+  else
+    path=/groups/${in}/apiKeys/${id}
+  fi
+  if [[ ${scope} == group ]] && tool_works "${index}"; then
+    set_assign_arguments "${id}" "${in}" "${roles}"
+    run_tool
+    [[ ${STATUS} == 200 ]] || refused
+  else
+    request "${method}" "${path}" "$(roles_body "${roles}")"
+    expect 'type == "object"'
+  fi
   say "  roles set: $4"
+}
+
+roles_body() {
+  jq -cn --arg roles "$1" '{roles: ($roles / ",")}'
 }
 
 # Planned and actual roles of a key, as `scope role` pairs. Sets MISSING and EXTRA.
@@ -575,38 +726,69 @@ compare_roles() {
   EXTRA=$(pick "${result}" '.extra | join(", ")')
 }
 
+# Sends the creation of a replacement, with the tool of the plan where it works.
+send_creation() {
+  local index=$1
+  if tool_works "${index}"; then
+    set_create_arguments "${index}"
+    run_tool
+  else
+    request POST "$(keys_path "${index}")" "$(new_key_body "${index}")"
+  fi
+}
+
+# Ends the script unless the last answer is that of the creation of a replacement, with its secret. Sets NEW_ID.
+expect_new_secret() {
+  local index=$1 condition='.privateKey | type == "string" and test("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"; "i")'
+  if is_account "${index}"; then
+    expect "${ACCOUNT_SHAPE}"' and .name == $tag' --arg tag "${TAGS[index]}"
+    condition='.secrets | length == 1 and (.[0].secret | type == "string" and test("^mdb_sa_sk_[A-Za-z0-9_-]+$"))'
+    NEW_ID=$(pick "${ANSWER}" .clientId)
+  else
+    expect "${KEY_SHAPE}"' and .desc == $desc' --arg desc "${DESCRIPTIONS[index]}"
+    NEW_ID=$(pick "${ANSWER}" .id)
+  fi
+  matches "${ANSWER}" "${condition}" ||
+    die "${REQUEST}: the answer has no private key" 'run create again: the new key is deleted and created again'
+}
+
 make_replacement() {
-  local index=$1 path id body file where=file
-  path=$(keys_path "${index}")
+  local index=$1 file where=file
   if [[ -n ${KEYSUNSET_SECRETS-} ]]; then
     file=$(secret_file "${index}")
     [[ ! -e ${file} ]] || die "the file $(quoted "${file}") is there, but its key is not" \
       'move the file to another folder; it is never overwritten'
   fi
   record creating '' "${index}"
-  body=$(new_key_body "${index}")
-  request POST "${path}" "${body}"
+  send_creation "${index}"
   [[ ${STATUS} != 4?? ]] || record create-refused '' "${index}"
-  expect "${KEY_SHAPE}"' and .desc == $desc' --arg desc "${DESCRIPTIONS[index]}"
-  matches "${ANSWER}" '.privateKey | type == "string" and test("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"; "i")' ||
-    die "${REQUEST}: the answer has no private key" 'run create again: the new key is deleted and created again'
-  id=$(pick "${ANSWER}" .id)
+  expect_new_secret "${index}"
   [[ -z ${KEYSUNSET_SECRET_COMMAND-} ]] || where='command'
   if ! store_secret "${index}"; then
     ANSWER=''
-    warn "the private key of ${id} was not stored, so the key is deleted"
-    remove_replacement "${path}" "${id}"
+    warn "the private key of ${NEW_ID} was not stored, so the key is deleted"
+    remove_replacement "$(keys_path "${index}")" "${NEW_ID}"
     die "no place for the private key of ${TAGS[index]}" 'check KEYSUNSET_SECRETS or KEYSUNSET_SECRET_COMMAND'
   fi
-  FOUND=$(pick "${ANSWER}" '{id, publicKey, desc, roles}')
+  if is_account "${index}"; then
+    FOUND=$(pick "${ANSWER}" "${ACCOUNT_AS_KEY}" --arg org "${ORG_IDS[index]}")
+  else
+    FOUND=$(pick "${ANSWER}" '{id, publicKey, desc, roles}')
+  fi
   ANSWER=''
-  record create "${id}" "${index}" "${where}"
-  say "  created: key $(pick "${FOUND}" .publicKey) (${id})"
+  record create "${NEW_ID}" "${index}" "${where}"
+  say "  created: $(key_title)"
+}
+
+# How the replacement of FOUND is named in messages.
+key_title() {
+  pick "${FOUND}" 'if .id == .publicKey then "service account " + .id else "key " + .publicKey + " (" + .id + ")" end'
 }
 
 remove_replacement() {
   request DELETE "$1/$2"
-  [[ ${STATUS} == 20[04] || ${ERROR_CODE} == API_KEY_NOT_FOUND ]] || refused
+  [[ ${STATUS} == 20[04] || ${ERROR_CODE} == API_KEY_NOT_FOUND || ${ERROR_CODE} == SERVICE_ACCOUNT_NOT_FOUND ]] ||
+    refused
 }
 
 # Decides about a key that has the tag: FOUND stays if it is complete, and becomes empty if it was deleted.
@@ -614,7 +796,8 @@ keep_or_remove() {
   local index=$1 id last
   id=$(pick "${FOUND}" .id)
   if secret_is_stored "${index}" "${id}"; then
-    say "  exists: key $(pick "${FOUND}" .publicKey) (${id})"
+    say "  exists: $(key_title)"
+    ! is_account "${index}" || add_project_roles "${index}" "${id}"
     return 0
   fi
   last=$(journal_of "${index}" 'map(.stage | select(. == "creating" or . == "create" or . == "create-refused"))
@@ -628,34 +811,132 @@ keep_or_remove() {
 }
 
 create_replacement() {
-  local index=$1 id path project group
-  path=$(keys_path "${index}")
+  local index=$1 id project
   say "${TAGS[index]}, $(place "${index}")"
   find_replacement "${index}"
   [[ -z ${FOUND} ]] || keep_or_remove "${index}"
   [[ -n ${FOUND} ]] || make_replacement "${index}"
   id=$(pick "${FOUND}" .id)
   if [[ -z ${ORG_IDS[index]} ]]; then
-    add_roles "${FOUND}" global '' "${ORG_ROLES[index]}" "${path}/${id}"
+    add_roles "${index}" global '' "${ORG_ROLES[index]}"
   else
-    add_roles "${FOUND}" org "${ORG_IDS[index]}" "${ORG_ROLES[index]}" "${path}/${id}"
+    add_roles "${index}" org "${ORG_IDS[index]}" "${ORG_ROLES[index]}"
     for project in ${PROJECTS[index]}; do
-      group=${project%%=*}
-      add_roles "${FOUND}" group "${group}" "${project#*=}" "/groups/${group}/apiKeys/${id}"
+      add_roles "${index}" group "${project%%=*}" "${project#*=}"
     done
   fi
-  request GET "${path}/${id}"
-  expect "${KEY_SHAPE}"' and .id == $id' --arg id "${id}"
-  compare_roles "${index}" "${ANSWER}"
+  request GET "$(keys_path "${index}")/${id}"
+  take_replacement "${index}" "${id}"
+  compare_roles "${index}" "${FOUND}"
   [[ -z ${MISSING} ]] || die "key ${id} has not all planned roles: $(quoted "${MISSING}")" 'run create again'
   [[ -z ${EXTRA} ]] || warn "key ${id} has roles that are not in the plan: $(quoted "${EXTRA}")"
   complete_access_list "${index}" "${FOUND}"
 }
 
+# --- Tool of the plan -------------------------------------------------------------------------------------------------
+
+# Ends the script if Terraform creates the replacements of this plan.
+refuse_terraform() {
+  [[ ${TOOL} != terraform ]] || die 'Terraform creates the replacements of this plan; this script does not' \
+    'run terraform apply in the folder of this script; to create them here, plan again with --tool curl'
+}
+
+require_tool() {
+  [[ ${TOOL} != mongocli && ${TOOL} != atlas ]] || command -v "${TOOL}" >/dev/null ||
+    die "${TOOL} is not installed" "install ${TOOL}, or plan again with --tool curl"
+}
+
+# Whether the tool of the plan works for a replacement. It does not behind a balancer that gives each request to the next
+# server, nor below another path than the vendor's.
+tool_works() {
+  is_account "$1" && return 1
+  [[ ${IN_TURN} == false ]] || return 1
+  case ${TOOL} in
+    mongocli) [[ ${BASE_URL} == */api/public/v1.0 ]] && { [[ ${BASE_URL} == http://* ]] || has_authorities; } ;;
+    atlas) [[ ${BASE_URL} == */api/atlas/v1.0 && -n ${ORG_IDS[$1]} ]] ;;
+    *) return 1 ;;
+  esac
+}
+
+# Sets AUTHORITIES to a file with certificate authorities. Without one, mongocli checks no certificate.
+has_authorities() {
+  local file
+  for file in "${KEYSUNSET_CA_CERT-}" "${SSL_CERT_FILE-}" /etc/ssl/certs/ca-certificates.crt \
+    /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
+    if [[ -n ${file} && -r ${file} ]]; then
+      AUTHORITIES=${file}
+      return 0
+    fi
+  done
+  return 1
+}
+
+# The next functions set ARGUMENTS to those of a command of the tool.
+set_create_arguments() {
+  local -a command=(organizations apiKeys create --orgId "${ORG_IDS[$1]}")
+  [[ -n ${ORG_IDS[$1]} ]] || command=(globalApiKeys create)
+  [[ ${TOOL} == atlas ]] || command=(iam "${command[@]}")
+  ARGUMENTS=("${command[@]}" --role "${ORG_ROLES[$1]}" --desc "${DESCRIPTIONS[$1]}" --output json)
+}
+
+# set_assign_arguments KEY PROJECT ROLES
+set_assign_arguments() {
+  ARGUMENTS=(projects apiKeys assign "$1" --projectId "$2" --role "$3" --output json)
+  [[ ${TOOL} == atlas ]] || ARGUMENTS=(iam "${ARGUMENTS[@]}")
+}
+
+# set_entry_arguments REPLACEMENT KEY BLOCKS: false where the tool has no such command. mongocli calls accessList, which
+# Ops Manager has since 5.0.
+set_entry_arguments() {
+  [[ -n ${ORG_IDS[$1]} && ${LIST_NAME} == accessList ]] || return 1
+  ARGUMENTS=(organizations apiKeys accessLists create --apiKey "$2" --orgId "${ORG_IDS[$1]}" --cidr "$3" --output json)
+  [[ ${TOOL} == atlas ]] || ARGUMENTS=(iam "${ARGUMENTS[@]}")
+}
+
+# Runs the tool with the credential in its environment, and without settings of the caller's.
+call_tool() {
+  local name origin="${BASE_URL%/api/*}/"
+  for name in "${!MCLI_@}" "${!MONGODB_ATLAS_@}"; do
+    unset "${name}"
+  done
+  if [[ ${TOOL} == mongocli ]]; then
+    export MCLI_SERVICE=${PRODUCT} MCLI_OPS_MANAGER_URL=${origin} MCLI_PUBLIC_API_KEY=${LOGIN_PUBLIC}
+    export MCLI_PRIVATE_API_KEY=${LOGIN_PRIVATE} MCLI_SKIP_UPDATE_CHECK=yes
+    [[ ${BASE_URL} == http://* ]] || export MCLI_OPS_MANAGER_CA_CERTIFICATE=${AUTHORITIES}
+  else
+    export MONGODB_ATLAS_SERVICE=cloud MONGODB_ATLAS_OPS_MANAGER_URL=${origin} MONGODB_ATLAS_BASE_URL=${origin}
+    export MONGODB_ATLAS_PUBLIC_API_KEY=${LOGIN_PUBLIC} MONGODB_ATLAS_PRIVATE_API_KEY=${LOGIN_PRIVATE}
+    export MONGODB_ATLAS_SKIP_UPDATE_CHECK=yes DO_NOT_TRACK=1
+    [[ -z ${KEYSUNSET_CA_CERT-} ]] || export SSL_CERT_FILE=${KEYSUNSET_CA_CERT}
+  fi
+  exec "${TOOL}" "${ARGUMENTS[@]}" </dev/null 9>&-
+}
+
+# Runs the command of ARGUMENTS. Sets STATUS, ANSWER and ERROR_CODE, as `request` does.
+run_tool() {
+  local attempt code log text
+  local mongocli=': ([0-9]{3}) \(request "([A-Z0-9_]*)"\)' atlas='HTTP ([0-9]{3}) .*\(Error code: "([A-Z0-9_]*)"\)'
+  log=$(mktemp)
+  for ((attempt = 1; ; attempt++)); do
+    code=0 REQUEST="${TOOL} ${ARGUMENTS[*]:0:4}" STATUS=200 ERROR_CODE=''
+    ANSWER=$(call_tool 2>"${log}") || code=$?
+    text=$(head -c 2000 -- "${log}")
+    rm -f -- "${log}"
+    ((code != 0)) || return 0
+    [[ ${text} =~ ${mongocli} || ${text} =~ ${atlas} ]] ||
+      die "${REQUEST}: ${TOOL} ended with ${code}: $(quoted "${text:0:300}")" \
+        "run the same stage again; a plan with --tool curl does not need ${TOOL}"
+    STATUS=${BASH_REMATCH[1]} ERROR_CODE=${BASH_REMATCH[2]}
+    wait_for_rate_limit "${attempt}" || return 0
+  done
+}
+
 # --- Access lists -----------------------------------------------------------------------------------------------------
 
 list_path() {
-  if [[ -n ${ORG_IDS[$1]} ]]; then
+  if is_account "$1"; then
+    printf '%s/%s/accessList' "$(keys_path "$1")" "$2"
+  elif [[ -n ${ORG_IDS[$1]} ]]; then
     printf '/orgs/%s/apiKeys/%s/%s' "${ORG_IDS[$1]}" "$2" "${LIST_NAME}"
   else
     printf '/admin/%s' "${LIST_NAME}"
@@ -684,7 +965,7 @@ check_addresses() {
 # The address of this machine as the service saw it when it made the key: the events of an organization have it.
 runner_address() {
   local index=$1 key=$2 address=${KEYSUNSET_RUNNER_ADDRESS-}
-  if [[ -z ${address} && -n ${ORG_IDS[index]} ]]; then
+  if [[ -z ${address} && -n ${ORG_IDS[index]} ]] && ! is_account "${index}"; then
     request GET "/orgs/${ORG_IDS[index]}/events?eventType=API_KEY_CREATED&itemsPerPage=${PAGE_SIZE}"
     [[ ${STATUS} != 200 ]] || address=$(pick "${ANSWER}" '[.results[]? | objects
       | select(.eventTypeName == "API_KEY_CREATED" and .targetPublicKey == $new
@@ -692,6 +973,20 @@ runner_address() {
       --arg new "$(pick "${key}" .publicKey)" --arg me "${LOGIN_PUBLIC}") || address=''
   fi
   [[ -z ${address} ]] || ! is_network "${address}" || printf '%s' "${address}"
+}
+
+# add_entries REPLACEMENT ID BLOCKS: adds these to the access list of a key or service account.
+add_entries() {
+  local index=$1 id=$2 blocks=$3 path body
+  if tool_works "${index}" && set_entry_arguments "${index}" "${id}" "$(pick "${blocks}" 'join(",")')"; then
+    run_tool
+    [[ ${STATUS} == 200 ]] || refused
+    return 0
+  fi
+  path=$(list_path "${index}" "${id}")
+  body=$(pick "${blocks}" 'map({cidrBlock: .})')
+  request POST "${path}" "${body}"
+  expect 'type == "object"'
 }
 
 # Adds what is missing. The first entry of a list admits that entry alone, so this machine's address is the first.
@@ -720,9 +1015,7 @@ complete_access_list() {
   if [[ ${missing} == '[]' ]]; then
     say '  access list: complete'
   elif [[ -n ${ORG_IDS[index]} ]]; then
-    body=$(pick "${missing}" 'map({cidrBlock: .})')
-    request POST "${path}" "${body}"
-    expect 'type == "object"'
+    add_entries "${index}" "$(pick "${key}" .id)" "${missing}"
     say "  access list: added $(pick "${missing}" 'join(", ")')"
   else
     while IFS= read -r block; do
@@ -860,7 +1153,9 @@ set_enabled() {
 
 stage_create() {
   local index
+  refuse_terraform
   prepare_secrets
+  require_tool
   check_addresses
   log_in_from_environment
   ((${#TAGS[@]} > 0)) || say 'no replacement is planned'
@@ -883,10 +1178,11 @@ log_in_as_new_key() {
   local index=$1 file=''
   [[ -z ${KEYSUNSET_SECRETS-} ]] || file=$(secret_file "${index}")
   if [[ -n ${file} && -e ${file} ]]; then
-    jq -se 'length == 1 and (.[0] | (.id | test("^[0-9a-fA-F]{24}$")) and ([.publicKey, .privateKey]
-      | all(.[]; test("^[A-Za-z0-9-]+$"))) and .baseUrl == $url)' --arg url "${BASE_URL}" "${file}" >/dev/null 2>&1 ||
+    jq -se 'length == 1 and (.[0] | (.id | test("^(mdb_sa_id_)?[0-9a-fA-F]{24}$"))
+      and ([.clientId // .publicKey, .clientSecret // .privateKey] | all(.[]; test("^[A-Za-z0-9_-]+$")))
+      and .baseUrl == $url)' --arg url "${BASE_URL}" "${file}" >/dev/null 2>&1 ||
       die "$(quoted "${file}") is not the file of a new key of ${BASE_URL}"
-    log_in "$(jq -r .publicKey "${file}")" "$(jq -r .privateKey "${file}")" "${file}"
+    log_in "$(jq -r '.clientId // .publicKey' "${file}")" "$(jq -r '.clientSecret // .privateKey' "${file}")" "${file}"
     NEW_ID=$(jq -r .id "${file}")
   else
     [[ -n ${ENV_PUBLIC} ]] || die "the private key of ${TAGS[index]} is not here" \
@@ -916,9 +1212,10 @@ stage_check() {
       log_in_from_environment
       request GET "$(keys_path "${index}")/${NEW_ID}"
     fi
-    expect "${KEY_SHAPE}"' and .id == $id and ((.desc // "") | split(" ")[0] == $tag)' \
-      --arg id "${NEW_ID}" --arg tag "${TAGS[index]}"
-    compare_roles "${index}" "${ANSWER}"
+    take_replacement "${index}" "${NEW_ID}"
+    [[ $(pick "${FOUND}" '(.desc // "") | split(" ")[0]') == "${TAGS[index]}" ]] ||
+      die "key ${NEW_ID} of $(place "${index}") does not have the tag ${TAGS[index]}" 'run keysunset plan again'
+    compare_roles "${index}" "${FOUND}"
     if [[ -z ${MISSING}${EXTRA} ]]; then
       record check "${NEW_ID}" "${index}"
       say "works: key ${NEW_ID} of $(place "${index}") has the planned roles"
@@ -1018,36 +1315,67 @@ stage_delete() {
 
 # show METHOD PATH [BODY]
 show() {
-  printf '  %s %s%s\n' "$1" "${BASE_URL}$2" "${3:+ $3}"
+  printf '  %s %s%s\n' "$1" "$(url_of "$2")" "${3:+ $3}"
 }
 
-roles_body() {
-  jq -cn --arg roles "$1" '{roles: ($roles / ",")}'
+# Prints the command of ARGUMENTS.
+show_tool() {
+  printf '  %s' "${TOOL}"
+  printf ' %s' "${ARGUMENTS[@]@Q}"
+  printf '\n'
 }
 
 dry_create() {
-  local index path project wanted
+  local index project
   check_addresses
+  if [[ ${TOOL} == terraform ]]; then
+    say '  Terraform creates the replacements: terraform apply'
+    return 0
+  fi
   for index in "${!TAGS[@]}"; do
     if waits_for_decision "${index}"; then
       say "${TAGS[index]}: waits for the decision of a person (--include-ask)"
       continue
     fi
-    path=$(keys_path "${index}")
     say "${TAGS[index]}, $(place "${index}"):"
-    show GET "${path}"
-    show POST "${path}" "$(new_key_body "${index}")"
-    for project in ${PROJECTS[index]}; do
-      show PATCH "/groups/${project%%=*}/apiKeys/NEW_KEY" "$(roles_body "${project#*=}")"
-    done
-    show GET "${path}/NEW_KEY"
-    wanted=$(wanted_blocks "${index}")
-    if [[ ${wanted} != '[]' ]]; then
-      show GET "$(list_path "${index}" NEW_KEY)"
-      show POST "$(list_path "${index}" NEW_KEY)" "$(pick "${wanted}" 'map({cidrBlock: .})')"
-      say '  (the address of this machine is the first entry of a list that was empty)'
+    show GET "$(keys_path "${index}")"
+    if tool_works "${index}"; then
+      set_create_arguments "${index}"
+      show_tool
+    else
+      show POST "$(keys_path "${index}")" "$(new_key_body "${index}")"
     fi
+    for project in ${PROJECTS[index]}; do
+      dry_project "${index}" "${project%%=*}" "${project#*=}"
+    done
+    show GET "$(keys_path "${index}")/NEW_KEY"
+    dry_entries "${index}"
   done
+}
+
+# dry_project REPLACEMENT PROJECT ROLES
+dry_project() {
+  if is_account "$1"; then
+    show POST "/v2/groups/$2/serviceAccounts/NEW_KEY:invite" "$(roles_body "$3")"
+  elif tool_works "$1"; then
+    set_assign_arguments NEW_KEY "$2" "$3"
+    show_tool
+  else
+    show PATCH "/groups/$2/apiKeys/NEW_KEY" "$(roles_body "$3")"
+  fi
+}
+
+dry_entries() {
+  local wanted
+  wanted=$(wanted_blocks "$1")
+  [[ ${wanted} != '[]' ]] || return 0
+  show GET "$(list_path "$1" NEW_KEY)"
+  if tool_works "$1" && set_entry_arguments "$1" NEW_KEY "$(pick "${wanted}" 'join(",")')"; then
+    show_tool
+  else
+    show POST "$(list_path "$1" NEW_KEY)" "$(pick "${wanted}" 'map({cidrBlock: .})')"
+  fi
+  say '  (the address of this machine is the first entry of a list that was empty)'
 }
 
 dry_check() {
@@ -1094,6 +1422,7 @@ describe() {
   local index stage
   say "Owner:      $(quoted "${OWNER_NAME}") (${OWNER_ID})"
   say "Deployment: $(quoted "${DEPLOYMENT}"), ${BASE_URL}, $(quoted "${PRODUCT} ${VERSION}")"
+  say "Tool:       ${TOOL}"
   say "Run:        $(quoted "${RUN_ID}") of ${RUN_STARTED}"
   say 'Personal keys:'
   for index in "${!KEY_IDS[@]}"; do

@@ -2,6 +2,7 @@
 //! is unknown taken for known.
 
 mod addresses;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::Path;

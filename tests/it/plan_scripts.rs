@@ -1,15 +1,17 @@
 //! The scripts of a migration plan: `templates/plan` rendered for one owner, and run by bash, curl and jq against a sandbox.
 
+mod accounts;
 mod context;
 mod create;
 mod hostile;
 mod old_keys;
 mod secrecy;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use keysunset_sandbox::{Options, Sandbox};
+use keysunset_sandbox::{Options, Product, Sandbox};
 use serde_json::{Value, json};
 
 use self::context::{ADMIN, OWNER, context, render, world};
@@ -59,6 +61,22 @@ impl Migration {
         let migration = Self { sandbox, env, context };
         migration.write();
         Some(migration)
+    }
+
+    /// The same on Atlas, where an owner of this organization administers.
+    fn atlas(org: &str, change: impl FnOnce(&mut Value)) -> Option<Self> {
+        let product = |options: &mut Options| options.product = Product::Atlas;
+        let change_world = |world: &mut Value| {
+            let key = &mut world["programmaticKeys"][0];
+            key["roles"] = json!([{ "orgId": org, "roleName": "ORG_OWNER" }]);
+            key["accessList"] = json!([{ "cidrBlock": "127.0.0.1/32", "created": "2020-01-01T00:00:00Z" }]);
+        };
+        let change = |context: &mut Value| {
+            context["deployment"]["product"] = "atlas".into();
+            context["deployment"]["access_list"] = "accessList".into();
+            change(context);
+        };
+        Self::with(product, change_world, change)
     }
 
     /// Writes the scripts of the context.

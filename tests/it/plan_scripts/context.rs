@@ -91,7 +91,7 @@ pub(super) fn context(url: &str) -> Value {
     json!({
         "deployment": {
             "name": "om", "base_url": url, "product": "ops-manager", "version": "4.4.12",
-            "access_list": "whitelist",
+            "access_list": "whitelist", "tool": "curl",
         },
         "run": { "id": "3", "started_at": "2025-01-01T00:00:00Z" },
         "owner": { "id": OWNER, "name": OWNER_NAME, "number": 7, "file": "07-owner.sh" },
@@ -113,7 +113,7 @@ pub(super) fn context(url: &str) -> Value {
 pub(super) fn replacement(org: &str, name: &str, tag: &str, role: &str, projects: &Value) -> Value {
     json!({
         "org_id": org, "org_name": name, "tag": tag, "description": format!("{tag} boris/ci"),
-        "org_roles": [role], "projects": projects, "addresses": [], "needs_decision": false, "existing": "",
+        "kind": "api-key", "org_roles": [role], "projects": projects, "addresses": [], "needs_decision": false, "existing": "",
         "keys": [REPLACED],
     })
 }

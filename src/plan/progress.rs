@@ -276,7 +276,7 @@ impl<'a> OwnerStates<'a> {
             if has(None) || keys.iter().all(|key| has(Some(key))) {
                 continue;
             }
-            let is_known = self.inventory.knows_all_keys(org_id.map(String::as_str));
+            let is_known = self.inventory.knows_all_replacements(org_id.map(String::as_str));
             let state = if is_known { ReplacementState::Planned } else { ReplacementState::Unknown };
             states.insert((target, None), state);
         }

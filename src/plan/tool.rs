@@ -66,8 +66,13 @@ impl Tools {
             names: names.into_iter().collect(),
             script: script.unwrap_or(Tool::Curl),
             terraform: has(Tool::Terraform),
-            service_accounts: product == Product::Atlas && !has(Tool::Atlas),
+            service_accounts: Self::prefer_service_accounts(product) && !has(Tool::Atlas),
         })
+    }
+
+    /// Whether a plan without `--tool` replaces keys by service accounts.
+    pub(crate) fn prefer_service_accounts(product: Product) -> bool {
+        product == Product::Atlas
     }
 }
 

@@ -8,6 +8,7 @@ use minijinja::value::Value;
 use crate::model::{PersonalKey, UserResult};
 use crate::plan::{
     AddressFile, Decided, Decision, Grant, Inventory, OwnerContext, OwnerPlan, Per, Planner, Replacement,
+    Tools,
 };
 use crate::report::RunContext;
 
@@ -34,7 +35,9 @@ impl Decisions {
         if self.owner.as_ref().is_none_or(|owner| owner.plan.user != result.user) {
             let (addresses, policy) = (AddressFile::default(), context.policy);
             let inventory = &context.inventory;
-            let planner = Planner { inventory, policy, per: Per::Owner, addresses: &addresses };
+            let service_accounts = Tools::prefer_service_accounts(context.run.product);
+            let planner =
+                Planner { inventory, policy, per: Per::Owner, addresses: &addresses, service_accounts };
             let owner = OwnerContext { before: None, is_waived: &|key| context.is_waived(key) };
             let plan = planner.plan(result.clone(), &owner);
             self.owner = plan.map(|plan| Owner { plan, shown: None });
@@ -83,6 +86,7 @@ fn replacement(replacement: &Replacement, inventory: &Inventory) -> Value {
     context! {
         // None: the whole deployment.
         org_id,
+        kind => replacement.kind.as_str(),
         org_name => org_id.and_then(|id| inventory.organization(id)?.name.as_deref()),
         roles => roles.collect::<Value>(),
         more_roles => replacement.grants.len().saturating_sub(ROLES),

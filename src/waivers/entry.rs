@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use toml::de::DeValue;
 
-use super::{Target, Waiver};
+use super::{PathGlob, Target, Waiver};
 use crate::input::{Field, Problems};
 use crate::model::object_id;
 
@@ -16,6 +16,7 @@ enum Subject {
     Key,
     User,
     Organization,
+    Path,
     Deployment,
     Reason,
     Owner,
@@ -28,7 +29,9 @@ impl Subject {
     const fn is_target(self) -> bool {
         match self {
             Self::Key | Self::User | Self::Organization => true,
-            Self::Deployment | Self::Reason | Self::Owner | Self::Expires | Self::Ticket => false,
+            Self::Path | Self::Deployment | Self::Reason | Self::Owner | Self::Expires | Self::Ticket => {
+                false
+            }
         }
     }
 }
@@ -39,6 +42,7 @@ fn subject(name: &str) -> Option<Subject> {
         "key" | "key_id" | "key-id" => Some(Subject::Key),
         "user" | "user_id" | "user-id" | "username" => Some(Subject::User),
         "organization" | "org" | "org_id" | "org-id" | "org_name" => Some(Subject::Organization),
+        "path" => Some(Subject::Path),
         "deployment" => Some(Subject::Deployment),
         "reason" => Some(Subject::Reason),
         "owner" => Some(Subject::Owner),
@@ -48,12 +52,21 @@ fn subject(name: &str) -> Option<Subject> {
     }
 }
 
+/// What a waiver applies to. No two waivers of a file have the same.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct WaiverScope {
+    pub(super) target: Target,
+    path: Option<String>,
+    deployment: Option<String>,
+}
+
 /// An entry as far as it is whole.
 #[derive(Default)]
 pub(super) struct WaiverBuilder {
     line: u64,
     /// And the line where it is named.
     target: Option<(u64, Target)>,
+    path: Option<(u64, PathGlob)>,
     deployment: Option<String>,
     reason: Option<String>,
     owner: Option<String>,
@@ -83,7 +96,7 @@ impl WaiverBuilder {
 
     fn put(&mut self, field: &Field, last: NaiveDate) -> Result<(), String> {
         let subject = subject(&field.name).ok_or(
-            "unknown field; the fields are key, user or organization, reason, owner, expires, ticket and deployment",
+            "unknown field; the fields are key, user, organization or path, reason, owner, expires, ticket and deployment",
         )?;
         let is_second = subject.is_target() && self.names_target();
         self.named.push(subject);
@@ -104,6 +117,7 @@ impl WaiverBuilder {
                 )?;
                 self.target = Some((field.line, Target::Organization(organization)));
             }
+            Subject::Path => self.path = Some((field.line, glob(&field.value)?)),
             Subject::Deployment => self.deployment = Some(text(&field.value)?),
             Subject::Reason => self.reason = Some(text(&field.value)?),
             Subject::Owner => self.owner = Some(text(&field.value)?),
@@ -117,20 +131,27 @@ impl WaiverBuilder {
         self.named.iter().any(|subject| subject.is_target())
     }
 
-    /// The deployment in which it counts, if it names one.
-    pub(super) fn deployment(&self) -> Option<&str> {
-        self.deployment.as_deref()
-    }
-
-    /// What it is of, and the line that says so.
-    pub(super) fn target(&self) -> Option<(u64, &Target)> {
-        self.target.as_ref().map(|(line, target)| (*line, target))
+    /// The line that says what it is of; and what it is of, with its path and its deployment.
+    pub(super) fn scope(&self) -> Option<(u64, WaiverScope)> {
+        let (line, target) = match (&self.target, &self.path) {
+            (Some((line, target)), _) => (*line, target.clone()),
+            (None, Some((line, _))) if !self.names_target() => (*line, Target::Path),
+            (None, _) => return None,
+        };
+        let path = self.path.as_ref().map(|(_, path)| path.as_str().to_owned());
+        Some((line, WaiverScope { target, path, deployment: self.deployment.clone() }))
     }
 
     /// The whole of it; what is missing is a problem.
     pub(super) fn finish(self, problems: &mut Problems) -> Option<Waiver> {
-        if !self.names_target() {
-            problems.push(self.line, "key, user or organization is missing: add what is waived");
+        let is_place = self.named.contains(&Subject::Path);
+        if !self.names_target() && !is_place {
+            problems.push(self.line, "key, user, organization or path is missing: add what is waived");
+        }
+        if is_place && matches!(self.target, Some((_, Target::User(_) | Target::Organization(_)))) {
+            problems
+                .push(self.line, "path: a path is for a key or for all keys, not for a user or organization");
+            return None;
         }
         for (subject, why) in [
             (Subject::Reason, "reason is missing: add why the exception is accepted"),
@@ -141,12 +162,15 @@ impl WaiverBuilder {
                 problems.push(self.line, why);
             }
         }
-        let Self { line, target, deployment, reason, owner, expires, ticket, named: _, is_wrong } = self;
+        let Self { line, target, path, deployment, reason, owner, expires, ticket, named: _, is_wrong } =
+            self;
         if is_wrong {
             return None;
         }
-        let (_, target) = target?;
-        Some(Waiver { line, target, deployment, reason: reason?, owner: owner?, expires: expires?, ticket })
+        let path = path.map(|(_, path)| path);
+        let target = target.map(|(_, target)| target).or(path.as_ref().map(|_| Target::Path))?;
+        let (reason, owner, expires) = (reason?, owner?, expires?);
+        Some(Waiver { line, target, path, deployment, reason, owner, expires, ticket })
     }
 }
 
@@ -186,6 +210,15 @@ fn key(value: &DeValue) -> Result<Target, String> {
 fn name(value: &DeValue, expected: &str) -> Result<String, String> {
     let name = string(value)?;
     if is_blank(name) { Err(format!("the value is empty: {expected}")) } else { Ok(name.to_lowercase()) }
+}
+
+/// The paths below a repository.
+fn glob(value: &DeValue) -> Result<PathGlob, String> {
+    let glob = string(value)?;
+    if is_blank(glob) {
+        return Err("the value is empty: enter a path such as docs/** or tests/*.md".to_owned());
+    }
+    PathGlob::new(glob).map_err(|why| format!("{} is not a path with * and **: {why}", quoted(glob)))
 }
 
 fn text(value: &DeValue) -> Result<String, String> {

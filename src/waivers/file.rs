@@ -65,7 +65,7 @@ fn waivers(text: &str, last: NaiveDate, problems: &mut Problems) -> Vec<Waiver> 
     let entries = entries(fields, &lines, &broken, problems);
     let starts: Vec<u64> = entries.iter().map(|(line, _)| *line).collect();
     let mut waivers = Vec::new();
-    let mut targets = HashMap::new();
+    let mut scopes = HashMap::new();
     for (at, (line, table)) in entries.into_iter().enumerate() {
         let end = starts.get(at + 1).map_or(u64::MAX, |next| line.max(next - 1));
         if broken.range(line..=end).next().is_some() {
@@ -73,12 +73,11 @@ fn waivers(text: &str, last: NaiveDate, problems: &mut Problems) -> Vec<Waiver> 
             continue;
         }
         let entry = WaiverBuilder::read(fields_of(table, &lines), line, last, problems);
-        if let Some((line, target)) = entry.target() {
-            let place = (target.clone(), entry.deployment().map(str::to_owned));
-            if let Some(before) = targets.get(&place) {
-                problems.push(line, format!("{target} is already waived in line {before}"));
+        if let Some((line, scope)) = entry.scope() {
+            if let Some(before) = scopes.get(&scope) {
+                problems.push(line, format!("{} is already waived in line {before}", scope.target));
             } else {
-                targets.insert(place, line);
+                scopes.insert(scope, line);
             }
         }
         waivers.extend(entry.finish(problems));

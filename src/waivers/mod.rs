@@ -4,6 +4,7 @@
 
 mod entry;
 mod file;
+mod glob;
 mod paste;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::exit::Error;
 use crate::model::User;
 
+pub use glob::PathGlob;
 pub use paste::entry_to_paste;
 
 /// In days: a waiver that ends so soon is reported.
@@ -30,6 +32,8 @@ pub enum Target {
     /// An organization whose users need not all be listed, by id or by name, in lower case. It waives neither the users who
     /// were listed nor their keys.
     Organization(String),
+    /// The places of any key, and what was not searched, where the path of the waiver matches.
+    Path,
 }
 
 /// As a message names it; what a name holds can't be seen as anything else.
@@ -39,6 +43,7 @@ impl fmt::Display for Target {
             Self::Key(id) => write!(f, "key {}", id.escape_debug()),
             Self::User(user) => write!(f, "user {user:?}"),
             Self::Organization(organization) => write!(f, "organization {organization:?}"),
+            Self::Path => f.write_str("any key"),
         }
     }
 }
@@ -62,6 +67,8 @@ pub struct Waiver {
     pub line: u64,
     /// What it is of.
     pub target: Target,
+    /// The paths for which alone it counts: then it waives places, and neither a key nor a user. `None`: no place.
+    pub path: Option<PathGlob>,
     /// The name of the deployment in which it counts; `None`: in any.
     pub deployment: Option<String>,
     /// Why it is accepted.
@@ -75,6 +82,15 @@ pub struct Waiver {
 }
 
 impl Waiver {
+    /// What it is of, for a message.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.path {
+            Some(path) => format!("{} in {:?}", self.target, path.as_str()),
+            None => self.target.to_string(),
+        }
+    }
+
     /// As of `now`: it counts until the end of its last day, UTC.
     #[must_use]
     pub fn status(&self, now: DateTime<Utc>) -> WaiverStatus {
@@ -94,7 +110,7 @@ impl Waiver {
 }
 
 /// The waivers of a file; by default none. No two are of the same key, or of the same id or name of a user, in the same
-/// deployment.
+/// deployment and path.
 #[derive(Debug, Clone, Default)]
 pub struct Waivers {
     /// In the order of the file.
@@ -155,6 +171,21 @@ impl Waivers {
         find(id).or_else(|| name.and_then(find))
     }
 
+    /// The waiver of a place, whatever its status: one with a path that matches and the key, or else with a path alone. Of
+    /// several the first of the file.
+    #[must_use]
+    pub fn of_place(&self, key_id: Option<&str>, path: &str, deployment: &str) -> Option<&Waiver> {
+        let is_here = |waiver: &&Waiver| {
+            waiver.path.as_ref().is_some_and(|glob| glob.matches(path))
+                && waiver.deployment.as_deref().is_none_or(|name| name == deployment)
+        };
+        let of = |target: &Target| {
+            let found = self.by_target.get(target).into_iter().flatten();
+            found.map(|at| &self.all[*at]).find(is_here)
+        };
+        key_id.and_then(|id| of(&Target::Key(id.to_lowercase()))).or_else(|| of(&Target::Path))
+    }
+
     fn find(&self, target: fn(String) -> Target, name: &str, deployment: &str) -> Option<&Waiver> {
         // Most runs have none, and then nothing is to be built for each of their keys.
         if self.all.is_empty() {
@@ -162,14 +193,20 @@ impl Waivers {
         }
         let found = self.by_target.get(&target(name.to_lowercase()))?;
         let counts_in = |name: Option<&str>| {
-            found.iter().map(|at| &self.all[*at]).find(|waiver| waiver.deployment.as_deref() == name)
+            let found = found.iter().map(|at| &self.all[*at]).filter(|waiver| waiver.path.is_none());
+            found.into_iter().find(|waiver| waiver.deployment.as_deref() == name)
         };
         counts_in(Some(deployment)).or_else(|| counts_in(None))
     }
 
-    /// In the order of the file.
+    /// Those without a path, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Waiver> {
-        self.all.iter()
+        self.all.iter().filter(|waiver| waiver.path.is_none())
+    }
+
+    /// Those with a path, in the order of the file.
+    pub fn of_paths(&self) -> impl Iterator<Item = &Waiver> {
+        self.all.iter().filter(|waiver| waiver.path.is_some())
     }
 }
 
@@ -182,6 +219,7 @@ mod tests {
         Waiver {
             line: 1,
             target,
+            path: None,
             deployment: None,
             reason: "because".to_owned(),
             owner: "ann".to_owned(),

@@ -6,6 +6,8 @@ use chrono::NaiveDate;
 
 use super::Target;
 
+const ANY_PATH: &str = "**";
+
 /// The entry to paste that would waive this target until `expires`, as TOML, with `comment` above it.
 ///
 /// What only a person can say is left empty, and [`Waivers::read`](super::Waivers::read) refuses it until it is filled in.
@@ -26,9 +28,10 @@ pub fn entry_to_paste(target: &Target, expires: NaiveDate, comment: &str) -> Str
         entry.push('\n');
     }
     let (field, value) = match target {
-        Target::Key(id) => ("key", id),
-        Target::User(user) => ("user", user),
-        Target::Organization(organization) => ("organization", organization),
+        Target::Key(id) => ("key", id.as_str()),
+        Target::User(user) => ("user", user.as_str()),
+        Target::Organization(organization) => ("organization", organization.as_str()),
+        Target::Path => ("path", ANY_PATH),
     };
     // Writing to a string can't fail.
     let _ = write!(

@@ -299,6 +299,7 @@ impl<'a> IssueRow<'a> {
             Target::Key(id) => (Some(id.as_str()), None, None),
             Target::User(user) => (None, Some(user.as_str()), None),
             Target::Organization(organization) => (None, None, Some(organization.as_str())),
+            Target::Path => (None, None, None),
         };
         Self {
             lapse: issue.kind,

@@ -58,6 +58,7 @@ fn an_entry_says_what_is_waived_why_by_whom_and_until_when() {
                 owner: "data@example.com".to_owned(),
                 expires: day("2025-03-31"),
                 ticket: Some("OPS-1234".to_owned()),
+                path: None,
                 deployment: None,
             },
             Waiver {
@@ -68,6 +69,7 @@ fn an_entry_says_what_is_waived_why_by_whom_and_until_when() {
                 // A day that has passed is no problem.
                 expires: day("2024-02-29"),
                 ticket: None,
+                path: None,
                 deployment: None,
             },
         ]
@@ -146,7 +148,7 @@ fn each_problem_is_reported_with_its_line() {
         (
             user("until = 2025-01-01"),
             4,
-            "until: unknown field; the fields are key, user or organization, reason, owner, expires, ticket and deployment",
+            "until: unknown field; the fields are key, user, organization or path, reason, owner, expires, ticket and deployment",
         ),
         (user("\"a\\u001bb\" = 1"), 4, "\"a\\u{1b}b\": unknown field"),
         (user("a.b = 1"), 4, "a: unknown field"),
@@ -169,7 +171,7 @@ fn each_problem_is_reported_with_its_line() {
         (but("reason", "reason = ['r']"), 6, "not a list"),
         (but("owner", "owner = true"), 6, "not true or false"),
         (but("owner", "owner.name = 'o'"), 6, "not a table"),
-        (entry(REST), 2, "key, user or organization is missing"),
+        (entry(REST), 2, "key, user, organization or path is missing"),
         (user(&format!("key = '{KEY}'")), 4, "key: a waiver is for one key, user or organization"),
         (user("user_id = 'ann'"), 4, "user_id: a waiver is for one key, user or organization"),
         (user("org_id = 'ann'"), 4, "org_id: a waiver is for one key, user or organization"),

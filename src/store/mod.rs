@@ -8,6 +8,7 @@ mod lock;
 mod manifests;
 mod open;
 mod pairs;
+mod places;
 mod prune;
 mod results;
 mod rows;
@@ -24,6 +25,7 @@ use crate::exit::{WriteTarget, reason};
 
 pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
+pub use places::{PlaceCounts, Search, StoredSearch};
 pub use prune::Removed;
 pub use results::KeyOccurrence;
 pub use runs::{NewRun, Run, Unread};
@@ -152,7 +154,7 @@ pub struct Store {
     /// Held while it is written to; the system lets go of it when the process ends, however it ends.
     _lock: Option<File>,
     /// The folder of the copy that is open in place of a write-protected store of an earlier version.
-    _copy: Option<TempDir>,
+    copy: Option<TempDir>,
 }
 
 impl Error {

@@ -48,7 +48,7 @@ impl Store {
         let lock = lock::take(path, &name)?;
         let (connection, _) = connect(path, mode)?;
         let identity = identity(path, &name)?;
-        Ok(Self { connection, identity, path: name, _lock: Some(lock), _copy: None })
+        Ok(Self { connection, identity, path: name, _lock: Some(lock), copy: None })
     }
 
     /// Opens the store at `path`, which must be there, for reading.
@@ -62,7 +62,7 @@ impl Store {
         let (connection, copy) = connect(path, OpenMode::ToRead)?;
         let name = path.display().to_string();
         let identity = identity(path, &name)?;
-        let store = Self { connection, identity, path: name, _lock: None, _copy: copy };
+        let store = Self { connection, identity, path: name, _lock: None, copy };
         // One view for all that is read, whatever a run writes meanwhile.
         store.connection.execute_batch("BEGIN").map_err(|error| store.sqlite(error))?;
         Ok(store)

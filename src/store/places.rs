@@ -1,0 +1,169 @@
+//! What `locate` found: the newest search of a run counts.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Row, params};
+
+use super::rows::{invalid, time_at, word_at};
+use super::{Error, Run, Store};
+use crate::model::Suffix;
+use crate::place::{Class, Commit, Place, State};
+
+/// A search for the keys of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// When it began.
+    pub searched_at: DateTime<Utc>,
+    /// Whether everything was searched to its end.
+    pub is_complete: bool,
+    /// The paths that were searched, as they were typed.
+    pub roots: Vec<String>,
+}
+
+/// How many places of a key a search found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlaceCounts {
+    /// All of them.
+    pub all: u64,
+    /// Those whose scripts break without the key.
+    pub live: u64,
+}
+
+/// The newest search of a run, and what it counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSearch {
+    id: i64,
+    /// What was searched.
+    pub search: Search,
+    counts: HashMap<Suffix, PlaceCounts>,
+}
+
+impl StoredSearch {
+    /// How many places of a key were found; `None` for a key that cannot be searched for.
+    #[must_use]
+    pub fn counts(&self, suffix: Option<&Suffix>) -> Option<PlaceCounts> {
+        suffix.map(|suffix| self.counts.get(suffix).copied().unwrap_or_default())
+    }
+}
+
+impl Store {
+    /// Keeps a search of a run and what it found, all or nothing. The store was opened for this alone.
+    ///
+    /// # Errors
+    /// What SQLite says, or a store that is write-protected.
+    pub fn record_search(&self, run: &Run, search: &Search, places: &[&Place]) -> Result<(), Error> {
+        if self.copy.is_some() {
+            let why = std::io::ErrorKind::PermissionDenied.into();
+            return Err(Error::Unwritable(self.path.clone(), why));
+        }
+        let insert = || {
+            let Search { searched_at, is_complete, roots } = search;
+            let roots = serde_json::Value::from(roots.as_slice()).to_string();
+            self.connection.execute(
+                "INSERT INTO searches (run, searched_at, is_complete, roots) VALUES (?, ?, ?, ?)",
+                params![run.id, searched_at.timestamp(), is_complete, roots],
+            )?;
+            let id = self.connection.last_insert_rowid();
+            let mut insert = self
+                .connection
+                .prepare("INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+            for place in places {
+                insert.execute(params![
+                    id,
+                    place.suffix.as_str(),
+                    place.class.as_str(),
+                    place.state.as_str(),
+                    place.repository,
+                    place.path,
+                    place.member,
+                    place.line.map(u64::cast_signed),
+                    place.column.map(u64::cast_signed),
+                    place.encoding,
+                    place.first.as_ref().map(|commit| &commit.id),
+                    place.first.as_ref().map(|commit| commit.date.timestamp()),
+                    place.first.as_ref().map(|commit| &commit.author),
+                    place.last_commit,
+                    place.versions.map(u64::cast_signed),
+                ])?;
+            }
+            drop(insert);
+            self.connection.execute_batch("COMMIT; BEGIN")
+        };
+        insert().map_err(|error| self.sqlite(error))
+    }
+
+    /// The newest search of a run; `None` where `locate` never ran for it.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn search(&self, run: &Run) -> Result<Option<StoredSearch>, Error> {
+        let query = "SELECT * FROM searches WHERE run = ? ORDER BY id DESC LIMIT 1";
+        let found = self.first(query, [run.id], |row| {
+            let roots: String = row.get("roots")?;
+            let search = Search {
+                searched_at: time_at(row, "searched_at")?.unwrap_or_default(),
+                is_complete: row.get("is_complete")?,
+                roots: serde_json::from_str(&roots).map_err(|why| invalid(row, "roots", why))?,
+            };
+            Ok((row.get("id")?, search))
+        })?;
+        let Some((id, search)) = found else { return Ok(None) };
+        let live: Vec<_> =
+            State::ALL.iter().filter(|state| state.is_live()).map(|it| format!("'{it}'")).collect();
+        let query = format!(
+            "SELECT suffix, count(*), count(*) FILTER (WHERE state IN ({})) FROM places
+             WHERE search = ? AND class = '{}' GROUP BY suffix",
+            live.join(", "),
+            Class::Key
+        );
+        let counts = self.all(&query, [id], |row| {
+            let number = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+            Ok((suffix_at(row, "suffix")?, PlaceCounts { all: number(1)?, live: number(2)? }))
+        })?;
+        Ok(Some(StoredSearch { id, search, counts: counts.into_iter().collect() }))
+    }
+
+    /// The places of a personal key, in the order of `locations.csv`.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn places(&self, search: &StoredSearch, suffix: &Suffix) -> Result<Vec<Place>, Error> {
+        let query = format!(
+            "SELECT * FROM places WHERE search = ? AND suffix = ? AND class = '{}' ORDER BY rowid",
+            Class::Key
+        );
+        self.all(&query, params![search.id, suffix.as_str()], place_from)
+    }
+}
+
+fn suffix_at(row: &Row, column: &str) -> rusqlite::Result<Suffix> {
+    let text: String = row.get(column)?;
+    Suffix::try_from(text).map_err(|why| invalid(row, column, why))
+}
+
+fn place_from(row: &Row) -> rusqlite::Result<Place> {
+    let number = |column: &str| row.get::<_, Option<i64>>(column).map(|it| it.map(i64::cast_unsigned));
+    let first = match row.get::<_, Option<String>>("first_commit")? {
+        Some(id) => Some(Commit {
+            id,
+            date: time_at(row, "first_date")?.unwrap_or_default(),
+            author: row.get::<_, Option<String>>("first_author")?.unwrap_or_default(),
+        }),
+        None => None,
+    };
+    Ok(Place {
+        suffix: suffix_at(row, "suffix")?,
+        class: word_at(row, "class")?,
+        state: word_at(row, "state")?,
+        repository: row.get("repository")?,
+        path: row.get("path")?,
+        member: row.get("member")?,
+        line: number("line")?,
+        column: number("column")?,
+        encoding: row.get("encoding")?,
+        first,
+        last_commit: row.get("last_commit")?,
+        versions: number("versions")?,
+    })
+}

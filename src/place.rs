@@ -75,6 +75,17 @@ pub struct Place {
     pub versions: Option<u64>,
 }
 
+impl Place {
+    /// `path:3`, with the members of archives, for a person.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let path = if self.path.is_empty() { "message of a commit or tag" } else { &self.path };
+        let member = if self.member.is_empty() { String::new() } else { format!("!{}", self.member) };
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        format!("{path}{member}{line}")
+    }
+}
+
 /// A commit of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {

@@ -12,6 +12,7 @@ use crate::console::{Page, Text, print, style};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::{PersonalKey, Suffix, UserResult, object_id, rfc3339};
+use crate::place::Place;
 use crate::policy::{FailOn, Judgement, Policy, Severity, day_or_instant};
 use crate::report::text::printable;
 use crate::store::{KeyOccurrence, Run, Store};
@@ -95,6 +96,7 @@ fn explain(
     page.line("action", judged.action.as_str());
     page.line("rule", rule(&policy, &judged));
     page.line("arithmetic", &judged.reason);
+    page.lines("places", places(store, run, key)?);
     page.line("waiver", waiver_status(waiver, run.started_at));
     let counts = FailOn::ALL.iter().filter(|which| which.counts(key, &judged));
     let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
@@ -130,6 +132,29 @@ fn owner(result: &UserResult) -> String {
         Some(name) => format!("{} ({id})", printable(name)),
         None => id,
     }
+}
+
+/// Places of a key that are shown.
+const PLACES: usize = 10;
+
+/// Where `locate` found the key: how often, and the first places, live ones first.
+fn places(store: &Store, run: &Run, key: &PersonalKey) -> Result<Vec<String>, Error> {
+    let search = store.search(run)?;
+    let Some((search, suffix)) = search.zip(key.suffix.as_ref()) else {
+        return Ok(vec!["unknown: `keysunset locate` did not search for it".to_owned()]);
+    };
+    let counts = search.counts(Some(suffix)).unwrap_or_default();
+    let incomplete = if search.search.is_complete { "" } else { "; the search was incomplete" };
+    let mut lines = vec![format!("{} live, {} in total{incomplete}", counts.live, counts.all)];
+    let mut places = store.places(&search, suffix)?;
+    places.sort_by_key(|place| !place.state.is_live());
+    let line =
+        |place: &Place| printable(&format!("{}: {} ({})", place.repository, place.label(), place.state));
+    lines.extend(places.iter().take(PLACES).map(line));
+    if let Some(more @ 1..) = places.len().checked_sub(PLACES) {
+        lines.push(format!("and {more} more"));
+    }
+    Ok(lines)
 }
 
 /// The row of the contract's table that it falls under.

@@ -19,7 +19,7 @@ use crate::plan::{
     Planner, Summary, Tools,
 };
 use crate::report::ReportFile;
-use crate::store::{self, Run, Store};
+use crate::store::{self, Run, Store, StoredSearch};
 use crate::waivers::{WaiverStatus, Waivers};
 
 /// Days without a use before a key may be disabled.
@@ -133,9 +133,10 @@ fn write(
 ) -> Result<(Summary, Vec<ReportFile>), WriteError> {
     std::fs::create_dir_all(folder)?;
     let mut files = PlanFiles::begin(folder, head, planner.inventory)?;
-    let before = earlier_run(store, run)?;
+    let (before, search) = (earlier_run(store, run)?, store.search(run)?);
+    let earlier = (before.as_ref(), search.as_ref());
     store.results(run, |result| {
-        let plan = owner_plan(store, run, before.as_ref(), planner, waivers, result)?;
+        let plan = owner_plan(store, run, earlier, planner, waivers, result)?;
         plan.map_or(Ok(()), |plan| Ok::<_, WriteError>(files.add(&plan)?))
     })?;
     Ok(files.end(folder)?)
@@ -154,7 +155,7 @@ fn earlier_run(store: &Store, run: &Run) -> Result<Option<Run>, store::Error> {
 fn owner_plan(
     store: &Store,
     run: &Run,
-    before: Option<&Run>,
+    (before, search): (Option<&Run>, Option<&StoredSearch>),
     planner: &Planner,
     waivers: &Waivers,
     result: UserResult,
@@ -168,7 +169,14 @@ fn owner_plan(
         let waiver = waivers.of_key(&key.id, &run.deployment);
         waiver.is_some_and(|waiver| waiver.status(run.started_at) != WaiverStatus::Expired)
     };
-    Ok(planner.plan(result, &OwnerContext { before, is_waived: &is_waived }))
+    let mut plan = planner.plan(result, &OwnerContext { before, is_waived: &is_waived });
+    if let Some(search) = search {
+        for planned in plan.iter_mut().flat_map(|plan| &mut plan.keys) {
+            let suffix = planned.key.suffix.as_ref();
+            planned.places = suffix.map(|suffix| store.places(search, suffix)).transpose()?;
+        }
+    }
+    Ok(plan)
 }
 
 fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile], out: &Path) -> String {

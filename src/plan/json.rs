@@ -10,6 +10,7 @@ use super::tool::Kind;
 use super::{AddressSource, Decision, Summary};
 use crate::model::Suffix;
 use crate::network::Network;
+use crate::place::{Place, State};
 use crate::policy::{Severity, Verdict};
 
 /// Goes up when a field goes, or means something else. Fields that come do not count.
@@ -44,6 +45,26 @@ struct KeyEntry<'a> {
     calls_per_day: Option<f64>,
     /// Whether that is the count by the key's age, for want of an earlier run.
     is_estimate: Option<bool>,
+    /// Where `locate` found the key; `None` where it never searched for it.
+    places: Option<Vec<PlaceEntry<'a>>>,
+}
+
+#[derive(Serialize)]
+struct PlaceEntry<'a> {
+    state: State,
+    repository: &'a str,
+    path: &'a str,
+    member: &'a str,
+    line: Option<u64>,
+    column: Option<u64>,
+    encoding: &'a str,
+}
+
+impl<'a> PlaceEntry<'a> {
+    fn new(place: &'a Place) -> Self {
+        let Place { state, repository, path, member, line, column, encoding, .. } = place;
+        Self { state: *state, repository, path, member, line: *line, column: *column, encoding }
+    }
 }
 
 #[derive(Serialize)]
@@ -113,7 +134,7 @@ impl<'a> OwnerEntry<'a> {
 
 impl<'a> KeyEntry<'a> {
     fn new(planned: &'a PlannedKey) -> Self {
-        let PlannedKey { key, judged, decided, wave, frequency } = planned;
+        let PlannedKey { key, judged, decided, wave, frequency, places } = planned;
         Self {
             key_id: &key.id,
             key_suffix: key.suffix.as_ref().map(Suffix::as_str),
@@ -126,6 +147,7 @@ impl<'a> KeyEntry<'a> {
             wave: *wave,
             calls_per_day: frequency.map(|it| (it.calls_a_day * 100.0).round() / 100.0),
             is_estimate: frequency.map(|it| it.is_estimate),
+            places: places.as_ref().map(|places| places.iter().map(PlaceEntry::new).collect()),
         }
     }
 }

@@ -109,6 +109,9 @@ struct LetterContext<'a> {
     /// Those of all replacements.
     addresses: &'a [Network],
     has_wide_address: bool,
+    /// Live places of these keys, and how many there are.
+    places: Vec<PlaceContext<'a>>,
+    place_count: usize,
 }
 
 #[derive(Serialize)]
@@ -118,6 +121,29 @@ struct KeyContext<'a> {
     description: &'a str,
     next: &'static str,
     reason: &'a str,
+}
+
+/// Lines to change that a letter shows.
+const PLACES: usize = 50;
+
+#[derive(Serialize)]
+struct PlaceContext<'a> {
+    suffix: &'a str,
+    repository: &'a str,
+    place: String,
+    encoding: &'a str,
+}
+
+impl<'a> PlaceContext<'a> {
+    fn of(planned: &'a PlannedKey) -> impl Iterator<Item = Self> {
+        let suffix = planned.key.suffix.as_ref().map_or("", Suffix::as_str);
+        planned.live_places().map(move |place| Self {
+            suffix,
+            repository: &place.repository,
+            place: place.label(),
+            encoding: &place.encoding,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -142,6 +168,8 @@ impl<'a> LetterContext<'a> {
             replacements: plan.replacements.iter().map(|it| ReplacementContext::new(it, inventory)).collect(),
             addresses: plan.replacements.first().map_or(&[], |it| &it.addresses),
             has_wide_address: plan.replacements.iter().any(|it| wide(it).next().is_some()),
+            places: plan.keys.iter().flat_map(PlaceContext::of).take(PLACES).collect(),
+            place_count: plan.keys.iter().map(|planned| planned.live_places().count()).sum(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{AddressFile, AddressSource, Per, Unknown};
 use crate::inventory::{TAG, account_tag};
 use crate::model::{PersonalKey, ReadStatus, User, UserResult};
 use crate::network::Network;
+use crate::place::Place;
 use crate::policy::{Judgement, Policy};
 
 /// A description of a programmatic key has at most so many characters.
@@ -25,6 +26,15 @@ pub(crate) struct PlannedKey {
     pub(crate) wave: Option<u8>,
     /// How often it is used, for those that are to be replaced; `None` where it is not known.
     pub(crate) frequency: Option<Frequency>,
+    /// Where `locate` found it, in the order of `locations.csv`; `None` where it never searched for the key.
+    pub(crate) places: Option<Vec<Place>>,
+}
+
+impl PlannedKey {
+    /// Places whose scripts break without the key.
+    pub(crate) fn live_places(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().flatten().filter(|place| place.state.is_live())
+    }
 }
 
 /// A programmatic key to make.
@@ -145,7 +155,7 @@ impl Planner<'_> {
             | Decision::Waived => None,
         };
         let wave = wave(decided.decision, frequency);
-        PlannedKey { key: key.clone(), judged, decided, wave, frequency }
+        PlannedKey { key: key.clone(), judged, decided, wave, frequency, places: None }
     }
 
     /// One an organization, or with `--per key` one an organization and key.

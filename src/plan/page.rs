@@ -18,6 +18,12 @@ pub(super) struct Page {
     unknown: Shown<Unknown>,
     to_decide: Shown<ToDecide>,
     to_review: Shown<ToReview>,
+    /// Lines to change, of live places.
+    to_change: Shown<ToChange>,
+    /// Keys to replace that are in no live place.
+    nowhere: Shown<Nowhere>,
+    /// Whether `locate` searched for any of the keys.
+    is_searched: bool,
 }
 
 /// What the template may use.
@@ -86,8 +92,58 @@ struct ToReview {
     narrower: &'static str,
 }
 
+#[derive(Serialize)]
+struct ToChange {
+    owner: String,
+    key_suffix: String,
+    repository: String,
+    place: String,
+    encoding: String,
+}
+
+#[derive(Serialize)]
+struct Nowhere {
+    owner: String,
+    key_id: String,
+    key_suffix: String,
+    description: String,
+}
+
 impl Page {
+    /// Where to change the keys that are to be replaced or decided about.
+    fn add_places(&mut self, plan: &OwnerPlan) {
+        for planned in &plan.keys {
+            let is_needed = match planned.decided.decision {
+                Decision::Replace | Decision::SelfKey | Decision::Ask | Decision::Waived => {
+                    planned.key.is_enabled()
+                }
+                Decision::Retire | Decision::DeleteOnly => false,
+            };
+            self.is_searched |= planned.places.is_some();
+            let owner = || plan.user.label().to_owned();
+            let suffix = || planned.key.suffix.as_ref().map_or_else(String::new, |it| it.as_str().to_owned());
+            for place in planned.live_places() {
+                self.to_change.push(|| ToChange {
+                    owner: owner(),
+                    key_suffix: suffix(),
+                    repository: place.repository.clone(),
+                    place: place.label(),
+                    encoding: place.encoding.clone(),
+                });
+            }
+            if is_needed && planned.places.is_some() && planned.live_places().next().is_none() {
+                self.nowhere.push(|| Nowhere {
+                    owner: owner(),
+                    key_id: planned.key.id.clone(),
+                    key_suffix: suffix(),
+                    description: planned.key.description.clone(),
+                });
+            }
+        }
+    }
+
     pub(super) fn add(&mut self, plan: &OwnerPlan, inventory: &Inventory) {
+        self.add_places(plan);
         let owner = || plan.user.label().to_owned();
         if let Some(why) = &plan.unknown {
             self.unknown.push(|| Unknown {

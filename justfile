@@ -121,7 +121,7 @@ ci-schemas:
     schema github-issue-config .github/ISSUE_TEMPLATE/config.yml
     schema github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
     {{ python }} -m pre_commit validate-manifest .pre-commit-hooks.yaml
-    {{ python }} -m pre_commit validate-config "$pasted/.pre-commit-config.yaml"
+    {{ python }} -m pre_commit validate-config "$pasted/.pre-commit-config.yaml" "$pasted/locate/.pre-commit-config.yaml"
 
 # No path of the machine on which something was written.
 no-paths:

@@ -15,8 +15,12 @@ pub(crate) enum GateResult {
 impl GateResult {
     /// `more` are findings that are no keys, such as a waiver that matches nothing where that counts.
     pub(crate) fn new(report: &Report, more: u64) -> Self {
-        let has_findings = report.total.findings + more > 0;
-        match (has_findings, report.is_complete_or_waived()) {
+        Self::of_counts(report.total.findings + more > 0, report.is_complete_or_waived())
+    }
+
+    /// From what the results are made of.
+    pub(crate) fn of_counts(has_findings: bool, is_complete: bool) -> Self {
+        match (has_findings, is_complete) {
             (false, true) => Self::Clean,
             (true, true) => Self::Findings,
             (false, false) => Self::Incomplete,

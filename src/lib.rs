@@ -65,6 +65,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Import(args) => commands::import::run(*args, &context).await,
         Command::Report(args) => commands::report::run(args, &context),
         Command::Plan(args) => commands::plan::run(args, &context),
+        Command::Locate(args) => commands::locate::run(&args, &context),
         Command::Merge(args) => commands::merge::run(args, &context),
         Command::Explain(args) => commands::explain::run(args, &context),
         Command::History(args) => commands::history::run(args, &context),

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
-use super::values::{instant, run_number};
+use super::values::{Trimmed, instant, run_number};
 use crate::model::Product;
 use crate::plan::{LetterFormat, Per, Tool};
+use crate::report::places::{LocateFailOn, LocationFormat};
 use keysunset_sandbox::Options;
 
 #[derive(Args, Debug)]
@@ -141,6 +142,73 @@ pub(crate) struct Plan {
     pub waivers: Option<PathBuf>,
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(crate) struct Locate {
+    /// Folders and files to search (- for stdin)
+    #[arg(value_name = "PATH", required_unless_present = "paths_from")]
+    pub paths: Vec<PathBuf>,
+    /// More paths from a file, one per line (- for stdin)
+    #[arg(long, value_name = "FILE|-", help_heading = "Scope")]
+    pub paths_from: Option<PathBuf>,
+    /// Number of the run [default: newest]
+    #[arg(long, value_name = "ID", value_parser = run_number, help_heading = "Keys")]
+    pub run: Option<i64>,
+    /// Run database [default: keysunset.db in --out]
+    #[arg(long, value_name = "FILE", env, help_heading = "Keys")]
+    pub store: Option<PathBuf>,
+    /// Keys from a keys.csv, without a run database
+    ///
+    /// The file is the keys.csv of an audit. The result is not stored in a run database.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["store", "run"], help_heading = "Keys")]
+    pub keys: Option<PathBuf>,
+    /// Leave out paths, as a line of .gitignore
+    ///
+    /// The glob is relative to each PATH, and to each repository. Repeat the flag for several globs.
+    #[arg(long, value_name = "GLOB", help_heading = "Scope")]
+    pub exclude: Vec<String>,
+    /// Leave out files that git ignores
+    ///
+    /// Default: ignored files are searched, because files with secrets are often ignored.
+    #[arg(long, help_heading = "Scope")]
+    pub gitignore: bool,
+    /// Do not search git histories
+    #[arg(long, help_heading = "Scope")]
+    pub no_history: bool,
+    /// Do not search archives and compressed files
+    #[arg(long, help_heading = "Scope")]
+    pub no_archives: bool,
+    /// Maximum size of a file in MiB [default: 4096]
+    ///
+    /// A larger file, or a larger file in an archive, is not searched and makes the result incomplete.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30), help_heading = "Scope")]
+    pub max_size: Option<u64>,
+    /// Also count keys that the run does not have
+    ///
+    /// A key counts if it is near a username of the run or a sign of the API. It is never a finding.
+    #[arg(long, help_heading = "Output")]
+    pub unknown: bool,
+    /// Also print the line of each place, masked
+    #[arg(long, help_heading = "Output")]
+    pub context: bool,
+    /// Places that count as findings [default: any]
+    #[arg(long, value_enum, value_name = "WHICH", help_heading = "Policy")]
+    pub fail_on: Option<LocateFailOn>,
+    /// File with temporary exceptions (docs/waivers.md)
+    #[arg(long, value_name = "FILE", env, help_heading = "Policy")]
+    pub waivers: Option<PathBuf>,
+    /// Comma-separated formats [default: csv,markdown]
+    #[arg(short, long, value_parser = Trimmed::<LocationFormat>::new(), value_delimiter = ',', value_name = "FORMATS")]
+    #[arg(help_heading = "Output")]
+    pub format: Vec<LocationFormat>,
+    /// Folder of results, or - for stdout [default: reports]
+    #[arg(short, long, value_name = "DIR|-", env, help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Settings file [default: keysunset.toml if it exists]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -168,6 +168,26 @@ Exit codes:
   5    bad input or settings
   6    an output could not be written";
 
+pub(super) const LOCATE: &str = "\
+Examples:
+  # The working folder with all git histories in it
+  keysunset locate .
+  # In CI: only keys in files and at the ends of branches are findings
+  keysunset locate . --fail-on live --format csv,sarif
+  # Standard input, such as a log or a container image
+  docker save IMAGE | keysunset locate -
+  # Without a run database
+  keysunset locate ~/src --keys keys.csv --exclude node_modules
+
+Exit codes:
+  0    no findings, and everything was searched
+  1    findings, and everything was searched
+  3    incomplete, no findings in what was searched
+  4    incomplete, with findings
+  5    bad input or settings
+  6    an output could not be written
+  130  interrupted by Ctrl-C (143: by SIGTERM)";
+
 pub(super) const MERGE: &str = concat!(
     "\
 Examples:

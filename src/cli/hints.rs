@@ -102,6 +102,7 @@ const FLAGS: &[(&str, Hint)] = &[
 
 /// Commands.
 const COMMANDS: &[(&str, Hint)] = &[
+    ("grep where places occurrences", Use("locate")),
     ("scan run start read collect fetch discover find search analyze analyse inspect", Use("audit")),
     ("check test gate lint ci", Tip(CHECK)),
     ("ping connect diagnose diag", Use("doctor")),

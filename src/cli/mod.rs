@@ -11,8 +11,8 @@ use std::any::TypeId;
 use clap::{Arg, ArgAction, ColorChoice, CommandFactory as _, Parser, Subcommand};
 
 pub(crate) use commands::{
-    Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Man, Merge, Plan, Prune,
-    Report, Sandbox, Verify,
+    Audit, Completions, Demo, Diff, Doctor, Explain, Export, History, Import, Locate, Man, Merge, Plan,
+    Prune, Report, Sandbox, Verify,
 };
 pub(crate) use settings::{
     AuditArgs, CredentialArgs, DeploymentArgs, OutputArgs, PaceArgs, PolicyArgs, ReportArgs, ScopeArgs,
@@ -95,6 +95,12 @@ pub(crate) enum Command {
     /// those in use, with their roles. keysunset changes nothing: a person carries the plan out.
     #[command(after_long_help = examples::PLAN)]
     Plan(Plan),
+    /// Find the files and git histories that contain a key
+    ///
+    /// Searches folders, files, archives and git histories for the personal API keys of a stored run. It sends no request. Outputs contain
+    /// the last 12 digits of a key, and never the key.
+    #[command(after_long_help = examples::LOCATE)]
+    Locate(Box<Locate>),
     /// Combine the newest runs of several run databases in one report
     ///
     /// The report has the newest run of each deployment. A folder means the keysunset.db in it.

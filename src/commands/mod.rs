@@ -11,6 +11,7 @@ pub(crate) mod export;
 mod half_upgraded;
 pub(crate) mod history;
 pub(crate) mod import;
+pub(crate) mod locate;
 pub(crate) mod man;
 mod manifest;
 pub(crate) mod merge;

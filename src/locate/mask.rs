@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::text::{Edges, TextSearch, Wanted};
-use crate::printable::printable;
+use crate::printable::{self, printable};
 
 /// So many bytes of a line are shown before and behind a find.
 const SHOWN: usize = 160;
@@ -34,6 +34,23 @@ pub(super) fn context(text: &[u8], found: &Range<usize>) -> String {
     }
     line.push_str(&String::from_utf8_lossy(&region[at..shown.end]));
     printable(line.trim())
+}
+
+/// A text, such as a path, in which every key in any encoding is masked.
+pub(super) fn masked(text: &str) -> String {
+    // A plain key keeps its last 12 digits, by which the place is known.
+    let text = printable::masked(text);
+    let bytes = text.as_bytes();
+    let (mut masked, mut at) = (String::new(), 0);
+    for secret in secrets(bytes, 0..0) {
+        if secret.end <= at || secret.is_empty() {
+            continue;
+        }
+        masked.push_str(&String::from_utf8_lossy(&bytes[at..secret.start.max(at)]));
+        masked.push_str(MASK);
+        at = secret.end;
+    }
+    masked + &String::from_utf8_lossy(&bytes[at..])
 }
 
 /// Where keys and passwords are, in their order.

@@ -4,15 +4,30 @@
 //! The scanner: `members` decides by the bytes of a file or member how they are searched (`archive`, `windows`), `text`
 //! searches them as text with the encodings of `decode`, `shape` knows what a key looks like, `suffixes` which keys are
 //! sought, `signs` what makes an unknown key interesting, `mask` how a line is shown.
+//!
+//! The walk: `roots` are the paths that were named, `repositories` what belongs to which repository, `exclude` what is left
+//! out, `names` how paths are written, `files` the search of one file, `merge` one row for a place and its history.
 
 mod archive;
 mod decode;
+mod exclude;
+mod files;
 pub mod git;
 mod mask;
 mod members;
+mod merge;
+mod names;
+mod repositories;
+mod roots;
 pub mod scan;
 mod shape;
 mod signs;
 mod suffixes;
 mod text;
+mod tree;
 mod windows;
+
+pub(crate) use exclude::Exclude;
+pub(crate) use files::Progress;
+pub(crate) use roots::{Root, STDIN, distinct};
+pub(crate) use tree::{Searched, TreeOptions, search};

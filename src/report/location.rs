@@ -24,6 +24,18 @@ pub(super) struct SourceLocation {
 }
 
 impl SourceLocation {
+    /// A line of a file below a repository.
+    pub(super) fn new(path: &str, line: u64) -> Self {
+        Self {
+            steps: path
+                .split('/')
+                .filter(|step| !matches!(*step, "" | "." | ".."))
+                .map(str::to_owned)
+                .collect(),
+            line,
+        }
+    }
+
     /// For users without a line.
     pub(super) fn elsewhere() -> Self {
         Self { steps: vec![ELSEWHERE.to_owned()], line: 1 }

@@ -18,6 +18,7 @@ mod formats;
 mod judge;
 mod location;
 mod organizations;
+pub(crate) mod places;
 mod record;
 mod spill;
 mod summary;
@@ -48,7 +49,7 @@ pub use crate::output::{ReportFile, text};
 use crate::plan::{Inventory, Progress, ProgressCounter, UnreadLists};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
-use crate::store::{self, Run, Store};
+use crate::store::{self, Run, Store, StoredSearch};
 use crate::waivers::{Waiver, WaiverStatus, Waivers};
 
 /// One run of one deployment, the input of a report.
@@ -87,6 +88,8 @@ pub struct RunContext<'a> {
     /// What the migration plan needs besides users and keys.
     inventory: Inventory,
     gate: GatePolicy<'a>,
+    /// Where `locate` found the keys; `None` where it never ran.
+    pub search: Option<StoredSearch>,
 }
 
 impl RunContext<'_> {
@@ -398,7 +401,8 @@ fn write_deployment<'a>(
     });
     let incomplete_lists = incomplete_lists.collect();
     let (inventory, gate) = (Inventory::read(store, run)?, judge.gate());
-    let context = RunContext { store, run, policy, incomplete_lists, ratchet, inventory, gate };
+    let search = store.search(run)?;
+    let context = RunContext { store, run, policy, incomplete_lists, ratchet, inventory, gate, search };
     for (path, writer) in &mut *writers {
         writer.begin(&context).map_err(|why| failed(path, why))?;
     }

@@ -82,6 +82,7 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
         let Some((key, judged)) = &row.key else {
             return Self { reason: T::from(why_no_key(row.result)), ..of_user };
         };
+        let places = context.search.as_ref().and_then(|search| search.counts(key.suffix.as_ref()));
         Self {
             key_id: Some(T::from(&key.id)),
             key_suffix: key.suffix.as_ref().map(Suffix::as_str),
@@ -97,6 +98,8 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
             action: Some(judged.action),
             reason: T::from(&judged.reason),
             auditing_key: Some(key.auditing),
+            places: places.map(|places| places.all),
+            live_places: places.map(|places| places.live),
             ..of_user
         }
     }

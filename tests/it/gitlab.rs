@@ -9,7 +9,7 @@ use crate::stub::{Digest, Reply, Stub, USER, env, id, key, list};
 use crate::support::{TestEnv, ops_manager};
 
 /// What GitLab's documentation asks of every entry. It publishes no schema.
-const CHECK: &str = r#"
+pub(crate) const CHECK: &str = r#"
 import json, sys
 raw = open(sys.argv[1], "rb").read()
 assert not raw.startswith(b"\xef\xbb\xbf"), "a BOM"

@@ -54,6 +54,19 @@ fn a_signal_ends_a_program_that_waits_for_its_input() {
 }
 
 #[test]
+fn a_signal_ends_a_search_and_leaves_no_file() {
+    let header = "deployment,user_id,username,read_status,key_id,key_suffix,description,verdict,severity\n";
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let env = TestEnv::empty();
+        env.put("keys.csv", header);
+        let mut child = env.spawn(&["locate", "-", "--keys", "keys.csv"]);
+        let mut input = child.stdin.take().unwrap();
+        input.write_all("ann@example.com\n".repeat(20_000).as_bytes()).unwrap();
+        assert_ends(&env, child, name, code);
+    }
+}
+
+#[test]
 fn a_signal_ends_a_program_that_waits_for_a_pipe() {
     for arguments in [&[&NOWHERE[..], &["--users", "pipe"]].concat()[..], &["import", "pipe"]] {
         let env = TestEnv::of((PUBLIC.to_owned(), "x".to_owned()));

@@ -26,7 +26,7 @@ def no(name):
     raise ValueError(name)
 def read(text):
     return json.loads(text, object_pairs_hook=whole, parse_constant=no)
-NUMBERS = {"http_status", "attempts", "age_days", "days_since_last_use", "used_count"}
+NUMBERS = {"http_status", "attempts", "age_days", "days_since_last_use", "used_count", "places", "live_places"}
 BOOLS = {"enabled", "auditing_key"}
 def typed(column, cell, of_key):
     if column == "description":

@@ -43,6 +43,8 @@ mod judgement;
 mod junit;
 mod layers;
 mod listing;
+#[cfg(unix)]
+mod locate;
 mod locate_scan;
 #[cfg(unix)]
 mod man;

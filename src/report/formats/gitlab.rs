@@ -12,9 +12,9 @@ use crate::report::wording::{self, Unknown};
 use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
 /// The severity of an unread user or incomplete list, equal to a key of unknown use.
-const UNKNOWN: &str = "major";
+pub(in crate::report) const UNKNOWN: &str = "major";
 /// GitLab has no field for waivers: a waived key stays in the list with the lowest severity.
-const WAIVED: &str = "info";
+pub(in crate::report) const WAIVED: &str = "info";
 
 struct Gitlab {
     file: OutputFile,
@@ -24,12 +24,24 @@ struct Gitlab {
 
 /// An entry as GitLab documents it. GitLab ignores other fields.
 #[derive(Serialize)]
-struct CodeQualityIssue<'a> {
+pub(in crate::report) struct CodeQualityIssue<'a> {
     description: String,
     check_name: &'a str,
     fingerprint: String,
     severity: &'static str,
     location: IssueLocation,
+}
+
+impl<'a> CodeQualityIssue<'a> {
+    pub(in crate::report) fn new(
+        description: String,
+        check_name: &'a str,
+        fingerprint: String,
+        severity: &'static str,
+        location: &SourceLocation,
+    ) -> Self {
+        Self { description, check_name, fingerprint, severity, location: IssueLocation::new(location) }
+    }
 }
 
 #[derive(Serialize)]
@@ -102,7 +114,7 @@ impl IssueLocation {
 }
 
 /// GitLab has the same number of severities, with other names.
-const fn severity(severity: Severity) -> &'static str {
+pub(in crate::report) const fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "blocker",
         Severity::High => "critical",

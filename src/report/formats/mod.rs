@@ -1,15 +1,15 @@
 //! The list of the formats, each in a file of this folder, and the settings of the output.
 
 mod csv;
-mod github;
-mod gitlab;
+pub(super) mod github;
+pub(super) mod gitlab;
 mod json;
 mod junit;
-mod markdown;
+pub(super) mod markdown;
 mod ndjson;
 mod organizations_csv;
 mod prometheus;
-mod sarif;
+pub(super) mod sarif;
 mod xlsx;
 
 use std::io::BufWriter;

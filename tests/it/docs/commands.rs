@@ -21,7 +21,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
 
 /// Weekly runs before the page begins, where it has commands that need them.
 fn earlier_runs(page: &Page, terminal: &Terminal) {
-    let of_runs = ["report", "history", "diff", "explain", "export", "verify", "prune", "plan"];
+    let of_runs = ["report", "history", "diff", "explain", "export", "verify", "prune", "plan", "locate"];
     if !of_runs.iter().any(|command| page.text.contains(&format!("keysunset {command}"))) {
         return;
     }

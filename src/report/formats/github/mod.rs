@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
-use self::step_summary::{StepSummary, append};
+use self::step_summary::StepSummary;
+pub(in crate::report) use self::step_summary::append;
 use crate::model::{PersonalKey, User};
 use crate::policy::Severity;
 use crate::report::location::{Locator, SourceLocation};
@@ -23,7 +24,7 @@ use crate::report::wording::{self, QUOTED};
 use crate::report::{FormatError, Rendered, Report, Row, RunContext, Writer};
 
 /// GitHub shows ten annotations of a kind in a step; the tenth counts the rest.
-const SHOWN: usize = 9;
+pub(in crate::report) const SHOWN: usize = 9;
 /// Maximum characters of a name or an id.
 const NAME: usize = 100;
 
@@ -218,7 +219,7 @@ impl Annotations {
 }
 
 /// Writes a workflow command.
-fn command(kind: &str, properties: &[(&str, String)], message: &str, out: &mut String) {
+pub(in crate::report) fn command(kind: &str, properties: &[(&str, String)], message: &str, out: &mut String) {
     let properties: Vec<_> = properties
         .iter()
         .map(|(name, value)| format!("{name}={}", escaped(value).replace(':', "%3A").replace(',', "%2C")))

@@ -129,7 +129,7 @@ fn waiver(issue: &WaiverIssue) -> Vec<String> {
 }
 
 /// Adds to the step summary, to which other programs also write. If it is full, it prints a warning.
-pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
+pub(in crate::report) fn append(path: &Path, text: &str) -> io::Result<()> {
     let mut summary = std::fs::File::options().create(true).append(true).open(path)?;
     if summary.metadata()?.len() + text.len() as u64 > LONGEST {
         warn(&format!("{} is full: the summary of this run is left out", path.display()), None);

@@ -2,6 +2,7 @@
 //! `templates/migration-report.md.j2`; `page.rs` makes its context.
 
 mod page;
+mod places;
 mod plan;
 mod wrap;
 
@@ -11,9 +12,10 @@ use std::path::Path;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior, context};
 
 use self::page::{OwnerId, Rows, Year};
+use self::places::LocatedKeys;
 use self::plan::Decisions;
 use crate::history::{BurnDown, burn_down};
 use crate::policy::Severity;
@@ -22,6 +24,9 @@ use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, 
 
 const NAME: &str = "migration-report.md.j2";
 const BUILT_IN: &str = include_str!("../../../../templates/migration-report.md.j2");
+/// The section "Where it sits", and the page of `locate`.
+const PLACES: (&str, &str) = ("places.md.j2", include_str!("../../../../templates/places.md.j2"));
+const LOCATIONS: (&str, &str) = ("locations.md.j2", include_str!("../../../../templates/locations.md.j2"));
 /// Maximum keys, and maximum unread users. All of them are in the CSV.
 const SHOWN: usize = 500;
 
@@ -35,6 +40,7 @@ struct Markdown {
     /// The burn-down up to this run, in the order of the deployments.
     burn_downs: Vec<BurnDown>,
     decisions: Decisions,
+    located: LocatedKeys,
 }
 
 /// `templates` is a folder that may contain a template that replaces the built-in one.
@@ -47,6 +53,7 @@ pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl W
         by_year: BTreeMap::new(),
         burn_downs: Vec::new(),
         decisions: Decisions::default(),
+        located: LocatedKeys::new(),
     })
 }
 
@@ -68,8 +75,17 @@ fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatE
     environment.add_filter("code_in_prose", |text: String| text::code_in_prose(&text));
     environment.add_filter("wrap", |text: String| wrap::wrap(&text));
     environment.add_filter("short", |text: String, length: usize| text::shortened(&text, length));
+    for (name, source) in [PLACES, LOCATIONS] {
+        environment.add_template(name, source).map_err(|why| template_error(&why))?;
+    }
     environment.add_template_owned(NAME, source).map_err(|why| template_error(&why))?;
     Ok(environment)
+}
+
+/// The page of `locate`.
+pub(in crate::report) fn locations(page: Value) -> io::Result<String> {
+    let template = environment(None).map_err(|_| io::Error::other("a built-in template is wrong"))?;
+    template.get_template(LOCATIONS.0).and_then(|it| it.render(page)).map_err(io::Error::other)
 }
 
 /// The template of that folder. Only a regular file inside it: a link could put another file of the machine into a report, and
@@ -97,6 +113,7 @@ fn template_error(error: &minijinja::Error) -> FormatError {
 
 impl Writer for Markdown {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        self.located.begin(context);
         self.burn_downs.push(burn_down(context.store, context.run, context.policy.cutoff)?);
         Ok(())
     }
@@ -108,6 +125,7 @@ impl Writer for Markdown {
             }
             return Ok(());
         };
+        self.located.row(context, row)?;
         *self.by_year.entry(Year::new(key.last_use(), judged.verdict, context.policy.now)).or_default() += 1;
         self.decisions.add(context, row.result, key);
         let decisions = &mut self.decisions;
@@ -121,7 +139,7 @@ impl Writer for Markdown {
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let Self { mut file, template, worst, unread, by_year, burn_downs, decisions } = *self;
+        let Self { mut file, template, worst, unread, by_year, burn_downs, decisions, located } = *self;
         let rows = Rows {
             keys: worst.into_values().collect(),
             unread: unread.into_values().collect(),
@@ -129,7 +147,7 @@ impl Writer for Markdown {
             burn_downs,
             decisions: decisions.counts(),
         };
-        let page = page::page(report, rows);
+        let page = context! { ..located.into_value(), ..page::page(report, rows) };
         let page = template.get_template(NAME).and_then(|template| template.render(page));
         let page = page.map_err(|why| template_error(&why))?;
         file.write_all(page.as_bytes())?;

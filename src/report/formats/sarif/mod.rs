@@ -16,6 +16,8 @@ use serde_json::json;
 
 use self::invocation::Invocations;
 use self::result::SarifResult;
+pub(in crate::report) use self::result::{Message, Suppression, level, rank};
+pub(in crate::report) use self::rules::descriptor;
 use crate::policy::Severity;
 use crate::report::location::Locator;
 use crate::report::record::Record;
@@ -24,11 +26,11 @@ use crate::report::{
 };
 
 /// The schema of the current standard, SARIF 2.1.0 with errata 01.
-const SCHEMA: &str =
+pub(in crate::report) const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// Maximum results that code scanning accepts in a run.
-const MAX_RESULTS: u64 = 25_000;
+pub(in crate::report) const MAX_RESULTS: u64 = 25_000;
 
 struct Sarif {
     file: OutputFile,

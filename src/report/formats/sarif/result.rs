@@ -38,7 +38,7 @@ struct PartialFingerprints {
 }
 
 #[derive(Serialize)]
-struct Suppression {
+pub(in crate::report) struct Suppression {
     kind: &'static str,
     status: &'static str,
     justification: String,
@@ -82,7 +82,7 @@ impl<'a> SarifResult<'a> {
 
 impl Suppression {
     /// `external`, because waivers are in their own file; `accepted`, because their author accepted the key.
-    fn new(waiver: &Waiver) -> Self {
+    pub(in crate::report) fn new(waiver: &Waiver) -> Self {
         let Waiver { reason, owner, expires, ticket, .. } = waiver;
         let ticket = ticket.as_deref().map_or_else(String::new, |ticket| format!(", {ticket}"));
         Self {
@@ -95,14 +95,14 @@ impl Suppression {
 
 /// A plain text message.
 #[derive(Debug, Serialize)]
-pub(super) struct Message {
+pub(in crate::report) struct Message {
     text: String,
 }
 
 impl Message {
     /// Any text. Braces are doubled (§3.11.5), or they would be placeholders. `](` is split, because it makes a link (§3.11.6)
     /// and viewers differ in how they read a backslash before a bracket.
-    pub(super) fn new(text: &str) -> Self {
+    pub(in crate::report) fn new(text: &str) -> Self {
         Self { text: printable(text).replace('{', "{{").replace('}', "}}").replace("](", "] (") }
     }
 }
@@ -148,7 +148,7 @@ impl Location {
 }
 
 /// SARIF has three levels; `note` does not fail a check.
-const fn level(severity: Severity) -> &'static str {
+pub(in crate::report) const fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical | Severity::High => "error",
         Severity::Medium => "warning",
@@ -157,7 +157,7 @@ const fn level(severity: Severity) -> &'static str {
 }
 
 /// From 0 to 100: finer than the three levels.
-const fn rank(severity: Severity) -> u8 {
+pub(in crate::report) const fn rank(severity: Severity) -> u8 {
     match severity {
         Severity::Critical => 100,
         Severity::High => 80,

@@ -202,7 +202,7 @@ fn rule_descriptor(verdict: Verdict) -> Value {
 }
 
 /// The fields that GitHub requires of a rule; notifications have the same.
-fn descriptor(id: &str, name: &str, short: &str, full: &str, help: &str) -> Value {
+pub(in crate::report) fn descriptor(id: &str, name: &str, short: &str, full: &str, help: &str) -> Value {
     json!({
         "id": id,
         "name": name,

@@ -1,0 +1,115 @@
+//! `keysunset locate`: searches files and git histories for the keys of a stored run, or of a `keys.csv`.
+
+mod inputs;
+mod keys;
+mod outputs;
+mod progress;
+
+use self::keys::KeyList;
+use self::outputs::Judged;
+use crate::cli::{self, PolicyArgs, StoreArgs};
+use crate::config::ReportSettings;
+use crate::context::Context;
+use crate::exit::{Error, Exit};
+use crate::locate::scan::{Options, Suffixes};
+use crate::locate::{Exclude, Progress, Searched, TreeOptions, search};
+use crate::place::Class;
+use crate::report::places::{LocateFailOn, LocateReport, LocationFormat, LocationOutput};
+use crate::store::{Search, Store};
+
+/// In MiB, of a file.
+const MAX_SIZE: u64 = 4096;
+
+pub(crate) fn run(args: &cli::Locate, context: &Context) -> Result<Exit, Error> {
+    let settings = settings(args, context)?;
+    let output = output(args, &settings)?;
+    let waivers = super::waivers(&settings, context.clock)?;
+    let exclude = Exclude::new(&args.exclude).map_err(|why| {
+        Error::usage(format!("invalid --exclude: {why}")).help("docs/locate.md has examples")
+    })?;
+    let keys = match &args.keys {
+        Some(file) => KeyList::from_file(file, &waivers, context.clock.now())?,
+        None => KeyList::from_run(&settings, args.run, &waivers)?,
+    };
+    let roots = inputs::roots(args)?;
+    output.prepare()?;
+    let searched = searched(args, &settings, &keys, &roots, &exclude, context);
+    let judged = Judged {
+        keys: &keys,
+        searched: &searched,
+        waivers: &waivers,
+        fail_on: args.fail_on.unwrap_or(LocateFailOn::Any),
+    };
+    let report = LocateReport {
+        roots: roots.iter().map(crate::locate::Root::text).collect(),
+        excluded: &args.exclude,
+        history: !args.no_history,
+        archives: !args.no_archives,
+        ..judged.report()
+    };
+    let written = output.write(&report)?;
+    if let Some(run) = &keys.run {
+        let places: Vec<_> = searched.located.iter().map(|located| &located.place).collect();
+        let search = Search {
+            searched_at: context.clock.now(),
+            is_complete: searched.unsearched.is_empty(),
+            roots: report.roots.clone(),
+        };
+        Store::open(&settings.store)?.record_search(run, &search, &places)?;
+    }
+    outputs::print_all(&report, written, &output, context.quiet)
+}
+
+fn settings(args: &cli::Locate, context: &Context) -> Result<ReportSettings, Error> {
+    let cli::Locate { store, out, config, waivers, .. } = args;
+    let store = StoreArgs { store: store.clone(), out: out.clone(), config: config.clone() };
+    let policy = PolicyArgs { waivers: waivers.clone(), ..PolicyArgs::default() };
+    ReportSettings::for_store(store, policy, context.env)
+}
+
+fn output(args: &cli::Locate, settings: &ReportSettings) -> Result<LocationOutput, Error> {
+    let mut formats = args.format.clone();
+    if formats.is_empty() {
+        formats = vec![LocationFormat::Csv, LocationFormat::Markdown];
+    }
+    formats.sort_unstable();
+    formats.dedup();
+    let (out, stdout) = (settings.output.out.clone(), settings.output.stdout);
+    if stdout && formats.len() != 1 {
+        let all: Vec<_> = LocationFormat::ALL.iter().map(|format| format.as_str()).collect();
+        return Err(Error::usage("--out - needs one format")
+            .help(format!("use --format with one of {}", all.join(", "))));
+    }
+    Ok(LocationOutput { out, stdout, formats, step_summary: settings.output.step_summary.clone() })
+}
+
+fn searched(
+    args: &cli::Locate,
+    settings: &ReportSettings,
+    keys: &KeyList,
+    roots: &[crate::locate::Root],
+    exclude: &Exclude,
+    context: &Context,
+) -> Searched {
+    let suffixes = keys.keys.iter().map(|key| (key.suffix.clone(), Class::Key));
+    let suffixes =
+        Suffixes::new(suffixes.chain(keys.programmatic.iter().map(|it| (it.clone(), Class::NewKey))));
+    let scan = Options {
+        strangers: args.unknown,
+        context: args.context,
+        archives: !args.no_archives,
+        max_size: args.max_size.unwrap_or(MAX_SIZE) << 20,
+        usernames: if args.unknown { keys.usernames.clone() } else { Vec::new() },
+    };
+    let own = inputs::own_files(settings);
+    let options = TreeOptions {
+        suffixes: &suffixes,
+        scan: &scan,
+        exclude,
+        gitignore: args.gitignore,
+        history: !args.no_history,
+        own: &own,
+    };
+    let counts = Progress::default();
+    progress::shown(&counts, context, || search(roots, &options, &counts))
+}

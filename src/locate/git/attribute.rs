@@ -127,7 +127,7 @@ pub(super) fn attribute(
 /// Keys in a file of the repository that no object leads to, and what was not searched of it.
 pub(super) fn in_file(name: &str, path: &str, found: &Hits) -> (Vec<Place>, Vec<Unsearched>) {
     let mut drafts = BTreeMap::new();
-    for hit in &found.hits {
+    for hit in found.hits.values() {
         add(&mut drafts, path, 0, Seen::at(State::Unreachable), hit);
     }
     let places = drafts.into_iter().filter_map(|(key, draft)| finished(name, key, &draft));

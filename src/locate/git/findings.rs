@@ -104,16 +104,21 @@ pub(super) struct Finder<'a> {
     present: Vec<u8>,
 }
 
-/// What was found in one object.
+/// What was found in one object: of a key with an encoding the first hit in each member, since a hostile object may have
+/// millions of them.
 #[derive(Default)]
 pub(super) struct Hits {
-    pub(super) hits: Vec<Hit>,
+    pub(super) hits: BTreeMap<(u64, String, String), Hit>,
     pub(super) unsearched: BTreeSet<(String, NotSearched)>,
 }
 
 impl Found for Hits {
     fn hit(&mut self, hit: Hit) {
-        self.hits.push(hit);
+        let key = (hit.suffix, hit.member.clone(), hit.encoding.clone());
+        let first = self.hits.entry(key).or_insert_with(|| hit.clone());
+        if (hit.line, hit.column) < (first.line, first.column) {
+            *first = hit;
+        }
     }
 
     fn not_searched(&mut self, member: &str, why: NotSearched) {
@@ -137,7 +142,7 @@ impl<'a> Finder<'a> {
     fn keep(&mut self, number: Number, lines: impl FnOnce() -> u64) {
         if !self.hits.hits.is_empty() {
             let before = lines();
-            let mut hits = std::mem::take(&mut self.hits.hits);
+            let mut hits: Vec<_> = std::mem::take(&mut self.hits.hits).into_values().collect();
             for hit in &mut hits {
                 hit.line = hit.line.saturating_sub(before);
             }

@@ -54,7 +54,7 @@ pub(super) fn search(
         let found = search_file(&folder.join(&path), scanner, read);
         for number in numbers.iter().flatten() {
             if !found.hits.is_empty() {
-                findings.hits.entry(*number).or_default().extend(found.hits.iter().cloned());
+                findings.hits.entry(*number).or_default().extend(found.hits.values().cloned());
             }
             if !found.unsearched.is_empty() {
                 findings.unsearched.entry(*number).or_default().extend(found.unsearched.iter().cloned());
@@ -75,7 +75,6 @@ fn search_file(path: &Path, scanner: &mut Scanner<'_>, read: &AtomicU64) -> Hits
     let mut found = Hits::default();
     let mut add = |why| _ = found.unsearched.insert((String::new(), why));
     match path.metadata() {
-        Ok(meta) if meta.is_file() && meta.len() > scanner.max_size() => add(NotSearched::TooLarge),
         Ok(meta) if meta.is_file() => match File::open(path) {
             Ok(mut file) => {
                 read.fetch_add(meta.len(), Ordering::Relaxed);

@@ -24,6 +24,7 @@ mod repository;
 mod store;
 mod sweep;
 mod trees;
+mod worker;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
@@ -79,7 +80,7 @@ pub fn search(
     unsearched.extend(format.problems.iter().map(|(path, why)| row(path, *why)));
     let mut finders: Vec<_> =
         (0..threads.get()).map(|_| Finder::new(&store, Scanner::new(suffixes, options), read)).collect();
-    sweep::sweep(&store, &mut finders, options.max_size);
+    sweep::sweep(&store, &mut finders);
     let mut findings = Findings::default();
     for finder in finders {
         findings.append(finder.findings);

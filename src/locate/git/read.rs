@@ -14,7 +14,7 @@ use super::store::{Location, Number, Part, Store};
 use crate::place::NotSearched;
 
 /// The largest object that is unpacked as a whole, in bytes: two of them and the delta between are in memory at a time.
-pub(super) const LARGEST: u64 = 24 << 20;
+pub(super) const LARGEST: u64 = 32 << 20;
 
 /// The longest chain of deltas; git makes none with more than 4095.
 const LONGEST: usize = 10_000;

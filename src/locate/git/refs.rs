@@ -93,6 +93,11 @@ fn loose(
             continue;
         }
         let name = format!("{name}/{}", entry.to_string_lossy());
+        // A link to a folder may lead back to it, and is no reference.
+        if path.is_dir() && path.is_symlink() {
+            problems.push((name, NotSearched::Unreadable));
+            continue;
+        }
         if path.is_dir() {
             loose(&path, &name, depth + 1, named, problems);
             continue;

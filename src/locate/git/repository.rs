@@ -35,15 +35,17 @@ impl Repository {
     }
 
     fn at(git_dir: &Path) -> Option<Self> {
+        let head = git_dir.join("HEAD");
+        if !files::is_file(&head) && !head.is_symlink() {
+            return None;
+        }
         let git_dir = git_dir.canonicalize().ok()?;
         let common_dir = match files::line(&git_dir.join("commondir")) {
             Some(common) => git_dir.join(common).canonicalize().ok()?,
             None => git_dir.clone(),
         };
-        let head = git_dir.join("HEAD");
-        let has_head = files::is_file(&head) || head.is_symlink();
         let has_objects = common_dir.join("objects").is_dir() && common_dir.join("refs").exists();
-        (has_head && has_objects).then_some(Self { git_dir, common_dir, broken: None })
+        has_objects.then_some(Self { git_dir, common_dir, broken: None })
     }
 
     fn broken(dot_git: PathBuf, why: NotSearched) -> Self {
@@ -58,11 +60,19 @@ impl Repository {
 pub fn find(folder: &Path) -> Option<Repository> {
     let dot_git = folder.join(".git");
     if dot_git.is_dir() {
-        let is_damaged = dot_git.join("objects").exists();
+        let is_damaged = ["HEAD", "config", "objects"].iter().any(|part| dot_git.join(part).exists());
         let damaged = || is_damaged.then(|| Repository::broken(dot_git.clone(), NotSearched::Damaged));
         return Repository::at(&dot_git).or_else(damaged).or_else(|| Repository::at(folder));
     }
-    let Some(line) = files::line(&dot_git) else { return Repository::at(folder) };
+    if !files::is_file(&dot_git) {
+        let is_dangling = dot_git.is_symlink() && !dot_git.exists();
+        return is_dangling
+            .then(|| Repository::broken(dot_git, NotSearched::Missing))
+            .or_else(|| Repository::at(folder));
+    }
+    let Some(line) = files::line(&dot_git) else {
+        return Some(Repository::broken(dot_git, NotSearched::Unreadable));
+    };
     let named = line.strip_prefix("gitdir:").and_then(|path| Repository::at(&folder.join(path.trim())));
     named.or_else(|| Some(Repository::broken(dot_git, NotSearched::Missing)))
 }

@@ -45,6 +45,8 @@ mod layers;
 mod listing;
 #[cfg(unix)]
 mod locate;
+#[cfg(unix)]
+mod locate_git;
 mod locate_scan;
 #[cfg(unix)]
 mod man;

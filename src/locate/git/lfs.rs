@@ -78,7 +78,7 @@ fn search_file(path: &Path, scanner: &mut Scanner<'_>, read: &AtomicU64) -> Hits
         Ok(meta) if meta.is_file() => match File::open(path) {
             Ok(mut file) => {
                 read.fetch_add(meta.len(), Ordering::Relaxed);
-                scanner.reader("", &mut file, &mut found);
+                scanner.file("", &mut file, &mut found);
             }
             Err(_) => add(NotSearched::Unreadable),
         },

@@ -242,7 +242,7 @@ pub(crate) struct OutputArgs {
     /// With --out -, the default is reports/keysunset.db.
     #[arg(long, value_name = "FILE", env)]
     pub store: Option<PathBuf>,
-    /// Comma-separated formats [default: csv,markdown]
+    /// Comma-separated formats [default: csv,markdown,html]
     #[arg(short, long, value_parser = Trimmed::<Format>::new(), value_delimiter = ',', value_name = "FORMATS", env)]
     #[serde(deserialize_with = "comma_separated")]
     pub format: Vec<Format>,

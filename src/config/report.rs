@@ -84,7 +84,7 @@ impl ReportSettings {
         let stdout = out.as_deref().is_some_and(|out| out == Path::new(STDOUT));
         let out = out.filter(|_| !stdout).unwrap_or_else(|| PathBuf::from(OUT));
         if formats.is_empty() {
-            formats = vec![Format::Csv, Format::Markdown];
+            formats = vec![Format::Csv, Format::Markdown, Format::Html];
         }
         formats.sort_unstable();
         formats.dedup();

@@ -1,10 +1,10 @@
 //! The burn-down for a report: the complete runs up to one, ready for a template.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::summary::{comparable, newest};
-use super::{RunSummary, forecast};
+use super::{Forecast, RunSummary, forecast};
 use crate::store::{Error, Run, Store};
 
 /// Days in it.
@@ -26,6 +26,8 @@ pub(crate) struct BurnDown {
     pub used_after_cutoff: Vec<u64>,
     /// When no key is left, or why that is unknown, in a sentence with the arithmetic.
     pub forecast: String,
+    /// The day on which no key is left by that forecast, if it has one.
+    pub none_left: Option<NaiveDate>,
     /// Of the last 60 runs those that are left out because they were incomplete.
     pub incomplete: usize,
     /// Likewise because they asked for other users.
@@ -40,12 +42,17 @@ impl BurnDown {
         let newest = newest(summaries);
         let is_alike = |summary: &&RunSummary| newest.is_some_and(|newest| summary.run.asks_as(&newest.run));
         let alike: Vec<_> = summaries.iter().filter(is_alike).collect();
+        let forecast = forecast(summaries);
         Self {
             runs: shown.iter().map(|summary| summary.run.id).collect(),
             days: shown.iter().map(|summary| summary.day().to_string()).collect(),
             keys: shown.iter().map(|summary| summary.stats.keys).collect(),
             used_after_cutoff: shown.iter().map(|summary| summary.stats.used_after_cutoff).collect(),
-            forecast: forecast(summaries).to_string(),
+            forecast: forecast.to_string(),
+            none_left: match forecast {
+                Forecast::Day(day, _) => Some(day),
+                Forecast::Reached { .. } | Forecast::Beyond(_) | Forecast::None(_) => None,
+            },
             incomplete: alike.iter().filter(|summary| !summary.is_complete()).count(),
             of_others: summaries.len() - alike.len(),
         }
@@ -85,5 +92,6 @@ mod tests {
         assert_eq!((drawn.runs, drawn.keys), (vec![2, 5], vec![8, 4]));
         assert_eq!((drawn.incomplete, drawn.of_others), (1, 1));
         assert!(drawn.forecast.ends_with("none left by 2025-01-10"), "{}", drawn.forecast);
+        assert_eq!(drawn.none_left, NaiveDate::from_ymd_opt(2025, 1, 10));
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! # How to add a format
 //!
-//! 1. A file of `formats/`, such as `formats/html.rs`: a type that implements `Writer`, and a function `start` that makes it.
-//! 2. `formats/mod.rs`: `mod html;`, a variant of [`Format`], the name of its file and a line that starts it. The compiler
+//! 1. A file of `formats/`, such as `formats/ndjson.rs`: a type that implements `Writer`, and a function `start` that makes it.
+//! 2. `formats/mod.rs`: `mod ndjson;`, a variant of [`Format`], the name of its file and a line that starts it. The compiler
 //!    asks for the last two; `--format`, its help, the manifest and the checks before a run follow from the variant.
 //! 3. `FORMATS` in `tests/it/golden.rs`, which pins its bytes, and a section in `docs/reports.md`.
 //!
@@ -27,8 +27,9 @@ mod top_n;
 mod wording;
 mod worst;
 
+use std::cell::OnceCell;
 use std::fs::File;
-use std::io::{self, Seek as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 pub use file::{MANIFEST, write_atomic};
@@ -42,7 +43,9 @@ pub use wording::waiver_issue;
 use self::judge::Judge;
 use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
 use self::worst::{WorstFinding, WorstFindings};
+use crate::digest::sha256_of_file;
 use crate::exit::{WriteTarget, reason};
+use crate::history::{BurnDown, burn_down};
 use crate::model::{PersonalKey, UserResult};
 use crate::output::{JsonArray, OutputFile, persist};
 pub use crate::output::{ReportFile, text};
@@ -90,6 +93,7 @@ pub struct RunContext<'a> {
     gate: GatePolicy<'a>,
     /// Where `locate` found the keys; `None` where it never ran.
     pub search: Option<StoredSearch>,
+    burn_down: OnceCell<BurnDown>,
 }
 
 impl RunContext<'_> {
@@ -97,6 +101,15 @@ impl RunContext<'_> {
     fn is_waived(&self, key: &PersonalKey) -> bool {
         let waiver = self.gate.waivers.of_key(&key.id, &self.run.deployment);
         waiver.is_some_and(|waiver| waiver.status(self.run.started_at) != WaiverStatus::Expired)
+    }
+
+    /// The runs up to this one. They are counted once, at the first call.
+    pub(crate) fn burn_down(&self) -> Result<&BurnDown, store::Error> {
+        if let Some(known) = self.burn_down.get() {
+            return Ok(known);
+        }
+        let counted = burn_down(self.store, self.run, self.policy.cutoff)?;
+        Ok(self.burn_down.get_or_init(|| counted))
     }
 
     /// Whether the run finished and has no incomplete list. Unread users are rows and do not matter here.
@@ -176,6 +189,8 @@ pub struct Report<'a> {
     pub fail_on: FailOn,
     /// The worst findings, worst first.
     worst: Vec<WorstFinding>,
+    /// The hash of `keys.csv`, if it is written before the format that shows it.
+    keys_csv: Option<String>,
 }
 
 impl Report<'_> {
@@ -282,6 +297,9 @@ pub enum Error {
     DoesNotAddUp(String),
 }
 
+/// The file whose hash `report.html` shows. Its format comes before that one.
+const KEYS_CSV: &str = "keys.csv";
+
 const REPORTS: WriteTarget = WriteTarget {
     elsewhere: "choose another folder with --out",
     next: "existing files were not changed, and `keysunset report` writes the reports of a stored run",
@@ -352,12 +370,18 @@ pub fn write<'a>(
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
     let (waiver_issues, worst) = (judge.waiver_issues(), worst.into_vec());
-    let report = Report { deployments, total, waiver_issues, fail_on: gate.fail_on, worst };
+    let fail_on = gate.fail_on;
+    let mut report = Report { deployments, total, waiver_issues, fail_on, worst, keys_csv: None };
     let (mut complete, mut stdout) = (Vec::new(), String::new());
     // All of them end before the first has its name, since this, too, may fail.
     for (path, writer) in writers {
         match writer.end(&report).map_err(|why| failed(&path, why))? {
-            Rendered::File(file) => complete.push((file, path)),
+            Rendered::File(mut file) => {
+                if path.ends_with(KEYS_CSV) && output.formats.contains(&Format::Html) {
+                    report.keys_csv = Some(hash(&mut file).map_err(|why| failed(&path, why))?);
+                }
+                complete.push((file, path));
+            }
             Rendered::Stdout(lines) => stdout.push_str(&lines),
         }
     }
@@ -369,6 +393,14 @@ pub fn write<'a>(
         files = persist_all(complete, &output)?;
     }
     Ok(Written { report, files, stdout, stdout_file })
+}
+
+/// The hash of a complete file.
+fn hash(file: &mut OutputFile) -> io::Result<String> {
+    file.flush()?;
+    let file = file.get_mut().as_file_mut();
+    file.rewind()?;
+    Ok(sha256_of_file(file)?.0)
 }
 
 /// A complete file, to be read from its beginning; its name is gone.
@@ -400,9 +432,10 @@ fn write_deployment<'a>(
         judge.list(list, name, &run.deployment)
     });
     let incomplete_lists = incomplete_lists.collect();
-    let (inventory, gate) = (Inventory::read(store, run)?, judge.gate());
+    let (inventory, gate, burn_down) = (Inventory::read(store, run)?, judge.gate(), OnceCell::new());
     let search = store.search(run)?;
-    let context = RunContext { store, run, policy, incomplete_lists, ratchet, inventory, gate, search };
+    let context =
+        RunContext { store, run, policy, incomplete_lists, ratchet, inventory, gate, search, burn_down };
     for (path, writer) in &mut *writers {
         writer.begin(&context).map_err(|why| failed(path, why))?;
     }

@@ -229,6 +229,7 @@ fn the_summary_names_the_files_and_quiet_prints_nothing() {
 fn only_the_formats_asked_for_are_written_and_no_other_file() {
     let sandbox = ops_manager(20);
     for (format, expected) in [
+        ("html", vec!["manifest.json", "report.html"]),
         ("csv", vec!["keys.csv", "manifest.json", "organizations.csv"]),
         ("markdown", vec!["manifest.json", "migration-report.md"]),
         ("markdown,csv", vec!["keys.csv", "manifest.json", "migration-report.md", "organizations.csv"]),

@@ -98,13 +98,13 @@ fn the_manifest_names_the_run_and_the_hash_of_every_file() {
     let env = TestEnv::at(&sandbox);
     let ran = audited(&sandbox, &env);
     let written: Vec<_> = ran.stdout.lines().filter(|line| line.contains("reports/")).collect();
-    assert_eq!(written[3].trim(), "reports/manifest.json", "{ran:?}");
+    assert_eq!(written[4].trim(), "reports/manifest.json", "{ran:?}");
     let manifest = manifest(&env, "reports");
     assert_eq!((&manifest["format"], &manifest["version"]), (&json!("keysunset-manifest"), &json!(2)));
 
     let files = manifest["files"].as_array().unwrap();
     let names: Vec<_> = files.iter().map(|file| file["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["keys.csv", "migration-report.md", "organizations.csv"]);
+    assert_eq!(names, ["keys.csv", "migration-report.md", "organizations.csv", "report.html"]);
     for (name, file) in names.iter().zip(files) {
         let bytes = env.bytes(&format!("reports/{name}"));
         assert_eq!(

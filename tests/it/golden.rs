@@ -57,9 +57,14 @@ impl Outputs {
             let name = path.file_name().unwrap().to_str().unwrap();
             let is_report = path.starts_with(folder) && !name.starts_with("keysunset.db");
             if is_report || name == STEP_SUMMARY {
-                let text = String::from_utf8(bytes);
+                let hash = format!("{:x}", Sha256::digest(&bytes));
                 // Of a file that is not text, whether it changes.
-                let text = text.unwrap_or_else(|it| format!("SHA-256 {:x}\n", Sha256::digest(it.as_bytes())));
+                let mut text = String::from_utf8(bytes).unwrap_or_else(|_| format!("SHA-256 {hash}\n"));
+                if name == "report.html" {
+                    // Else every change of style or script would be in every snapshot.
+                    self.hashes.push((hash, "(SHA-256 of report.html)"));
+                    text = crate::html::without_style_and_script(&text);
+                }
                 self.files.insert(name.to_owned(), text);
             }
         }

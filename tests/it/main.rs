@@ -33,6 +33,7 @@ mod gitlab;
 mod golden;
 mod hints;
 mod history;
+mod html;
 mod import;
 mod inputs;
 #[cfg(unix)]

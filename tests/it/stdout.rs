@@ -126,7 +126,7 @@ fn standard_output_takes_one_format() {
             let ran = env.run(&[line, &["--out", "-"], &format].concat());
             assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{line:?} {formats:?}: {}", ran.stderr);
             assert!(ran.stderr.contains("--out - needs one format"), "{}", ran.stderr);
-            assert!(ran.stderr.contains("csv, markdown, xlsx, json"), "{}", ran.stderr);
+            assert!(ran.stderr.contains("csv, markdown, html, xlsx, json"), "{}", ran.stderr);
         }
     }
     let ran = env.run(&["demo", "--out", "-"]);

@@ -81,7 +81,7 @@ fn untouched_files_match_the_manifest() {
     assert_eq!((quiet.code, &*quiet.stdout), (0, ""));
     // From elsewhere, and of a copy.
     std::fs::create_dir(env.path("copy")).unwrap();
-    for name in ["keys.csv", "organizations.csv", "migration-report.md", "manifest.json"] {
+    for name in ["keys.csv", "organizations.csv", "migration-report.md", "report.html", "manifest.json"] {
         env.put(&format!("copy/{name}"), env.bytes(&format!("reports/{name}")));
     }
     verified(&env, &["copy", "--store", "reports/keysunset.db"], 0, &[], &[]);
@@ -91,7 +91,8 @@ fn untouched_files_match_the_manifest() {
     let lines = document["lines"].as_array().unwrap();
     let checks: Vec<_> = lines.iter().map(|line| line["check"].as_str().unwrap()).collect();
     let expected = [
-        "manifest", "file", "file", "file", "settings", "store", "run", "readings", "record", "chain", "tool",
+        "manifest", "file", "file", "file", "file", "settings", "store", "run", "readings", "record",
+        "chain", "tool",
     ];
     assert_eq!(checks, expected);
     assert!(lines.iter().all(|line| line["status"] == "ok"), "{lines:?}");

@@ -8,7 +8,7 @@ use crate::support::{TestEnv, ops_manager};
 
 /// MiB, for 200,000 keys.
 const MOST: u64 = 64;
-const FORMATS: &str = "csv,markdown,json,ndjson,sarif,junit,gitlab,github,prometheus";
+const FORMATS: &str = "csv,markdown,html,json,ndjson,sarif,junit,gitlab,github,prometheus";
 
 /// How many; `.ci/run` asks for more.
 fn keys() -> u64 {
@@ -17,7 +17,7 @@ fn keys() -> u64 {
 
 /// Users of 40 organizations with two keys each, every fifth unreadable, entered into the store by SQL alone: a service that
 /// serves so many would take longer than the report.
-fn fill(store: &Path, keys: u64) {
+pub(crate) fn fill(store: &Path, keys: u64) {
     let connection = rusqlite::Connection::open(store).unwrap();
     let users = keys / 2 * 5 / 4;
     connection

@@ -63,7 +63,8 @@ const PATHS: &[&str] = &[
 
 fn files(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
-        return vec![path.to_owned()];
+        // A picture has no words.
+        return Vec::from_iter(path.extension().is_none_or(|it| it != "png").then(|| path.to_owned()));
     }
     let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| files(&path)).collect()

@@ -3,6 +3,7 @@
 mod csv;
 pub(super) mod github;
 pub(super) mod gitlab;
+mod html;
 mod json;
 mod junit;
 pub(super) mod markdown;
@@ -27,6 +28,8 @@ named! {
         Csv = "csv",
         /// migration-report.md, a report to read
         Markdown = "markdown",
+        /// report.html, a report for a browser, with all keys to filter and sort
+        Html = "html",
         /// keys.xlsx, a workbook for spreadsheet programs
         Xlsx = "xlsx",
         /// findings.json, for programs; with a JSON Schema
@@ -51,8 +54,9 @@ impl Format {
     #[must_use]
     pub const fn file_names(self) -> &'static [&'static str] {
         match self {
-            Self::Csv => &["keys.csv", "organizations.csv"],
+            Self::Csv => &[super::KEYS_CSV, "organizations.csv"],
             Self::Markdown => &["migration-report.md"],
+            Self::Html => &["report.html"],
             Self::Xlsx => &["keys.xlsx"],
             Self::Json => &["findings.json"],
             Self::Ndjson => &["keys.ndjson"],
@@ -80,6 +84,7 @@ impl Format {
                 Box::new(organizations_csv::start(file()?, output.csv_raw)),
             ],
             Self::Markdown => vec![Box::new(markdown::start(file()?, output.templates.as_deref())?)],
+            Self::Html => vec![Box::new(html::start(file()?, &output.out)?)],
             Self::Xlsx => vec![Box::new(xlsx::start(file()?, &output.out)?)],
             Self::Json => vec![Box::new(json::start(file()?)?)],
             Self::Ndjson => vec![Box::new(ndjson::start(file()?))],

@@ -1,7 +1,7 @@
 //! `migration-report.md`: for the person who replaces the keys and for the auditor. The template is
 //! `templates/migration-report.md.j2`; `page.rs` makes its context.
 
-mod page;
+pub(super) mod page;
 mod places;
 mod plan;
 mod wrap;
@@ -17,7 +17,6 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use self::page::{OwnerId, Rows, Year};
 use self::places::LocatedKeys;
 use self::plan::Decisions;
-use crate::history::{BurnDown, burn_down};
 use crate::policy::Severity;
 use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer, text};
@@ -37,8 +36,6 @@ struct Markdown {
     worst: TopN<Rank<Severity>, (OwnerId, Value)>,
     unread: TopN<(), Value>,
     by_year: BTreeMap<Year, u64>,
-    /// The burn-down up to this run, in the order of the deployments.
-    burn_downs: Vec<BurnDown>,
     decisions: Decisions,
     located: LocatedKeys,
 }
@@ -51,7 +48,6 @@ pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl W
         worst: TopN::new(SHOWN),
         unread: TopN::new(SHOWN),
         by_year: BTreeMap::new(),
-        burn_downs: Vec::new(),
         decisions: Decisions::default(),
         located: LocatedKeys::new(),
     })
@@ -114,7 +110,6 @@ fn template_error(error: &minijinja::Error) -> FormatError {
 impl Writer for Markdown {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
         self.located.begin(context);
-        self.burn_downs.push(burn_down(context.store, context.run, context.policy.cutoff)?);
         Ok(())
     }
 
@@ -139,13 +134,13 @@ impl Writer for Markdown {
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let Self { mut file, template, worst, unread, by_year, burn_downs, decisions, located } = *self;
+        let Self { mut file, template, worst, unread, by_year, decisions, located } = *self;
         let rows = Rows {
             keys: worst.into_values().collect(),
             unread: unread.into_values().collect(),
             years: by_year,
-            burn_downs,
             decisions: decisions.counts(),
+            ..Rows::none(report)?
         };
         let page = context! { ..located.into_value(), ..page::page(report, rows) };
         let page = template.get_template(NAME).and_then(|template| template.render(page));

@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike, Utc};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
+use super::plan::Decisions;
 use crate::history::BurnDown;
 use crate::model::{Organization, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
@@ -15,29 +16,39 @@ use crate::report::wording::{self, Unknown};
 use crate::report::{
     Deployment, OrganizationSummary, Report, Row, RunContext, Summary, WaiverIssue, worst_first,
 };
-use crate::store::Run;
+use crate::store::{self, Run};
 
 /// Maximum organizations in the table. All of them are in `organizations.csv`.
 const ORGANIZATIONS: usize = 100;
 
 /// The data from the rows.
-pub(super) struct Rows {
+pub(in crate::report::formats) struct Rows {
     /// The worst keys with the deployment, the name and the id of their owners, worst first.
     pub(super) keys: Vec<(OwnerId, Value)>,
     /// Users who could not be read, in order.
-    pub(super) unread: Vec<Value>,
+    pub(in crate::report::formats) unread: Vec<Value>,
     /// Keys by year of last use.
     pub(super) years: BTreeMap<Year, u64>,
     /// The burn-down up to this run, in the order of the deployments.
-    pub(super) burn_downs: Vec<BurnDown>,
+    pub(in crate::report::formats) burn_downs: Vec<BurnDown>,
     /// Keys by the decision of the plan.
     pub(super) decisions: Value,
+}
+
+impl Rows {
+    /// Without any row.
+    pub(in crate::report::formats) fn none(report: &Report) -> Result<Self, store::Error> {
+        let burn_downs = report.deployments.iter().map(|it| it.context.burn_down().cloned());
+        let burn_downs = burn_downs.collect::<Result<_, _>>()?;
+        let decisions = Decisions::default().counts();
+        Ok(Self { keys: Vec::new(), unread: Vec::new(), years: BTreeMap::new(), burn_downs, decisions })
+    }
 }
 
 pub(super) type OwnerId = (String, String, String);
 
 /// The whole context.
-pub(super) fn page(report: &Report, rows: Rows) -> Value {
+pub(in crate::report::formats) fn page(report: &Report, rows: Rows) -> Value {
     let total = &report.total;
     let runs = || report.deployments.iter().map(|deployment| deployment.context.run);
     let guides: BTreeSet<_> = runs().map(Guide::new).collect();
@@ -165,7 +176,7 @@ fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
     }
 }
 
-fn organization_table(organizations: &[OrganizationSummary]) -> Value {
+pub(in crate::report::formats) fn organization_table(organizations: &[OrganizationSummary]) -> Value {
     let count = |is: fn(&OrganizationSummary) -> bool| organizations.iter().filter(|it| is(it)).count();
     context! {
         count => organizations.len(),
@@ -234,7 +245,7 @@ fn owners(keys: Vec<(OwnerId, Value)>) -> Value {
 }
 
 /// A row, with the names of the columns of `keys.csv`.
-pub(super) fn row(context: &RunContext, row: &Row) -> Value {
+pub(in crate::report::formats) fn row(context: &RunContext, row: &Row) -> Value {
     Value::from(Serde(Record::<&str>::new(context, row)))
 }
 

@@ -1,0 +1,249 @@
+//! `report.html`: its numbers are those of the other formats, no text of the service becomes markup, and its policy allows
+//! what it embeds. `browser` has the tests that need a browser.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::everything::{NAME, again, cut_short, everything};
+use crate::support::{Row, TestEnv, count, ops_manager};
+
+const DATA: &str = "<script type=\"application/json\" id=\"data\">";
+
+pub(crate) fn page(env: &TestEnv, out: &str) -> String {
+    env.text(&format!("{out}/report.html"))
+}
+
+/// What is between two marks.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).unwrap().0
+}
+
+fn style_and_script(page: &str) -> [&str; 2] {
+    [between(page, "<style>", "</style>"), between(page, "<script>", "</script>")]
+}
+
+/// For snapshots.
+pub(crate) fn without_style_and_script(page: &str) -> String {
+    let [style, script] = style_and_script(page);
+    let policy = between(page, "http-equiv=\"Content-Security-Policy\" content=\"", "\"");
+    page.replace(style, "(style)").replace(script, "(script)").replace(policy, "(policy)")
+}
+
+/// The page without what a browser reads as data, style or script.
+fn markup(page: &str) -> String {
+    let page = without_style_and_script(page);
+    match page.split_once(DATA) {
+        Some((before, rest)) => before.to_owned() + rest.split_once("</script>").unwrap().1,
+        None => page,
+    }
+}
+
+fn data(page: &str) -> Value {
+    serde_json::from_str(between(page, DATA, "</script>")).unwrap()
+}
+
+/// The rows of the data with the names of the columns of `keys.csv`, by key.
+fn keys(data: &Value) -> BTreeMap<String, Row> {
+    let owners: BTreeMap<u64, &Value> =
+        data["owners"].as_array().unwrap().iter().map(|owner| (owner[0].as_u64().unwrap(), owner)).collect();
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let time = |value: &Value| {
+        value
+            .as_i64()
+            .map_or_else(String::new, |seconds| crate::support::rfc3339(crate::support::at(seconds)))
+    };
+    let key = |row: &Value| {
+        let owner = owners[&row[0].as_u64().unwrap()];
+        let (kind, flags) = (row[4].as_u64().unwrap(), row[5].as_u64().unwrap());
+        let number = |part: u64| usize::try_from(part).unwrap();
+        let index = |value: &Value| number(value.as_u64().unwrap());
+        let severity = &data["severities"][number(kind / 4)];
+        let organizations = owner[4].as_array().unwrap().iter().map(|at| &data["organizations"][index(at)]);
+        let ids: Vec<_> = organizations.map(|it| text(&it[1])).collect();
+        let waiver = row[9].as_u64().filter(|it| *it > 0).map(|it| &data["waivers"][number(it - 1)]);
+        BTreeMap::from([
+            ("deployment".to_owned(), text(&data["deployments"][index(&owner[1])])),
+            ("user_id".to_owned(), text(&owner[2])),
+            ("username".to_owned(), text(&owner[3])),
+            ("key_suffix".to_owned(), text(&row[2])),
+            ("description".to_owned(), text(&row[3])),
+            ("severity".to_owned(), text(&severity[0])),
+            ("action".to_owned(), text(&severity[1])),
+            ("verdict".to_owned(), text(&data["verdicts"][number(kind % 4)])),
+            ("enabled".to_owned(), ["", "true", "false"][number(flags & 3)].to_owned()),
+            ("auditing_key".to_owned(), (flags & 4 > 0).to_string()),
+            ("used_count".to_owned(), text(&row[6])),
+            ("created_at".to_owned(), time(&row[7])),
+            ("last_used".to_owned(), time(&row[8])),
+            ("org_ids".to_owned(), ids.join(";")),
+            ("waiver".to_owned(), waiver.map_or_else(String::new, |it| text(&it[0]))),
+            ("waiver_expires".to_owned(), waiver.map_or_else(String::new, |it| text(&it[1]))),
+        ])
+    };
+    let rows = data["rows"].as_array().unwrap();
+    let keys: BTreeMap<_, _> = rows.iter().map(|row| (text(&row[1]), key(row))).collect();
+    assert_eq!(keys.len(), rows.len(), "no key twice");
+    keys
+}
+
+/// The numbers of a table of the page, by the first cell of each row.
+fn number(page: &str, caption: &str, label: &str) -> Option<usize> {
+    let table = page.split_once(&format!("aria-label=\"Table: {caption}\""))?.1.split_once("</table>")?.0;
+    let row = table.split("<tr").find(|row| row.contains(&format!(">{label}</td>")))?;
+    between(row, "<td class=\"number\">", "</td>").parse().ok()
+}
+
+#[test]
+fn all_formats_of_a_run_have_the_same_keys_and_totals() {
+    let env = everything("csv,markdown,html,json,ndjson,sarif,junit,gitlab,prometheus");
+    let rows = env.rows();
+    let expected: BTreeMap<_, _> =
+        rows.iter().filter(|row| !row["key_id"].is_empty()).map(|row| (row["key_id"].clone(), row)).collect();
+    let html = page(&env, "reports");
+    let shown = keys(&data(&html));
+    assert!(shown.keys().eq(expected.keys()), "{:?}", shown.keys());
+    for (id, row) in &shown {
+        for (column, value) in row {
+            assert_eq!(value, &expected[id][column], "{column} of {id}");
+        }
+    }
+    let json: Value = serde_json::from_str(&env.text("reports/findings.json")).unwrap();
+    let ndjson = env.text("reports/keys.ndjson");
+    let ndjson = ndjson.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+    for rows in [json["rows"].as_array().unwrap(), &ndjson] {
+        let keys: BTreeMap<_, _> =
+            rows.iter().filter_map(|row| Some((row["key_id"].as_str()?, row))).collect();
+        assert!(keys.keys().eq(expected.keys()));
+        for (id, row) in &expected {
+            for column in ["key_suffix", "description", "severity", "verdict", "action", "reason"] {
+                assert_eq!(keys[&**id][column].as_str().unwrap_or_default(), row[column], "{column} of {id}");
+            }
+        }
+    }
+    let markdown = env.markdown();
+    let texts = ["findings.sarif", "junit.xml", "gl-code-quality-report.json"]
+        .map(|name| env.text(&format!("reports/{name}")));
+    for id in expected.keys() {
+        assert!(texts.iter().chain([&markdown]).all(|text| text.contains(id)), "{id}");
+    }
+    let samples = env.text("reports/keysunset.prom");
+    for severity in ["critical", "high", "medium", "low", "info"] {
+        let total = expected.values().filter(|row| row["severity"] == severity).count();
+        assert_eq!(number(&html, "Keys by severity", severity), Some(total), "{severity}");
+        assert_eq!(crate::page::number(&markdown, severity), Some(total), "{severity}");
+        assert_eq!(json["totals"]["severities"][severity], total);
+        let samples = samples.lines().filter(|line| line.contains(&format!("severity=\"{severity}\"")));
+        let keys = samples.filter(|line| line.starts_with("keysunset_keys{"));
+        let sum: usize = keys.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+        assert_eq!(sum, total, "{severity}");
+    }
+    for verdict in ["used-after-cutoff", "not-used-since-cutoff", "never-used", "usage-unknown"] {
+        let total = count(&rows, "verdict", verdict);
+        assert_eq!(number(&html, "Keys by verdict", verdict), Some(total), "{verdict}");
+    }
+    let [users, read, unread] = ["users", "users_read", "users_unread"].map(|it| &json["totals"][it]);
+    assert!(html.contains(&format!("<strong>{users} = {read} + {unread}</strong> users")));
+}
+
+#[test]
+fn what_was_not_read_comes_before_every_key_with_its_action() {
+    let env = everything("csv,html");
+    let whole = page(&env, "reports");
+    let at = |text: &str| whole.find(text).unwrap_or_else(|| panic!("{text}"));
+    let worst = at("<h2 id=\"worst\">");
+    let positions = [
+        "INCOMPLETE",
+        "aria-label=\"Table: Incomplete lists\"",
+        "aria-label=\"Table: Users that were not read\"",
+    ]
+    .map(at);
+    assert!(positions.is_sorted() && positions[2] < worst);
+    for row in env.rows().iter().filter(|row| row["key_id"].is_empty() && !row["user_id"].is_empty()) {
+        let complete = ["read", "removed"].contains(&&*row["read_status"]);
+        let cell = format!("<code>{}</code>", row["user_id"]);
+        assert_eq!(whole[..worst].contains(&cell), !complete, "{row:?}");
+    }
+    for action in [
+        "run the audit again with an API key that has the role <code>GLOBAL_OWNER</code>",
+        "check the user id or name; remove deleted users from the list",
+        "run the audit again; if the status stays <code>partial</code>, compare with the UI",
+    ] {
+        assert!(whole[..worst].contains(action), "{action}");
+    }
+    let hash = format!("<code class=\"hash\">{:x}</code>", Sha256::digest(env.bytes("reports/keys.csv")));
+    assert!(whole.contains(&hash), "the hash of keys.csv");
+    again(&env, "again", &["--csv-raw", "--format", "html,csv"]);
+    assert_eq!(page(&env, "again"), whole, "the same evidence gives the same bytes");
+    again(&env, "alone", &["--format", "html"]);
+    assert!(
+        page(&env, "alone").contains("SHA-256 of <code>keys.csv</code></th><td>not written with this page")
+    );
+    cut_short(&env);
+    again(&env, "short", &["--format", "html"]);
+    assert!(
+        page(&env, "short")
+            .contains("The run did not finish. Run the same command with <code>--resume</code>")
+    );
+}
+
+#[test]
+fn no_text_of_the_service_becomes_markup() {
+    let whole = page(&everything("html"), "reports");
+    let page = markup(&whole);
+    assert!(!whole.contains(|c: char| c.is_control() && c != '\n'), "a control character");
+    assert!(
+        !whole.contains(['\u{202e}', '\u{2028}', '\u{feff}']),
+        "invisible characters are shown by number"
+    );
+    assert!(
+        !NAME.is_empty() && page.contains("a&quot;b\\c d,e&#x27;f{g}=1\\u{202e}é"),
+        "the name of the deployment"
+    );
+    assert!(page.contains("&lt;&#x2f;script&gt;&lt;b&gt;"), "a description");
+    // Every tag is one of the template or of the charts.
+    let known = "a bdi body circle code em figcaption figure h1 h2 h3 head header html li main meta nav p polyline \
+                 rect script section strong style svg table tbody td text th thead title tr ul !DOCTYPE";
+    for tag in page.split('<').skip(1) {
+        let name: String = tag
+            .trim_start_matches('/')
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '!')
+            .collect();
+        assert!(known.split_whitespace().any(|it| it == name), "<{tag}");
+        let attributes = tag.split('>').next().unwrap();
+        assert!(!attributes.contains(" style=") && !attributes.contains(" on"), "<{tag}");
+        assert!(!attributes.contains("src=") && !attributes.contains("url("), "<{tag}");
+        assert!(attributes.split("href=\"").skip(1).all(|link| link.starts_with('#')), "<{tag}");
+    }
+    assert_eq!(whole.matches("</script").count(), 2);
+    assert_eq!(whole.matches("<!--").count(), 0);
+}
+
+#[test]
+fn the_policy_allows_exactly_the_embedded_style_and_script() {
+    let sandbox = ops_manager(1);
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs"]);
+    let page = page(&env, "reports");
+    let [style, script] = style_and_script(&page).map(|text| BASE64_STANDARD.encode(Sha256::digest(text)));
+    let policy = format!(
+        "content=\"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; base-uri 'none'; \
+         form-action 'none'\""
+    );
+    assert!(page.contains(&policy), "{policy}");
+    let [style, script] = style_and_script(&page);
+    for request in ["http:", "https:", "@import", "url(", "fetch(", "XMLHttpRequest", "import("] {
+        assert!(!style.contains(request) && !script.contains(request), "{request}");
+    }
+    for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"] {
+        assert!(!script.contains(way), "{way}");
+    }
+}

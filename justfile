@@ -65,6 +65,19 @@ volume:
 office:
     cargo test --locked --test it xlsx:: -- --ignored
 
+# report.html in Chromium; needs chromium, and playwright-core and axe-core in KEYSUNSET_NODE_MODULES.
+browser:
+    cargo test --locked --test it browser:: -- --ignored
+
+# Times of report.html with 90,000 keys in Chromium: docs/benchmarks.md.
+page-times:
+    cargo run --locked --release -- demo --users 53000 --out demo-reports/90000
+    NODE_PATH="${KEYSUNSET_NODE_MODULES:?}" node benches/page.js demo-reports/90000/report.html
+
+# Make the picture of report.html in the README again.
+screenshot: example-update
+    NODE_PATH="${KEYSUNSET_NODE_MODULES:?}" docs/screenshot.js reports/example/report.html docs/report.png
+
 # Make reports/example again, and compare it with what is committed.
 example: build
     #!/usr/bin/env bash
@@ -72,7 +85,7 @@ example: build
     out=$(mktemp -d)
     trap 'rm -rf "$out"' EXIT
     SOURCE_DATE_EPOCH={{ example_now }} {{ program }} demo --out "$out"
-    for file in keys.csv organizations.csv migration-report.md; do
+    for file in keys.csv organizations.csv migration-report.md report.html; do
         diff -u "reports/example/$file" "$out/$file"
     done
     # Software of others reads the same files, and counts the same.

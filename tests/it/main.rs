@@ -9,6 +9,8 @@ mod answers;
 mod apache;
 mod audit;
 #[cfg(unix)]
+mod browser;
+#[cfg(unix)]
 mod cli;
 mod closed_pipes;
 #[cfg(unix)]

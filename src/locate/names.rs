@@ -7,16 +7,19 @@ use crate::printable::masked;
 
 /// A path with `/` between folders. Bytes that are not UTF-8 are written as `\xNN`, and keys in it are masked.
 pub(super) fn text(path: &Path) -> String {
+    let text = of_bytes(path.as_os_str().as_encoded_bytes());
+    if std::path::MAIN_SEPARATOR == '\\' { text.replace('\\', "/") } else { text }
+}
+
+/// As [`text`], of a path in a git repository.
+pub(super) fn of_bytes(path: &[u8]) -> String {
     let mut text = String::new();
-    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+    for chunk in path.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
             // Writing to a string can't fail.
             let _ = write!(text, "\\x{byte:02X}");
         }
-    }
-    if std::path::MAIN_SEPARATOR == '\\' {
-        text = text.replace('\\', "/");
     }
     masked(&text)
 }

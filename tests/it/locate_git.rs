@@ -135,13 +135,15 @@ fn a_large_file_is_read_in_pieces_and_one_that_is_too_large_is_reported() {
     let filler = "0123456789abcde\n";
     let large = format!("{}{}\n", filler.repeat(50_000), key(1));
     let too_large = filler.repeat(70_000);
-    git.import(&repository::files(&[("large.txt", &large), ("too-large.txt", &too_large)]));
+    let files = [("large.txt", &large), ("too-large.txt", &too_large), ("\"raw\\377.txt\"", &key(3))];
+    git.import(&repository::files(&files.map(|(path, content)| (path, content.as_str()))));
     git.input(&["hash-object", "-w", "--stdin"], &large.replace(&key(1), &key(2)));
     // So many threads that a file of this size is not in memory.
     let searched = search_with(&git.folder, 64);
     assert_eq!(reasons(&searched), [("too-large.txt", NotSearched::TooLarge)]);
     let lines: Vec<_> = [1, 2].map(|number| of(&searched, number)[0].line.unwrap()).to_vec();
     assert_eq!(lines, [50_001, 50_001]);
+    assert_eq!(of(&searched, 3)[0].path, "raw\\xFF.txt", "as the walk of folders has it");
 }
 
 /// The same history in other forms.

@@ -19,6 +19,7 @@ use super::object::{self, Kind};
 use super::read::Reader;
 use super::store::{Number, Store};
 use super::trees::{Child, NOTHING, Node, Trees};
+use crate::locate::names;
 use crate::locate::scan::Hit;
 use crate::model::Suffix;
 use crate::place::{Class, Commit, NotSearched, Place, State, Unsearched};
@@ -229,7 +230,7 @@ fn expand(
     }
     for ((path, number), seen) in blobs {
         attributed.insert(number);
-        sightings.push((String::from_utf8_lossy(&path).into_owned(), number, seen));
+        sightings.push((names::of_bytes(&path), number, seen));
     }
     left > 0
 }
@@ -277,7 +278,7 @@ fn finished(name: &str, key: Key, draft: &Draft) -> Option<Place> {
         class: key.class,
         state: draft.seen.state,
         repository: name.to_owned(),
-        path: shown(&key.path),
+        path: key.path,
         member: key.member,
         line: (draft.line > 0).then_some(draft.line),
         column: (draft.line > 0).then_some(draft.column),
@@ -296,7 +297,7 @@ fn commit(store: &Store, reader: &mut Reader<'_>, number: Number) -> Option<Comm
 }
 
 fn not_searched(repository: &str, path: &str, member: &str, why: NotSearched) -> Unsearched {
-    Unsearched { repository: repository.to_owned(), path: shown(path), member: member.to_owned(), why }
+    Unsearched { repository: repository.to_owned(), path: path.to_owned(), member: member.to_owned(), why }
 }
 
 /// Without keys and what is invisible.

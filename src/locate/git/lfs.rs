@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::files;
 use super::findings::{Findings, Hits};
+use crate::locate::names;
 use crate::locate::scan::Scanner;
 use crate::place::NotSearched;
 
@@ -61,7 +62,7 @@ pub(super) fn search(
             }
         }
         if numbers.is_none() {
-            strays.push(Stray { path: format!("lfs/objects/{}", path.to_string_lossy()), found });
+            strays.push(Stray { path: format!("lfs/objects/{}", names::text(&path)), found });
         }
     }
     for number in findings.pointers.values().flatten() {

@@ -7,6 +7,7 @@ use gix_hash::ObjectId;
 
 use super::files;
 use super::repository::Repository;
+use crate::locate::names;
 use crate::place::{NotSearched, State};
 
 /// More folders in folders than a name of a reference has.
@@ -92,7 +93,7 @@ fn loose(
         if path.extension().is_some_and(|extension| extension == "lock") {
             continue;
         }
-        let name = format!("{name}/{}", entry.to_string_lossy());
+        let name = format!("{name}/{}", names::text(entry.as_ref()));
         // A link to a folder may lead back to it, and is no reference.
         if path.is_dir() && path.is_symlink() {
             problems.push((name, NotSearched::Unreadable));

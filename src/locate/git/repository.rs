@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files;
+use crate::locate::names;
 use crate::place::NotSearched;
 
 /// A repository: a work tree with its `.git`, a bare repository, a submodule's folder below `.git/modules`.
@@ -31,7 +32,7 @@ impl Repository {
 
     /// The path of a file of the repository, below the folder of all work trees if it is there.
     pub(super) fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.common_dir).unwrap_or(path).to_string_lossy().into_owned()
+        names::text(path.strip_prefix(&self.common_dir).unwrap_or(path))
     }
 
     fn at(git_dir: &Path) -> Option<Self> {

@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 
 use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
-use super::values::{Trimmed, instant, run_number};
+use super::values::{Trimmed, day, instant, run_number};
 use crate::model::Product;
 use crate::plan::{LetterFormat, Per, Tool};
 use crate::report::places::{LocateFailOn, LocationFormat};
@@ -137,6 +137,11 @@ pub(crate) struct Plan {
     /// Format of the letters [default: md]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Plan")]
     pub letters: Option<LetterFormat>,
+    /// Day of the upgrade to Ops Manager 5.0
+    ///
+    /// Adds a forecast: the calls that fail from this day on, and the last safe day to start.
+    #[arg(long, value_name = "DATE", value_parser = day, help_heading = "Plan")]
+    pub upgrade_on: Option<NaiveDate>,
     /// File with temporary exceptions (docs/waivers.md)
     #[arg(long, value_name = "FILE", env, help_heading = "Policy")]
     pub waivers: Option<PathBuf>,

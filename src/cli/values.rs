@@ -20,6 +20,12 @@ pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| "expected a day such as 2021-03-01, or a time such as 2021-03-01T00:00:00Z".to_owned())
 }
 
+/// A day.
+pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
+    let parsed = NaiveDate::parse_from_str(text, "%Y-%m-%d");
+    parsed.map_err(|_| "expected a day such as 2025-07-01".to_owned())
+}
+
 /// The number of a run in the run database.
 pub(super) fn run_number(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| "expected the number of a run; `keysunset history` lists the runs".to_owned())

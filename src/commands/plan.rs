@@ -13,10 +13,10 @@ use crate::config::ReportSettings;
 use crate::console::{Page, Text, print};
 use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
-use crate::model::{PersonalKey, UserResult, rfc3339};
+use crate::model::{PersonalKey, Product, UserResult, rfc3339};
 use crate::plan::{
     AddressFile, Decision, Inventory, LetterFormat, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead,
-    Planner, Summary, Tools,
+    Planner, Schedule, Summary, Tools, Upgrade,
 };
 use crate::report::ReportFile;
 use crate::store::{self, Run, Store, StoredSearch};
@@ -26,7 +26,7 @@ use crate::waivers::{WaiverStatus, Waivers};
 const VERIFY_DAYS: u32 = 14;
 
 pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
-    let cli::Plan { run, per, addresses, tool, verify_days, letters, waivers, store } = args;
+    let cli::Plan { run, per, addresses, tool, verify_days, upgrade_on, letters, waivers, store } = args;
     let policy = PolicyArgs { waivers, ..PolicyArgs::default() };
     let settings = ReportSettings::for_store(store, policy, context.env)?;
     if settings.output.stdout {
@@ -43,16 +43,20 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
         Some(path) => AddressFile::read(&path, &store, &run)?,
         None => AddressFile::default(),
     };
+    let schedule = Schedule { verify_days: verify_days.unwrap_or(VERIFY_DAYS), upgrade_on };
     let planner = Planner {
         inventory: &inventory,
         policy: judged_by(&run, &settings),
         per: per.unwrap_or(Per::Owner),
         addresses: &addresses,
         service_accounts: tools.service_accounts,
+        schedule: Some(schedule),
     };
+    if let Some(upgrade) = planner.upgrade() {
+        check_upgrade(&run, upgrade)?;
+    }
     let letters = letters.unwrap_or(LetterFormat::Markdown);
-    let verify_days = verify_days.unwrap_or(VERIFY_DAYS);
-    let head = head(&store, &run, (planner.per, tools), verify_days, letters)?;
+    let head = head(&store, &run, (planner.per, tools), schedule, letters)?;
     let folder = &settings.output.out;
     let written = write(&store, &run, &planner, &waivers, &head, folder);
     let (summary, files) = written.map_err(|why| match why {
@@ -90,11 +94,29 @@ impl From<io::Error> for WriteError {
     }
 }
 
+/// The upgrade that removes personal keys is one of Ops Manager, and is still to come.
+fn check_upgrade(run: &Run, Upgrade { on: day, now, .. }: Upgrade) -> Result<(), Error> {
+    if run.product != Product::OpsManager {
+        let product = run.product.title();
+        return Err(Error::input(format!(
+            "--upgrade-on is for Ops Manager, and run {} is of {product}",
+            run.id
+        ))
+        .help("leave the flag out"));
+    }
+    let today = now.date_naive();
+    if day < today {
+        return Err(Error::input(format!("--upgrade-on {day} is before run {} of {today}", run.id))
+            .help("give the day of the coming upgrade; after an upgrade, audit again"));
+    }
+    Ok(())
+}
+
 fn head<'a>(
     store: &Store,
     run: &'a Run,
     (per, tools): (Per, Tools),
-    verify_days: u32,
+    schedule: Schedule,
     letters: LetterFormat,
 ) -> Result<PlanHead<'a>, Error> {
     let cut_short = run.finished_at.is_none().then(|| "the run did not end".to_owned());
@@ -110,7 +132,8 @@ fn head<'a>(
         started_at: rfc3339(run.started_at),
         per,
         tools,
-        verify_days,
+        verify_days: schedule.verify_days,
+        upgrade_on: schedule.upgrade_on,
         letters,
         letter_date: run.started_at,
         incomplete: cut_short.into_iter().chain(lists).collect(),
@@ -132,7 +155,7 @@ fn write(
     folder: &Path,
 ) -> Result<(Summary, Vec<ReportFile>), WriteError> {
     std::fs::create_dir_all(folder)?;
-    let mut files = PlanFiles::begin(folder, head, planner.inventory)?;
+    let mut files = PlanFiles::begin(folder, head, planner.inventory, planner.upgrade())?;
     let (before, search) = (earlier_run(store, run)?, store.search(run)?);
     let earlier = (before.as_ref(), search.as_ref());
     store.results(run, |result| {

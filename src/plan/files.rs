@@ -3,9 +3,10 @@
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
+use super::forecast::{ForecastBuilder, Upgrade};
 use super::inventory::Inventory;
 use super::json::{FORMAT, OwnerEntry, SCHEMA, Totals, VERSION};
 use super::letters::{LetterFormat, Letters};
@@ -34,6 +35,7 @@ pub(crate) struct PlanHead<'a> {
     pub(crate) tools: Tools,
     /// Days without a use before a key may be disabled.
     pub(crate) verify_days: u32,
+    pub(crate) upgrade_on: Option<NaiveDate>,
     #[serde(skip)]
     pub(crate) letters: LetterFormat,
     /// The date of letters that are mail messages: the start of the run, so that the same run gives the same bytes.
@@ -55,11 +57,17 @@ pub(crate) struct PlanFiles<'a> {
     letters: Letters,
     templates: Templates,
     summary: Summary,
+    forecast: Option<ForecastBuilder>,
 }
 
 impl<'a> PlanFiles<'a> {
     /// Begins them in `folder`.
-    pub(crate) fn begin(folder: &Path, head: &'a PlanHead, inventory: &'a Inventory) -> io::Result<Self> {
+    pub(crate) fn begin(
+        folder: &Path,
+        head: &'a PlanHead,
+        inventory: &'a Inventory,
+        upgrade: Option<Upgrade>,
+    ) -> io::Result<Self> {
         let temp_file = || Ok::<_, io::Error>(BufWriter::new(temp_file_in(folder)?));
         let mut json = temp_file()?;
         write!(
@@ -83,12 +91,16 @@ impl<'a> PlanFiles<'a> {
             letters: Letters::begin(folder, head.letters, head.letter_date)?,
             templates,
             summary: Summary::default(),
+            forecast: upgrade.map(ForecastBuilder::new),
         })
     }
 
     /// Adds an owner.
     pub(crate) fn add(&mut self, plan: &OwnerPlan) -> io::Result<()> {
         self.page.add(plan, self.inventory);
+        if let Some(forecast) = &mut self.forecast {
+            forecast.add(plan, self.inventory);
+        }
         let script = self.scripts.add(plan, self.head, self.inventory, &self.templates)?;
         if let Some(script) = &script {
             self.letters.add(plan, self.head, self.inventory, &self.templates, script)?;
@@ -108,9 +120,15 @@ impl<'a> PlanFiles<'a> {
         json.write_all(if is_empty { b"],\n" } else { b"\n],\n" })?;
         json.write_all(b"\"totals\": ")?;
         serde_json::to_writer(&mut json, &Totals::new(&self.summary))?;
+        let forecast = self.forecast.map(ForecastBuilder::end);
+        json.write_all(b",\n\"upgrade\": ")?;
+        serde_json::to_writer(&mut json, &forecast)?;
         json.write_all(b"\n}\n")?;
         let mut page = BufWriter::new(temp_file_in(folder)?);
-        let text = self.page.render(&self.templates, self.head, &self.summary).map_err(io::Error::other)?;
+        let text = self
+            .page
+            .render(&self.templates, self.head, &self.summary, forecast.as_ref())
+            .map_err(io::Error::other)?;
         page.write_all(text.as_bytes())?;
         self.scripts.end()?;
         self.letters.end()?;

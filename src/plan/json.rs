@@ -1,8 +1,10 @@
 //! `plan.json`: the whole plan, for programs. `schemas/plan.schema.json` describes it; the types here are its own, so that a
 //! rename inside breaks no reader.
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::forecast::OwnerForecast;
 use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
 use super::rights::Grant;
@@ -29,6 +31,8 @@ pub(crate) struct OwnerEntry<'a> {
     script: Option<&'a str>,
     keys: Vec<KeyEntry<'a>>,
     replacements: Vec<ReplacementEntry<'a>>,
+    /// `None` without a day of the upgrade.
+    upgrade: Option<&'a OwnerForecast>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +49,8 @@ struct KeyEntry<'a> {
     calls_per_day: Option<f64>,
     /// Whether that is the count by the key's age, for want of an earlier run.
     is_estimate: Option<bool>,
+    /// The first day on which the silence of a key of rare use means something.
+    verifiable_from: Option<NaiveDate>,
     /// Where `locate` found the key; `None` where it never searched for it.
     places: Option<Vec<PlaceEntry<'a>>>,
 }
@@ -128,13 +134,14 @@ impl<'a> OwnerEntry<'a> {
                 .iter()
                 .map(|it| ReplacementEntry::new(plan, it, inventory))
                 .collect(),
+            upgrade: plan.forecast.as_ref(),
         }
     }
 }
 
 impl<'a> KeyEntry<'a> {
     fn new(planned: &'a PlannedKey) -> Self {
-        let PlannedKey { key, judged, decided, wave, frequency, places } = planned;
+        let PlannedKey { key, judged, decided, wave, frequency, verifiable_from, places } = planned;
         Self {
             key_id: &key.id,
             key_suffix: key.suffix.as_ref().map(Suffix::as_str),
@@ -147,6 +154,7 @@ impl<'a> KeyEntry<'a> {
             wave: *wave,
             calls_per_day: frequency.map(|it| (it.calls_a_day * 100.0).round() / 100.0),
             is_estimate: frequency.map(|it| it.is_estimate),
+            verifiable_from: *verifiable_from,
             places: places.as_ref().map(|places| places.iter().map(PlaceEntry::new).collect()),
         }
     }

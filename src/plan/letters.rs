@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::folder::PlanFolder;
@@ -104,6 +104,9 @@ struct LetterContext<'a> {
     owner: &'a str,
     verify_days: u32,
     has_enabled_key: bool,
+    upgrade_on: Option<NaiveDate>,
+    /// `None` where it is too late, or without a day of the upgrade.
+    change_by: Option<NaiveDate>,
     keys: Vec<KeyContext<'a>>,
     replacements: Vec<ReplacementContext>,
     /// Those of all replacements.
@@ -164,6 +167,8 @@ impl<'a> LetterContext<'a> {
             owner: plan.user.label(),
             verify_days: head.verify_days,
             has_enabled_key: plan.keys.iter().any(|planned| planned.key.is_enabled()),
+            upgrade_on: head.upgrade_on,
+            change_by: plan.forecast.as_ref().and_then(|it| it.change_by),
             keys: plan.keys.iter().map(KeyContext::new).collect(),
             replacements: plan.replacements.iter().map(|it| ReplacementContext::new(it, inventory)).collect(),
             addresses: plan.replacements.first().map_or(&[], |it| &it.addresses),

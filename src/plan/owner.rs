@@ -1,18 +1,19 @@
 //! The plan of one owner: a decision a key, and the programmatic keys that replace those in use.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::decision::{Decided, Decision, OwnerFacts, decide};
+use super::forecast::{OwnerForecast, Upgrade};
 use super::inventory::Inventory;
 use super::rights::{Grant, Rights};
 use super::tool::{Kind, account_text, fits_service_account};
-use super::wave::{Frequency, wave};
+use super::wave::{Frequency, gap, wave};
 use super::{AddressFile, AddressSource, Per, Unknown};
 use crate::inventory::{TAG, account_tag};
 use crate::model::{PersonalKey, ReadStatus, User, UserResult};
 use crate::network::Network;
 use crate::place::Place;
-use crate::policy::{Judgement, Policy};
+use crate::policy::{Judgement, Policy, Verdict};
 
 /// A description of a programmatic key has at most so many characters.
 const DESCRIPTION: usize = 250;
@@ -24,8 +25,11 @@ pub(crate) struct PlannedKey {
     pub(crate) judged: Judgement,
     pub(crate) decided: Decided,
     pub(crate) wave: Option<u8>,
-    /// How often it is used, for those that are to be replaced; `None` where it is not known.
+    /// How often it is used, for those that may be used; `None` where it is not known.
     pub(crate) frequency: Option<Frequency>,
+    /// Of a key of rare use that takes longer to verify than there is time for: the first day on which its silence means
+    /// something.
+    pub(crate) verifiable_from: Option<NaiveDate>,
     /// Where `locate` found it, in the order of `locations.csv`; `None` where it never searched for the key.
     pub(crate) places: Option<Vec<Place>>,
 }
@@ -34,6 +38,15 @@ impl PlannedKey {
     /// Places whose scripts break without the key.
     pub(crate) fn live_places(&self) -> impl Iterator<Item = &Place> {
         self.places.iter().flatten().filter(|place| place.state.is_live())
+    }
+
+    /// Whether something may call with it.
+    pub(super) fn may_be_used(&self) -> bool {
+        self.key.is_enabled()
+            && match self.judged.verdict {
+                Verdict::UsedAfterCutoff | Verdict::UsageUnknown => true,
+                Verdict::NeverUsed | Verdict::NotUsedSinceCutoff => false,
+            }
     }
 }
 
@@ -89,6 +102,8 @@ pub(crate) struct OwnerPlan {
     pub(crate) keys: Vec<PlannedKey>,
     /// By organization, that of the whole deployment last.
     pub(crate) replacements: Vec<Replacement>,
+    /// What the upgrade means for the owner; `None` without a day of the upgrade.
+    pub(crate) forecast: Option<OwnerForecast>,
 }
 
 /// What the plans of all owners have in common.
@@ -99,6 +114,16 @@ pub(crate) struct Planner<'a> {
     pub(crate) addresses: &'a AddressFile,
     /// Whether a service account is the first choice for a replacement in an organization.
     pub(crate) service_accounts: bool,
+    /// `None` where the decisions alone are wanted.
+    pub(crate) schedule: Option<Schedule>,
+}
+
+/// What the time of the migration depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schedule {
+    /// Days without a use before a key may be disabled.
+    pub(crate) verify_days: u32,
+    pub(crate) upgrade_on: Option<NaiveDate>,
 }
 
 /// What another run and the waivers have of one owner.
@@ -122,12 +147,19 @@ impl Planner<'_> {
             Err(why) => OwnerFacts::Unknown(why),
         };
         let keys = result.keys.iter().map(|key| self.plan_key(key, &result, &facts, owner)).collect();
-        let mut plan = OwnerPlan { user: result.user, unknown: None, keys, replacements: Vec::new() };
+        let mut plan =
+            OwnerPlan { user: result.user, unknown: None, keys, replacements: Vec::new(), forecast: None };
         match rights {
             Ok(rights) => plan.replacements = self.replacements(&plan, &rights),
             Err(why) => plan.unknown = Some(why),
         }
+        plan.forecast = self.upgrade().map(|upgrade| OwnerForecast::new(&plan, upgrade));
         Some(plan)
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<Upgrade> {
+        let Schedule { verify_days, upgrade_on } = self.schedule?;
+        Some(Upgrade { on: upgrade_on?, now: self.policy.now, verify_days })
     }
 
     fn rights(&self, user: &User) -> Result<Rights, String> {
@@ -146,16 +178,44 @@ impl Planner<'_> {
         let before = owner.before.and_then(|(before, then)| {
             before.keys.iter().find(|it| it.id.eq_ignore_ascii_case(&key.id)).map(|key| (key, then))
         });
-        let frequency = match decided.decision {
-            Decision::Replace => Frequency::new(key, result.read_at.unwrap_or(self.policy.now), before),
-            Decision::Retire
-            | Decision::DeleteOnly
-            | Decision::Ask
-            | Decision::SelfKey
-            | Decision::Waived => None,
+        let mut planned = PlannedKey {
+            key: key.clone(),
+            judged,
+            decided,
+            wave: None,
+            frequency: None,
+            verifiable_from: None,
+            places: None,
         };
-        let wave = wave(decided.decision, frequency);
-        PlannedKey { key: key.clone(), judged, decided, wave, frequency, places: None }
+        if planned.may_be_used() {
+            // Nothing is estimated of a key of which the service does not say when it was used.
+            let is_known = planned.judged.verdict == Verdict::UsedAfterCutoff;
+            let frequency = Frequency::new(key, result.read_at.unwrap_or(self.policy.now), before);
+            planned.frequency = frequency.filter(|frequency| is_known || !frequency.is_estimate);
+        }
+        planned.wave = wave(planned.decided.decision, planned.frequency);
+        self.mark_rare_use(&mut planned);
+        planned
+    }
+
+    /// A key of rare use may be silent for `--verify-days` and in use all the same.
+    fn mark_rare_use(&self, planned: &mut PlannedKey) {
+        const RARE: Option<u8> = Some(4);
+        let Some(Schedule { verify_days, upgrade_on }) = self.schedule else { return };
+        let now = self.policy.now;
+        let Some(days) = planned.frequency.and_then(|frequency| gap(&planned.key, frequency, now)) else {
+            return;
+        };
+        let left = upgrade_on.map(|day| (day - now.date_naive()).num_days());
+        let is_long = days > i64::from(verify_days) || left.is_some_and(|left| days > left);
+        let day = TimeDelta::try_days(days).and_then(|days| now.checked_add_signed(days));
+        if let Some(day) = day.filter(|_| planned.wave == RARE && is_long) {
+            let day = day.date_naive();
+            planned.verifiable_from = Some(day);
+            let reason = &planned.decided.reason;
+            planned.decided.reason =
+                format!("{reason}; {days} days between two uses: cannot be verified before {day}");
+        }
     }
 
     /// One an organization, or with `--per key` one an organization and key.

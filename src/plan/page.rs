@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::forecast::{Forecast, ForecastPage};
 use super::inventory::Inventory;
 use super::json::Totals;
 use super::owner::{OwnerPlan, Replacement};
@@ -37,6 +38,8 @@ struct PageContext<'a> {
     totals: Totals,
     /// Personal keys by wave, from 0.
     waves: Vec<u64>,
+    /// `None` without a day of the upgrade.
+    upgrade: Option<ForecastPage<'a>>,
     #[serde(flatten)]
     lists: &'a Page,
 }
@@ -188,6 +191,7 @@ impl Page {
         templates: &Templates,
         head: &PlanHead,
         summary: &Summary,
+        forecast: Option<&Forecast>,
     ) -> Result<String, minijinja::Error> {
         let waves: Vec<_> =
             (0..=5).map(|wave| summary.waves.get(&wave).copied().unwrap_or_default()).collect();
@@ -197,6 +201,7 @@ impl Page {
             scripts: summary.scripts,
             totals: Totals::new(summary),
             waves,
+            upgrade: forecast.map(Forecast::page),
             lists: self,
         };
         templates.render(PAGE, &page)

@@ -37,6 +37,21 @@ impl Frequency {
     }
 }
 
+impl Frequency {
+    /// The time from one use to the next; `None` where there was none.
+    #[expect(clippy::cast_possible_truncation, reason = "at most some thousand years")]
+    pub(super) fn time_between(self) -> Option<TimeDelta> {
+        (self.calls_a_day > 0.0).then(|| TimeDelta::seconds((86_400.0 / self.calls_a_day).min(1e11) as i64))
+    }
+}
+
+/// How many days a key is usually silent between two uses, at most a day too many. Of a key that was measured as unused, all
+/// that is known is how long it is silent already.
+pub(super) fn gap(key: &PersonalKey, frequency: Frequency, now: DateTime<Utc>) -> Option<i64> {
+    let time = frequency.time_between().or_else(|| Some(now - key.last_use()?))?;
+    Some((time + TimeDelta::seconds(86_399)).num_days())
+}
+
 /// Calls a day; `None` where no time has passed.
 #[expect(clippy::cast_precision_loss, reason = "a rate, shown to two digits")]
 fn rate(calls: u64, time: TimeDelta) -> Option<f64> {

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod tools;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::path::Path;

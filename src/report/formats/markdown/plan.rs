@@ -36,8 +36,14 @@ impl Decisions {
             let (addresses, policy) = (AddressFile::default(), context.policy);
             let inventory = &context.inventory;
             let service_accounts = Tools::prefer_service_accounts(context.run.product);
-            let planner =
-                Planner { inventory, policy, per: Per::Owner, addresses: &addresses, service_accounts };
+            let planner = Planner {
+                inventory,
+                policy,
+                per: Per::Owner,
+                addresses: &addresses,
+                service_accounts,
+                schedule: None,
+            };
             let owner = OwnerContext { before: None, is_waived: &|key| context.is_waived(key) };
             let plan = planner.plan(result.clone(), &owner);
             self.owner = plan.map(|plan| Owner { plan, shown: None });

@@ -323,8 +323,10 @@ fn a_fault_planted_in_a_plan_is_found() {
     let text = it.env.text(&script);
     it.env.put(&script, text.replace("'ORG_MEMBER'", "'ORG_OWNER'"));
     let library = it.env.text("reports/plan/lib.sh");
-    let leaking = library
-        .replace("  id=$(pick \"${ANSWER}\" .id)\n", "  id=$(pick \"${ANSWER}\" .id)\n  say \"${ANSWER}\"\n");
+    let leaking = library.replace(
+        "  NEW_ID=$(pick \"${ANSWER}\" .id)\n",
+        "  NEW_ID=$(pick \"${ANSWER}\" .id)\n  say \"${ANSWER}\"\n",
+    );
     assert_ne!(library, leaking);
     it.env.put("reports/plan/lib.sh", leaking);
     let outputs = it.stage([(&scripts(&rows)[world::CARL.id], admin())], &["create"]);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::organizations::OrganizationColumns;
-use super::{GatePolicy, Row, RunContext};
+use super::{GatePolicy, LazyPlan, Row, RunContext};
 use crate::model::{IncompleteList, UserResult};
 use crate::store;
 use crate::waivers::{Target, Waiver, WaiverStatus};
@@ -97,6 +97,7 @@ impl<'a> Judge<'a> {
         &mut self,
         result: &'r UserResult,
         organizations: &'r OrganizationColumns,
+        plan: &'r LazyPlan,
         context: &RunContext,
     ) -> impl Iterator<Item = Result<Row<'r>, store::Error>>
     where
@@ -108,7 +109,7 @@ impl<'a> Judge<'a> {
         let user = alone.then(|| {
             let waiver = unread.then(|| self.rules.waivers.of_user(&result.user, deployment)).flatten();
             let waiver = self.meet(waiver, deployment);
-            Ok(Row { result, organizations, key: None, waiver, regression: None, is_finding: false })
+            Ok(Row { result, organizations, plan, key: None, waiver, regression: None, is_finding: false })
         });
         let keys = result.keys.iter().map(move |key| {
             let judged = policy.judge(key);
@@ -122,7 +123,7 @@ impl<'a> Judge<'a> {
             let counts = ratchet.is_none() || regression.is_some() || expired;
             let counts = counts && self.rules.fail_on.counts(key, &judged);
             let key = Some((key, judged));
-            let mut row = Row { result, organizations, key, waiver, regression, is_finding: false };
+            let mut row = Row { result, organizations, plan, key, waiver, regression, is_finding: false };
             row.is_finding = counts && !row.is_waived();
             Ok(row)
         });

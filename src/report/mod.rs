@@ -49,7 +49,10 @@ use crate::history::{BurnDown, burn_down};
 use crate::model::{PersonalKey, UserResult};
 use crate::output::{JsonArray, OutputFile, persist};
 pub use crate::output::{ReportFile, text};
-use crate::plan::{Inventory, Progress, ProgressCounter, UnreadLists};
+use crate::plan::{
+    AddressFile, Decided, Inventory, OwnerContext, OwnerPlan, Per, Planner, Progress, ProgressCounter, Tools,
+    UnreadLists,
+};
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
 use crate::store::{self, Run, Store, StoredSearch};
@@ -125,6 +128,8 @@ pub struct Row<'a> {
     pub result: &'a UserResult,
     /// The organizations of the user.
     organizations: &'a OrganizationColumns,
+    /// The plan of the user's keys.
+    plan: &'a LazyPlan,
     /// The key; `None` for a user without keys, or who could not be read completely.
     pub key: Option<(&'a PersonalKey, Judgement)>,
     /// The waiver of the key or of the unread user, and its status.
@@ -135,7 +140,34 @@ pub struct Row<'a> {
     pub is_finding: bool,
 }
 
+/// The plan of a user's keys, made when the first format asks for it.
+type LazyPlan = OnceCell<Option<OwnerPlan>>;
+
 impl Row<'_> {
+    /// What `keysunset plan` without flags plans for the user; `None` for a user without a key.
+    pub(crate) fn plan(&self, context: &RunContext) -> Option<&OwnerPlan> {
+        let plan = self.plan.get_or_init(|| {
+            let planner = Planner {
+                inventory: &context.inventory,
+                policy: context.policy,
+                per: Per::Owner,
+                addresses: &AddressFile::default(),
+                service_accounts: Tools::prefer_service_accounts(context.run.product),
+                schedule: None,
+            };
+            let owner = OwnerContext { before: None, is_waived: &|key| context.is_waived(key) };
+            planner.plan(self.result.clone(), &owner)
+        });
+        plan.as_ref()
+    }
+
+    /// What the plan decides about the key.
+    pub(crate) fn decided(&self, context: &RunContext) -> Option<&Decided> {
+        let (key, _) = self.key.as_ref()?;
+        let keys = &self.plan(context)?.keys;
+        keys.iter().find(|planned| planned.key.id == key.id).map(|planned| &planned.decided)
+    }
+
     /// Whether it is the row of a user who could not be read completely.
     #[must_use]
     pub fn is_unread(&self) -> bool {
@@ -450,7 +482,8 @@ fn write_deployment<'a>(
             progress.add(&result);
         }
         let columns = totals.columns(&result.user);
-        for row in judge.rows(&result, &columns, &context) {
+        let plan = LazyPlan::new();
+        for row in judge.rows(&result, &columns, &plan, &context) {
             let row = row?;
             summary.add(&row);
             worst.add(&row);

@@ -14,14 +14,14 @@
   const owners = new Map(data.owners.map((owner) => [owner[0], owner]));
   const organizations = data.organizations.map(([deployment, id, name]) => ({ deployment, id, name, label: name ? `${name} (${id})` : id }));
 
-  const keys = data.rows.map(([owner, id, suffix, description, kind, flags, uses, created, used, waiver, note, decision]) => {
+  const keys = data.rows.map(([owner, id, suffix, description, kind, flags, uses, created, used, waiver, note]) => {
     const [, deployment, userId, username, of] = owners.get(owner);
     return {
       id, suffix, description, uses, created, used, of, userId,
-      severity: kind >> 2, verdict: kind & 3,
+      decision: kind >> 5, severity: (kind >> 2) & 7, verdict: kind & 3,
       enabled: flags & 3, isAuditing: (flags & 4) > 0, isFinding: (flags & 8) > 0,
       deployment, owner: username || userId || "",
-      waiver: waiver ? data.waivers[waiver - 1] : null, note: note || "", decision: decision || 0,
+      waiver: waiver ? data.waivers[waiver - 1] : null, note: note || "",
     };
   });
   const several = data.deployments.length > 1;
@@ -32,7 +32,7 @@
   // name, title, text of a key, value to sort by where it is not the text, class of the cell
   const COLUMNS = [
     { name: "severity", title: "Severity", text: (key) => data.severities[key.severity][0], rank: (key) => key.severity, style: (key) => `severity ${data.severities[key.severity][0]}` },
-    data.decisions.length && { name: "decision", title: "Decision", text: (key) => data.decisions[key.decision - 1] || "", rank: (key) => key.decision },
+    { name: "decision", title: "Plan", text: (key) => data.decisions[key.decision - 1] || "", rank: (key) => key.decision },
     several && { name: "deployment", title: "Deployment", text: (key) => data.deployments[key.deployment], rank: (key) => key.deployment, style: () => "name" },
     { name: "owner", title: "Owner", text: (key) => key.owner, style: () => "wide" },
     { name: "description", title: "Description", text: (key) => key.description, style: () => "wide" },
@@ -61,7 +61,7 @@
   const FILTERS = [
     { name: "severity", title: "Severity", options: data.severities.map(([name]) => name), of: (key) => key.severity },
     { name: "verdict", title: "Verdict", options: data.verdicts, of: (key) => key.verdict },
-    data.decisions.length && { name: "decision", title: "Decision", options: data.decisions, of: (key) => key.decision - 1 },
+    { name: "decision", title: "Plan", options: data.decisions, of: (key) => key.decision - 1 },
   ].filter(Boolean);
 
   const initial = () => ({ query: "", checked: Object.fromEntries(FILTERS.map((filter) => [filter.name, new Set()])), deployment: -1, organization: "", findings: false, sort: "severity", isDescending: false, page: 1 });

@@ -132,6 +132,8 @@ fn each_place_of_a_key_is_a_row_with_its_line_and_column() {
     assert_eq!(places(), [format!("{} 2 2", id(10)), format!("{} 0 0", id(11)), format!("{} 1 1", id(12))]);
     assert_ne!(env.bytes("reports/keys.csv"), before);
     assert!(env.markdown().contains("## Where it sits") && env.markdown().contains("`deploy/run.sh:2`"));
+    let html = env.text("reports/report.html").replace("&#x2f;", "/");
+    assert!(html.contains(">Where it sits</h2>") && html.contains("<code>deploy/run.sh:2</code>"));
     assert_eq!(env.run(&["export"]), hash, "a search is no evidence of the run");
     assert_eq!(env.run(&["verify"]).code, 0);
     let explained = env.run(&["explain", suffix(ANN)]).words();

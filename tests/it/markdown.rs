@@ -266,7 +266,7 @@ fn the_steps_depend_on_the_product_and_the_version() {
     for (source, text) in [
         (&ops_manager, "`GLOBAL_*` roles"),
         (&ops_manager, "The first entry of an access list blocks all other addresses"),
-        (&ops_manager, "keysunset plan --run 1\n"),
+        (&ops_manager, "keysunset plan\n"),
     ] {
         assert!(source.contains(text), "{text}: {source}");
     }
@@ -306,6 +306,9 @@ fn each_key_has_the_decision_of_the_plan() {
         .collect();
     assert_eq!(shown, keys);
     assert_eq!(shown[&waived], "waived");
+    let page_of_all = crate::html::page(&env, "reports");
+    let of_html = crate::html::keys(&crate::html::data(&page_of_all)).into_iter();
+    assert_eq!(of_html.map(|(id, row)| (id, row["decision"].clone())).collect::<BTreeMap<_, _>>(), keys);
     for (decision, count) in counts(keys.values()) {
         let row = page.rows.iter().find(|row| row.len() == 3 && row[0] == *decision).unwrap();
         assert_eq!(row[1], count.to_string(), "{decision}");

@@ -1,9 +1,10 @@
 //! The data of the page: all keys as JSON, which the script reads. Rows go to disk as they pass, by severity and by the
 //! quarter of the last use, and from there into the page, the worst first.
 //!
-//! A row is a list: the number of the owner, key id, last 12 digits, description, `severity * 4 + verdict`, flags, uses,
+//! A row is a list: the number of the owner, key id, last 12 digits, description, `decision * 32 + severity * 4 + verdict` with the decision
+//! of the plan from 1, flags, uses,
 //! created and last used in seconds since 1970, and only where there is one of them: number of the waiver, the reason of a
-//! last use that cannot be one, number of the decision of the plan. An owner is written once.
+//! last use that cannot be one. An owner is written once.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, Write};
@@ -15,6 +16,7 @@ use serde_json::ser::Formatter;
 
 use super::period::{Period, RANKS};
 use crate::model::{PersonalKey, Suffix};
+use crate::plan::Decision;
 use crate::policy::{Judgement, Severity, Verdict};
 use crate::printable::is_unprintable;
 use crate::report::spill::SpillFile;
@@ -72,6 +74,7 @@ impl Data {
 
     pub(super) fn add(
         &mut self,
+        context: &RunContext,
         row: &Row,
         (key, judged): (&PersonalKey, &Judgement),
         period: Period,
@@ -81,7 +84,9 @@ impl Data {
         let waiver = row.waiver.map(|waiver| self.waiver(waiver)).transpose()?;
         let is_doubtful = key.last_used.is_some() && key.last_use().is_none();
         let note = is_doubtful.then_some(&*judged.reason);
-        let line = Line { owner: self.owners, key, judged, is_finding: row.is_finding, waiver, note };
+        let decision = row.decided(context).map(|it| it.decision);
+        let line =
+            Line { owner: self.owners, key, judged, decision, is_finding: row.is_finding, waiver, note };
         self.buffer.clear();
         json(&mut self.buffer, &line)?;
         self.buffer.push(b'\n');
@@ -128,7 +133,9 @@ impl Data {
         json(&mut *file, &severities)?;
         file.write_all(b",\"verdicts\":")?;
         json(&mut *file, &Verdict::ALL)?;
-        file.write_all(b",\"decisions\":[],\"organizations\":")?;
+        file.write_all(b",\"decisions\":")?;
+        json(&mut *file, &Decision::ALL)?;
+        file.write_all(b",\"organizations\":")?;
         json(&mut *file, &self.organizations(report))?;
         file.write_all(b",\"waivers\":[")?;
         file.write_all(&self.waiver_texts.join(&b','))?;
@@ -207,12 +214,20 @@ struct Line<'a> {
     owner: u64,
     key: &'a PersonalKey,
     judged: &'a Judgement,
+    decision: Option<Decision>,
     is_finding: bool,
     waiver: Option<usize>,
     note: Option<&'a str>,
 }
 
 impl Line<'_> {
+    /// Decision, severity and verdict in one number.
+    fn kind(&self) -> usize {
+        let Judgement { severity, verdict, .. } = self.judged;
+        let decision = self.decision.map_or(0, |decision| decision as usize + 1);
+        decision * 32 + *severity as usize * Verdict::ALL.len() + *verdict as usize
+    }
+
     /// 0 to 2: unknown, enabled, disabled; 4: used by this audit; 8: a finding.
     fn flags(&self) -> u8 {
         let state = match self.key.enabled {
@@ -226,13 +241,13 @@ impl Line<'_> {
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { owner, key, judged, waiver, note, .. } = self;
+        let Self { owner, key, waiver, note, .. } = self;
         let mut list = serializer.serialize_seq(None)?;
         list.serialize_element(owner)?;
         list.serialize_element(&key.id)?;
         list.serialize_element(key.suffix.as_ref().map_or("", Suffix::as_str))?;
         list.serialize_element(&key.description)?;
-        list.serialize_element(&(judged.severity as usize * Verdict::ALL.len() + judged.verdict as usize))?;
+        list.serialize_element(&self.kind())?;
         list.serialize_element(&self.flags())?;
         match key.used_count {
             Some(count) if count > LARGEST => list.serialize_element(&count.to_string())?,

@@ -23,6 +23,7 @@ use self::charts::Quarters;
 use self::data::Data;
 use self::period::{Period, Quarter};
 use super::markdown::page;
+use super::markdown::places::LocatedKeys;
 use crate::output::OutputFile;
 use crate::output::text::{printable, shortened};
 use crate::policy::{Policy, Severity, Verdict, day_or_instant};
@@ -49,6 +50,7 @@ struct Html {
     worst: TopN<Rank<Severity>, Value>,
     unread: TopN<(), Value>,
     quarters: Quarters,
+    located: LocatedKeys,
 }
 
 /// `folder` is where the rows are kept until the totals are known.
@@ -59,12 +61,14 @@ pub(super) fn start(file: OutputFile, folder: &Path) -> Result<impl Writer + use
         worst: TopN::new(WORST),
         unread: TopN::new(UNREAD),
         quarters: Quarters::new(),
+        located: LocatedKeys::new(),
     })
 }
 
 impl Writer for Html {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
         self.data.begin(context);
+        self.located.begin(context);
         Ok(())
     }
 
@@ -78,15 +82,19 @@ impl Writer for Html {
             }
             return Ok(());
         };
+        self.located.row(context, row)?;
         let period = Period::new(key.last_use(), judged.verdict, context.policy.now);
         let is_after = judged.verdict == Verdict::UsedAfterCutoff;
         self.quarters.entry(period).or_default()[usize::from(is_after)] += 1;
-        self.worst.push(rank(judged.severity, key), || page::row(context, row));
-        self.data.add(row, (key, judged), period)
+        self.worst.push(rank(judged.severity, key), || {
+            let decision = row.decided(context).map(|it| it.decision.as_str());
+            context! { decision, ..page::row(context, row) }
+        });
+        self.data.add(context, row, (key, judged), period)
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let Self { mut file, data, worst, unread, quarters } = *self;
+        let Self { mut file, data, worst, unread, quarters, located } = *self;
         let mut rows = page::Rows::none(report)?;
         rows.unread = unread.into_values().collect();
         let page = context! {
@@ -97,7 +105,7 @@ impl Writer for Html {
             worst => worst.into_values().collect::<Value>(),
             charts => charts(report, &quarters, &rows),
             keys_csv => &report.keys_csv,
-            ..page::page(report, rows)
+            ..context! { ..located.into_value(), ..page::page(report, rows) }
         };
         let page = environment().and_then(|it| it.get_template(NAME)?.render(page));
         let page = page.map_err(|why| FormatError::Template(why.to_string()))?;

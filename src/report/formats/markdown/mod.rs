@@ -2,7 +2,7 @@
 //! `templates/migration-report.md.j2`; `page.rs` makes its context.
 
 pub(super) mod page;
-mod places;
+pub(super) mod places;
 mod plan;
 mod wrap;
 
@@ -122,13 +122,13 @@ impl Writer for Markdown {
         };
         self.located.row(context, row)?;
         *self.by_year.entry(Year::new(key.last_use(), judged.verdict, context.policy.now)).or_default() += 1;
-        self.decisions.add(context, row.result, key);
+        self.decisions.add(context, row);
         let decisions = &mut self.decisions;
         self.worst.push(rank(judged.severity, key), || {
             let user = &row.result.user;
             let username = user.username.clone().unwrap_or_default();
             let owner = (context.run.deployment.clone(), username, user.id_or_empty().to_owned());
-            (owner, decisions.row(page::row(context, row), key, &context.inventory))
+            (owner, decisions.row(page::row(context, row), context, row))
         });
         Ok(())
     }

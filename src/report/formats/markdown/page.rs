@@ -138,7 +138,6 @@ fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
     let unseen = ratchet.map_or(0, |ratchet| ratchet.count.saturating_sub(summary.keys - summary.new));
     context! {
         name => &run.deployment,
-        run => run.id,
         // Whether scripts of the plan can call it: a demo and saved responses have no address.
         has_scripts => run.address.starts_with("https://") || run.address.starts_with("http://"),
         // How far the replacements are; `none` if unknown.

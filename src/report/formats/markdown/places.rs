@@ -12,7 +12,7 @@ use crate::report::{Row, RunContext};
 use crate::store;
 
 /// The worst keys with places, and the worst keys in use without one.
-pub(super) struct LocatedKeys {
+pub(in crate::report::formats) struct LocatedKeys {
     /// Whether a search of any deployment is known, and whether all of them are complete.
     is_searched: bool,
     is_complete: bool,
@@ -21,18 +21,22 @@ pub(super) struct LocatedKeys {
 }
 
 impl LocatedKeys {
-    pub(super) fn new() -> Self {
+    pub(in crate::report::formats) fn new() -> Self {
         Self { is_searched: false, is_complete: true, located: TopN::new(KEYS), nowhere: TopN::new(KEYS) }
     }
 
-    pub(super) fn begin(&mut self, context: &RunContext) {
+    pub(in crate::report::formats) fn begin(&mut self, context: &RunContext) {
         if let Some(search) = &context.search {
             self.is_searched = true;
             self.is_complete &= search.search.is_complete;
         }
     }
 
-    pub(super) fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), store::Error> {
+    pub(in crate::report::formats) fn row(
+        &mut self,
+        context: &RunContext,
+        row: &Row,
+    ) -> Result<(), store::Error> {
         let (Some(search), Some((key, judged))) = (&context.search, &row.key) else { return Ok(()) };
         let Some(suffix) = &key.suffix else { return Ok(()) };
         let places = match search.counts(Some(suffix)) {
@@ -59,7 +63,7 @@ impl LocatedKeys {
     }
 
     /// As the template has it.
-    pub(super) fn into_value(self) -> Value {
+    pub(in crate::report::formats) fn into_value(self) -> Value {
         let nowhere_count = self.nowhere.count();
         context! {
             is_searched => self.is_searched,

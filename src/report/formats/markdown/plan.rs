@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use minijinja::context;
 use minijinja::value::Value;
 
-use crate::model::{PersonalKey, UserResult};
-use crate::plan::{
-    AddressFile, Decided, Decision, Grant, Inventory, OwnerContext, OwnerPlan, Per, Planner, Replacement,
-    Tools,
-};
-use crate::report::RunContext;
+use crate::model::User;
+use crate::plan::{Decision, Grant, Inventory, OwnerPlan, Replacement};
+use crate::report::{Row, RunContext};
 
 /// Roles of a replacement that are shown. All of them are in `plan.csv`.
 const ROLES: usize = 20;
@@ -19,59 +16,35 @@ const ROLES: usize = 20;
 #[derive(Default)]
 pub(super) struct Decisions {
     counts: BTreeMap<Decision, u64>,
-    /// The owner of the last key.
-    owner: Option<Owner>,
-}
-
-struct Owner {
-    plan: OwnerPlan,
-    /// As the template has it; made when the first key of the owner is shown.
-    shown: Option<Value>,
+    /// The owner of the last key that is shown, and the plan as the template has it.
+    shown: Option<(User, Value)>,
 }
 
 impl Decisions {
     /// Counts the decision about a key.
-    pub(super) fn add(&mut self, context: &RunContext, result: &UserResult, key: &PersonalKey) {
-        if self.owner.as_ref().is_none_or(|owner| owner.plan.user != result.user) {
-            let (addresses, policy) = (AddressFile::default(), context.policy);
-            let inventory = &context.inventory;
-            let service_accounts = Tools::prefer_service_accounts(context.run.product);
-            let planner = Planner {
-                inventory,
-                policy,
-                per: Per::Owner,
-                addresses: &addresses,
-                service_accounts,
-                schedule: None,
-            };
-            let owner = OwnerContext { before: None, is_waived: &|key| context.is_waived(key) };
-            let plan = planner.plan(result.clone(), &owner);
-            self.owner = plan.map(|plan| Owner { plan, shown: None });
-        }
-        if let Some(decided) = self.decided(key) {
-            let decision = decided.decision;
-            *self.counts.entry(decision).or_default() += 1;
+    pub(super) fn add(&mut self, context: &RunContext, row: &Row) {
+        if let Some(decided) = row.decided(context) {
+            *self.counts.entry(decided.decision).or_default() += 1;
         }
     }
 
-    fn decided(&self, key: &PersonalKey) -> Option<&Decided> {
-        let keys = &self.owner.as_ref()?.plan.keys;
-        keys.iter().find(|planned| planned.key.id == key.id).map(|planned| &planned.decided)
-    }
-
-    /// The row of the key that was added last, with the decision about it and the plan of its owner.
-    pub(super) fn row(&mut self, row: Value, key: &PersonalKey, inventory: &Inventory) -> Value {
-        let decided = self.decided(key).cloned();
-        let owner_plan = self
-            .owner
-            .as_mut()
-            .map(|Owner { plan, shown }| shown.get_or_insert_with(|| owner_plan(plan, inventory)).clone());
+    /// A row as the template has it, with the decision about its key and the plan of its owner.
+    pub(super) fn row(&mut self, shown: Value, context: &RunContext, row: &Row) -> Value {
+        let decided = row.decided(context);
         context! {
-            decision => decided.as_ref().map(|it| it.decision.as_str()),
-            decision_reason => decided.map(|it| it.reason),
-            owner_plan,
-            ..row
+            decision => decided.map(|it| it.decision.as_str()),
+            decision_reason => decided.map(|it| it.reason.as_str()),
+            owner_plan => self.owner_plan(context, row),
+            ..shown
         }
+    }
+
+    fn owner_plan(&mut self, context: &RunContext, row: &Row) -> Option<Value> {
+        let plan = row.plan(context)?;
+        if self.shown.as_ref().is_none_or(|(user, _)| *user != plan.user) {
+            self.shown = Some((plan.user.clone(), owner_plan(plan, &context.inventory)));
+        }
+        self.shown.as_ref().map(|(_, shown)| shown.clone())
     }
 
     /// Keys by decision.

@@ -268,6 +268,25 @@ fn links_are_not_followed_and_names_are_of_any_bytes() {
     assert_eq!(columns(&located(&env), ["repository", "path"]), [["src/folder", "a.txt"]]);
 }
 
+/// What uses such a key is somewhere else: a search without findings is no reason to do nothing.
+#[test]
+fn keys_in_use_that_were_not_found_are_the_next_thing_to_do() {
+    let env = audit();
+    env.put("empty/a.txt", "nothing here\n");
+    let ran = env.run(&["locate", "empty"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.words().contains("next ask the owners of the keys in use that were not found"), "{ran:?}");
+    env.put("src/ann.txt", ANN);
+    env.put("src/bob.txt", BOB);
+    env.put("src/old.txt", OLD);
+    let ran = env.run(&["locate", "src", "--fail-on", "never"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.words().contains("next nothing"), "{ran:?}");
+    // In columns: the digits of a key begin in the same one, however severe it is.
+    let at = |key| ran.stdout.lines().find_map(|line| line.find(suffix(key))).unwrap();
+    assert_eq!((at(BOB), at(OLD)), (at(ANN), at(ANN)), "{ran:?}");
+}
+
 #[test]
 fn a_waiver_of_a_path_waives_places_and_no_key() {
     let env = audit();

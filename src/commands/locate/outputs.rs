@@ -112,13 +112,13 @@ pub(super) fn print_all(
     if quiet {
         report.waiver_issues.iter().for_each(|why| crate::console::warn(why, None));
     } else {
-        let summary = terminal::summary(report, &files, next(result, output));
+        let summary = terminal::summary(report, &files, next(report, result, output));
         if output.stdout { print_aside(&summary) } else { print(&summary)? }
     }
     Ok(result.exit())
 }
 
-fn next(result: GateResult, output: &LocationOutput) -> Text {
+fn next(report: &LocateReport, result: GateResult, output: &LocationOutput) -> Text {
     let is_written = output.formats.contains(&LocationFormat::Markdown) && !output.stdout;
     let page = LocationFormat::Markdown.file_name().filter(|_| is_written);
     let page = page.map_or_else(
@@ -127,6 +127,10 @@ fn next(result: GateResult, output: &LocationOutput) -> Text {
     );
     let see = |what: &str| Text::from(what).plain(": ").unbroken(&page);
     match result {
+        // The script that uses such a key is somewhere else.
+        GateResult::Clean if !report.nowhere().is_empty() => {
+            see("ask the owners of the keys in use that were not found")
+        }
         GateResult::Clean => "nothing: no findings, and everything was searched".into(),
         GateResult::Findings => see("change the scripts, then run `keysunset plan`"),
         GateResult::Incomplete => see("search what is missing"),

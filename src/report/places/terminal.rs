@@ -9,6 +9,8 @@ use crate::report::text::printable;
 /// Keys, and places of one, that are shown.
 const KEYS: usize = 10;
 const PLACES: usize = 3;
+/// Columns of the longest severity, `critical`.
+const SEVERITY: usize = 8;
 
 /// The lines. `next` is what to do.
 pub(crate) fn summary(report: &LocateReport, files: &[ReportFile], next: Text) -> String {
@@ -81,9 +83,7 @@ fn places(report: &LocateReport) -> String {
 fn located(page: &mut Page, report: &LocateReport) {
     let keys = report.with_places();
     for (key, rows) in keys.iter().take(KEYS) {
-        page.text(
-            Text::from("  ").styled(style::severity(key.severity), key.severity.as_str()).plain(&label(key)),
-        );
+        page.text(line(key));
         for row in rows.iter().take(PLACES) {
             let waived = if row.is_waived() { ", waived" } else { "" };
             let repository = match &*row.place.repository {
@@ -106,10 +106,14 @@ fn located(page: &mut Page, report: &LocateReport) {
     }
 }
 
-fn label(key: &LocatedKey) -> String {
+/// In columns, as the findings of an audit.
+fn line(key: &LocatedKey) -> Text {
+    let severity = key.severity.as_str();
+    let text = Text::from("  ").styled(style::severity(key.severity), severity);
     let owner = cell(&key.username, 30);
     let description = cell(&key.description, 24);
-    format!("  {}  {owner}  {description}", key.suffix.as_str()).trim_end().to_owned()
+    let rest = format!("{}  {owner}  {description}", key.suffix.as_str());
+    text.plain(&format!("{:width$}{}", "", rest.trim_end(), width = SEVERITY + 2 - severity.len()))
 }
 
 /// Keys whose scripts are somewhere else.
@@ -120,9 +124,7 @@ fn nowhere(page: &mut Page, keys: &[&LocatedKey]) {
     let text = format!("{} in use, and in no place that was searched: ask the owners", keys.len());
     page.styled_line(style::WARNING, "nowhere", text);
     for key in keys.iter().take(KEYS) {
-        page.text(
-            Text::from("  ").styled(style::severity(key.severity), key.severity.as_str()).plain(&label(key)),
-        );
+        page.text(line(key));
     }
     if let Some(more @ 1..) = keys.len().checked_sub(KEYS) {
         page.text(format!("  and {more} more in the reports"));

@@ -61,9 +61,9 @@ soak:
 volume:
     KEYSUNSET_VOLUME_KEYS=200000 cargo test --locked --test it volume::
 
-# Open keys.xlsx with LibreOffice.
+# Open keys.xlsx, and keys.csv of --csv-excel, with LibreOffice.
 office:
-    cargo test --locked --test it xlsx:: -- --ignored
+    cargo test --locked --test it -- --ignored xlsx:: csv::
 
 # report.html in Chromium; needs chromium, and playwright-core and axe-core in KEYSUNSET_NODE_MODULES.
 browser:

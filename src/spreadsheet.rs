@@ -1,5 +1,5 @@
-//! Text in a CSV that a person opens with a spreadsheet: what would run as a formula is neutralised with a `'`, and the same
-//! rule undoes it when such a file is read back.
+//! Text in a CSV that a person opens with a spreadsheet: what would run as a formula is neutralised with a `'`, what would
+//! become a number in Excel is a formula of that text, and the same rules undo both when such a file is read back.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,29 @@ pub(crate) fn guard(text: &str) -> Cow<'_, str> {
     rewrite(text, |part| is_formula(part).then(|| format!("'{part}")))
 }
 
-/// Undoes [`guard`]. A text that began with `'=` itself is taken for a guarded one.
+/// The longest text in a formula of Excel.
+const LONGEST_IN_FORMULA: usize = 255;
+
+/// As [`guard`]; but a text that Excel may convert to a number, a date or a truth value is `="…"`, a formula that is this text.
+///
+/// A text with a quote, the separator `;` or a character that is not shown is none of these, and is never in a formula.
+pub(crate) fn excel_text(text: &str) -> Cow<'_, str> {
+    let guarded = guard(text);
+    // The words for truth values differ by language.
+    let is_value = text.contains(char::is_numeric) || text.chars().all(char::is_alphabetic);
+    let is_plain = guarded == text && !text.contains(|c| matches!(c, '"' | ';') || is_not_shown(c));
+    if is_value && is_plain && !text.is_empty() && text.len() <= LONGEST_IN_FORMULA {
+        return Cow::Owned(format!("=\"{text}\""));
+    }
+    guarded
+}
+
+/// Undoes [`guard`] and [`excel_text`]. A text that began with `'=` itself is taken for a guarded one.
 pub(crate) fn unguard(text: &str) -> Cow<'_, str> {
+    let in_formula = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"'));
+    if let Some(text) = in_formula.filter(|text| !text.contains('"')) {
+        return Cow::Borrowed(text);
+    }
     rewrite(text, |part| part.strip_prefix('\'').filter(|rest| is_formula(rest)).map(str::to_owned))
 }
 
@@ -85,7 +106,50 @@ mod tests {
         assert_eq!(guard("'=1"), "'=1", "a text already");
     }
 
+    #[test]
+    fn a_text_that_excel_would_convert_is_a_formula_of_that_text() {
+        for text in [
+            "000000000005",
+            "1e308",
+            "58e012",
+            "1-2",
+            "1/2",
+            "2021-03",
+            "TRUE",
+            "wahr",
+            "1,5",
+            "50 %",
+            "\u{ff11}",
+        ] {
+            assert_eq!(excel_text(text), format!("=\"{text}\""));
+            assert_eq!(unguard(&excel_text(text)), text);
+        }
+        let long = "1".repeat(256);
+        for text in ["", "a b", "a\"1", "1;2", "1\n", "1\u{202e}", &long] {
+            assert_eq!(excel_text(text), text, "{text:?}");
+        }
+        for text in ["=1", "-1", "+1", "@a1", "1;=2", "1,=2", "=\"1\"", "\u{ff1d}1"] {
+            assert_eq!(excel_text(text), guard(text));
+            assert_ne!(guard(text), text, "{text:?}");
+            assert_eq!(unguard(&excel_text(text)), text);
+        }
+    }
+
     proptest::proptest! {
+        /// No sign of a formula is in one of ours, and no text ends it.
+        #[test]
+        fn no_text_leaves_its_formula(text in "[=+@,;\"'\\t\\r\\n a1\u{200b}\u{ff1d}-]{0,12}|\\PC{0,12}") {
+            let written = excel_text(&text);
+            if let Some(inner) = written.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
+                proptest::prop_assert!(inner == text && !inner.contains('"') && !parts(inner).any(is_formula));
+            } else {
+                proptest::prop_assert_eq!(&written, &guard(&text));
+            }
+            if !text.contains('\'') {
+                proptest::prop_assert_eq!(unguard(&written), text.as_str());
+            }
+        }
+
         #[test]
         fn undone_it_is_what_it_was(text in "[=+@,;\\t\\r\\n a\u{200b}\u{ff1d}-]{0,12}|[^']{0,12}") {
             let guarded = guard(&text).into_owned();

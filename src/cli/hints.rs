@@ -80,6 +80,7 @@ const FLAGS: &[(&str, Hint)] = &[
     ("formats output-format type", Flag("format")),
     ("template", Flag("templates")),
     ("raw no-escape", Flag("csv-raw")),
+    ("excel", Flag("csv-excel")),
     ("config-file settings conf", Flag("config")),
     ("id run-id", Flag("run")),
     ("older-than keep-last keep-runs max-age", Flag("keep")),

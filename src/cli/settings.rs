@@ -231,7 +231,7 @@ pub(crate) struct PolicyArgs {
 #[derive(Args, Deserialize, Debug, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct OutputArgs {
-    /// Folder for reports, or - for stdout [default: reports]
+    /// Folder for reports, - for stdout [default: reports]
     ///
     /// With -, the report is written to standard output and the summary to standard error. This needs --format with one
     /// format; of csv, keys.csv is written. No other file is written, except the run database.
@@ -256,4 +256,10 @@ pub(crate) struct OutputArgs {
     /// Without this flag, a text that a spreadsheet would run as a formula gets a leading apostrophe.
     #[arg(long, env)]
     pub csv_raw: Option<bool>,
+    /// Write CSV for a double click in Excel
+    ///
+    /// keys.csv and organizations.csv have a byte order mark and semicolons, ids and key suffixes stay text, and times
+    /// are dates. See docs/reports.md.
+    #[arg(long, env, conflicts_with = "csv_raw")]
+    pub csv_excel: Option<bool>,
 }

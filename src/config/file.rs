@@ -63,6 +63,9 @@ impl SettingsFile {
         if origin == FileOrigin::WorkingFolder && is_ci(env) {
             refuse(&file.deciding(), &text)?;
         }
+        if file.report.output.csv_raw == Some(true) && file.report.output.csv_excel == Some(true) {
+            return Err(wrong("csv-raw and csv-excel exclude each other".to_owned()));
+        }
         if let Some(Err(why)) = file.audit.deployment.url.as_deref().map(cli::url) {
             return Err(wrong(format!("url: {why}")));
         }
@@ -102,7 +105,7 @@ impl SettingsFile {
             ratchet: _,
             baseline: _,
         } = policy;
-        let OutputArgs { templates, out: _, store: _, format: _, csv_raw: _ } = output;
+        let OutputArgs { templates, out: _, store: _, format: _, csv_raw: _, csv_excel: _ } = output;
         let all = [
             ("url", url.is_some()),
             ("profile", profile.is_some()),

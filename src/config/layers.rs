@@ -86,13 +86,17 @@ impl PolicyArgs {
 }
 
 impl OutputArgs {
+    /// The style of CSV is one setting: a flag for one style replaces the other one of the layer below.
     fn with_fallback(self, fallback: Self) -> Self {
+        let has_style = self.csv_raw == Some(true) || self.csv_excel == Some(true);
+        let style = |below: Option<bool>| below.filter(|_| !has_style);
         Self {
             out: self.out.or(fallback.out),
             store: self.store.or(fallback.store),
             format: if self.format.is_empty() { fallback.format } else { self.format },
             templates: self.templates.or(fallback.templates),
-            csv_raw: self.csv_raw.or(fallback.csv_raw),
+            csv_raw: self.csv_raw.or(style(fallback.csv_raw)),
+            csv_excel: self.csv_excel.or(style(fallback.csv_excel)),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::{OutputArgs, PolicyArgs, ReportArgs, StoreArgs};
 use crate::context::Env;
 use crate::exit::Error;
 use crate::policy::FailOn;
-use crate::report::{Format, Output};
+use crate::report::{CsvStyle, Format, Output};
 
 const OUT: &str = "reports";
 /// As `--out`: standard output.
@@ -80,7 +80,12 @@ impl ReportSettings {
             baseline,
             exit_zero,
         } = policy;
-        let OutputArgs { out, store, format: mut formats, templates, csv_raw } = output;
+        let OutputArgs { out, store, format: mut formats, templates, csv_raw, csv_excel } = output;
+        let csv = match (csv_raw, csv_excel) {
+            (_, Some(true)) => CsvStyle::Excel,
+            (Some(true), _) => CsvStyle::Raw,
+            (Some(false) | None, Some(false) | None) => CsvStyle::Guarded,
+        };
         let stdout = out.as_deref().is_some_and(|out| out == Path::new(STDOUT));
         let out = out.filter(|_| !stdout).unwrap_or_else(|| PathBuf::from(OUT));
         if formats.is_empty() {
@@ -105,7 +110,7 @@ impl ReportSettings {
                 formats,
                 templates,
                 step_summary: env("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from),
-                csv_raw: csv_raw.unwrap_or(false),
+                csv,
             },
         }
     }

@@ -11,7 +11,7 @@ use super::export::{self, ExportCounts};
 use crate::digest::{HashWriter, sha256, sha256_of_file};
 use crate::model::{OrganizationResult, Product, ReadStatus};
 use crate::policy::FailOn;
-use crate::report::{self, Format, Output, ReportInput};
+use crate::report::{self, CsvStyle, Format, Output, ReportInput};
 use crate::store::{self, Run, Store};
 use crate::v1::{ListFingerprint, RunSettings};
 
@@ -166,6 +166,9 @@ pub struct GateInput {
 struct OutputSettings {
     formats: Vec<Format>,
     csv_raw: bool,
+    /// Left out in the manifests of earlier versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    csv_excel: bool,
     /// As it was typed.
     templates: Option<String>,
 }
@@ -194,9 +197,10 @@ impl Manifest {
         runs.sort_by(|one, other| one.deployment.cmp(&other.deployment));
         let mut files: Vec<_> = files.iter().map(FileEntry::from).collect();
         files.sort_by(|one, other| one.name.cmp(&other.name));
-        let Output { out: _, stdout: _, formats, templates, step_summary: _, csv_raw } = output;
+        let Output { out: _, stdout: _, formats, templates, step_summary: _, csv } = output;
         let templates = templates.as_ref().map(|path| path.display().to_string());
-        let output = OutputSettings { formats: formats.clone(), csv_raw: *csv_raw, templates };
+        let (csv_raw, csv_excel) = (*csv == CsvStyle::Raw, *csv == CsvStyle::Excel);
+        let output = OutputSettings { formats: formats.clone(), csv_raw, csv_excel, templates };
         let tool = ToolEntry::this();
         Ok(Self { format: FORMAT.to_owned(), version: VERSION, tool, runs, gate, output, files })
     }

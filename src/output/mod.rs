@@ -6,7 +6,8 @@ mod file;
 mod json_array;
 pub mod text;
 
-pub(crate) use csv::{Guarded, csv_rows, csv_writer};
+pub use csv::CsvStyle;
+pub(crate) use csv::{ExcelCell, Guarded, csv_rows, csv_writer};
 pub use file::ReportFile;
 pub(crate) use file::{OutputFile, persist, temp_file_in};
 pub(crate) use json_array::JsonArray;

@@ -17,7 +17,7 @@ use super::scripts::Scripts;
 use super::template::Templates;
 use super::{Per, Summary, Tools};
 use crate::model::Product;
-use crate::output::{Guarded, OutputFile, ReportFile, csv_rows, csv_writer, persist, temp_file_in};
+use crate::output::{CsvStyle, Guarded, OutputFile, ReportFile, csv_rows, csv_writer, persist, temp_file_in};
 
 /// What the plan is of.
 #[derive(Serialize)]
@@ -84,8 +84,12 @@ impl<'a> PlanFiles<'a> {
         Ok(Self {
             head,
             inventory,
-            unknown: Rows { csv: csv_writer(temp_file()?, &Columns::<&str>::default())?, json, owners: 0 },
-            known: Rows { csv: csv_rows(temp_file()?), json: temp_file()?, owners: 0 },
+            unknown: Rows {
+                csv: csv_writer(temp_file()?, CsvStyle::Guarded, &Columns::<&str>::default())?,
+                json,
+                owners: 0,
+            },
+            known: Rows { csv: csv_rows(temp_file()?, CsvStyle::Guarded), json: temp_file()?, owners: 0 },
             page: Page::default(),
             scripts,
             letters: Letters::begin(folder, head.letters, head.letter_date)?,

@@ -47,8 +47,8 @@ use crate::digest::sha256_of_file;
 use crate::exit::{WriteTarget, reason};
 use crate::history::{BurnDown, burn_down};
 use crate::model::{PersonalKey, UserResult};
+pub use crate::output::{CsvStyle, ReportFile, text};
 use crate::output::{JsonArray, OutputFile, persist};
-pub use crate::output::{ReportFile, text};
 use crate::plan::{
     AddressFile, Decided, Inventory, OwnerContext, OwnerPlan, Per, Planner, Progress, ProgressCounter, Tools,
     UnreadLists,

@@ -1,50 +1,91 @@
 //! The fields of a row in `keys.csv`, `findings.json` and `keys.ndjson`: one record for each key, and one for each user
 //! without keys or not read. The names are a public contract, so they are separate from the names of the model.
 
+use std::fmt::Debug;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
 use super::wording::Unknown;
 use super::{JudgedList, Row, RunContext};
 use crate::model::{IncompleteList, Outcome, ReadStatus, Suffix, UserResult, rfc3339};
+use crate::output::{ExcelCell, Guarded};
 use crate::policy::{Action, Severity, Verdict};
 use crate::waivers::{Waiver, WaiverStatus};
 
+/// How a format has texts, times and large counts.
+pub(super) trait Cells {
+    /// Text of the service or of a user.
+    type Text<'a>: From<&'a str> + Default + Debug + Serialize;
+    type Time: From<DateTime<Utc>> + Default + Debug + Serialize;
+    type Count: From<u64> + Default + Debug + Serialize;
+}
+
+/// Texts as they are.
+#[derive(Debug, Default)]
+pub(super) struct Plain;
+
+impl Cells for Plain {
+    type Text<'a> = &'a str;
+    type Time = Time;
+    type Count = u64;
+}
+
+/// Texts that a spreadsheet does not run.
+#[derive(Debug, Default)]
+pub(super) struct ForSpreadsheet;
+
+impl Cells for ForSpreadsheet {
+    type Text<'a> = Guarded<'a>;
+    type Time = Time;
+    type Count = u64;
+}
+
+/// What Excel shows unchanged after a double click.
+#[derive(Debug, Default)]
+pub(super) struct ForExcel;
+
+impl Cells for ForExcel {
+    type Text<'a> = ExcelCell<'a>;
+    type Time = ExcelCell<'static>;
+    type Count = ExcelCell<'static>;
+}
+
 /// The fields, in the order of the columns: new ones are only appended. Unknown values are `None`.
-/// `T` is foreign text; a format may use its own type for it.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Record<'a, T = &'a str> {
-    pub(super) deployment: T,
-    pub(super) user_id: Option<T>,
-    pub(super) username: Option<T>,
+#[serde(bound = "")]
+pub(super) struct Record<'a, C: Cells = Plain> {
+    pub(super) deployment: C::Text<'a>,
+    pub(super) user_id: Option<C::Text<'a>>,
+    pub(super) username: Option<C::Text<'a>>,
     pub(super) read_status: Option<ReadStatus>,
     pub(super) http_status: Option<u16>,
-    pub(super) error_code: Option<T>,
+    pub(super) error_code: Option<C::Text<'a>>,
     pub(super) attempts: Option<u32>,
-    pub(super) read_at: Option<Time>,
-    pub(super) key_id: Option<T>,
-    pub(super) key_suffix: Option<&'a str>,
-    pub(super) description: Option<T>,
+    pub(super) read_at: Option<C::Time>,
+    pub(super) key_id: Option<C::Text<'a>>,
+    pub(super) key_suffix: Option<C::Text<'a>>,
+    pub(super) description: Option<C::Text<'a>>,
     pub(super) enabled: Option<bool>,
-    pub(super) created_at: Option<Time>,
+    pub(super) created_at: Option<C::Time>,
     pub(super) age_days: Option<i64>,
-    pub(super) last_used: Option<Time>,
+    pub(super) last_used: Option<C::Time>,
     pub(super) days_since_last_use: Option<i64>,
-    pub(super) used_count: Option<u64>,
+    pub(super) used_count: Option<C::Count>,
     pub(super) verdict: Option<Verdict>,
     pub(super) severity: Option<Severity>,
     pub(super) action: Option<Action>,
-    pub(super) reason: T,
-    pub(super) cutoff: Time,
+    pub(super) reason: C::Text<'a>,
+    pub(super) cutoff: C::Time,
     pub(super) auditing_key: Option<bool>,
-    pub(super) org_id: Option<T>,
+    pub(super) org_id: Option<C::Text<'a>>,
     pub(super) waiver: Option<WaiverStatus>,
-    pub(super) waiver_reason: Option<T>,
-    pub(super) waiver_owner: Option<T>,
+    pub(super) waiver_reason: Option<C::Text<'a>>,
+    pub(super) waiver_owner: Option<C::Text<'a>>,
     pub(super) waiver_expires: Option<NaiveDate>,
-    pub(super) waiver_ticket: Option<T>,
-    pub(super) org_ids: Option<T>,
-    pub(super) org_names: Option<T>,
+    pub(super) waiver_ticket: Option<C::Text<'a>>,
+    pub(super) org_ids: Option<C::Text<'a>>,
+    pub(super) org_names: Option<C::Text<'a>>,
     pub(super) places: Option<u64>,
     pub(super) live_places: Option<u64>,
 }
@@ -59,44 +100,50 @@ impl Time {
     }
 }
 
+impl From<DateTime<Utc>> for Time {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time)
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&rfc3339(self.0))
     }
 }
 
-impl<'a, T: From<&'a str> + Default> Record<'a, T> {
+impl<'a, C: Cells + Default> Record<'a, C> {
     /// Of a key, or of a user without one.
     pub(super) fn new(context: &'a RunContext, row: &'a Row) -> Self {
         let UserResult { user, outcome, attempts, read_at, .. } = row.result;
         let of_user = Self {
-            user_id: user.id.as_deref().map(T::from),
-            username: user.username.as_deref().map(T::from),
+            user_id: user.id.as_deref().map(C::Text::from),
+            username: user.username.as_deref().map(C::Text::from),
             attempts: Some(*attempts),
-            read_at: read_at.map(Time),
-            org_id: user.origin.organization().map(T::from),
-            org_ids: Some(&*row.organizations.ids).filter(|ids| !ids.is_empty()).map(T::from),
-            org_names: Some(&*row.organizations.names).filter(|names| !names.is_empty()).map(T::from),
+            read_at: read_at.map(C::Time::from),
+            org_id: user.origin.organization().map(C::Text::from),
+            org_ids: Some(&*row.organizations.ids).filter(|ids| !ids.is_empty()).map(C::Text::from),
+            org_names: Some(&*row.organizations.names).filter(|names| !names.is_empty()).map(C::Text::from),
             ..Self::of_outcome(context, outcome, row.waiver)
         };
         let Some((key, judged)) = &row.key else {
-            return Self { reason: T::from(why_no_key(row.result)), ..of_user };
+            return Self { reason: C::Text::from(why_no_key(row.result)), ..of_user };
         };
         let places = context.search.as_ref().and_then(|search| search.counts(key.suffix.as_ref()));
         Self {
-            key_id: Some(T::from(&key.id)),
-            key_suffix: key.suffix.as_ref().map(Suffix::as_str),
-            description: Some(T::from(&key.description)),
+            key_id: Some(C::Text::from(&key.id)),
+            key_suffix: key.suffix.as_ref().map(Suffix::as_str).map(C::Text::from),
+            description: Some(C::Text::from(&key.description)),
             enabled: key.enabled,
-            created_at: key.created_at.map(Time),
+            created_at: key.created_at.map(C::Time::from),
             age_days: key.created_at.map(|time| context.policy.days_since(time)),
-            last_used: key.last_use().map(Time),
+            last_used: key.last_use().map(C::Time::from),
             days_since_last_use: key.last_use().map(|time| context.policy.days_since(time)),
-            used_count: key.used_count,
+            used_count: key.used_count.map(C::Count::from),
             verdict: Some(judged.verdict),
             severity: Some(judged.severity),
             action: Some(judged.action),
-            reason: T::from(&judged.reason),
+            reason: C::Text::from(&judged.reason),
             auditing_key: Some(key.auditing),
             places: places.map(|places| places.all),
             live_places: places.map(|places| places.live),
@@ -114,20 +161,20 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
         Self {
             read_status: Some(outcome.status),
             http_status: outcome.http_status,
-            error_code: outcome.error_code.as_deref().map(T::from),
+            error_code: outcome.error_code.as_deref().map(C::Text::from),
             waiver: status,
-            waiver_reason: waiver.map(|waiver| T::from(&waiver.reason)),
-            waiver_owner: waiver.map(|waiver| T::from(&waiver.owner)),
+            waiver_reason: waiver.map(|waiver| C::Text::from(&waiver.reason)),
+            waiver_owner: waiver.map(|waiver| C::Text::from(&waiver.owner)),
             waiver_expires: waiver.map(|waiver| waiver.expires),
-            waiver_ticket: waiver.and_then(|waiver| waiver.ticket.as_deref()).map(T::from),
+            waiver_ticket: waiver.and_then(|waiver| waiver.ticket.as_deref()).map(C::Text::from),
             ..Self::of_run(context)
         }
     }
 
     fn of_run(context: &'a RunContext) -> Self {
         Self {
-            deployment: T::from(&context.run.deployment),
-            cutoff: Time(context.policy.cutoff),
+            deployment: C::Text::from(&context.run.deployment),
+            cutoff: C::Time::from(context.policy.cutoff),
             ..Self::default()
         }
     }
@@ -178,8 +225,8 @@ impl<'a> MissingUsers<'a> {
         self.list.map_or(Unknown::Run, |_| Unknown::List)
     }
 
-    pub(super) fn record<'r, T: From<&'r str> + Default>(&'r self) -> Record<'r, T> {
-        let reason = T::from(&self.reason);
+    pub(super) fn record<C: Cells + Default>(&self) -> Record<'_, C> {
+        let reason = C::Text::from(&self.reason);
         match self.list {
             Some(JudgedList { list, waiver }) => {
                 Record { reason, ..Record::of_outcome(self.context, &list.outcome, *waiver) }

@@ -124,7 +124,8 @@ fn read_csv(list: impl BufRead, header_line: u64, delimiter: u8, each: &mut Each
         } else if row.cells.len() != names.len() {
             Err(format!("{} fields, but the header has {}", row.cells.len(), names.len()))
         } else if is_ours {
-            id_and_name(field(id), field(username).map(spreadsheet::unguard).as_deref())
+            let [id, username] = [id, username].map(|column| field(column).map(spreadsheet::unguard));
+            id_and_name(id.as_deref(), username.as_deref())
         } else {
             id_and_name(field(id), field(username))
         };

@@ -1,5 +1,7 @@
 //! `keys.csv` brings every text out whole, in any order of fields and pages, and no spreadsheet runs it.
 
+mod excel;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ const SECRET_ORG: &str = "5980000000000000000000bb";
 pub(crate) const NAME: &str = "a\"b\\c\nd,e'f{g}=1\u{202e}é";
 
 /// Texts that are hard on JSON, CSV, SQL and readers that split lines.
-const DESCRIPTIONS: [&str; 12] = [
+const DESCRIPTIONS: [&str; 15] = [
     "=1+1",
     "\t@x",
     "a\"b\\c\nd\r\ne",
@@ -23,6 +23,9 @@ const DESCRIPTIONS: [&str; 12] = [
     "</script><b>",
     "null",
     "1e999",
+    "000000000005",
+    " \u{200b}=2+2",
+    "\u{ff1d}1+1;=3",
     "{\"a\":[1]}",
     "🚀 é \u{202e}",
     "",

@@ -113,7 +113,7 @@ fn duckdb_finds_the_types_and_every_key_of_the_store() {
     let env = everything("ndjson");
     let files = ["keys.ndjson", "keysunset.db"].map(|name| env.path("reports").join(name));
     if let Some(printed) = python(&["duckdb", "sqlite3"], WAREHOUSE, &[&files[0], &files[1]]) {
-        assert_eq!(printed, "20 8\n", "all keys, and all ways in which a reading ends");
+        assert_eq!(printed, "23 8\n", "all keys, and all ways in which a reading ends");
     }
     assert!(env.text("reports/keys.ndjson").contains(&format!("\"used_count\":{USES},")));
 }

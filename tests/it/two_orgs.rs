@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use keysunset::policy::{FailOn, Policy};
-use keysunset::report::{self, Format, GatePolicy, Output, ReportInput};
+use keysunset::report::{self, CsvStyle, Format, GatePolicy, Output, ReportInput};
 use keysunset::store::Store;
 use keysunset::waivers::Waivers;
 use serde_json::{Value, json};
@@ -175,7 +175,7 @@ pub(crate) fn over_two_deployments(formats: &[Format], step_summary: Option<&Pat
         formats: formats.to_vec(),
         templates: None,
         step_summary: step_summary.map(|path| env.path("").join(path)),
-        csv_raw: false,
+        csv: CsvStyle::default(),
     };
     let rules = GatePolicy { fail_on: FailOn::Any, waivers: &Waivers::default() };
     let stdout = report::write(&evidence, rules, &output).unwrap().stdout;

@@ -6,7 +6,7 @@ use std::process::Command;
 use keysunset::evidence::Manifest;
 use keysunset::evidence::manifest::Gate;
 use keysunset::policy::{FailOn, Policy};
-use keysunset::report::{Output, ReportInput};
+use keysunset::report::{CsvStyle, Output, ReportInput};
 use keysunset::store::Store;
 use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -389,7 +389,7 @@ fn a_manifest_of_several_deployments_is_checked_in_every_store() {
         formats: Vec::new(),
         templates: None,
         step_summary: None,
-        csv_raw: false,
+        csv: CsvStyle::default(),
     };
     let gate =
         Gate { fail_on: FailOn::Any, strict_waivers: false, exit_zero: false, waivers: None, baseline: None };

@@ -1,18 +1,17 @@
 //! `keys.csv`: RFC 4180, one row for each key and one for each user without keys or not read.
 
-use crate::output::{Guarded, csv_writer};
-use crate::report::record::{MissingUsers, Record};
+use crate::output::{CsvStyle, csv_writer};
+use crate::report::record::{ForExcel, ForSpreadsheet, MissingUsers, Plain, Record};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
 /// The file in progress.
 struct Csv {
     rows: ::csv::Writer<OutputFile>,
-    raw: bool,
+    style: CsvStyle,
 }
 
-/// `raw` writes text unchanged, also formulas.
-pub(super) fn start(file: OutputFile, raw: bool) -> Result<impl Writer, FormatError> {
-    Ok(Csv { rows: csv_writer(file, &Record::<&str>::default())?, raw })
+pub(super) fn start(file: OutputFile, style: CsvStyle) -> Result<impl Writer, FormatError> {
+    Ok(Csv { rows: csv_writer(file, style, &Record::<Plain>::default())?, style })
 }
 
 /// Ends a file.
@@ -23,20 +22,20 @@ pub(super) fn end(rows: ::csv::Writer<OutputFile>) -> Result<Rendered, FormatErr
 impl Writer for Csv {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
         for missing in MissingUsers::of_run(context) {
-            if self.raw {
-                self.rows.serialize(missing.record::<&str>())?;
-            } else {
-                self.rows.serialize(missing.record::<Guarded>())?;
+            match self.style {
+                CsvStyle::Raw => self.rows.serialize(missing.record::<Plain>())?,
+                CsvStyle::Guarded => self.rows.serialize(missing.record::<ForSpreadsheet>())?,
+                CsvStyle::Excel => self.rows.serialize(missing.record::<ForExcel>())?,
             }
         }
         Ok(())
     }
 
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
-        if self.raw {
-            self.rows.serialize(Record::<&str>::new(context, row))?;
-        } else {
-            self.rows.serialize(Record::<Guarded>::new(context, row))?;
+        match self.style {
+            CsvStyle::Raw => self.rows.serialize(Record::<Plain>::new(context, row))?,
+            CsvStyle::Guarded => self.rows.serialize(Record::<ForSpreadsheet>::new(context, row))?,
+            CsvStyle::Excel => self.rows.serialize(Record::<ForExcel>::new(context, row))?,
         }
         Ok(())
     }

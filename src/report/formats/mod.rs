@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::{Error, FormatError, Writer, Writers, failed};
-use crate::output::temp_file_in;
+use crate::output::{CsvStyle, temp_file_in};
 
 named! {
     /// Report format.
@@ -80,8 +80,8 @@ impl Format {
         let file = || temp_file_in(&output.out).map(BufWriter::new);
         Ok(match self {
             Self::Csv => vec![
-                Box::new(csv::start(file()?, output.csv_raw)?),
-                Box::new(organizations_csv::start(file()?, output.csv_raw)),
+                Box::new(csv::start(file()?, output.csv)?),
+                Box::new(organizations_csv::start(file()?, output.csv)),
             ],
             Self::Markdown => vec![Box::new(markdown::start(file()?, output.templates.as_deref())?)],
             Self::Html => vec![Box::new(html::start(file()?, &output.out)?)],
@@ -110,8 +110,8 @@ pub struct Output {
     pub templates: Option<PathBuf>,
     /// The file of GitHub's step summary, to append to.
     pub step_summary: Option<PathBuf>,
-    /// Whether CSV fields are written unchanged, also formulas.
-    pub csv_raw: bool,
+    /// The style of CSV files.
+    pub csv: CsvStyle,
 }
 
 impl Output {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::csv;
 use crate::model::{Organization, ReadStatus};
-use crate::output::{Guarded, csv_writer};
+use crate::output::{CsvStyle, ExcelCell, Guarded, csv_writer};
 use crate::policy::Severity;
 use crate::report::{
     FormatError, OrganizationSummary, OutputFile, Rendered, Report, Row, RunContext, Writer,
@@ -14,12 +14,11 @@ use crate::report::{
 /// The file in progress.
 struct OrganizationsCsv {
     file: OutputFile,
-    raw: bool,
+    style: CsvStyle,
 }
 
-/// `raw` writes text unchanged, also formulas.
-pub(super) fn start(file: OutputFile, raw: bool) -> impl Writer {
-    OrganizationsCsv { file, raw }
+pub(super) fn start(file: OutputFile, style: CsvStyle) -> impl Writer {
+    OrganizationsCsv { file, style }
 }
 
 impl Writer for OrganizationsCsv {
@@ -32,14 +31,14 @@ impl Writer for OrganizationsCsv {
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let mut rows = csv_writer(self.file, &Columns::<&str>::default())?;
+        let mut rows = csv_writer(self.file, self.style, &Columns::<&str>::default())?;
         for deployment in &report.deployments {
             let name = &deployment.context.run.deployment;
             for organization in deployment.organizations.iter().flatten() {
-                if self.raw {
-                    rows.serialize(Columns::<&str>::new(name, organization))?;
-                } else {
-                    rows.serialize(Columns::<Guarded>::new(name, organization))?;
+                match self.style {
+                    CsvStyle::Raw => rows.serialize(Columns::<&str>::new(name, organization))?,
+                    CsvStyle::Guarded => rows.serialize(Columns::<Guarded>::new(name, organization))?,
+                    CsvStyle::Excel => rows.serialize(Columns::<ExcelCell>::new(name, organization))?,
                 }
             }
         }

@@ -4,10 +4,10 @@ use std::io;
 
 use super::record::Record;
 use super::{LocateReport, not_searched};
-use crate::output::{Guarded, OutputFile, csv_writer};
+use crate::output::{CsvStyle, Guarded, OutputFile, csv_writer};
 
 pub(super) fn write(report: &LocateReport, file: OutputFile) -> io::Result<OutputFile> {
-    let mut rows = csv_writer(file, &Record::<&str>::default())?;
+    let mut rows = csv_writer(file, CsvStyle::Guarded, &Record::<&str>::default())?;
     for row in &report.rows {
         rows.serialize(Record::<Guarded>::new(report, row))?;
     }

@@ -11,7 +11,7 @@ use super::plan::Decisions;
 use crate::history::BurnDown;
 use crate::model::{Organization, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
-use crate::report::record::{MissingUsers, Record};
+use crate::report::record::{MissingUsers, Plain, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{
     Deployment, OrganizationSummary, Report, Row, RunContext, Summary, WaiverIssue, worst_first,
@@ -245,7 +245,7 @@ fn owners(keys: Vec<(OwnerId, Value)>) -> Value {
 
 /// A row, with the names of the columns of `keys.csv`.
 pub(in crate::report::formats) fn row(context: &RunContext, row: &Row) -> Value {
-    Value::from(Serde(Record::<&str>::new(context, row)))
+    Value::from(Serde(Record::<Plain>::new(context, row)))
 }
 
 /// A waiver with a problem.
@@ -268,7 +268,7 @@ fn incomplete_list(run: &Run, missing: &MissingUsers) -> Value {
         source => missing.source(),
         detail => missing.detail(),
         remedy => outcome.map(|outcome| wording::remedy(run, Unknown::List, outcome.status)),
-        ..Serde(missing.record::<&str>())
+        ..Serde(missing.record::<Plain>())
     }
 }
 

@@ -8,23 +8,23 @@ use crate::place::{Place, State};
 
 /// Adds the places of histories. Those of a file that has the key in its work tree are no places of their own: its rows get
 /// their commits.
-pub(super) fn add_histories(searched: &mut Searched, places: Vec<Place>) {
-    let mut histories: BTreeMap<_, Vec<Place>> = BTreeMap::new();
-    for place in places {
-        histories.entry(identity(&place)).or_default().push(place);
+pub(super) fn add_histories(searched: &mut Searched, located: Vec<Located>) {
+    let mut histories: BTreeMap<_, Vec<Located>> = BTreeMap::new();
+    for located in located {
+        histories.entry(identity(&located.place)).or_default().push(located);
     }
     let mut merged = BTreeSet::new();
     for Located { place, .. } in searched.located.iter_mut().filter(|it| it.place.state == State::Worktree) {
         let identity = identity(place);
-        let Some(history) = histories.get(&identity).and_then(|places| places.first()) else { continue };
+        let Some(history) = histories.get(&identity).and_then(|found| found.first()) else { continue };
+        let history = &history.place;
         place.first.clone_from(&history.first);
         place.last_commit.clone_from(&history.last_commit);
         place.versions = history.versions;
         merged.insert(identity);
     }
     let others = histories.into_iter().filter(|(identity, _)| !merged.contains(identity));
-    let others = others.flat_map(|(_, places)| places);
-    searched.located.extend(others.map(|place| Located { place, context: None }));
+    searched.located.extend(others.flat_map(|(_, located)| located));
 }
 
 fn identity(place: &Place) -> [String; 4] {
@@ -80,8 +80,9 @@ mod tests {
             ..Searched::default()
         };
         let history =
-            vec![place(State::Head, "a", Some(1), Some("c1")), place(State::Tag, "old", Some(2), Some("c0"))];
-        add_histories(&mut searched, history);
+            [place(State::Head, "a", Some(1), Some("c1")), place(State::Tag, "old", Some(2), Some("c0"))];
+        let history = history.map(|place| Located { place, context: None });
+        add_histories(&mut searched, history.to_vec());
         sort(&mut searched);
         let found: Vec<_> = searched.located.iter().map(|it| &it.place).collect();
         assert_eq!(

@@ -86,9 +86,11 @@ fn histories(
         let TreeOptions { suffixes, scan, .. } = options;
         let found = git::search(&repository, &name, suffixes, scan, threads(), &progress.bytes);
         let is_wanted = |path: &str| !options.exclude.matches(Path::new(path), false);
-        let places: Vec<_> = found.places.into_iter().filter(|place| is_wanted(&place.path)).collect();
-        progress.places.fetch_add(places.len() as u64, Ordering::Relaxed);
-        merge::add_histories(searched, places);
+        let located = found.places.into_iter().zip(found.contexts);
+        let located = located.map(|(place, context)| Located { place, context });
+        let located: Vec<_> = located.filter(|it| is_wanted(&it.place.path)).collect();
+        progress.places.fetch_add(located.len() as u64, Ordering::Relaxed);
+        merge::add_histories(searched, located);
         searched.unsearched.extend(found.unsearched.into_iter().filter(|it| is_wanted(&it.path)));
         searched.objects += found.objects;
     }

@@ -13,6 +13,7 @@ mod files;
 mod findings;
 mod forest;
 mod format;
+mod index;
 mod inflate;
 mod lfs;
 mod loose;
@@ -21,6 +22,7 @@ mod pack;
 mod read;
 mod refs;
 mod repository;
+mod sightings;
 mod store;
 mod sweep;
 mod trees;
@@ -33,6 +35,7 @@ pub use repository::{Repository, find};
 
 use self::commits::Commits;
 use self::findings::{Finder, Findings};
+use self::sightings::History;
 use self::store::Store;
 use crate::locate::scan::{Options, Scanner, Suffixes};
 use crate::place::{NotSearched, Place, Unsearched};
@@ -42,6 +45,8 @@ use crate::place::{NotSearched, Place, Unsearched};
 pub struct Searched {
     /// One for each key, path, member and encoding, in the order of these.
     pub places: Vec<Place>,
+    /// The line of each place, masked, where it was asked for.
+    pub contexts: Vec<Option<String>>,
     /// What was not searched to its end, in order. The run is incomplete if there is one.
     pub unsearched: Vec<Unsearched>,
     /// How many objects were searched.
@@ -60,12 +65,7 @@ pub fn search(
     threads: NonZeroUsize,
     read: &AtomicU64,
 ) -> Searched {
-    let row = |path: &str, why| Unsearched {
-        repository: name.to_owned(),
-        path: path.to_owned(),
-        member: String::new(),
-        why,
-    };
+    let row = |path: &str, why| attribute::not_searched(name, path, "", why);
     if let Some(why) = repository.broken {
         return Searched { unsearched: vec![row("", why)], ..Searched::default() };
     }
@@ -96,11 +96,12 @@ pub fn search(
     if findings.is_missing && !is_partial {
         unsearched.push(row("", NotSearched::Missing));
     }
-    let (mut places, rows) = attribute::attribute(&store, &findings, &commits, name);
+    let history = History { repository, store: &store, findings: &findings, commits: &commits, threads };
+    let (mut shown, rows) = attribute::attribute(&history, name);
     unsearched.extend(rows);
     for stray in strays {
         let (more, rows) = attribute::in_file(name, &stray.path, &stray.found);
-        places.extend(more);
+        shown.extend(more);
         unsearched.extend(rows);
     }
     unsearched.extend(
@@ -108,5 +109,6 @@ pub fn search(
     );
     unsearched.sort_unstable();
     unsearched.dedup();
-    Searched { places, unsearched, objects: findings.objects, bytes: findings.bytes }
+    let (places, contexts) = shown.into_iter().unzip();
+    Searched { places, contexts, unsearched, objects: findings.objects, bytes: findings.bytes }
 }

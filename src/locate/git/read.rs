@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use gix_zlib::Inflate;
 
@@ -25,7 +25,7 @@ const MOST: usize = 4 << 30;
 /// Of objects that were unpacked, in bytes.
 const CACHE: usize = 16 << 20;
 
-type Content = Rc<Vec<u8>>;
+type Content = Arc<Vec<u8>>;
 
 /// Reads objects and keeps the last ones, since others are the difference to them.
 pub(super) struct Reader<'a> {
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
     fn whole(&mut self, part: &Part<Pack>, offset: u64, opened: &Opened) -> Result<Content, NotSearched> {
         let mut content = Vec::new();
         part.content.unpack(opened, &mut self.inflate, &mut content).ok_or(NotSearched::Damaged)?;
-        let content = Rc::new(content);
+        let content = Arc::new(content);
         if let Entry::Whole(kind) = opened.entry {
             self.cache.insert(part.first, offset, kind, &content);
         }
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         }
         let mut content = Vec::new();
         delta::apply(base, &self.delta, &mut content).ok_or(NotSearched::Damaged)?;
-        Ok(Rc::new(content))
+        Ok(Arc::new(content))
     }
 }
 
@@ -122,7 +122,7 @@ fn loose(loose: &Loose, position: usize) -> Result<(Kind, Content), NotSearched>
     }
     let mut content = Vec::new();
     opened.content.read_to_end(&mut content).map_err(|_| NotSearched::Damaged)?;
-    Ok((opened.kind, Rc::new(content)))
+    Ok((opened.kind, Arc::new(content)))
 }
 
 /// The last objects, by pack and offset.
@@ -141,7 +141,7 @@ impl Cache {
 
     fn insert(&mut self, pack: Number, offset: u64, kind: Kind, content: &Content) {
         if content.len() > CACHE / 4
-            || self.objects.insert((pack, offset), (kind, Rc::clone(content))).is_some()
+            || self.objects.insert((pack, offset), (kind, Arc::clone(content))).is_some()
         {
             return;
         }

@@ -29,10 +29,7 @@ pub(super) fn read(repository: &Repository) -> References {
     let mut named = BTreeMap::new();
     packed(common, &mut named, &mut references.problems);
     loose(&common.join("refs"), "refs", 0, &mut named, &mut references.problems);
-    let mut folders = vec![common.clone(), repository.git_dir.clone()];
-    let worktrees = common.join("worktrees");
-    folders.extend(files::names(&worktrees).into_iter().map(|name| worktrees.join(name)));
-    for folder in folders {
+    for folder in repository.work_trees() {
         head(&folder, &named, &mut references);
         if folder != *common {
             let mut own = BTreeMap::new();

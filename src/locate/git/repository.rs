@@ -30,6 +30,17 @@ impl Repository {
         [self.database(), self.common_dir.join("lfs/objects")]
     }
 
+    /// The folders of git of all work trees: each has its own checked-out commit and staged files.
+    pub(super) fn work_trees(&self) -> Vec<PathBuf> {
+        let linked = self.common_dir.join("worktrees");
+        let linked = files::names(&linked).into_iter().map(|name| linked.join(name));
+        let mut folders: Vec<_> =
+            [&self.common_dir, &self.git_dir].into_iter().cloned().chain(linked).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        folders
+    }
+
     /// The path of a file of the repository, below the folder of all work trees if it is there.
     pub(super) fn shown(&self, path: &Path) -> String {
         names::text(path.strip_prefix(&self.common_dir).unwrap_or(path))

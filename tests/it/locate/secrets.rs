@@ -1,7 +1,8 @@
 //! No output of `locate` has a key, in whatever form the key was found.
 
-use super::{ANN, BOB, audit, suffix};
+use super::{ANN, BOB, audit, git, located, suffix};
 use crate::secrets::{base64, holds};
+use crate::support::{CliOutput, TestEnv};
 
 /// The key as it is planted, and as it must not be anywhere.
 fn encodings() -> Vec<(&'static str, Vec<u8>)> {
@@ -58,6 +59,55 @@ fn no_output_has_a_key_in_any_encoding() {
         assert!(found.contains(&format!(",{name}.txt,")), "{name} was not found:\n{found}");
     }
     assert!(found.contains(&format!("********-****-****-{}.txt", suffix(ANN))), "{found}");
+    has_no_key(&env, ran);
+}
+
+#[test]
+fn no_output_has_a_key_of_a_history() {
+    if !crate::evidence::has("git", &["--version"]) {
+        return;
+    }
+    let env = audit();
+    for (name, bytes) in encodings() {
+        env.put(&format!("in/{name}.txt"), [b"x = \"".to_vec(), bytes, b"\"\n".to_vec()].concat());
+    }
+    let encoded = base64(ANN.as_bytes());
+    for name in [ANN, &ANN.replace('-', ""), &encoded] {
+        env.put(&format!("in/{name}/a.txt"), format!("https://ann:{ANN}@om.example {BOB}\n"));
+    }
+    git(&env, "in", &["init"]);
+    git(&env, "in", &["add", "."]);
+    let (author, message) =
+        (format!("{encoded} <{ANN}@example.com>"), format!("with {ANN}\n\nand {encoded}"));
+    git(&env, "in", &["commit", "--author", &author, "-m", &message]);
+    git(&env, "in", &["archive", "-o", "a.tar", "HEAD"]);
+    git(&env, "in", &["add", "."]);
+    git(&env, "in", &["commit", "-m", "archive"]);
+    git(&env, "in", &["tag", "-a", &format!("v-{ANN}"), "-m", &message]);
+    git(&env, "in", &["rm", "-r", "."]);
+    git(&env, "in", &["commit", "-m", "nothing"]);
+    let formats = ["--format", "csv,markdown,json,ndjson,sarif,gitlab,github"];
+    let ran = env.run(&[&["locate", "in", "--context", "-vvv"], &formats[..]].concat());
+    let found: Vec<_> = located(&env).into_iter().filter(|row| !row["path"].starts_with(".git/")).collect();
+    for (name, _) in encodings() {
+        assert!(found.iter().any(|row| row["path"] == format!("{name}.txt")), "{name} was not found");
+    }
+    let members: Vec<_> =
+        found.iter().filter(|row| row["path"] == "a.tar").map(|row| &row["member"]).collect();
+    let masked = format!("********-****-****-{}", suffix(ANN));
+    for name in [&masked, "********"] {
+        assert!(found.iter().any(|row| row["path"] == format!("{name}/a.txt")), "{name}");
+        assert!(members.contains(&&format!("{name}/a.txt")), "{members:?}");
+    }
+    let author = format!("******** <{masked}@example.com>");
+    assert!(found.iter().any(|row| row["first_author"] == author), "{found:?}");
+    let lines = env.text("reports/locations.ndjson");
+    assert!(lines.contains("\"context\":\"and ********\""), "{lines}");
+    assert!(lines.contains("\"context\":\"https://********@om.example ********\""), "{lines}");
+    has_no_key(&env, ran);
+}
+
+fn has_no_key(env: &TestEnv, ran: CliOutput) {
     let mut outputs = env.files();
     outputs.retain(|path, _| !path.starts_with("in"));
     outputs.insert("standard output".into(), ran.stdout.into_bytes());

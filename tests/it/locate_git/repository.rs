@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// As many suffixes are looked for.
 pub(super) const KEYS: u64 = 40;
 /// As many keys are in [`corners`].
-pub(super) const PLANTED: u64 = 30;
+pub(super) const PLANTED: u64 = 31;
 
 pub(super) const IN_HEAD: u64 = 0;
 pub(super) const IN_AUTHOR: u64 = 12;
@@ -43,7 +43,8 @@ pub(super) const STATES: &[(u64, State, &str)] = &[
     (23, State::Head, "linked.txt"),
     (24, State::Tag, ""),
     (25, State::Tag, "of-a-tree.txt"),
-    (26, State::Unreachable, ""),
+    (26, State::Worktree, "staged.txt"),
+    (30, State::Worktree, "linked-staged.txt"),
     (27, State::Head, "link"),
     (28, State::Head, "copy/one/same.txt"),
     (28, State::Head, "copy/two/same.txt"),
@@ -183,7 +184,12 @@ pub(super) fn history() -> String {
             main,
             "Ada",
             "root",
-            &[app(9, "none"), file("old.env", &text(&key(1))), file("config/a.ini", &text(&key(2)))],
+            &[
+                app(9, "none"),
+                file("old.env", &text(&key(1))),
+                file("config/a.ini", &text(&key(2))),
+                file("decoys.txt", &decoys()),
+            ],
         )
         .commit(main, "Ada", "two", &[app(10, &key(IN_HEAD)), file(".gitattributes", "*.bin filter=lfs\n")])
         .commit(main, "Bob", "three", &["D old.env\n".to_owned(), "R config/a.ini config/b.ini\n".to_owned()])
@@ -264,6 +270,23 @@ pub(super) fn history() -> String {
     stream.text
 }
 
+/// Of each key what looks like it and is none.
+fn decoys() -> String {
+    let decoys = |number| {
+        let (key, suffix) = (key(number), suffix(number));
+        let plain = key.replace('-', "");
+        format!(
+            "{suffix}\n********-****-****-{suffix}\n0{key}\n{key}0\nobject {}{plain}\n{plain}{}\n\
+             x{plain}\n{}\n{}\n",
+            &plain[..8],
+            &plain[..31],
+            key.replace('-', "_"),
+            &key[..35],
+        )
+    };
+    (0..KEYS).map(decoys).collect()
+}
+
 fn pointer(id: &str, size: usize) -> String {
     format!("version https://git-lfs.github.com/spec/v1\noid sha256:{id}\nsize {size}\n")
 }
@@ -320,6 +343,15 @@ fn strays(git: &Git) {
     git.run(&["update-ref", "refs/tags/of-a-tree", &tree("of-a-tree.txt", 25)]);
     let staged = blob(26);
     git.run(&["update-index", "--add", "--cacheinfo", &format!("100644,{staged},staged.txt")]);
+    let in_linked = format!("100644,{},linked-staged.txt", blob(30));
+    git.run(&[
+        "-C",
+        git.beside("linked").to_str().unwrap(),
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &in_linked,
+    ]);
     let tag = format!(
         "object {}\ntype commit\ntag gone\ntagger A <a@example.com> 1600000000 +0000\n\n{}\n",
         git.run(&["rev-parse", "main~3"]),

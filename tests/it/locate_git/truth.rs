@@ -52,6 +52,20 @@ pub(super) fn places(git: &Git) -> Vec<String> {
             sightings.push((commit.state, Some(rank), commit.id.clone(), place));
         }
     }
+    let heads: BTreeSet<_> = commits
+        .iter()
+        .filter(|commit| commit.state == State::Head)
+        .flat_map(|commit| files(git, &commit.id))
+        .collect();
+    for (path, blob) in staged(git) {
+        with_path.insert(blob.clone());
+        for (number, place) in keys(&objects[&blob].1) {
+            if !heads.contains(&(path.clone(), blob.clone())) {
+                let sightings = found.entry((path.clone(), number)).or_default();
+                sightings.push((State::Worktree, None, blob.clone(), place));
+            }
+        }
+    }
     let references =
         git.run(&["for-each-ref", "--format=%(objectname) %(objecttype) %(*objectname) %(refname)"]);
     let mut direct = HashMap::new();
@@ -100,7 +114,10 @@ fn expected(commits: &[Commit], path: &str, number: u64, sightings: &Sightings) 
     let first = kept.iter().filter_map(|sighting| sighting.1).min().map(|rank| &commits[rank]);
     let last = kept.iter().max_by_key(|sighting| sighting.1).unwrap();
     // A version with the key twice has its first line.
-    let place = kept.iter().filter(|sighting| sighting.1 == last.1).map(|sighting| sighting.3).min().unwrap();
+    let is_staged = state == State::Worktree;
+    let shown =
+        kept.iter().filter(|sighting| if is_staged { sighting.0 == state } else { sighting.1 == last.1 });
+    let place = shown.map(|sighting| sighting.3).min().unwrap();
     let (line, column) = if place.0 == 0 { (None, None) } else { (Some(place.0), Some(place.1)) };
     let versions: BTreeSet<_> = sightings.iter().map(|sighting| &sighting.2).collect();
     format!(
@@ -131,10 +148,35 @@ fn keys(text: &str) -> Vec<(u64, (usize, usize))> {
     let mut found = Vec::new();
     for (line, content) in text.lines().enumerate().filter(|(_, line)| line.contains("-3a1d-4e0e-8f55-")) {
         for number in 0..KEYS {
-            found.extend(content.match_indices(&key(number)).map(|(at, _)| (number, (line + 1, at + 1))));
+            let key = key(number);
+            let matches = content.match_indices(&key).filter(|(at, key)| is_whole(content, *at, key));
+            found.extend(matches.map(|(at, _)| (number, (line + 1, at + 1))));
         }
     }
     found
+}
+
+/// Whether no digit of a longer number is beside a key.
+fn is_whole(text: &str, at: usize, key: &str) -> bool {
+    let (before, after) = (text[..at].chars().next_back(), text[at + key.len()..].chars().next());
+    [before, after].into_iter().flatten().all(|c| !c.is_ascii_hexdigit())
+}
+
+/// Path and id of all files of the index, of all work trees.
+fn staged(git: &Git) -> Vec<(String, String)> {
+    let list = git.run(&["worktree", "list", "--porcelain"]);
+    let folders = list.lines().filter_map(|line| line.strip_prefix("worktree "));
+    let mut staged = Vec::new();
+    for folder in folders.filter(|_| !list.lines().any(|line| line == "bare")) {
+        let files = git.run(&["-C", folder, "ls-files", "-s", "-z"]);
+        for entry in files.split('\0').filter(|entry| entry.starts_with("10") || entry.starts_with("12")) {
+            let (entry, path) = entry.split_once('\t').unwrap();
+            if let [_, id, "0"] = entry.split(' ').collect::<Vec<_>>()[..] {
+                staged.push((path.to_owned(), id.to_owned()));
+            }
+        }
+    }
+    staged
 }
 
 /// Kind and content by id; of a pointer of Git LFS, the content that it is to.

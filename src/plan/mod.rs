@@ -33,6 +33,7 @@ pub(crate) use letters::LetterFormat;
 pub(crate) use owner::{OwnerContext, OwnerPlan, Planner, Replacement, Schedule};
 pub(crate) use progress::{Moves, Progress, ProgressCounter, ProgressDiff, ReplacementState, SILENT_DAYS};
 pub(crate) use rights::Grant;
+pub(crate) use rows::{Columns, ReplacementTexts};
 pub(crate) use summary::Summary;
 pub(crate) use tool::{Tool, Tools};
 pub(crate) use unread::UnreadLists;

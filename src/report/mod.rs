@@ -168,6 +168,13 @@ impl Row<'_> {
         keys.iter().find(|planned| planned.key.id == key.id).map(|planned| &planned.decided)
     }
 
+    /// Whether it is the first row of its user.
+    pub(crate) fn is_first_of_user(&self) -> bool {
+        let Some((key, _)) = self.key else { return true };
+        let is_first = self.result.keys.first().is_some_and(|first| std::ptr::eq(first, key));
+        is_first && self.result.outcome.status.is_complete()
+    }
+
     /// Whether it is the row of a user who could not be read completely.
     #[must_use]
     pub fn is_unread(&self) -> bool {

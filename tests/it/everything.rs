@@ -142,6 +142,17 @@ pub(crate) fn again(env: &TestEnv, out: &str, arguments: &[&str]) -> i32 {
     ran.code
 }
 
+/// The plan of that run, and a search that finds three of its keys, in `reports`. What is written from now on has both.
+pub(crate) fn plan_and_locate(env: &TestEnv) {
+    let secret = |number: usize| format!("b5e7b0c4-3a1d-4e0e-8f55-{number:012x}");
+    env.put("src/deploy.sh", format!("curl -u a:{}\n# {}\n", secret(20), secret(3)));
+    env.put("src/=cmd.txt", format!("{}\n", secret(20)));
+    let store = ["--store", "reports/keysunset.db", "--out", "reports"];
+    assert_eq!(env.run(&[&["locate", "src"], &store[..]].concat()).code, 4);
+    let ran = env.run(&[&["plan", "--waivers", "waivers.toml"], &store[..]].concat());
+    assert!(matches!(ran.code, 0 | 3), "{ran:?}");
+}
+
 /// As if the run had been cut short before its end.
 pub(crate) fn cut_short(env: &TestEnv) {
     let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();

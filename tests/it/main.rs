@@ -30,6 +30,7 @@ mod evidence;
 mod exits;
 mod explain;
 mod foreign;
+mod formats;
 mod github;
 mod gitlab;
 mod golden;

@@ -8,7 +8,7 @@ use crate::support::{TestEnv, ops_manager};
 
 /// MiB, for 200,000 keys.
 const MOST: u64 = 64;
-const FORMATS: &str = "csv,markdown,html,json,ndjson,sarif,junit,gitlab,github,prometheus";
+const FORMATS: &str = "csv,markdown,html,xlsx,json,ndjson,sarif,junit,gitlab,github,prometheus";
 
 /// How many; `.ci/run` asks for more.
 fn keys() -> u64 {

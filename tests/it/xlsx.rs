@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::everything::{again, everything};
 use crate::foreign::{python, skipped};
-use crate::support::{TestEnv, rows};
+use crate::support::{Row, TestEnv, ops_manager, rows};
 
 /// All cells: of each sheet a list of rows, of each row an object by the heading. A cell is its type and its value.
 const READ: &str = r#"
@@ -34,7 +34,8 @@ for sheet in book:
 print(json.dumps(sheets))
 "#;
 
-fn workbook(env: &TestEnv) -> Option<Value> {
+/// The sheets, by name.
+pub(crate) fn workbook(env: &TestEnv) -> Option<Value> {
     let modules = ["datetime", "json", "openpyxl", "sys"];
     let printed = python(&modules, READ, &[&env.path("reports/keys.xlsx")])?;
     Some(serde_json::from_str(&printed).unwrap())
@@ -138,6 +139,66 @@ fn the_same_run_gives_the_same_bytes() {
     // No file of a sheet is left.
     let left = env.files().into_keys().filter(|path| path.starts_with("reports")).count();
     assert_eq!(left, 4, "{:?}", env.files().keys());
+}
+
+#[test]
+fn plan_and_places_have_the_rows_of_plan_csv_and_locations_csv() {
+    let sandbox = ops_manager(40);
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs", "--format", "csv"]);
+    let suffixes: Vec<_> = env.rows().iter().map(|row| row["key_suffix"].clone()).collect();
+    for (number, suffix) in suffixes.iter().filter(|it| !it.is_empty()).take(3).enumerate() {
+        env.put(
+            &format!("src/=file{number}"),
+            format!("b5e7b0c4-3a1d-4e0e-8f55-{suffix}\n").repeat(number + 1),
+        );
+    }
+    assert_eq!(env.run(&["locate", "src"]).code, 1);
+    assert_eq!(env.run(&["plan"]).code, 0);
+    assert_eq!(env.run(&["report", "--format", "xlsx"]).code, 1);
+    let Some(book) = workbook(&env) else { return };
+    for (sheet, file, left_out, formulas) in
+        [("Plan", "plan.csv", &["wave", "script"][..], 0), ("Places", "locations.csv", &["class"], 6)]
+    {
+        let expected = rows(&env.bytes(&format!("reports/{file}")));
+        let mut found: Vec<Row> = book[sheet].as_array().unwrap().iter().map(texts).collect();
+        let identity = |row: &Row| {
+            ["owner_id", "key_id", "org_id", "path", "line"]
+                .map(|it| row.get(it).cloned().unwrap_or_default())
+        };
+        let mut expected: Vec<_> = expected.into_iter().map(|row| (identity(&row), row)).collect();
+        expected.sort();
+        found.sort_by_key(identity);
+        assert_eq!(found.len(), expected.len(), "{sheet}");
+        assert!(!found.is_empty());
+        for (found, (_, expected)) in found.iter().zip(&expected) {
+            for (column, text) in expected.iter().filter(|(column, _)| !left_out.contains(&column.as_str())) {
+                // The plan says more about keys of rare use.
+                let text = if column == "reason" { text.split("; ").next().unwrap() } else { text };
+                let found =
+                    found[column].split("; ").next().filter(|_| column == "reason").unwrap_or(&found[column]);
+                assert_eq!(found, printable(text.trim_start_matches('\'')).as_str(), "{sheet}, {column}");
+            }
+        }
+        assert_eq!(
+            found.iter().filter(|row| row.get("path").is_some_and(|it| it.starts_with('='))).count(),
+            formulas
+        );
+    }
+    let sheets: Vec<_> = book.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = ["Summary", "Keys", "Organizations", "Users not read", "Plan", "Places", "Glossary"];
+    assert_eq!(sheets.len(), expected.len(), "{sheets:?}");
+    assert!(expected.iter().all(|it| sheets.contains(it)), "{sheets:?}");
+}
+
+/// The texts of a row; empty for an empty cell.
+pub(crate) fn texts(row: &Value) -> Row {
+    let text = |cell: &Value| match &cell[1] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    row.as_object().unwrap().iter().map(|(name, cell)| (name.clone(), text(cell))).collect()
 }
 
 /// Slow: `LibreOffice` starts in some 10 s.

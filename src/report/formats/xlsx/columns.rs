@@ -2,8 +2,10 @@
 //! do, whose key, and why come first.
 
 use super::sheet::{Cell, Headings};
-use crate::model::ReadStatus;
-use crate::policy::{Action, Severity, Verdict};
+use crate::model::{PersonalKey, ReadStatus, Suffix};
+use crate::place::Place;
+use crate::plan::{Columns, Decision};
+use crate::policy::{Action, Judgement, Severity, Verdict};
 use crate::report::OrganizationSummary;
 use crate::report::record::Record;
 use crate::waivers::WaiverStatus;
@@ -87,6 +89,60 @@ columns!(ORGANIZATIONS, of_organization, (&str, &OrganizationSummary), |it| {
     "deleted" 10 Cell::yes_or_no(it.1.organization.is_deleted);
     "deployment" 24 Cell::text(it.0);
     "org_id" 26 Cell::text(it.1.organization.id.as_str());
+});
+
+// Of `Plan`: a personal key, or one that replaces some.
+columns!(PLAN, of_plan, Columns<&str>, |it| {
+    "decision" 13 Cell::word(it.decision.map(Decision::as_str));
+    "severity" 10 it.severity.map_or(Cell::Empty, Cell::Severity);
+    "verdict" 22 Cell::word(it.verdict.map(Verdict::as_str));
+    "owner" 32 Cell::text(it.owner);
+    "key_suffix" 14 Cell::text(it.key_suffix);
+    "description" 32 Cell::text(it.description);
+    "reason" 60 Cell::text(it.reason);
+    "org_name" 28 Cell::text(it.org_name);
+    "scope" 13 Cell::text(it.scope);
+    "roles" 44 Cell::text(it.roles);
+    "roles_from" 16 Cell::text(it.roles_from);
+    "review" 44 Cell::text(it.review);
+    "addresses" 20 Cell::text(it.addresses);
+    "deployment" 24 Cell::text(it.deployment);
+    "key_id" 26 Cell::text(it.key_id);
+    "owner_id" 26 Cell::text(it.owner_id);
+    "org_id" 26 Cell::text(it.org_id);
+});
+
+/// A place of a key.
+pub(super) struct KeyPlace<'a> {
+    pub(super) deployment: &'a str,
+    pub(super) username: Option<&'a str>,
+    pub(super) key: &'a PersonalKey,
+    pub(super) judged: &'a Judgement,
+    pub(super) place: &'a Place,
+}
+
+// Of `Places`.
+columns!(PLACES, of_place, KeyPlace<'_>, |it| {
+    "severity" 10 Cell::Severity(it.judged.severity);
+    "state" 12 Cell::word(Some(it.place.state.as_str()));
+    "live" 8 Cell::yes_or_no(it.place.state.is_live());
+    "username" 32 Cell::text(it.username);
+    "key_suffix" 14 Cell::text(it.key.suffix.as_ref().map(Suffix::as_str));
+    "description" 32 Cell::text(it.key.description.as_str());
+    "repository" 28 Cell::text(it.place.repository.as_str());
+    "path" 48 Cell::text(it.place.path.as_str());
+    "member" 24 Cell::text(it.place.member.as_str());
+    "line" 8 Cell::count(it.place.line);
+    "column" 8 Cell::count(it.place.column);
+    "encoding" 16 Cell::text(it.place.encoding.as_str());
+    "first_author" 28 Cell::text(it.place.first.as_ref().map(|commit| commit.author.as_str()));
+    "first_date" 19 it.place.first.as_ref().map_or(Cell::Empty, |commit| Cell::Time(commit.date));
+    "first_commit" 42 Cell::text(it.place.first.as_ref().map(|commit| commit.id.as_str()));
+    "last_commit" 42 Cell::text(it.place.last_commit.as_deref());
+    "versions" 10 Cell::count(it.place.versions);
+    "action" 18 Cell::word(Some(it.judged.action.as_str()));
+    "deployment" 24 Cell::text(it.deployment);
+    "key_id" 26 Cell::text(it.key.id.as_str());
 });
 
 // Of `Glossary`.

@@ -9,7 +9,10 @@ use std::path::Path;
 
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook};
 
+use self::columns::KeyPlace;
 use self::sheet::{Sheet, Styles};
+use self::summary::Decisions;
+use crate::plan::{Columns, OwnerPlan, ReplacementTexts};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
 
@@ -24,7 +27,10 @@ struct Xlsx {
     keys: Sheet,
     organizations: Sheet,
     unread: Sheet,
+    plan: Sheet,
+    places: Sheet,
     glossary: Sheet,
+    decisions: Decisions,
 }
 
 /// `folder` has the temporary files of the sheets.
@@ -37,13 +43,20 @@ fn start_with(file: OutputFile, folder: &Path, rows: u32) -> Result<Xlsx, Format
     workbook.set_tempdir(folder)?;
     let styles = Styles::default();
     workbook.add_worksheet_with_constant_memory()?.set_name(summary::NAME)?;
-    let mut sheet =
-        |name, headings, printed| Sheet::new(&mut workbook, &styles, name, headings, printed, rows);
+    let mut keys = Sheet::new("Keys", columns::KEYS, 11, rows);
+    let mut organizations = Sheet::new("Organizations", columns::ORGANIZATIONS, 11, rows);
+    let mut unread = Sheet::new("Users not read", columns::UNREAD, 8, rows);
+    for sheet in [&mut keys, &mut organizations, &mut unread] {
+        sheet.add_part(&mut workbook, &styles)?;
+    }
     Ok(Xlsx {
-        keys: sheet("Keys", columns::KEYS, 11)?,
-        organizations: sheet("Organizations", columns::ORGANIZATIONS, 11)?,
-        unread: sheet("Users not read", columns::UNREAD, 8)?,
-        glossary: sheet("Glossary", columns::GLOSSARY, 2)?,
+        keys,
+        organizations,
+        unread,
+        plan: Sheet::new("Plan", columns::PLAN, 10, rows),
+        places: Sheet::new("Places", columns::PLACES, 10, rows),
+        glossary: Sheet::new("Glossary", columns::GLOSSARY, 2, rows),
+        decisions: Decisions::new(),
         file,
         workbook,
         styles,
@@ -53,6 +66,39 @@ fn start_with(file: OutputFile, folder: &Path, rows: u32) -> Result<Xlsx, Format
 impl Xlsx {
     fn add_unread(&mut self, record: &Record) -> Result<(), FormatError> {
         self.unread.add(&mut self.workbook, &self.styles, columns::of_unread(record))
+    }
+
+    /// The rows of `plan.csv`: the keys of an owner, and what replaces them.
+    fn add_plan(&mut self, context: &RunContext, plan: &OwnerPlan) -> Result<(), FormatError> {
+        let (deployment, inventory) = (context.run.deployment.as_str(), &context.inventory);
+        let Self { plan: sheet, workbook, styles, .. } = self;
+        let mut add = |row: &Columns<&str>| sheet.add(workbook, styles, columns::of_plan(row));
+        if let Some(why) = plan.unknown.as_ref().filter(|_| plan.keys.is_empty()) {
+            add(&Columns::of_unknown(deployment, plan, why))?;
+        }
+        for key in &plan.keys {
+            add(&Columns::of_key(deployment, plan, key, ""))?;
+            *self.decisions.entry(key.decided.decision).or_default() += 1;
+        }
+        for replacement in &plan.replacements {
+            let texts = ReplacementTexts::new(plan, replacement);
+            add(&Columns::of_replacement(deployment, plan, replacement, &texts, inventory, ""))?;
+        }
+        Ok(())
+    }
+
+    fn add_places(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+        let (Some(search), Some((key, judged))) = (&context.search, &row.key) else { return Ok(()) };
+        let Some(suffix) = &key.suffix else { return Ok(()) };
+        if search.counts(Some(suffix)).is_none_or(|counts| counts.all == 0) {
+            return Ok(());
+        }
+        let (deployment, username) = (context.run.deployment.as_str(), row.result.user.username.as_deref());
+        for place in &context.store.places(search, suffix)? {
+            let place = KeyPlace { deployment, username, key, judged, place };
+            self.places.add(&mut self.workbook, &self.styles, columns::of_place(&place))?;
+        }
+        Ok(())
     }
 
     fn add_organizations(&mut self, report: &Report) -> Result<(), FormatError> {
@@ -82,6 +128,12 @@ impl Writer for Xlsx {
     }
 
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+        if row.is_first_of_user()
+            && let Some(plan) = row.plan(context)
+        {
+            self.add_plan(context, plan)?;
+        }
+        self.add_places(context, row)?;
         let record = Record::new(context, row);
         if row.is_unread() {
             return self.add_unread(&record);
@@ -96,16 +148,16 @@ impl Writer for Xlsx {
         self.add_organizations(report)?;
         self.add_glossary()?;
         let sheet = self.workbook.worksheet_from_name(summary::NAME)?;
-        summary::write(sheet, &self.styles, report, self.keys.parts())?;
-        for sheet in [&self.keys, &self.organizations, &self.unread, &self.glossary] {
-            sheet.end(&mut self.workbook)?;
+        summary::write(sheet, &self.styles, report, self.keys.parts(), &self.decisions)?;
+        let Self { mut file, mut workbook, keys, organizations, unread, plan, places, glossary, .. } = *self;
+        for sheet in [keys, organizations, unread, plan, places, glossary] {
+            sheet.end(&mut workbook)?;
         }
         // The same run gives the same bytes: the file is as old as the newest run in it.
         let started = report.deployments.iter().map(|it| it.context.run.started_at).max().unwrap_or_default();
         let created = ExcelDateTime::from_timestamp(started.timestamp())?;
         let properties = DocProperties::new().set_title("Personal API keys").set_creation_datetime(&created);
-        self.workbook.set_properties(&properties);
-        let Self { mut file, mut workbook, .. } = *self;
+        workbook.set_properties(&properties);
         workbook.save_to_writer(&mut file)?;
         Ok(Rendered::File(file))
     }
@@ -130,7 +182,7 @@ mod tests {
             xlsx.keys.add(&mut xlsx.workbook, &xlsx.styles, columns::of_key(&record)).ok().unwrap();
         }
         let names: Vec<_> = xlsx.workbook.worksheets().iter().map(Worksheet::name).collect();
-        let expected = ["Summary", "Keys", "Organizations", "Users not read", "Glossary", "Keys 2", "Keys 3"];
+        let expected = ["Summary", "Keys", "Organizations", "Users not read", "Keys 2", "Keys 3"];
         assert_eq!(names, expected);
     }
 }

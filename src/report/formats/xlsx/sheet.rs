@@ -37,7 +37,9 @@ pub(super) enum Cell<'a> {
 
 impl<'a> Cell<'a> {
     pub(super) fn text(text: impl Into<Option<&'a str>>) -> Self {
-        text.into().map_or(Self::Empty, |text| Self::Text(Cow::Borrowed(text)))
+        text.into()
+            .filter(|text| !text.is_empty())
+            .map_or(Self::Empty, |text| Self::Text(Cow::Borrowed(text)))
     }
 
     pub(super) fn word(word: Option<&'static str>) -> Self {
@@ -151,20 +153,12 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub(super) fn new(
-        workbook: &mut Workbook,
-        styles: &Styles,
-        name: &'static str,
-        headings: Headings,
-        printed: u16,
-        limit: u32,
-    ) -> Result<Self, FormatError> {
-        let mut sheet = Self { name, headings, printed, limit, parts: Vec::new() };
-        sheet.add_part(workbook, styles)?;
-        Ok(sheet)
+    /// Without a row it is not in the workbook, unless [`Self::add_part`] is called.
+    pub(super) const fn new(name: &'static str, headings: Headings, printed: u16, limit: u32) -> Self {
+        Self { name, headings, printed, limit, parts: Vec::new() }
     }
 
-    fn add_part(&mut self, workbook: &mut Workbook, styles: &Styles) -> Result<(), FormatError> {
+    pub(super) fn add_part(&mut self, workbook: &mut Workbook, styles: &Styles) -> Result<(), FormatError> {
         let place = workbook.worksheets().len();
         let name = match self.parts.len() {
             0 => self.name.to_owned(),

@@ -1,13 +1,19 @@
 //! The sheet `Summary`: what was asked, what was read, and the totals that the other reports have too.
 
+use std::collections::BTreeMap;
+
 use rust_xlsxwriter::Worksheet;
 
 use super::sheet::{Cell, Styles, write as write_cell};
 use crate::model::ReadStatus;
+use crate::plan::Decision;
 use crate::policy::{Action, Severity, Verdict};
 use crate::report::{Deployment, FormatError, Report, Summary};
 
 pub(super) const NAME: &str = "Summary";
+
+/// Keys by what the plan decides about them.
+pub(super) type Decisions = BTreeMap<Decision, u64>;
 
 /// Writes the rows of the sheet one below the other, since what is written can't be changed.
 struct Lines<'a> {
@@ -39,6 +45,7 @@ pub(super) fn write(
     styles: &Styles,
     report: &Report,
     parts: usize,
+    decisions: &Decisions,
 ) -> Result<(), FormatError> {
     sheet.set_column_width(0, 32)?;
     sheet.set_column_width(1, 60)?.set_column_format(1, &styles.value)?;
@@ -56,6 +63,11 @@ pub(super) fn write(
         lines.line("Sheets with keys", Cell::text(sheets.as_str()))?;
     }
     totals(&mut lines, &report.total)?;
+    lines.title("Plan")?;
+    for decision in Decision::ALL {
+        let count = decisions.get(decision).copied().unwrap_or_default();
+        lines.line(&format!("decision {decision}"), Cell::count(count))?;
+    }
     for deployment in &report.deployments {
         of_deployment(&mut lines, deployment)?;
         if report.deployments.len() > 1 {
@@ -78,6 +90,10 @@ fn of_deployment(lines: &mut Lines, deployment: &Deployment) -> Result<(), Forma
     lines.line("Finished", run.finished_at.map_or(Cell::Empty, Cell::Time))?;
     lines.line("Cutoff", Cell::Time(context.policy.cutoff))?;
     lines.line("Incomplete lists of users", Cell::count(context.incomplete_lists.len() as u64))?;
+    if let Some(search) = context.search.as_ref().map(|stored| &stored.search) {
+        lines.line("Places searched", Cell::Time(search.searched_at))?;
+        lines.line("Search complete", Cell::yes_or_no(search.is_complete))?;
+    }
     lines.line("Complete", Cell::yes_or_no(deployment.is_complete()))
 }
 

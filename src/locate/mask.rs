@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::text::{Edges, TextSearch, Wanted};
+use super::text::{Edges, End, TextSearch, Wanted};
 use crate::printable::{self, printable};
 
 /// So many bytes of a line are shown before and behind a find.
@@ -55,7 +55,7 @@ pub(super) fn masked(text: &str) -> String {
 
 /// Where keys and passwords are, in their order.
 fn secrets(region: &[u8], found: Range<usize>) -> Vec<Range<usize>> {
-    let findings = TextSearch::new(Wanted::All, true).search(region, Edges { start: true, end: true });
+    let findings = TextSearch::new(Wanted::All, true).search(region, Edges { start: true, end: End::Text });
     let mut secrets: Vec<_> = findings.matches.into_iter().map(|found| found.range).collect();
     secrets.extend(findings.archives.into_iter().map(|archive| archive.range));
     secrets.push(found);

@@ -1,23 +1,23 @@
 //! The search of files and of members of archives, each wherever it is: what its bytes are decides how they are searched.
 
 use std::borrow::Cow;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
 use ::zip::ZipArchive;
+use flate2::CrcReader;
+use flate2::bufread::DeflateDecoder;
 
 use super::archive::limit::{Budget, Decompressed, Sized};
+use super::archive::zip::Directory;
 use super::archive::{Kind, MAX_DEPTH, tar, zip};
 use super::decode::{Chain, Encoding};
 use super::mask;
 use super::scan::{Found, Hit, Scanner};
-use super::text::{Archive, Edges, Findings, Match};
+use super::text::{Archive, Edges, End, Findings, Match};
 use super::windows::{self, Filled, Lines, Position, Window};
 use crate::place::{Class, NotSearched};
 use crate::printable::{masked, printable};
-
-/// A zip archive in a stream is kept in memory, since its directory is at its end; up to this size.
-const LARGEST_ZIP: usize = 32 << 20;
 
 /// Where bytes are.
 #[derive(Debug, Clone, Default)]
@@ -104,29 +104,41 @@ impl<'s, 'a> Members<'s, 'a> {
     pub(super) fn slice(&mut self, location: &Location, bytes: &[u8]) {
         if self.scanner.options.archives {
             let kind = Kind::new(&location.name, bytes);
-            let ends_with_zip = kind.is_none() && zip::ends(bytes, bytes);
-            match kind {
-                Some(Kind::Zip) => return self.zip_slice(location, bytes),
-                None if ends_with_zip => return self.zip_slice(location, bytes),
-                None => {}
-                Some(kind) => match self.stream_of(kind, location, &mut &bytes[..]) {
-                    Ok(()) => return,
-                    // The bytes may still be text.
-                    Err(why) => self.not_searched(location, why),
-                },
+            let directory = Directory::of(kind, bytes, || Ok(bytes));
+            if let Directory::Small(members) = directory {
+                return self.zip_slice(location, bytes, members);
+            }
+            let searched = match kind {
+                Some(kind) => self.stream_of(kind, location, &mut &bytes[..]).map(|()| true),
+                None if directory == Directory::Large => Err(NotSearched::TooLarge),
+                None => Ok(false),
+            };
+            match searched {
+                Ok(true) => return,
+                Ok(false) => {}
+                // The bytes may still be text.
+                Err(why) => self.not_searched(location, why),
             }
         }
         self.text(location, bytes);
     }
 
-    /// Searches a zip archive and what is before it; all as text if it is none.
-    fn zip_slice(&mut self, location: &Location, bytes: &[u8]) {
-        let before = self.zip(location, Cursor::new(bytes)).unwrap_or_else(|why| {
-            self.not_searched(location, why);
-            u64::MAX
-        });
-        let before = usize::try_from(before).unwrap_or(usize::MAX).min(bytes.len());
-        self.text(location, &bytes[..before]);
+    /// Searches a zip archive and what is before it, such as another one; all as text if it is none.
+    fn zip_slice(&mut self, location: &Location, mut bytes: &[u8], mut members: u16) {
+        loop {
+            let before = self.zip(location, Cursor::new(bytes), members).unwrap_or_else(|why| {
+                self.not_searched(location, why);
+                u64::MAX
+            });
+            let before = usize::try_from(before).ok().and_then(|before| bytes.get(..before));
+            let Some(before) = before.filter(|before| before.len() < bytes.len()) else { break };
+            bytes = before;
+            match Directory::new(bytes, bytes) {
+                Directory::Small(count) => members = count,
+                Directory::None | Directory::Large => break,
+            }
+        }
+        self.text(location, bytes);
     }
 
     /// Searches what a reader yields.
@@ -151,22 +163,18 @@ impl<'s, 'a> Members<'s, 'a> {
         self.scanner.buffers.push(buffer);
     }
 
-    fn large_stream(&mut self, location: &Location, mut head: Vec<u8>, reader: &mut dyn Read) {
-        let kind = self.scanner.options.archives.then(|| Kind::new(&location.name, &head)).flatten();
+    fn large_stream(&mut self, location: &Location, head: Vec<u8>, reader: &mut dyn Read) {
+        let archives = self.scanner.options.archives;
+        let kind = archives.then(|| Kind::new(&location.name, &head)).flatten();
         let result = match kind {
-            None => return self.windows(location, head, reader),
-            Some(Kind::Zip) => match windows::fill(&mut head, reader, LARGEST_ZIP) {
-                Ok(Filled::All) => self.zip(location, Cursor::new(&head)).map(|_| ()),
-                Ok(Filled::Part) => Err(NotSearched::TooLarge),
-                Err(_) => Err(self.budget.failure()),
-            },
-            Some(kind) => self.stream_of(kind, location, &mut head.chain(reader)),
+            // Its directory is at its end, and its members are gone.
+            None if self.windows(location, &head, reader) && archives => Err(NotSearched::UnknownFormat),
+            None => Ok(()),
+            Some(kind) => self.stream_of(kind, location, &mut (&head[..]).chain(reader)),
         };
         if let Err(why) = result {
             self.not_searched(location, why);
         }
-        head.truncate(windows::SIZE);
-        head.shrink_to(windows::SIZE);
         self.keep(head);
     }
 
@@ -180,12 +188,13 @@ impl<'s, 'a> Members<'s, 'a> {
         match kind {
             Kind::Compressed(compression) => {
                 let inner = location.within(compression.as_str(), true)?;
-                let reader = compression.decoder(reader);
+                let reader = compression.decoder(reader, &self.budget).map_err(|_| self.budget.failure())?;
                 self.stream(&inner, &mut Decompressed { reader, budget: Rc::clone(&self.budget) });
                 Ok(())
             }
             Kind::Tar => self.tar(&location.within("tar", false)?, reader),
-            Kind::Zip | Kind::Unknown => Err(NotSearched::UnknownFormat),
+            Kind::Zip => self.zip_stream(&location.within("zip", false)?, reader),
+            Kind::Unknown => Err(NotSearched::UnknownFormat),
         }
     }
 
@@ -199,61 +208,124 @@ impl<'s, 'a> Members<'s, 'a> {
         }
     }
 
-    /// Whether a file is a zip archive or ends with one.
-    pub(super) fn is_zip(&self, location: &Location, head: &[u8], file: &mut (impl Read + Seek)) -> bool {
+    /// The directory of a zip archive that a file is or ends with. The file is where it was.
+    pub(super) fn directory(
+        &self,
+        location: &Location,
+        head: &[u8],
+        file: &mut (impl Read + Seek),
+    ) -> Directory {
         if !self.scanner.options.archives {
-            return false;
+            return Directory::None;
         }
-        let mut end = Vec::new();
-        let mut read_end = || {
+        Directory::of(Kind::new(&location.name, head), head, || {
+            let mut end = Vec::new();
             let size = file.seek(SeekFrom::End(0))?;
             file.seek(SeekFrom::Start(size.saturating_sub(zip::LONGEST_END as u64)))?;
             file.read_to_end(&mut end)?;
-            file.seek(SeekFrom::Start(head.len() as u64))
-        };
-        match Kind::new(&location.name, head) {
-            Some(kind) => kind == Kind::Zip,
-            None => read_end().is_ok() && zip::ends(head, &end),
-        }
+            file.seek(SeekFrom::Start(head.len() as u64))?;
+            Ok(end)
+        })
     }
 
-    /// Searches the members of a zip archive, and gives the position of the first one.
-    pub(super) fn zip(&mut self, location: &Location, reader: impl Read + Seek) -> Result<u64, NotSearched> {
+    /// Searches the members of a zip archive by its directory, and gives the position of the first one.
+    pub(super) fn zip(
+        &mut self,
+        location: &Location,
+        reader: impl Read + Seek,
+        members: u16,
+    ) -> Result<u64, NotSearched> {
         let location = location.within("zip", false)?;
         let mut archive = ZipArchive::new(reader).map_err(|error| zip::reason(&error))?;
+        if archive.len() != usize::from(members) {
+            // Of members with one name it has the last alone.
+            let mut reader = archive.into_inner();
+            reader.rewind().map_err(|_| NotSearched::Unreadable)?;
+            return self.zip_stream(&location, &mut reader).map(|()| 0);
+        }
         let mut first = u64::MAX;
         for at in 0..archive.len() {
-            let member = zip::member(&mut archive, at)?;
-            first = first.min(member.start);
-            let inner = location.member(&member.name);
-            let content = archive.by_index(at);
-            match (member.obstacle, content) {
-                _ if member.is_folder => {}
-                (None, Ok(reader)) => {
-                    self.stream(&inner, &mut Decompressed { reader, budget: Rc::clone(&self.budget) });
-                }
-                (Some(why), _) => self.not_searched(&inner, why),
-                (None, Err(error)) => self.not_searched(&inner, zip::reason(&error)),
-            }
+            let (member, start) = zip::member(&mut archive, at)?;
+            first = first.min(start);
+            let mut raw = archive.by_index_raw(at).map_err(|error| zip::reason(&error))?;
+            self.zip_member(&location, &member, &mut raw);
         }
         Ok(first)
     }
 
+    fn zip_member(&mut self, location: &Location, member: &zip::Member, raw: &mut dyn Read) {
+        let inner = location.member(&member.name);
+        if let Some(why) = member.obstacle {
+            return self.not_searched(&inner, why);
+        }
+        match member.decoder(raw, &self.budget) {
+            Ok(reader) => {
+                self.stream(&inner, &mut Decompressed { reader, budget: Rc::clone(&self.budget) });
+            }
+            Err(_) => {
+                let why = self.budget.failure();
+                self.not_searched(&inner, why);
+            }
+        }
+    }
+
+    /// Searches the members of a zip archive from front to back.
+    fn zip_stream(&mut self, location: &Location, reader: &mut dyn Read) -> Result<(), NotSearched> {
+        let budget = Rc::clone(&self.budget);
+        let failed = |_: io::Error| budget.failure();
+        let mut archive = zip::Forward::new(reader);
+        while let Some((member, length)) = archive.next().map_err(failed)? {
+            match length {
+                zip::Length::Known(length) => {
+                    let mut raw = Read::take(&mut archive.reader, length);
+                    self.zip_member(location, &member, &mut raw);
+                    let left = raw.limit();
+                    archive.skip(left).map_err(failed)?;
+                }
+                zip::Length::Follows
+                    if member.obstacle.is_none() && member.method == zip::Method::Deflated =>
+                {
+                    let inner = location.member(&member.name);
+                    let mut decoder = CrcReader::new(DeflateDecoder::new(&mut archive.reader));
+                    let mut reader = Decompressed { reader: &mut decoder, budget: Rc::clone(&budget) };
+                    self.stream(&inner, &mut reader);
+                    io::copy(&mut reader, &mut io::sink()).map_err(failed)?;
+                    let (checksum, decoder) = (decoder.crc().sum(), decoder.into_inner());
+                    let (compressed, size) = (decoder.total_in(), decoder.total_out());
+                    if archive.end(compressed, size).map_err(failed)? != checksum {
+                        self.not_searched(&inner, NotSearched::Damaged);
+                    }
+                }
+                // Nothing shows where it ends.
+                zip::Length::Follows => return Err(member.obstacle.unwrap_or(NotSearched::UnknownFormat)),
+            }
+        }
+        Ok(())
+    }
+
     fn text(&mut self, location: &Location, bytes: &[u8]) {
+        if bytes.len() > self.scanner.window {
+            self.windows(location, bytes, &mut io::empty());
+            return;
+        }
         let largest = usize::try_from(self.scanner.options.max_size).unwrap_or(usize::MAX);
         let allowed = &bytes[..bytes.len().min(largest)];
-        let findings = self.scanner.search.search(allowed, Edges { start: true, end: true });
+        let findings = self.scanner.search.search(allowed, Edges { start: true, end: End::Text });
         self.report(location, allowed, &mut Lines::default(), findings);
         if allowed.len() < bytes.len() {
             self.not_searched(location, NotSearched::TooLarge);
         }
     }
 
-    fn windows(&mut self, location: &Location, head: Vec<u8>, reader: &mut dyn Read) {
-        let mut head_reader = &head[..];
+    /// Searches text of any size; whether it ends as a zip archive does.
+    fn windows(&mut self, location: &Location, head: &[u8], reader: &mut dyn Read) -> bool {
+        let mut head_reader = head;
         let mut reader = (&mut head_reader).chain(reader);
         let mut reader = Sized::new(&mut reader, self.scanner.options.max_size, &self.budget);
-        let mut window = Window::new(self.scanner.buffers.pop().unwrap_or_default(), self.scanner.window);
+        let buffer = self.scanner.buffers.pop().unwrap_or_default();
+        // Of archives in one another all have their window.
+        let largest = windows::LARGEST >> location.archives;
+        let mut window = Window::new(buffer, self.scanner.window, largest);
         loop {
             let filled = window.fill(&mut reader);
             let mut findings = self.scanner.search.search(&window.bytes, window.edges());
@@ -265,10 +337,13 @@ impl<'s, 'a> Members<'s, 'a> {
             }
             match window.advance(border) {
                 Ok(next) => window = next,
-                Err(buffer) => break self.keep(buffer),
+                Err(buffer) => {
+                    let is_zip = Directory::new(head, &buffer) != Directory::None;
+                    self.keep(buffer);
+                    return is_zip;
+                }
             }
         }
-        self.keep(head);
     }
 
     fn report(&mut self, location: &Location, bytes: &[u8], lines: &mut Lines, mut findings: Findings) {
@@ -309,9 +384,11 @@ impl<'s, 'a> Members<'s, 'a> {
     fn encoded_archive(&mut self, location: &Location, bytes: &[u8], lines: &mut Lines, archive: &Archive) {
         let position = lines.position(bytes, archive.range.start, false);
         let inner = location.encoded(archive.chain, position);
-        self.slice(&inner, &archive.content);
         if archive.is_cut {
             self.not_searched(&inner, NotSearched::TooLarge);
+            // It is not reported again as damaged.
+            self.reported = Some((inner.member.clone(), NotSearched::Damaged));
         }
+        self.slice(&inner, &archive.content);
     }
 }

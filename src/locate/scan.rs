@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::archive::limit;
+use super::archive::zip::Directory;
 use super::members::{Location, Members};
 use super::signs::Signs;
 pub use super::suffixes::Suffixes;
@@ -125,8 +126,8 @@ fn large_file(members: &mut Members, location: &Location, head: &[u8], file: &mu
         return members.not_searched(location, NotSearched::Unreadable);
     };
     members.budget = limit::Budget::new(size);
-    if members.is_zip(location, head, file) {
-        match members.zip(location, &mut *file) {
+    if let Directory::Small(count) = members.directory(location, head, file) {
+        match members.zip(location, &mut *file, count) {
             Err(why) => return members.not_searched(location, why),
             Ok(before) if file.rewind().is_ok() => {
                 return members.stream(location, &mut file.take(before.min(size)));

@@ -21,8 +21,6 @@ const PART: usize = 4 << 20;
 /// Of escapes, whose decoder needs more memory.
 const ESCAPED_PART: usize = 64 << 10;
 const OVERLAP: usize = 8 << 10;
-/// An archive in base64 is decoded as a whole, so it has a limit; in characters.
-const LARGEST: usize = 16 << 20;
 /// Characters that show whether an archive is in base64, or in base64 in base64.
 const HEAD: usize = 24;
 
@@ -73,11 +71,22 @@ pub(super) struct Findings {
     pub(super) cut: Option<usize>,
 }
 
-/// Whether bytes begin and end where the text does.
+/// Whether bytes begin where the text does, and where they end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edges {
     pub(super) start: bool,
-    pub(super) end: bool,
+    pub(super) end: End,
+}
+
+/// Where bytes end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With the text.
+    Text,
+    /// Before it: a larger window has more of it.
+    Window,
+    /// Before it, and no window is larger.
+    LargestWindow,
 }
 
 /// Searches text; keeps its buffers.
@@ -228,7 +237,8 @@ impl<'a> TextSearch<'a> {
             let first = run.start + part.start * 2;
             text.clear();
             text.extend(layer.bytes[first..run.end].iter().step_by(2).take(part.len()));
-            let edges = Edges { start: part.start == 0, end: part.end == characters };
+            let end = if part.end == characters { End::Text } else { End::LargestWindow };
+            let edges = Edges { start: part.start == 0, end };
             self.nested(layer, &text, edges, findings, |range| {
                 let start = utf16::first_byte(first + range.start * 2);
                 (start..start + range.len() * 2, Encoding::Utf16)
@@ -293,7 +303,8 @@ impl<'a> TextSearch<'a> {
         let bytes = layer.bytes;
         let whole = blob.start()..blob.end();
         let is_start = joined.lines[0].1 == whole.start && layer.is_start(whole.start);
-        let end = joined.source(joined.text.len() - 1) + 1 == whole.end;
+        let is_end = joined.source(joined.text.len() - 1) + 1 == whole.end;
+        let end = if is_end { End::Text } else { End::LargestWindow };
         base64::each_part(joined.text, &mut decoded, |first, text| {
             let edges = Edges { start: is_start && first == 0, end };
             self.nested(layer, text, edges, findings, |range| {
@@ -324,21 +335,16 @@ impl<'a> TextSearch<'a> {
         if !is_archive && !is_nested() {
             return false;
         }
-        let is_cut = blob.end() == layer.bytes.len() && !layer.edges.end;
-        if is_cut && layer.depth == 0 {
+        let is_cut = blob.end() == layer.bytes.len() && layer.edges.end != End::Text;
+        if is_cut && layer.edges.end == End::Window && layer.depth == 0 {
             findings.cut = Some(findings.cut.map_or(blob.start(), |cut| cut.min(blob.start())));
         } else if is_archive {
-            let text: Vec<u8> = blob.characters(layer.bytes).take(LARGEST).collect();
+            let text: Vec<u8> = blob.characters(layer.bytes).collect();
             let mut content = Vec::new();
             base64::decode(&text, &mut content);
             let range = blob.start()..blob.end();
             let chain = Chain::default().within(base64::alphabet(layer.bytes, &range, &range));
-            findings.archives.push(Archive {
-                range,
-                chain,
-                content,
-                is_cut: is_cut || blob.length > LARGEST,
-            });
+            findings.archives.push(Archive { range, chain, content, is_cut });
         }
         is_archive
     }

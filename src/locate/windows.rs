@@ -3,11 +3,11 @@
 
 use std::io::{self, Read};
 
-use super::text::{Edges, Findings};
+use super::text::{Edges, End, Findings};
 
 /// Of a window.
 pub(super) const SIZE: usize = 1 << 20;
-/// With an archive in base64 that does not fit.
+/// With an archive in base64 that does not fit; outside of archives.
 pub(super) const LARGEST: usize = 8 << 20;
 /// What is found so near the end of a window is searched with the next one. Even, as all borders are, for UTF-16.
 const AHEAD: usize = 16 << 10;
@@ -93,12 +93,15 @@ pub(super) struct Window {
     /// What it is filled to; more than usual for an archive in base64.
     size: usize,
     usual: usize,
+    largest: usize,
 }
 
 impl Window {
     /// From what is at the beginning of a stream.
-    pub(super) fn new(bytes: Vec<u8>, size: usize) -> Self {
-        Self { bytes, lines: Lines::default(), own: 0, is_first: true, is_last: false, size, usual: size }
+    pub(super) fn new(bytes: Vec<u8>, size: usize, largest: usize) -> Self {
+        let lines = Lines::default();
+        let largest = largest.max(size);
+        Self { bytes, lines, own: 0, is_first: true, is_last: false, size, usual: size, largest }
     }
 
     /// Reads more. The window is the last one if there is no more, or an error.
@@ -112,7 +115,12 @@ impl Window {
     }
 
     pub(super) fn edges(&self) -> Edges {
-        Edges { start: self.is_first, end: self.is_last || self.size >= LARGEST }
+        let end = match self.is_last {
+            true => End::Text,
+            false if self.size < self.largest => End::Window,
+            false => End::LargestWindow,
+        };
+        Edges { start: self.is_first, end }
     }
 
     /// Leaves what no other window finds, and gives the position up to which all is found.
@@ -122,7 +130,7 @@ impl Window {
         if let Some(cut) = findings.cut.filter(|cut| *cut < border) {
             border = self.own.max(cut & !1);
             self.size =
-                if border == self.own { (self.bytes.len() * 2).min(LARGEST) } else { self.bytes.len() };
+                if border == self.own { (self.bytes.len() * 2).min(self.largest) } else { self.bytes.len() };
         }
         // What is in an archive is found with its beginning.
         let is_own = |start: usize| (self.own..border).contains(&start);

@@ -1,14 +1,22 @@
 //! Formats that compress one stream: gzip, bzip2, xz, Zstandard.
 
 use std::io::{self, Read};
+use std::rc::Rc;
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use xz4rust::{XzDecoder, XzError};
 
-/// What a decoder of xz or Zstandard may keep of its output.
-const WINDOW: usize = 64 << 20;
+use super::limit::{Budget, Reserved};
+use crate::place::NotSearched;
+
+/// What a decoder of xz or Zstandard may keep of its output without reserving it.
+const UNRESERVED: usize = 512 << 10;
+/// What one of bzip2 needs for the largest blocks.
+const BZIP2: u64 = 4 << 20;
 const BUFFER: usize = 32 << 10;
+/// The header of a stream of xz and of its first block, at most.
+const XZ_HEADERS: usize = 12 + 1024;
 
 /// A format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +51,23 @@ impl Compression {
     }
 
     /// What a stream decompresses to.
-    pub(crate) fn decoder<'r>(self, reader: &'r mut dyn Read) -> Box<dyn Read + 'r> {
-        match self {
+    ///
+    /// # Errors
+    /// The decoders of the input need more memory than they may.
+    pub(crate) fn decoder<'r>(
+        self,
+        reader: &'r mut dyn Read,
+        budget: &Rc<Budget>,
+    ) -> io::Result<Box<dyn Read + 'r>> {
+        Ok(match self {
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(reader)),
-            Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(reader)),
-            Self::Xz => Box::new(Xz::new(reader)),
-            Self::Zstandard => Box::new(Zstandard::new(reader)),
-        }
+            Self::Bzip2 => Box::new(Bzip2 {
+                _reserved: budget.reserve(BZIP2)?,
+                decoder: bzip2::read::MultiBzDecoder::new(reader),
+            }),
+            Self::Xz => Box::new(Xz::new(reader, budget)),
+            Self::Zstandard => Box::new(Zstandard::new(reader, budget)),
+        })
     }
 }
 
@@ -58,18 +76,32 @@ pub(crate) fn is_compressed(head: &[u8]) -> bool {
     Compression::new(head).is_some() || head.starts_with(b"PK\x03\x04")
 }
 
+/// bzip2 with its memory.
+struct Bzip2<'r> {
+    decoder: bzip2::read::MultiBzDecoder<&'r mut dyn Read>,
+    _reserved: Reserved,
+}
+
+impl Read for Bzip2<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decoder.read(buffer)
+    }
+}
+
 /// Frames of Zstandard, one behind the other.
 struct Zstandard<'r> {
     reader: &'r mut dyn Read,
     decoder: FrameDecoder,
     in_frame: bool,
+    budget: Rc<Budget>,
+    reserved: Option<Reserved>,
 }
 
 impl<'r> Zstandard<'r> {
-    fn new(reader: &'r mut dyn Read) -> Self {
+    fn new(reader: &'r mut dyn Read, budget: &Rc<Budget>) -> Self {
         let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(WINDOW as u64);
-        Self { reader, decoder, in_frame: false }
+        decoder.set_max_window_size(UNRESERVED as u64);
+        Self { reader, decoder, in_frame: false, budget: Rc::clone(budget), reserved: None }
     }
 
     /// Whether another frame begins; frames of other data are skipped.
@@ -79,8 +111,16 @@ impl<'r> Zstandard<'r> {
             if self.reader.read(&mut first)? == 0 {
                 return Ok(false);
             }
-            let start = first.chain(&mut *self.reader);
-            match self.decoder.init(start) {
+            let mut header = Recorded { reader: &mut first.chain(&mut *self.reader), bytes: Vec::new() };
+            let mut started = self.decoder.init(&mut header);
+            if let Err(FrameDecoderError::WindowSizeTooBig { requested, .. }) = started {
+                // Its buffer grows by half, with the old one beside it.
+                self.reserved = None;
+                self.reserved = Some(self.budget.reserve(requested.saturating_add(requested / 2))?);
+                self.decoder.set_max_window_size(requested);
+                started = self.decoder.init(&header.bytes[..]);
+            }
+            match started {
                 Ok(()) => return Ok(true),
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                     length,
@@ -88,9 +128,26 @@ impl<'r> Zstandard<'r> {
                 })) => {
                     skip(self.reader, length)?;
                 }
+                Err(FrameDecoderError::DictNotProvided { .. }) => {
+                    return Err(self.budget.fail(NotSearched::UnknownFormat));
+                }
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
+    }
+}
+
+/// Keeps what is read, to read it again.
+struct Recorded<'r> {
+    reader: &'r mut dyn Read,
+    bytes: Vec<u8>,
+}
+
+impl Read for Recorded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.bytes.extend_from_slice(&buffer[..read]);
+        Ok(read)
     }
 }
 
@@ -128,13 +185,25 @@ struct Xz<'r> {
     input: Vec<u8>,
     /// Of the input, what is not decoded.
     rest: std::ops::Range<usize>,
-    in_stream: bool,
+    state: XzState,
+    budget: Rc<Budget>,
+    reserved: Option<Reserved>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum XzState {
+    /// Before a stream, or at the end.
+    Between,
+    /// At its first byte.
+    AtStart,
+    InStream,
 }
 
 impl<'r> Xz<'r> {
-    fn new(reader: &'r mut dyn Read) -> Self {
-        let decoder = XzDecoder::in_heap_with_alloc_dict_size(0, WINDOW);
-        Self { reader, decoder, input: vec![0; BUFFER], rest: 0..0, in_stream: true }
+    fn new(reader: &'r mut dyn Read, budget: &Rc<Budget>) -> Self {
+        let (budget, reserved) = (Rc::clone(budget), None);
+        let (decoder, input) = (xz_decoder(UNRESERVED), vec![0; BUFFER]);
+        Self { reader, decoder, input, rest: 0..0, state: XzState::Between, budget, reserved }
     }
 
     /// More input behind what is not decoded; whether there is any.
@@ -146,39 +215,66 @@ impl<'r> Xz<'r> {
         Ok(read > 0)
     }
 
-    /// Whether another stream begins, behind zeros.
+    /// Whether another stream begins, behind zeros. Its headers are in the input.
     fn next_stream(&mut self) -> io::Result<bool> {
         loop {
             self.rest.start += self.input[self.rest.clone()].iter().take_while(|byte| **byte == 0).count();
-            if !self.rest.is_empty() {
-                self.decoder.reset();
-                return Ok(true);
-            }
-            if !self.fill()? {
-                return Ok(false);
+            if self.rest.len() >= XZ_HEADERS || !self.fill()? {
+                if !self.rest.is_empty() {
+                    self.decoder.reset();
+                }
+                return Ok(!self.rest.is_empty());
             }
         }
     }
+
+    /// With a dictionary of this size, from the start of the stream.
+    fn restart(&mut self, dictionary: u64) -> io::Result<()> {
+        (self.decoder, self.reserved) = (xz_decoder(0), None);
+        self.reserved = Some(self.budget.reserve(dictionary)?);
+        self.decoder = xz_decoder(usize::try_from(dictionary).unwrap_or(usize::MAX));
+        Ok(())
+    }
+
+    fn error(&self, error: &XzError) -> io::Error {
+        match error {
+            XzError::DictionaryTooLarge(_) => self.budget.fail(NotSearched::TooLarge),
+            XzError::UnsupportedBcjFilter(_)
+            | XzError::UnsupportedCheckType(_)
+            | XzError::UnsupportedStreamHeaderOption
+            | XzError::UnsupportedBlockHeaderOption => self.budget.fail(NotSearched::UnknownFormat),
+            other => io::Error::other(format!("{other:?}")),
+        }
+    }
+}
+
+fn xz_decoder(largest: usize) -> Box<XzDecoder<'static>> {
+    XzDecoder::in_heap_with_alloc_dict_size(0, largest)
 }
 
 impl Read for Xz<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while !buffer.is_empty() {
-            if !self.in_stream {
+            if self.state == XzState::Between {
                 if !self.next_stream()? {
                     return Ok(0);
                 }
-                self.in_stream = true;
+                self.state = XzState::AtStart;
             }
             let (produced, made_progress) = match self.decoder.decode(&self.input[self.rest.clone()], buffer)
             {
                 Ok(result) => {
                     self.rest.start += result.input_consumed();
-                    self.in_stream = !result.is_end_of_stream();
-                    (result.output_produced(), result.made_progress() || !self.in_stream)
+                    let is_end = result.is_end_of_stream();
+                    self.state = if is_end { XzState::Between } else { XzState::InStream };
+                    (result.output_produced(), result.made_progress() || is_end)
                 }
                 Err(XzError::NeedsLargerInputBuffer) => (0, false),
-                Err(error) => return Err(io::Error::other(format!("{error:?}"))),
+                Err(XzError::DictionaryTooLarge(size)) if self.state == XzState::AtStart => {
+                    self.restart(size)?;
+                    (0, true)
+                }
+                Err(error) => return Err(self.error(&error)),
             };
             if produced > 0 {
                 return Ok(produced);

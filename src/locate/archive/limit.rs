@@ -1,8 +1,9 @@
-//! Limits of what archives may decompress to, and the reason of an error among decoders.
+//! Limits of what archives may decompress to and of the memory of decoders, and the reason of an error among decoders.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::place::NotSearched;
 
@@ -11,6 +12,11 @@ const FLOOR: u64 = 32 << 20;
 const RATIO: u64 = 200;
 /// And in total.
 const TOTAL: u64 = 64 << 30;
+/// What the decoders of one input may keep of their output: the largest usual window of xz, and a usual one in it.
+const MEMORY: usize = 72 << 20;
+/// Of that, what each thread may have at any time; one alone may have more.
+const SHARE: usize = 8 << 20;
+static LARGE: Mutex<()> = Mutex::new(());
 
 /// What was read of one input and decompressed from it, by all decoders together.
 #[derive(Debug, Default)]
@@ -19,6 +25,26 @@ pub(crate) struct Budget {
     decompressed: Cell<u64>,
     /// Why the last error was one, if not for wrong bytes.
     failure: Cell<Option<NotSearched>>,
+    reserved: Cell<usize>,
+    /// Held while more than the share is reserved.
+    large: RefCell<Option<MutexGuard<'static, ()>>>,
+}
+
+/// Memory of a decoder, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    bytes: usize,
+    budget: Rc<Budget>,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let reserved = self.budget.reserved.get() - self.bytes;
+        self.budget.reserved.set(reserved);
+        if reserved <= SHARE {
+            self.budget.large.take();
+        }
+    }
 }
 
 impl Budget {
@@ -32,7 +58,26 @@ impl Budget {
         self.failure.take().unwrap_or(NotSearched::Damaged)
     }
 
-    fn fail(&self, why: NotSearched) -> io::Error {
+    /// Memory of a decoder; waits for other threads if it is much.
+    ///
+    /// # Errors
+    /// All decoders of the input need more than they may.
+    pub(crate) fn reserve(self: &Rc<Self>, bytes: u64) -> io::Result<Reserved> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let reserved = self.reserved.get().saturating_add(bytes);
+        if reserved > MEMORY {
+            return Err(self.fail(NotSearched::TooLarge));
+        }
+        if reserved > SHARE {
+            let mut large = self.large.borrow_mut();
+            large.get_or_insert_with(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        self.reserved.set(reserved);
+        Ok(Reserved { bytes, budget: Rc::clone(self) })
+    }
+
+    /// The error of a decoder for a reason other than wrong bytes.
+    pub(crate) fn fail(&self, why: NotSearched) -> io::Error {
         self.failure.set(Some(why));
         io::Error::other(why.as_str())
     }
@@ -40,7 +85,8 @@ impl Budget {
     fn decompressed(&self, bytes: usize) -> io::Result<()> {
         let decompressed = self.decompressed.get() + bytes as u64;
         self.decompressed.set(decompressed);
-        if decompressed > TOTAL || decompressed > FLOOR + RATIO.saturating_mul(self.read.get()) {
+        if decompressed > TOTAL || decompressed > RATIO.saturating_mul(self.read.get()).saturating_add(FLOOR)
+        {
             return Err(self.fail(NotSearched::TooLarge));
         }
         Ok(())
@@ -130,6 +176,27 @@ mod tests {
                 assert_eq!(budget.failure(), NotSearched::TooLarge);
             }
         }
+    }
+
+    #[test]
+    fn all_archives_of_an_input_have_one_limit() {
+        let budget = Budget::new(u64::MAX);
+        budget.decompressed.set(TOTAL - 8);
+        let mut reader = Decompressed { reader: io::repeat(0), budget: Rc::clone(&budget) };
+        assert_eq!(reader.read(&mut [0; 8]).ok(), Some(8));
+        assert!(reader.read(&mut [0; 8]).is_err());
+        assert_eq!(budget.failure(), NotSearched::TooLarge);
+    }
+
+    #[test]
+    fn memory_is_reserved_until_it_is_dropped() {
+        let budget = Budget::new(0);
+        for _ in 0..3 {
+            let all = budget.reserve(MEMORY as u64);
+            assert!(all.is_ok() && budget.reserve(1).is_err());
+            assert_eq!(budget.failure(), NotSearched::TooLarge);
+        }
+        assert!(budget.reserve(u64::MAX).is_err() && budget.large.borrow().is_none());
     }
 
     #[test]

@@ -44,10 +44,7 @@ impl Kind {
         if let Some(compression) = Compression::new(head) {
             return Some(Self::Compressed(compression));
         }
-        if head.starts_with(b"PK\x03\x04")
-            || head.starts_with(b"PK\x05\x06")
-            || head.starts_with(b"PK\x07\x08")
-        {
+        if zip::is_archive(head) {
             return Some(Self::Zip);
         }
         if tar::is_header(head) {

@@ -34,3 +34,10 @@ cp "$folder/plain.zip" "$folder/encrypted.zip" "$folder/streamed.zip" "$folder/p
 { printf 'data:\n  archive: |\n'; base64 -w 60 plain.zip | sed 's/^/    /'; } > archive.yaml
 { printf 'text:\n'; base64 -w 48 "$folder/key.txt"; } > wrapped.txt
 iconv -f utf-8 -t utf-16 "$folder/key.txt" > utf-16.txt
+# Windows in MiB, far larger than the text.
+window() { xz -c --lzma2=preset=0,dict="$1"MiB; }
+window 64 < "$folder/key.txt" > window-64.xz
+window 64 < "$folder/key.txt" | window 8 > window-64-in-8.xz
+window 64 < "$folder/key.txt" | window 64 > window-64-in-64.xz
+window 128 < "$folder/key.txt" > window-128.xz
+for log in 25 27; do zstd -q --long=$log < "$folder/key.txt" > window-$((1 << (log - 20))).zst; done

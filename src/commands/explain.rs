@@ -146,12 +146,11 @@ fn places(store: &Store, run: &Run, key: &PersonalKey) -> Result<Vec<String>, Er
     let counts = search.counts(Some(suffix)).unwrap_or_default();
     let incomplete = if search.search.is_complete { "" } else { "; the search was incomplete" };
     let mut lines = vec![format!("{} live, {} in total{incomplete}", counts.live, counts.all)];
-    let mut places = store.places(&search, suffix)?;
-    places.sort_by_key(|place| !place.state.is_live());
+    let places = store.first_places(&search, suffix, PLACES)?;
     let line =
         |place: &Place| printable(&format!("{}: {} ({})", place.repository, place.label(), place.state));
-    lines.extend(places.iter().take(PLACES).map(line));
-    if let Some(more @ 1..) = places.len().checked_sub(PLACES) {
+    lines.extend(places.iter().map(line));
+    if let Some(more @ 1..) = counts.all.checked_sub(PLACES as u64) {
         lines.push(format!("and {more} more"));
     }
     Ok(lines)

@@ -1,24 +1,18 @@
-//! Searches one file, and collects what is found in it.
+//! Searches one file, and names what is found in it.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::collected::{Collected, ThreadFindings};
 use super::mask::masked;
 use super::names;
 use super::repositories::is_inside_git;
 use super::scan::{Found, Hit, NotSearched, Options, Scanner, Suffixes};
 use crate::model::Suffix;
 use crate::place::{Place, State, Unsearched};
-
-/// A place, and its line where that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Located {
-    pub(crate) place: Place,
-    /// Masked.
-    pub(crate) context: Option<String>,
-}
+use crate::store::Located;
 
 /// Bytes and files so far.
 #[derive(Debug, Default)]
@@ -41,18 +35,18 @@ pub(super) struct FileName<'a> {
 pub(super) struct FileSearch<'a> {
     scanner: Scanner<'a>,
     progress: &'a Progress,
-    pub(super) located: Vec<Located>,
-    pub(super) unsearched: Vec<Unsearched>,
+    findings: ThreadFindings<'a>,
 }
 
 impl<'a> FileSearch<'a> {
-    pub(super) fn new(suffixes: &'a Suffixes, options: &'a Options, progress: &'a Progress) -> Self {
-        Self {
-            scanner: Scanner::new(suffixes, options),
-            progress,
-            located: Vec::new(),
-            unsearched: Vec::new(),
-        }
+    pub(super) fn new(
+        suffixes: &'a Suffixes,
+        options: &'a Options,
+        progress: &'a Progress,
+        collected: &'a Collected,
+    ) -> Self {
+        let scanner = Scanner::new(suffixes, options);
+        Self { scanner, progress, findings: ThreadFindings::new(collected) }
     }
 
     /// A file of a folder, or a pipe that was named.
@@ -63,7 +57,7 @@ impl<'a> FileSearch<'a> {
             Err(_) => self.not_searched(name, NotSearched::Unreadable),
             Ok((about, mut file)) if !about.is_file() => self.stream(&mut file, name),
             Ok((about, mut file)) => {
-                let mut sink = Sink::new(name, &mut self.located, &mut self.unsearched, self.progress);
+                let mut sink = Sink::new(name, &mut self.findings, self.progress);
                 let text = sink.path.clone();
                 self.scanner.file(&text, &mut file, &mut sink);
                 self.progress.bytes.fetch_add(about.len(), Ordering::Relaxed);
@@ -74,13 +68,13 @@ impl<'a> FileSearch<'a> {
     /// What has no size, such as standard input.
     pub(super) fn stream(&mut self, input: &mut dyn Read, name: &FileName) {
         let mut input = Counted { input, bytes: &self.progress.bytes };
-        let mut sink = Sink::new(name, &mut self.located, &mut self.unsearched, self.progress);
+        let mut sink = Sink::new(name, &mut self.findings, self.progress);
         let text = sink.path.clone();
         self.scanner.reader(&text, &mut input, &mut sink);
     }
 
     pub(super) fn not_searched(&mut self, name: &FileName, why: NotSearched) {
-        Sink::new(name, &mut self.located, &mut self.unsearched, self.progress).not_searched("", why);
+        Sink::new(name, &mut self.findings, self.progress).not_searched("", why);
     }
 }
 
@@ -99,35 +93,29 @@ impl Read for Counted<'_> {
 }
 
 /// Takes what is found in one file.
-struct Sink<'a> {
+struct Sink<'a, 'f> {
     repository: String,
     path: String,
     is_inside_git: bool,
     state: State,
-    located: &'a mut Vec<Located>,
-    unsearched: &'a mut Vec<Unsearched>,
+    findings: &'a mut ThreadFindings<'f>,
     progress: &'a Progress,
 }
 
-impl<'a> Sink<'a> {
-    fn new(
-        name: &FileName,
-        located: &'a mut Vec<Located>,
-        unsearched: &'a mut Vec<Unsearched>,
-        progress: &'a Progress,
-    ) -> Self {
+impl<'a, 'f> Sink<'a, 'f> {
+    fn new(name: &FileName, findings: &'a mut ThreadFindings<'f>, progress: &'a Progress) -> Self {
         let (repository, path) = (names::text(name.repository), names::text(name.below));
         let is_inside_git = is_inside_git(name.below);
-        Self { repository, path, is_inside_git, state: name.state, located, unsearched, progress }
+        Self { repository, path, is_inside_git, state: name.state, findings, progress }
     }
 }
 
-impl Found for Sink<'_> {
+impl Found for Sink<'_, '_> {
     fn hit(&mut self, hit: Hit) {
         let Hit { suffix, class, member, line, column, encoding, context } = hit;
         let Some(suffix) = Suffix::from_key(&format!("{suffix:012x}")) else { return };
         self.progress.places.fetch_add(1, Ordering::Relaxed);
-        self.located.push(Located {
+        self.findings.push(Located {
             place: Place {
                 suffix,
                 class,
@@ -148,7 +136,7 @@ impl Found for Sink<'_> {
     }
 
     fn not_searched(&mut self, member: &str, why: NotSearched) {
-        self.unsearched.push(Unsearched {
+        self.findings.push_unsearched(Unsearched {
             repository: masked(&self.repository),
             path: masked(&self.path),
             member: masked(member),

@@ -258,14 +258,14 @@ impl<'s, 'a> Members<'s, 'a> {
         if let Some(why) = member.obstacle {
             return self.not_searched(&inner, why);
         }
-        match member.decoder(raw, &self.budget) {
-            Ok(reader) => {
-                self.stream(&inner, &mut Decompressed { reader, budget: Rc::clone(&self.budget) });
-            }
-            Err(_) => {
-                let why = self.budget.failure();
-                self.not_searched(&inner, why);
-            }
+        if member.method == zip::Method::Unknown {
+            return;
+        }
+        let budget = Rc::clone(&self.budget);
+        if let Ok(reader) = member.decoder(raw, &budget) {
+            self.stream(&inner, &mut Decompressed { reader, budget });
+        } else {
+            self.not_searched(&inner, budget.failure());
         }
     }
 

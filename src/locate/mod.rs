@@ -6,16 +6,16 @@
 //! sought, `signs` what makes an unknown key interesting, `mask` how a line is shown.
 //!
 //! The walk: `roots` are the paths that were named, `repositories` what belongs to which repository, `exclude` what is left
-//! out, `names` how paths are written, `files` the search of one file, `merge` one row for a place and its history.
+//! out, `names` how paths are written, `files` the search of one file, `collected` what all threads found.
 
 mod archive;
+mod collected;
 mod decode;
 mod exclude;
 mod files;
 pub mod git;
 mod mask;
 mod members;
-mod merge;
 mod names;
 mod repositories;
 mod roots;

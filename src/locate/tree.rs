@@ -5,18 +5,19 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
+use super::collected::Collected;
 use super::exclude::Exclude;
-use super::files::{FileName, FileSearch, Located, Progress};
+use super::files::{FileName, FileSearch, Progress};
 use super::git::{self, Repository};
+use super::names;
 use super::repositories::{Repositories, state};
 use super::roots::{Root, RootKind};
 use super::scan::{Options, Suffixes};
-use super::{merge, names};
-use crate::place::{NotSearched, State, Unsearched};
+use crate::place::{NotSearched, State};
+use crate::store::{self, FoundPlaces, Located};
 
 /// What to search for, and where.
 pub(crate) struct TreeOptions<'a> {
@@ -32,12 +33,9 @@ pub(crate) struct TreeOptions<'a> {
 }
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Searched {
-    /// In the order of the outputs.
-    pub(crate) located: Vec<Located>,
-    /// Likewise.
-    pub(crate) unsearched: Vec<Unsearched>,
+    pub(crate) found: FoundPlaces,
     /// Symbolic links that lead out of the roots.
     pub(crate) links_outside: u64,
     pub(crate) files: u64,
@@ -48,52 +46,63 @@ pub(crate) struct Searched {
 }
 
 /// Searches all roots.
-pub(crate) fn search(roots: &[Root], options: &TreeOptions, progress: &Progress) -> Searched {
-    let mut searched = Searched::default();
+///
+/// # Errors
+/// What is found can't be kept.
+pub(crate) fn search(
+    roots: &[Root],
+    options: &TreeOptions,
+    progress: &Progress,
+) -> Result<Searched, store::Error> {
+    let collected = Collected::new()?;
     let mut databases = BTreeMap::new();
+    let mut links_outside = 0;
     for root in roots {
-        let repositories = Repositories::default();
-        let walk = Walk { root, options, progress, repositories, links: AtomicU64::new(0) };
+        let (repositories, links) = (Repositories::default(), AtomicU64::new(0));
+        let walk = Walk { root, options, progress, collected: &collected, repositories, links };
         match root.kind {
-            RootKind::Folder => walk.folder(&mut searched),
-            RootKind::File => walk.file(&mut searched),
-            RootKind::StandardInput => walk.standard_input(&mut searched),
+            RootKind::Folder => walk.folder(),
+            RootKind::File => walk.file(),
+            RootKind::StandardInput => walk.standard_input(),
         }
+        links_outside += walk.links.into_inner();
         for (database, (folder, repository)) in walk.repositories.into_databases() {
             let folder = if folder == root.path { root.repository.clone() } else { folder };
             databases.entry(database).or_insert((folder, repository));
         }
     }
+    let mut objects = 0;
     if options.history {
-        histories(databases.into_values().collect(), options, progress, &mut searched);
+        objects = histories(databases.into_values().collect(), options, progress, &collected);
     }
-    merge::sort(&mut searched);
-    searched.files = progress.files.load(Ordering::Relaxed);
-    searched.bytes = progress.bytes.load(Ordering::Relaxed);
-    searched
+    let found = collected.finish()?;
+    let [files, bytes] = [&progress.files, &progress.bytes].map(|count| count.load(Ordering::Relaxed));
+    Ok(Searched { found, links_outside, files, objects, bytes })
 }
 
-/// Searches the histories of repositories, each with its folder.
+/// Searches the histories of repositories, each with its folder, and counts their objects.
 fn histories(
     mut repositories: Vec<(PathBuf, Repository)>,
     options: &TreeOptions,
     progress: &Progress,
-    searched: &mut Searched,
-) {
+    collected: &Collected,
+) -> u64 {
     repositories.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut objects = 0;
     for (folder, repository) in repositories {
         let name = names::text(&folder);
         let TreeOptions { suffixes, scan, .. } = options;
-        let found = git::search(&repository, &name, suffixes, scan, threads(), &progress.bytes);
+        let mut found = git::search(&repository, &name, suffixes, scan, threads(), &progress.bytes);
         let is_wanted = |path: &str| !options.exclude.matches(Path::new(path), false);
         let located = found.places.into_iter().zip(found.contexts);
         let located = located.map(|(place, context)| Located { place, context });
         let located: Vec<_> = located.filter(|it| is_wanted(&it.place.path)).collect();
+        found.unsearched.retain(|it| is_wanted(&it.path));
         progress.places.fetch_add(located.len() as u64, Ordering::Relaxed);
-        merge::add_histories(searched, located);
-        searched.unsearched.extend(found.unsearched.into_iter().filter(|it| is_wanted(&it.path)));
-        searched.objects += found.objects;
+        collected.add_history(&located, &found.unsearched);
+        objects += found.objects;
     }
+    objects
 }
 
 /// The search of one root.
@@ -101,40 +110,33 @@ struct Walk<'a> {
     root: &'a Root,
     options: &'a TreeOptions<'a>,
     progress: &'a Progress,
+    collected: &'a Collected,
     repositories: Repositories,
     links: AtomicU64,
 }
 
 impl<'a> Walk<'a> {
     fn file_search(&self) -> FileSearch<'a> {
-        FileSearch::new(self.options.suffixes, self.options.scan, self.progress)
+        FileSearch::new(self.options.suffixes, self.options.scan, self.progress, self.collected)
     }
 
-    fn file(&self, searched: &mut Searched) {
-        let mut search = self.file_search();
+    fn file(&self) {
         let Root { path, repository, below, .. } = self.root;
-        search.file(path, &FileName { repository, below, state: state(below) });
-        searched.add(search);
+        self.file_search().file(path, &FileName { repository, below, state: state(below) });
     }
 
-    fn standard_input(&self, searched: &mut Searched) {
-        let mut search = self.file_search();
+    fn standard_input(&self) {
         let Root { repository, below, .. } = self.root;
-        search.stream(&mut io::stdin().lock(), &FileName { repository, below, state: State::Worktree });
+        let name = FileName { repository, below, state: State::Worktree };
+        self.file_search().stream(&mut io::stdin().lock(), &name);
         self.progress.files.fetch_add(1, Ordering::Relaxed);
-        searched.add(search);
     }
 
-    fn folder(&self, searched: &mut Searched) {
-        let found = Mutex::new(Vec::new());
+    fn folder(&self) {
         self.walker().run(|| {
-            let mut visitor = Visitor { walk: self, search: Some(self.file_search()), found: &found };
+            let mut visitor = Visitor { walk: self, search: self.file_search() };
             Box::new(move |entry| visitor.visit(entry))
         });
-        for search in found.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            searched.add(search);
-        }
-        searched.links_outside += self.links.load(Ordering::Relaxed);
     }
 
     fn walker(&self) -> ignore::WalkParallel {
@@ -170,30 +172,17 @@ fn threads() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-impl Searched {
-    fn add(&mut self, search: FileSearch) {
-        self.located.extend(search.located);
-        self.unsearched.extend(search.unsearched);
-    }
-}
-
 /// One thread of a walk.
 struct Visitor<'w, 'a> {
     walk: &'w Walk<'a>,
-    /// Handed over when the thread ends.
-    search: Option<FileSearch<'a>>,
-    found: &'w Mutex<Vec<FileSearch<'a>>>,
-}
-
-impl Drop for Visitor<'_, '_> {
-    fn drop(&mut self) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.extend(self.search.take());
-    }
+    search: FileSearch<'a>,
 }
 
 impl Visitor<'_, '_> {
     fn visit(&mut self, entry: Result<DirEntry, ignore::Error>) -> WalkState {
+        if self.walk.collected.has_failed() {
+            return WalkState::Quit;
+        }
         let entry = match entry {
             Ok(entry) => entry,
             Err(why) => {
@@ -223,9 +212,7 @@ impl Visitor<'_, '_> {
     fn search_file(&mut self, path: &Path) {
         let (repository, below) = self.name(path);
         let name = FileName { repository: &repository, below: &below, state: state(&below) };
-        if let Some(search) = &mut self.search {
-            search.file(path, &name);
-        }
+        self.search.file(path, &name);
     }
 
     /// The repository of a path, and the way from there.
@@ -249,9 +236,7 @@ impl Visitor<'_, '_> {
         let Some(path) = path_of(why).filter(|_| why.io_error().is_some()) else { return };
         let (repository, below) = self.name(&names::lexical(path));
         let name = FileName { repository: &repository, below: &below, state: State::Worktree };
-        if let Some(search) = &mut self.search {
-            search.not_searched(&name, NotSearched::Unreadable);
-        }
+        self.search.not_searched(&name, NotSearched::Unreadable);
     }
 }
 

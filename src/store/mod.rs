@@ -1,6 +1,7 @@
 //! The run database, in SQLite: every run, the users it requested, the result of each, and the keys. Each result is written
 //! at once ([`Journal`]) and read back in order afterwards ([`Store`]).
 
+mod found;
 mod identity;
 mod inventory;
 mod journal;
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 
 use crate::exit::{WriteTarget, reason};
 
+pub use found::{FoundPlaces, Located};
 pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use places::{PlaceCounts, Search, StoredSearch};

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Row, params};
+use rusqlite::{Row, Statement, ToSql, params};
 
 use super::rows::{invalid, time_at, word_at};
-use super::{Error, Run, Store};
+use super::{Error, FoundPlaces, Run, Store};
 use crate::model::Suffix;
 use crate::place::{Class, Commit, Place, State};
 
@@ -47,50 +47,65 @@ impl StoredSearch {
     }
 }
 
+/// The columns of a place, in the order of [`bind_place`].
+pub(super) const PLACE_COLUMNS: &str = "suffix, class, state, repository, path, member, line, column, encoding, first_commit, \
+    first_date, first_author, last_commit, versions";
+
+/// Sets the parameters of a place from a number on, and gives the number of the next one.
+pub(super) fn bind_place(insert: &mut Statement, first: usize, place: &Place) -> rusqlite::Result<usize> {
+    let Place { suffix, class, state, repository, path, member, line, column, encoding, .. } = place;
+    let commit = place.first.as_ref();
+    let columns: [&dyn ToSql; 14] = [
+        &suffix.as_str(),
+        &class.as_str(),
+        &state.as_str(),
+        repository,
+        path,
+        member,
+        &line.map(u64::cast_signed),
+        &column.map(u64::cast_signed),
+        encoding,
+        &commit.map(|commit| &commit.id),
+        &commit.map(|commit| commit.date.timestamp()),
+        &commit.map(|commit| &commit.author),
+        &place.last_commit,
+        &place.versions.map(u64::cast_signed),
+    ];
+    for (number, column) in (first..).zip(columns) {
+        insert.raw_bind_parameter(number, column)?;
+    }
+    Ok(first + columns.len())
+}
+
 impl Store {
     /// Keeps a search of a run and what it found, all or nothing. The store was opened for this alone.
     ///
     /// # Errors
     /// What SQLite says, or a store that is write-protected.
-    pub fn record_search(&self, run: &Run, search: &Search, places: &[&Place]) -> Result<(), Error> {
+    pub fn record_search(&self, run: &Run, search: &Search, found: &FoundPlaces) -> Result<(), Error> {
         if self.copy.is_some() {
             let why = std::io::ErrorKind::PermissionDenied.into();
             return Err(Error::Unwritable(self.path.clone(), why));
         }
-        let insert = || {
-            let Search { searched_at, is_complete, roots } = search;
-            let roots = serde_json::Value::from(roots.as_slice()).to_string();
-            self.connection.execute(
-                "INSERT INTO searches (run, searched_at, is_complete, roots) VALUES (?, ?, ?, ?)",
-                params![run.id, searched_at.timestamp(), is_complete, roots],
-            )?;
-            let id = self.connection.last_insert_rowid();
-            let mut insert = self
-                .connection
-                .prepare("INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
-            for place in places {
-                insert.execute(params![
-                    id,
-                    place.suffix.as_str(),
-                    place.class.as_str(),
-                    place.state.as_str(),
-                    place.repository,
-                    place.path,
-                    place.member,
-                    place.line.map(u64::cast_signed),
-                    place.column.map(u64::cast_signed),
-                    place.encoding,
-                    place.first.as_ref().map(|commit| &commit.id),
-                    place.first.as_ref().map(|commit| commit.date.timestamp()),
-                    place.first.as_ref().map(|commit| &commit.author),
-                    place.last_commit,
-                    place.versions.map(u64::cast_signed),
-                ])?;
-            }
-            drop(insert);
-            self.connection.execute_batch("COMMIT; BEGIN")
-        };
-        insert().map_err(|error| self.sqlite(error))
+        let wrong = |error| self.sqlite(error);
+        let Search { searched_at, is_complete, roots } = search;
+        let roots = serde_json::Value::from(roots.as_slice()).to_string();
+        self.execute(
+            "INSERT INTO searches (run, searched_at, is_complete, roots) VALUES (?, ?, ?, ?)",
+            params![run.id, searched_at.timestamp(), is_complete, roots],
+        )?;
+        let id = self.connection.last_insert_rowid();
+        let query = format!(
+            "INSERT INTO places (search, {PLACE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        );
+        let mut insert = self.connection.prepare(&query).map_err(wrong)?;
+        insert.raw_bind_parameter(1, id).map_err(wrong)?;
+        found.each(|located| {
+            let inserted = bind_place(&mut insert, 2, &located.place).and_then(|_| insert.raw_execute());
+            inserted.map(drop).map_err(wrong)
+        })?;
+        drop(insert);
+        self.connection.execute_batch("COMMIT; BEGIN").map_err(wrong)
     }
 
     /// The newest search of a run; `None` where `locate` never ran for it.
@@ -109,12 +124,10 @@ impl Store {
             Ok((row.get("id")?, search))
         })?;
         let Some((id, search)) = found else { return Ok(None) };
-        let live: Vec<_> =
-            State::ALL.iter().filter(|state| state.is_live()).map(|it| format!("'{it}'")).collect();
         let query = format!(
-            "SELECT suffix, count(*), count(*) FILTER (WHERE state IN ({})) FROM places
+            "SELECT suffix, count(*), count(*) FILTER (WHERE {}) FROM places
              WHERE search = ? AND class = '{}' GROUP BY suffix",
-            live.join(", "),
+            live_states(),
             Class::Key
         );
         let counts = self.all(&query, [id], |row| {
@@ -135,6 +148,32 @@ impl Store {
         );
         self.all(&query, params![search.id, suffix.as_str()], place_from)
     }
+
+    /// So many places of a personal key at most, live ones first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn first_places(
+        &self,
+        search: &StoredSearch,
+        suffix: &Suffix,
+        limit: usize,
+    ) -> Result<Vec<Place>, Error> {
+        let query = format!(
+            "SELECT * FROM places WHERE search = ? AND suffix = ? AND class = '{}'
+             ORDER BY {} DESC, rowid LIMIT {limit}",
+            Class::Key,
+            live_states()
+        );
+        self.all(&query, params![search.id, suffix.as_str()], place_from)
+    }
+}
+
+/// In SQL: whether a place is live.
+fn live_states() -> String {
+    let live: Vec<_> =
+        State::ALL.iter().filter(|state| state.is_live()).map(|it| format!("'{it}'")).collect();
+    format!("state IN ({})", live.join(", "))
 }
 
 fn suffix_at(row: &Row, column: &str) -> rusqlite::Result<Suffix> {
@@ -142,7 +181,7 @@ fn suffix_at(row: &Row, column: &str) -> rusqlite::Result<Suffix> {
     Suffix::try_from(text).map_err(|why| invalid(row, column, why))
 }
 
-fn place_from(row: &Row) -> rusqlite::Result<Place> {
+pub(super) fn place_from(row: &Row) -> rusqlite::Result<Place> {
     let number = |column: &str| row.get::<_, Option<i64>>(column).map(|it| it.map(i64::cast_unsigned));
     let first = match row.get::<_, Option<String>>("first_commit")? {
         Some(id) => Some(Commit {

@@ -1,5 +1,6 @@
 //! `locate`: one row a place, never a key in an output, and what was not searched is never passed over.
 
+mod memory;
 mod outputs;
 mod secrets;
 

@@ -45,7 +45,7 @@ pub(crate) fn fill(store: &Path, keys: u64) {
 }
 
 /// Runs the report as the only child of a Python, which prints the child's peak in KiB.
-const PEAK: &str = "
+pub(crate) const PEAK: &str = "
 import resource, subprocess, sys
 ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
 print(ended.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)

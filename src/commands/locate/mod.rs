@@ -6,7 +6,6 @@ mod outputs;
 mod progress;
 
 use self::keys::KeyList;
-use self::outputs::Judged;
 use crate::cli::{self, PolicyArgs, StoreArgs};
 use crate::config::ReportSettings;
 use crate::context::Context;
@@ -14,7 +13,7 @@ use crate::exit::{Error, Exit};
 use crate::locate::scan::{Options, Suffixes};
 use crate::locate::{Exclude, Progress, Searched, TreeOptions, search};
 use crate::place::Class;
-use crate::report::places::{LocateFailOn, LocateReport, LocationFormat, LocationOutput};
+use crate::report::places::{LocateFailOn, LocateReport, LocationFormat, LocationOutput, Rows, SearchScope};
 use crate::store::{Search, Store};
 
 /// In MiB, of a file.
@@ -33,29 +32,29 @@ pub(crate) fn run(args: &cli::Locate, context: &Context) -> Result<Exit, Error> 
     };
     let roots = inputs::roots(args)?;
     output.prepare()?;
-    let searched = searched(args, &settings, &keys, &roots, &exclude, context);
-    let judged = Judged {
-        keys: &keys,
-        searched: &searched,
-        waivers: &waivers,
-        fail_on: args.fail_on.unwrap_or(LocateFailOn::Any),
-    };
-    let report = LocateReport {
-        roots: roots.iter().map(crate::locate::Root::text).collect(),
+    let searched = searched(args, &settings, &keys, &roots, &exclude, context)?;
+    let roots: Vec<_> = roots.iter().map(crate::locate::Root::text).collect();
+    let scope = SearchScope {
+        deployment: keys.deployment(),
+        keys_from: &keys.from,
+        unknown_keys: keys.unknown(),
+        roots: roots.clone(),
         excluded: &args.exclude,
         history: !args.no_history,
         archives: !args.no_archives,
-        ..judged.report()
+        files: searched.files,
+        objects: searched.objects,
+        bytes: searched.bytes,
+        links_outside: searched.links_outside,
     };
+    let fail_on = args.fail_on.unwrap_or(LocateFailOn::Any);
+    let rows = Rows::new(&keys.keys, &searched.found, &waivers, keys.deployment(), fail_on, keys.now);
+    let report = LocateReport::new(scope, rows)?;
     let written = output.write(&report)?;
     if let Some(run) = &keys.run {
-        let places: Vec<_> = searched.located.iter().map(|located| &located.place).collect();
-        let search = Search {
-            searched_at: context.clock.now(),
-            is_complete: searched.unsearched.is_empty(),
-            roots: report.roots.clone(),
-        };
-        Store::open(&settings.store)?.record_search(run, &search, &places)?;
+        let (searched_at, is_complete) = (context.clock.now(), report.is_all_searched());
+        let search = Search { searched_at, is_complete, roots };
+        Store::open(&settings.store)?.record_search(run, &search, &searched.found)?;
     }
     outputs::print_all(&report, written, &output, context.quiet)
 }
@@ -90,7 +89,7 @@ fn searched(
     roots: &[crate::locate::Root],
     exclude: &Exclude,
     context: &Context,
-) -> Searched {
+) -> Result<Searched, Error> {
     let suffixes = keys.keys.iter().map(|key| (key.suffix.clone(), Class::Key));
     let suffixes =
         Suffixes::new(suffixes.chain(keys.programmatic.iter().map(|it| (it.clone(), Class::NewKey))));
@@ -111,5 +110,5 @@ fn searched(
         own: &own,
     };
     let counts = Progress::default();
-    progress::shown(&counts, context, || search(roots, &options, &counts))
+    Ok(progress::shown(&counts, context, || search(roots, &options, &counts))?)
 }

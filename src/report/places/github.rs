@@ -3,32 +3,52 @@
 use super::{LocateReport, not_searched, path_or_git, sentence, unsearched_label};
 use crate::report::formats::github::{SHOWN, command};
 use crate::report::location::SourceLocation;
+use crate::store;
 
-/// GitHub shows ten annotations of a kind in a step; the tenth counts the rest.
-pub(super) fn annotations(report: &LocateReport) -> String {
-    let mut text = String::new();
-    let findings = report.key_rows().filter(|row| row.place.state.is_live() && row.is_finding);
-    let findings = findings.map(|row| {
-        let path = SourceLocation::new(&path_or_git(&row.place.path), row.place.line.unwrap_or(1));
-        let at = vec![("file", path.path()), ("line", path.line.to_string())];
-        ("personal API key".to_owned(), at, sentence(row))
-    });
-    let unsearched = report.unsearched.iter().filter(|row| !row.is_waived()).map(|row| {
-        let message = format!("{}: {}", unsearched_label(row.unsearched), not_searched(row.unsearched.why));
-        ("not searched".to_owned(), Vec::new(), message)
-    });
-    let unknown = report.unknown_keys.iter().map(|why| ("keys unknown".to_owned(), Vec::new(), why.clone()));
-    for (kind, all) in
-        [("error", findings.collect::<Vec<_>>()), ("warning", unknown.chain(unsearched).collect())]
-    {
-        let more = all.len().saturating_sub(SHOWN);
-        for (title, at, message) in all.into_iter().take(SHOWN) {
-            command(kind, &[&[("title", title)][..], &at].concat(), &message, &mut text);
-        }
-        if more > 0 {
-            let message = format!("{more} more; locations.csv lists all of them");
-            command(kind, &[("title", format!("and {more} more"))], &message, &mut text);
+/// Annotations of one kind. GitHub shows ten of them in a step; the tenth counts the rest.
+#[derive(Default)]
+struct Annotations {
+    text: String,
+    count: usize,
+}
+
+impl Annotations {
+    fn push(&mut self, kind: &str, title: &str, at: &[(&str, String)], message: &str) {
+        self.count += 1;
+        if self.count <= SHOWN {
+            command(kind, &[&[("title", title.to_owned())][..], at].concat(), message, &mut self.text);
         }
     }
-    text
+
+    fn into_text(mut self, kind: &str) -> String {
+        if let Some(more @ 1..) = self.count.checked_sub(SHOWN) {
+            let message = format!("{more} more; locations.csv lists all of them");
+            command(kind, &[("title", format!("and {more} more"))], &message, &mut self.text);
+        }
+        self.text
+    }
+}
+
+pub(super) fn annotations(report: &LocateReport) -> Result<String, store::Error> {
+    let (mut errors, mut warnings) = (Annotations::default(), Annotations::default());
+    report.rows.each_key(|row| {
+        if row.place.state.is_live() && row.is_finding {
+            let place = SourceLocation::new(&path_or_git(&row.place.path), row.place.line.unwrap_or(1));
+            let at = [("file", place.path().clone()), ("line", place.line.to_string())];
+            errors.push("error", "personal API key", &at, &sentence(row));
+        }
+        Ok::<_, store::Error>(())
+    })?;
+    for why in &report.scope.unknown_keys {
+        warnings.push("warning", "keys unknown", &[], why);
+    }
+    report.rows.each_unsearched(|row| {
+        if !row.is_waived() {
+            let why = not_searched(row.unsearched.why);
+            let message = format!("{}: {why}", unsearched_label(row.unsearched));
+            warnings.push("warning", "not searched", &[], &message);
+        }
+        Ok::<_, store::Error>(())
+    })?;
+    Ok(errors.into_text("error") + &warnings.into_text("warning"))
 }

@@ -1,14 +1,15 @@
 //! `locations.json` and `locations.ndjson`: all rows, for programs. `schemas/locations.schema.json` describes them.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use serde::Serialize;
 
 use super::record::Record;
 use super::{LocateFailOn, LocateReport, LocatedKey, LocationRow, UnsearchedRow};
 use crate::output::{JsonArray, OutputFile};
-use crate::place::{Class, NotSearched};
+use crate::place::NotSearched;
 use crate::policy::{Severity, Verdict};
+use crate::report::FormatError;
 use crate::waivers::WaiverStatus;
 
 /// Increases when a field is removed or changes its meaning, not when a field is added.
@@ -44,16 +45,19 @@ impl<'a> Line<'a> {
     }
 }
 
-fn lines<'a>(report: &'a LocateReport) -> impl Iterator<Item = Line<'a>> {
-    let rows = report.rows.iter().map(|row| Line::new(report, row));
-    rows.chain(report.unsearched.iter().map(|row| Line::of_unsearched(report, row)))
+fn each_line(
+    report: &LocateReport,
+    mut each: impl FnMut(&Line) -> Result<(), FormatError>,
+) -> Result<(), FormatError> {
+    report.rows.each(|row| each(&Line::new(report, row)))?;
+    report.rows.each_unsearched(|row| each(&Line::of_unsearched(report, row)))
 }
 
-pub(super) fn write_lines(report: &LocateReport, mut file: OutputFile) -> io::Result<OutputFile> {
-    for line in lines(report) {
-        serde_json::to_writer(&mut file, &line)?;
-        file.write_all(b"\n")?;
-    }
+pub(super) fn write_lines(report: &LocateReport, mut file: OutputFile) -> Result<OutputFile, FormatError> {
+    each_line(report, |line| {
+        serde_json::to_writer(&mut file, line)?;
+        Ok(file.write_all(b"\n")?)
+    })?;
     Ok(file)
 }
 
@@ -98,34 +102,34 @@ struct Totals {
     keys: usize,
     keys_found: usize,
     keys_nowhere: usize,
-    places: usize,
-    live_places: usize,
-    new_key_places: usize,
-    stranger_places: usize,
-    not_searched: usize,
+    places: u64,
+    live_places: u64,
+    new_key_places: u64,
+    stranger_places: u64,
+    not_searched: u64,
     links_outside: u64,
-    findings: usize,
-    waived: usize,
+    findings: u64,
+    waived: u64,
 }
 
 impl Totals {
     fn new(report: &LocateReport) -> Self {
-        let of = |class| report.rows.iter().filter(|row| row.place.class == class).count();
+        let LocateReport { scope, counts, .. } = report;
         Self {
-            files: report.files,
-            objects: report.objects,
-            bytes: report.bytes,
-            keys: report.keys.len(),
-            keys_found: report.found(),
+            files: scope.files,
+            objects: scope.objects,
+            bytes: scope.bytes,
+            keys: report.keys().len(),
+            keys_found: counts.found_keys(),
             keys_nowhere: report.nowhere().len(),
-            places: of(Class::Key),
-            live_places: report.key_rows().filter(|row| row.place.state.is_live()).count(),
-            new_key_places: of(Class::NewKey),
-            stranger_places: of(Class::Stranger),
-            not_searched: report.unsearched.len(),
-            links_outside: report.links_outside,
-            findings: report.findings(),
-            waived: report.rows.iter().filter(|row| row.is_waived()).count(),
+            places: counts.places(),
+            live_places: counts.live(),
+            new_key_places: counts.new_keys,
+            stranger_places: counts.strangers,
+            not_searched: counts.unsearched,
+            links_outside: scope.links_outside,
+            findings: counts.findings,
+            waived: counts.waived,
         }
     }
 }
@@ -140,14 +144,15 @@ struct Tail<'a> {
     totals: Totals,
 }
 
-pub(super) fn write(report: &LocateReport, mut file: OutputFile) -> io::Result<OutputFile> {
+pub(super) fn write(report: &LocateReport, mut file: OutputFile) -> Result<OutputFile, FormatError> {
+    let scope = &report.scope;
     let search = Search {
-        deployment: report.deployment,
-        keys_from: &report.keys_from,
-        roots: &report.roots,
-        excluded: report.excluded,
-        history: report.history,
-        archives: report.archives,
+        deployment: scope.deployment,
+        keys_from: scope.keys_from,
+        roots: &scope.roots,
+        excluded: scope.excluded,
+        history: scope.history,
+        archives: scope.archives,
     };
     let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     write!(
@@ -158,16 +163,16 @@ pub(super) fn write(report: &LocateReport, mut file: OutputFile) -> io::Result<O
     serde_json::to_writer(&mut file, &search)?;
     file.write_all(b",\n\"rows\": ")?;
     let mut rows = JsonArray::open(&mut file)?;
-    for line in lines(report) {
+    each_line(report, |line| {
         rows.next(&mut file)?;
-        serde_json::to_writer(&mut file, &line)?;
-    }
+        Ok(serde_json::to_writer(&mut file, line)?)
+    })?;
     rows.close(&mut file, "\n]", "]")?;
     let tail = Tail {
         nowhere: report.nowhere().into_iter().map(Nowhere::new).collect(),
-        fail_on: report.fail_on,
-        complete: report.unknown_keys.is_empty() && report.unsearched.is_empty(),
-        unknown_keys: &report.unknown_keys,
+        fail_on: report.rows.fail_on,
+        complete: report.is_complete(),
+        unknown_keys: &scope.unknown_keys,
         totals: Totals::new(report),
     };
     let serde_json::Value::Object(fields) = serde_json::to_value(tail)? else { return Ok(file) };

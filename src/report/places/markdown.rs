@@ -6,16 +6,13 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-use super::{LocateReport, LocatedKey, LocationRow, not_searched, unsearched_label};
+use super::summary::{KEYS, KeyWithPlaces, ShownPlace};
+use super::{LocateReport, LocatedKey, not_searched, unsearched_label};
 use crate::output::OutputFile;
-use crate::place::{Class, Place};
+use crate::place::Place;
 use crate::policy::Severity;
 use crate::report::formats::markdown::locations;
-
-/// Maximum keys. All of them are in the CSV.
-pub(in crate::report) const KEYS: usize = 200;
-/// Maximum places of a key.
-const PLACES: usize = 20;
+use crate::store::PlaceCounts;
 
 /// A key and its places.
 #[derive(Serialize)]
@@ -25,8 +22,8 @@ pub(in crate::report) struct KeyPlaces<'a> {
     pub(in crate::report) username: &'a str,
     pub(in crate::report) description: &'a str,
     pub(in crate::report) severity: Severity,
-    pub(in crate::report) count: usize,
-    pub(in crate::report) live: usize,
+    pub(in crate::report) count: u64,
+    pub(in crate::report) live: u64,
     pub(in crate::report) places: Vec<PlaceRow<'a>>,
 }
 
@@ -62,38 +59,38 @@ impl<'a> PlaceRow<'a> {
 }
 
 impl<'a> KeyPlaces<'a> {
-    /// Of a key that is filled in; live places first.
-    pub(in crate::report) fn of_places(places: impl IntoIterator<Item = &'a Place>) -> Self {
-        Self::of_rows(places.into_iter().map(PlaceRow::new).collect())
-    }
-
-    fn of_rows(mut rows: Vec<PlaceRow<'a>>) -> Self {
-        rows.sort_by_key(|row| !row.is_live);
-        let (count, live) = (rows.len(), rows.iter().filter(|row| row.is_live).count());
-        rows.truncate(PLACES);
-        let severity = Severity::Info;
+    /// Of a key that is filled in, with its first places.
+    pub(in crate::report) fn of_places(places: &'a [Place], counts: PlaceCounts) -> Self {
         Self {
             key_id: "",
             key_suffix: "",
             username: "",
             description: "",
-            severity,
-            count,
-            live,
-            places: rows,
+            severity: Severity::Info,
+            count: counts.all,
+            live: counts.live,
+            places: places.iter().map(PlaceRow::new).collect(),
         }
     }
 
-    fn new(key: &'a LocatedKey, rows: &[&'a LocationRow]) -> Self {
-        let place = |row: &&'a LocationRow| PlaceRow {
-            context: row.context.unwrap_or_default(),
-            is_waived: row.is_waived(),
-            ..PlaceRow::new(row.place)
+    fn new(it: &'a KeyWithPlaces) -> Self {
+        let KeyWithPlaces { key, count, live, places } = it;
+        let row = |shown: &'a ShownPlace| PlaceRow {
+            context: shown.context.as_deref().unwrap_or_default(),
+            is_waived: shown.is_waived,
+            ..PlaceRow::new(&shown.place)
         };
         let LocatedKey { id, suffix, username, description, severity, .. } = key;
-        let key_suffix = suffix.as_str();
-        let rows = Self::of_rows(rows.iter().map(place).collect());
-        Self { key_id: id, key_suffix, username, description, severity: *severity, ..rows }
+        Self {
+            key_id: id,
+            key_suffix: suffix.as_str(),
+            username,
+            description,
+            severity: *severity,
+            count: *count,
+            live: *live,
+            places: places.iter().map(row).collect(),
+        }
     }
 }
 
@@ -104,41 +101,37 @@ pub(super) fn write(report: &LocateReport, mut file: OutputFile) -> io::Result<O
 
 /// The page.
 pub(super) fn page(report: &LocateReport) -> io::Result<String> {
-    let mut keys = report.with_places();
-    let found = keys.len();
-    keys.truncate(KEYS);
-    let keys: Vec<_> = keys.iter().map(|(key, rows)| KeyPlaces::new(key, rows)).collect();
+    let LocateReport { scope, counts, .. } = report;
+    let keys: Vec<_> = report.located.iter().map(KeyPlaces::new).collect();
     let nowhere = report.nowhere();
-    let unsearched = report.unsearched.iter().take(KEYS).map(|row| {
-        let is_waived = row.is_waived();
-        context! { name => unsearched_label(row.unsearched), why => not_searched(row.unsearched.why), is_waived }
+    let unsearched = report.unsearched.iter().map(|(it, is_waived)| {
+        context! { name => unsearched_label(it), why => not_searched(it.why), is_waived }
     });
-    let of = |class| report.rows.iter().filter(|row| row.place.class == class).count();
     let page = context! {
-        deployment => report.deployment,
-        keys_from => &report.keys_from,
-        roots => &report.roots,
-        excluded => report.excluded.to_vec(),
-        history => report.history,
-        archives => report.archives,
-        complete => report.unknown_keys.is_empty() && report.unsearched.is_empty(),
-        unknown_keys => &report.unknown_keys,
-        searched_keys => report.keys.len(),
-        found,
+        deployment => scope.deployment,
+        keys_from => scope.keys_from,
+        roots => &scope.roots,
+        excluded => scope.excluded.to_vec(),
+        history => scope.history,
+        archives => scope.archives,
+        complete => report.is_complete(),
+        unknown_keys => &scope.unknown_keys,
+        searched_keys => report.keys().len(),
+        found => counts.found_keys(),
         located => Serde(&keys),
         nowhere => nowhere.iter().take(KEYS).map(|key| self::key(key)).collect::<Value>(),
         nowhere_count => nowhere.len(),
         unsearched => unsearched.collect::<Value>(),
-        unsearched_count => report.unsearched.len(),
-        files => report.files,
-        objects => report.objects,
-        links_outside => report.links_outside,
-        places => of(Class::Key),
-        live => report.key_rows().filter(|row| row.place.state.is_live()).count(),
-        new_keys => of(Class::NewKey),
-        strangers => of(Class::Stranger),
-        findings => report.findings(),
-        fail_on => report.fail_on.as_str(),
+        unsearched_count => counts.unsearched,
+        files => scope.files,
+        objects => scope.objects,
+        links_outside => scope.links_outside,
+        places => counts.places(),
+        live => counts.live(),
+        new_keys => counts.new_keys,
+        strangers => counts.strangers,
+        findings => counts.findings,
+        fail_on => report.rows.fail_on.as_str(),
     };
     locations(page)
 }

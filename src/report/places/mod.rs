@@ -1,5 +1,5 @@
 //! The outputs of `locate`: one row a place, and one for what was not searched. A format is a file of this folder and one
-//! function over the [`LocateReport`], whose rows are all in memory.
+//! function over the [`LocateReport`], whose rows are read again for each format, since memory must not grow with them.
 
 mod csv;
 mod github;
@@ -7,10 +7,12 @@ mod gitlab;
 mod json;
 pub(super) mod markdown;
 mod record;
+mod rows;
 mod sarif;
+mod summary;
 pub(crate) mod terminal;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -19,16 +21,17 @@ use clap::ValueEnum as _;
 use clap::builder::PossibleValue;
 use tempfile::TempDir;
 
+pub(super) use self::rows::is_in_use;
+pub(crate) use self::rows::{LocateFailOn, LocatedKey, LocationRow, Rows, UnsearchedRow};
+pub(super) use self::summary::{KEYS, PLACES};
+pub(crate) use self::summary::{LocateReport, SearchScope};
 use super::formats::github::append;
 use super::location::fingerprint;
 use super::text::{printable, shortened};
 use super::wording::QUOTED;
-use super::{Error, judge, reopened};
-use crate::model::Suffix;
+use super::{Error, FormatError, failed, reopened};
 use crate::output::{OutputFile, ReportFile, persist, temp_file_in};
-use crate::place::{Class, NotSearched, Place, Unsearched};
-use crate::policy::{Action, Severity, Verdict};
-use crate::waivers::{Waiver, WaiverStatus};
+use crate::place::{NotSearched, Place, Unsearched};
 
 named! {
     /// Format of what `locate` found.
@@ -50,18 +53,6 @@ named! {
     }
 }
 
-named! {
-    /// Which places are findings.
-    pub(crate) enum LocateFailOn {
-        /// All places of personal keys
-        Any = "any",
-        /// Places in a work tree or at the end of a branch
-        Live = "live",
-        /// No places
-        Never = "never",
-    }
-}
-
 impl LocationFormat {
     /// Its file in `--out`; `None` for standard output.
     #[must_use]
@@ -75,176 +66,6 @@ impl LocationFormat {
             Self::Gitlab => Some("gl-code-quality-locations.json"),
             Self::Github => None,
         }
-    }
-}
-
-impl LocateFailOn {
-    /// Whether a place is a finding.
-    #[must_use]
-    pub(crate) fn counts(self, place: &Place) -> bool {
-        place.class == Class::Key
-            && match self {
-                Self::Any => true,
-                Self::Live => place.state.is_live(),
-                Self::Never => false,
-            }
-    }
-}
-
-/// A personal key, as far as the search needs it. Texts are as the service sent them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LocatedKey {
-    /// The name of its deployment.
-    pub(crate) deployment: String,
-    /// 24 hexadecimal digits.
-    pub(crate) id: String,
-    /// By which it is found.
-    pub(crate) suffix: Suffix,
-    /// Of its owner; empty if unknown.
-    pub(crate) username: String,
-    /// As its owner wrote it.
-    pub(crate) description: String,
-    /// What is known about its use.
-    pub(crate) verdict: Verdict,
-    /// How urgent it is.
-    pub(crate) severity: Severity,
-    /// What to do about it.
-    pub(crate) action: Action,
-}
-
-/// A place of a key. A key that several users have gives a row each.
-pub(crate) struct LocationRow<'a> {
-    /// `None` for a programmatic key, and for one that the run does not have.
-    pub(crate) key: Option<&'a LocatedKey>,
-    /// Where it is.
-    pub(crate) place: &'a Place,
-    /// The line, masked, where it was asked for.
-    pub(crate) context: Option<&'a str>,
-    /// The waiver of the place, and its status.
-    pub(crate) waiver: Option<(&'a Waiver, WaiverStatus)>,
-    /// Whether it fails the gate.
-    pub(crate) is_finding: bool,
-}
-
-/// Something that was not searched.
-pub(crate) struct UnsearchedRow<'a> {
-    /// What, and why.
-    pub(crate) unsearched: &'a Unsearched,
-    /// The waiver of its path, and its status.
-    pub(crate) waiver: Option<(&'a Waiver, WaiverStatus)>,
-}
-
-impl UnsearchedRow<'_> {
-    /// Whether it has an active waiver.
-    #[must_use]
-    pub(crate) fn is_waived(&self) -> bool {
-        judge::counts(self.waiver)
-    }
-}
-
-impl LocationRow<'_> {
-    /// Whether it has an active waiver.
-    #[must_use]
-    pub(crate) fn is_waived(&self) -> bool {
-        judge::counts(self.waiver)
-    }
-}
-
-/// What was found, and how.
-pub(crate) struct LocateReport<'a> {
-    /// The name of the deployment; empty for keys of several.
-    pub(crate) deployment: &'a str,
-    /// Where the keys come from, such as `run 3 of 2025-01-01T00:00:00Z`.
-    pub(crate) keys_from: String,
-    /// The paths that were searched, as they were typed.
-    pub(crate) roots: Vec<String>,
-    /// The globs of `--exclude`.
-    pub(crate) excluded: &'a [String],
-    /// Whether git histories were searched.
-    pub(crate) history: bool,
-    /// Whether archives were searched.
-    pub(crate) archives: bool,
-    /// Which places are findings.
-    pub(crate) fail_on: LocateFailOn,
-    /// In the order of `locations.csv`.
-    pub(crate) rows: Vec<LocationRow<'a>>,
-    /// Likewise.
-    pub(crate) unsearched: Vec<UnsearchedRow<'a>>,
-    /// All keys that were searched for.
-    pub(crate) keys: &'a [LocatedKey],
-    /// Why keys may be missing from those, a sentence each.
-    pub(crate) unknown_keys: Vec<String>,
-    /// Waivers of paths with a problem, a sentence each.
-    pub(crate) waiver_issues: Vec<String>,
-    /// Files that were searched.
-    pub(crate) files: u64,
-    /// Objects of git that were searched.
-    pub(crate) objects: u64,
-    /// Bytes of the files, and of the files of git.
-    pub(crate) bytes: u64,
-    /// Symbolic links out of the paths, which were not followed.
-    pub(crate) links_outside: u64,
-}
-
-impl LocateReport<'_> {
-    /// Whether nothing can have been missed that no waiver accepts.
-    #[must_use]
-    pub(crate) fn is_complete_or_waived(&self) -> bool {
-        self.unknown_keys.is_empty() && self.unsearched.iter().all(UnsearchedRow::is_waived)
-    }
-
-    /// How many places fail the gate.
-    #[must_use]
-    pub(crate) fn findings(&self) -> usize {
-        self.rows.iter().filter(|row| row.is_finding).count()
-    }
-
-    /// The places of personal keys.
-    fn key_rows(&self) -> impl Iterator<Item = &LocationRow<'_>> {
-        self.rows.iter().filter(|row| row.place.class == Class::Key)
-    }
-
-    /// Keys with their places: worst first, and of those of one severity the live ones first.
-    fn with_places(&self) -> Vec<(&LocatedKey, Vec<&LocationRow<'_>>)> {
-        let mut by_key: BTreeMap<_, (&LocatedKey, Vec<&LocationRow>)> = BTreeMap::new();
-        for row in self.key_rows() {
-            let Some(key) = row.key else { continue };
-            let entry = by_key.entry((&key.deployment, &key.id)).or_insert_with(|| (key, Vec::new()));
-            entry.1.push(row);
-        }
-        let mut keys: Vec<_> = by_key.into_values().collect();
-        for (_, rows) in &mut keys {
-            rows.sort_by_key(|row| !row.place.state.is_live());
-        }
-        keys.sort_by_key(|(key, rows)| {
-            (key.severity, !rows.iter().any(|row| row.place.state.is_live()), key.username.clone())
-        });
-        keys
-    }
-
-    /// How many keys are in a place.
-    fn found(&self) -> usize {
-        let found: HashSet<_> = self.key_rows().map(|row| &row.place.suffix).collect();
-        self.keys.iter().filter(|key| found.contains(&key.suffix)).count()
-    }
-
-    /// Enabled keys that were used after the cutoff, or whose use is unknown, and that are in no place that was searched.
-    #[must_use]
-    pub(crate) fn nowhere(&self) -> Vec<&LocatedKey> {
-        let found: HashSet<_> = self.key_rows().map(|row| &row.place.suffix).collect();
-        let mut keys: Vec<_> =
-            self.keys.iter().filter(|key| is_in_use(key.severity) && !found.contains(&key.suffix)).collect();
-        keys.sort_by_key(|key| key.severity);
-        keys
-    }
-}
-
-/// Whether a script may need the key now.
-#[must_use]
-pub(crate) const fn is_in_use(severity: Severity) -> bool {
-    match severity {
-        Severity::Critical | Severity::High | Severity::Medium => true,
-        Severity::Low | Severity::Info => false,
     }
 }
 
@@ -304,9 +125,9 @@ impl LocationOutput {
                 continue;
             };
             let path = folder.join(name);
-            let written =
-                temp_file_in(&folder).map(BufWriter::new).and_then(|file| write(*format, report, file));
-            complete.push((written.map_err(|why| Error::Write(path.display().to_string(), why))?, path));
+            let file = temp_file_in(&folder).map(BufWriter::new).map_err(FormatError::from);
+            let written = file.and_then(|file| write(*format, report, file));
+            complete.push((written.map_err(|why| failed(&path, why))?, path));
         }
         let (mut files, mut stdout_file) = (Vec::new(), None);
         for (file, path) in complete {
@@ -326,14 +147,14 @@ impl LocationOutput {
             let page = markdown::page(report).map_err(failed)?;
             append(path, &page).map_err(failed)?;
         }
-        Ok(github::annotations(report))
+        Ok(github::annotations(report)?)
     }
 }
 
-fn write(format: LocationFormat, report: &LocateReport, file: OutputFile) -> io::Result<OutputFile> {
+fn write(format: LocationFormat, report: &LocateReport, file: OutputFile) -> Result<OutputFile, FormatError> {
     match format {
         LocationFormat::Csv => csv::write(report, file),
-        LocationFormat::Markdown => markdown::write(report, file),
+        LocationFormat::Markdown => Ok(markdown::write(report, file)?),
         LocationFormat::Json => json::write(report, file),
         LocationFormat::Ndjson => json::write_lines(report, file),
         LocationFormat::Sarif => sarif::write(report, file),
@@ -386,15 +207,27 @@ fn sentence(row: &LocationRow) -> String {
 /// Fingerprints by key and path, so that a place is known again when its line moves. Places of one key in one path are
 /// numbered.
 #[derive(Default)]
-struct Identities(HashMap<String, u64>);
+struct Identities {
+    numbers: HashMap<String, u64>,
+    /// The repository and path of [`Identities::of_path`].
+    path: (String, String),
+}
 
 impl Identities {
+    /// Forgets the numbers of other paths, which do not come again.
+    fn of_path(&mut self, place: &Place) {
+        if (&self.path.0, &self.path.1) != (&place.repository, &place.path) {
+            self.path = (place.repository.clone(), place.path.clone());
+            self.numbers.clear();
+        }
+    }
+
     fn of(&mut self, row: &LocationRow) -> String {
         let LocationRow { key, place, .. } = row;
         let (deployment, id) = key.map_or(("", ""), |key| (&key.deployment, &key.id));
         let parts = [deployment, id, place.suffix.as_str(), &place.repository, &place.path];
         let identity = fingerprint(&parts);
-        let number = self.0.entry(identity.clone()).or_default();
+        let number = self.numbers.entry(identity.clone()).or_default();
         *number += 1;
         if *number == 1 { identity } else { fingerprint(&[&identity, &number.to_string()]) }
     }

@@ -36,7 +36,7 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
     pub(super) fn new(report: &'a LocateReport, row: &'a LocationRow) -> Self {
         let LocationRow { key, place, .. } = row;
         Self {
-            deployment: T::from(key.map_or(report.deployment, |key| &key.deployment)),
+            deployment: T::from(key.map_or(report.scope.deployment, |key| &key.deployment)),
             key_id: key.map(|key| T::from(&key.id)),
             key_suffix: Some(place.suffix.as_str()),
             username: key.map(|key| T::from(&key.username)),
@@ -63,7 +63,7 @@ impl<'a, T: From<&'a str> + Default> Record<'a, T> {
     pub(super) fn of_unsearched(report: &'a LocateReport, row: &'a UnsearchedRow, reason: &'a str) -> Self {
         let unsearched = row.unsearched;
         Self {
-            deployment: T::from(report.deployment),
+            deployment: T::from(report.scope.deployment),
             description: text(reason),
             repository: T::from(&unsearched.repository),
             path: T::from(&unsearched.path),

@@ -1,22 +1,27 @@
 //! `locations.sarif`: SARIF 2.1.0 for code scanning, one result for each place of a personal key, at its very line, and a
 //! notification for what was not searched. Paths are relative to the repository.
 
-use std::io::{self, Write as _};
+use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::record::Record;
 use super::{Identities, LocateReport, LocationRow, not_searched, path_or_git, sentence, unsearched_label};
-use crate::output::OutputFile;
+use crate::output::{JsonArray, OutputFile};
 use crate::place::Place;
+use crate::policy::Severity;
+use crate::report::FormatError;
 use crate::report::formats::sarif::{MAX_RESULTS, Message, SCHEMA, Suppression, descriptor, level, rank};
 use crate::report::location::SourceLocation;
 use crate::report::text::printable;
+use crate::store;
 
 /// The rules, by index.
 const LIVE: usize = 0;
 const HISTORY: usize = 1;
+const MAX_NOTIFICATIONS: usize = 1_000;
 const RULES: [&str; 2] = ["key-in-file", "key-in-history"];
 
 #[derive(Serialize)]
@@ -164,35 +169,60 @@ fn tool() -> Value {
     } })
 }
 
-pub(super) fn write(report: &LocateReport, mut file: OutputFile) -> io::Result<OutputFile> {
+/// The worst are kept where code scanning takes no more.
+type Rank = (bool, bool, Option<Severity>);
+
+fn rank_of(row: &LocationRow) -> Rank {
+    (row.is_waived(), !row.place.state.is_live(), row.key.map(|key| key.severity))
+}
+
+pub(super) fn write(report: &LocateReport, mut file: OutputFile) -> Result<OutputFile, FormatError> {
+    write!(file, "{{\"$schema\":\"{SCHEMA}\",\"version\":\"2.1.0\",\"runs\":[{{\"tool\":")?;
+    serde_json::to_writer(&mut file, &tool())?;
+    file.write_all(b",\"results\":")?;
+    let mut results = JsonArray::open(&mut file)?;
     let mut identities = Identities::default();
-    let mut rows: Vec<_> = report.key_rows().collect();
-    // The worst are kept where code scanning takes no more.
-    rows.sort_by_key(|row| (row.is_waived(), !row.place.state.is_live(), row.key.map(|key| key.severity)));
-    let results = rows.iter().take(usize::try_from(MAX_RESULTS).unwrap_or(usize::MAX));
-    let results: Vec<_> = results.map(|row| LocationResult::new(report, row, &mut identities)).collect();
-    let unsearched = report.unsearched.iter().filter(|row| !row.is_waived());
-    let mut notifications: Vec<_> = unsearched
-        .take(1_000)
-        .map(|row| {
-            let it = row.unsearched;
-            notification(0, &format!("{}: {}", unsearched_label(it), not_searched(it.why)))
-        })
-        .chain(report.unknown_keys.iter().map(|why| notification(1, why)))
-        .collect();
-    if results.len() < rows.len() {
-        let text = format!("{} of {} places are left out", rows.len() - results.len(), rows.len());
-        notifications.push(notification(2, &text));
+    let mut ranks: BTreeMap<Rank, u64> = BTreeMap::new();
+    report.rows.each_key(|row| {
+        *ranks.entry(rank_of(row)).or_default() += 1;
+        Ok::<_, store::Error>(())
+    })?;
+    let (mut left, all) = (MAX_RESULTS, report.counts.places());
+    for rank in ranks.into_keys() {
+        if left == 0 {
+            break;
+        }
+        report.rows.each_key(|row| {
+            if left > 0 && rank_of(row) == rank {
+                left -= 1;
+                results.next(&mut file)?;
+                serde_json::to_writer(&mut file, &LocationResult::new(report, row, &mut identities))?;
+            }
+            Ok::<_, FormatError>(())
+        })?;
     }
-    let run = json!({
-        "tool": tool(),
-        "invocations": [{
-            "executionSuccessful": report.is_complete_or_waived(),
-            "toolExecutionNotifications": notifications,
-        }],
-        "results": results,
+    results.close(&mut file, "\n]", "]")?;
+    let invocation = json!({
+        "executionSuccessful": report.is_complete_or_waived(),
+        "toolExecutionNotifications": notifications(report, all.saturating_sub(MAX_RESULTS), all)?,
     });
-    serde_json::to_writer(&mut file, &json!({ "version": "2.1.0", "$schema": SCHEMA, "runs": [run] }))?;
-    file.write_all(b"\n")?;
+    writeln!(file, ",\"invocations\":[{invocation}]}}]}}")?;
     Ok(file)
+}
+
+fn notifications(report: &LocateReport, left_out: u64, all: u64) -> Result<Vec<Value>, store::Error> {
+    let mut notifications = Vec::new();
+    report.rows.each_unsearched(|row| {
+        if notifications.len() < MAX_NOTIFICATIONS && !row.is_waived() {
+            let it = row.unsearched;
+            let text = format!("{}: {}", unsearched_label(it), not_searched(it.why));
+            notifications.push(notification(0, &text));
+        }
+        Ok::<_, store::Error>(())
+    })?;
+    notifications.extend(report.scope.unknown_keys.iter().map(|why| notification(1, why)));
+    if left_out > 0 {
+        notifications.push(notification(2, &format!("{left_out} of {all} places are left out")));
+    }
+    Ok(notifications)
 }

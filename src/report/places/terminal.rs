@@ -1,9 +1,10 @@
 //! The summary of `locate` on the terminal.
 
+use super::summary::{Counts, KeyWithPlaces, ShownPlace};
 use super::{LocateReport, LocatedKey, unsearched_label};
 use crate::console::{Page, Text, cell, style};
 use crate::output::ReportFile;
-use crate::place::{Class, State};
+use crate::place::State;
 use crate::report::text::printable;
 
 /// Keys, and places of one, that are shown.
@@ -15,22 +16,21 @@ const SEVERITY: usize = 8;
 /// The lines. `next` is what to do.
 pub(crate) fn summary(report: &LocateReport, files: &[ReportFile], next: Text) -> String {
     let mut page = Page::default();
-    page.line("keys", format!("{} of {}", report.keys.len(), printable(&report.keys_from)));
+    page.line("keys", format!("{} of {}", report.keys().len(), printable(report.scope.keys_from)));
     page.line("searched", searched(report));
-    for why in &report.unknown_keys {
+    for why in &report.scope.unknown_keys {
         page.styled_line(style::WARNING, "incomplete", why.as_str());
     }
-    let unsearched: Vec<_> = report.unsearched.iter().collect();
-    for row in unsearched.iter().take(KEYS) {
-        let waived = if row.is_waived() { " (waived)" } else { "" };
-        let name = printable(&unsearched_label(row.unsearched));
-        page.line("unsearched", format!("{name}: {}{waived}", row.unsearched.why));
+    for (unsearched, is_waived) in report.unsearched.iter().take(KEYS) {
+        let waived = if *is_waived { " (waived)" } else { "" };
+        let name = printable(&unsearched_label(unsearched));
+        page.line("unsearched", format!("{name}: {}{waived}", unsearched.why));
     }
-    if let Some(more @ 1..) = unsearched.len().checked_sub(KEYS) {
+    if let Some(more @ 1..) = report.counts.unsearched.checked_sub(KEYS as u64) {
         page.line("", format!("and {more} more in the reports"));
     }
-    page.line("found", format!("{} of {} keys", report.found(), report.keys.len()));
-    page.line("places", places(report));
+    page.line("found", format!("{} of {} keys", report.counts.found_keys(), report.keys().len()));
+    page.line("places", places(&report.counts));
     located(&mut page, report);
     nowhere(&mut page, &report.nowhere());
     for issue in &report.waiver_issues {
@@ -42,36 +42,35 @@ pub(crate) fn summary(report: &LocateReport, files: &[ReportFile], next: Text) -
 }
 
 fn searched(report: &LocateReport) -> String {
-    let files = if report.files == 1 { "file" } else { "files" };
-    let links = match report.links_outside {
+    let scope = &report.scope;
+    let files = if scope.files == 1 { "file" } else { "files" };
+    let links = match scope.links_outside {
         0 => String::new(),
         1 => ", 1 link out of them not followed".to_owned(),
         links => format!(", {links} links out of them not followed"),
     };
-    let roots: Vec<_> = report.roots.iter().take(PLACES).map(|root| printable(root)).collect();
-    let more = report.roots.len().saturating_sub(PLACES);
+    let roots: Vec<_> = scope.roots.iter().take(PLACES).map(|root| printable(root)).collect();
+    let more = scope.roots.len().saturating_sub(PLACES);
     let more = if more > 0 { format!(" and {more} more paths") } else { String::new() };
-    let objects = match report.objects {
+    let objects = match scope.objects {
         0 => String::new(),
         1 => " and 1 object of git".to_owned(),
         objects => format!(" and {objects} objects of git"),
     };
-    format!("{} {files}{objects} in {}{more}{links}", report.files, roots.join(", "))
+    format!("{} {files}{objects} in {}{more}{links}", scope.files, roots.join(", "))
 }
 
-fn places(report: &LocateReport) -> String {
-    let of = |class| report.rows.iter().filter(|row| row.place.class == class).count();
+fn places(counts: &Counts) -> String {
     let states = State::ALL.iter().filter_map(|state| {
-        let count = report.key_rows().filter(|row| row.place.state == *state).count();
+        let count = counts.state(*state);
         (count > 0).then(|| format!("{count} {state}"))
     });
     let states: Vec<_> = states.collect();
-    let mut text = of(Class::Key).to_string();
+    let mut text = counts.places().to_string();
     if !states.is_empty() {
         text = format!("{text} = {}", states.join(" + "));
     }
-    for (class, what) in [(Class::NewKey, "of programmatic keys"), (Class::Stranger, "of other keys")] {
-        let count = of(class);
+    for (count, what) in [(counts.new_keys, "of programmatic keys"), (counts.strangers, "of other keys")] {
         if count > 0 {
             text = format!("{text}; {count} {what}");
         }
@@ -81,27 +80,26 @@ fn places(report: &LocateReport) -> String {
 
 /// The worst keys with their first places.
 fn located(page: &mut Page, report: &LocateReport) {
-    let keys = report.with_places();
-    for (key, rows) in keys.iter().take(KEYS) {
+    for KeyWithPlaces { key, count, places, .. } in report.located.iter().take(KEYS) {
         page.text(line(key));
-        for row in rows.iter().take(PLACES) {
-            let waived = if row.is_waived() { ", waived" } else { "" };
-            let repository = match &*row.place.repository {
+        for ShownPlace { place, context, is_waived } in places.iter().take(PLACES) {
+            let waived = if *is_waived { ", waived" } else { "" };
+            let repository = match &*place.repository {
                 "." => String::new(),
-                repository if repository == row.place.path => String::new(),
+                repository if repository == place.path => String::new(),
                 repository => format!("{repository}/"),
             };
-            let place = printable(&format!("{repository}{}", row.place.label()));
-            page.text(Text::from("    ").unbroken(&place).plain(&format!(" ({}{waived})", row.place.state)));
-            if let Some(context) = row.context {
+            let label = printable(&format!("{repository}{}", place.label()));
+            page.text(Text::from("    ").unbroken(&label).plain(&format!(" ({}{waived})", place.state)));
+            if let Some(context) = context {
                 page.text(format!("      {}", printable(context.trim())));
             }
         }
-        if let Some(more @ 1..) = rows.len().checked_sub(PLACES) {
+        if let Some(more @ 1..) = count.checked_sub(PLACES as u64) {
             page.text(format!("    and {more} more"));
         }
     }
-    if let Some(more @ 1..) = keys.len().checked_sub(KEYS) {
+    if let Some(more @ 1..) = report.counts.found_keys().checked_sub(KEYS) {
         page.text(format!("  and {more} more keys in the reports"));
     }
 }

@@ -5,8 +5,8 @@ use minijinja::value::{Serde, Value};
 
 use crate::model::Suffix;
 use crate::policy::Severity;
-use crate::report::places::is_in_use;
-use crate::report::places::markdown::{KEYS, KeyPlaces};
+use crate::report::places::markdown::KeyPlaces;
+use crate::report::places::{KEYS, PLACES, is_in_use};
 use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::{Row, RunContext};
 use crate::store;
@@ -39,9 +39,10 @@ impl LocatedKeys {
     ) -> Result<(), store::Error> {
         let (Some(search), Some((key, judged))) = (&context.search, &row.key) else { return Ok(()) };
         let Some(suffix) = &key.suffix else { return Ok(()) };
-        let places = match search.counts(Some(suffix)) {
-            Some(counts) if counts.all > 0 => context.store.places(search, suffix)?,
-            Some(_) | None => Vec::new(),
+        let counts = search.counts(Some(suffix)).unwrap_or_default();
+        let places = match counts.all {
+            0 => Vec::new(),
+            _ => context.store.first_places(search, suffix, PLACES)?,
         };
         let rank = rank(judged.severity, key);
         let username = row.result.user.username.as_deref().unwrap_or_default();
@@ -52,7 +53,7 @@ impl LocatedKeys {
             username,
             description,
             severity,
-            ..KeyPlaces::of_places(&places)
+            ..KeyPlaces::of_places(&places, counts)
         };
         if !places.is_empty() {
             self.located.push(rank, || Value::from(Serde(of_key())));

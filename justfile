@@ -43,7 +43,7 @@ deny:
     cargo deny --offline --locked check licenses bans sources
 
 shellcheck:
-    git ls-files -z '.ci/run' '*.sh' | xargs -0 shellcheck
+    git ls-files -z .ci/run '*.sh' packaging/check packaging/source-hash packaging/take-release | xargs -0 shellcheck
 
 # Build with the oldest Rust that Cargo.toml names.
 oldest-rust:
@@ -110,6 +110,28 @@ example-update: build
 [private]
 build:
     cargo test --locked --no-run
+
+# The files of a release for Linux in dist/, from the sources of HEAD.
+pack *targets:
+    rm -rf dist
+    packaging/pack.py {{ targets }}
+    packaging/pack.py --sums
+
+# Check the files of dist/ in empty roots; needs root.
+pack-check:
+    packaging/check
+
+# Pack a second clone in another folder, with another target folder, and compare all bytes with dist/.
+pack-twice *targets:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    elsewhere=$(mktemp -d)
+    trap 'rm -rf "$elsewhere"' EXIT
+    git clone -q . "$elsewhere/another clone"
+    cd "$elsewhere/another clone"
+    CARGO_TARGET_DIR="$elsewhere/target" packaging/pack.py {{ targets }}
+    packaging/pack.py --sums
+    diff "{{ justfile_directory() }}/dist/SHA256SUMS" dist/SHA256SUMS
 
 # Check the CI examples of docs/ci.md, action.yml, the hooks and the files in .github against their vendors' schemas.
 ci-schemas:

@@ -82,6 +82,7 @@ mod saved_pages;
 mod secrets;
 mod settings;
 mod soak;
+mod sockets;
 mod sources;
 mod stdout;
 mod stores;

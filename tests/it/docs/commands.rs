@@ -7,7 +7,7 @@ use super::{Page, pages, renewing, root, split};
 use crate::evidence::has;
 
 /// Commands that cannot run here, by their first words, and what checks them.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 16] = [
     ("cargo run --release -- demo", "demo::"),
     ("cargo test", "this run"),
     ("cargo install --locked --path .", "the_package_installs_the_program"),
@@ -16,7 +16,14 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("ssh-keygen -Y ", "evidence::the_documented_ways_to_sign_work"),
     ("openssl ts ", "evidence::the_documented_ways_to_sign_work"),
     ("curl --fail --silent --show-error -H 'Content-Type: application/timestamp-query'", "the same"),
-    ("sudo ", "the_units_of_systemd_are_valid"),
+    ("sudo ", "the_units_of_systemd_are_valid, and packaging/check"),
+    ("tar -xzf keysunset-", "packaging/check"),
+    ("./keysunset-", "packaging/check"),
+    ("sha256sum --check --ignore-missing", "packaging/check"),
+    ("docker ", "packaging/check reads the image"),
+    ("strace ", "sockets::"),
+    ("grep sin_addr trace.txt", "sockets::"),
+    ("grep \"$(jq -r .tool.binary_sha256 ", "packaging/check"),
 ];
 
 /// Weekly runs before the page begins, where it has commands that need them.

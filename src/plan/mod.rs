@@ -30,7 +30,7 @@ pub(crate) use files::{PlanFiles, PlanHead};
 pub(crate) use forecast::Upgrade;
 pub(crate) use inventory::Inventory;
 pub(crate) use letters::LetterFormat;
-pub(crate) use owner::{OwnerContext, OwnerPlan, Planner, Replacement, Schedule};
+pub(crate) use owner::{OwnerContext, OwnerPlan, OwnerRights, Planner, Replacement, Schedule};
 pub(crate) use progress::{Moves, Progress, ProgressCounter, ProgressDiff, ReplacementState, SILENT_DAYS};
 pub(crate) use rights::Grant;
 pub(crate) use rows::{Columns, ReplacementTexts};

@@ -126,6 +126,28 @@ pub(crate) struct Schedule {
     pub(crate) upgrade_on: Option<NaiveDate>,
 }
 
+/// What an owner may do, or why that is not known.
+pub(crate) struct OwnerRights(Result<Rights, String>);
+
+impl OwnerRights {
+    pub(crate) fn new(result: &UserResult, inventory: &Inventory) -> Self {
+        if !result.outcome.status.is_complete() {
+            return Self(Err(unread_reason(result)));
+        }
+        let rights = Rights::of(&result.user, inventory);
+        Self(rights.map_err(|Unknown(why)| format!("the roles are unknown: {why}")))
+    }
+
+    /// What to do about a key of the owner.
+    pub(crate) fn decide(&self, key: &PersonalKey, judged: &Judgement, is_waived: bool) -> Decided {
+        let facts = match &self.0 {
+            Ok(rights) => OwnerFacts::Known(rights),
+            Err(why) => OwnerFacts::Unknown(why),
+        };
+        decide(key, judged, &facts, is_waived)
+    }
+}
+
 /// What another run and the waivers have of one owner.
 pub(crate) struct OwnerContext<'a> {
     /// The same user in an earlier run, and when that was read.
@@ -141,15 +163,11 @@ impl Planner<'_> {
         if result.keys.is_empty() && !unread {
             return None;
         }
-        let rights = if unread { Err(unread_reason(&result)) } else { self.rights(&result.user) };
-        let facts = match &rights {
-            Ok(rights) => OwnerFacts::Known(rights),
-            Err(why) => OwnerFacts::Unknown(why),
-        };
-        let keys = result.keys.iter().map(|key| self.plan_key(key, &result, &facts, owner)).collect();
+        let rights = OwnerRights::new(&result, self.inventory);
+        let keys = result.keys.iter().map(|key| self.plan_key(key, &result, &rights, owner)).collect();
         let mut plan =
             OwnerPlan { user: result.user, unknown: None, keys, replacements: Vec::new(), forecast: None };
-        match rights {
+        match rights.0 {
             Ok(rights) => plan.replacements = self.replacements(&plan, &rights),
             Err(why) => plan.unknown = Some(why),
         }
@@ -162,19 +180,15 @@ impl Planner<'_> {
         Some(Upgrade { on: upgrade_on?, now: self.policy.now, verify_days })
     }
 
-    fn rights(&self, user: &User) -> Result<Rights, String> {
-        Rights::of(user, self.inventory).map_err(|Unknown(why)| format!("the roles are unknown: {why}"))
-    }
-
     fn plan_key(
         &self,
         key: &PersonalKey,
         result: &UserResult,
-        facts: &OwnerFacts,
+        rights: &OwnerRights,
         owner: &OwnerContext,
     ) -> PlannedKey {
         let judged = self.policy.judge(key);
-        let decided = decide(key, &judged, facts, (owner.is_waived)(key));
+        let decided = rights.decide(key, &judged, (owner.is_waived)(key));
         let before = owner.before.and_then(|(before, then)| {
             before.keys.iter().find(|it| it.id.eq_ignore_ascii_case(&key.id)).map(|key| (key, then))
         });

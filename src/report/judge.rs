@@ -1,5 +1,6 @@
 //! From a user result to its rows: every key is classified and compared with the waivers, and is a finding or not.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -109,7 +110,8 @@ impl<'a> Judge<'a> {
         let user = alone.then(|| {
             let waiver = unread.then(|| self.rules.waivers.of_user(&result.user, deployment)).flatten();
             let waiver = self.meet(waiver, deployment);
-            Ok(Row { result, organizations, plan, key: None, waiver, regression: None, is_finding: false })
+            let (key, regression, decided) = (None, None, OnceCell::new());
+            Ok(Row { result, organizations, plan, decided, key, waiver, regression, is_finding: false })
         });
         let keys = result.keys.iter().map(move |key| {
             let judged = policy.judge(key);
@@ -123,7 +125,9 @@ impl<'a> Judge<'a> {
             let counts = ratchet.is_none() || regression.is_some() || expired;
             let counts = counts && self.rules.fail_on.counts(key, &judged);
             let key = Some((key, judged));
-            let mut row = Row { result, organizations, plan, key, waiver, regression, is_finding: false };
+            let decided = OnceCell::new();
+            let mut row =
+                Row { result, organizations, plan, decided, key, waiver, regression, is_finding: false };
             row.is_finding = counts && !row.is_waived();
             Ok(row)
         });

@@ -50,8 +50,8 @@ use crate::model::{PersonalKey, UserResult};
 pub use crate::output::{CsvStyle, ReportFile, text};
 use crate::output::{JsonArray, OutputFile, persist};
 use crate::plan::{
-    AddressFile, Decided, Inventory, OwnerContext, OwnerPlan, Per, Planner, Progress, ProgressCounter, Tools,
-    UnreadLists,
+    AddressFile, Decided, Inventory, OwnerContext, OwnerPlan, OwnerRights, Per, Planner, Progress,
+    ProgressCounter, Tools, UnreadLists,
 };
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
@@ -130,6 +130,8 @@ pub struct Row<'a> {
     organizations: &'a OrganizationColumns,
     /// The plan of the user's keys.
     plan: &'a LazyPlan,
+    /// What the plan decides about the key.
+    decided: OnceCell<Decided>,
     /// The key; `None` for a user without keys, or who could not be read completely.
     pub key: Option<(&'a PersonalKey, Judgement)>,
     /// The waiver of the key or of the unread user, and its status.
@@ -140,13 +142,17 @@ pub struct Row<'a> {
     pub is_finding: bool,
 }
 
-/// The plan of a user's keys, made when the first format asks for it.
-type LazyPlan = OnceCell<Option<OwnerPlan>>;
+/// The plan of a user's keys. Each part is made when the first format asks for it: most need the decisions alone.
+#[derive(Default)]
+struct LazyPlan {
+    rights: OnceCell<OwnerRights>,
+    whole: OnceCell<Option<OwnerPlan>>,
+}
 
 impl Row<'_> {
     /// What `keysunset plan` without flags plans for the user; `None` for a user without a key.
     pub(crate) fn plan(&self, context: &RunContext) -> Option<&OwnerPlan> {
-        let plan = self.plan.get_or_init(|| {
+        let plan = self.plan.whole.get_or_init(|| {
             let planner = Planner {
                 inventory: &context.inventory,
                 policy: context.policy,
@@ -163,9 +169,13 @@ impl Row<'_> {
 
     /// What the plan decides about the key.
     pub(crate) fn decided(&self, context: &RunContext) -> Option<&Decided> {
-        let (key, _) = self.key.as_ref()?;
-        let keys = &self.plan(context)?.keys;
-        keys.iter().find(|planned| planned.key.id == key.id).map(|planned| &planned.decided)
+        let (key, judged) = self.key.as_ref()?;
+        let decided = self.decided.get_or_init(|| {
+            let rights = || OwnerRights::new(self.result, &context.inventory);
+            let rights = self.plan.rights.get_or_init(rights);
+            rights.decide(key, judged, context.is_waived(key))
+        });
+        Some(decided)
     }
 
     /// Whether it is the first row of its user.
@@ -489,7 +499,7 @@ fn write_deployment<'a>(
             progress.add(&result);
         }
         let columns = totals.columns(&result.user);
-        let plan = LazyPlan::new();
+        let plan = LazyPlan::default();
         for row in judge.rows(&result, &columns, &plan, &context) {
             let row = row?;
             summary.add(&row);

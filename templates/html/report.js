@@ -62,7 +62,8 @@
     { name: "severity", title: "Severity", options: data.severities.map(([name]) => name), of: (key) => key.severity },
     { name: "verdict", title: "Verdict", options: data.verdicts, of: (key) => key.verdict },
     { name: "decision", title: "Plan", options: data.decisions, of: (key) => key.decision - 1 },
-  ].filter(Boolean);
+    { name: "state", title: "State", options: STATES, of: (key) => key.enabled },
+  ];
 
   const initial = () => ({ query: "", checked: Object.fromEntries(FILTERS.map((filter) => [filter.name, new Set()])), deployment: -1, organization: "", findings: false, sort: "severity", isDescending: false, page: 1 });
   let state = initial();

@@ -70,6 +70,29 @@ fn the_demo_is_filtered_sorted_and_linked() {
 }
 
 #[test]
+#[ignore = "writes 100,004 keys"]
+fn beyond_the_limit_the_page_has_the_worst_keys_and_says_so_at_the_top() {
+    const KEYS: u64 = 100_004;
+    let sandbox = ops_manager(1);
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs"]);
+    fill(&env.path("reports/keysunset.db"), KEYS);
+    assert_eq!(env.run(&["report", "--format", "csv,html"]).code, 4);
+    let page = crate::html::page(&env, "reports");
+    let says = format!("The table of all keys on this page has the 100000 worst of {KEYS} keys.");
+    assert!(page.split("<main>").next().unwrap().contains(&says));
+    let data = crate::html::data(&page);
+    assert_eq!(data["total"], KEYS);
+    let shown = crate::html::keys(&data);
+    assert_eq!(shown.len(), 100_000);
+    let left_out = |row: &&Row| !row["key_id"].is_empty() && !shown.contains_key(&row["key_id"]);
+    let rows = env.rows();
+    let left_out: Vec<_> = rows.iter().filter(left_out).collect();
+    assert_eq!(left_out.len(), 4);
+    assert!(left_out.iter().all(|row| row["severity"] == "info"), "{left_out:?}");
+}
+
+#[test]
 #[ignore = "needs a browser"]
 fn ninety_thousand_keys_are_few_elements_and_bytes() {
     let sandbox = ops_manager(1);

@@ -34,7 +34,7 @@ pub(crate) fn python(modules: &[&str], script: &str, arguments: &[&Path]) -> Opt
 }
 
 /// As [`python`], for Node.js and one module. `KEYSUNSET_NODE_MODULES` is the folder that has it.
-fn node(module: &str, script: &str, arguments: &[&Path]) -> Option<String> {
+pub(crate) fn node(module: &str, script: &str, arguments: &[&Path]) -> Option<String> {
     let node = || {
         let mut node = Command::new("node");
         if let Some(folder) = std::env::var_os("KEYSUNSET_NODE_MODULES") {

@@ -64,6 +64,14 @@ fn all_formats_of_a_run_have_the_same_keys_and_totals() {
     assert!(html.contains(&format!("<strong>{users} = {read} + {unread}</strong> users")));
     for_excel_is_the_same(&env, &expected);
     let decisions = plan_is_the_same(&env, &shown);
+    for decision in ["replace", "retire", "delete-only", "ask", "self", "waived"] {
+        let counted = decisions.values().filter(|it| *it == decision).count();
+        assert_eq!(
+            html::number(&html, "Keys by decision of the plan", decision),
+            Some(counted),
+            "{decision}"
+        );
+    }
     places_are_the_same(&env, &expected, &html);
     workbook_is_the_same(&env, &expected, &decisions);
 }

@@ -9,6 +9,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::everything::{NAME, again, cut_short, everything};
+use crate::foreign::node;
+use crate::history::{audited, key, world};
 use crate::support::{Row, TestEnv, ops_manager};
 
 const DATA: &str = "<script type=\"application/json\" id=\"data\">";
@@ -196,4 +198,49 @@ fn the_policy_allows_exactly_the_embedded_style_and_script() {
     for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"] {
         assert!(!script.contains(way), "{way}");
     }
+}
+
+/// As the standard has it, and as `html-validate` reads it.
+#[test]
+fn the_page_is_valid_html() {
+    const VALIDATE: &str = r#"
+const { HtmlValidate } = require("html-validate");
+Promise.all(process.argv.slice(1).map((file) => new HtmlValidate({ root: true, extends: ["html-validate:standard"] }).validateFile(file))).then((reports) => {
+  const problems = reports.flatMap(({ results }) => results.flatMap(({ messages }) => messages));
+  for (const { ruleId, line, column, message } of problems) console.error(`${line}:${column} ${ruleId}: ${message}`);
+  process.exitCode = problems.length > 0 ? 1 : 0;
+});
+"#;
+    let env = everything("html");
+    crate::everything::plan_and_locate(&env);
+    again(&env, "whole", &["--format", "html"]);
+    cut_short(&env);
+    again(&env, "short", &["--format", "html"]);
+    let pages = ["reports", "whole", "short"].map(|out| env.path(out).join("report.html"));
+    node("html-validate", VALIDATE, &pages.each_ref().map(std::path::PathBuf::as_path));
+}
+
+#[test]
+fn runs_of_several_days_are_a_burn_down_with_its_forecast() {
+    let keys = |number: u64| {
+        let used = serde_json::json!({"lastUsed": "2022-01-01T00:00:00Z", "usedCount": 3});
+        world(&[("ann", (0..number).map(|at| key(at, &used)).collect())])
+    };
+    let env = audited(TestEnv::at(&keys(1)), &keys(3), 0);
+    assert!(!page(&env, "reports").contains("Burn-down"), "one day is no line");
+    let env = audited(env, &keys(2), 7);
+    let page = page(&env, "reports");
+    let figure = between(&page, "<h3>Burn-down</h3>", "</figure>");
+    let words = between(figure, "<figcaption>", "</figcaption>");
+    for text in [
+        "2025-01-01: 3 keys, 3 used after the cutoff; 2025-01-08: 2 keys, 2 used after the cutoff.",
+        "Forecast (dashed line): 2 keys left on 2025-01-08, 1 fewer per week",
+        "none left by 2025-01-22",
+    ] {
+        assert!(words.contains(text), "{words}");
+    }
+    // Two lines with a dot for each run, and the dashed one to the day without keys.
+    assert_eq!(figure.matches("<circle").count(), 4);
+    assert_eq!(figure.matches("stroke-dasharray").count(), 1);
+    assert!(figure.contains(">2025-01-22</text>"), "{figure}");
 }

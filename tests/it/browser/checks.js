@@ -174,6 +174,10 @@ const CHECKS = {
     assert.deepEqual(await column(page, "Last used"), latest);
     await page.getByRole("button", { name: "Last used", exact: true }).click();
     assert.equal(await head.getAttribute("aria-sort"), "ascending");
+    await page.getByRole("button", { name: "Remove all filters" }).click();
+    await page.getByLabel("disabled", { exact: true }).check();
+    await is(all.filter((row) => row.enabled === "false"), "disabled");
+    assert.match(new URL(page.url()).hash, /state=disabled/);
     // A link opens the same rows.
     const linked = await open(browser, link);
     assert.match(await status(linked.page), new RegExp(` of ${payments.length},`));

@@ -112,7 +112,7 @@ impl Svg {
     pub(super) fn figure(self, height: u64, label: &str, words: &str) -> String {
         let (label, words) = (printable(label), printable(words));
         format!(
-            "<figure><svg viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
+            "<figure class=\"scroll\" tabindex=\"0\"><svg viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
              aria-label=\"{}\" font-family=\"sans-serif\" font-size=\"12\">{}</svg><figcaption>{}</figcaption></figure>",
             HtmlEscape(&label),
             self.0,

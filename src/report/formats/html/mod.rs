@@ -8,6 +8,7 @@ mod charts;
 mod data;
 mod period;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -26,6 +27,7 @@ use super::markdown::page;
 use super::markdown::places::LocatedKeys;
 use crate::output::OutputFile;
 use crate::output::text::{printable, shortened};
+use crate::plan::Decision;
 use crate::policy::{Policy, Severity, Verdict, day_or_instant};
 use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::wording::{self, Unknown};
@@ -51,6 +53,7 @@ struct Html {
     unread: TopN<(), Value>,
     quarters: Quarters,
     located: LocatedKeys,
+    decisions: BTreeMap<Decision, u64>,
 }
 
 /// `folder` is where the rows are kept until the totals are known.
@@ -62,6 +65,7 @@ pub(super) fn start(file: OutputFile, folder: &Path) -> Result<impl Writer + use
         unread: TopN::new(UNREAD),
         quarters: Quarters::new(),
         located: LocatedKeys::new(),
+        decisions: BTreeMap::new(),
     })
 }
 
@@ -83,6 +87,9 @@ impl Writer for Html {
             return Ok(());
         };
         self.located.row(context, row)?;
+        if let Some(decided) = row.decided(context) {
+            *self.decisions.entry(decided.decision).or_default() += 1;
+        }
         let period = Period::new(key.last_use(), judged.verdict, context.policy.now);
         let is_after = judged.verdict == Verdict::UsedAfterCutoff;
         self.quarters.entry(period).or_default()[usize::from(is_after)] += 1;
@@ -94,7 +101,8 @@ impl Writer for Html {
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let Self { mut file, data, worst, unread, quarters, located } = *self;
+        let Self { mut file, data, worst, unread, quarters, located, decisions } = *self;
+        let decisions = Decision::ALL.iter().map(|it| (it, decisions.get(it).copied().unwrap_or_default()));
         let mut rows = page::Rows::none(report)?;
         rows.unread = unread.into_values().collect();
         let page = context! {
@@ -102,6 +110,7 @@ impl Writer for Html {
             style => Value::from_safe_string(STYLE.to_owned()),
             script => Value::from_safe_string(SCRIPT.to_owned()),
             listed => data.listed(),
+            plan_decisions => decisions.map(|(it, count)| context! { name => it.as_str(), count }).collect::<Value>(),
             worst => worst.into_values().collect::<Value>(),
             charts => charts(report, &quarters, &rows),
             keys_csv => &report.keys_csv,

@@ -4,7 +4,7 @@ mod files;
 
 use std::fmt;
 
-pub use files::{WriteTarget, reason};
+pub use files::{WriteTarget, is_out_of_handles, reason};
 
 use crate::printable::for_terminal;
 

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     };
     // As large as that of the first thread, on which it would run otherwise.
     let thread = std::thread::Builder::new().name("main".to_owned()).stack_size(8 << 20).spawn(command);
-    match thread.map_err(Error::bug).map(|_| ended.recv()) {
+    match thread.map_err(|why| Error::not_started(&why)).map(|_| ended.recv()) {
         Ok(Ok(Some(Ok(exit)))) => exit.into(),
         Ok(Ok(Some(Err(error)))) | Err(error) => {
             keysunset::console::print_error(&error);
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::bug)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|why| Error::not_started(&why))?;
     let ended = runtime.block_on(keysunset::run(cli));
     // A thread that still writes when a signal came is not waited for.
     runtime.shutdown_background();

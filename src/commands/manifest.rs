@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::ReportSettings;
 use crate::console::warn;
 use crate::digest::{sha256, sha256_of_file};
+use crate::evidence::export;
 use crate::evidence::manifest::{self, Gate, GateInput, Manifest};
 use crate::exit::Error;
 use crate::report::{ReportFile, ReportInput, write_atomic};
@@ -24,11 +25,19 @@ pub(super) fn write(
     let baseline = settings.baseline.as_deref().map(baseline).transpose()?;
     let ReportSettings { fail_on, strict_waivers, exit_zero, .. } = *settings;
     let gate = Gate { fail_on, strict_waivers, exit_zero, waivers, baseline };
-    let text = Manifest::new(inputs, gate, &settings.output, files)?.text()?;
+    let manifest = Manifest::new(inputs, gate, &settings.output, files)?;
+    let text = manifest.text()?;
     let sha256 = sha256(text.as_bytes());
     // Before it has its name, so that the store knows every manifest that there is, whenever this ends.
     for ReportInput { store, run, .. } in inputs {
-        if let Err(why) = store.record_manifest(run.id, &sha256, &text) {
+        let record = || {
+            let _awake = store.awake()?;
+            // The first of a run is a link of the chain, and whole. Others need not bring hundreds of runs into each store.
+            let is_first = inputs.len() == 1 || store.manifests(run.id)?.is_empty();
+            let own = if is_first { None } else { Some(manifest.of_run(run).text()?) };
+            Ok(store.record_manifest(run.id, &sha256, own.as_ref().unwrap_or(&text))?)
+        };
+        if let Err(why) = record() {
             unrecorded(&why);
         }
     }
@@ -44,7 +53,7 @@ fn baseline(path: &Path) -> Result<GateInput, Error> {
 }
 
 /// The reports are whole all the same.
-fn unrecorded(why: &crate::store::Error) {
+fn unrecorded(why: &export::Error) {
     warn(
         &format!("{} could not be recorded in the run database: {why}", manifest::NAME),
         Some(

@@ -11,6 +11,9 @@ use crate::exit::{Error, Exit};
 use crate::report::text::printable;
 use crate::store::{Run, Store};
 
+/// So many stores stay open; the others are closed between uses. Each takes three file handles.
+const STAY_OPEN: usize = 16;
+
 /// A folder means the store in it.
 pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(args.report, context.env)?.checked()?;
@@ -18,19 +21,23 @@ pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
     let mut opened = Vec::new();
     for path in args.stores {
         let path = if path.is_dir() { path.join(STORE) } else { path };
-        opened.push((Store::open(&path)?, path));
+        let store = Store::open(&path)?;
+        let runs = newest_runs(&store)?;
+        if opened.len() >= STAY_OPEN {
+            store.rest()?;
+        }
+        opened.push((store, path, runs));
     }
-    let mut newest: BTreeMap<String, (&Store, &PathBuf, Run)> = BTreeMap::new();
-    for (store, path) in &opened {
-        for run in newest_runs(store)? {
-            let name = run.deployment.clone();
-            if let Some((_, other, _)) = newest.get(&name) {
-                return Err(twice(&name, other, path));
+    let mut newest: BTreeMap<&str, (&Store, &PathBuf, &Run)> = BTreeMap::new();
+    for (store, path, runs) in &opened {
+        for run in runs {
+            let name = run.deployment.as_str();
+            if let Some((_, other, _)) = newest.insert(name, (store, path, run)) {
+                return Err(twice(name, other, path));
             }
-            newest.insert(name, (store, path, run));
         }
     }
-    let runs: Vec<_> = newest.values().map(|(store, _, run)| (*store, run)).collect();
+    let runs: Vec<_> = newest.values().map(|(store, _, run)| (*store, *run)).collect();
     if settings.baseline.is_some() && runs.len() > 1 {
         return Err(Error::input("--baseline supports one deployment, but this report has several")
             .help("use --ratchet, which compares each deployment with its earlier run"));

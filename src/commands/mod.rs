@@ -55,7 +55,10 @@ fn render(
     waivers: &Waivers,
     quiet: bool,
 ) -> Result<Exit, Error> {
-    let ratchets = runs.iter().map(|(store, run)| baseline::ratchet(store, run, settings, waivers));
+    let ratchets = runs.iter().map(|(store, run)| {
+        let _awake = store.awake()?;
+        baseline::ratchet(store, run, settings, waivers)
+    });
     let ratchets = ratchets.collect::<Result<Vec<_>, _>>()?;
     let evidence = runs.iter().zip(&ratchets).map(|((store, run), ratchet)| ReportInput {
         store,

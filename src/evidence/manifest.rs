@@ -205,6 +205,16 @@ impl Manifest {
         Ok(Self { format: FORMAT.to_owned(), version: VERSION, tool, runs, gate, output, files })
     }
 
+    /// The same without the other runs.
+    #[must_use]
+    pub fn of_run(&self, run: &Run) -> Self {
+        let is_it = |entry: &&RunEntry| entry.run == run.id && entry.deployment == run.deployment;
+        let runs = self.runs.iter().filter(is_it).cloned().collect();
+        let (format, tool, gate) = (self.format.clone(), self.tool.clone(), self.gate.clone());
+        let (output, files) = (self.output.clone(), self.files.clone());
+        Self { format, version: self.version, tool, runs, gate, output, files }
+    }
+
     /// Its text, as it is in the file.
     ///
     /// # Errors
@@ -218,6 +228,7 @@ impl Manifest {
 
 fn run_entry(input: &ReportInput) -> Result<RunEntry, export::Error> {
     let ReportInput { store, run, policy, ratchet } = input;
+    let _awake = store.awake()?;
     let judged_by = AppliedPolicy {
         cutoff: policy.cutoff,
         active_within_days: policy.active_within,

@@ -14,6 +14,7 @@ pub struct WriteTarget<'a> {
     pub next: &'a str,
 }
 
+const MORE_HANDLES: &str = "raise the limit on open files (ulimit -n)";
 /// Where temporary files go.
 const TEMPORARY: WriteTarget =
     WriteTarget { elsewhere: "set TMPDIR to another folder", next: "then run the command again" };
@@ -22,7 +23,7 @@ impl Error {
     /// A file or folder could not be written. `name` is its path.
     pub fn not_written(name: impl Display, why: &io::Error, target: WriteTarget) -> Self {
         let WriteTarget { elsewhere, next } = target;
-        let remedy = write_remedy(kind(why)).map_or_else(String::new, |remedy| format!("{remedy}, or "));
+        let remedy = write_remedy(why).map_or_else(String::new, |remedy| format!("{remedy}, or "));
         Self::output(format!("can't write {name}: {}", reason(why)))
             .help(format!("{remedy}{elsewhere}; {next}"))
     }
@@ -33,9 +34,18 @@ impl Error {
         Self::not_written(format!("a temporary file in {}", std::env::temp_dir().display()), why, TEMPORARY)
     }
 
+    /// The system did not give what the program needs to start.
+    #[must_use]
+    pub fn not_started(why: &io::Error) -> Self {
+        if is_out_of_handles(why) {
+            return Self::input(format!("can't start: {}", reason(why))).help(MORE_HANDLES);
+        }
+        Self::bug(why)
+    }
+
     /// A file that was named could not be read. `what` is what it is for, such as `the waiver file`.
     pub fn not_read(what: impl Display, name: impl Display, why: &io::Error) -> Self {
-        Self::input(format!("can't read {what} {name}: {}", reason(why))).help(read_remedy(kind(why)))
+        Self::input(format!("can't read {what} {name}: {}", reason(why))).help(read_remedy(why))
     }
 }
 
@@ -43,6 +53,9 @@ impl Error {
 #[must_use]
 pub fn reason(why: &io::Error) -> String {
     let why = innermost(why);
+    if is_out_of_handles(why) {
+        return "too many files are open".to_owned();
+    }
     let reason = match why.kind() {
         ErrorKind::StorageFull => "the disk is full",
         ErrorKind::QuotaExceeded => "the disk quota is exceeded",
@@ -63,8 +76,21 @@ pub fn reason(why: &io::Error) -> String {
     reason.to_owned()
 }
 
-fn kind(why: &io::Error) -> ErrorKind {
-    innermost(why).kind()
+/// Whether the system gives this process no more file handles.
+#[must_use]
+pub fn is_out_of_handles(why: &io::Error) -> bool {
+    #[cfg(unix)]
+    let numbers = [libc::EMFILE, libc::ENFILE];
+    // ERROR_TOO_MANY_OPEN_FILES
+    #[cfg(not(unix))]
+    let numbers = [4];
+    let why = innermost(why);
+    if let Some(number) = why.raw_os_error() {
+        return numbers.contains(&number);
+    }
+    // The tempfile crate wraps the error of the system in one that has its text alone.
+    let text = why.to_string();
+    numbers.iter().any(|number| text.contains(&io::Error::from_raw_os_error(*number).to_string()))
 }
 
 /// The csv crate wraps an error of the system in one of its own, which has neither a kind nor a source.
@@ -76,8 +102,11 @@ fn innermost(why: &io::Error) -> &io::Error {
     }
 }
 
-fn write_remedy(kind: ErrorKind) -> Option<&'static str> {
-    match kind {
+fn write_remedy(why: &io::Error) -> Option<&'static str> {
+    if is_out_of_handles(why) {
+        return Some(MORE_HANDLES);
+    }
+    match innermost(why).kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("free disk space there"),
         ErrorKind::FileTooLarge => Some("raise the limit (ulimit -f)"),
         ErrorKind::PermissionDenied => Some("change the permissions of the folder"),
@@ -89,8 +118,11 @@ fn write_remedy(kind: ErrorKind) -> Option<&'static str> {
     }
 }
 
-fn read_remedy(kind: ErrorKind) -> &'static str {
-    match kind {
+fn read_remedy(why: &io::Error) -> &'static str {
+    if is_out_of_handles(why) {
+        return MORE_HANDLES;
+    }
+    match innermost(why).kind() {
         ErrorKind::PermissionDenied => "change the permissions of the file, or run keysunset as its owner",
         ErrorKind::IsADirectory => "name a file, not a folder",
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
@@ -107,10 +139,13 @@ mod tests {
     #[test]
     fn a_wrapped_error_has_the_reason_of_the_system() {
         let full = || io::Error::from_raw_os_error(libc::ENOSPC);
+        let no_folder = tempfile::tempdir_in("/none").unwrap_err();
+        assert_eq!(reason(&no_folder), "no such file or folder", "{no_folder:?}");
         for why in [full(), csv::Error::from(full()).into()] {
             assert_eq!(reason(&why), "the disk is full", "{why:?}");
         }
         assert_eq!(reason(&io::Error::other("line 3 is too long")), "line 3 is too long");
         assert_eq!(reason(&io::Error::from_raw_os_error(libc::EIO)), "Input/output error");
+        assert_eq!(reason(&io::Error::from_raw_os_error(libc::EMFILE)), "too many files are open");
     }
 }

@@ -470,6 +470,7 @@ fn write_deployment<'a>(
     writers: &mut Writers,
 ) -> Result<Deployment<'a>, Error> {
     let ReportInput { store, run, policy, ratchet } = *input;
+    let awake = store.awake()?;
     let organizations = store.organizations(run)?;
     let name = |id: &str| {
         let all = organizations.as_ref()?;
@@ -519,6 +520,9 @@ fn write_deployment<'a>(
     let organizations = is_known.then(|| totals.into_summaries());
     let progress = progress.map(ProgressCounter::finish);
     let unread_lists = UnreadLists::of_run(store, run)?;
+    if awake.is_brief() {
+        context.burn_down()?;
+    }
     Ok(Deployment { context, summary, organizations, progress, unread_lists })
 }
 

@@ -71,7 +71,8 @@ impl Store {
     /// What SQLite says.
     pub fn add_programmatic_keys(&self, run: &Run, suffixes: &[Suffix]) -> Result<(), Error> {
         let add = || {
-            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let connection = self.connection.borrow();
+            let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
             let mut insert =
                 transaction.prepare_cached("INSERT OR IGNORE INTO programmatic_keys VALUES (?, ?)")?;
             for suffix in suffixes {
@@ -94,7 +95,8 @@ impl Store {
     ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
         let query = "SELECT suffix FROM programmatic_keys WHERE run = ? ORDER BY suffix";
-        let mut query = self.connection.prepare(query).map_err(wrong)?;
+        let connection = self.connection.borrow();
+        let mut query = connection.prepare(query).map_err(wrong)?;
         let mut rows = query.query([run.id]).map_err(wrong)?;
         while let Some(row) = rows.next().map_err(wrong)? {
             let text: String = row.get(0).map_err(wrong)?;

@@ -157,7 +157,7 @@ fn write(
         let batch = std::iter::once(first).chain(std::iter::from_fn(|| inbox.try_recv().ok())).take(BATCH);
         // Hours of reading into a file that is gone would prove nothing.
         store.check_in_place()?;
-        match write_batch(&mut store.connection, &mut state, batch) {
+        match write_batch(store.connection.get_mut(), &mut state, batch) {
             Ok(()) => {}
             Err(error) => return Err(store.sqlite(error)),
         }

@@ -11,7 +11,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn record_manifest(&self, run: i64, sha256: &str, document: &str) -> Result<(), Error> {
-        let connection = &self.connection;
+        let connection = self.connection.borrow();
         let record = || {
             // A store opened for reading holds one view, from which nothing can be written once somebody else has.
             let reading = !connection.is_autocommit();

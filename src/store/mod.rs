@@ -11,24 +11,27 @@ mod open;
 mod pairs;
 mod places;
 mod prune;
+mod rest;
 mod results;
 mod rows;
 mod runs;
 mod schema;
 mod stats;
 
+use std::cell::RefCell;
 use std::fs::File;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 use tempfile::TempDir;
 
-use crate::exit::{WriteTarget, reason};
+use crate::exit::{WriteTarget, is_out_of_handles, reason};
 
 pub use found::{FoundPlaces, Located};
 pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use places::{PlaceCounts, Search, StoredSearch};
 pub use prune::Removed;
+pub use rest::Awake;
 pub use results::KeyOccurrence;
 pub use runs::{NewRun, Run, Unread};
 pub use stats::{Missing, UserCounts};
@@ -39,6 +42,9 @@ pub enum Error {
     /// Another program's database, or no database at all.
     #[error("{0} is not a keysunset run database: {1}")]
     NotOurs(String, String),
+    /// It can't be opened or read, so that it is unknown what it is.
+    #[error("can't read the run database {0}: {why}", why = reason(.1))]
+    Unreadable(String, #[source] std::io::Error),
     /// Written by a newer version.
     #[error("{0} was written by a newer keysunset (schema {1}; this version supports up to {2})")]
     Newer(String, i64, i64),
@@ -66,6 +72,9 @@ pub enum Error {
     /// The path no longer names the file that is open.
     #[error("the run database {0} was removed or replaced during the run")]
     Replaced(String),
+    /// Another program wrote to it while it was closed.
+    #[error("the run database {0} was changed while it was read")]
+    Changed(String),
     /// It can't be read or written.
     #[error("can't use the run database {0}: {why}", why = reason(&io_error(.1)))]
     Sqlite(String, #[source] rusqlite::Error),
@@ -79,6 +88,7 @@ const TARGET: WriteTarget = WriteTarget {
 impl From<Error> for crate::exit::Error {
     fn from(error: Error) -> Self {
         let help = match &error {
+            Error::Unreadable(path, why) => return Self::not_read("the run database", path, why),
             Error::NotOurs(..) => "name another file with --store; this one was not changed",
             Error::Newer(..) => "use the newer version; the file was not changed",
             Error::Missing(_) => "name an existing one with --store, or create one with `keysunset audit`",
@@ -89,6 +99,7 @@ impl From<Error> for crate::exit::Error {
             Error::Replaced(_) => {
                 "run the audit again, and keep other programs away from this folder: these results can't be proved"
             }
+            Error::Changed(_) => "wait until the audit that writes to it ends, then run the command again",
             Error::Unwritable(path, why) => return not_written(path, why),
             Error::Temporary(why) => return Self::no_temporary_file(why),
             Error::Sqlite(path, why) => match why.sqlite_error_code() {
@@ -130,6 +141,20 @@ fn io_error(error: &rusqlite::Error) -> std::io::Error {
     }
 }
 
+/// The system's error, if no more handles are to be had, since SQLite does not say why it can't open a file. A database takes
+/// three of them.
+fn out_of_handles() -> Option<std::io::Error> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        let stdin = std::io::stdin();
+        let handles: std::io::Result<Vec<_>> = (0..3).map(|_| stdin.as_fd().try_clone_to_owned()).collect();
+        handles.err().filter(is_out_of_handles)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// Whether SQLite says that the file is not what it wrote.
 #[must_use]
 pub fn is_damage(error: &rusqlite::Error) -> bool {
@@ -150,7 +175,9 @@ pub fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// The open database.
 pub struct Store {
-    connection: Connection,
+    connection: RefCell<Connection>,
+    /// How its file was when it was closed, while it is.
+    resting: RefCell<Option<Box<rest::FileState>>>,
     path: String,
     identity: FileIdentity,
     /// Held while it is written to; the system lets go of it when the process ends, however it ends.
@@ -160,6 +187,15 @@ pub struct Store {
 }
 
 impl Error {
+    /// What SQLite says of the database at this path.
+    fn sqlite(path: &str, error: rusqlite::Error) -> Self {
+        let cannot_open = error.sqlite_error_code() == Some(ErrorCode::CannotOpen);
+        match out_of_handles().filter(|_| cannot_open) {
+            Some(why) => Self::Unreadable(path.to_owned(), why),
+            None => Self::Sqlite(path.to_owned(), error),
+        }
+    }
+
     /// The error of a temporary database.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]
@@ -171,12 +207,14 @@ impl Error {
     fn is_bad_input(&self) -> bool {
         match self {
             Self::NotOurs(..)
+            | Self::Unreadable(..)
             | Self::Newer(..)
             | Self::Missing(_)
             | Self::Busy(_)
             | Self::NotRegular(_)
             | Self::Empty(_)
             | Self::NoRun(..)
+            | Self::Changed(_)
             | Self::Sqlite(..) => true,
             Self::Unwritable(..) | Self::Temporary(_) | Self::Replaced(_) => false,
         }
@@ -200,7 +238,8 @@ impl Store {
         from: impl FnMut(&Row) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Error> {
         let read = || {
-            let mut query = self.connection.prepare(query)?;
+            let connection = self.connection.borrow();
+            let mut query = connection.prepare(query)?;
             query.query_map(parameters, from)?.collect::<Result<_, _>>()
         };
         read().map_err(|error| self.sqlite(error))
@@ -213,15 +252,15 @@ impl Store {
         parameters: impl Params,
         from: impl FnOnce(&Row) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Error> {
-        let row = self.connection.query_row(query, parameters, from);
+        let row = self.connection.borrow().query_row(query, parameters, from);
         row.optional().map_err(|error| self.sqlite(error))
     }
 
     fn execute(&self, statement: &str, parameters: impl Params) -> Result<(), Error> {
-        self.connection.execute(statement, parameters).map(drop).map_err(|error| self.sqlite(error))
+        self.connection.borrow().execute(statement, parameters).map(drop).map_err(|error| self.sqlite(error))
     }
 
     fn sqlite(&self, error: rusqlite::Error) -> Error {
-        Error::Sqlite(self.path.clone(), error)
+        Error::sqlite(&self.path, error)
     }
 }

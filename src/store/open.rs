@@ -1,5 +1,7 @@
 //! How a store is opened: a file is recognized as ours before anything is written to it, or beside it.
 
+use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
@@ -10,11 +12,14 @@ use tempfile::TempDir;
 
 use super::schema::{self, APPLICATION_ID, VERSION};
 use super::{Error, FileIdentity, Store, lock};
-use crate::console::warn;
-use crate::exit::reason;
+use crate::console::{duration, warn};
 
-/// How often another program's lock is tried, which is some 60 seconds.
+/// The name of the copy of a write-protected store of an earlier version.
+pub(super) const COPY: &str = "keysunset.db";
+/// How often another program's lock is tried.
 const MOST_TRIES: i32 = 1225;
+/// How long these tries take.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// After so many tries, a second, a warning about the wait is printed.
 const WARN_AFTER: i32 = 45;
 
@@ -48,7 +53,7 @@ impl Store {
         let lock = lock::take(path, &name)?;
         let (connection, _) = connect(path, mode)?;
         let identity = identity(path, &name)?;
-        Ok(Self { connection, identity, path: name, _lock: Some(lock), copy: None })
+        Ok(Self::new(connection, identity, name, Some(lock), None))
     }
 
     /// Opens the store at `path`, which must be there, for reading.
@@ -62,10 +67,20 @@ impl Store {
         let (connection, copy) = connect(path, OpenMode::ToRead)?;
         let name = path.display().to_string();
         let identity = identity(path, &name)?;
-        let store = Self { connection, identity, path: name, _lock: None, copy };
         // One view for all that is read, whatever a run writes meanwhile.
-        store.connection.execute_batch("BEGIN").map_err(|error| store.sqlite(error))?;
-        Ok(store)
+        connection.execute_batch("BEGIN").map_err(|error| Error::sqlite(&name, error))?;
+        Ok(Self::new(connection, identity, name, None, copy))
+    }
+
+    fn new(
+        connection: Connection,
+        identity: FileIdentity,
+        path: String,
+        lock: Option<File>,
+        copy: Option<TempDir>,
+    ) -> Self {
+        let (connection, resting) = (RefCell::new(connection), RefCell::new(None));
+        Self { connection, resting, path, identity, _lock: lock, copy }
     }
 }
 
@@ -75,7 +90,7 @@ fn identity(path: &Path, name: &str) -> Result<FileIdentity, Error> {
 
 /// What a database is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OpenMode {
+pub(super) enum OpenMode {
     /// Must be there, and may be write-protected.
     ToRead,
     /// Must be there.
@@ -86,9 +101,9 @@ enum OpenMode {
 
 /// Opens the file, having looked whether it is ours; makes the tables in a new one. Gives the connection, and where that is to
 /// a copy the folder of it.
-fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option<TempDir>), Error> {
+pub(super) fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option<TempDir>), Error> {
     let name = path.display().to_string();
-    let sqlite = |error| Error::Sqlite(name.clone(), error);
+    let sqlite = |error| Error::sqlite(&name, error);
     let found = std::fs::metadata(path);
     // An empty file is no loss; a device, a pipe or a folder is not ours to replace.
     let is_empty = found.as_ref().is_ok_and(|found| found.is_file() && found.len() == 0);
@@ -134,11 +149,11 @@ fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option<TempDir>),
 /// A write-protected store of an earlier version, such as an auditor's copy: it stays as it is, and a temporary copy, for its
 /// owner alone, is brought up.
 fn migrated_copy(path: &Path, name: &str) -> Result<(Connection, TempDir), Error> {
-    let sqlite = |error| Error::Sqlite(name.to_owned(), error);
+    let sqlite = |error| Error::sqlite(name, error);
     let folder = TempDir::with_prefix("keysunset-").map_err(Error::Temporary)?;
-    let copy = folder.path().join("keysunset.db");
-    let mut from = std::fs::File::open(path).map_err(Error::Temporary)?;
-    let mut to = std::fs::File::create_new(&copy).map_err(Error::Temporary)?;
+    let copy = folder.path().join(COPY);
+    let mut from = File::open(path).map_err(Error::Temporary)?;
+    let mut to = File::create_new(&copy).map_err(Error::Temporary)?;
     io::copy(&mut from, &mut to).map_err(Error::Temporary)?;
     let mut connection = Connection::open(&copy).map_err(sqlite)?;
     configure(&mut connection).map_err(sqlite)?;
@@ -177,9 +192,9 @@ fn recognize(path: &Path, name: &str) -> Result<(), Error> {
     }
     lock::check_companions(path)?;
     let mut header = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
+    let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
     if let Err(why) = read {
-        return not_ours(&format!("can't read it: {}", reason(&why)));
+        return Err(Error::Unreadable(name.to_owned(), why));
     }
     if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
         return not_ours("it is not an SQLite database");
@@ -225,7 +240,8 @@ fn set_wal(connection: &Connection) -> rusqlite::Result<()> {
 /// Waits a while for another program's lock on the database; `false` once that took too long.
 fn wait_for_lock(tries: i32) -> bool {
     if tries == WARN_AFTER {
-        warn("another program has locked the run database; waiting up to 60 s", None);
+        let wait = duration(LONGEST_WAIT);
+        warn(&format!("another program has locked the run database; waiting up to {wait}"), None);
     }
     std::thread::sleep(Duration::from_millis(tries.clamp(1, 50).unsigned_abs().into()));
     tries < MOST_TRIES
@@ -246,6 +262,6 @@ fn create(path: &Path, name: &str) -> Result<(), Error> {
         schema::create(&mut connection)?;
         set_wal(&connection)
     };
-    tables().map_err(|error| Error::Sqlite(name.to_owned(), error))?;
+    tables().map_err(|error| Error::sqlite(name, error))?;
     file.persist_noclobber(path).map(drop).map_err(|failed| unwritable(failed.error))
 }

@@ -19,7 +19,8 @@ impl Store {
         let wrong = |error| E::from(self.sqlite(error));
         self.pair(before, after).map_err(wrong)?;
         let query = "SELECT before, after FROM temp.pairs ORDER BY username, user_id";
-        let mut pairs = self.connection.prepare(query).map_err(wrong)?;
+        let connection = self.connection.borrow();
+        let mut pairs = connection.prepare(query).map_err(wrong)?;
         let mut rows = pairs.query([]).map_err(wrong)?;
         while let Some(row) = rows.next().map_err(wrong)? {
             let side = |at: usize| match row.get::<_, Option<i64>>(at)? {
@@ -34,7 +35,8 @@ impl Store {
 
     /// Who is whom in two runs, in tables that last as long as the connection and are no part of the file.
     fn pair(&self, before: &Run, after: &Run) -> rusqlite::Result<()> {
-        self.connection.execute_batch(
+        let connection = self.connection.borrow();
+        connection.execute_batch(
             "DROP TABLE IF EXISTS temp.pairs;
              DROP TABLE IF EXISTS temp.alone;
              CREATE TEMP TABLE pairs (before INTEGER UNIQUE, after INTEGER UNIQUE, username TEXT, user_id TEXT);
@@ -44,7 +46,7 @@ impl Store {
              ) WITHOUT ROWID",
         )?;
         let runs = [before.id, after.id];
-        self.connection.execute(
+        connection.execute(
             "INSERT INTO temp.pairs
              SELECT a.id, b.id, coalesce(b.username, a.username, ''), b.user_id
              FROM main.readings AS a CROSS JOIN main.readings AS b INDEXED BY readings_once
@@ -57,10 +59,10 @@ impl Store {
                 "INSERT INTO temp.alone SELECT run, coalesce(username, ''), user_id, id FROM main.readings
                  WHERE run = ? AND id NOT IN (SELECT {side} FROM temp.pairs)"
             );
-            self.connection.execute(&left, [run])?;
+            connection.execute(&left, [run])?;
         }
         // Of two users of that name one is paired, and the other stays alone.
-        self.connection.execute(
+        connection.execute(
             "INSERT OR IGNORE INTO temp.pairs
              SELECT a.reading, b.reading, b.username, iif(b.user_id = '', a.user_id, b.user_id)
              FROM temp.alone AS a CROSS JOIN temp.alone AS b ON b.run = ?2 AND b.username = a.username
@@ -68,7 +70,7 @@ impl Store {
              ORDER BY a.user_id, b.user_id",
             runs,
         )?;
-        self.connection.execute(
+        connection.execute(
             "INSERT INTO temp.pairs
              SELECT iif(run = ?1, reading, NULL), iif(run = ?2, reading, NULL), username, user_id FROM temp.alone
              WHERE reading NOT IN (SELECT before FROM temp.pairs WHERE before IS NOT NULL)

@@ -94,18 +94,19 @@ impl Store {
             "INSERT INTO searches (run, searched_at, is_complete, roots) VALUES (?, ?, ?, ?)",
             params![run.id, searched_at.timestamp(), is_complete, roots],
         )?;
-        let id = self.connection.last_insert_rowid();
+        let connection = self.connection.borrow();
+        let id = connection.last_insert_rowid();
         let query = format!(
             "INSERT INTO places (search, {PLACE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         );
-        let mut insert = self.connection.prepare(&query).map_err(wrong)?;
+        let mut insert = connection.prepare(&query).map_err(wrong)?;
         insert.raw_bind_parameter(1, id).map_err(wrong)?;
         found.each(|located| {
             let inserted = bind_place(&mut insert, 2, &located.place).and_then(|_| insert.raw_execute());
             inserted.map(drop).map_err(wrong)
         })?;
         drop(insert);
-        self.connection.execute_batch("COMMIT; BEGIN").map_err(wrong)
+        connection.execute_batch("COMMIT; BEGIN").map_err(wrong)
     }
 
     /// The newest search of a run; `None` where `locate` never ran for it.

@@ -20,8 +20,9 @@ impl Store {
     /// What SQLite says.
     pub fn remove(&self, runs: &[Run]) -> Result<Removed, Error> {
         let wrong = |error| self.sqlite(error);
+        let connection = self.connection.borrow();
         let transaction =
-            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(wrong)?;
+            Transaction::new_unchecked(&connection, TransactionBehavior::Immediate).map_err(wrong)?;
         let mut removed = Removed::default();
         for run in runs {
             removed.users += self.user_counts(run)?.requested;
@@ -38,14 +39,14 @@ impl Store {
     /// # Errors
     /// What SQLite says; nothing is lost then.
     pub fn shrink(&self) -> Result<bool, Error> {
+        let connection = self.connection.borrow();
         let shrink = || {
-            if self.connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0))? == 0 {
+            if connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0))? == 0 {
                 return Ok(true);
             }
-            self.connection.execute_batch("VACUUM")?;
+            connection.execute_batch("VACUUM")?;
             // Three numbers, the first of them whether somebody was in the way.
-            let in_the_way =
-                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            let in_the_way = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
             in_the_way.map(|in_the_way: bool| !in_the_way)
         };
         shrink().map_err(|error| self.sqlite(error))

@@ -86,7 +86,8 @@ impl Store {
         each: &mut dyn FnMut(UserResult) -> Result<(), E>,
     ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
-        let prepare = |sql| self.connection.prepare(sql).map_err(wrong);
+        let connection = self.connection.borrow();
+        let prepare = |sql| connection.prepare(sql).map_err(wrong);
         let mut results = prepare(query)?;
         let (mut keys, mut memberships) = (prepare(KEYS_OF_RESULT)?, prepare(MEMBERSHIPS_OF_RESULT)?);
         let mut rows = results.query(parameters).map_err(wrong)?;
@@ -111,7 +112,8 @@ impl Store {
         mut each: impl FnMut(Membership),
     ) -> Result<(), Error> {
         let mut read = || {
-            let mut memberships = self.connection.prepare(
+            let connection = self.connection.borrow();
+            let mut memberships = connection.prepare(
                 "SELECT DISTINCT scope, memberships.id AS id, roles, team_ids
                  FROM readings INDEXED BY readings_of_run
                      CROSS JOIN memberships ON memberships.reading = readings.id
@@ -132,7 +134,8 @@ impl Store {
     /// What SQLite says.
     pub fn key_owners(&self, run: &Run, mut each: impl FnMut(User, bool)) -> Result<(), Error> {
         let mut read = || {
-            let mut owners = self.connection.prepare(
+            let connection = self.connection.borrow();
+            let mut owners = connection.prepare(
                 "SELECT readings.*, (SELECT max(auditing) FROM keys WHERE keys.reading = readings.id) AS auditing
                  FROM readings INDEXED BY readings_of_run WHERE run = ? AND auditing IS NOT NULL",
             )?;
@@ -152,7 +155,8 @@ impl Store {
     pub fn users(&self, run: &Run, mut each: impl FnMut(User)) -> Result<(), Error> {
         let mut read = || {
             let query = "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ?";
-            let mut users = self.connection.prepare(query)?;
+            let connection = self.connection.borrow();
+            let mut users = connection.prepare(query)?;
             let mut rows = users.query([run.id])?;
             while let Some(row) = rows.next()? {
                 each(user_from(row)?);
@@ -203,13 +207,14 @@ impl Store {
     }
 
     fn result(&self, query: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<Option<UserResult>> {
-        let mut query = self.connection.prepare_cached(query)?;
+        let connection = self.connection.borrow();
+        let mut query = connection.prepare_cached(query)?;
         let Some((id, mut result)) = query.query_row(parameters, result_from).optional()? else {
             return Ok(None);
         };
-        let mut keys = self.connection.prepare_cached(KEYS_OF_RESULT)?;
+        let mut keys = connection.prepare_cached(KEYS_OF_RESULT)?;
         result.keys = keys.query_map([id], key_from)?.collect::<Result<_, _>>()?;
-        let mut memberships = self.connection.prepare_cached(MEMBERSHIPS_OF_RESULT)?;
+        let mut memberships = connection.prepare_cached(MEMBERSHIPS_OF_RESULT)?;
         let found = memberships.query_map([id], membership_from)?;
         result.user.origin.memberships = found.collect::<Result<_, _>>()?;
         Ok(Some(result))

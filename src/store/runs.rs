@@ -121,7 +121,7 @@ impl Store {
                 settings,
             ],
         )?;
-        let id = self.connection.last_insert_rowid();
+        let id = self.connection.borrow().last_insert_rowid();
         Ok(Journal::start(self, id, HashSet::new(), None))
     }
 
@@ -206,7 +206,8 @@ impl Store {
     /// What SQLite says.
     pub fn add_incomplete_list(&self, run: &Run, list: &IncompleteList) -> Result<(), Error> {
         let insert = || {
-            let mut insert = self.connection.prepare(INSERT_INCOMPLETE_LIST)?;
+            let connection = self.connection.borrow();
+            let mut insert = connection.prepare(INSERT_INCOMPLETE_LIST)?;
             insert_incomplete_list(&mut insert, run.id, list)
         };
         insert().map_err(|error| self.sqlite(error))

@@ -1,5 +1,7 @@
 //! The tables of a store, version by version. A new version is a migration more, and nothing else.
 
+use std::sync::OnceLock;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::Error;
@@ -168,6 +170,9 @@ CREATE TABLE places (
 CREATE INDEX places_of_search ON places (search, suffix);
 ";
 
+/// The schema of the newest version, made once: a report of many stores opens each of them several times.
+static NEWEST: OnceLock<Vec<SchemaObject>> = OnceLock::new();
+
 /// Makes the tables of the newest version in an empty file.
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -182,7 +187,7 @@ pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 /// # Errors
 /// A newer version, any other schema, or what SQLite says.
 pub(super) fn check(connection: &Connection, name: &str) -> Result<i64, Error> {
-    let sqlite = |error| Error::Sqlite(name.to_owned(), error);
+    let sqlite = |error| Error::sqlite(name, error);
     // The version and the schema of one moment, since another process may be migrating.
     let transaction = connection.unchecked_transaction().map_err(sqlite)?;
     let version = check_now(&transaction, name)?;
@@ -196,7 +201,7 @@ pub(super) fn check(connection: &Connection, name: &str) -> Result<i64, Error> {
 /// # Errors
 /// As [`check`].
 pub(super) fn migrate(connection: &mut Connection, name: &str) -> Result<(), Error> {
-    let sqlite = |error| Error::Sqlite(name.to_owned(), error);
+    let sqlite = |error| Error::sqlite(name, error);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
     let version = check_now(&transaction, name)?;
     add_versions(&transaction, version).and_then(|()| transaction.commit()).map_err(sqlite)
@@ -210,15 +215,21 @@ fn add_versions(connection: &Connection, version: i64) -> rusqlite::Result<()> {
 }
 
 fn check_now(connection: &Connection, name: &str) -> Result<i64, Error> {
-    let sqlite = |error| Error::Sqlite(name.to_owned(), error);
+    let sqlite = |error| Error::sqlite(name, error);
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
     if version > VERSION {
         return Err(Error::Newer(name.to_owned(), version, VERSION));
     }
-    match difference(&objects(connection).map_err(sqlite)?, &expected(version).map_err(sqlite)?) {
-        None => Ok(version),
-        Some(why) => Err(Error::NotOurs(name.to_owned(), why)),
+    let found = objects(connection).map_err(sqlite)?;
+    if version == VERSION && NEWEST.get().is_none() {
+        // All threads would make the same.
+        let _ = NEWEST.set(expected(VERSION).map_err(sqlite)?);
     }
+    let why = match NEWEST.get().filter(|_| version == VERSION) {
+        Some(newest) => difference(&found, newest),
+        None => difference(&found, &expected(version).map_err(sqlite)?),
+    };
+    why.map_or(Ok(version), |why| Err(Error::NotOurs(name.to_owned(), why)))
 }
 
 /// A row of `sqlite_schema`.

@@ -89,7 +89,8 @@ impl Store {
     /// What SQLite says.
     pub fn key_usages(&self, run: &Run, mut each: impl FnMut(&PersonalKey)) -> Result<(), Error> {
         let mut read = || {
-            let mut query = self.connection.prepare(
+            let connection = self.connection.borrow();
+            let mut query = connection.prepare(
                 "SELECT enabled, created_at, last_used, used_count FROM readings INDEXED BY readings_of_run
                  CROSS JOIN keys ON keys.reading = readings.id WHERE run = ?",
             )?;
@@ -157,7 +158,8 @@ impl Store {
                 "SELECT * FROM readings WHERE run = ? AND coalesce(status, '') NOT IN ({})",
                 statuses(ReadStatus::is_complete)
             );
-            let mut query = self.connection.prepare(&query)?;
+            let connection = self.connection.borrow();
+            let mut query = connection.prepare(&query)?;
             let mut unread = query.query([run.id])?;
             while let Some(row) = unread.next()? {
                 if !excused(&user_from(row)?) {

@@ -1,6 +1,7 @@
 //! `keysunset merge`: the runs of several deployments in one report.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -113,4 +114,67 @@ fn one_deployment_never_counts_twice() {
         assert_eq!(merged(&env, stores, &[]).code, 5);
     }
     assert_eq!(env.run(&["merge"]).code, 2);
+}
+
+/// So many run databases, each of a deployment of its own with one key, in the folder `many`.
+fn many(env: &TestEnv, count: usize) {
+    let (_, stub) = World::of(vec![(1, Keys::Are(vec![key(1, 10, None, 0)]))]);
+    let name = "deployment-0000";
+    assert_eq!(env.audit_at(&stub.url(), &["--org", ORG, "--name", name]).code, 1);
+    let database = env.bytes("reports/keysunset.db");
+    // A name of the same length at the same place leaves the database whole.
+    let places: Vec<_> = memchr::memmem::find_iter(&database, name).collect();
+    assert!(!places.is_empty());
+    for number in 0..count {
+        let mut other = database.clone();
+        let name = format!("deployment-{number:04}");
+        for at in &places {
+            other[*at..*at + name.len()].copy_from_slice(name.as_bytes());
+        }
+        env.put(&format!("many/{number:04}.db"), other);
+    }
+}
+
+/// Merges them in a process that may have so many files open.
+#[cfg(unix)]
+fn merged_with_handles(env: &TestEnv, handles: u32, more: &str) -> CliOutput {
+    let script = format!("ulimit -n {handles}; exec \"$0\" merge many/*.db --out all {more}");
+    CliOutput::of(env.start(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_keysunset")])))
+}
+
+#[test]
+#[cfg(unix)]
+fn merging_hundreds_of_databases_needs_few_file_handles() {
+    let env = crate::stub::env();
+    many(&env, 600);
+    let ran =
+        merged_with_handles(&env, 256, "--ratchet --format csv,markdown,html,xlsx,json,prometheus,github");
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("600 deployments"), "{}", ran.stdout);
+    let all = rows(&env.bytes("all/keys.csv"));
+    let names: BTreeSet<_> = all.iter().map(|row| &*row["deployment"]).collect();
+    assert_eq!((all.len(), names.len()), (600, 600));
+    // Each database knows the manifest, and keeps no run of another one.
+    let database = env.bytes("many/0599.db");
+    assert!(memchr::memmem::find(&database, b"deployment-0599").is_some());
+    assert!(memchr::memmem::find(&database, b"deployment-0598").is_none());
+    let database = rusqlite::Connection::open(env.path("many/0599.db")).unwrap();
+    let recorded = "SELECT sha256 FROM manifests ORDER BY id DESC LIMIT 1";
+    let recorded: String = database.query_row(recorded, [], |row| row.get(0)).unwrap();
+    assert_eq!(recorded, crate::evidence::sha256sum(&env.bytes("all/manifest.json")));
+}
+
+#[test]
+#[cfg(unix)]
+fn too_few_file_handles_are_named_with_what_helps() {
+    let env = crate::stub::env();
+    many(&env, 40);
+    for handles in [8, 16, 32, 40, 48, 52, 56] {
+        let ran = merged_with_handles(&env, handles, "--format csv,markdown,html,xlsx,json");
+        let expected = ["too many files are open", "help: raise the limit on open files (ulimit -n)"];
+        assert!([5, 6].contains(&ran.code), "{handles}: {ran:?}");
+        assert!(expected.iter().all(|text| ran.stderr.contains(text)), "{handles}: {ran:?}");
+        assert!(!env.path("all/keys.csv").exists());
+    }
+    assert_eq!(merged_with_handles(&env, 128, "").code, 1);
 }

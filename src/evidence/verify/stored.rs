@@ -56,7 +56,7 @@ pub(super) fn checks(manifest: &Manifest, sha256: &str, stores: &[PathBuf]) -> V
 fn failed(check: Check, why: &store::Error) -> CheckResult {
     let status = match why {
         store::Error::Sqlite(_, error) if !store::is_damage(error) => CheckStatus::Unknown,
-        store::Error::Unwritable(..) => CheckStatus::Unknown,
+        store::Error::Unwritable(..) | store::Error::Unreadable(..) => CheckStatus::Unknown,
         _ => CheckStatus::Differs,
     };
     check.with(status, first_line(why))

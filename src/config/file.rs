@@ -52,12 +52,8 @@ impl SettingsFile {
         let text = String::from_utf8(read("the settings file", path)?)
             .map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         let table: toml::Table = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
-        let unknown: Vec<_> =
-            table.keys().filter(|key| !is_setting(key)).map(|key| with_similar(key)).collect();
-        if !unknown.is_empty() {
-            return Err(wrong(format!("unknown settings: {}", unknown.join(", "))).help(
-                "settings have the names of the flags of `audit`, without `--`; credentials do not belong here",
-            ));
+        if table.keys().any(|key| !is_setting(key)) {
+            return Err(unknown_settings(path, &text));
         }
         let file = Self { origin, ..Self::from_toml(&text).map_err(wrong)? };
         if origin == FileOrigin::WorkingFolder && is_ci(env) {
@@ -118,6 +114,19 @@ impl SettingsFile {
         ];
         all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
     }
+}
+
+/// The settings that are none, each with its line.
+fn unknown_settings(path: &Path, text: &str) -> Error {
+    let (fields, _) = parse_toml(text, &LineIndex::new(text));
+    let mut problems = Problems::new(path.display().to_string());
+    for field in fields.iter().filter(|field| !is_setting(&field.name)) {
+        problems.push(field.line, with_similar(&field.name));
+    }
+    problems.into_error(
+        &format!("unknown settings in {}", path.display()),
+        "settings have the names of the flags of `audit`, without `--`; credentials do not belong here",
+    )
 }
 
 /// Refuses these settings, each with its line.

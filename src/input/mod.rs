@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-pub(crate) use delimited::{Lines, TableRows, delimiter};
+pub(crate) use delimited::{Lines, TableRow, TableRows, delimiter};
 pub(crate) use list_format::{ListFormat, column_name};
 pub(crate) use problems::Problems;
 pub(crate) use toml::{Field, LineIndex, fields_of, parse_toml};

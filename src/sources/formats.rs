@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use std::num::NonZeroU64;
 
 use super::UserRef;
-use crate::input::{Lines, ListFormat, TableRows, column_name};
+use crate::input::{Lines, ListFormat, TableRow, TableRows, column_name};
 use crate::model::object_id;
 use crate::spreadsheet;
 
@@ -115,13 +115,14 @@ fn read_csv(list: impl BufRead, header_line: u64, delimiter: u8, each: &mut Each
         };
         let field =
             |column: Option<usize>| column.and_then(|column| row.cells.get(column)).map(String::as_str);
-        let user = if let Some(line) = row.line_break {
+        if let Some(line) = row.line_break.filter(|_| !(is_ours && is_one_row(&row, delimiter))) {
             each(
                 NonZeroU64::new(line),
                 Err("a field continues on the next line; the closing quote may be missing".to_owned()),
             );
             continue;
-        } else if row.cells.len() != names.len() {
+        }
+        let user = if row.cells.len() != names.len() {
             Err(format!("{} fields, but the header has {}", row.cells.len(), names.len()))
         } else if is_ours {
             let [id, username] = [id, username].map(|column| field(column).map(spreadsheet::unguard));
@@ -131,6 +132,15 @@ fn read_csv(list: impl BufRead, header_line: u64, delimiter: u8, each: &mut Each
         };
         each(NonZeroU64::new(row.line), user);
     }
+}
+
+/// Whether no line inside a field of a keys.csv is a row, with a user ID as its second cell: then an open quote has swallowed
+/// it. A description may have line breaks; other lists are edited by hand, and an open quote is more likely there.
+fn is_one_row(row: &TableRow, delimiter: u8) -> bool {
+    let is_row = |line: &str| {
+        line.split(char::from(delimiter)).nth(1).is_some_and(|id| object_id(id.trim()).is_some())
+    };
+    !row.cells.iter().flat_map(|cell| cell.lines().skip(1)).any(is_row)
 }
 
 /// Whether a line inside a header's field looks like a row: then an open quote has swallowed it.

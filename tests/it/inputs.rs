@@ -1,10 +1,12 @@
 //! Bad input: lists, settings, stores and clocks that can't be used end with 5, with the place of the mistake.
 
 use rusqlite::Connection;
+use serde_json::json;
 
 use crate::exits::fails;
-use crate::stub::{Digest, Reply, Stub, USER, env};
-use crate::support::{TestEnv, ops_manager};
+use crate::stub::{Digest, Reply, Stub, USER, env, id};
+use crate::support::{COLUMNS, TestEnv, ops_manager, rows};
+use crate::world::{self, Keys, ORG, World};
 
 /// Whether the message names the file and the line, in any of the usual ways.
 fn names(message: &str, file: &str, line: u32) -> bool {
@@ -44,6 +46,31 @@ fn a_broken_row_of_csv_is_reported_with_file_and_number() {
 }
 
 #[test]
+fn our_own_keys_csv_is_a_list_whatever_a_description_has() {
+    let mut noted = world::key(1, 10, None, 0);
+    noted["description"] = json!("build,\n\"jobs\"\r\nann@example.com,=1\n");
+    let (_, stub) =
+        World::of(vec![(1, Keys::Are(vec![noted])), (2, Keys::Are(vec![world::key(2, 11, None, 0)]))]);
+    let env = env();
+    assert_eq!(env.audit_at(&stub.url(), &["--org", ORG]).code, 1);
+    let before = env.bytes("reports/keys.csv");
+    let again = ["--users", "reports/keys.csv", "--out", "again"];
+    assert_eq!(env.audit_at(&stub.url(), &again).code, 1);
+    let users = |csv: &[u8]| rows(csv).iter().map(|row| row["user_id"].clone()).collect::<Vec<_>>();
+    assert_eq!(users(&env.bytes("again/keys.csv")), users(&before));
+    // A quote that is left open in one row and closed in the next would swallow a user.
+    let fields = COLUMNS.split(',').count();
+    let row = |user: usize, quote: (&str, &str)| {
+        let mut cells = vec![String::new(); fields];
+        (cells[0], cells[1]) = ("east".to_owned(), id(user));
+        cells[10] = format!("{}a{}", quote.0, quote.1);
+        cells.join(",")
+    };
+    let list = format!("{COLUMNS}\n{}\n{}\n", row(1, ("\"", "")), row(2, ("", "\"")));
+    assert_broken(list.as_bytes(), 2);
+}
+
+#[test]
 fn broken_json_is_reported_with_file_and_line() {
     assert_broken(b"[\n\"ann@example.com\",\n", 3);
     assert_broken(b"[\n\"ann@example.com\"\n\"bob@example.com\"]", 3);
@@ -79,9 +106,9 @@ fn an_invalid_settings_file_ends_with_5_and_is_named() {
         ("cutof = \"2021-03-01\"", "cutof"),
         (
             "orgs = [\"a\"]\nall_orgs = true\nURL = \"a\"",
-            "`URL` (similar: `url`), `all_orgs` (similar: `all-orgs`), `orgs` (similar: `org`)",
+            "FILE:1: `orgs` (similar: `org`)\n  FILE:2: `all_orgs` (similar: `all-orgs`)\n  FILE:3: `URL` (similar: `url`)\n",
         ),
-        ("private-key = \"s3cr3t\"", "unknown settings: `private-key`\n"),
+        ("\nprivate-key = \"s3cr3t\"", "unknown settings in FILE\n  FILE:2: `private-key`\n"),
         ("concurrency = \"many\"", "concurrency"),
         ("concurrency = 0", "concurrency"),
         ("concurrency = 5000", "concurrency"),
@@ -102,14 +129,15 @@ fn an_invalid_settings_file_ends_with_5_and_is_named() {
         ("[audit]\nurl = \"http://127.0.0.1:1\"", "audit"),
     ] {
         env.put("keysunset.toml", file);
-        fails(&env, 5, &["audit", "--url", url, "--all-orgs"], &["keysunset.toml", expected]);
-        fails(&env, 5, &["report"], &["keysunset.toml", expected]);
+        let of = |name: &str| expected.replace("FILE", name);
+        fails(&env, 5, &["audit", "--url", url, "--all-orgs"], &["keysunset.toml", &of("keysunset.toml")]);
+        fails(&env, 5, &["report"], &["keysunset.toml", &of("keysunset.toml")]);
         std::fs::rename(env.path("keysunset.toml"), env.path("other.toml")).unwrap();
         fails(
             &env,
             5,
             &["audit", "--config", "other.toml", "--url", url, "--all-orgs"],
-            &["other.toml", expected],
+            &["other.toml", &of("other.toml")],
         );
     }
     fails(&env, 5, &["audit", "--config", "nowhere.toml", "--url", url, "--all-orgs"], &["nowhere.toml"]);

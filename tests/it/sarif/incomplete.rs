@@ -24,6 +24,7 @@ fn an_unread_user_is_a_notification_and_no_success() {
     let unknown = notices(&run, "toolExecutionNotifications");
     let kinds: Vec<_> = unknown.iter().map(|notice| text(notice, "/descriptor/id")).collect();
     assert_eq!(kinds, ["unlisted-users", "unreadable-user", "unreadable-user"]);
+    assert_eq!(unknown[0]["properties"]["org_id"], "5980000000000000000000aa");
     let kinds = run["tool"]["driver"]["notifications"].as_array().unwrap();
     for notice in &unknown {
         let index = usize::try_from(notice["descriptor"]["index"].as_u64().unwrap()).unwrap();

@@ -62,10 +62,9 @@ impl Invocations {
             self.push(|| {
                 let (kind, record) = (NotificationKind::Unknown(missing.unknown()), missing.record());
                 let level = if missing.waiver().is_some() { "note" } else { "error" };
-                Notification {
-                    properties: fields(&record),
-                    ..Notification::new(kind, level, &wording::row(&record))
-                }
+                let mut properties = fields(&record);
+                properties["org_id"] = missing.list.and_then(|judged| judged.list.org_id.as_deref()).into();
+                Notification { properties, ..Notification::new(kind, level, &wording::row(&record)) }
             });
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::first_line;
+use crate::console::duration;
 use crate::exit::reason;
 
 /// Longer than any secret.
@@ -41,7 +42,7 @@ pub(super) fn first_line_of(
 
 fn wait(child: &mut Child, timeout: Duration) -> Result<Zeroizing<String>, String> {
     let deadline = Instant::now() + timeout;
-    let late = || format!("did not end within {} s", timeout.as_secs());
+    let late = || format!("did not end within {}", duration(timeout));
     let Some(stdout) = child.stdout.take() else { return Err("has no output".to_owned()) };
     let (sink, output) = mpsc::channel();
     // On a thread of its own, since a pipe has no timeout. It ends with the pipe.

@@ -226,7 +226,10 @@ fn clock_line(date: DateTime<Utc>, clock: Clock) -> StepResult {
     let apart = duration(skew.abs().to_std().unwrap_or_default());
     let whose = if clock.fixed().is_some() { "SOURCE_DATE_EPOCH" } else { "this machine" };
     if skew.abs() <= SKEW {
-        return Step::Clock.ok(format!("{whose} and the service agree within {} s", SKEW.num_seconds()));
+        return Step::Clock.ok(format!(
+            "{whose} and the service agree within {}",
+            duration(SKEW.to_std().unwrap_or_default())
+        ));
     }
     let side = if skew > TimeDelta::zero() { "ahead of" } else { "behind" };
     let found = format!("{whose} is {apart} {side} the service, which has {}", rfc3339(date));

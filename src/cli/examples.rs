@@ -1,4 +1,5 @@
-//! The end of the long help of each command: sections, each with a heading and indented lines of 80 columns at most.
+//! The end of the long help of each command: sections, each with a heading and indented lines. With the margin of a man page,
+//! none has more than 80 columns.
 
 pub(super) const SUMMARY: &str = "'keysunset help COMMAND' shows all details and examples of a command.";
 
@@ -12,7 +13,7 @@ Exit codes:
   2    wrong command line
   3    incomplete, no findings in what was read
   4    incomplete, with findings
-  5    bad input or settings, refused credentials, no connection, or no users
+  5    bad input, settings or credentials, no connection, or no users
   6    an output could not be written, or the run database is damaged
   70   a bug in keysunset
   130  interrupted by Ctrl-C (143: by SIGTERM); --resume continues the run"
@@ -77,7 +78,8 @@ Examples:
   # All users of all organizations
   keysunset audit --url https://om.example:8080 --all-orgs
   # A list of users; only keys in use are findings
-  keysunset audit --url https://om.example:8080 --users users.csv --fail-on used
+  keysunset audit --url https://om.example:8080 --users users.csv \\
+    --fail-on used
   # A list from standard input, at most 5 requests per second
   grep -v '^bot-' names.txt |
     keysunset audit --url https://om.example:8080 --users - --rate 5
@@ -103,15 +105,15 @@ Exit codes:
 pub(super) const IMPORT: &str = concat!(
     "\
 Input:
-  A file contains responses of GET /users/{id}/keys, with or without headers
-  (curl --include), and with or without ?envelope=true. Errors can be imported
-  too. The user is found by userId and links in the response, or by the user ID
-  in the file name. Responses that cannot be interpreted make the run
-  incomplete. See docs/import.md.
+  A file contains responses of GET /users/{id}/keys, with or without
+  headers (curl --include), and with or without ?envelope=true. Errors can
+  be imported too. The user is found by userId and links in the response,
+  or by the user ID in the file name. Responses that cannot be interpreted
+  make the run incomplete. See docs/import.md.
 
 Examples:
   keysunset import responses/
-  keysunset import ann@example.com.json bob@example.com.json --name production
+  keysunset import ann@example.com.json bob@example.com.json --name west
 ",
     exit_codes!()
 );
@@ -122,7 +124,7 @@ Examples:
   # The newest run, in the default formats
   keysunset report
   # Run 3 with another cutoff, in another folder
-  keysunset report --run 3 --cutoff 2023-01-01 --format csv --out reports-2023
+  keysunset report --run 3 --cutoff 2023-01-01 --out reports-2023
 ",
     exit_codes!()
 );
@@ -224,7 +226,7 @@ pub(super) const HISTORY: &str = "\
 Examples:
   keysunset history
   keysunset history --deployment production --format markdown
-  keysunset history --json --cutoff 2023-01-01 --store /var/lib/keysunset.db";
+  keysunset history --json --cutoff 2023-01-01 --store keysunset.db";
 
 pub(super) const DIFF: &str = "\
 Examples:

@@ -88,6 +88,17 @@ fn every_command_has_a_page_with_all_that_its_help_says() {
     for command in &commands {
         assert!(shown(&env, "keysunset.1").contains(&format!("keysunset-{command}(1)")), "{command}");
     }
+    for name in pages.keys() {
+        let ran = CliOutput::of(env.start(Command::new("groff").args([
+            "-man",
+            "-Tutf8",
+            "-P-cbou",
+            "-rLL=80n",
+            &format!("share/man1/{name}"),
+        ])));
+        let wide: Vec<_> = ran.stdout.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(ran.code == 0 && wide.is_empty(), "{name}: {wide:#?}");
+    }
     let exits = shown(&env, "keysunset.1");
     let (_, exits) = exits.split_once("EXIT STATUS\n").unwrap();
     assert!(exits.trim_start().starts_with("0    no findings, and all users were read\n"), "{exits}");

@@ -13,7 +13,7 @@ pub(crate) const HELP: &str = "\
 Faults:
   KIND[xN][=ARG]@SHARE[:WHERE], such as 503x2@5%:keys
 
-  xN     the request fails N times, then succeeds (default: it always fails)
+  xN     the request fails N times, then succeeds (default: fails always)
   SHARE  share of requests, 0 to 1 or 0% to 100%; the seed selects them
   WHERE  keys, users, orgs, byname, or several joined with +;
          digest: before digest authentication

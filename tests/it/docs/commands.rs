@@ -7,7 +7,7 @@ use super::{Page, pages, renewing, root, split};
 use crate::evidence::has;
 
 /// Commands that cannot run here, by their first words, and what checks them.
-const ELSEWHERE: [(&str, &str); 16] = [
+const ELSEWHERE: [(&str, &str); 17] = [
     ("cargo run --release -- demo", "demo::"),
     ("cargo test", "this run"),
     ("cargo install --locked --path .", "the_package_installs_the_program"),
@@ -24,6 +24,7 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("strace ", "sockets::"),
     ("grep sin_addr trace.txt", "sockets::"),
     ("grep \"$(jq -r .tool.binary_sha256 ", "packaging/check"),
+    ("duckdb ", "the_recipes_for_duckdb_count_what_the_reports_count"),
 ];
 
 /// Weekly runs before the page begins, where it has commands that need them.

@@ -68,6 +68,47 @@ fn the_commands_of_mongocli_make_a_key_that_audits() {
     assert_eq!(terminal.shell(&script), Some(0), "{script}");
 }
 
+/// DuckDB is here as a module of Python, which runs the same SQL as its shell.
+#[test]
+fn the_recipes_for_duckdb_count_what_the_reports_count() {
+    if !has("sqlite3", &["--version"]) {
+        return;
+    }
+    let page = pages().into_iter().find(|page| page.name == "docs/recipes.md").unwrap();
+    let commands = commands(&page);
+    let env = TestEnv::empty();
+    assert_eq!(env.run(&["demo", "--users", "30", "--out", "reports"]).code, 0);
+    assert_eq!(env.run(&["report", "--format", "csv,ndjson", "--quiet"]).code, 1);
+    let export = commands.iter().find(|it| it.typed.starts_with("sqlite3 -readonly -json")).unwrap();
+    let ran = Command::new("bash").args(["-c", &export.typed]).current_dir(env.path("")).status().unwrap();
+    assert!(ran.success());
+    let queries = commands.iter().filter_map(|it| it.typed.strip_prefix("duckdb -c \"")?.strip_suffix('"'));
+    let queries: Vec<_> = queries.map(str::to_owned).collect();
+    assert_eq!(queries.len(), commands.iter().filter(|it| it.typed.starts_with("duckdb")).count());
+    let script = "import duckdb, json, os, sys
+os.chdir(sys.argv[1])
+for sql in sys.argv[2:]:
+    found = duckdb.sql(sql)
+    print(json.dumps(found.fetchall() if found else [], default=str))
+print(duckdb.sql(\"SELECT count(*), count(key_id) FROM 'keys.parquet'\").fetchall()[0])";
+    let folder = env.path("");
+    let arguments: Vec<_> =
+        std::iter::once(folder.as_path()).chain(queries.iter().map(std::path::Path::new)).collect();
+    let Some(printed) = crate::foreign::python(&["duckdb"], script, &arguments) else { return };
+    let rows = crate::support::rows(&env.bytes("reports/keys.csv"));
+    let keys = rows.iter().filter(|row| !row["key_id"].is_empty()).count();
+    let expected = format!("({}, {keys})", rows.len());
+    assert_eq!(printed.lines().last(), Some(&*expected), "{printed}");
+    let counts = |line: &str| -> usize {
+        let found: Vec<Vec<serde_json::Value>> = serde_json::from_str(line).unwrap();
+        found.iter().map(|row| usize::try_from(row[1].as_u64().unwrap()).unwrap()).sum()
+    };
+    let lines: Vec<_> = printed.lines().collect();
+    let verdicts = queries.iter().position(|sql| sql.starts_with("SELECT verdict")).unwrap();
+    let deployments = queries.iter().position(|sql| sql.starts_with("SELECT deployment")).unwrap();
+    assert_eq!([verdicts, deployments].map(|at| counts(lines[at])), [keys, keys], "{printed}");
+}
+
 #[test]
 fn the_units_of_systemd_are_valid() {
     if !has("systemd-analyze", &["--version"]) {

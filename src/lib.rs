@@ -71,7 +71,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::History(args) => commands::history::run(args, &context),
         Command::Diff(args) => commands::diff::run(args, &context),
         Command::Prune(args) => commands::prune::run(args, &context),
-        Command::Export(args) => commands::export::run(args, &context),
+        Command::Export(args) => commands::export::run(args, &context).await,
         Command::Verify(args) => commands::verify::run(args, &context),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args, &context),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 
-use super::settings::{AuditArgs, FormArgs, ReportArgs, StoreArgs};
+use super::settings::{AuditArgs, FormArgs, PolicyArgs, ReportArgs, StoreArgs};
 use super::values::{Trimmed, day, instant, run_number};
 use crate::model::Product;
 use crate::plan::{LetterFormat, Per, Tool};
@@ -235,14 +235,23 @@ pub(crate) struct Export {
     /// Number of the run [default: newest]
     #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: Option<i64>,
+    /// Write an evidence pack for an auditor
+    ///
+    /// A folder, or a zip archive if the name ends in .zip: reports, manifest, the run in canonical form and in a run
+    /// database of its own, hashes, and how to check each number without keysunset. The flags of the group Policy apply
+    /// to its reports.
+    #[arg(long, value_name = "DIR|FILE.zip", help_heading = "Output")]
+    pub pack: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Policy")]
+    pub policy: PolicyArgs,
     #[command(flatten)]
     pub store: StoreArgs,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
-    /// Folder with reports and manifest [default: reports]
-    #[arg(value_name = "DIR", env = "OUT")]
+    /// Folder of reports, or evidence pack [default: reports]
+    #[arg(value_name = "DIR|FILE.zip", env = "OUT")]
     pub dir: Option<PathBuf>,
     /// Run database [default: keysunset.db in DIR]
     ///

@@ -200,20 +200,25 @@ Examples:
 );
 
 pub(super) const ABOUT_EXPORT: &str = "\
-Print a stored run in canonical form
+Print a stored run in canonical form, or write an evidence pack
 
 The output has one JSON document per line, and always the same bytes for the
-same run. Its SHA-256 is readings_sha256 in the manifest. See docs/evidence.md.";
+same run. Its SHA-256 is readings_sha256 in the manifest. With --pack, the run
+and its reports are written into a folder or a zip archive, for an auditor who
+does not have keysunset. See docs/evidence.md.";
 
 pub(super) const EXPORT: &str = "\
 Examples:
   keysunset export | sha256sum
-  keysunset export 3 --store reports/keysunset.db > run-3.ndjson";
+  keysunset export 3 --store reports/keysunset.db > run-3.ndjson
+  # For an auditor
+  keysunset export --pack evidence.zip";
 
 pub(super) const VERIFY: &str = "\
 Examples:
   keysunset verify
   keysunset verify reports-2023 --store reports/keysunset.db
+  keysunset verify evidence.zip
   keysunset verify --json
 
 Exit codes:

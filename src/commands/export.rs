@@ -1,18 +1,25 @@
-//! `keysunset export`: a stored run in its canonical form, on standard output.
+//! `keysunset export`: a stored run in its canonical form, on standard output; or as an evidence pack.
 
 use std::io::{BufWriter, ErrorKind, Write as _};
 
-use crate::cli::{self, PolicyArgs};
+use crate::cli;
 use crate::config::ReportSettings;
 use crate::context::Context;
 use crate::evidence::export;
 use crate::exit::{Error, Exit};
 use crate::store::Store;
 
-pub(crate) fn run(args: cli::Export, context: &Context) -> Result<Exit, Error> {
-    let settings = ReportSettings::for_store(args.store, PolicyArgs::default(), context.env)?;
+pub(crate) async fn run(args: cli::Export, context: &Context<'_>) -> Result<Exit, Error> {
+    let settings = ReportSettings::for_store(args.store, args.policy, context.env)?;
+    match args.pack {
+        Some(target) => super::pack::run(target, args.run, settings, context).await,
+        None => canonical(&settings, args.run),
+    }
+}
+
+fn canonical(settings: &ReportSettings, run: Option<i64>) -> Result<Exit, Error> {
     let store = Store::open(&settings.store)?;
-    let run = store.run(args.run)?;
+    let run = store.run(run)?;
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     let written = export::write(&store, &run, export::VERSION, &mut stdout).map(drop);
     match written.and_then(|()| stdout.flush().map_err(export::Error::from)) {

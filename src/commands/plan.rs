@@ -59,17 +59,7 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
     let head = head(&store, &run, (planner.per, tools), schedule, letters)?;
     let folder = &settings.output.out;
     let written = write(&store, &run, &planner, &waivers, &head, folder);
-    let (summary, files) = written.map_err(|why| match why {
-        WriteError::Store(error) => error.into(),
-        WriteError::Io(why) => Error::not_written(
-            format!("the plan to {}", folder.display()),
-            &why,
-            WriteTarget {
-                elsewhere: "choose another folder with --out, and name the run database with --store",
-                next: "then run the command again",
-            },
-        ),
-    })?;
+    let (summary, files) = written.map_err(|why| why.into_error(folder))?;
     if !context.quiet {
         print(&page(&head, &summary, &files, folder))?;
     }
@@ -77,9 +67,51 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
     Ok(if is_complete { Exit::Clean } else { Exit::Incomplete })
 }
 
-enum WriteError {
+/// The folders of a plan in `--out`.
+pub(super) const FOLDERS: [&str; 2] = ["plan", "letters"];
+
+/// Writes the plan that the command makes without flags.
+pub(super) fn write_default(
+    store: &Store,
+    run: &Run,
+    settings: &ReportSettings,
+    waivers: &Waivers,
+    folder: &Path,
+) -> Result<(), WriteError> {
+    let inventory = Inventory::read(store, run)?;
+    let tools = Tools::new(&[], run.product).map_err(|wrong| io::Error::other(wrong.why))?;
+    let schedule = Schedule { verify_days: VERIFY_DAYS, upgrade_on: None };
+    let planner = Planner {
+        inventory: &inventory,
+        policy: judged_by(run, settings),
+        per: Per::Owner,
+        addresses: &AddressFile::default(),
+        service_accounts: tools.service_accounts,
+        schedule: Some(schedule),
+    };
+    let head = head(store, run, (planner.per, tools), schedule, LetterFormat::Markdown)?;
+    write(store, run, &planner, waivers, &head, folder).map(drop)
+}
+
+pub(super) enum WriteError {
     Store(store::Error),
     Io(io::Error),
+}
+
+impl WriteError {
+    fn into_error(self, folder: &Path) -> Error {
+        match self {
+            Self::Store(error) => error.into(),
+            Self::Io(why) => Error::not_written(
+                format!("the plan to {}", folder.display()),
+                &why,
+                WriteTarget {
+                    elsewhere: "choose another folder with --out, and name the run database with --store",
+                    next: "then run the command again",
+                },
+            ),
+        }
+    }
 }
 
 impl From<store::Error> for WriteError {
@@ -118,7 +150,7 @@ fn head<'a>(
     (per, tools): (Per, Tools),
     schedule: Schedule,
     letters: LetterFormat,
-) -> Result<PlanHead<'a>, Error> {
+) -> Result<PlanHead<'a>, store::Error> {
     let cut_short = run.finished_at.is_none().then(|| "the run did not end".to_owned());
     let lists = store.incomplete_lists(run)?;
     let lists = lists.into_iter().map(|list| format!("{}: {}", list.source, list.outcome.status));
@@ -227,7 +259,7 @@ fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile], out: &Path) ->
     let paths = files.iter().map(|file| Text::default().unbroken(&file.path.to_string_lossy()));
     page.lines("written", paths);
     if summary.scripts > 0 {
-        let folders = ["plan", "letters"].map(|name| out.join(name).display().to_string());
+        let folders = FOLDERS.map(|name| out.join(name).display().to_string());
         page.line("", format!("{}: {2} scripts; {}: {2} letters", folders[0], folders[1], summary.scripts));
     }
     page.into_text()

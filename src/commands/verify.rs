@@ -1,13 +1,17 @@
 //! `keysunset verify`: the manifest of a folder, held against its files and the store.
 
+use std::path::{Path, PathBuf};
+
 use anstyle::Style;
 use serde::Serialize;
+use tempfile::TempDir;
 
 use crate::cli::{self, OutputArgs, ReportArgs};
 use crate::config::ReportSettings;
 use crate::console::{Page, Text, print, print_json, style};
 use crate::context::Context;
-use crate::evidence::verify::{Check, CheckResult, CheckStatus, verify};
+use crate::evidence::verify::{Check, CheckResult, CheckStatus};
+use crate::evidence::{manifest, pack, verify};
 use crate::exit::{Error, Exit};
 
 /// It ends with 0 if everything was checked and matches, with 1 if something differs, and with 3 if nothing differs but not
@@ -16,14 +20,36 @@ pub(crate) fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
     let output = OutputArgs { out: args.dir, ..OutputArgs::default() };
     let report = ReportArgs { output, config: args.config, ..ReportArgs::default() };
     let settings = ReportSettings::resolve(report, context.env)?;
-    let stores = if args.store.is_empty() { vec![settings.store] } else { args.store };
-    let lines = verify(&settings.output.out, &stores)?;
+    let lines = if settings.output.out.is_file() {
+        verify_archive(&settings.output.out, &args.store)?
+    } else {
+        let stores = if args.store.is_empty() { vec![settings.store] } else { args.store };
+        verify::verify(&settings.output.out, &stores)?
+    };
     if args.json {
         print_json(&document(&lines))?;
     } else {
         print(&page(&lines, context.quiet))?;
     }
     Ok(exit(&lines))
+}
+
+/// Unpacks an evidence pack into a temporary folder, and names its files as if they were in the archive.
+fn verify_archive(path: &Path, stores: &[PathBuf]) -> Result<Vec<CheckResult>, Error> {
+    let folder = TempDir::with_prefix("keysunset-").map_err(|why| Error::no_temporary_file(&why))?;
+    let mut lines = pack::extract(path, folder.path())?;
+    let own = [folder.path().join(pack::DATABASE)];
+    let stores = if stores.is_empty() { &own[..] } else { stores };
+    if !folder.path().join(manifest::NAME).exists() {
+        return Err(Error::input(format!("no {} in {}", manifest::NAME, path.display()))
+            .help("name the folder or the zip archive that `keysunset export --pack` wrote"));
+    }
+    lines.extend(verify::verify_archive(path, folder.path(), stores)?);
+    let prefix = format!("{}{}", folder.path().display(), std::path::MAIN_SEPARATOR);
+    for line in &mut lines {
+        line.found = line.found.replace(&prefix, "");
+    }
+    Ok(lines)
 }
 
 fn count(lines: &[CheckResult], status: CheckStatus) -> usize {

@@ -64,7 +64,7 @@ pub(super) struct RunEntry {
     /// Missing in version 1.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     organizations: Option<Organizations>,
-    started_at: DateTime<Utc>,
+    pub(super) started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
     /// Whether it finished, every list was read to its end, and so was every user.
     complete: bool,

@@ -3,6 +3,7 @@
 
 pub mod export;
 pub mod manifest;
+pub mod pack;
 pub mod verify;
 
 pub use manifest::Manifest;

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::manifest::{FORMAT, FileEntry, Manifest, NAME, ToolEntry, VERSION, settings_sha256};
+use super::export;
+use super::manifest::{FORMAT, FileEntry, Manifest, NAME, RunEntry, ToolEntry, VERSION, settings_sha256};
+use super::pack;
 use crate::digest::{sha256, sha256_of_file};
 use crate::exit::{Error, reason};
 use crate::report::Format;
@@ -35,6 +37,12 @@ named! {
         Record = "record",
         /// The manifests before
         Chain = "chain",
+        /// The files of an evidence pack, against its list of hashes
+        Sums = "sums",
+        /// An evidence pack as an archive, apart from its files
+        Archive = "archive",
+        /// The canonical form in an evidence pack
+        Export = "export",
         /// The program
         Tool = "tool",
     }
@@ -65,15 +73,15 @@ pub struct CheckResult {
 }
 
 impl Check {
-    fn ok(self, found: impl AsRef<str>) -> CheckResult {
+    pub(super) fn ok(self, found: impl AsRef<str>) -> CheckResult {
         self.with(CheckStatus::Ok, found)
     }
 
-    fn differs(self, found: impl AsRef<str>) -> CheckResult {
+    pub(super) fn differs(self, found: impl AsRef<str>) -> CheckResult {
         self.with(CheckStatus::Differs, found)
     }
 
-    fn unknown(self, found: impl AsRef<str>) -> CheckResult {
+    pub(super) fn unknown(self, found: impl AsRef<str>) -> CheckResult {
         self.with(CheckStatus::Unknown, found)
     }
 
@@ -106,8 +114,27 @@ pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<CheckResult>, Error>
             Check::Settings.differs(format!("{found}, but the settings in the manifest have another hash"))
         }
     }));
-    lines.extend(stored::checks(&manifest, &sha256, stores));
+    let is_pack = pack::is_pack(dir);
+    if is_pack {
+        lines.extend(pack::check_sums(dir));
+        lines.extend(manifest.runs.iter().map(|run| export(dir, run)));
+    }
+    // A pack has no manifests of earlier runs, since these name what was found in them.
+    let has_chain = !is_pack || stores.iter().any(|path| *path != dir.join(pack::DATABASE));
+    lines.extend(stored::checks(&manifest, &sha256, stores, has_chain));
     lines.push(tool(&manifest.tool));
+    Ok(lines)
+}
+
+/// Checks a pack that was unpacked from `archive` into `dir`.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_archive(archive: &Path, dir: &Path, stores: &[PathBuf]) -> Result<Vec<CheckResult>, Error> {
+    let mut lines = verify(dir, stores)?;
+    let path = dir.join(NAME);
+    let manifest = parse(&read(&path)?, &path.display().to_string())?;
+    lines.extend(manifest.runs.first().map(|run| pack::check_archive(archive, dir, run.started_at)));
     Ok(lines)
 }
 
@@ -132,7 +159,7 @@ fn read(path: &Path) -> Result<String, Error> {
 }
 
 /// Opens what is a file; a pipe would wait for ever.
-fn regular(path: &Path) -> io::Result<File> {
+pub(super) fn regular(path: &Path) -> io::Result<File> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
@@ -179,8 +206,13 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Manifest, Error> {
 
 /// Whether it is the name of a file beside the manifest, and no way to another place.
 fn is_name(name: &str) -> bool {
+    is_plain(name) && name != NAME
+}
+
+/// Whether it is the name of a file, and no way to another place.
+pub(super) fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) && name != NAME
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 fn itself(manifest: &Manifest, text: &str, sha256: &str) -> CheckResult {
@@ -217,13 +249,41 @@ fn file(dir: &Path, named: &FileEntry) -> CheckResult {
     }
 }
 
+/// The canonical form in a pack: that it is the one of the manifest, and a whole one.
+fn export(dir: &Path, run: &RunEntry) -> CheckResult {
+    let name = pack::EXPORT;
+    let path = dir.join(name);
+    let (sha256, bytes) = match regular(&path).and_then(|mut file| sha256_of_file(&mut file)) {
+        Ok(found) => found,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            return Check::Export.differs(format!("{name}: missing"));
+        }
+        Err(why) => return Check::Export.unknown(format!("{name}: can't be read: {}", reason(&why))),
+    };
+    if sha256 != run.readings_sha256 {
+        let expected = &run.readings_sha256;
+        return Check::Export.differs(format!("{name}: SHA-256 {sha256}, but the manifest has {expected}"));
+    }
+    let wrong = |why: export::ReadError| format!("{name}:{}: {}", why.line, why.why);
+    let read = || {
+        let file = regular(&path).map_err(|why| reason(&why))?;
+        let (_, mut entries) = export::read(io::BufReader::new(file)).map_err(wrong)?;
+        entries.try_for_each(|entry| entry.map(drop)).map_err(wrong)
+    };
+    match read() {
+        Ok(()) => Check::Export.ok(format!("{name}: {bytes} bytes, SHA-256 {sha256}, whole")),
+        Err(why) => Check::Export.differs(why),
+    }
+}
+
 /// What looks like one of ours, left by another run or put there by somebody.
 fn not_named<'a>(dir: &'a Path, manifest: &'a Manifest) -> impl Iterator<Item = CheckResult> + 'a {
     let ours = Format::ALL.iter().flat_map(|format| format.file_names());
     let named = |name: &str| manifest.files.iter().any(|file| file.name == name);
     ours.filter(move |name| !named(name) && dir.join(name).exists()).map(|name| {
         Check::File.unknown(format!(
-            "{name}: not named in the manifest; it belongs to another run or was added later"
+            "{name}: not named in the manifest; it is left from another report or was added: remove it, or render all \
+             formats of this folder in one report"
         ))
     })
 }

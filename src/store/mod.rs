@@ -1,6 +1,7 @@
 //! The run database, in SQLite: every run, the users it requested, the result of each, and the keys. Each result is written
 //! at once ([`Journal`]) and read back in order afterwards ([`Store`]).
 
+mod copy;
 mod found;
 mod identity;
 mod inventory;
@@ -26,6 +27,7 @@ use tempfile::TempDir;
 
 use crate::exit::{WriteTarget, is_out_of_handles, reason};
 
+pub use copy::record_manifest;
 pub use found::{FoundPlaces, Located};
 pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
@@ -69,6 +71,9 @@ pub enum Error {
     /// A copy of it, or a database of this process alone, can't be written to the folder for temporary files.
     #[error("can't write a temporary file: {why}", why = reason(.0))]
     Temporary(#[source] std::io::Error),
+    /// A copy of a run can't be written.
+    #[error("can't write the copy of a run: {why}", why = reason(.0))]
+    Copy(#[source] std::io::Error),
     /// The path no longer names the file that is open.
     #[error("the run database {0} was removed or replaced during the run")]
     Replaced(String),
@@ -101,7 +106,7 @@ impl From<Error> for crate::exit::Error {
             }
             Error::Changed(_) => "wait until the audit that writes to it ends, then run the command again",
             Error::Unwritable(path, why) => return not_written(path, why),
-            Error::Temporary(why) => return Self::no_temporary_file(why),
+            Error::Temporary(why) | Error::Copy(why) => return Self::no_temporary_file(why),
             Error::Sqlite(path, why) => match why.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                     "restore the file from a backup, or name another one with --store"
@@ -187,6 +192,12 @@ pub struct Store {
 }
 
 impl Error {
+    /// What SQLite says of a copy of a run.
+    #[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]
+    fn copy(error: rusqlite::Error) -> Self {
+        Self::Copy(out_of_handles().unwrap_or_else(|| io_error(&error)))
+    }
+
     /// What SQLite says of the database at this path.
     fn sqlite(path: &str, error: rusqlite::Error) -> Self {
         let cannot_open = error.sqlite_error_code() == Some(ErrorCode::CannotOpen);
@@ -216,7 +227,7 @@ impl Error {
             | Self::NoRun(..)
             | Self::Changed(_)
             | Self::Sqlite(..) => true,
-            Self::Unwritable(..) | Self::Temporary(_) | Self::Replaced(_) => false,
+            Self::Unwritable(..) | Self::Temporary(_) | Self::Copy(_) | Self::Replaced(_) => false,
         }
     }
 }

@@ -138,6 +138,26 @@ impl Store {
         Ok(Some(StoredSearch { id, search, counts: counts.into_iter().collect() }))
     }
 
+    /// Hands over all places that a search found, in the order of `locations.csv`.
+    ///
+    /// # Errors
+    /// What SQLite says, or what `each` returns.
+    pub fn all_places(
+        &self,
+        search: &StoredSearch,
+        mut each: impl FnMut(Place) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let wrong = |error| self.sqlite(error);
+        let connection = self.connection.borrow();
+        let query = "SELECT * FROM places WHERE search = ? ORDER BY rowid";
+        let mut places = connection.prepare(query).map_err(wrong)?;
+        let mut rows = places.query([search.id]).map_err(wrong)?;
+        while let Some(row) = rows.next().map_err(wrong)? {
+            each(place_from(row).map_err(wrong)?)?;
+        }
+        Ok(())
+    }
+
     /// The places of a personal key, in the order of `locations.csv`.
     ///
     /// # Errors

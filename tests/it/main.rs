@@ -59,6 +59,7 @@ mod merge;
 mod ndjson;
 mod nodes;
 mod order;
+mod pack;
 mod page;
 mod paging;
 #[cfg(unix)]

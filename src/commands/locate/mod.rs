@@ -5,6 +5,8 @@ mod keys;
 mod outputs;
 mod progress;
 
+use std::path::Path;
+
 use self::keys::KeyList;
 use crate::cli::{self, PolicyArgs, StoreArgs};
 use crate::config::ReportSettings;
@@ -13,8 +15,10 @@ use crate::exit::{Error, Exit};
 use crate::locate::scan::{Options, Suffixes};
 use crate::locate::{Exclude, Progress, Searched, TreeOptions, search};
 use crate::place::Class;
+use crate::report;
 use crate::report::places::{LocateFailOn, LocateReport, LocationFormat, LocationOutput, Rows, SearchScope};
-use crate::store::{Search, Store};
+use crate::store::{self, FoundPlaces, Located, Run, Search, Store};
+use crate::waivers::Waivers;
 
 /// In MiB, of a file.
 const MAX_SIZE: u64 = 4096;
@@ -57,6 +61,44 @@ pub(crate) fn run(args: &cli::Locate, context: &Context) -> Result<Exit, Error> 
         Store::open(&settings.store)?.record_search(run, &search, &searched.found)?;
     }
     outputs::print_all(&report, written, &output, context.quiet)
+}
+
+/// Writes `locations.csv` of the newest stored search of a run. `None` if there is none; `false` if it was not complete, since
+/// what was not searched is not stored, and a file without it would look complete.
+pub(super) fn write_stored<E: From<Error> + From<store::Error> + From<report::Error>>(
+    store: &Store,
+    run: &Run,
+    settings: &ReportSettings,
+    waivers: &Waivers,
+    out: &Path,
+) -> Result<Option<bool>, E> {
+    let Some(search) = store.search(run)? else { return Ok(None) };
+    if !search.search.is_complete {
+        return Ok(Some(false));
+    }
+    let keys = KeyList::from_run(settings, Some(run.id), waivers)?;
+    let found = FoundPlaces::new()?;
+    store.all_places(&search, |place| found.add(&[Located { place, context: None }]))?;
+    found.sort()?;
+    let scope = SearchScope {
+        deployment: keys.deployment(),
+        keys_from: &keys.from,
+        unknown_keys: keys.unknown(),
+        roots: search.search.roots.clone(),
+        excluded: &[],
+        history: false,
+        archives: false,
+        files: 0,
+        objects: 0,
+        bytes: 0,
+        links_outside: 0,
+    };
+    let fail_on = LocateFailOn::Any;
+    let rows = Rows::new(&keys.keys, &found, waivers, keys.deployment(), fail_on, keys.now);
+    let (out, formats) = (out.to_owned(), vec![LocationFormat::Csv]);
+    let output = LocationOutput { out, stdout: false, formats, step_summary: None };
+    output.write(&LocateReport::new(scope, rows)?)?;
+    Ok(Some(true))
 }
 
 fn settings(args: &cli::Locate, context: &Context) -> Result<ReportSettings, Error> {

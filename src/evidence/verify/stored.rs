@@ -18,7 +18,12 @@ const SHOWN: usize = 100;
 const OF_READINGS: [&str; 4] = ["complete", "totals", "readings_sha256", "canonical_bytes"];
 
 /// The results of all stores, and of each run in the store that has it.
-pub(super) fn checks(manifest: &Manifest, sha256: &str, stores: &[PathBuf]) -> Vec<CheckResult> {
+pub(super) fn checks(
+    manifest: &Manifest,
+    sha256: &str,
+    stores: &[PathBuf],
+    has_chain: bool,
+) -> Vec<CheckResult> {
     let mut results = Vec::new();
     let mut open = Vec::new();
     for path in stores {
@@ -43,6 +48,10 @@ pub(super) fn checks(manifest: &Manifest, sha256: &str, stores: &[PathBuf]) -> V
         };
         results.extend(run_and_readings(store, entry, manifest.version));
         results.push(record(store, entry, manifest.version, sha256));
+        if !has_chain {
+            results.extend(entry.previous.as_ref().map(not_followed));
+            continue;
+        }
         results.push(match chain(store, entry) {
             Ok(found) => Check::Chain.ok(found),
             Err(ChainError::Broken(found)) => Check::Chain.differs(found),
@@ -50,6 +59,15 @@ pub(super) fn checks(manifest: &Manifest, sha256: &str, stores: &[PathBuf]) -> V
         });
     }
     results
+}
+
+/// What follows a link of the chain in another store.
+fn not_followed(previous: &PreviousManifest) -> CheckResult {
+    let PreviousManifest { run, sha256 } = previous;
+    let found = format!(
+        "the manifest of run {run} before ({sha256}) is not in an evidence pack; name the run database with --store"
+    );
+    Check::Chain.with(CheckStatus::Note, found)
 }
 
 /// A broken file is another one than was written, but what can't be read may be fine.

@@ -68,7 +68,7 @@ fn the_commands_of_mongocli_make_a_key_that_audits() {
     assert_eq!(terminal.shell(&script), Some(0), "{script}");
 }
 
-/// DuckDB is here as a module of Python, which runs the same SQL as its shell.
+/// `DuckDB` is here as a module of Python, which runs the same SQL as its shell.
 #[test]
 fn the_recipes_for_duckdb_count_what_the_reports_count() {
     if !has("sqlite3", &["--version"]) {

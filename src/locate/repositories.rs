@@ -40,10 +40,13 @@ impl Repositories {
             known.folders.insert(folder.to_owned());
         }
         known.objects.extend(repository.read_whole());
-        let rank = |folder: &Path| (is_inside_git(folder), folder.to_owned());
+        // Named by the first work tree, since most files are there.
+        let rank = |folder: &Path, repository: &Repository| {
+            (repository.is_linked(), is_inside_git(folder), folder.to_owned())
+        };
         let found = known.databases.entry(repository.database());
         let found = found.or_insert_with(|| (folder.to_owned(), repository.clone()));
-        if rank(folder) < rank(&found.0) {
+        if rank(folder, &repository) < rank(&found.0, &found.1) {
             *found = (folder.to_owned(), repository);
         }
     }

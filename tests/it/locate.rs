@@ -2,6 +2,7 @@
 
 mod memory;
 mod outputs;
+mod repositories;
 mod secrets;
 
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,5 +1,6 @@
 //! Histories: whatever git keeps is searched once, and git itself says what is right.
 
+mod forms;
 mod hostile;
 mod repository;
 mod truth;
@@ -144,57 +145,6 @@ fn a_large_file_is_read_in_pieces_and_one_that_is_too_large_is_reported() {
     let lines: Vec<_> = [1, 2].map(|number| of(&searched, number)[0].line.unwrap()).to_vec();
     assert_eq!(lines, [50_001, 50_001]);
     assert_eq!(of(&searched, 3)[0].path, "raw\\xFF.txt", "as the walk of folders has it");
-}
-
-#[test]
-fn what_is_staged_has_its_path_and_is_live() {
-    let git = Git::new("staged", &[]);
-    git.import(&repository::files(&[("a.txt", "a"), ("b.txt", &key(1)), ("c.txt", &key(2))]));
-    git.run(&["reset", "-q", "--hard"]);
-    std::fs::write(git.folder.join("a.txt"), key(0)).unwrap();
-    std::fs::create_dir(git.folder.join("deep")).unwrap();
-    std::fs::write(git.folder.join("deep/new file"), key(3)).unwrap();
-    git.run(&["add", "."]);
-    // None of these changes what the next commit has.
-    std::fs::write(git.folder.join("a.txt"), "other").unwrap();
-    std::fs::remove_file(git.folder.join("c.txt")).unwrap();
-    for options in [
-        &["--index-version=2"][..],
-        &["--index-version=3"],
-        &["--index-version=4"],
-        &["--force-untracked-cache"],
-        &["--split-index"],
-        &["--no-split-index", "--index-version=4", "--skip-worktree", "b.txt"],
-        &["--index-version=2"],
-    ] {
-        git.run(&[&["update-index"], options].concat());
-        let searched = search(&git.folder);
-        assert_eq!(
-            searched.places.iter().map(truth::row).collect::<Vec<_>>(),
-            truth::places(&git),
-            "{options:?}"
-        );
-        let found = |number| (of(&searched, number)[0].state, of(&searched, number)[0].path.as_str());
-        assert_eq!(found(0), (State::Worktree, "a.txt"));
-        assert_eq!(found(1), (State::Head, "b.txt"));
-        assert_eq!(found(2), (State::Head, "c.txt"), "not changed in the index");
-        assert_eq!(found(3), (State::Worktree, "deep/new file"));
-        assert_eq!(reasons(&searched), []);
-    }
-    // Another content of a file of the shared index has no name.
-    git.run(&["update-index", "--split-index"]);
-    let other = git.input(&["hash-object", "-w", "--stdin"], &key(4));
-    git.run(&["update-index", "--cacheinfo", &format!("100644,{other},a.txt")]);
-    let searched = search(&git.folder);
-    assert_eq!((of(&searched, 4)[0].state, &of(&searched, 4)[0].path), (State::Worktree, &other));
-    git.run(&["update-index", "--no-split-index"]);
-
-    let index = git.folder.join(".git/index");
-    let whole = std::fs::read(&index).unwrap();
-    std::fs::write(&index, &whole[..100]).unwrap();
-    let searched = search(&git.folder);
-    assert_eq!(reasons(&searched), [("index", NotSearched::Damaged)]);
-    assert_eq!(of(&searched, 0)[0].state, State::Unreachable);
 }
 
 /// The same history in other forms.

@@ -24,6 +24,12 @@ impl Repository {
         self.common_dir.join("objects")
     }
 
+    /// Whether this is a work tree beside the first one.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.git_dir != self.common_dir
+    }
+
     /// Folders of the repository that [`super::search`] reads whole, so that a walk of files need not enter them.
     #[must_use]
     pub fn read_whole(&self) -> [PathBuf; 2] {

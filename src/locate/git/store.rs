@@ -47,6 +47,7 @@ impl Store {
             Self { hash, packs: Vec::new(), loose: Vec::new(), end: 0, repeated: Bits::default() };
         let folders = databases(objects, problems);
         for folder in &folders {
+            problems.extend(leftovers(folder).into_iter().map(|path| (path, NotSearched::Damaged)));
             store.open_packs(&folder.join("pack"), problems);
         }
         for folder in &folders {
@@ -173,6 +174,24 @@ fn databases(objects: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
         folders.push(canonical);
     }
     folders
+}
+
+/// Files and folders of commands that were stopped: git reads none of them, and whatever is in them may be cut.
+fn leftovers(objects: &Path) -> Vec<PathBuf> {
+    let mut leftovers = Vec::new();
+    for name in files::names(objects) {
+        let text = name.to_string_lossy();
+        let path = objects.join(&name);
+        if text.starts_with("tmp_") {
+            leftovers.push(path);
+        } else if text == "pack" || text.len() == 2 {
+            let names = files::names(&path).into_iter();
+            leftovers.extend(
+                names.filter(|name| name.to_string_lossy().starts_with("tmp_")).map(|name| path.join(name)),
+            );
+        }
+    }
+    leftovers
 }
 
 /// One a line, absolute or below the folder; `#` for comments. A path in quotes is taken without them.

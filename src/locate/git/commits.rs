@@ -28,13 +28,13 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    /// `references` is `None` if they could not be read: then each commit without a child counts as that of a branch.
+    /// Of those that were found. `references` is `None` if they could not be read: then each commit without a child counts as that of a branch.
     pub(super) fn new(
         store: &Store,
-        findings: &Findings,
+        findings: &mut Findings,
         references: Option<&[(State, gix_hash::ObjectId)]>,
     ) -> Self {
-        let mut ordered = findings.commits.clone();
+        let mut ordered = std::mem::take(&mut findings.commits);
         ordered.sort_by(|a, b| a.date.cmp(&b.date).then_with(|| store.id(a.number).cmp(&store.id(b.number))));
         let mut ranks: Vec<_> = (0..).zip(&ordered).map(|(rank, commit)| (commit.number, rank)).collect();
         ranks.sort_unstable();

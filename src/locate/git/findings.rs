@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gix_hash::ObjectId;
+use gix_hash::{ObjectId, oid};
 
 use super::lfs;
 use super::object::{self, EntryKind, Kind};
@@ -14,7 +14,7 @@ use crate::locate::scan::{Found, Hit, Scanner};
 use crate::place::NotSearched;
 
 /// How many objects are remembered. A power of two.
-const PRESENT: usize = 1 << 15;
+const PRESENT: usize = 1 << 16;
 
 /// In place of an object that is not there.
 pub(super) const ABSENT: Number = Number::MAX;
@@ -100,8 +100,9 @@ pub(super) struct Finder<'a> {
     read: &'a AtomicU64,
     pub(super) findings: Findings,
     hits: Hits,
-    /// Objects that trees need and that are there: the last ones, by their first bytes.
-    present: Vec<u8>,
+    /// Objects that trees need and that are there: the last ones, by their first bytes. Of each id ten bytes are compared, in
+    /// which no two objects are the same.
+    present: Vec<u64>,
 }
 
 /// What was found in one object: of a key with an encoding the first hit in each member, since a hostile object may have
@@ -134,7 +135,7 @@ impl<'a> Finder<'a> {
             read,
             findings: Findings::default(),
             hits: Hits::default(),
-            present: vec![0; PRESENT * store.hash.len_in_bytes()],
+            present: vec![0; PRESENT],
         }
     }
 
@@ -185,13 +186,15 @@ impl<'a> Finder<'a> {
             if entry.kind == EntryKind::Submodule {
                 continue;
             }
-            let slot = (usize::from(entry.id[0]) << 8 | usize::from(entry.id[1])) % PRESENT * entry.id.len();
-            let known = &mut self.present[slot..slot + entry.id.len()];
-            if known == entry.id {
+            let Some(([first, second], rest)) = entry.id.split_first_chunk() else { continue };
+            let slot = (usize::from(*first) << 8 | usize::from(*second)) % PRESENT;
+            // Never that of an empty slot.
+            let id = rest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)) | 1;
+            if self.present[slot] == id {
                 continue;
             }
-            match ObjectId::try_from(entry.id).ok().and_then(|id| self.store.number(&id)) {
-                Some(_) => known.copy_from_slice(entry.id),
+            match oid::try_from_bytes(entry.id).ok().and_then(|id| self.store.number(id)) {
+                Some(_) => self.present[slot] = id,
                 None => self.findings.is_missing = true,
             }
         }

@@ -90,7 +90,7 @@ pub fn search(
     findings.sort();
     let references = format.has_known_references.then(|| refs::read(repository));
     let targets = references.as_ref().map(|references| references.targets.as_slice());
-    let commits = Commits::new(&store, &findings, targets);
+    let commits = Commits::new(&store, &mut findings, targets);
     let is_partial =
         format.problems.iter().any(|(_, why)| matches!(why, NotSearched::Shallow | NotSearched::Partial));
     if findings.is_missing && !is_partial {

@@ -25,6 +25,9 @@ const MOST: usize = 4 << 30;
 /// Of objects that were unpacked, in bytes.
 const CACHE: usize = 16 << 20;
 
+/// The largest of them.
+const KEPT: usize = CACHE / 4;
+
 type Content = Arc<Vec<u8>>;
 
 /// Reads objects and keeps the last ones, since others are the difference to them.
@@ -33,11 +36,14 @@ pub(super) struct Reader<'a> {
     inflate: Inflate,
     delta: Vec<u8>,
     cache: Cache,
+    /// Buffers to use for large objects.
+    pub(super) free: Vec<Vec<u8>>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
-        Self { store, inflate: Inflate::default(), delta: Vec::new(), cache: Cache::default() }
+        let (inflate, cache) = (Inflate::default(), Cache::default());
+        Self { store, inflate, delta: Vec::new(), cache, free: Vec::new() }
     }
 
     /// An object up to [`LARGEST`].
@@ -87,14 +93,20 @@ impl<'a> Reader<'a> {
             if unpacked > MOST {
                 return Err(NotSearched::TooLarge);
             }
-            content = self.apply(part, &opened, &content)?;
+            let base = std::mem::take(&mut content);
+            content = self.apply(part, &opened, &base)?;
             self.cache.insert(part.first, offset, kind, &content);
+            self.free.extend(Arc::into_inner(base).filter(|base| base.len() > KEPT));
         }
         Ok((kind, content))
     }
 
+    fn buffer(&mut self, size: u64) -> Vec<u8> {
+        if size > KEPT as u64 { self.free.pop().unwrap_or_default() } else { Vec::new() }
+    }
+
     fn whole(&mut self, part: &Part<Pack>, offset: u64, opened: &Opened) -> Result<Content, NotSearched> {
-        let mut content = Vec::new();
+        let mut content = self.buffer(opened.size);
         part.content.unpack(opened, &mut self.inflate, &mut content).ok_or(NotSearched::Damaged)?;
         let content = Arc::new(content);
         if let Entry::Whole(kind) = opened.entry {
@@ -109,7 +121,7 @@ impl<'a> Reader<'a> {
         if size > LARGEST {
             return Err(NotSearched::TooLarge);
         }
-        let mut content = Vec::new();
+        let mut content = self.buffer(size);
         delta::apply(base, &self.delta, &mut content).ok_or(NotSearched::Damaged)?;
         Ok(Arc::new(content))
     }
@@ -140,8 +152,7 @@ impl Cache {
     }
 
     fn insert(&mut self, pack: Number, offset: u64, kind: Kind, content: &Content) {
-        if content.len() > CACHE / 4
-            || self.objects.insert((pack, offset), (kind, Arc::clone(content))).is_some()
+        if content.len() > KEPT || self.objects.insert((pack, offset), (kind, Arc::clone(content))).is_some()
         {
             return;
         }

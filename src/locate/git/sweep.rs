@@ -28,8 +28,9 @@ pub(super) struct Shared<'a> {
     pub(super) store: &'a Store,
     /// Bytes that may still be unpacked: a hostile pack claims more than there is time for.
     pub(super) left: AtomicU64,
-    /// Of a thread at a time that has objects of more than `small` bytes in memory.
-    pub(super) large: Mutex<()>,
+    /// Of a thread at a time that has objects of more than `small` bytes in memory: its buffers, which are kept, since an
+    /// allocator may keep as much again of what is freed.
+    pub(super) large: Mutex<Vec<Vec<u8>>>,
     pub(super) small: u64,
 }
 
@@ -46,7 +47,7 @@ pub(super) fn sweep<V: Visit>(store: &Store, visitors: &mut [V]) {
     let shared = Shared {
         store,
         left: AtomicU64::new(files.saturating_mul(RATIO).saturating_add(1 << 36)),
-        large: Mutex::new(()),
+        large: Mutex::default(),
         small: (BASES / threads.get() as u64).clamp(1 << 19, 8 << 20),
     };
     for part in &store.packs {

@@ -1,7 +1,7 @@
 //! Unpacks the objects of a part of a pack, each delta right after its base.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use gix_zlib::Inflate;
 
@@ -21,7 +21,7 @@ pub(super) struct Worker<'a, V> {
     visitor: &'a mut V,
     inflate: Inflate,
     delta: Vec<u8>,
-    /// Buffers to use again.
+    /// Small buffers to use again.
     free: Vec<Vec<u8>>,
     /// From a root to the object at hand.
     path: Vec<Base>,
@@ -30,7 +30,7 @@ pub(super) struct Worker<'a, V> {
     /// The first of the path that may have its content.
     oldest: usize,
     /// Held while an object in memory is large.
-    large: Option<MutexGuard<'a, ()>>,
+    large: Option<MutexGuard<'a, Vec<Vec<u8>>>>,
 }
 
 /// An object whose deltas are being read.
@@ -119,7 +119,7 @@ impl<'a, V: Visit> Worker<'a, V> {
             } else {
                 reader.packed(part, node.offset)?
             };
-            return Ok(Some((kind, content.to_vec())));
+            return Ok(Some((kind, Arc::unwrap_or_clone(content))));
         }
         let opened = part.content.entry(node.offset).ok_or(NotSearched::Damaged)?;
         let Entry::Whole(kind) = opened.entry else { return Err(NotSearched::Damaged) };
@@ -136,11 +136,11 @@ impl<'a, V: Visit> Worker<'a, V> {
             return Ok(None);
         }
         self.enter(opened.size)?;
-        let mut content = self.free.pop().unwrap_or_default();
+        let mut content = self.buffer(opened.size);
         part.content.unpack(&opened, &mut self.inflate, &mut content).ok_or(NotSearched::Damaged)?;
         self.visit(number, kind, &content);
         if node.child == NONE {
-            self.free.push(content);
+            self.recycle(content);
             return Ok(None);
         }
         Ok(Some((kind, content)))
@@ -166,13 +166,12 @@ impl<'a, V: Visit> Worker<'a, V> {
         }
         self.enter(size)?;
         self.restore(part)?;
-        let mut content = self.free.pop().unwrap_or_default();
+        let mut content = self.buffer(size);
         let base = self.path.last().and_then(|base| base.content.as_ref()).ok_or(NotSearched::Damaged)?;
         delta::apply(base, &self.delta, &mut content).ok_or(NotSearched::Damaged)?;
         self.visit(part.first + node.position, kind, &content);
         if node.child == NONE {
-            self.free.push(content);
-            self.free.truncate(4);
+            self.recycle(content);
             return Ok(());
         }
         // The base has no further delta: it is done, so that a long chain needs two objects at a time.
@@ -186,9 +185,26 @@ impl<'a, V: Visit> Worker<'a, V> {
     fn pop(&mut self) {
         if let Some(content) = self.path.pop().and_then(|base| base.content) {
             self.bases -= content.len() as u64;
-            self.free.push(content);
+            self.recycle(content);
         }
         self.oldest = self.oldest.min(self.path.len());
+    }
+
+    fn buffer(&mut self, size: u64) -> Vec<u8> {
+        let large = self.large.as_mut().filter(|_| size > self.shared.small);
+        large.map_or(&mut self.free, |large| &mut **large).pop().unwrap_or_default()
+    }
+
+    fn recycle(&mut self, content: Vec<u8>) {
+        const MOST: usize = 4;
+        const LARGEST: usize = 1 << 20;
+        if content.capacity() as u64 > self.shared.small {
+            if let Some(large) = &mut self.large {
+                large.push(content);
+            }
+        } else if self.free.len() < MOST && content.capacity() <= LARGEST {
+            self.free.push(content);
+        }
     }
 
     /// Drops the contents that are needed last, if there are too many.
@@ -197,21 +213,32 @@ impl<'a, V: Visit> Worker<'a, V> {
         self.path.push(Base { child: node.child, offset: node.offset, content: Some(content) });
         // The last one is needed next.
         while self.bases > self.shared.small && self.oldest + 1 < self.path.len() {
-            let dropped = self.path[self.oldest].content.take();
-            self.bases -= dropped.map_or(0, |content| content.len() as u64);
+            if let Some(dropped) = self.path[self.oldest].content.take() {
+                self.bases -= dropped.len() as u64;
+                self.recycle(dropped);
+            }
             self.oldest += 1;
-            self.free.clear();
         }
     }
 
     /// Makes sure that the last of the path has its content.
     fn restore(&mut self, part: &'a Part<Pack>) -> Result<(), NotSearched> {
         let Some(base) = self.path.last_mut().filter(|base| base.content.is_none()) else { return Ok(()) };
-        let (_, content) = Reader::new(self.shared.store).packed(part, base.offset)?;
-        base.content = Some(content.to_vec());
-        self.bases += content.len() as u64;
+        let mut reader = Reader::new(self.shared.store);
+        if let Some(large) = &mut self.large {
+            reader.free.append(large);
+        }
+        let content = reader.packed(part, base.offset);
+        if let Some(large) = &mut self.large {
+            large.append(&mut reader.free);
+        }
+        drop(reader);
+        let (_, content) = content?;
+        let size = content.len() as u64;
+        base.content = Some(Arc::unwrap_or_clone(content));
+        self.bases += size;
         self.oldest = self.oldest.min(self.path.len() - 1);
-        self.enter(content.len() as u64)
+        self.enter(size)
     }
 
     /// Before an object of this size is in memory.
@@ -222,7 +249,6 @@ impl<'a, V: Visit> Worker<'a, V> {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(size));
         left.map_err(|_| NotSearched::TooLarge)?;
         if size > self.shared.small && self.large.is_none() {
-            self.free.clear();
             self.large = Some(self.shared.large.lock().unwrap_or_else(PoisonError::into_inner));
         }
         Ok(())

@@ -10,8 +10,8 @@ use flate2::bufread::DeflateDecoder;
 
 use super::archive::limit::{Budget, Decompressed, Sized};
 use super::archive::zip::Directory;
-use super::archive::{Kind, MAX_DEPTH, tar, zip};
-use super::decode::{Chain, Encoding};
+use super::archive::{self, Kind, MAX_DEPTH, Member, ar, cpio, rpm, tar, zip};
+use super::decode::{Chain, wide};
 use super::mask;
 use super::scan::{Found, Hit, Scanner};
 use super::text::{Archive, Edges, End, Findings, Match};
@@ -43,7 +43,9 @@ impl<'n> Location<'n> {
         let mut inner = Location { name: Cow::Borrowed(""), ..self.clone() }.into_owned();
         inner.is_compressed = is_compression;
         match inner.chain.last_mut() {
-            Some(last) if self.is_compressed && format == "tar" => *last = format!("tar.{last}").into(),
+            Some(last) if self.is_compressed && matches!(format, "tar" | "cpio") => {
+                *last = format!("{format}.{last}").into();
+            }
             _ => {
                 inner.chain.push(format.into());
                 inner.archives += 1;
@@ -170,6 +172,11 @@ impl<'s, 'a> Members<'s, 'a> {
             // Its directory is at its end, and its members are gone.
             None if self.windows(location, &head, reader) && archives => Err(NotSearched::UnknownFormat),
             None => Ok(()),
+            // It may have text that is not compressed.
+            Some(Kind::Unknown) => {
+                self.windows(location, &head, reader);
+                Err(NotSearched::UnknownFormat)
+            }
             Some(kind) => self.stream_of(kind, location, &mut (&head[..]).chain(reader)),
         };
         if let Err(why) = result {
@@ -192,20 +199,63 @@ impl<'s, 'a> Members<'s, 'a> {
                 self.stream(&inner, &mut Decompressed { reader, budget: Rc::clone(&self.budget) });
                 Ok(())
             }
-            Kind::Tar => self.tar(&location.within("tar", false)?, reader),
+            Kind::Tar => self.members(&location.within("tar", false)?, reader, tar::next),
+            Kind::Ar => {
+                let inner = location.within("ar", false)?;
+                archive::skip(reader, ar::START.len() as u64).map_err(|_| self.budget.failure())?;
+                self.members(&inner, reader, ar::next)
+            }
+            Kind::Cpio => self.cpio(&location.within("cpio", false)?, reader),
+            Kind::Rpm => self.rpm(location, reader),
             Kind::Zip => self.zip_stream(&location.within("zip", false)?, reader),
             Kind::Unknown => Err(NotSearched::UnknownFormat),
         }
     }
 
-    fn tar(&mut self, location: &Location, reader: &mut dyn Read) -> Result<(), NotSearched> {
-        loop {
-            let Some(member) = tar::next(reader).map_err(|_| self.budget.failure())? else { return Ok(()) };
+    /// Searches the members of an archive that `next` finds one after the other.
+    fn members(
+        &mut self,
+        location: &Location,
+        reader: &mut dyn Read,
+        next: fn(&mut dyn Read) -> io::Result<Option<Member>>,
+    ) -> Result<(), NotSearched> {
+        while let Some(member) = next(reader).map_err(|_| self.budget.failure())? {
             let mut content = Read::take(&mut *reader, member.size);
             self.stream(&location.member(&member.name), &mut content);
             let left = content.limit();
-            tar::finish(reader, &member, left).map_err(|_| self.budget.failure())?;
+            archive::finish(reader, &member, left).map_err(|_| self.budget.failure())?;
         }
+        Ok(())
+    }
+
+    /// Searches a cpio archive and what is behind it, such as another one.
+    fn cpio(&mut self, location: &Location, reader: &mut dyn Read) -> Result<(), NotSearched> {
+        self.members(location, reader, cpio::next)?;
+        let mut first = [0];
+        while reader.read(&mut first).map_err(|_| self.budget.failure())? > 0 {
+            if first != [0] {
+                self.stream(location, &mut (&first[..]).chain(&mut *reader));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn rpm(&mut self, location: &Location, reader: &mut dyn Read) -> Result<(), NotSearched> {
+        let inner = location.within("rpm", false)?;
+        let budget = Rc::clone(&self.budget);
+        let failed = |_: io::Error| budget.failure();
+        archive::skip(reader, rpm::LEAD).map_err(failed)?;
+        // The signature, which is filled up, and the header.
+        for is_filled in [true, false] {
+            let length = rpm::length(reader).map_err(failed)?;
+            let mut header = Read::take(&mut *reader, length);
+            self.windows(location, &[], &mut header);
+            let left = header.limit() + if is_filled { length.wrapping_neg() % 8 } else { 0 };
+            archive::skip(reader, left).map_err(failed)?;
+        }
+        self.stream(&inner, reader);
+        Ok(())
     }
 
     /// The directory of a zip archive that a file is or ends with. The file is where it was.
@@ -366,8 +416,8 @@ impl<'s, 'a> Members<'s, 'a> {
     }
 
     fn hit(&mut self, location: &Location, bytes: &[u8], lines: &mut Lines, found: &Match) {
-        let is_utf16 = found.chain.iter().next() == Some(Encoding::Utf16);
-        let position = lines.position(bytes, found.range.start, is_utf16);
+        let width = found.chain.iter().next().map_or(1, wide::width);
+        let position = lines.position(bytes, found.range.start, width);
         let Position { line, column } = location.position.unwrap_or(position);
         let context = self.scanner.options.context && location.position.is_none();
         self.found.hit(Hit {
@@ -382,7 +432,7 @@ impl<'s, 'a> Members<'s, 'a> {
     }
 
     fn encoded_archive(&mut self, location: &Location, bytes: &[u8], lines: &mut Lines, archive: &Archive) {
-        let position = lines.position(bytes, archive.range.start, false);
+        let position = lines.position(bytes, archive.range.start, 1);
         let inner = location.encoded(archive.chain, position);
         if archive.is_cut {
             self.not_searched(&inner, NotSearched::TooLarge);

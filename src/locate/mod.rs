@@ -2,13 +2,14 @@
 //! databases, `tree` walks folders. Nothing here writes a key: a [`Hit`](scan::Hit) has its last 12 digits alone.
 //!
 //! The scanner: `members` decides by the bytes of a file or member how they are searched (`archive`, `windows`), `text`
-//! searches them as text with the encodings of `decode`, `shape` knows what a key looks like, `suffixes` which keys are
+//! searches them as text with the encodings of `decode` where `blocks` finds long words, `shape` knows what a key looks like, `suffixes` which keys are
 //! sought, `signs` what makes an unknown key interesting, `mask` how a line is shown.
 //!
 //! The walk: `roots` are the paths that were named, `repositories` what belongs to which repository, `exclude` what is left
 //! out, `names` how paths are written, `files` the search of one file, `collected` what all threads found.
 
 mod archive;
+mod blocks;
 mod collected;
 mod decode;
 mod exclude;

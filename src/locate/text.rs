@@ -1,20 +1,19 @@
-//! The search of bytes as text. One pass looks at 16 bytes at a time for those that may belong to a key, in any encoding: at
-//! least 32 bytes without anything that ends a word, or with a zero in every second byte. All else costs nothing.
+//! The search of bytes as text, in any encoding. What is no long word costs nothing: `blocks` finds those.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::archive::compression;
+use super::blocks::{BLOCK, WORD, next_block};
 use super::decode::base64::{self, Blob, Joined};
 use super::decode::escape::{self, Decoded};
-use super::decode::{Chain, Encoding, MAX_DEPTH, utf16};
+use super::decode::wide::Wide;
+use super::decode::{Chain, Encoding, MAX_DEPTH, lines};
 use super::shape;
 use super::signs::Signs;
 use super::suffixes::Suffixes;
 use crate::place::Class;
 
-/// So many bytes are looked at together. A key has twice as many, so that one block lies wholly in it.
-const BLOCK: usize = 16;
 /// Encoded text is decoded in parts of this size, so that memory does not grow with it; each part has the end of the one
 /// before, so that a key is whole in one of them.
 const PART: usize = 4 << 20;
@@ -128,6 +127,14 @@ impl<'a> TextSearch<'a> {
             floor = self.run(&mut layer, block, floor, findings);
             at = floor.max(block + BLOCK);
         }
+        lines::each(bytes, |split| {
+            shape::each(&split.text, 0..split.text.len(), |range, suffix| {
+                if let Some(source) = split.source(&range) {
+                    let chain = Chain::default().within(split.encoding);
+                    self.found(&mut layer, source, suffix, chain, findings);
+                }
+            });
+        });
     }
 
     /// Looks at what is around a block, and gives the end of it.
@@ -135,19 +142,21 @@ impl<'a> TextSearch<'a> {
         let bytes = layer.bytes;
         let end_of_block = block + BLOCK;
         if bytes[block..end_of_block].contains(&0) {
-            return match utf16::run(bytes, block, floor) {
-                Some(run) if layer.depth < MAX_DEPTH => self.utf16(layer, run, findings),
+            return match Wide::new(bytes, block, floor) {
+                Some(wide) if layer.depth < MAX_DEPTH => self.wide(layer, &wide, findings),
                 _ => end_of_block,
             };
         }
         let is_part = |byte: &&u8| WORD[usize::from(**byte)];
         let start = block - bytes[floor..block].iter().rev().take_while(is_part).count();
         let end = end_of_block + bytes[end_of_block..].iter().take_while(is_part).count();
-        if end - start < shape::DIGITS {
-            return end;
+        let is_long_enough = end - start >= shape::DIGITS;
+        if is_long_enough {
+            self.shapes(layer, start..end, findings);
         }
-        self.shapes(layer, start..end, findings);
-        if layer.depth < MAX_DEPTH {
+        // A short line may be one of several of base64.
+        let is_line = || matches!(bytes.get(end), Some(b'\n' | b'\r'));
+        if layer.depth < MAX_DEPTH && (is_long_enough || is_line()) {
             self.base64(layer, start..end, findings);
         }
         end
@@ -230,18 +239,19 @@ impl<'a> TextSearch<'a> {
     }
 
     /// Decodes characters between zeros, and gives their end.
-    fn utf16(&mut self, layer: &mut Layer, run: Range<usize>, findings: &mut Findings) -> usize {
+    fn wide(&mut self, layer: &mut Layer, wide: &Wide, findings: &mut Findings) -> usize {
         let mut text = self.buffers.pop().unwrap_or_default();
-        let characters = run.len().div_ceil(2);
+        let (width, run) = (wide.width(), &wide.range);
+        let characters = run.len().div_ceil(width);
         for part in parts(0..characters, PART) {
-            let first = run.start + part.start * 2;
+            let first = run.start + part.start * width;
             text.clear();
-            text.extend(layer.bytes[first..run.end].iter().step_by(2).take(part.len()));
+            text.extend(layer.bytes[first..run.end].iter().step_by(width).take(part.len()));
             let end = if part.end == characters { End::Text } else { End::LargestWindow };
             let edges = Edges { start: part.start == 0, end };
             self.nested(layer, &text, edges, findings, |range| {
-                let start = utf16::first_byte(first + range.start * 2);
-                (start..start + range.len() * 2, Encoding::Utf16)
+                let start = wide.first_byte(first + range.start * width);
+                (start..start + range.len() * width, wide.encoding)
             });
         }
         self.buffers.push(text);
@@ -367,56 +377,4 @@ fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>>
     let Range { start, end } = range;
     let last = end.saturating_sub(OVERLAP).max(start + 1);
     (start..last).step_by(size - OVERLAP).map(move |start| start..end.min(start + size))
-}
-
-/// Bytes that may belong to a key in an encoding: those of base64 and of escapes.
-const WORD: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = is_word_or_zero(byte) != 0 && byte != 0;
-        byte += 1;
-    }
-    table
-};
-
-/// [`WORD`] or 0, in a form that is compiled to comparisons of many bytes at once: 0xff if so.
-const fn is_word_or_zero(byte: u8) -> u8 {
-    const fn mask(is_word: bool) -> u8 {
-        (is_word as u8).wrapping_neg()
-    }
-    mask((byte | 0x20).wrapping_sub(b'a') < 26)
-        | mask(byte.wrapping_sub(b'/') < 11)
-        | mask(byte.wrapping_sub(b'#') < 4)
-        | mask(byte == b'-')
-        | mask(byte == b'_')
-        | mask(byte == b'+')
-        | mask(byte == b'\\')
-        | mask(byte == b';')
-        | mask(byte == 0)
-}
-
-/// The first block from a position on of which every byte may belong to a key.
-fn next_block(bytes: &[u8], from: usize) -> Option<usize> {
-    const ZEROS: [u8; 4 * BLOCK] = [0; 4 * BLOCK];
-    let mut at = from;
-    let mut chunks = bytes.get(from..)?.chunks_exact(ZEROS.len());
-    for chunk in &mut chunks {
-        // Zeros are most of many binary files.
-        if chunk == ZEROS {
-            at += ZEROS.len();
-            continue;
-        }
-        let mut flags = ZEROS;
-        for (flag, byte) in flags.iter_mut().zip(chunk) {
-            *flag = is_word_or_zero(*byte);
-        }
-        let (blocks, _) = flags.as_chunks::<BLOCK>();
-        if let Some(block) = blocks.iter().position(|block| u128::from_ne_bytes(*block) == u128::MAX) {
-            return Some(at + block * BLOCK);
-        }
-        at += ZEROS.len();
-    }
-    let is_word = |block: &[u8]| block.iter().all(|byte| is_word_or_zero(*byte) != 0);
-    chunks.remainder().chunks_exact(BLOCK).position(is_word).map(|block| at + block * BLOCK)
 }

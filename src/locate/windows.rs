@@ -9,7 +9,7 @@ use super::text::{Edges, End, Findings};
 pub(super) const SIZE: usize = 1 << 20;
 /// With an archive in base64 that does not fit; outside of archives.
 pub(super) const LARGEST: usize = 8 << 20;
-/// What is found so near the end of a window is searched with the next one. Even, as all borders are, for UTF-16.
+/// What is found so near the end of a window is searched with the next one. A multiple of four, as all borders are, for UTF-32.
 const AHEAD: usize = 16 << 10;
 /// So much before that is searched again, since what is around a key decides.
 const BEHIND: usize = 16 << 10;
@@ -49,16 +49,19 @@ pub(super) struct Lines {
     counted: usize,
     /// Bytes of the line of `counted`, before it.
     before: u64,
-    /// Whether the line begins with the zero of a line feed of little-endian UTF-16.
-    has_zero: bool,
+    /// Where its line feed is, and the zeros behind that: of little-endian text of wide characters.
+    feed: usize,
+    zeros: usize,
 }
 
 impl Lines {
     /// Of a byte of a window.
-    pub(super) fn position(&mut self, window: &[u8], at: usize, is_utf16: bool) -> Position {
+    /// `width` is that of its characters.
+    pub(super) fn position(&mut self, window: &[u8], at: usize, width: usize) -> Position {
         self.count(window, at);
-        let zero = u64::from(is_utf16 && self.has_zero).min(self.before);
-        Position { line: self.feeds + 1, column: self.before + 1 - zero }
+        let is_wide = self.feed.is_multiple_of(width) && self.zeros >= width - 1;
+        let zeros = if is_wide { (width - 1) as u64 } else { 0 }.min(self.before);
+        Position { line: self.feeds + 1, column: self.before + 1 - zeros }
     }
 
     fn count(&mut self, window: &[u8], to: usize) {
@@ -67,7 +70,8 @@ impl Lines {
         if let Some(feed) = memchr::memrchr(b'\n', between) {
             self.before = (between.len() - feed - 1) as u64;
             let feed = self.counted + feed;
-            self.has_zero = feed.is_multiple_of(2) && window.get(feed + 1) == Some(&0);
+            self.zeros = window[feed + 1..].iter().take(3).take_while(|byte| **byte == 0).count();
+            self.feed = feed % 4;
         } else {
             self.before += between.len() as u64;
         }
@@ -125,10 +129,10 @@ impl Window {
 
     /// Leaves what no other window finds, and gives the position up to which all is found.
     pub(super) fn own(&mut self, findings: &mut Findings) -> usize {
-        let mut border = if self.is_last { self.bytes.len() } else { (self.bytes.len() - AHEAD) & !1 };
+        let mut border = if self.is_last { self.bytes.len() } else { (self.bytes.len() - AHEAD) & !3 };
         self.size = self.usual;
         if let Some(cut) = findings.cut.filter(|cut| *cut < border) {
-            border = self.own.max(cut & !1);
+            border = self.own.max(cut & !3);
             self.size =
                 if border == self.own { (self.bytes.len() * 2).min(self.largest) } else { self.bytes.len() };
         }
@@ -139,7 +143,7 @@ impl Window {
             .iter()
             .filter(|archive| is_own(archive.range.start))
             .map(|archive| archive.range.end);
-        border = ends.max().map_or(border, |end| border.max(end.next_multiple_of(2).min(self.bytes.len())));
+        border = ends.max().map_or(border, |end| border.max(end.next_multiple_of(4).min(self.bytes.len())));
         let own = self.own..border;
         findings.matches.retain(|found| own.contains(&found.range.start));
         findings.archives.retain(|archive| own.contains(&archive.range.start));
@@ -151,7 +155,7 @@ impl Window {
         if self.is_last {
             return Err(self.bytes);
         }
-        let from = border.saturating_sub(BEHIND) & !1;
+        let from = border.saturating_sub(BEHIND) & !3;
         self.lines.forget(&self.bytes, from);
         self.bytes.drain(..from);
         self.own = border - from;

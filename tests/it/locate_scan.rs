@@ -209,6 +209,10 @@ fn wrapped_base64_is_found_wherever_a_line_ends() {
         let plain =
             format!("{}{KEY} and more text behind the key, for another line of it", "x".repeat(start) + " ");
         let text = base64(plain.as_bytes(), STANDARD, true);
+        // Every line has a block, from this width on.
+        for end in ["\n", "\r\n"] {
+            assert_eq!(scan(wrapped(&text, 31, "").replace('\n', end)).hits.len(), 1, "{text}");
+        }
         for (width, indentation) in [(64, ""), (76, "    "), (40, "\t\t"), (64, "  # "), (60, "> ")] {
             let text = wrapped(&text, width, indentation);
             assert_eq!(scan(&text).encodings(), ["base64"], "{text}");
@@ -240,6 +244,38 @@ fn utf16_is_found_in_both_byte_orders_with_and_without_a_mark() {
         let inner = utf16(base64(KEY.as_bytes(), STANDARD, true).as_bytes(), to_bytes);
         assert_eq!(scan(inner).encodings(), ["utf-16+base64"]);
     }
+}
+
+#[test]
+fn utf32_is_found_in_both_byte_orders() {
+    for to_bytes in [u32::to_le_bytes as fn(u32) -> [u8; 4], u32::to_be_bytes] {
+        let wide = |text: &str| text.bytes().flat_map(|byte| to_bytes(byte.into())).collect::<Vec<_>>();
+        assert_eq!(scan(wide(&format!("a\nb {KEY}\n"))).places(), [("", 2, 9, "utf-32")]);
+        assert_eq!(scan(wide(&base64(KEY.as_bytes(), STANDARD, true))).encodings(), ["utf-32+base64"]);
+        assert!(scan(wide(&format!("0{KEY}"))).hits.is_empty());
+    }
+}
+
+#[test]
+fn a_key_that_the_end_of_a_line_splits_is_found() {
+    for at in 1..KEY.len() {
+        let (start, rest) = KEY.split_at(at);
+        for end in ["\n", "\r\n"] {
+            let mail = format!("one{end}two {start}={end}{rest}{end}");
+            assert_eq!(scan(&mail).places(), [("", 2, 5, "quoted-printable")], "{mail:?}");
+            let shell = format!("one{end}two {start}\\{end}    {rest}{end}");
+            assert_eq!(scan(&shell).places(), [("", 2, 5, "line-continuation")], "{shell:?}");
+            for decoy in [
+                format!("0{start}={end}{rest}"),
+                format!("{start}={end}{rest}0"),
+                format!("{start}{end}{rest}"),
+            ] {
+                assert!(scan(&decoy).hits.is_empty(), "{decoy:?}");
+            }
+        }
+    }
+    // The end of a line beside a key splits nothing.
+    assert_eq!(scan(format!("a=\n{KEY}=\nb")).encodings(), ["plain"]);
 }
 
 #[test]
@@ -419,6 +455,10 @@ fn files_of_other_programs_are_searched() {
         ("program.zip", "key.txt", "zip"),
         ("wrapped.txt", "", "base64"),
         ("utf-16.txt", "", "utf-16"),
+        ("utf-32.txt", "", "utf-32"),
+        ("key.a", "key.txt", "ar"),
+        ("key.deb", "data.tar.xz!key.txt", "ar+tar.xz"),
+        ("image.cpio.gz", "key.txt", "cpio.gz"),
     ] {
         let bytes = file_of_another_program(file);
         let results = scan(&bytes);
@@ -426,6 +466,7 @@ fn files_of_other_programs_are_searched() {
             (_, "base64") => (2, 22),
             // The mark is two bytes of the first line alone.
             (_, "utf-16") => (2, 13),
+            (_, "utf-32") => (2, 25),
             ("two.xz" | "two.zst" | "two.gz", _) => (3, 7),
             _ => (2, 7),
         };
@@ -439,11 +480,32 @@ fn files_of_other_programs_are_searched() {
         (1, "sparse", 0)
     );
     assert_eq!(scan(file_of_another_program("archive.yaml")).places(), [("key.txt", 3, 5, "base64+zip")]);
-    for (file, member, why) in
-        [("encrypted.zip", "key.txt", NotSearched::Encrypted), ("key.7z", "", NotSearched::UnknownFormat)]
-    {
+    // A package has its scripts as text, an image of Linux one archive behind the other.
+    let package = scan(file_of_another_program("key.rpm"));
+    let found: Vec<_> = package.hits.iter().map(|hit| (&*hit.member, &*hit.encoding)).collect();
+    assert_eq!(found, [("", "plain"), ("./etc/key.txt", "rpm+cpio.gz")]);
+    let image = scan(file_of_another_program("two.cpio"));
+    assert_eq!(image.places(), [("key.txt", 2, 7, "cpio"), ("key.txt", 2, 7, "cpio+cpio.zst")]);
+    assert_eq!([package.not_searched, image.not_searched].concat(), []);
+    for (file, member, why) in [
+        ("encrypted.zip", "key.txt", NotSearched::Encrypted),
+        ("key.7z", "", NotSearched::UnknownFormat),
+        ("key.lz4", "", NotSearched::UnknownFormat),
+    ] {
         let results = scan(file_of_another_program(file));
         assert_eq!(results.not_searched, [(member.to_owned(), why)], "{file}");
+    }
+    // What is not compressed of such a file is searched.
+    let page = [&b"%PDF-1.7\n"[..], &vec![b'x'; 2 << 20], b"\n", KEY.as_bytes()].concat();
+    for results in [scan(&page), scan_reader(&page[..])] {
+        assert_eq!(results.not_searched, [(String::new(), NotSearched::UnknownFormat)]);
+        assert_eq!(results.hits.len(), 1);
+    }
+    for file in ["key.deb", "key.rpm", "image.cpio.gz"] {
+        let bytes = file_of_another_program(file);
+        for cut in [bytes.len() - 1, bytes.len() / 2] {
+            assert!(!scan(&bytes[..cut]).not_searched.is_empty(), "{file} {cut}");
+        }
     }
 }
 

@@ -3,16 +3,9 @@
 
 use std::io::{self, Read};
 
-const BLOCK: usize = 512;
-/// Of a name or of the attributes of a member.
-const LONGEST: u64 = 1 << 20;
+use super::{Member, content, skip};
 
-/// A member that has bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) name: Vec<u8>,
-    pub(crate) size: u64,
-}
+const BLOCK: usize = 512;
 
 /// What is known of the next member before its header.
 #[derive(Debug, Default)]
@@ -59,9 +52,12 @@ pub(crate) fn next(reader: &mut dyn Read) -> io::Result<Option<Member>> {
         let Some(header) = header(reader)? else { return Ok(None) };
         let size = number(&header[124..136]).ok_or(io::ErrorKind::InvalidData)?;
         match header[156] {
-            b'L' => attributes.name = Some(until_zero(&content(reader, size)?).to_vec()),
-            b'x' => attributes.read(&content(reader, size)?),
-            b'K' | b'g' | b'V' => skip(reader, size)?,
+            b'L' => attributes.name = Some(until_zero(&block_content(reader, size)?).to_vec()),
+            b'x' => attributes.read(&block_content(reader, size)?),
+            b'K' | b'g' | b'V' => {
+                skip(reader, size)?;
+                skip(reader, fill(size))?;
+            }
             // Links, devices and folders.
             b'1'..=b'6' => attributes = Attributes::default(),
             kind => {
@@ -69,36 +65,22 @@ pub(crate) fn next(reader: &mut dyn Read) -> io::Result<Option<Member>> {
                     skip_sparse_map(reader, &header)?;
                 }
                 let name = attributes.name.unwrap_or_else(|| name(&header));
-                return Ok(Some(Member { name, size: attributes.size.unwrap_or(size) }));
+                let size = attributes.size.unwrap_or(size);
+                return Ok(Some(Member { name, size, fill: fill(size) }));
             }
         }
     }
-}
-
-/// Skips what fills the last block of a member, and what of the member was not read.
-///
-/// # Errors
-/// As [`next`].
-pub(crate) fn finish(reader: &mut dyn Read, member: &Member, left: u64) -> io::Result<()> {
-    let fill = member.size.wrapping_neg() % BLOCK as u64;
-    let length = left.checked_add(fill).ok_or(io::ErrorKind::InvalidData)?;
-    let skipped = io::copy(&mut reader.take(length), &mut io::sink())?;
-    if skipped < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }
 
 /// The next header that is not of zeros; `None` at the end, which blocks of zeros are before.
 fn header(reader: &mut dyn Read) -> io::Result<Option<[u8; BLOCK]>> {
     let mut has_end = false;
     loop {
-        let mut header = [0; BLOCK];
-        let mut filled = 0;
-        while filled < BLOCK {
-            match reader.read(&mut header[filled..])? {
-                0 if filled == 0 && has_end => return Ok(None),
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => filled += read,
-            }
-        }
+        let header = match super::header(reader)? {
+            Some(header) => header,
+            None if has_end => return Ok(None),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        };
         if header != [0; BLOCK] {
             return if is_header(&header) {
                 Ok(Some(header))
@@ -110,19 +92,15 @@ fn header(reader: &mut dyn Read) -> io::Result<Option<[u8; BLOCK]>> {
     }
 }
 
-fn content(reader: &mut dyn Read, size: u64) -> io::Result<Vec<u8>> {
-    if size > LONGEST {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut content = Vec::new();
-    reader.take(size).read_to_end(&mut content)?;
-    let left = size - content.len() as u64;
-    finish(reader, &Member { name: Vec::new(), size }, left)?;
+/// The bytes of a member, without what fills its last block.
+fn block_content(reader: &mut dyn Read, size: u64) -> io::Result<Vec<u8>> {
+    let content = content(reader, size)?;
+    skip(reader, fill(size))?;
     Ok(content)
 }
 
-fn skip(reader: &mut dyn Read, size: u64) -> io::Result<()> {
-    finish(reader, &Member { name: Vec::new(), size }, size)
+fn fill(size: u64) -> u64 {
+    size.wrapping_neg() % BLOCK as u64
 }
 
 /// Old GNU archives continue the map of a sparse member in blocks behind its header.

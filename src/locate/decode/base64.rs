@@ -6,7 +6,9 @@ use std::ops::Range;
 use super::{Encoding, escape};
 
 /// Lines of wrapped text are at least so long, but for the first and last one.
-const LINE: usize = 32;
+const LINE: usize = 16;
+/// Of the line before the one at hand, so much is read.
+const LINE_BEFORE: usize = 32;
 /// 32 digits without padding.
 const SHORTEST: usize = 43;
 /// Between the lines of wrapped text: indentation, quotes, comment signs.
@@ -126,7 +128,7 @@ fn is_line(bytes: &[u8], start: usize) -> bool {
 fn line_before(bytes: &[u8], start: usize, floor: usize) -> Option<Range<usize>> {
     let earliest = start.saturating_sub(LONGEST_GAP).max(floor);
     let end = earliest + bytes[earliest..start].iter().rposition(|byte| is_base64(*byte))? + 1;
-    let before = &bytes[end.saturating_sub(LINE).max(floor)..end];
+    let before = &bytes[end.saturating_sub(LINE_BEFORE).max(floor)..end];
     let length = before.iter().rev().take_while(|byte| is_base64(**byte)).count();
     // What a line feed is written as, `\n`, ends with a letter.
     if gap(bytes, end) == Some(Gap::Line(start)) {

@@ -6,6 +6,8 @@ use super::Encoding;
 
 /// Text that is escaped in escaped text, such as `%252D`, is decoded so often.
 const PASSES: usize = 3;
+/// Digits of an entity, with zeros before them.
+const LONGEST_NUMBER: usize = 16;
 
 /// Decoded text, and where each byte of it comes from.
 #[derive(Debug, Default)]
@@ -84,7 +86,8 @@ pub(super) fn escaped(text: &[u8]) -> Option<(u8, usize)> {
 fn entity(text: &[u8]) -> Option<(u8, usize)> {
     let is_hexadecimal = matches!(text.get(2)?, b'x' | b'X');
     let start = if is_hexadecimal { 3 } else { 2 };
-    let digits = text[start..].iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let digits =
+        text[start..].iter().take(LONGEST_NUMBER).take_while(|byte| byte.is_ascii_hexdigit()).count();
     let end = start + digits;
     if text.get(end) != Some(&b';') {
         return None;
@@ -118,6 +121,7 @@ mod tests {
             r"\\u002d",
             "&#45;",
             "&#045;",
+            "&#000000000045;",
             "&#x2d;",
             "&#X002D;",
             "%252D",

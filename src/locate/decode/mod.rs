@@ -3,7 +3,8 @@
 
 pub(super) mod base64;
 pub(super) mod escape;
-pub(super) mod utf16;
+pub(super) mod lines;
+pub(super) mod wide;
 
 /// How a key is encoded in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +15,18 @@ pub(super) enum Encoding {
     Base64Url,
     /// Of either byte order.
     Utf16,
+    /// Of either byte order.
+    Utf32,
     /// `%2D`, `%u002D`.
     Percent,
     /// `\u002d`, `\x2d`.
     UnicodeEscape,
     /// `&#45;`, `&#x2d;`.
     Html,
-    /// `=3D` before the key.
+    /// `=3D` before the key, or `=` at the end of a line in it.
     QuotedPrintable,
+    /// `\` at the end of a line in the key.
+    LineContinuation,
 }
 
 impl Encoding {
@@ -31,10 +36,12 @@ impl Encoding {
             Self::Base64 => "base64",
             Self::Base64Url => "base64url",
             Self::Utf16 => "utf-16",
+            Self::Utf32 => "utf-32",
             Self::Percent => "percent",
             Self::UnicodeEscape => "unicode-escape",
             Self::Html => "html",
             Self::QuotedPrintable => "quoted-printable",
+            Self::LineContinuation => "line-continuation",
         }
     }
 }

@@ -1,7 +1,9 @@
 #!/bin/sh
-# Makes the archives of this folder with tar, gzip, bzip2, xz, zstd, zip, 7z and base64 of Debian. Each has one key, in line
+# Makes the archives of this folder with tar, gzip, bzip2, xz, zstd, zip, 7z, ar, cpio, rpmbuild, lz4 and base64 of
+# Debian. Each has one key, in line
 # 2, column 7 of a text. The clock is fixed, so that the bytes are the same each time for the same versions.
 set -eu
+export SOURCE_DATE_EPOCH=1735689600
 cd "$(dirname "$0")"
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
@@ -41,3 +43,35 @@ window 64 < "$folder/key.txt" | window 8 > window-64-in-8.xz
 window 64 < "$folder/key.txt" | window 64 > window-64-in-64.xz
 window 128 < "$folder/key.txt" > window-128.xz
 for log in 25 27; do zstd -q --long=$log < "$folder/key.txt" > window-$((1 << (log - 20))).zst; done
+# Packages and images.
+(cd "$folder" && ar rcD "$folder/key.a" key.txt program && printf 'key.txt\n' | cpio --quiet --reproducible -o -H newc > key.cpio)
+gzip -n9 < "$folder/key.cpio" > image.cpio.gz
+{ cat "$folder/key.cpio"; zstd -q < "$folder/key.cpio"; } > two.cpio
+mkdir "$folder/deb"
+printf '2.0\n' > "$folder/deb/debian-binary"
+files --format=gnu -cf - key.txt | xz > "$folder/deb/data.tar.xz"
+files --format=gnu -cf - program | zstd -q > "$folder/deb/control.tar.zst"
+(cd "$folder/deb" && ar rcD ../key.deb debian-binary control.tar.zst data.tar.xz)
+cp "$folder/key.a" "$folder/key.deb" .
+cat > "$folder/key.spec" <<SPEC
+Name: key
+Version: 1
+Release: 1
+Summary: A file
+License: MIT
+BuildArch: noarch
+%description
+A file.
+%post
+curl -u ann:$key https://om.example
+%install
+mkdir -p %{buildroot}/etc && cp $folder/key.txt %{buildroot}/etc/key.txt
+%files
+/etc/key.txt
+SPEC
+rpmbuild -bb --quiet --define "_topdir $folder/rpm" --define '_buildhost host' --define 'use_source_date_epoch_as_buildtime 1' \
+    --define 'clamp_mtime_to_source_date_epoch 1' "$folder/key.spec"
+cp "$folder"/rpm/RPMS/noarch/key-1-1.noarch.rpm key.rpm
+iconv -f utf-8 -t utf-32 "$folder/key.txt" > utf-32.txt
+lz4 -q < "$folder/key.txt" > key.lz4
+xz --format=lzma -c < "$folder/key.txt" > key.lzma

@@ -10,7 +10,7 @@ use crate::stub::env;
 const WRITE: &str = r#"
 import io, os, random, sys, zipfile
 folder, key = sys.argv[1:]
-filler = random.Random(1).randbytes(1_200_000)
+filler = bytes(byte | 128 for byte in random.Random(1).randbytes(1_300_000))
 
 class Unseekable(io.RawIOBase):
     def __init__(self, file): self.file = file
@@ -50,6 +50,9 @@ fn a_zip_archive_in_a_stream_is_searched_as_in_a_file() {
         }
         let nested = scan_reader(&tar("a.zip", &bytes)[..]);
         assert_eq!(nested.places(), [("a.zip!key.txt", 2, 7, "tar+zip")], "{name}");
+        if !name.starts_with("stored") && name != "streamed-zip64" {
+            continue;
+        }
         let two = scan_reader(&[&bytes[..], &bytes].concat()[..]);
         assert_eq!(two.places().len(), 2, "{name}");
         for cut in [bytes.len() - 1, bytes.len() - 90, 1_100_000] {
@@ -70,10 +73,8 @@ fn a_zip_archive_in_a_stream_is_searched_as_in_a_file() {
         assert_eq!(results.not_searched, unknown);
     }
     // The start of a program, and an archive at its end: the stream is over when that is seen.
-    let program = [&vec![b'x'; 1 << 20][..], &env.bytes("deflated")].concat();
+    let program = [&b"MZ"[..], &vec![b'x'; 1 << 20], &env.bytes("deflated")].concat();
     assert_eq!(scan(&program).places(), place);
-    assert_eq!(
-        scan_reader(&[b"MZ", &program[..]].concat()[..]).not_searched,
-        [(String::new(), NotSearched::UnknownFormat)]
-    );
+    let not_searched = scan_reader(&program[..]).not_searched;
+    assert_eq!(not_searched, [(String::new(), NotSearched::UnknownFormat)]);
 }

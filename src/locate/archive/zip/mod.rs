@@ -46,7 +46,9 @@ impl Directory {
     ) -> Self {
         match kind {
             Some(Kind::Zip) | None => end().map_or(Self::None, |end| Self::new(head, end.as_ref())),
-            Some(Kind::Compressed(_) | Kind::Tar | Kind::Unknown) => Self::None,
+            Some(Kind::Compressed(_) | Kind::Tar | Kind::Ar | Kind::Cpio | Kind::Rpm | Kind::Unknown) => {
+                Self::None
+            }
         }
     }
 

@@ -40,7 +40,7 @@ function plainTable(report) {
   const owners = new Map(data.owners.map((owner) => [owner[0], owner]));
   const escape = (text) => String(text ?? "").replace(/[<>&]/g, (c) => `&#${c.codePointAt(0)};`);
   const time = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toISOString().slice(0, 10));
-  const cells = ([owner, id, suffix, description, kind, flags, uses, created, used]) => [data.severities[kind >> 2][0], data.verdicts[kind & 3], data.severities[kind >> 2][1], owners.get(owner)[3], description, suffix, time(used), uses, time(created), flags & 3, id, owners.get(owner)[4].map((at) => data.organizations[at][2]).join("; ")];
+  const cells = ([owner, id, suffix, description, kind, flags, uses, created, used]) => [data.severities[(kind >> 2) & 7][0], data.verdicts[kind & 3], data.severities[(kind >> 2) & 7][1], owners.get(owner)[3], description, suffix, time(used), uses, time(created), flags & 3, id, owners.get(owner)[4].map((at) => data.organizations[at][2]).join("; ")];
   const rows = data.rows.map((row) => `<tr>${cells(row).map((cell) => `<td>${escape(cell)}</td>`).join("")}</tr>`);
   const [style] = report.split("<style>")[1].split("</style>");
   return [data.rows.length, `<!DOCTYPE html><meta charset="utf-8"><style>${style}</style><table id="keys"><tbody>${rows.join("\n")}</tbody></table>`];

@@ -130,6 +130,9 @@ fn what_was_not_read_comes_before_every_key_with_its_action() {
     ] {
         assert!(whole[..worst].contains(action), "{action}");
     }
+    assert!(
+        whole.contains("users could not be read. ") && whole.contains("read completely. There may be more")
+    );
     let hash = format!("<code class=\"hash\">{:x}</code>", Sha256::digest(env.bytes("reports/keys.csv")));
     assert!(whole.contains(&hash), "the hash of keys.csv");
     again(&env, "again", &["--csv-raw", "--format", "html,csv"]);

@@ -23,28 +23,28 @@ macro_rules! columns {
 
 // Of `Keys`.
 columns!(KEYS, of_key, Record<'_>, |it| {
-    "severity" 10 it.severity.map_or(Cell::Empty, Cell::Severity);
+    "severity" 11 it.severity.map_or(Cell::Empty, Cell::Severity);
     "action" 18 Cell::word(it.action.map(Action::as_str));
     "verdict" 22 Cell::word(it.verdict.map(Verdict::as_str));
     "username" 32 Cell::text(it.username);
     "key_suffix" 14 Cell::text(it.key_suffix);
     "description" 32 Cell::text(it.description);
-    "enabled" 9 Cell::yes_or_no(it.enabled);
+    "enabled" 10 Cell::yes_or_no(it.enabled);
     "last_used" 19 it.last_used.map_or(Cell::Empty, |time| Cell::Time(time.instant()));
-    "days_since_last_use" 12 it.days_since_last_use.map_or(Cell::Empty, Cell::Number);
-    "used_count" 12 Cell::count(it.used_count);
+    "days_since_last_use" 22 it.days_since_last_use.map_or(Cell::Empty, Cell::Number);
+    "used_count" 13 Cell::count(it.used_count);
     "reason" 60 Cell::text(it.reason);
     "created_at" 19 it.created_at.map_or(Cell::Empty, |time| Cell::Time(time.instant()));
-    "age_days" 10 it.age_days.map_or(Cell::Empty, Cell::Number);
+    "age_days" 11 it.age_days.map_or(Cell::Empty, Cell::Number);
     "org_names" 32 Cell::text(it.org_names);
-    "places" 8 Cell::count(it.places);
-    "live_places" 8 Cell::count(it.live_places);
+    "places" 9 Cell::count(it.places);
+    "live_places" 14 Cell::count(it.live_places);
     "waiver" 10 Cell::word(it.waiver.map(WaiverStatus::as_str));
     "waiver_reason" 32 Cell::text(it.waiver_reason);
     "waiver_owner" 20 Cell::text(it.waiver_owner);
-    "waiver_expires" 14 it.waiver_expires.map_or(Cell::Empty, Cell::Day);
+    "waiver_expires" 17 it.waiver_expires.map_or(Cell::Empty, Cell::Day);
     "waiver_ticket" 16 Cell::text(it.waiver_ticket);
-    "auditing_key" 12 Cell::yes_or_no(it.auditing_key);
+    "auditing_key" 15 Cell::yes_or_no(it.auditing_key);
     "deployment" 24 Cell::text(it.deployment);
     "key_id" 26 Cell::text(it.key_id);
     "user_id" 26 Cell::text(it.user_id);
@@ -58,15 +58,15 @@ columns!(UNREAD, of_unread, Record<'_>, |it| {
     "read_status" 14 Cell::word(it.read_status.map(ReadStatus::as_str));
     "username" 32 Cell::text(it.username);
     "reason" 80 Cell::text(it.reason);
-    "http_status" 12 Cell::count(it.http_status.map(u64::from));
+    "http_status" 14 Cell::count(it.http_status.map(u64::from));
     "error_code" 28 Cell::text(it.error_code);
-    "attempts" 10 Cell::count(it.attempts.map(u64::from));
+    "attempts" 11 Cell::count(it.attempts.map(u64::from));
     "read_at" 19 it.read_at.map_or(Cell::Empty, |time| Cell::Time(time.instant()));
     "org_names" 32 Cell::text(it.org_names);
     "waiver" 10 Cell::word(it.waiver.map(WaiverStatus::as_str));
     "waiver_reason" 32 Cell::text(it.waiver_reason);
     "waiver_owner" 20 Cell::text(it.waiver_owner);
-    "waiver_expires" 14 it.waiver_expires.map_or(Cell::Empty, Cell::Day);
+    "waiver_expires" 17 it.waiver_expires.map_or(Cell::Empty, Cell::Day);
     "waiver_ticket" 16 Cell::text(it.waiver_ticket);
     "deployment" 24 Cell::text(it.deployment);
     "user_id" 26 Cell::text(it.user_id);
@@ -78,10 +78,10 @@ columns!(ORGANIZATIONS, of_organization, (&str, &OrganizationSummary), |it| {
     "org_name" 32 Cell::text(it.1.organization.name.as_deref());
     "list_status" 14 Cell::word(Some(it.1.list_status.as_str()));
     "users" 10 Cell::count(it.1.users);
-    "users_read" 10 Cell::count(it.1.users_read);
+    "users_read" 13 Cell::count(it.1.users_read);
     "keys" 10 Cell::count(it.1.keys);
     "enabled" 10 Cell::count(it.1.enabled);
-    "critical" 10 Cell::count(it.1.severity(Severity::Critical));
+    "critical" 11 Cell::count(it.1.severity(Severity::Critical));
     "high" 10 Cell::count(it.1.severity(Severity::High));
     "medium" 10 Cell::count(it.1.severity(Severity::Medium));
     "low" 10 Cell::count(it.1.severity(Severity::Low));
@@ -94,7 +94,7 @@ columns!(ORGANIZATIONS, of_organization, (&str, &OrganizationSummary), |it| {
 // Of `Plan`: a personal key, or one that replaces some.
 columns!(PLAN, of_plan, Columns<&str>, |it| {
     "decision" 13 Cell::word(it.decision.map(Decision::as_str));
-    "severity" 10 it.severity.map_or(Cell::Empty, Cell::Severity);
+    "severity" 11 it.severity.map_or(Cell::Empty, Cell::Severity);
     "verdict" 22 Cell::word(it.verdict.map(Verdict::as_str));
     "owner" 32 Cell::text(it.owner);
     "key_suffix" 14 Cell::text(it.key_suffix);
@@ -123,7 +123,7 @@ pub(super) struct KeyPlace<'a> {
 
 // Of `Places`.
 columns!(PLACES, of_place, KeyPlace<'_>, |it| {
-    "severity" 10 Cell::Severity(it.judged.severity);
+    "severity" 11 Cell::Severity(it.judged.severity);
     "state" 12 Cell::word(Some(it.place.state.as_str()));
     "live" 8 Cell::yes_or_no(it.place.state.is_live());
     "username" 32 Cell::text(it.username);
@@ -133,13 +133,13 @@ columns!(PLACES, of_place, KeyPlace<'_>, |it| {
     "path" 48 Cell::text(it.place.path.as_str());
     "member" 24 Cell::text(it.place.member.as_str());
     "line" 8 Cell::count(it.place.line);
-    "column" 8 Cell::count(it.place.column);
+    "column" 9 Cell::count(it.place.column);
     "encoding" 16 Cell::text(it.place.encoding.as_str());
     "first_author" 28 Cell::text(it.place.first.as_ref().map(|commit| commit.author.as_str()));
     "first_date" 19 it.place.first.as_ref().map_or(Cell::Empty, |commit| Cell::Time(commit.date));
     "first_commit" 42 Cell::text(it.place.first.as_ref().map(|commit| commit.id.as_str()));
     "last_commit" 42 Cell::text(it.place.last_commit.as_deref());
-    "versions" 10 Cell::count(it.place.versions);
+    "versions" 11 Cell::count(it.place.versions);
     "action" 18 Cell::word(Some(it.judged.action.as_str()));
     "deployment" 24 Cell::text(it.deployment);
     "key_id" 26 Cell::text(it.key.id.as_str());
@@ -175,6 +175,14 @@ fn without_marks(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The sign of the filter takes three characters.
+    #[test]
+    fn every_heading_fits_its_column() {
+        for (heading, width) in [KEYS, UNREAD, ORGANIZATIONS, PLAN, PLACES, GLOSSARY].concat() {
+            assert!(usize::from(width) >= heading.len() + 3, "{heading}: {width}");
+        }
+    }
 
     #[test]
     fn the_glossary_has_no_marks() {

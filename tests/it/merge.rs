@@ -138,7 +138,7 @@ fn many(env: &TestEnv, count: usize) {
 /// Merges them in a process that may have so many files open.
 #[cfg(unix)]
 fn merged_with_handles(env: &TestEnv, handles: u32, more: &str) -> CliOutput {
-    let script = format!("ulimit -n {handles}; exec \"$0\" merge many/*.db --out all {more}");
+    let script = format!("ulimit -n {handles}; exec \"$0\" merge many/*.db {more}");
     CliOutput::of(env.start(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_keysunset")])))
 }
 
@@ -147,21 +147,33 @@ fn merged_with_handles(env: &TestEnv, handles: u32, more: &str) -> CliOutput {
 fn merging_hundreds_of_databases_needs_few_file_handles() {
     let env = crate::stub::env();
     many(&env, 600);
-    let ran =
-        merged_with_handles(&env, 256, "--ratchet --format csv,markdown,html,xlsx,json,prometheus,github");
+    // Without a manifest, which would be written to the disk 600 times.
+    let ran = merged_with_handles(&env, 256, "--out - --format html");
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stdout.contains("600 deployments"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("600 deployments"), "{}", ran.stderr);
+    assert!(["deployment-0000", "deployment-0599"].iter().all(|name| ran.stdout.contains(name)));
+}
+
+#[test]
+#[cfg(unix)]
+fn each_merged_database_knows_the_manifest_and_no_other_run() {
+    let env = crate::stub::env();
+    many(&env, 40);
+    let formats = "csv,markdown,html,xlsx,json,ndjson,sarif,junit,gitlab,github,prometheus";
+    let ran = merged_with_handles(&env, 128, &format!("--ratchet --out all --format {formats}"));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
     let all = rows(&env.bytes("all/keys.csv"));
     let names: BTreeSet<_> = all.iter().map(|row| &*row["deployment"]).collect();
-    assert_eq!((all.len(), names.len()), (600, 600));
-    // Each database knows the manifest, and keeps no run of another one.
-    let database = env.bytes("many/0599.db");
-    assert!(memchr::memmem::find(&database, b"deployment-0599").is_some());
-    assert!(memchr::memmem::find(&database, b"deployment-0598").is_none());
-    let database = rusqlite::Connection::open(env.path("many/0599.db")).unwrap();
-    let recorded = "SELECT sha256 FROM manifests ORDER BY id DESC LIMIT 1";
-    let recorded: String = database.query_row(recorded, [], |row| row.get(0)).unwrap();
-    assert_eq!(recorded, crate::evidence::sha256sum(&env.bytes("all/manifest.json")));
+    assert_eq!((all.len(), names.len()), (40, 40));
+    for number in [0, 39] {
+        let name = format!("many/{number:04}.db");
+        let other = format!("deployment-{:04}", 39 - number);
+        assert!(memchr::memmem::find(&env.bytes(&name), other.as_bytes()).is_none(), "{name}");
+        let database = rusqlite::Connection::open(env.path(&name)).unwrap();
+        let recorded = "SELECT sha256 FROM manifests ORDER BY id DESC LIMIT 1";
+        let recorded: String = database.query_row(recorded, [], |row| row.get(0)).unwrap();
+        assert_eq!(recorded, crate::evidence::sha256sum(&env.bytes("all/manifest.json")), "{name}");
+    }
 }
 
 #[test]
@@ -170,11 +182,27 @@ fn too_few_file_handles_are_named_with_what_helps() {
     let env = crate::stub::env();
     many(&env, 40);
     for handles in [8, 16, 32, 40, 48, 52, 56] {
-        let ran = merged_with_handles(&env, handles, "--format csv,markdown,html,xlsx,json");
+        let ran = merged_with_handles(&env, handles, "--out all --format csv,markdown,html,xlsx,json");
         let expected = ["too many files are open", "help: raise the limit on open files (ulimit -n)"];
         assert!([5, 6].contains(&ran.code), "{handles}: {ran:?}");
         assert!(expected.iter().all(|text| ran.stderr.contains(text)), "{handles}: {ran:?}");
         assert!(!env.path("all/keys.csv").exists());
     }
-    assert_eq!(merged_with_handles(&env, 128, "").code, 1);
+    // The other commands either have enough, or say that they have not.
+    for command in ["report --out out", "plan --out out", "locate many --out out", "export --pack out/pack"] {
+        for handles in [10, 13, 16, 19, 22, 25, 28] {
+            let script = format!("ulimit -n {handles}; exec \"$0\" {command} --store reports/keysunset.db");
+            let child = env.start(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_keysunset")]));
+            let ran = CliOutput::of(child);
+            let case = format!("{command} with {handles}: {ran:?}");
+            if [5, 6].contains(&ran.code) {
+                assert!(ran.stderr.contains("too many files are open"), "{case}");
+                assert!(ran.stderr.contains("raise the limit on open files (ulimit -n)"), "{case}");
+                assert!(!env.path("out").join("keys.csv").exists(), "{case}");
+            } else {
+                assert!([0, 1, 3].contains(&ran.code) && handles > 13, "{case}");
+            }
+            let _ = std::fs::remove_dir_all(env.path("out"));
+        }
+    }
 }

@@ -312,7 +312,7 @@ fn a_pack_that_cannot_be_written_leaves_nothing() {
 
 #[test]
 fn ctrl_c_leaves_nothing_of_a_pack() {
-    let sandbox = ops_manager(2000);
+    let sandbox = ops_manager(500);
     let env = TestEnv::at(&sandbox);
     assert_eq!(env.audit(&sandbox, &["--all-orgs", "--format", "csv", "--concurrency", "64"]).code, 1);
     let child = env.spawn(&["export", "--pack", "pack.zip"]);

@@ -95,6 +95,10 @@ fn an_output_without_permission_is_named_with_what_helps() {
         ("$without $report --out locked/below", ["locked/below: permission denied", "--out"]),
         ("$without $keysunset man locked", ["locked/keysunset.1: permission denied", "another folder"]),
         (
+            "$without $keysunset export --store before/keysunset.db --pack locked/x.zip",
+            ["the evidence pack locked/x.zip: permission denied", "--pack"],
+        ),
+        (
             "$without $keysunset audit --url $url --all-orgs --out o --store locked/x.db",
             ["the run database locked/x.db: permission denied", "--store"],
         ),
@@ -130,6 +134,16 @@ fn an_output_on_a_full_or_read_only_file_system_is_named_with_what_helps() {
         ),
         ("size=16k", audit, ["the run database small/x.db: ", full, "continues with --resume"]),
         ("size=150k", audit, ["the run database small/x.db: ", full, "continues with --resume"]),
+        (
+            "size=150k",
+            "$keysunset export --store before/keysunset.db --pack small/x.zip",
+            ["the evidence pack small/x.zip: ", full, "free disk space there, or name another place"],
+        ),
+        (
+            "ro",
+            "$keysunset export --store before/keysunset.db --pack small/x",
+            ["the evidence pack small/x: ", read_only, "help: name another place with --pack"],
+        ),
         (
             "ro",
             "$report --out small/below",

@@ -65,7 +65,8 @@ volume:
 office:
     cargo test --locked --test it -- --ignored xlsx:: csv::
 
-# report.html in Chromium; needs chromium, and playwright-core and axe-core in KEYSUNSET_NODE_MODULES.
+# report.html and Markdown in Chromium; needs chromium, pdfinfo, cmarkgfm in KEYSUNSET_PYTHON, and playwright-core, axe-core,
+# github-markdown-css and github-slugger in KEYSUNSET_NODE_MODULES.
 browser:
     cargo test --locked --test it browser:: -- --ignored
 

@@ -58,7 +58,7 @@ pub(crate) async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, 
         url_file: None,
         sources: vec![Source::AllOrganizations],
     };
-    let page = report.output.out.join("migration-report.md");
+    let pages = ["report.html", "migration-report.md"].map(|name| report.output.out.join(name));
     let exit = audit::audit(settings, report, false, context).await?;
     sandbox.stop();
     if !context.quiet {
@@ -69,7 +69,9 @@ pub(crate) async fn run(args: cli::Demo, context: &Context<'_>) -> Result<Exit, 
             Text::from(format!(
                 "the deployment was simulated; a real audit with this result has exit code {code}. Open "
             ))
-            .unbroken(&page.to_string_lossy())
+            .unbroken(&pages[0].to_string_lossy())
+            .plain(" in a browser, or ")
+            .unbroken(&pages[1].to_string_lossy())
             .plain(", then audit your own deployment: `keysunset audit --help`"),
         );
         print(&lines.into_text())?;

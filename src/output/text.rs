@@ -11,24 +11,53 @@ pub fn shortened(text: &str, length: usize) -> String {
     text.chars().take(length.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// The longest word of a table cell that is not broken: a browser breaks no word in a cell, but makes the table wider than
+/// the page.
+const WORD: usize = 32;
+
 /// A code span of GitHub's Markdown for a table cell, without links, mentions or formatting.
 ///
 /// A `|` is escaped for the table. A `\` before it would undo that, and renderers differ, so it becomes `⧵`. A `\` at the end
-/// becomes `⧵` for the same reason.
+/// becomes `⧵` for the same reason. A word of more than 32 characters is several spans, between which a line may break.
 #[must_use]
 pub fn code(text: &str) -> String {
-    code_span(text, "\\|")
+    let text = printable(text);
+    let spans: Vec<_> = breakable(&text).into_iter().map(|part| code_span(part, "\\|")).collect();
+    spans.join("<wbr>")
+}
+
+/// The parts of a text between which a line may break, besides white space: inside of long words, at punctuation if there is
+/// some.
+fn breakable(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut length, mut after_punctuation) = (Vec::new(), 0, 0, None);
+    for (at, c) in text.char_indices() {
+        if c.is_whitespace() {
+            (length, after_punctuation) = (0, None);
+            continue;
+        }
+        if length == WORD {
+            let end = after_punctuation.take().unwrap_or(at);
+            parts.push(&text[start..end]);
+            start = end;
+            length = text[end..at].chars().count();
+        }
+        length += 1;
+        if matches!(c, '/' | '@' | '.' | ',' | ';' | ':' | '-' | '_' | '+' | '=' | '&' | '?') {
+            after_punctuation = Some(at + c.len_utf8());
+        }
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 /// As [`code`], outside of tables: there a `|` is not escaped, because the `\` would be shown.
 #[must_use]
 pub fn code_in_prose(text: &str) -> String {
-    code_span(text, "|")
+    code_span(&printable(text), "|")
 }
 
 /// A code span with `bar` in place of each `|`.
 fn code_span(text: &str, bar: &str) -> String {
-    let text = printable(text);
     let text = text.trim();
     if text.is_empty() {
         return String::new();
@@ -77,6 +106,26 @@ mod tests {
             assert_eq!(code(text), expected);
             assert_eq!(code_in_prose(text), expected.replace("\\|", "|"));
         }
+    }
+
+    #[test]
+    fn a_long_word_in_a_cell_can_be_broken() {
+        let word = "x".repeat(33);
+        for (text, expected) in [
+            (word[1..].to_owned(), format!("`{}`", &word[1..])),
+            (word.clone(), format!("`{}`<wbr>`x`", &word[1..])),
+            (format!("a b {word} c"), format!("`a b {}`<wbr>`x c`", &word[1..])),
+            (format!("ann@{word}"), format!("`ann@`<wbr>`{}`<wbr>`x`", &word[1..])),
+            (format!("{}|`", &word[1..]), format!("`{}`<wbr>`` \\|` ``", &word[1..])),
+            ("é".repeat(32), format!("`{}`", "é".repeat(32))),
+        ] {
+            assert_eq!(code(&text), expected);
+        }
+        let address = format!("{}@{}.example", "a.b-".repeat(40), "c".repeat(80));
+        let parts = breakable(&address);
+        assert_eq!(parts.concat(), address);
+        assert!(parts.iter().all(|part| part.len() <= WORD), "{parts:?}");
+        assert_eq!(code_in_prose(&word), format!("`{word}`"));
     }
 
     #[test]

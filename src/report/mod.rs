@@ -243,6 +243,11 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// The time by which waivers are in effect: the start of the last run.
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.deployments.iter().map(|it| it.context.run.started_at).max().unwrap_or_default()
+    }
+
     /// Whether no user can be missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -275,6 +280,11 @@ impl Report<'_> {
 trait Writer {
     /// Begins a deployment.
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError>;
+
+    /// Adds the rows of the next user: one for each key, or one without a key.
+    fn rows(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+        rows.iter().try_for_each(|row| self.row(context, row))
+    }
 
     /// Adds the next row.
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError>;
@@ -501,16 +511,16 @@ fn write_deployment<'a>(
         }
         let columns = totals.columns(&result.user);
         let plan = LazyPlan::default();
-        for row in judge.rows(&result, &columns, &plan, &context) {
-            let row = row?;
-            summary.add(&row);
-            worst.add(&row);
+        let rows = judge.rows(&result, &columns, &plan, &context).collect::<Result<Vec<_>, _>>()?;
+        for row in &rows {
+            summary.add(row);
+            worst.add(row);
             if let Some((key, judged)) = &row.key {
                 totals.add_key(&result.user, key, judged.severity);
             }
-            for (path, writer) in &mut *writers {
-                writer.row(&context, &row).map_err(|why| failed(path, why))?;
-            }
+        }
+        for (path, writer) in &mut *writers {
+            writer.rows(&context, &rows).map_err(|why| failed(path, why))?;
         }
         Ok::<_, Error>(())
     })?;

@@ -50,7 +50,7 @@ impl OrganizationSummary {
     }
 
     /// By keys of the worst severity, then by unread users.
-    fn rank(&self) -> impl Ord + '_ {
+    pub(super) fn rank(&self) -> impl Ord + '_ {
         let Organization { id, name, .. } = &self.organization;
         (Reverse(self.severities), Reverse(self.users_unread()), self.list_status.is_complete(), name, id)
     }
@@ -64,7 +64,7 @@ pub(super) fn worst_first(organizations: &[OrganizationSummary]) -> Vec<&Organiz
 }
 
 /// The organizations of a user as columns have them: the ids, and in the same order the names, with `;` between them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct OrganizationColumns {
     pub(super) ids: String,
     pub(super) names: String,

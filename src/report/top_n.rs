@@ -1,4 +1,4 @@
-//! The first N of many items by rank, in the memory of N items.
+//! The first N of many items by rank, in the memory of N items. N is their number, or the sum of their sizes.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,8 +10,10 @@ use crate::model::PersonalKey;
 /// The first items by rank; for equal ranks, those that were added first.
 pub(super) struct TopN<R, T> {
     limit: usize,
-    /// With the number of each item in the order of adding.
-    kept: BTreeMap<(R, u64), T>,
+    /// The sum of the sizes of the kept items.
+    size: usize,
+    /// By rank, and the number of each item in the order of adding. With the size of each item.
+    kept: BTreeMap<(R, u64), (usize, T)>,
     count: u64,
 }
 
@@ -24,19 +26,40 @@ pub(super) fn rank<C>(class: C, key: &PersonalKey) -> Rank<C> {
 
 impl<R: Ord, T> TopN<R, T> {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, kept: BTreeMap::new(), count: 0 }
+        Self { limit, size: 0, kept: BTreeMap::new(), count: 0 }
     }
 
     /// Adds an item, which is made only if it is kept.
     pub(super) fn push(&mut self, rank: R, item: impl FnOnce() -> T) {
-        self.count += 1;
-        if self.kept.len() == self.limit {
-            match self.kept.last_key_value() {
-                Some(((last, _), _)) if rank < *last => drop(self.kept.pop_last()),
-                Some(_) | None => return,
-            }
+        if self.keeps(&rank) {
+            self.insert(rank, 1, item());
+        } else {
+            self.count += 1;
         }
-        self.kept.insert((rank, self.count), item());
+    }
+
+    /// Whether an item of this rank is kept if it is added now.
+    pub(super) fn keeps(&self, rank: &R) -> bool {
+        self.size < self.limit || self.kept.last_key_value().is_some_and(|((last, _), _)| rank < last)
+    }
+
+    /// Adds an item of a size; returns the items that are not kept any more. The kept items exceed the limit by less than the
+    /// size of the last one.
+    pub(super) fn insert(&mut self, rank: R, size: usize, item: T) -> Vec<(R, T)> {
+        self.count += 1;
+        self.size += size;
+        self.kept.insert((rank, self.count), (size, item));
+        let mut removed = Vec::new();
+        while let Some(last) = self.kept.last_entry() {
+            let size = last.get().0;
+            if self.size - size < self.limit {
+                break;
+            }
+            self.size -= size;
+            let ((rank, _), (_, item)) = last.remove_entry();
+            removed.push((rank, item));
+        }
+        removed
     }
 
     /// Number of items added.
@@ -46,7 +69,7 @@ impl<R: Ord, T> TopN<R, T> {
 
     /// The kept items, in order.
     pub(super) fn into_values(self) -> impl ExactSizeIterator<Item = T> {
-        self.kept.into_values()
+        self.kept.into_values().map(|(_, item)| item)
     }
 }
 

@@ -217,7 +217,7 @@ pub(super) fn remedy(run: &Run, unknown: Unknown, status: ReadStatus) -> &'stati
             "run the audit again with an API key that has the role `GLOBAL_OWNER`"
         }
         (ReadStatus::Forbidden, Unknown::User) => {
-            "run one audit for each user with an API key of that user, the only one who can read these keys"
+            "only the user can read these keys: add credentials of the user with `--credentials FILE`, or import a saved response"
         }
         (ReadStatus::Forbidden, Unknown::List | Unknown::Run) => {
             "run the audit again with an API key that has the role `ORG_OWNER`"

@@ -1,6 +1,8 @@
 //! `report.html` in Chromium: without and with script, as Jenkins serves it, on paper, and with 90,000 keys. `just browser`
 //! runs these tests; they need Chromium, and playwright-core and axe-core in `KEYSUNSET_NODE_MODULES`.
 
+mod markdown;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,8 +17,12 @@ const MOST_BYTES: usize = 14_000_000;
 
 /// Runs a check of `browser/checks.js` with files as its arguments; returns what it prints.
 fn check(name: &str, files: &[&Path]) -> Option<String> {
-    let script: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "tests", "it", "browser", "checks.js"].iter().collect();
+    run("checks.js", name, files)
+}
+
+/// Runs a check of a script in `browser`.
+fn run(script: &str, name: &str, files: &[&Path]) -> Option<String> {
+    let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "it", "browser", script].iter().collect();
     let browser = program("KEYSUNSET_CHROMIUM", "chromium");
     let has_browser = Command::new(&browser).arg("--version").output().is_ok_and(|it| it.status.success());
     let mut node = Command::new("node");

@@ -195,11 +195,11 @@ fn the_reports_name_all_organizations_worst_first() {
     let (env, ran) = audited(&[]);
     let at = |text: &str, what: &str| text.find(what).unwrap_or_else(|| panic!("{what} in {text}"));
     let page = env.markdown();
-    let table = &page[at(&page, "### Organizations, worst first")..at(&page, "## Keys, worst first")];
+    let table = &page[at(&page, "### Organizations, worst first")..at(&page, "## Owners, worst first")];
     let names = [
         "`=West; \"Ltd\"`",
         "`East`",
-        "`Old` (`5980000000000000000000cc`), deleted | **not-found**",
+        "`Old` (`5980000000000000000000cc`), deleted, **list not-found** |",
         "`New`",
     ];
     let places: Vec<_> = names.iter().map(|name| at(table, name)).collect();

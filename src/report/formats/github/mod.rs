@@ -33,29 +33,23 @@ struct Github {
     errors: Annotations,
     warnings: Annotations,
     notices: Annotations,
-    summary: StepSummary,
-    summary_file: Option<PathBuf>,
+    summary: Option<StepSummary>,
     locator: Locator,
 }
 
 /// `summary_file` is the file of the step summary, if GitHub named one.
 pub(super) fn start(summary_file: Option<PathBuf>) -> Result<impl Writer, FormatError> {
-    if let Some(path) = &summary_file {
-        append(path, "").map_err(FormatError::StepSummary)?;
-    }
     Ok(Github {
         errors: Annotations::new("error"),
         warnings: Annotations::new("warning"),
         notices: Annotations::new("notice"),
-        summary: StepSummary::new(),
-        summary_file,
+        summary: summary_file.map(StepSummary::new).transpose()?,
         locator: Locator::here(),
     })
 }
 
 impl Writer for Github {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
-        self.summary.begin(context);
         let deployment = printable(&context.run.deployment);
         let missing = MissingUsers::of_run(context);
         let message = |it: MissingUsers| {
@@ -77,8 +71,14 @@ impl Writer for Github {
         Ok(())
     }
 
+    fn rows(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+        if let Some(summary) = &mut self.summary {
+            summary.rows(context, rows);
+        }
+        rows.iter().try_for_each(|row| self.row(context, row))
+    }
+
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
-        self.summary.row(context, row);
         let user = &row.result.user;
         let waived = || match row.waiver {
             Some((waiver, _)) if row.is_waived() => format!("; {}", wording::waived(waiver, QUOTED)),
@@ -128,8 +128,8 @@ impl Writer for Github {
         for annotations in [self.errors, self.warnings, self.notices] {
             annotations.write(&mut stdout);
         }
-        if let Some(path) = self.summary_file {
-            append(&path, &self.summary.page(report)).map_err(FormatError::StepSummary)?;
+        if let Some(summary) = self.summary {
+            summary.write(report)?;
         }
         Ok(Rendered::Stdout(stdout))
     }

@@ -1,6 +1,9 @@
 //! `migration-report.md`: for the person who replaces the keys and for the auditor. The template is
-//! `templates/migration-report.md.j2`; `page.rs` makes its context.
+//! `templates/migration-report.md.j2`, with `templates/owner.md.j2` for each owner; `page.rs` makes its context.
 
+mod anchor;
+mod chart;
+pub(super) mod owners;
 pub(super) mod page;
 pub(super) mod places;
 mod plan;
@@ -14,54 +17,64 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior, context};
 
-use self::page::{OwnerId, Rows, Year};
+use self::chart::Year;
+use self::owners::Owners;
+use self::page::Rows;
 use self::places::LocatedKeys;
 use self::plan::Decisions;
-use crate::policy::Severity;
-use crate::report::top_n::{Rank, TopN, rank};
+use crate::report::top_n::TopN;
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer, text};
 
 const NAME: &str = "migration-report.md.j2";
 const BUILT_IN: &str = include_str!("../../../../templates/migration-report.md.j2");
-/// The section "Where it sits", and the page of `locate`.
-const PLACES: (&str, &str) = ("places.md.j2", include_str!("../../../../templates/places.md.j2"));
-const LOCATIONS: (&str, &str) = ("locations.md.j2", include_str!("../../../../templates/locations.md.j2"));
-/// Maximum keys, and maximum unread users. All of them are in the CSV.
-const SHOWN: usize = 500;
+/// The section of an owner.
+const OWNER: &str = "owner.md.j2";
+const BUILT_IN_OWNER: &str = include_str!("../../../../templates/owner.md.j2");
+/// What several pages share: the section "Where it sits", users and lists not read, and the page of `locate`.
+const PARTS: [(&str, &str); 6] = [
+    ("shared.md.j2", include_str!("../../../../templates/shared.md.j2")),
+    ("unread.md.j2", include_str!("../../../../templates/unread.md.j2")),
+    ("owners.md.j2", include_str!("../../../../templates/owners.md.j2")),
+    ("places.md.j2", include_str!("../../../../templates/places.md.j2")),
+    (LOCATIONS, include_str!("../../../../templates/locations.md.j2")),
+    (STEP_SUMMARY, include_str!("../../../../templates/step-summary.md.j2")),
+];
+const LOCATIONS: &str = "locations.md.j2";
+/// The summary of a step in GitHub Actions.
+pub(super) const STEP_SUMMARY: &str = "step-summary.md.j2";
+/// Bytes for the sentences about owners.
+const MARGIN: usize = 2_000;
+/// GitHub does not render a larger file.
+const LONGEST: usize = 1_000_000;
+/// Maximum rows of each list, such as unread users. All of them are in the CSV.
+pub(super) const ROWS: usize = 500;
 
-/// The file in progress, with the worst keys so far.
+/// The file in progress, with the worst owners so far.
 struct Markdown {
     file: OutputFile,
-    template: Environment<'static>,
-    worst: TopN<Rank<Severity>, (OwnerId, Value)>,
+    environment: Environment<'static>,
+    owners: Owners,
     unread: TopN<(), Value>,
     by_year: BTreeMap<Year, u64>,
     decisions: Decisions,
     located: LocatedKeys,
 }
 
-/// `templates` is a folder that may contain a template that replaces the built-in one.
+/// `templates` is a folder that may contain templates that replace the built-in ones.
 pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl Writer + use<>, FormatError> {
     Ok(Markdown {
         file,
-        template: environment(templates)?,
-        worst: TopN::new(SHOWN),
-        unread: TopN::new(SHOWN),
+        environment: environment(templates)?,
+        owners: Owners::new(LONGEST, false),
+        unread: TopN::new(ROWS),
         by_year: BTreeMap::new(),
         decisions: Decisions::default(),
         located: LocatedKeys::new(),
     })
 }
 
-fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatError> {
-    let source = match templates {
-        None => BUILT_IN.to_owned(),
-        Some(folder) => match own_template(folder) {
-            Ok(source) => source,
-            Err(why) if why.kind() == io::ErrorKind::NotFound && folder.is_dir() => BUILT_IN.to_owned(),
-            Err(why) => return Err(FormatError::Template(format!("{}: {why}", folder.join(NAME).display()))),
-        },
-    };
+/// The built-in templates, and those of a folder in place of them.
+pub(super) fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax =
@@ -71,24 +84,37 @@ fn environment(templates: Option<&Path>) -> Result<Environment<'static>, FormatE
     environment.add_filter("code_in_prose", |text: String| text::code_in_prose(&text));
     environment.add_filter("wrap", |text: String| wrap::wrap(&text));
     environment.add_filter("short", |text: String, length: usize| text::shortened(&text, length));
-    for (name, source) in [PLACES, LOCATIONS] {
+    environment.add_filter("bar", chart::bar);
+    for (name, source) in PARTS {
         environment.add_template(name, source).map_err(|why| template_error(&why))?;
     }
-    environment.add_template_owned(NAME, source).map_err(|why| template_error(&why))?;
+    for (name, built_in) in [(NAME, BUILT_IN), (OWNER, BUILT_IN_OWNER)] {
+        let source = source(templates, name, built_in)?;
+        environment.add_template_owned(name, source).map_err(|why| template_error(&why))?;
+    }
     Ok(environment)
+}
+
+fn source(templates: Option<&Path>, name: &str, built_in: &str) -> Result<String, FormatError> {
+    let Some(folder) = templates else { return Ok(built_in.to_owned()) };
+    let path = folder.join(name);
+    match own_template(folder, &path) {
+        Ok(source) => Ok(source),
+        Err(why) if why.kind() == io::ErrorKind::NotFound && folder.is_dir() => Ok(built_in.to_owned()),
+        Err(why) => Err(FormatError::Template(format!("{}: {why}", path.display()))),
+    }
 }
 
 /// The page of `locate`.
 pub(in crate::report) fn locations(page: Value) -> io::Result<String> {
-    let template = environment(None).map_err(|_| io::Error::other("a built-in template is wrong"))?;
-    template.get_template(LOCATIONS.0).and_then(|it| it.render(page)).map_err(io::Error::other)
+    let environment = environment(None).map_err(|_| io::Error::other("a built-in template is wrong"))?;
+    environment.get_template(LOCATIONS).and_then(|it| it.render(page)).map_err(io::Error::other)
 }
 
 /// The template of that folder. Only a regular file inside it: a link could put another file of the machine into a report, and
 /// reading a pipe could wait forever.
-fn own_template(folder: &Path) -> io::Result<String> {
-    let path = folder.join(NAME);
-    let about = std::fs::symlink_metadata(&path)?;
+fn own_template(folder: &Path, path: &Path) -> io::Result<String> {
+    let about = std::fs::symlink_metadata(path)?;
     if about.is_symlink() {
         // One that leads nowhere is no template that is missing.
         let target = path.canonicalize().map_err(io::Error::other)?;
@@ -96,10 +122,36 @@ fn own_template(folder: &Path) -> io::Result<String> {
             return Err(io::Error::other("it is a symbolic link that leads out of the folder of templates"));
         }
     }
-    if !std::fs::metadata(&path)?.is_file() {
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
     std::fs::read_to_string(path)
+}
+
+/// Renders a page with as many owners as fit in at most so many bytes. Its lists are made shorter if it is too long without
+/// any owner.
+pub(super) fn render(
+    environment: &Environment,
+    name: &str,
+    report: &Report,
+    (owners, rest): (Owners, Value),
+    bytes: usize,
+) -> Result<String, FormatError> {
+    let render = |owners: Value, most: usize| {
+        let page = context! { most, ..context! { ..owners, ..rest.clone() } };
+        environment.get_template(name)?.render(page)
+    };
+    let without_owners = || Owners::new(0, false).into_value(environment, report, 0);
+    let mut most = ROWS;
+    let page = || -> Result<String, minijinja::Error> {
+        let mut fixed = render(without_owners()?, most)?.len();
+        while fixed > bytes / 2 && most > 1 {
+            most /= 2;
+            fixed = render(without_owners()?, most)?.len();
+        }
+        render(owners.into_value(environment, report, bytes.saturating_sub(fixed + MARGIN))?, most)
+    };
+    page().map_err(|why| template_error(&why))
 }
 
 fn template_error(error: &minijinja::Error) -> FormatError {
@@ -113,6 +165,11 @@ impl Writer for Markdown {
         Ok(())
     }
 
+    fn rows(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+        self.owners.add(context, rows);
+        rows.iter().try_for_each(|row| self.row(context, row))
+    }
+
     fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         let Some((key, judged)) = &row.key else {
             if row.is_unread() {
@@ -123,28 +180,19 @@ impl Writer for Markdown {
         self.located.row(context, row)?;
         *self.by_year.entry(Year::new(key.last_use(), judged.verdict, context.policy.now)).or_default() += 1;
         self.decisions.add(context, row);
-        let decisions = &mut self.decisions;
-        self.worst.push(rank(judged.severity, key), || {
-            let user = &row.result.user;
-            let username = user.username.clone().unwrap_or_default();
-            let owner = (context.run.deployment.clone(), username, user.id_or_empty().to_owned());
-            (owner, decisions.row(page::row(context, row), context, row))
-        });
         Ok(())
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let Self { mut file, template, worst, unread, by_year, decisions, located } = *self;
+        let Self { mut file, environment, owners, unread, by_year, decisions, located } = *self;
         let rows = Rows {
-            keys: worst.into_values().collect(),
             unread: unread.into_values().collect(),
             years: by_year,
             decisions: decisions.counts(),
             ..Rows::none(report)?
         };
-        let page = context! { ..located.into_value(), ..page::page(report, rows) };
-        let page = template.get_template(NAME).and_then(|template| template.render(page));
-        let page = page.map_err(|why| template_error(&why))?;
+        let rest = context! { ..located.into_value(), ..page::page(report, rows) };
+        let page = render(&environment, NAME, report, (owners, rest), LONGEST)?;
         file.write_all(page.as_bytes())?;
         Ok(Rendered::File(file))
     }

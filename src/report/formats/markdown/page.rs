@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Datelike, Utc};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
+use super::ROWS;
+use super::chart::{self, Year};
 use super::plan::Decisions;
 use crate::history::BurnDown;
 use crate::model::{Organization, Product, ReadStatus, rfc3339};
@@ -23,8 +24,6 @@ const ORGANIZATIONS: usize = 100;
 
 /// The data from the rows.
 pub(in crate::report::formats) struct Rows {
-    /// The worst keys with the deployment, the name and the id of their owners, worst first.
-    pub(super) keys: Vec<(OwnerId, Value)>,
     /// Users who could not be read, in order.
     pub(in crate::report::formats) unread: Vec<Value>,
     /// Keys by year of last use.
@@ -41,11 +40,9 @@ impl Rows {
         let burn_downs = report.deployments.iter().map(|it| it.context.burn_down().cloned());
         let burn_downs = burn_downs.collect::<Result<_, _>>()?;
         let decisions = Decisions::default().counts();
-        Ok(Self { keys: Vec::new(), unread: Vec::new(), years: BTreeMap::new(), burn_downs, decisions })
+        Ok(Self { unread: Vec::new(), years: BTreeMap::new(), burn_downs, decisions })
     }
 }
-
-pub(super) type OwnerId = (String, String, String);
 
 /// The whole context.
 pub(in crate::report::formats) fn page(report: &Report, rows: Rows) -> Value {
@@ -57,27 +54,32 @@ pub(in crate::report::formats) fn page(report: &Report, rows: Rows) -> Value {
         let lists = MissingUsers::of_run(context).filter(|missing| missing.list.is_some());
         lists.map(|missing| incomplete_list(context.run, &missing))
     });
-    let cutoff = report.deployments.first().map(|it| day_or_instant(it.context.policy.cutoff));
+    let cutoff = report.deployments.first().map(|it| it.context.policy.cutoff);
     // Rows for users whose names are unknown: one a list, and one a run that was cut short.
     let rows_of_nobody =
         total.incomplete_lists + runs().filter(|run| run.finished_at.is_none()).count() as u64;
     context! {
         // Sorted by name; usually one.
+        several => report.deployments.len() > 1,
         deployments => deployments.map(|(it, burn_down)| deployment(it, burn_down)).collect::<Value>(),
         complete => report.is_complete(),
+        // Whether no users can be missing; users of known names may be unread.
+        has_complete_lists => report.has_complete_lists(),
         fail_on => report.fail_on.as_str(),
         // Whether every run finished.
         finished => runs().all(|run| run.finished_at.is_some()),
         total => totals(total),
-        cutoff => cutoff.unwrap_or_default(),
+        cutoff => cutoff.map(day_or_instant).unwrap_or_default(),
         verdicts => verdicts(total),
         severities => severities(total),
         decisions => rows.decisions,
         actions => counts(Action::ALL, Action::as_str, |it| total.action(it)),
         read_statuses => read_statuses(total),
         years => rows.years.iter().map(|(year, count)| Serde((year.label(), *count))).collect::<Value>(),
-        shown => rows.keys.len(),
-        owners => owners(rows.keys),
+        last_uses => chart::last_uses(&rows.years, cutoff),
+        organizations => organizations(report),
+        organization_count =>
+            report.deployments.iter().filter_map(|it| it.organizations.as_ref()).map(Vec::len).sum::<usize>(),
         unread => rows.unread,
         // Users not read by deployment and status, with what to do about them.
         unread_statuses => report.deployments.iter().flat_map(unread_statuses).collect::<Value>(),
@@ -163,16 +165,34 @@ fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
         // Whether ages and recent use count by that clock, because the difference is above the tolerance.
         is_judged_by_its_clock => context.policy.now != run.started_at,
         burn_down => Serde(burn_down),
+        burn_down_chart => chart::burn_down(burn_down),
         // The earlier run for comparison.
         compared_with => ratchet.map(|ratchet| &ratchet.name),
         // Keys of that run that are not in this one.
         unseen,
         complete => deployment.is_complete(),
+        has_complete_lists => context.has_complete_lists(),
         total => totals(summary),
+        critical => summary.severity(Severity::Critical),
+        high => summary.severity(Severity::High),
         // `none` if unknown.
         organizations => organizations.as_deref().map(organization_table),
         ..Serde(&run.settings.requests)
     }
+}
+
+/// The worst organizations of all deployments.
+fn organizations(report: &Report) -> Value {
+    let mut all: Vec<_> = report
+        .deployments
+        .iter()
+        .flat_map(|it| it.organizations.iter().flatten().map(move |organization| (it, organization)))
+        .collect();
+    all.sort_by(|(_, one), (_, other)| one.rank().cmp(&other.rank()));
+    let row = |(it, summary): (&Deployment, &OrganizationSummary)| {
+        context! { deployment => &it.context.run.deployment, ..organization(summary) }
+    };
+    all.into_iter().take(ROWS).map(row).collect()
 }
 
 pub(in crate::report::formats) fn organization_table(organizations: &[OrganizationSummary]) -> Value {
@@ -228,21 +248,6 @@ fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, count: impl Fn(T) -> 
     all.iter().map(|it| context! { name => name(*it), count => count(*it) }).collect()
 }
 
-/// One section for each owner, in the order of the worst key of each.
-fn owners(keys: Vec<(OwnerId, Value)>) -> Value {
-    let mut owners: Vec<(OwnerId, Vec<Value>)> = Vec::new();
-    let mut indices = BTreeMap::new();
-    for (owner, key) in keys {
-        let index = *indices.entry(owner.clone()).or_insert(owners.len());
-        if index == owners.len() {
-            owners.push((owner, Vec::new()));
-        }
-        owners[index].1.push(key);
-    }
-    let owner = |((deployment, username, id), keys)| context! { deployment, username, id, keys };
-    owners.into_iter().map(owner).collect()
-}
-
 /// A row, with the names of the columns of `keys.csv`.
 pub(in crate::report::formats) fn row(context: &RunContext, row: &Row) -> Value {
     Value::from(Serde(Record::<Plain>::new(context, row)))
@@ -269,39 +274,6 @@ fn incomplete_list(run: &Run, missing: &MissingUsers) -> Value {
         detail => missing.detail(),
         remedy => outcome.map(|outcome| wording::remedy(run, Unknown::List, outcome.status)),
         ..Serde(missing.record::<Plain>())
-    }
-}
-
-/// The bar of a key in the chart of last uses.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Year {
-    Before2010,
-    In(i32),
-    Future,
-    Never,
-    Unknown,
-}
-
-impl Year {
-    /// Bounded, because the dates come from the service.
-    pub(super) fn new(last_use: Option<DateTime<Utc>>, verdict: Verdict, now: DateTime<Utc>) -> Self {
-        match last_use {
-            None if verdict == Verdict::NeverUsed => Self::Never,
-            None => Self::Unknown,
-            Some(time) if time.year() < 2010 => Self::Before2010,
-            Some(time) if time.year() > now.year() => Self::Future,
-            Some(time) => Self::In(time.year()),
-        }
-    }
-
-    fn label(&self) -> String {
-        match self {
-            Self::Before2010 => "before 2010".to_owned(),
-            Self::In(year) => year.to_string(),
-            Self::Future => "future".to_owned(),
-            Self::Never => "never".to_owned(),
-            Self::Unknown => "unknown".to_owned(),
-        }
     }
 }
 

@@ -120,6 +120,10 @@ fn a_hostile_pack_ends() {
     let mut bomb = size_of_delta(base.len() as u64);
     bomb.extend(size_of_delta(100 * base.len() as u64));
     bomb.extend([0xb0, base.len().to_le_bytes()[0], base.len().to_le_bytes()[1]].repeat(100));
+    // Of 42 MB.
+    let mut large = size_of_delta(base.len() as u64);
+    large.extend(size_of_delta(2800 * base.len() as u64));
+    large.extend([0xb0, base.len().to_le_bytes()[0], base.len().to_le_bytes()[1]].repeat(2800));
     let by_id = |id: u8, delta: &[u8]| entry(7, delta.len() as u64, &[id; 20], delta);
     let copy = b"\x01\x01\x90\x01";
     let tree = [b"40000 again\0".as_slice(), &[9; 20], b"100644 file\0", &[1; 20]].concat();
@@ -142,6 +146,8 @@ fn a_hostile_pack_ends() {
             (11, by_id(77, copy)),
             (12, by_id(7, copy)),
             (13, entry(5, 1, &[], b"x")),
+            (14, by_id(1, &large)),
+            (15, by_id(14, copy)),
         ],
     );
     let searched = search(&git.folder);
@@ -161,6 +167,8 @@ fn a_hostile_pack_ends() {
         (11, NotSearched::Missing),
         (12, NotSearched::TooLarge),
         (13, NotSearched::Damaged),
+        (14, NotSearched::TooLarge),
+        (15, NotSearched::TooLarge),
     ] {
         let id = format!("{id:02x}").repeat(20);
         assert!(reasons.contains(&(&*id, why)), "{id}: {reasons:?}");

@@ -43,7 +43,7 @@ deny:
     cargo deny --offline --locked check licenses bans sources
 
 shellcheck:
-    git ls-files -z .ci/run '*.sh' packaging/check packaging/source-hash packaging/take-release | xargs -0 shellcheck
+    git ls-files -z .ci/run '*.sh' packaging/check packaging/rustc packaging/source-hash packaging/take-release | xargs -0 shellcheck
 
 # Build with the oldest Rust that Cargo.toml names.
 oldest-rust:
@@ -122,15 +122,16 @@ pack *targets:
 pack-check:
     packaging/check
 
-# Pack a second clone in another folder, with another target folder, and compare all bytes with dist/.
+# Pack a second clone in another folder, with nothing left of the first build, and compare all bytes with dist/.
 pack-twice *targets:
     #!/usr/bin/env bash
     set -euo pipefail
     elsewhere=$(mktemp -d)
     trap 'rm -rf "$elsewhere"' EXIT
     git clone -q . "$elsewhere/another clone"
+    rm -rf "${KEYSUNSET_PACK:-/var/tmp/keysunset-pack}"
     cd "$elsewhere/another clone"
-    CARGO_TARGET_DIR="$elsewhere/target" packaging/pack.py {{ targets }}
+    packaging/pack.py {{ targets }}
     packaging/pack.py --sums
     diff "{{ justfile_directory() }}/dist/SHA256SUMS" dist/SHA256SUMS
 

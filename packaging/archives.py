@@ -12,7 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
-WORK = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "pack"
+# The same folder for every clone: cargo puts paths of the sources and of its tools into the hashes of symbol names, so
+# another folder would make another program.
+WORK = Path(os.environ.get("KEYSUNSET_PACK", "/var/tmp/keysunset-pack" if os.name == "posix" else ROOT / "target" / "pack"))
 
 
 def note(text: str) -> None:

@@ -37,6 +37,7 @@ def main() -> None:
     if sys.argv[1:] == ["--sums"]:
         return write_sums()
     os.environ["SOURCE_DATE_EPOCH"] = output("git", "log", "-1", "--format=%ct")
+    own_work_folder()
     install_tools()
     take_sources()
     sources = output("bash", ROOT / "packaging/source-hash", SOURCE)
@@ -46,6 +47,13 @@ def main() -> None:
     write_texts(list(programs.values()))
     for target, program in programs.items():
         pack(target, program)
+
+
+def own_work_folder() -> None:
+    """The folder has a known name, so it must be nobody else's: what is in it is built and run."""
+    WORK.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix" and (WORK.is_symlink() or WORK.stat().st_uid != os.getuid() or WORK.stat().st_mode & 0o022):
+        sys.exit(f"pack: {WORK} belongs to somebody else, or others can write to it: remove it")
 
 
 def install_tools() -> None:
@@ -84,15 +92,15 @@ def build(target: str) -> Path:
     """The program, stripped, without a path of this machine, and with the list of its crates (cargo auditable)."""
     note(f"building {target}")
     cargo_home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
-    sysroot = output("rustc", "--print", "sysroot", cwd=ROOT)
-    paths = {SOURCE: "keysunset", cargo_home: "cargo", WORK: "target", sysroot: "rust"}
-    environment = os.environ | {
+    paths = [f"{path}={name}" for path, name in [(SOURCE, "keysunset"), (WORK, "target"), (cargo_home, "cargo")]]
+    environment = os.environ | {"CARGO_INCREMENTAL": "0"}
+    if os.name == "posix":
+        environment |= {"RUSTC_WRAPPER": str(ROOT / "packaging/rustc"), "REMAPPED": "\n".join(paths)}
+    else:
         # Separated by a byte that no path contains.
-        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(f"--remap-path-prefix={path}={name}" for path, name in paths.items()),
-        "CARGO_INCREMENTAL": "0",
-    }
+        environment["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(f"--remap-path-prefix={path}" for path in paths)
     if not target.endswith("-msvc"):
-        environment["CFLAGS"] = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in paths.items())
+        environment["CFLAGS"] = " ".join(f"-ffile-prefix-map={path}" for path in paths)
     # zig is a C compiler and linker for any Linux; the others are built on a machine of their own kind.
     command = "zigbuild" if target in LINUX else "build"
     run("cargo", "auditable", command, "--release", "--locked", "--bin", "keysunset", "--target", target,

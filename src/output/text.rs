@@ -18,9 +18,16 @@ const WORD: usize = 32;
 /// A code span of GitHub's Markdown for a table cell, without links, mentions or formatting.
 ///
 /// A `|` is escaped for the table. A `\` before it would undo that, and renderers differ, so it becomes `⧵`. A `\` at the end
-/// becomes `⧵` for the same reason. A word of more than 32 characters is several spans, between which a line may break.
+/// becomes `⧵` for the same reason.
 #[must_use]
 pub fn code(text: &str) -> String {
+    code_span(&printable(text), "\\|")
+}
+
+/// As [`code`], for a table that has to fit into the width of a page: a word of more than 32 characters is several spans,
+/// between which a line may break.
+#[must_use]
+pub fn breakable_code(text: &str) -> String {
     let text = printable(text);
     let spans: Vec<_> = breakable(&text).into_iter().map(|part| code_span(part, "\\|")).collect();
     spans.join("<wbr>")
@@ -119,7 +126,7 @@ mod tests {
             (format!("{}|`", &word[1..]), format!("`{}`<wbr>`` \\|` ``", &word[1..])),
             ("é".repeat(32), format!("`{}`", "é".repeat(32))),
         ] {
-            assert_eq!(code(&text), expected);
+            assert_eq!(breakable_code(&text), expected);
         }
         let address = format!("{}@{}.example", "a.b-".repeat(40), "c".repeat(80));
         let parts = breakable(&address);

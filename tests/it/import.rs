@@ -103,7 +103,8 @@ fn answers_saved_by_curl_give_the_results_of_an_audit() {
             "{at}"
         );
     }
-    let report = import.markdown();
+    // Where a long word may break is no part of it.
+    let report = import.markdown().replace("`<wbr>`", "");
     assert!(report.contains("Ops Manager `4.4.12`"), "the version of the headers:\n{report}");
     assert!(report.contains(&sandbox.announcement().url), "the address of the links:\n{report}");
 }

@@ -80,7 +80,7 @@ pub(super) fn environment(templates: Option<&Path>) -> Result<Environment<'stati
     let syntax =
         SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.map_err(|why| template_error(&why))?);
-    environment.add_filter("code", |text: String| text::code(&text));
+    environment.add_filter("code", |text: String| text::breakable_code(&text));
     environment.add_filter("code_in_prose", |text: String| text::code_in_prose(&text));
     environment.add_filter("wrap", |text: String| wrap::wrap(&text));
     environment.add_filter("short", |text: String, length: usize| text::shortened(&text, length));

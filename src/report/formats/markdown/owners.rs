@@ -13,7 +13,7 @@ use super::page::row;
 use super::plan::Decisions;
 use super::{BUILT_IN, NAME, OWNER};
 use crate::model::{PersonalKey, UserResult};
-use crate::output::text::{code, code_in_prose, printable, shortened};
+use crate::output::text::{breakable_code, code_in_prose, printable, shortened};
 use crate::policy::Severity;
 use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::{Deployment, LazyPlan, OrganizationColumns, Report, Row, RunContext};
@@ -321,7 +321,7 @@ impl CountedOwner {
     /// An upper limit of the bytes of its line.
     fn size(&self) -> usize {
         LINE + [self.label(), &self.deployment]
-            .map(|text| code(&shortened(text, LABEL)).len())
+            .map(|text| breakable_code(&shortened(text, LABEL)).len())
             .iter()
             .sum::<usize>()
     }

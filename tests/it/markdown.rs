@@ -63,7 +63,7 @@ pub(crate) fn audited(texts: &Texts) -> TestEnv {
 /// a cell can be broken, and a name without an anchor is not linked.
 fn structure(mut page: Page) -> (Page, Vec<usize>) {
     page.html.retain(|html| html != "<wbr>");
-    page.links.retain(|link| !link.starts_with("#") || !link[1..].starts_with(|c: char| c.is_ascii_digit()));
+    page.links.retain(|link| !link.starts_with('#') || !link[1..].starts_with(|c: char| c.is_ascii_digit()));
     page.headings.iter_mut().for_each(|(_, text)| text.clear());
     page.blocks.iter_mut().for_each(|(_, text)| text.clear());
     page.prose.clear();

@@ -32,6 +32,7 @@ use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 pub use file::{MANIFEST, write_atomic};
 pub use formats::{Format, Output};
 pub use judge::{JudgedList, WaiverIssue, WaiverIssueKind};
@@ -178,13 +179,6 @@ impl Row<'_> {
         Some(decided)
     }
 
-    /// Whether it is the first row of its user.
-    pub(crate) fn is_first_of_user(&self) -> bool {
-        let Some((key, _)) = self.key else { return true };
-        let is_first = self.result.keys.first().is_some_and(|first| std::ptr::eq(first, key));
-        is_first && self.result.outcome.status.is_complete()
-    }
-
     /// Whether it is the row of a user who could not be read completely.
     #[must_use]
     pub fn is_unread(&self) -> bool {
@@ -243,8 +237,8 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// The time by which waivers are in effect: the start of the last run.
-    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+    /// The start of the last run, by which waivers are in effect.
+    fn now(&self) -> DateTime<Utc> {
         self.deployments.iter().map(|it| it.context.run.started_at).max().unwrap_or_default()
     }
 

@@ -1,10 +1,9 @@
 //! The data of the page: all keys as JSON, which the script reads. Rows go to disk as they pass, by severity and by the
 //! quarter of the last use, and from there into the page, the worst first.
 //!
-//! A row is a list: the number of the owner, key id, last 12 digits, description, `decision * 32 + severity * 4 + verdict` with the decision
-//! of the plan from 1, flags, uses,
-//! created and last used in seconds since 1970, and only where there is one of them: number of the waiver, the reason of a
-//! last use that cannot be one. An owner is written once.
+//! A row is a list: the number of the owner, key id, last 12 digits, description, `decision * 32 + severity * 4 + verdict` with
+//! the decision of the plan from 1, flags, uses, created and last used in seconds since 1970, and only where there is one of
+//! them: number of the waiver, the reason of a last use that cannot be one. An owner is written once.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, Write};
@@ -29,6 +28,8 @@ pub(super) const LIMIT: u64 = 100_000;
 const OWNERS: usize = Severity::ALL.len() * RANKS;
 /// The largest count that a number of JavaScript holds exactly. A larger one is a text.
 const LARGEST: u64 = (1 << 53) - 1;
+/// Of a severity with a verdict, in the number of a row.
+const KINDS: usize = 32;
 
 /// The keys of all deployments on their way into the page. In memory are only organizations and waivers.
 pub(super) struct Data {
@@ -225,7 +226,7 @@ impl Line<'_> {
     fn kind(&self) -> usize {
         let Judgement { severity, verdict, .. } = self.judged;
         let decision = self.decision.map_or(0, |decision| decision as usize + 1);
-        decision * 32 + *severity as usize * Verdict::ALL.len() + *verdict as usize
+        decision * KINDS + *severity as usize * Verdict::ALL.len() + *verdict as usize
     }
 
     /// 0 to 2: unknown, enabled, disabled; 4: used by this audit; 8: a finding.

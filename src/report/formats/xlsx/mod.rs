@@ -127,12 +127,14 @@ impl Writer for Xlsx {
         MissingUsers::of_run(context).try_for_each(|missing| self.add_unread(&missing.record()))
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
-        if row.is_first_of_user()
-            && let Some(plan) = row.plan(context)
-        {
+    fn rows(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+        if let Some(plan) = rows.first().and_then(|row| row.plan(context)) {
             self.add_plan(context, plan)?;
         }
+        rows.iter().try_for_each(|row| self.row(context, row))
+    }
+
+    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
         self.add_places(context, row)?;
         let record = Record::new(context, row);
         if row.is_unread() {
@@ -154,8 +156,7 @@ impl Writer for Xlsx {
             sheet.end(&mut workbook)?;
         }
         // The same run gives the same bytes: the file is as old as the newest run in it.
-        let started = report.deployments.iter().map(|it| it.context.run.started_at).max().unwrap_or_default();
-        let created = ExcelDateTime::from_timestamp(started.timestamp())?;
+        let created = ExcelDateTime::from_timestamp(report.now().timestamp())?;
         let properties = DocProperties::new().set_title("Personal API keys").set_creation_datetime(&created);
         workbook.set_properties(&properties);
         workbook.save_to_writer(&mut file)?;

@@ -61,14 +61,17 @@ impl Store {
     /// # Errors
     /// A file that was changed since, or as [`Store::open`].
     pub fn awake(&self) -> Result<Awake<'_>, Error> {
-        let Some(state) = self.resting.take() else { return Ok(Awake(None)) };
         let file = self.file();
-        if *state != FileState::new(&file) {
-            return Err(Error::Changed(self.path.clone()));
+        match self.resting.borrow().as_deref() {
+            None => return Ok(Awake(None)),
+            Some(state) if *state != FileState::new(&file) => return Err(Error::Changed(self.path.clone())),
+            Some(_) => {}
         }
         let (connection, _) = connect(&file, OpenMode::ToRead)?;
         connection.execute_batch("BEGIN").map_err(|error| self.sqlite(error))?;
         self.connection.replace(connection);
+        // It rests until all of this has worked, so that a second try is refused as the first one.
+        self.resting.take();
         Ok(Awake(Some(self)))
     }
 
@@ -102,6 +105,8 @@ mod tests {
         }
         let other = Connection::open(&path).unwrap();
         other.execute("INSERT INTO manifests (run, sha256, document) VALUES (2, '', '')", []).unwrap();
-        assert!(matches!(store.awake(), Err(Error::Changed(_))));
+        for _ in 0..2 {
+            assert!(matches!(store.awake(), Err(Error::Changed(_))));
+        }
     }
 }

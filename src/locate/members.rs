@@ -106,7 +106,7 @@ impl<'s, 'a> Members<'s, 'a> {
     pub(super) fn slice(&mut self, location: &Location, bytes: &[u8]) {
         if self.scanner.options.archives {
             let kind = Kind::new(&location.name, bytes);
-            let directory = Directory::of(kind, bytes, || Ok(bytes));
+            let directory = Directory::find(kind, bytes, || Ok(bytes));
             if let Directory::Small(members) = directory {
                 return self.zip_slice(location, bytes, members);
             }
@@ -268,7 +268,7 @@ impl<'s, 'a> Members<'s, 'a> {
         if !self.scanner.options.archives {
             return Directory::None;
         }
-        Directory::of(Kind::new(&location.name, head), head, || {
+        Directory::find(Kind::new(&location.name, head), head, || {
             let mut end = Vec::new();
             let size = file.seek(SeekFrom::End(0))?;
             file.seek(SeekFrom::Start(size.saturating_sub(zip::LONGEST_END as u64)))?;

@@ -126,7 +126,7 @@ impl<'r> Zstandard<'r> {
                     length,
                     ..
                 })) => {
-                    skip(self.reader, length)?;
+                    super::skip(self.reader, length.into())?;
                 }
                 Err(FrameDecoderError::DictNotProvided { .. }) => {
                     return Err(self.budget.fail(NotSearched::UnknownFormat));
@@ -149,11 +149,6 @@ impl Read for Recorded<'_> {
         self.bytes.extend_from_slice(&buffer[..read]);
         Ok(read)
     }
-}
-
-fn skip(reader: &mut dyn Read, length: u32) -> io::Result<()> {
-    let skipped = io::copy(&mut reader.take(length.into()), &mut io::sink())?;
-    if skipped < length.into() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }
 
 impl Read for Zstandard<'_> {

@@ -28,7 +28,8 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    /// Of those that were found. `references` is `None` if they could not be read: then each commit without a child counts as that of a branch.
+    /// Of those that were found. `references` is `None` if they could not be read: then each commit without a child counts as
+    /// that of a branch.
     pub(super) fn new(
         store: &Store,
         findings: &mut Findings,

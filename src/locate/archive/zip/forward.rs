@@ -3,6 +3,7 @@
 use std::io::{self, BufRead as _, BufReader, Read};
 
 use super::{Member, Method};
+use crate::locate::archive;
 
 const BUFFER: usize = 64 << 10;
 /// Of a member whose header has the field.
@@ -80,7 +81,8 @@ impl<'r> Forward<'r> {
         let checksum = u32::from_le_bytes(self.bytes()?);
         let lengths = [self.bytes()?, self.bytes()?].map(u32::from_le_bytes);
         let (name, extra) = (self.number()?, self.number()?);
-        let (name, extra) = (self.content(name)?, self.content(extra)?);
+        let [name, extra] = [name, extra].map(|length| archive::content(&mut self.reader, length));
+        let (name, extra) = (name?, extra?);
         let is_encrypted = flags & IS_ENCRYPTED != 0;
         let method = Method::from_number(method);
         let lengths_follow = flags & LENGTHS_FOLLOW != 0;
@@ -117,8 +119,7 @@ impl<'r> Forward<'r> {
     /// # Errors
     /// As [`Forward::next`].
     pub(crate) fn skip(&mut self, length: u64) -> io::Result<()> {
-        let skipped = io::copy(&mut Read::take(&mut self.reader, length), &mut io::sink())?;
-        if skipped < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+        archive::skip(&mut self.reader, length)
     }
 
     fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
@@ -130,12 +131,6 @@ impl<'r> Forward<'r> {
     /// Of 16 bits.
     fn number(&mut self) -> io::Result<u64> {
         Ok(u16::from_le_bytes(self.bytes()?).into())
-    }
-
-    fn content(&mut self, length: u64) -> io::Result<Vec<u8>> {
-        let mut content = Vec::new();
-        Read::take(&mut self.reader, length).read_to_end(&mut content)?;
-        if (content.len() as u64) < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(content) }
     }
 }
 

@@ -38,8 +38,8 @@ pub(crate) enum Directory {
 }
 
 impl Directory {
-    /// Of what may have one by its first bytes.
-    pub(crate) fn of<B: AsRef<[u8]>>(
+    /// In what may have one by its first bytes.
+    pub(crate) fn find<B: AsRef<[u8]>>(
         kind: Option<Kind>,
         head: &[u8],
         end: impl FnOnce() -> io::Result<B>,
@@ -103,15 +103,14 @@ impl Method {
     }
 
     fn new(method: CompressionMethod) -> Self {
-        let all = [
-            CompressionMethod::Stored,
-            CompressionMethod::DEFLATE,
-            CompressionMethod::BZIP2,
-            CompressionMethod::ZSTD,
-            CompressionMethod::XZ,
-        ];
-        let number = all.iter().zip([0, 8, 12, 93, 95]).find(|(it, _)| **it == method);
-        number.map_or(Self::Unknown, |(_, number)| Self::from_number(number))
+        match method {
+            CompressionMethod::Stored => Self::Stored,
+            CompressionMethod::DEFLATE => Self::Deflated,
+            CompressionMethod::BZIP2 => Self::Compressed(Compression::Bzip2),
+            CompressionMethod::ZSTD => Self::Compressed(Compression::Zstandard),
+            CompressionMethod::XZ => Self::Compressed(Compression::Xz),
+            _ => Self::Unknown,
+        }
     }
 }
 

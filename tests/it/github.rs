@@ -7,8 +7,9 @@ use keysunset::report::Format;
 
 use crate::page::parse;
 use crate::stub::{env, id};
-use crate::support::{Row, TestEnv, ops_manager};
+use crate::support::{Row, TestEnv};
 use crate::two_orgs::{audited, deployment, over_two_deployments, waivers};
+use crate::volume::large;
 
 /// The file that the runner hands to a step.
 const SUMMARY: &str = "step-summary.md";
@@ -65,15 +66,6 @@ fn annotated(env: &TestEnv, more: &[&str]) -> Vec<Command> {
 
 fn severity(row: &Row) -> Option<usize> {
     ["critical", "high", "medium", "low", "info"].iter().position(|it| row["severity"] == **it)
-}
-
-/// A run with so many keys.
-fn large(keys: u64) -> TestEnv {
-    let sandbox = ops_manager(1);
-    let env = TestEnv::at(&sandbox);
-    env.audit(&sandbox, &["--all-orgs", "--format", "csv"]);
-    crate::volume::fill(&env.path("reports/keysunset.db"), keys);
-    env
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::csv::text;
 use crate::page::{Page, number, parse};
 use crate::stub::{Digest, Reply, Stub, env, id, key, list};
 use crate::support::{NOW, Row, TestEnv, at, ops_manager, rfc3339, rows};
+use crate::volume::large;
 
 const ORG: &str = "5980000000000000000000aa";
 
@@ -137,15 +138,6 @@ fn shown(page: &Page) -> Vec<(String, String)> {
 /// The rank of a severity; the worst is 0.
 fn rank(severity: &str) -> usize {
     ["critical", "high", "medium", "low", "info"].iter().position(|it| *it == severity).unwrap()
-}
-
-/// So many keys of two for each owner.
-fn large(keys: u64) -> TestEnv {
-    let sandbox = ops_manager(1);
-    let env = TestEnv::at(&sandbox);
-    env.audit(&sandbox, &["--all-orgs", "--format", "csv"]);
-    crate::volume::fill(&env.path("reports/keysunset.db"), keys);
-    env
 }
 
 #[test]

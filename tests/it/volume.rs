@@ -44,6 +44,15 @@ pub(crate) fn fill(store: &Path, keys: u64) {
         .unwrap();
 }
 
+/// A run with so many keys, two for each owner.
+pub(crate) fn large(keys: u64) -> TestEnv {
+    let sandbox = ops_manager(1);
+    let env = TestEnv::at(&sandbox);
+    env.audit(&sandbox, &["--all-orgs", "--format", "csv"]);
+    fill(&env.path("reports/keysunset.db"), keys);
+    env
+}
+
 /// Runs the report as the only child of a Python, which prints the child's peak in KiB.
 pub(crate) const PEAK: &str = "
 import resource, subprocess, sys
@@ -53,10 +62,7 @@ print(ended.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 #[test]
 fn a_report_in_all_formats_needs_no_more_memory_than_it_may() {
-    let sandbox = ops_manager(1);
-    let env = TestEnv::at(&sandbox);
-    env.audit(&sandbox, &["--all-orgs"]);
-    fill(&env.path("reports/keysunset.db"), keys());
+    let env = large(keys());
     let (program, out) = (env!("CARGO_BIN_EXE_keysunset"), env.path("reports"));
     let arguments = ["report", "--out", out.to_str().unwrap(), "--format", FORMATS].map(Path::new);
     let Some(measured) =

@@ -4,7 +4,7 @@ const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const http = require("node:http");
 const { pathToFileURL } = require("node:url");
-const { chromium } = require("playwright-core");
+const run = require("./run.js");
 
 const KEY_ROWS = "#keys tbody tr";
 
@@ -240,23 +240,4 @@ const CHECKS = {
   },
 };
 
-(async () => {
-  const [name, ...files] = process.argv.slice(2);
-  // As root, Chromium has no sandbox of its own.
-  const browser = await chromium.launch({ executablePath: findChromium(), args: ["--no-sandbox"] });
-  try {
-    await CHECKS[name](browser, ...files);
-  } finally {
-    await browser.close();
-  }
-})().catch((error) => {
-  console.error(error);
-  process.exitCode = 1;
-});
-
-function findChromium() {
-  const named = process.env.KEYSUNSET_CHROMIUM;
-  if (named.includes("/")) return named;
-  const folders = process.env.PATH.split(":").map((folder) => `${folder}/${named}`);
-  return folders.find((path) => fs.existsSync(path));
-}
+run(CHECKS);

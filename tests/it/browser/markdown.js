@@ -2,10 +2,9 @@
 // fails ends with an exception.
 "use strict";
 const assert = require("node:assert/strict");
-const fs = require("node:fs");
 const path = require("node:path");
 const { pathToFileURL } = require("node:url");
-const { chromium } = require("playwright-core");
+const run = require("./run.js");
 
 /** The width of an article on GitHub. */
 const WIDTH = 1012;
@@ -35,7 +34,7 @@ async function open(browser, file, width) {
 
 const checks = {
   /** Each cell is as wide as what is in it, each table fits the page, each link has a target. */
-  async fits(browser, [file]) {
+  async fits(browser, file) {
     const page = await open(browser, file, WIDTH);
     const found = await page.evaluate(() => {
       const elements = [...new Set([...document.querySelectorAll("*")].map((it) => it.tagName))];
@@ -72,29 +71,11 @@ const checks = {
   },
 
   /** As somebody prints it, with the defaults of the browser. */
-  async print(browser, [file, pdf]) {
+  async print(browser, file, pdf) {
     const page = await open(browser, file, WIDTH);
     const margin = { top: "1cm", bottom: "1cm", left: "1cm", right: "1cm" };
     await page.pdf({ path: pdf, format: "A4", margin });
   },
 };
 
-(async () => {
-  const [name, ...files] = process.argv.slice(2);
-  // As root, Chromium has no sandbox of its own.
-  const browser = await chromium.launch({ executablePath: findChromium(), args: ["--no-sandbox"] });
-  try {
-    await checks[name](browser, files);
-  } finally {
-    await browser.close();
-  }
-})().catch((error) => {
-  console.error(error);
-  process.exitCode = 1;
-});
-
-function findChromium() {
-  const named = process.env.KEYSUNSET_CHROMIUM;
-  if (named.includes("/")) return named;
-  return process.env.PATH.split(":").map((folder) => path.join(folder, named)).find((it) => fs.existsSync(it));
-}
+run(checks);

@@ -125,7 +125,7 @@ pub(crate) enum Command {
     /// The last complete run of each deployment is always kept.
     #[command(after_long_help = examples::PRUNE)]
     Prune(Prune),
-    /// Print a stored run in canonical form
+    /// Print a stored run, or write an evidence pack
     ///
     #[command(long_about = examples::ABOUT_EXPORT, after_long_help = examples::EXPORT)]
     Export(Export),

@@ -17,6 +17,10 @@ use crate::exit::{Error, Exit};
 /// It ends with 0 if everything was checked and matches, with 1 if something differs, and with 3 if nothing differs but not
 /// everything could be checked.
 pub(crate) fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
+    if let Some(missing) = args.dir.as_ref().filter(|path| !path.exists()) {
+        let why = std::io::ErrorKind::NotFound.into();
+        return Err(Error::not_read("the folder of reports or evidence pack", missing.display(), &why));
+    }
     let output = OutputArgs { out: args.dir, ..OutputArgs::default() };
     let report = ReportArgs { output, config: args.config, ..ReportArgs::default() };
     let settings = ReportSettings::resolve(report, context.env)?;

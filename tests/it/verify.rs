@@ -299,6 +299,12 @@ fn a_file_that_is_no_manifest_ends_with_5() {
         }
     };
     fails(&TestEnv::empty(), &["no manifest at reports/manifest.json", "help: "]);
+    for name in ["evidence.zip", "folder"] {
+        let ran = TestEnv::empty().run(&["verify", name]);
+        let expected =
+            format!("can't read the folder of reports or evidence pack {name}: no such file or folder");
+        assert!(ran.code == 5 && ran.stderr.contains(&expected), "{ran:?}");
+    }
     let (_sandbox, env) = audited();
     let whole = env.text("reports/manifest.json");
     env.put("outside.txt", "a secret");

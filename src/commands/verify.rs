@@ -7,7 +7,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::cli::{self, OutputArgs, ReportArgs};
-use crate::config::ReportSettings;
+use crate::config::{ReportSettings, STDOUT};
 use crate::console::{Page, Text, print, print_json, style};
 use crate::context::Context;
 use crate::evidence::verify::{Check, CheckResult, CheckStatus};
@@ -17,7 +17,8 @@ use crate::exit::{Error, Exit};
 /// It ends with 0 if everything was checked and matches, with 1 if something differs, and with 3 if nothing differs but not
 /// everything could be checked.
 pub(crate) fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
-    if let Some(missing) = args.dir.as_ref().filter(|path| !path.exists()) {
+    // KEYSUNSET_OUT may say standard output for the commands that write; this one then takes the folder that is the default.
+    if let Some(missing) = args.dir.as_ref().filter(|path| path.as_os_str() != STDOUT && !path.exists()) {
         let why = std::io::ErrorKind::NotFound.into();
         return Err(Error::not_read("the folder of reports or evidence pack", missing.display(), &why));
     }

@@ -45,6 +45,7 @@ pub mod v1;
 pub mod waivers;
 
 pub use cli::{Cli, command, hint};
+pub use output::remove_unfinished;
 
 use cli::Command;
 use context::Context;

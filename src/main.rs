@@ -28,6 +28,9 @@ fn main() -> ExitCode {
     match thread.map_err(|why| Error::not_started(&why)).map(|_| ended.recv()) {
         Ok(Ok(Some(Ok(exit)))) => exit.into(),
         Ok(Ok(Some(Err(error)))) | Err(error) => {
+            if error.is_interruption() {
+                keysunset::remove_unfinished();
+            }
             keysunset::console::print_error(&error);
             error.exit_code().into()
         }

@@ -1,7 +1,7 @@
 //! `keysunset man`: the help of every command as man pages, for `man` and for packages.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::builder::Resettable;
 use clap::{Command, CommandFactory as _};
@@ -12,7 +12,7 @@ use crate::cli::{self, Cli};
 use crate::console::print;
 use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
-use crate::output::temp_file_in;
+use crate::output::{rename, temp_file_in};
 
 /// A page is written beside its name and renamed.
 pub(crate) fn run(args: &cli::Man, context: &Context) -> Result<Exit, Error> {
@@ -38,10 +38,10 @@ fn not_written(path: &Path, why: &io::Error) -> Error {
     Error::not_written(path.display(), why, target)
 }
 
-fn put(dir: &Path, path: &PathBuf, page: &str) -> io::Result<()> {
+fn put(dir: &Path, path: &Path, page: &str) -> io::Result<()> {
     let mut file = temp_file_in(dir)?;
     file.write_all(page.as_bytes())?;
-    file.persist(path).map(drop).map_err(|failed| failed.error)
+    rename(file, path)
 }
 
 /// Each page with its file's name: the program's first, then its commands by name.

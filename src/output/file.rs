@@ -3,8 +3,9 @@
 use std::io::{self, BufWriter, Seek as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
+use super::unfinished;
 use crate::digest::sha256_of_file;
 
 /// A file, before it has its name.
@@ -27,7 +28,16 @@ pub(crate) fn temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
     builder.prefix(".keysunset-").suffix(".part");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    unfinished::begin(|| builder.tempfile_in(folder), NamedTempFile::path)
+}
+
+/// The same for a folder.
+pub(crate) fn temp_folder_in(folder: &Path) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".keysunset-").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    unfinished::begin(|| builder.tempdir_in(folder), TempDir::path)
 }
 
 /// Renames it when it is complete on disk. The hash is computed from the bytes read back.
@@ -36,6 +46,22 @@ pub(crate) fn persist(file: OutputFile, path: &Path) -> io::Result<ReportFile> {
     file.as_file().sync_all()?;
     file.rewind()?;
     let (sha256, bytes) = sha256_of_file(file.as_file_mut())?;
-    file.persist(path).map_err(|failed| failed.error)?;
+    rename(file, path)?;
     Ok(ReportFile { path: path.to_owned(), sha256, bytes })
+}
+
+/// Gives a file its name.
+pub(crate) fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let temporary = file.path().to_owned();
+    file.persist(path).map_err(|failed| failed.error)?;
+    unfinished::end(&temporary);
+    Ok(())
+}
+
+/// Gives a folder its name.
+pub(crate) fn rename_folder(folder: TempDir, path: &Path) -> io::Result<()> {
+    std::fs::rename(folder.path(), path)?;
+    // It has another name now, and is not to be removed.
+    unfinished::end(&folder.keep());
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::output::temp_file_in;
+use crate::output::{rename, rename_folder, temp_file_in, temp_folder_in};
 
 /// The files under way.
 pub(super) struct PlanFolder {
@@ -23,11 +23,7 @@ impl PlanFolder {
         if path.is_dir() {
             return Ok(Self { path, new: None });
         }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".keysunset-").suffix(".part");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        Ok(Self { path, new: Some(builder.tempdir_in(out)?) })
+        Ok(Self { path, new: Some(temp_folder_in(out)?) })
     }
 
     /// The names of the files of an earlier plan, and what else is there.
@@ -54,7 +50,7 @@ impl PlanFolder {
         }
         let mut file = temp_file_in(&self.path)?;
         file.write_all(text.as_bytes())?;
-        file.persist(path).map(drop).map_err(|failed| failed.error)
+        rename(file, &path)
     }
 
     /// Removes a file of an earlier plan.
@@ -64,11 +60,7 @@ impl PlanFolder {
 
     /// Gives a new folder its name.
     pub(super) fn end(self) -> io::Result<()> {
-        let Some(new) = self.new else { return Ok(()) };
-        fs::rename(new.path(), &self.path)?;
-        // It has another name now, and is not to be removed.
-        let _ = new.keep();
-        Ok(())
+        self.new.map_or(Ok(()), |new| rename_folder(new, &self.path))
     }
 }
 

@@ -146,3 +146,23 @@ fn a_signal_at_the_prompt_gives_the_terminal_back() {
         child.wait().unwrap();
     }
 }
+
+#[test]
+fn a_signal_leaves_no_part_of_a_report_or_plan() {
+    let env = crate::volume::large(5_000);
+    for (command, name, code) in [("report", "-INT", 130), ("report", "-TERM", 143), ("plan", "-INT", 130)] {
+        let mut child = env.spawn(&[command, "--store", "reports/keysunset.db", "--out", "new"]);
+        let parts = || {
+            let entries = std::fs::read_dir(env.path("new")).into_iter().flatten();
+            entries.filter(|it| it.as_ref().unwrap().path().extension() == Some("part".as_ref())).count()
+        };
+        while parts() == 0 {
+            assert!(child.try_wait().unwrap().is_none(), "{command} ended before it was seen");
+            std::thread::yield_now();
+        }
+        signal(child.id(), name);
+        let ran = CliOutput::of(child);
+        assert_eq!((ran.code, parts()), (code, 0), "{command}: {ran:?}");
+        let _ = std::fs::remove_dir_all(env.path("new"));
+    }
+}

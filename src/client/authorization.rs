@@ -1,12 +1,18 @@
-//! The `Authorization` header that answers a challenge.
+//! The `Authorization` header that answers a challenge: its digests are over the bytes that the texts of the challenge were
+//! made of, and so are its texts. `digest_auth` hashes and writes their UTF-8.
 
-use digest_auth::{AuthContext, AuthorizationHeader, HttpMethod, Qop, WwwAuthenticateHeader};
+use std::borrow::Cow;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+
+use digest_auth::{AlgorithmType, AuthorizationHeader, HttpMethod, Qop};
 use diqwest::DigestAuthCredentials;
 use diqwest::session::CachedContextGuard;
 use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
 
-use super::challenge::{bytes, one_char_a_byte};
+use super::challenge::bytes;
 use super::credential_store::Credential;
 use super::nonces::Nonce;
 
@@ -21,9 +27,52 @@ impl NonceUse<'_> {
     /// The header for a GET of `path` (path and query, as sent).
     pub(super) fn header(&self, path: &str) -> Option<HeaderValue> {
         let answer = self.calculate_authorization("", path, HttpMethod::GET, None, &HeaderMap::new()).ok()?;
-        let username = one_char_a_byte(answer.username.as_bytes());
-        let answer = AuthorizationHeader { username, ..answer };
-        HeaderValue::from_bytes(&bytes(&answer.to_header_string())?).ok()
+        HeaderValue::from_bytes(&line(&answer)).ok()
+    }
+
+    /// `cnonce` is the client's own nonce; without `qop` there is none.
+    fn answer(&self, method: &HttpMethod<'_>, path: &str, body: &[u8], cnonce: &str) -> AuthorizationHeader {
+        let challenge = &self.nonce.challenge;
+        let algorithm = challenge.algorithm;
+        let qop = challenge.qop.as_deref().and_then(|offered| offered.first().copied());
+        let hash = |parts: &[&[u8]]| algorithm.hash(&Zeroizing::new(parts.join(&b':')));
+        let (realm, nonce) = (raw(&challenge.realm), raw(&challenge.nonce));
+        let cnonce = qop.map(|_| cnonce.to_owned());
+        let cnonce_bytes = cnonce.as_deref().unwrap_or_default().as_bytes();
+        let (username, password) = (self.username().as_bytes(), self.password().as_bytes());
+        // The same for each answer with this nonce.
+        let secret = self.nonce.secret.get_or_init(|| hash(&[username, &realm, password]).into());
+        let secret = if algorithm.sess {
+            Cow::Owned(hash(&[secret.as_bytes(), &nonce, cnonce_bytes]))
+        } else {
+            Cow::Borrowed(secret.as_str())
+        };
+        let (method, uri) = (method.to_string(), path.as_bytes());
+        let request = match qop {
+            Some(Qop::AUTH_INT) => hash(&[method.as_bytes(), uri, hash(&[body]).as_bytes()]),
+            Some(Qop::AUTH) | None => hash(&[method.as_bytes(), uri]),
+        };
+        let (secret, request) = (secret.as_bytes(), request.as_bytes());
+        let response = match qop {
+            Some(qop) => {
+                let (count, qop) = (format!("{:08x}", self.count), qop.to_string());
+                hash(&[secret, &nonce, count.as_bytes(), cnonce_bytes, qop.as_bytes(), request])
+            }
+            None => hash(&[secret, &nonce, request]),
+        };
+        AuthorizationHeader {
+            realm: challenge.realm.clone(),
+            nonce: challenge.nonce.clone(),
+            opaque: challenge.opaque.clone(),
+            userhash: challenge.userhash,
+            algorithm,
+            response,
+            username: if challenge.userhash { hash(&[username, &realm]) } else { self.username().to_owned() },
+            uri: path.to_owned(),
+            qop,
+            cnonce,
+            nc: self.count,
+        }
     }
 }
 
@@ -60,46 +109,64 @@ impl DigestAuthCredentials for NonceUse<'_> {
         body: Option<&[u8]>,
         _headers: &HeaderMap,
     ) -> diqwest::error::Result<AuthorizationHeader> {
-        let mut challenge = WwwAuthenticateHeader { nc: self.count - 1, ..self.nonce.challenge.clone() };
-        let only_auth_int = challenge.qop.as_deref() == Some(&[Qop::AUTH_INT]);
-        let body = body.or(only_auth_int.then_some(&[]));
-        let context = AuthContext::new_with_method(self.username(), self.password(), path, body, method);
-        let answer = challenge.respond(&context)?;
-        Ok(hashed_as_bytes(answer, &context))
+        Ok(self.answer(&method, path, body.unwrap_or_default(), &cnonce()))
     }
 }
 
-/// An answer with its digests over the bytes that the texts of the challenge were made of: `digest_auth` hashes their UTF-8.
-fn hashed_as_bytes(answer: AuthorizationHeader, context: &AuthContext<'_>) -> AuthorizationHeader {
-    let hash = |parts: &[&[u8]]| answer.algorithm.hash(&parts.join(&b':'));
-    let raw = |text: &str| bytes(text).unwrap_or_default();
-    let (realm, nonce) = (raw(&answer.realm), raw(&answer.nonce));
-    let cnonce = answer.cnonce.as_deref().unwrap_or_default().as_bytes();
-    let mut secret = hash(&[context.username.as_bytes(), &realm, context.password.as_bytes()]);
-    if answer.algorithm.sess {
-        secret = hash(&[secret.as_bytes(), &nonce, cnonce]);
-    }
-    let (method, body) = (context.method.to_string(), hash(&[context.body.as_deref().unwrap_or_default()]));
-    let request = match answer.qop {
-        Some(Qop::AUTH_INT) => hash(&[method.as_bytes(), context.uri.as_bytes(), body.as_bytes()]),
-        Some(Qop::AUTH) | None => hash(&[method.as_bytes(), context.uri.as_bytes()]),
-    };
-    let response = match answer.qop {
-        Some(qop) => {
-            let (count, qop) = (format!("{:08x}", answer.nc), qop.to_string());
-            let parts =
-                [secret.as_bytes(), &nonce, count.as_bytes(), cnonce, qop.as_bytes(), request.as_bytes()];
-            hash(&parts)
+/// 128 bits that can't be predicted: each half is hashed with keys of its own, made of the system's random numbers.
+fn cnonce() -> String {
+    let random = || RandomState::new().hash_one(());
+    format!("{:016x}{:016x}", random(), random())
+}
+
+/// The bytes that a text of a challenge was made of.
+fn raw(text: &str) -> Cow<'_, [u8]> {
+    bytes(text).unwrap_or_default()
+}
+
+/// The value of the header, its fields in the order of `digest_auth`.
+fn line(answer: &AuthorizationHeader) -> Vec<u8> {
+    let mut line = Vec::with_capacity(512);
+    let mut field = |name: &str, value: &[u8], is_quoted: bool| {
+        line.extend_from_slice(if line.is_empty() { b"Digest " } else { b", " });
+        line.extend_from_slice(name.as_bytes());
+        line.extend_from_slice(if is_quoted { b"=\"" } else { b"=" });
+        for byte in value {
+            if is_quoted && matches!(byte, b'"' | b'\\') {
+                line.push(b'\\');
+            }
+            line.push(*byte);
         }
-        None => hash(&[secret.as_bytes(), &nonce, request.as_bytes()]),
+        if is_quoted {
+            line.push(b'"');
+        }
     };
-    let username =
-        if answer.userhash { hash(&[context.username.as_bytes(), &realm]) } else { answer.username };
-    AuthorizationHeader { response, username, ..answer }
+    field("username", answer.username.as_bytes(), true);
+    field("realm", &raw(&answer.realm), true);
+    field("nonce", &raw(&answer.nonce), true);
+    field("uri", answer.uri.as_bytes(), true);
+    if let (Some(qop), Some(cnonce)) = (&answer.qop, &answer.cnonce) {
+        field("qop", qop.to_string().as_bytes(), false);
+        field("nc", format!("{:08x}", answer.nc).as_bytes(), false);
+        field("cnonce", cnonce.as_bytes(), true);
+    }
+    field("response", answer.response.as_bytes(), true);
+    if let Some(opaque) = &answer.opaque {
+        field("opaque", &raw(opaque), true);
+    }
+    // RFC 2069 has no other algorithm, and no field for it.
+    if answer.qop.is_some() || answer.algorithm.algo != AlgorithmType::MD5 {
+        field("algorithm", answer.algorithm.to_string().as_bytes(), false);
+    }
+    if answer.userhash {
+        field("userhash", b"true", false);
+    }
+    line
 }
 
 #[cfg(test)]
 mod tests {
+    use digest_auth::{AuthContext, WwwAuthenticateHeader};
     use reqwest::header::WWW_AUTHENTICATE;
 
     use super::super::challenge::pick;
@@ -107,6 +174,10 @@ mod tests {
 
     fn picked(line: &str) -> WwwAuthenticateHeader {
         pick(&[(WWW_AUTHENTICATE, HeaderValue::from_str(line).unwrap())].into_iter().collect()).unwrap()
+    }
+
+    fn credential(public: &str, private: &str) -> Credential {
+        Credential { public: public.to_owned(), private: private.into() }
     }
 
     /// The two examples of RFC 7616, section 3.9.1, whose server is `http-auth@example.org`.
@@ -121,37 +192,63 @@ mod tests {
                 nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS""#
             )
             .replace('\n', " ");
-            let mut challenge = picked(&line);
-            let mut context = AuthContext::new("Mufasa", "Circle of Life", "/dir/index.html");
-            context.set_custom_cnonce("f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
-            let answer = hashed_as_bytes(challenge.respond(&context).unwrap(), &context);
+            let nonce = Nonce::first_use(picked(&line));
+            let credential = credential("Mufasa", "Circle of Life");
+            let cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
+            let answer = NonceUse { credential: &credential, nonce: &nonce, count: 1 }.answer(
+                &HttpMethod::GET,
+                "/dir/index.html",
+                b"",
+                cnonce,
+            );
             assert_eq!(answer.response, expected);
         }
     }
 
-    /// Of ASCII, bytes and text are one: every kind of answer is as `digest_auth` computes it.
+    /// Of ASCII, bytes and text are one: every kind of header is as `digest_auth` makes it.
     #[test]
-    fn an_answer_in_ascii_is_the_same_in_bytes() {
-        for (qop, userhash) in [("", ""), ("qop=auth,", "userhash=true,"), ("qop=auth-int,", "")] {
+    fn a_header_in_ascii_is_that_of_digest_auth() {
+        let credential = credential(r#"Mu"fa\sa"#, "Circle of Life");
+        let path = "/api/users/1/keys?pageNum=1";
+        for fields in ["", "qop=auth,", "qop=auth,userhash=true,", "userhash=true,", "qop=auth-int,"] {
             for algorithm in ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"]
             {
-                let line = format!("Digest {qop}{userhash}algorithm={algorithm},realm=r,nonce=n,opaque=o");
-                let mut challenge = picked(&line);
-                let mut context = AuthContext::new("Mufasa", "Circle of Life", "/dir/index.html");
-                context.body = Some(b"x".as_slice().into());
-                let answer = challenge.respond(&context).unwrap();
-                if answer.cnonce.is_some() || !answer.algorithm.sess {
-                    assert_eq!(hashed_as_bytes(answer.clone(), &context), answer);
+                if !fields.contains("qop") && algorithm.ends_with("sess") {
+                    // Its answer has no room for the client's nonce.
+                    continue;
+                }
+                let line =
+                    format!(r#"Digest {fields}algorithm={algorithm},realm="a \"r\"",nonce=n/+,opaque=o"#);
+                let nonce = Nonce::first_use(picked(&line));
+                for count in [1, 0x3ff] {
+                    let header =
+                        NonceUse { credential: &credential, nonce: &nonce, count }.header(path).unwrap();
+                    let mut parsed = AuthorizationHeader::parse(header.to_str().unwrap()).unwrap();
+                    let body = fields.contains("int").then_some(&b""[..]);
+                    let (public, private) = (&*credential.public, credential.private.expose_secret());
+                    let context = AuthContext::new_with_method(public, private, path, body, HttpMethod::GET);
+                    parsed.digest(&context);
+                    assert_eq!(header.to_str().unwrap(), parsed.to_header_string(), "{line}");
                 }
             }
         }
     }
 
     #[test]
-    fn a_name_that_is_no_ascii_is_sent_in_utf_8() {
-        let credential = Credential { public: "büro".to_owned(), private: "x".into() };
-        let nonce = Nonce::first_use(picked("Digest realm=r,nonce=n"));
+    fn texts_that_are_no_ascii_are_sent_in_the_bytes_that_came() {
+        let credential = credential("büro", "x");
+        let challenge =
+            [(WWW_AUTHENTICATE, HeaderValue::from_bytes(b"Digest realm=\"b\xfcro\",nonce=n").unwrap())];
+        let nonce = Nonce::first_use(pick(&challenge.into_iter().collect()).unwrap());
         let header = NonceUse { credential: &credential, nonce: &nonce, count: 1 }.header("/x").unwrap();
-        assert!(header.as_bytes().starts_with("Digest username=\"büro\", realm=\"r\"".as_bytes()));
+        let expected =
+            [b"Digest username=\"", "büro".as_bytes(), b"\", realm=\"b\xfcro\", nonce=\"n\""].concat();
+        assert!(header.as_bytes().starts_with(&expected));
+    }
+
+    #[test]
+    fn no_two_answers_have_the_same_nonce_of_the_client() {
+        let cnonces: std::collections::HashSet<_> = (0..1000).map(|_| cnonce()).collect();
+        assert!(cnonces.len() == 1000 && cnonces.iter().all(|cnonce| cnonce.len() == 32));
     }
 }

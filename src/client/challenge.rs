@@ -1,6 +1,8 @@
 //! What a server asks for in `WWW-Authenticate`: any number of headers and schemes, out of which one Digest challenge is
 //! picked.
 
+use std::borrow::Cow;
+
 use digest_auth::{Algorithm, Charset, Qop, WwwAuthenticateHeader};
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
@@ -10,7 +12,10 @@ pub(super) fn one_char_a_byte(bytes: &[u8]) -> String {
 }
 
 /// The bytes of a text out of [`one_char_a_byte`]; `None` for any other.
-pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+pub(super) fn bytes(text: &str) -> Option<Cow<'_, [u8]>> {
+    if text.is_ascii() {
+        return Some(text.as_bytes().into());
+    }
     text.chars().map(|c| u8::try_from(c).ok()).collect()
 }
 

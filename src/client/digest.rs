@@ -1,11 +1,12 @@
 //! The digest session of one credential: which challenge to answer, with which nonce and count, and which request renews it.
 //!
-//! diqwest's own session would send three requests where two do, and drops `algorithm` (see the design); so only its trait
-//! is used ([`super::authorization`]), and the exchange itself is run by [`super::request`] with what [`DigestSession`] hands out. The rules kept here:
-//! while there are nonces that serve, a request takes one; else **one** request gets a new one while the others wait; a
-//! request that was challenged answers that challenge alone, before it shares the nonce, so that a server with one-time
-//! nonces costs two exchanges and never three. A stale answer is no failure: behind several nodes it is half of all answers.
-//! A refused digest is no verdict about the credential before a trial, in which all new requests of it wait.
+//! diqwest's own session would send three requests where two do, and drops `algorithm` (see the design); so only its trait is
+//! used ([`super::authorization`]), and the exchange itself is run by [`super::request`] with what [`DigestSession`] hands
+//! out. The rules kept here: while there are nonces that serve, a request takes one; before they are used up, **one** request
+//! gets a new one while the others continue, and where there is none they wait for it; a request that was challenged answers
+//! that challenge alone, before it shares the nonce, so that a server with one-time nonces costs two exchanges and never
+//! three. A stale answer is no failure: behind several nodes it is half of all answers. A refused digest is no verdict about
+//! the credential before a trial, in which all new requests of it wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,8 +124,9 @@ impl DigestSession {
         lock(&self.worked).clone()
     }
 
-    /// Begins a request: at once while there is a nonce; else the first one gets one and the others wait. None begins while
-    /// it is being found out whether the credential still works.
+    /// Begins a request: at once while there is a nonce, and as the one that gets the next nonce where those will soon be
+    /// used up; where there is none the first one gets one and the others wait. None begins while it is being found out
+    /// whether the credential still works.
     ///
     /// # Errors
     /// It does not.
@@ -137,7 +139,7 @@ impl DigestSession {
             if self.challenge_each.load(Ordering::Relaxed) {
                 return Ok(DigestAttempt::Unauthenticated { seen: lock(&self.pool).added(), renewal: None });
             }
-            if let Some(attempt) = self.with_shared_nonce() {
+            if let Some(attempt) = self.renewing_ahead().or_else(|| self.with_shared_nonce()) {
                 return Ok(attempt);
             }
             let renewal = self.renewal.lock().await;
@@ -148,6 +150,15 @@ impl DigestSession {
                 return Ok(DigestAttempt::Unauthenticated { seen, renewal: Some(renewal) });
             }
         }
+    }
+
+    fn renewing_ahead(&self) -> Option<DigestAttempt<'_>> {
+        let pool = lock(&self.pool);
+        if pool.is_empty() || !pool.is_running_out() {
+            return None;
+        }
+        let renewal = self.renewal.try_lock().ok()?;
+        Some(DigestAttempt::Unauthenticated { seen: pool.added(), renewal: Some(renewal) })
     }
 
     fn with_shared_nonce(&self) -> Option<DigestAttempt<'_>> {

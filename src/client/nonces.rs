@@ -4,17 +4,23 @@
 //! answers teach which pick is right: the nonce that was accepted last where a connection or a cookie leads to one node, the
 //! one that was not used for longest where a balancer takes strict turns. Where it deals by chance, no pick is better.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use digest_auth::WwwAuthenticateHeader;
+use zeroize::Zeroizing;
 
-/// Jetty forgets a nonce after so many uses. Renewing at that count costs one exchange; running into it costs one for
+/// Jetty takes the counts of a nonce below 1,024. Renewing at that count costs one exchange; running into it costs one for
 /// every request in flight.
-pub(super) const NONCE_USES: u32 = 1024;
+pub(super) const NONCE_USES: u32 = 1023;
 /// Jetty forgets a nonce after 60 s; a little earlier, for the way there.
 const NONCE_AGE: Duration = Duration::from_secs(55);
+/// With so many uses left, a request gets the next nonce while the others continue: that takes two answers, in each of which
+/// every one of 256 in flight may need a use.
+const RENEWED_AHEAD: u32 = 512;
+/// A nonce of this age has no uses left that could be counted on.
+const AGE_AHEAD: Duration = Duration::from_secs(45);
 /// More nodes than that are rarely behind one name, and a nonce that no node knows any more is soon displaced.
 const POOL: usize = 8;
 /// A nonce that so many answers in a row call stale has ended, or its node is gone.
@@ -25,6 +31,8 @@ const WRONG_FIRST_PICKS: u32 = 2;
 /// One nonce of a node.
 pub(super) struct Nonce {
     pub(super) challenge: WwwAuthenticateHeader,
+    /// The hash of username, realm and password, once it was needed.
+    pub(super) secret: OnceLock<Zeroizing<String>>,
     /// The highest count used so far.
     last_count: AtomicU32,
     /// Requests that were accepted with it.
@@ -41,12 +49,21 @@ impl Nonce {
     pub(super) fn first_use(challenge: WwwAuthenticateHeader) -> Arc<Self> {
         Arc::new(Self {
             challenge,
+            secret: OnceLock::new(),
             last_count: AtomicU32::new(1),
             accepted: AtomicU32::new(0),
             stale: AtomicU32::new(0),
             touched: AtomicU64::new(0),
             received: Instant::now(),
         })
+    }
+
+    /// The uses that can be counted on.
+    fn uses_left(&self) -> u32 {
+        if self.received.elapsed() >= AGE_AHEAD {
+            return 0;
+        }
+        NONCE_USES - self.last_count.load(Ordering::Relaxed)
     }
 
     /// The count of the next use; `None` once it is used up or too old.
@@ -93,6 +110,11 @@ impl NoncePool {
 
     pub(super) fn is_empty(&self) -> bool {
         self.nonces.is_empty()
+    }
+
+    /// Whether all of them together will soon be used up.
+    pub(super) fn is_running_out(&self) -> bool {
+        self.nonces.iter().map(|nonce| nonce.uses_left()).sum::<u32>() <= RENEWED_AHEAD
     }
 
     /// Whether there is another that is accepted, and not only once: then there are several nodes, and a balancer that takes

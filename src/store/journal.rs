@@ -1,9 +1,10 @@
-//! The single writer: a thread of its own, so that the fan-out never waits for a disk. What comes in while it writes
-//! goes into one transaction.
+//! The single writer: a thread of its own, so that the fan-out never waits for a disk. What comes in within some 20 ms, or
+//! while it writes, goes into one transaction.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +15,9 @@ use crate::model::{IncompleteList, Membership, Organization, Outcome, User, User
 
 /// Entries that may wait for the writer; more, and the fan-out waits.
 const QUEUE: usize = 1024;
+/// How long entries gather for one transaction, the dearest part of which is its end; a kill loses no more than that, and a
+/// resumed run reads it again.
+const GATHERING: Duration = Duration::from_millis(20);
 /// Entries of one transaction.
 const BATCH: usize = 4096;
 
@@ -47,7 +51,10 @@ pub struct WriterStopped;
 
 /// The way into the journal for one stage.
 #[derive(Clone)]
-pub struct JournalHandle(mpsc::Sender<JournalEntry>);
+pub struct JournalHandle {
+    entries: mpsc::Sender<JournalEntry>,
+    writer: Thread,
+}
 
 impl Journal {
     /// `again` are the rows of users who have a result that another one may replace.
@@ -67,7 +74,7 @@ impl Journal {
     /// A handle for one stage.
     #[must_use]
     pub fn handle(&self) -> JournalHandle {
-        JournalHandle(self.entries.clone())
+        JournalHandle { entries: self.entries.clone(), writer: self.writer.thread().clone() }
     }
 
     /// Waits until all is written; every handle must be gone. Gives the store back.
@@ -76,6 +83,7 @@ impl Journal {
     /// What stopped the writer.
     pub fn close(self) -> Result<Store, Error> {
         drop(self.entries);
+        self.writer.thread().unpark();
         self.writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
@@ -88,6 +96,8 @@ impl JournalHandle {
     pub async fn admit(&self, users: Vec<User>) -> Result<Vec<User>, WriterStopped> {
         let (answer, new) = oneshot::channel();
         self.send(JournalEntry::Admit(users, answer)).await?;
+        // These wait for the answer.
+        self.writer.unpark();
         new.await.map_err(|_| WriterStopped)
     }
 
@@ -132,7 +142,7 @@ impl JournalHandle {
     }
 
     async fn send(&self, entry: JournalEntry) -> Result<(), WriterStopped> {
-        self.0.send(entry).await.map_err(|_| WriterStopped)
+        self.entries.send(entry).await.map_err(|_| WriterStopped)
     }
 }
 
@@ -154,6 +164,9 @@ fn write(
     mut inbox: mpsc::Receiver<JournalEntry>,
 ) -> Result<Store, Error> {
     while let Some(first) = inbox.blocking_recv() {
+        if !matches!(first, JournalEntry::Admit(..)) {
+            std::thread::park_timeout(GATHERING);
+        }
         let batch = std::iter::once(first).chain(std::iter::from_fn(|| inbox.try_recv().ok())).take(BATCH);
         // Hours of reading into a file that is gone would prove nothing.
         store.check_in_place()?;
@@ -267,8 +280,11 @@ impl BatchWriter<'_> {
             return Ok(());
         }
         self.reopen()?;
-        let mut insert =
-            self.transaction.prepare_cached("INSERT OR REPLACE INTO memberships VALUES (?, ?, ?, ?, ?)")?;
+        // Not `OR REPLACE`: for that SQLite would begin a journal of the statement, of 64 KiB.
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO memberships VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET roles = excluded.roles, team_ids = excluded.team_ids",
+        )?;
         user.origin.memberships.iter().try_for_each(|Membership { scope, id: of, roles, team_ids }| {
             let (roles, team_ids) = (json(roles.as_ref())?, json(team_ids.as_ref())?);
             insert.execute(params![id, scope.as_str(), of, roles, team_ids]).map(drop)
@@ -281,9 +297,9 @@ impl BatchWriter<'_> {
         let (list, line) = list_line(user);
         let mut update = self.transaction.prepare_cached(
             "UPDATE readings SET username = coalesce(min(username, ?2), username, ?2),
-                (list, line) = (SELECT list, line FROM (SELECT list, line UNION ALL SELECT ?3, ?4)
-                    WHERE list IS NOT NULL ORDER BY list, line LIMIT 1)
-             WHERE id = ?1",
+                list = iif(?3 IS NULL OR (list, line) <= (?3, ?4), list, ?3),
+                line = iif(?3 IS NULL OR (list, line) <= (?3, ?4), line, ?4)
+             WHERE id = ?1 AND (username IS NULL OR username > ?2 OR ?3 IS NOT NULL)",
         )?;
         update.execute(params![id, user.username, list, line]).map(drop)
     }

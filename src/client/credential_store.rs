@@ -103,6 +103,11 @@ impl CredentialStore {
             .any(|name| self.per_user.contains_key(&name.to_lowercase()))
     }
 
+    /// Whether any user has one.
+    pub(super) fn has_any_own(&self) -> bool {
+        !self.per_user.is_empty()
+    }
+
     /// Whether there is no other to use when one is refused.
     pub(super) fn is_single(&self) -> bool {
         self.sessions == 1

@@ -171,6 +171,11 @@ impl Client {
         self.credentials.has_own(user)
     }
 
+    /// Whether any user has a credential that is not the default.
+    pub(crate) fn has_own_credentials(&self) -> bool {
+        self.credentials.has_any_own()
+    }
+
     /// How long all requests are held yet, as the deployment asks.
     pub(crate) fn pause_left(&self) -> Duration {
         self.rate_limiter.pause_left()
@@ -203,7 +208,7 @@ fn http_client(connection: &Connection, idle: Option<usize>) -> Result<reqwest::
     let mut http = reqwest::Client::builder()
         .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
-        .tls_info(true)
+        .tls_info(connection.url.scheme() == "https")
         // A retry of reqwest's own would not be counted.
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(idle.unwrap_or(usize::MAX))

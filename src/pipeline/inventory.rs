@@ -40,7 +40,7 @@ pub(crate) async fn read(client: &Client, store: &Store, run: &Run) -> Result<()
 fn address_lists(client: &Client, store: &Store, run: &Run) -> Result<Vec<Wanted>, Error> {
     let name = AccessListName::new(client.product(), client.service_version().as_deref());
     let mut lists = Vec::new();
-    store.key_owners(run, |owner, is_auditing| {
+    store.key_owners(run, !client.has_own_credentials(), |owner, is_auditing| {
         if is_auditing || client.has_own_credential(&owner) {
             lists.extend(
                 owner.id.clone().map(|user_id| (InventoryList::Addresses { user_id, name }, Some(owner))),

@@ -177,7 +177,8 @@ fn new_users<'a>(
         progress.found(users.len() as u64, (all - users.len()) as u64);
         Ok::<_, Halt>(Some((stream::iter(users.into_iter().map(Ok)), (found, journal))))
     });
-    batches.try_flatten()
+    // While the users of one batch are read, the journal has the next.
+    batches.map(std::future::ready).buffered(2).try_flatten()
 }
 
 /// Reads the keys of all users, `concurrency` in flight besides those who wait for a retry; the results come in the order

@@ -128,18 +128,24 @@ impl Store {
         read().map_err(|error| self.sqlite(error))
     }
 
-    /// Hands over the users of a run who have a key, in no order, and whether the audit itself used one of their keys.
+    /// Hands over the users of a run who have a key, in no order, and whether the audit itself used one of their keys;
+    /// `only_auditing`: those alone of whom it did.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn key_owners(&self, run: &Run, mut each: impl FnMut(User, bool)) -> Result<(), Error> {
+    pub fn key_owners(
+        &self,
+        run: &Run,
+        only_auditing: bool,
+        mut each: impl FnMut(User, bool),
+    ) -> Result<(), Error> {
         let mut read = || {
             let connection = self.connection.borrow();
             let mut owners = connection.prepare(
                 "SELECT readings.*, (SELECT max(auditing) FROM keys WHERE keys.reading = readings.id) AS auditing
-                 FROM readings INDEXED BY readings_of_run WHERE run = ? AND auditing IS NOT NULL",
+                 FROM readings INDEXED BY readings_of_run WHERE run = ?1 AND auditing >= ?2",
             )?;
-            let mut rows = owners.query([run.id])?;
+            let mut rows = owners.query(params![run.id, only_auditing])?;
             while let Some(row) = rows.next()? {
                 each(user_from(row)?, row.get("auditing")?);
             }

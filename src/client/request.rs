@@ -1,6 +1,7 @@
 //! One request done right: within the limits, authenticated, redirected only inside the origin, its body bounded, and sent
 //! again while what went wrong may pass.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -110,20 +111,21 @@ impl Client {
 
     /// Sends, and follows redirects inside the origin, each with a digest of its own.
     pub(super) async fn follow(&self, session: &DigestSession, url: &Url) -> Result<Response, RequestError> {
-        let asked = resource_of(url);
-        let mut url = url.clone();
+        let mut target = Cow::Borrowed(url);
         for _ in 0..=MAX_REDIRECTS {
-            let mut response = self.exchange(session, &url).await?;
-            let answered = resource_of(&url);
-            if answered != asked {
-                let (path, page) = answered;
-                response.redirected_to = Some(format!("{path}?pageNum={page}"));
+            let mut response = self.exchange(session, &target).await?;
+            if let Cow::Owned(target) = &target {
+                let answered = resource_of(target);
+                if answered != resource_of(url) {
+                    let (path, page) = answered;
+                    response.redirected_to = Some(format!("{path}?pageNum={page}"));
+                }
             }
             self.rate_limiter.pause_as_asked(&response.headers, SystemTime::now());
             self.record_version_and_clock(&response.headers);
-            match self.redirect_target(&url, &response)? {
+            match self.redirect_target(&target, &response)? {
                 None => return Ok(response),
-                Some(next) => url = next,
+                Some(next) => target = Cow::Owned(next),
             }
         }
         Err(RequestError::Redirect(302, "too many redirects".to_owned()))
@@ -234,11 +236,15 @@ impl Client {
 
     /// What any answer says of the deployment: its version and its clock.
     pub(super) fn record_version_and_clock(&self, headers: &HeaderMap) {
-        if let Some(date) = date(headers) {
+        if self.clock_skew.get().is_none()
+            && let Some(date) = date(headers)
+        {
             self.clock_skew.get_or_init(|| date.signed_duration_since(Utc::now()).num_seconds());
         }
         let version = headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
-        if let Some(version) = version.and_then(product::version_in_header) {
+        if self.service_version.get().is_none()
+            && let Some(version) = version.and_then(product::version_in_header)
+        {
             self.service_version.get_or_init(|| version.to_owned());
         }
     }

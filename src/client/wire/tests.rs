@@ -69,7 +69,26 @@ fn rubbish_is_counted_and_not_parsed_row_by_row() {
     }
     let body = format!(r#"{{"results":[{}]}}"#, vec!["1"; 100_000].join(","));
     let page = Page::<Unreadable>::read(body.as_bytes()).unwrap();
-    assert_eq!((page.left_out, PARSED.get()), (100_000, MOST_UNREADABLE));
+    // The first time as a page that has nothing wrong with it.
+    assert_eq!((page.left_out, PARSED.get()), (100_000, 1 + MOST_UNREADABLE));
+}
+
+#[test]
+fn rows_are_the_same_read_together_or_each_alone() {
+    let page = format!(
+        r#"{{"results":[{KEY},{{"id":"b"}}],"totalCount":7,"links":[{{"rel":"self","href":"http://a/v1.0/x?pageNum=2"}}]}}"#
+    );
+    for body in
+        [&page, &format!(r#"{{"status":200,"content":{page}}}"#), &format!(r#"{{"content":[{KEY}]}}"#)]
+    {
+        let together = Page::<Key>::from_body::<false>(body.as_bytes()).unwrap();
+        assert!(together == Page::from_body::<true>(body.as_bytes()).unwrap(), "{body}");
+        assert!(together == keys(body) && !together.rows.is_empty(), "{body}");
+    }
+    for wrong in [r#"{"results":[1]}"#, r#"{"results":{}}"#, r#"{"links":[]}"#, r#"{"results":[],"error":1}"#]
+    {
+        assert!(Page::<Key>::from_body::<false>(wrong.as_bytes()).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -80,16 +80,16 @@ impl Severity {
 }
 
 impl FailOn {
-    /// Whether a key is a finding. A key of unknown use never counts as unused.
+    /// Whether a key is a finding, judged as `verdict` and `severity`. A key of unknown use never counts as unused.
     #[must_use]
-    pub fn counts(self, key: &PersonalKey, judged: &Judgement) -> bool {
+    pub fn counts(self, key: &PersonalKey, verdict: Verdict, severity: Severity) -> bool {
         match self {
             Self::Any => true,
             Self::Enabled => key.is_enabled(),
-            Self::Used => matches!(judged.verdict, Verdict::UsedAfterCutoff | Verdict::UsageUnknown),
+            Self::Used => matches!(verdict, Verdict::UsedAfterCutoff | Verdict::UsageUnknown),
             // `medium` is what an enabled key of unknown use gets.
-            Self::High => matches!(judged.severity, Severity::Critical | Severity::High | Severity::Medium),
-            Self::Critical => judged.severity == Severity::Critical,
+            Self::High => matches!(severity, Severity::Critical | Severity::High | Severity::Medium),
+            Self::Critical => severity == Severity::Critical,
             Self::Never => false,
         }
     }

@@ -124,7 +124,7 @@ fn is_finding(
 ) -> bool {
     let waiver = waivers.of_key(&key.id, deployment);
     let is_waived = waiver.is_some_and(|waiver| waiver.status(policy.now) != WaiverStatus::Expired);
-    !is_waived && fail_on.counts(key, &policy.judge(key))
+    !is_waived && fail_on.counts(key, policy.verdict(key), policy.severity(key))
 }
 
 /// What is known of the run before its first request.

@@ -98,7 +98,7 @@ fn explain(
     page.line("arithmetic", &judged.reason);
     page.lines("places", places(store, run, key)?);
     page.line("waiver", waiver_status(waiver, run.started_at));
-    let counts = FailOn::ALL.iter().filter(|which| which.counts(key, &judged));
+    let counts = FailOn::ALL.iter().filter(|which| which.counts(key, judged.verdict, judged.severity));
     let counts: Vec<_> = counts.map(|which| which.as_str()).collect();
     let is_waived = waiver.is_some_and(|it| it.status(run.started_at) != WaiverStatus::Expired);
     let unless = if is_waived { "no, because of the waiver; otherwise " } else { "" };

@@ -123,7 +123,7 @@ impl<'a> Judge<'a> {
             // What a waiver covered counts again at its end, however long the key has been there.
             let expired = waiver.is_some_and(|(_, status)| status == WaiverStatus::Expired);
             let counts = ratchet.is_none() || regression.is_some() || expired;
-            let counts = counts && self.rules.fail_on.counts(key, &judged);
+            let counts = counts && self.rules.fail_on.counts(key, judged.verdict, judged.severity);
             let key = Some((key, judged));
             let decided = OnceCell::new();
             let mut row =

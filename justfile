@@ -70,6 +70,18 @@ office:
 browser:
     cargo test --locked --test it browser:: -- --ignored
 
+# All benchmarks that have an aim, and all aims together at the end: docs/benchmarks.md.
+speed:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    printed=$(mktemp)
+    trap 'rm -f "$printed"' EXIT
+    for bench in peers load audit; do
+        cargo bench --locked --bench "$bench"
+    done | tee "$printed"
+    printf '\nAll aims:\n\n'
+    awk '/^\| aim \|/ { is_aim = 1; skip = seen++ ? 2 : 0 } !/^\|/ { is_aim = 0 } is_aim && skip-- <= 0' "$printed"
+
 # Times of report.html with 90,000 keys in Chromium: docs/benchmarks.md.
 page-times:
     cargo run --locked --release -- demo --users 53000 --out demo-reports/90000

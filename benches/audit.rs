@@ -3,6 +3,9 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+mod tables;
+mod usage;
+
 use std::process::{Command, Stdio};
 
 use keysunset_sandbox::{Options, Sandbox};
@@ -11,32 +14,31 @@ use keysunset_sandbox::{Options, Sandbox};
 const USERS: u64 = 20_000;
 const RUNS: usize = 5;
 
-#[cfg(not(unix))]
 fn main() {
-    println!("skipped: what a child process used is asked of the operating system in the way of Unix");
+    tables::print(&[("audit", audit)]);
 }
 
-#[cfg(unix)]
-fn main() {
-    println!("{:>9} {:>12} {:>14} {:>12} {:>10}", "users", "CPU", "CPU a user", "peak memory", "exchanges");
+fn audit() {
+    tables::heading(&["users", "CPU", "CPU per user", "peak memory", "exchanges"]);
     // The peak of all children is the system's figure, so the small run comes first.
     let small = row(10_000);
     let mut costs: Vec<f64> = (0..RUNS).map(|_| row(USERS).0).collect();
     let large = row(200_000);
     costs.sort_by(f64::total_cmp);
-    println!("CPU a user over {USERS} users, median of {RUNS}: {:.4} ms (aim: at most 0.1)", costs[RUNS / 2]);
-    println!("peak at 200,000 users: {:.1} MiB (aim: at most 64)", large.1);
-    println!("against 10,000 users: {:.2} times (aim: at most 1.3)", large.1 / small.1);
+    tables::aims();
+    let cost = costs[RUNS / 2];
+    tables::aim("CPU per user, 20,000 users, median of 5", "0.104 ms", Some(cost), " ms", ..=0.1);
+    tables::aim("peak memory, 200,000 users", "23.7 MiB", Some(large.1), " MiB", ..=64.0);
+    tables::aim("the same, compared with 10,000 users", "1.06 ×", Some(large.1 / small.1), " ×", ..=1.3);
 }
 
 /// CPU milliseconds a user, and the peak in MiB.
-#[cfg(unix)]
 #[expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
 fn row(users: u64) -> (f64, f64) {
     let sandbox = Sandbox::start(Options { users, ..Options::default() }).expect("a sandbox");
     let announced = sandbox.announcement();
     let folder = tempfile::tempdir().expect("a folder");
-    let (cpu_before, _) = children();
+    let (cpu_before, _) = usage::children();
     let status = Command::new(env!("CARGO_BIN_EXE_keysunset"))
         .args([
             "audit",
@@ -55,21 +57,15 @@ fn row(users: u64) -> (f64, f64) {
         .status()
         .expect("the program");
     assert!(status.success(), "the audit ended with {status}");
-    let (cpu_after, peak) = children();
+    let (cpu_after, peak) = usage::children();
     let cpu = cpu_after - cpu_before;
     let cost = cpu / users as f64;
-    println!("{users:>9} {cpu:>9.0} ms {cost:>11.4} ms {peak:>8.1} MiB {:>10}", sandbox.counts().exchanges);
+    tables::row(&[
+        users.to_string(),
+        format!("{:.2} s", cpu / 1000.0),
+        format!("{cost:.3} ms"),
+        format!("{peak:.1} MiB"),
+        sandbox.counts().exchanges.to_string(),
+    ]);
     (cost, peak)
-}
-
-/// CPU milliseconds of all children so far, and the largest peak among them in MiB.
-#[cfg(unix)]
-#[expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
-fn children() -> (f64, f64) {
-    use nix::sys::resource::{UsageWho, getrusage};
-    use nix::sys::time::TimeValLike as _;
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the system's own figures");
-    let cpu = usage.user_time() + usage.system_time();
-    let per_mib = if cfg!(target_os = "macos") { 1024.0 * 1024.0 } else { 1024.0 };
-    (cpu.num_microseconds() as f64 / 1000.0, usage.max_rss() as f64 / per_mib)
 }

@@ -1,8 +1,10 @@
 //! How long an audit takes where the deployment is slow, fails, or takes so many requests a second: the program as its own
 //! process, the sandbox in this one. `cargo bench --bench load -- latency failures rate gateway` prints a table for each
-//! word; docs/benchmarks.md has the numbers. `gateway` needs nginx.
+//! word, or all without a word; docs/benchmarks.md has the numbers. `gateway` needs nginx.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
+
+mod tables;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,14 +13,13 @@ use std::time::{Duration, Instant};
 use keysunset_sandbox::{Options, Sandbox};
 
 fn main() {
-    let tables: [(&str, fn()); 4] =
-        [("latency", latency), ("failures", failures), ("rate", rate), ("gateway", gateway)];
-    for (name, table) in tables {
-        if std::env::args().any(|argument| argument == name) {
-            println!("{name}");
-            table();
-        }
-    }
+    tables::print(&[
+        ("latency", latency),
+        ("latencies", latencies),
+        ("failures", failures),
+        ("rate", rate),
+        ("gateway", gateway),
+    ]);
 }
 
 fn sandbox(users: u64, fault: &str) -> Sandbox {
@@ -45,54 +46,73 @@ fn audit(sandbox: &Sandbox, url: &str, arguments: &[&str]) -> Duration {
     began.elapsed()
 }
 
-/// What a deployment that answers nothing sooner allows at best, and the aim.
+/// The duration of an audit of `users` in seconds, where `slow` responses take so many milliseconds, and what it would be
+/// if all requests in flight were always the most, and nothing else took any time.
+fn measured_and_ideal(users: u32, milliseconds: u32, slow: &str, concurrency: u32) -> (f64, f64) {
+    let sandbox = sandbox(users.into(), &format!("latency={milliseconds}@100%{slow}"));
+    let arguments = ["--concurrency", &concurrency.to_string()];
+    let measured = audit(&sandbox, &sandbox.announcement().url, &arguments).as_secs_f64();
+    (measured, f64::from(users) * f64::from(milliseconds) / 1000.0 / f64::from(concurrency))
+}
+
+/// On all paths. The third column is multiplied by the ideal, and the fourth by the latency, for the aim.
 fn latency() {
-    const USERS: u32 = 2000;
-    println!("{:>5} {:>5} {:>9} {:>8} {:>8} {:>8}", "ms", "most", "slow", "ideal", "aim", "measured");
+    const LATENCY: f64 = 0.1;
+    tables::aims();
+    for (users, concurrency, of_ideal, of_latency, before) in
+        [(2000, 64, 1.15, 0.0, "7.0 s"), (2000, 256, 1.15, 6.0, "7.1 s"), (20_000, 64, 1.05, 0.0, "46 s")]
+    {
+        let (measured, ideal) = measured_and_ideal(users, 100, "", concurrency);
+        let what = format!("{users} users, 100 ms, {concurrency} in flight (ideal {ideal:.2} s)");
+        tables::aim(&what, before, Some(measured), " s", ..=of_ideal * ideal + of_latency * LATENCY);
+    }
+}
+
+fn latencies() {
+    tables::heading(&["latency", "in flight", "ideal", "measured, keys", "measured, all paths"]);
     for milliseconds in [20, 80, 150] {
-        for concurrency in [16, 64, 256_u32] {
-            for (slow, place) in [("keys", ":keys"), ("all", "")] {
-                let sandbox = sandbox(USERS.into(), &format!("latency={milliseconds}@100%{place}"));
-                let latency = f64::from(milliseconds) / 1000.0;
-                let ideal = f64::from(USERS) * latency / f64::from(concurrency);
-                let aim = 1.15 * ideal + 6.0 * latency;
-                let arguments = ["--concurrency", &concurrency.to_string()];
-                let measured = audit(&sandbox, &sandbox.announcement().url, &arguments).as_secs_f64();
-                println!(
-                    "{milliseconds:>5} {concurrency:>5} {slow:>9} {ideal:>7.2}s {aim:>7.2}s {measured:>7.2}s"
-                );
-            }
+        for concurrency in [16, 64, 256] {
+            let (keys, ideal) = measured_and_ideal(2000, milliseconds, ":keys", concurrency);
+            let (all, _) = measured_and_ideal(2000, milliseconds, "", concurrency);
+            tables::row(&[
+                format!("{milliseconds} ms"),
+                concurrency.to_string(),
+                format!("{ideal:.2} s"),
+                format!("{keys:.2} s"),
+                format!("{all:.2} s"),
+            ]);
         }
     }
 }
 
 fn failures() {
-    for fault in ["", "503@5%:keys", "503x1@5%:keys"] {
+    let measured = |fault| {
         let sandbox = sandbox(20_000, fault);
-        let measured = audit(&sandbox, &sandbox.announcement().url, &[]).as_secs_f64();
-        println!(
-            "20,000 users, {:>14}: {measured:.2} s",
-            if fault.is_empty() { "no failures" } else { fault }
-        );
-    }
+        audit(&sandbox, &sandbox.announcement().url, &[]).as_secs_f64()
+    };
+    tables::aims();
+    let without = measured("");
+    tables::aim("20,000 users without a failure", "2.4 s", Some(without), " s", ..);
+    let once = measured("503x1@5%:keys") / without;
+    tables::aim("503 once for 5 % of them, compared with none", "3.6 ×", Some(once), " ×", ..=1.3);
+    tables::aim("503 for ever for 5 % of them", "115.7 s", Some(measured("503@5%:keys")), " s", ..=6.0);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
 fn rate() {
-    for (rate, users) in [(300, 3000), (2000, 20_000)] {
+    tables::aims();
+    for (rate, users, before) in [(300, 3000, "98.7 %"), (2000, 20_000, "93 %")] {
         let sandbox = sandbox(users, "");
         let measured = audit(&sandbox, &sandbox.announcement().url, &["--rate", &rate.to_string()]);
         let used = sandbox.counts().exchanges as f64 / measured.as_secs_f64() / f64::from(rate);
-        println!(
-            "--rate {rate}, {users} users: {:.2} s, {:.1} % of it",
-            measured.as_secs_f64(),
-            used * 100.0
-        );
+        let what = format!("--rate {rate}, {users} users: used");
+        tables::aim(&what, before, Some(used * 100.0), " %", 97.0..);
     }
 }
 
 /// 100 requests a second with a burst of 3, refused with 503 or 429 and no more words.
 fn gateway() {
+    tables::heading(&["refused with", "duration", "refused after 10 s", "passed per second after 10 s"]);
     for status in [503, 429] {
         let sandbox = sandbox(3000, "");
         let folder = tempfile::tempdir().expect("a folder");
@@ -114,12 +134,13 @@ fn gateway() {
         let (first, last) = (answers[0].0, answers[answers.len() - 1].0);
         let late: Vec<_> = answers.iter().filter(|(at, _)| *at >= first + 10.0).collect();
         let refused = late.iter().filter(|(_, is_refused)| *is_refused).count();
-        println!(
-            "{status}: {:.1} s; after 10 s {refused} of {} requests refused, {:.1} a second passed",
-            measured.as_secs_f64(),
-            late.len(),
-            f64::from(u32::try_from(late.len() - refused).expect("few")) / (last - first - 10.0)
-        );
+        let passed = f64::from(u32::try_from(late.len() - refused).expect("few")) / (last - first - 10.0);
+        tables::row(&[
+            status.to_string(),
+            format!("{:.1} s", measured.as_secs_f64()),
+            format!("{refused} of {}", late.len()),
+            format!("{passed:.1}"),
+        ]);
     }
 }
 

@@ -57,6 +57,11 @@ kills:
 soak:
     KEYSUNSET_SOAK_USERS=50000 cargo test --locked --test it soak::
 
+# Audit behind nginx and haproxy for an hour, with other faults, kills and concurrency in each round: tests/soak/soak.py.
+soak-hour *arguments:
+    cargo build --locked --release
+    python3 tests/soak/soak.py {{ arguments }}
+
 # Write 200,000 keys in all formats.
 volume:
     KEYSUNSET_VOLUME_KEYS=200000 cargo test --locked --test it volume::

@@ -42,6 +42,16 @@ rustdoc:
 deny:
     cargo deny --offline --locked check licenses bans sources
 
+# Known vulnerabilities of all dependencies, by the database of RustSec.
+advisories:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if cargo deny --locked fetch db; then
+        cargo deny --offline --locked check advisories
+    else
+        echo "the database of RustSec can't be fetched here: advisories were not checked"
+    fi
+
 shellcheck:
     git ls-files -z .ci/run '*.sh' packaging/check packaging/rustc packaging/source-hash packaging/take-release | xargs -0 shellcheck
 

@@ -169,7 +169,9 @@ impl Terminal {
 
     /// Runs the commands one after the other in one shell, each with its output in files of its own.
     pub(super) fn paste(&self, statements: &[&Statement]) {
-        let mut script = String::from("trap 'kill $(jobs -p) 2>/dev/null' EXIT\nmkdir -p .out\n");
+        // By way of a file: the subshell of `$(jobs -p)` has no jobs in dash, and the sandboxes would stay.
+        let mut script =
+            String::from("trap 'jobs -p >.jobs; kill $(cat .jobs) 2>/dev/null' EXIT\nmkdir -p .out\n");
         for statement in statements {
             let (number, typed) = (statement.number, self.own(&statement.typed));
             let to = format!("\"$HOME\"/.out/{number}");

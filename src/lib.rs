@@ -15,10 +15,12 @@ mod config;
 pub mod console;
 mod credentials;
 mod digest;
+mod disk_sort;
 mod gate;
 mod history;
 mod input;
 mod output;
+mod packed;
 mod ratchet;
 mod spreadsheet;
 

@@ -1,6 +1,7 @@
 //! `keysunset import`: answers that somebody saved, as a run like any other.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use url::Url;
 
@@ -15,7 +16,7 @@ use crate::import::SavedAnswers;
 use crate::model::Product;
 use crate::report::text::printable;
 use crate::signals::Signals;
-use crate::store::{JournalHandle, NewRun, Store, WriterStopped};
+use crate::store::{JournalHandle, NewRun, Store};
 use crate::v1::{RequestSettings, RunSettings};
 
 /// What the reports call a deployment that nothing names.
@@ -27,10 +28,10 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
     let clock = context.clock;
     let import = ImportSettings::resolve(args, context.env)?;
     let waivers = super::waivers(&import.report, clock)?;
-    let saved = SavedAnswers::read(&import.inputs)?;
+    let mut saved = SavedAnswers::read(&import.inputs)?;
     let new_run = new_run(&import, &saved, clock);
     if !saved.has_users() {
-        return Err(no_users(&saved, &new_run));
+        return Err(no_users(&mut saved, &new_run));
     }
     crate::report::prepare(&import.report.output)?;
     let out = super::output_folder(&import.report)?;
@@ -43,16 +44,16 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
     let version = saved.service_version();
     let end = tokio::select! {
         biased;
-        signal = signals.next() => Some(signal),
-        // Closing the journal says why it stopped.
-        _ = record(saved, product, handle) => None,
+        signal = signals.next() => {
+            let interrupted = Error::interrupted(signal, "interrupted; nothing was stored");
+            Err(interrupted.help("run the same command again"))
+        }
+        recorded = record(saved, product, handle) => recorded.map_err(|why| Error::no_temporary_file(&why)),
     };
     let store = journal.close()?;
-    if let Some(signal) = end {
+    if let Err(why) = end {
         store.discard(run)?;
-        return Err(
-            Error::interrupted(signal, "interrupted; nothing was stored").help("run the same command again")
-        );
+        return Err(why);
     }
     store.add_service_versions(run, version.as_deref())?;
     half_upgraded::record(&store, run)?;
@@ -66,12 +67,19 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
 }
 
 /// Records what could not be understood, and then user by user.
-async fn record(saved: SavedAnswers, product: Product, handle: JournalHandle) -> Result<(), WriterStopped> {
-    for list in saved.incomplete_lists() {
-        handle.record_list(list).await?;
+///
+/// # Errors
+/// The temporary file can't be read. Closing the journal says why that stopped.
+async fn record(mut saved: SavedAnswers, product: Product, handle: JournalHandle) -> io::Result<()> {
+    while let Some(list) = saved.next_incomplete_list()? {
+        if handle.record_list(list).await.is_err() {
+            return Ok(());
+        }
     }
-    for result in saved.user_results(product) {
-        handle.record(result).await?;
+    while let Some(result) = saved.next_user_result(product)? {
+        if handle.record(result).await.is_err() {
+            return Ok(());
+        }
     }
     Ok(())
 }
@@ -96,7 +104,7 @@ fn new_run(import: &ImportSettings, saved: &SavedAnswers, clock: Clock) -> NewRu
         has_organizations: false,
         settings: RunSettings {
             sources: sources.collect(),
-            lists: vec![saved.fingerprint()],
+            lists: vec![saved.fingerprint().to_owned()],
             cutoff: import.report.cutoff.unwrap_or(CUTOFF),
             active_within: import.report.active_within.unwrap_or(ACTIVE_WITHIN),
             requests: RequestSettings::none(),
@@ -115,14 +123,19 @@ fn warn_of_others(url: Option<&Url>, bases: &BTreeSet<Url>) {
 }
 
 /// An import without users would look clean and prove nothing.
-fn no_users(saved: &SavedAnswers, run: &NewRun) -> Error {
-    let mut lists = saved.incomplete_lists();
-    let why = lists.by_ref().take(NAMED_FILES).map(|list| {
-        let detail = list.outcome.detail.unwrap_or_default();
-        printable(&format!("{}: {detail}", list.source))
-    });
-    let mut why: Vec<_> = why.collect();
-    let more = lists.count();
+fn no_users(saved: &mut SavedAnswers, run: &NewRun) -> Error {
+    let (mut why, mut more) = (Vec::new(), 0_u64);
+    loop {
+        match saved.next_incomplete_list() {
+            Ok(Some(list)) if why.len() < NAMED_FILES => {
+                let detail = list.outcome.detail.unwrap_or_default();
+                why.push(printable(&format!("{}: {detail}", list.source)));
+            }
+            Ok(Some(_)) => more += 1,
+            Ok(None) => break,
+            Err(why) => return Error::no_temporary_file(&why),
+        }
+    }
     why.extend((more > 0).then(|| format!("and {more} more")));
     Error::input(format!("no users in {}", run.settings.sources.join(", ")))
         .details(why)

@@ -17,7 +17,7 @@ mod files;
 mod headers;
 mod responses;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -26,29 +26,47 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use self::documents::SavedDocument;
-use self::files::{InputFile, InputFiles};
-use self::responses::{SavedResponses, UserResponses};
+use self::files::InputFile;
+use self::responses::{RecordKind, SavedResponses, UserResponses};
 use crate::client::{SavedPage, product};
+use crate::disk_sort::{DiskSorter, Sorted};
 use crate::exit::{Error, reason};
 use crate::model::{IncompleteList, Outcome, Product, ReadStatus, UserResult, object_id};
+use crate::packed::{Packed, damaged, pack_number, pack_text};
 
 /// A file is held at once, and this is the answers of some 100,000 users.
 const FILE_LIMIT: u64 = 64 << 20;
 
-/// Saved answers, looked through once.
+/// Bytes of paths, of hashes and of what is known of answers, that are sorted in memory.
+const SORTED: usize = 1 << 20;
+
+/// Saved answers, looked through once. All that grows with their number is on disk.
 pub(crate) struct SavedAnswers {
     responses: SavedResponses,
-    /// By id.
-    users: BTreeMap<String, UserResponses>,
+    /// By the id of the user.
+    users: Sorted,
+    has_users: bool,
     /// By source.
-    incomplete: BTreeMap<String, Outcome>,
+    incomplete: Sorted,
     /// What the headers say.
     versions: BTreeSet<String>,
     /// What the links say.
     bases: BTreeSet<Url>,
+    fingerprint: String,
+}
+
+/// The same while the files are looked through.
+struct Reading {
+    responses: SavedResponses,
+    users: DiskSorter,
+    has_users: bool,
+    incomplete: DiskSorter,
+    versions: BTreeSet<String>,
+    bases: BTreeSet<Url>,
     answers: u64,
-    /// SHA-256 of the files.
-    digests: Vec<[u8; 32]>,
+    files: u64,
+    /// SHA-256 of each file.
+    digests: DiskSorter,
 }
 
 impl SavedAnswers {
@@ -57,114 +75,40 @@ impl SavedAnswers {
     /// # Errors
     /// Every input that isn't there or holds no file; or no place for a copy of the answers.
     pub(crate) fn read(inputs: &[PathBuf]) -> Result<Self, Error> {
-        let InputFiles { files, unreadable } = files::find(inputs)?;
         let no_copy = |why: io::Error| Error::no_temporary_file(&why);
-        let mut saved = Self {
-            responses: SavedResponses::new().map_err(no_copy)?,
-            users: BTreeMap::new(),
-            incomplete: BTreeMap::new(),
-            versions: BTreeSet::new(),
-            bases: BTreeSet::new(),
-            answers: 0,
-            digests: Vec::new(),
+        let mut reading = Reading::new().map_err(no_copy)?;
+        let mut files = files::find(inputs, |path, why| {
+            reading.add_incomplete(&format!("file {}", path.display()), &malformed(why))
+        })?;
+        let read = || {
+            while let Some(file) = files.next()? {
+                reading.add_input(&file)?;
+            }
+            reading.end()
         };
-        for (path, why) in unreadable {
-            saved.add_incomplete(format!("file {}", path.display()), malformed(why));
-        }
-        for file in files {
-            match saved.text(&file) {
-                Ok(text) => saved.add_file(&file.path, &text).map_err(no_copy)?,
-                Err(why) => {
-                    let source = format!("file {}", file.path.display());
-                    saved.add_incomplete(source, malformed(format!("can't be read: {}", reason(&why))));
-                }
-            }
-        }
-        Ok(saved)
-    }
-
-    /// The headers of a file and the file itself, as UTF-8.
-    fn text(&mut self, InputFile { path, headers }: &InputFile) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        for path in headers.iter().chain([path]) {
-            let mut bytes = Vec::new();
-            File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 > FILE_LIMIT {
-                return Err(io::Error::other(format!(
-                    "larger than {} MiB; split the file",
-                    FILE_LIMIT >> 20
-                )));
-            }
-            self.digests.push(Sha256::digest(&bytes).into());
-            text.append(&mut documents::decoded(bytes));
-            // Headers in a file of their own may lack the empty line.
-            text.extend(headers.iter().flat_map(|_| b"\n\n"));
-        }
-        Ok(text)
-    }
-
-    /// # Errors
-    /// What could not be copied.
-    fn add_file(&mut self, path: &Path, text: &[u8]) -> io::Result<()> {
-        self.responses.files.push(path.display().to_string());
-        let named = id_in_name(path);
-        for document in documents::split(text) {
-            self.add_answer(document, named.as_ref())?;
-        }
-        Ok(())
-    }
-
-    /// # Errors
-    /// What could not be copied.
-    fn add_answer(&mut self, document: SavedDocument, named: Option<&String>) -> io::Result<()> {
-        let body = document.body;
-        let response = self.responses.add(document)?;
-        let label = self.responses.label(&response);
-        // Which product it is decides what a refusal means, and not whose it is.
-        let parsed = response.parse(body, Product::Atlas);
-        self.answers += 1;
-        self.versions.extend(response.version.clone());
-        self.bases.extend(parsed.iter().filter_map(|page| Some(page.link.as_ref()?.base.clone())));
-        let mut owners = parsed.as_ref().map(SavedPage::owners).unwrap_or_default();
-        owners.extend(named.filter(|named| !owners.contains(named)).cloned());
-        let Some(owner) = owners.first() else {
-            self.add_incomplete(label, without_owner(parsed));
-            return Ok(());
-        };
-        self.users.entry(owner.clone()).or_default().responses.push(response);
-        if owners.len() > 1 {
-            let why = format!("{label} contains several users: {}", owners.join(", "));
-            for owner in owners {
-                self.users.entry(owner).or_default().contradictions.push(why.clone());
-            }
-        }
-        Ok(())
-    }
-
-    /// A run knows incomplete lists by their source, and one file may give several.
-    fn add_incomplete(&mut self, source: String, outcome: Outcome) {
-        match self.incomplete.get_mut(&source) {
-            None => drop(self.incomplete.insert(source, outcome)),
-            Some(known) => {
-                let details = [known.detail.take(), outcome.detail];
-                known.detail = Some(details.into_iter().flatten().collect::<Vec<_>>().join("; "));
-            }
-        }
+        read().map_err(no_copy)
     }
 
     /// Whether anything says of any user's keys.
     pub(crate) fn has_users(&self) -> bool {
-        !self.users.is_empty()
+        self.has_users
     }
 
-    /// What can't be understood, or says nowhere whose it is, by the name of its file.
-    pub(crate) fn incomplete_lists(&self) -> impl Iterator<Item = IncompleteList> {
-        let lists = self.incomplete.iter();
-        lists.map(|(source, outcome)| IncompleteList {
-            source: source.clone(),
-            org_id: None,
-            outcome: outcome.clone(),
-        })
+    /// What can't be understood, or says nowhere whose it is, by the name of its file; a run knows incomplete lists by their
+    /// source, and one file may give several. `None` after the last.
+    ///
+    /// # Errors
+    /// The temporary file can't be read.
+    pub(crate) fn next_incomplete_list(&mut self) -> io::Result<Option<IncompleteList>> {
+        let Some((source, first)) = self.incomplete.next()? else { return Ok(None) };
+        let source = source.to_owned();
+        let mut outcome = outcome_from(first)?;
+        while let Some((_, other)) = self.incomplete.next_if(&source)? {
+            let details = [outcome.detail.take(), outcome_from(other)?.detail];
+            outcome.detail = Some(details.into_iter().flatten().collect::<Vec<_>>().join("; "));
+        }
+        let source = String::from_utf8(source).map_err(|_| damaged())?;
+        Ok(Some(IncompleteList { source, org_id: None, outcome }))
     }
 
     /// The versions that saved headers say, as those of an audit are written; `None` where there are none.
@@ -186,21 +130,145 @@ impl SavedAnswers {
 
     /// What distinguishes these files from others: how many answers and files, and a SHA-256 of the files' contents, whatever their
     /// names and order: of their own SHA-256, sorted, each in hexadecimal digits on a line of its own.
-    pub(crate) fn fingerprint(&self) -> String {
-        let mut digests = self.digests.clone();
-        digests.sort_unstable();
-        let mut all = Sha256::new();
-        for digest in digests {
-            all.update(format!("{:x}\n", sha2::digest::Output::<Sha256>::from(digest)));
-        }
-        format!("{} responses in {} files, SHA-256 {:x}", self.answers, self.digests.len(), all.finalize())
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
-    /// Reads again, one user at a time, by id. `product` is whose refusals they are.
-    pub(crate) fn user_results(self, product: Product) -> impl Iterator<Item = UserResult> {
-        let Self { mut responses, users, .. } = self;
-        users.into_iter().map(move |(id, user)| user.result(id, &mut responses, product))
+    /// Reads the next user again, by id; `None` after the last. `product` is whose refusals they are.
+    ///
+    /// # Errors
+    /// The temporary file can't be read.
+    pub(crate) fn next_user_result(&mut self, product: Product) -> io::Result<Option<UserResult>> {
+        let Some((id, first)) = self.users.next()? else { return Ok(None) };
+        let id = id.to_owned();
+        let mut user = UserResponses::default();
+        user.add(first)?;
+        while let Some((_, record)) = self.users.next_if(&id)? {
+            user.add(record)?;
+        }
+        let id = String::from_utf8(id).map_err(|_| damaged())?;
+        Ok(Some(user.result(id, &mut self.responses, product)))
     }
+}
+
+impl Reading {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            responses: SavedResponses::new()?,
+            users: DiskSorter::new(SORTED),
+            has_users: false,
+            incomplete: DiskSorter::new(SORTED),
+            versions: BTreeSet::new(),
+            bases: BTreeSet::new(),
+            answers: 0,
+            files: 0,
+            digests: DiskSorter::new(SORTED),
+        })
+    }
+
+    /// # Errors
+    /// What could not be copied.
+    fn add_input(&mut self, file: &InputFile) -> io::Result<()> {
+        let label = format!("file {}", file.path.display());
+        let mut digests = Vec::new();
+        let text = text(file, &mut digests);
+        self.files += digests.len() as u64;
+        digests.iter().try_for_each(|digest| self.digests.add(digest, &[]))?;
+        match text {
+            Ok(text) => {
+                let named = id_in_name(&file.path);
+                let documents = documents::split(&text).into_iter();
+                documents.into_iter().try_for_each(|it| self.add_answer(it, &label, named.as_ref()))
+            }
+            Err(why) => self.add_incomplete(&label, &malformed(format!("can't be read: {}", reason(&why)))),
+        }
+    }
+
+    /// # Errors
+    /// What could not be copied.
+    fn add_answer(&mut self, document: SavedDocument, label: &str, named: Option<&String>) -> io::Result<()> {
+        let body = document.body;
+        let response = self.responses.add(document, label)?;
+        // Which product it is decides what a refusal means, and not whose it is.
+        let parsed = response.parse(body, Product::Atlas);
+        self.answers += 1;
+        self.versions.extend(response.version.clone());
+        self.bases.extend(parsed.iter().filter_map(|page| Some(page.link.as_ref()?.base.clone())));
+        let mut owners = parsed.as_ref().map(SavedPage::owners).unwrap_or_default();
+        owners.extend(named.filter(|named| !owners.contains(named)).cloned());
+        let Some(owner) = owners.first() else { return self.add_incomplete(label, &without_owner(parsed)) };
+        self.add_user_record(owner, RecordKind::Response, &response.record())?;
+        if owners.len() > 1 {
+            let mut why = Vec::new();
+            pack_text(&mut why, Some(&format!("{label} contains several users: {}", owners.join(", "))));
+            for owner in &owners {
+                self.add_user_record(owner, RecordKind::Contradiction, &why)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_incomplete(&mut self, source: &str, outcome: &Outcome) -> io::Result<()> {
+        self.incomplete.add(source.as_bytes(), &outcome_record(outcome))
+    }
+
+    fn add_user_record(&mut self, user: &str, kind: RecordKind, content: &[u8]) -> io::Result<()> {
+        let mut record = Vec::new();
+        pack_number(&mut record, Some(kind as i64));
+        record.extend_from_slice(content);
+        self.has_users = true;
+        self.users.add(user.as_bytes(), &record)
+    }
+
+    fn end(self) -> io::Result<SavedAnswers> {
+        let Self { responses, users, has_users, incomplete, versions, bases, answers, files, digests } = self;
+        let (mut digests, mut all) = (digests.sort()?, Sha256::new());
+        while let Some((digest, _)) = digests.next()? {
+            let digest = sha2::digest::Output::<Sha256>::from_slice(digest);
+            all.update(format!("{digest:x}\n"));
+        }
+        let fingerprint = format!("{answers} responses in {files} files, SHA-256 {:x}", all.finalize());
+        let (users, incomplete) = (users.sort()?, incomplete.sort()?);
+        Ok(SavedAnswers { responses, users, has_users, incomplete, versions, bases, fingerprint })
+    }
+}
+
+/// The headers of a file and the file itself, as UTF-8; adds the SHA-256 of both.
+fn text(InputFile { path, headers }: &InputFile, digests: &mut Vec<[u8; 32]>) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for path in headers.iter().chain([path]) {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > FILE_LIMIT {
+            return Err(io::Error::other(format!("larger than {} MiB; split the file", FILE_LIMIT >> 20)));
+        }
+        digests.push(Sha256::digest(&bytes).into());
+        text.append(&mut documents::decoded(bytes));
+        // Headers in a file of their own may lack the empty line.
+        text.extend(headers.iter().flat_map(|_| b"\n\n"));
+    }
+    Ok(text)
+}
+
+/// As [`outcome_from`] reads it.
+fn outcome_record(Outcome { status, http_status, error_code, detail }: &Outcome) -> Vec<u8> {
+    let mut record = Vec::new();
+    pack_text(&mut record, Some(status.as_str()));
+    pack_number(&mut record, http_status.map(i64::from));
+    pack_text(&mut record, error_code.as_deref());
+    pack_text(&mut record, detail.as_deref());
+    record
+}
+
+fn outcome_from(record: &[u8]) -> io::Result<Outcome> {
+    let mut record = Packed(record);
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    Ok(Outcome {
+        status: record.text()?.and_then(|status| status.parse().ok()).ok_or_else(damaged)?,
+        http_status: record.number()?.and_then(|status| u16::try_from(status).ok()),
+        error_code: text(record.text()?),
+        detail: text(record.text()?),
+    })
 }
 
 /// The one id in a file's name: 24 hexadecimal digits that no other follows. Of several it is unknown which is the user's.
@@ -232,8 +300,15 @@ mod tests {
     fn import(name: &str, bytes: &[u8]) -> (Vec<IncompleteList>, Vec<UserResult>) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(name), bytes).unwrap();
-        let saved = SavedAnswers::read(&[folder.path().to_owned()]).unwrap();
-        (saved.incomplete_lists().collect(), saved.user_results(Product::OpsManager).collect())
+        let mut saved = SavedAnswers::read(&[folder.path().to_owned()]).unwrap();
+        let (mut lists, mut results) = (Vec::new(), Vec::new());
+        while let Some(list) = saved.next_incomplete_list().unwrap() {
+            lists.push(list);
+        }
+        while let Some(result) = saved.next_user_result(Product::OpsManager).unwrap() {
+            results.push(result);
+        }
+        (lists, results)
     }
 
     proptest::proptest! {

@@ -11,11 +11,12 @@ use super::documents::SavedDocument;
 use crate::client::{SavedPage, UserKeys, parse_saved, product};
 use crate::exit::reason;
 use crate::model::{Origin, Outcome, PersonalKey, Product, ReadStatus, User, UserResult};
+use crate::packed::{Packed, damaged, pack_number, pack_text};
 
 /// One answer: where its body is in the copy, and what its headers say.
 pub(super) struct SavedResponse {
-    /// Which of the files.
-    file: usize,
+    /// The file, for a person.
+    pub(super) label: String,
     offset: u64,
     length: usize,
     status: Option<u16>,
@@ -28,8 +29,6 @@ pub(super) struct SavedResponse {
 
 /// All answers. What was looked at once is what is read later, whatever becomes of the files meanwhile.
 pub(super) struct SavedResponses {
-    /// As they were named.
-    pub(super) files: Vec<String>,
     /// The bodies one after the other, in a file without a name.
     copy: BufWriter<File>,
     end: u64,
@@ -39,16 +38,17 @@ impl SavedResponses {
     /// # Errors
     /// No place for the copy.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { files: Vec::new(), copy: BufWriter::new(tempfile::tempfile()?), end: 0 })
+        Ok(Self { copy: BufWriter::new(tempfile::tempfile()?), end: 0 })
     }
 
-    /// Copies an answer of the last file.
+    /// Copies an answer. `label` names its file.
     ///
     /// # Errors
     /// What could not be copied.
     pub(super) fn add(
         &mut self,
         SavedDocument { headers, body }: SavedDocument,
+        label: &str,
     ) -> io::Result<SavedResponse> {
         self.copy.write_all(body)?;
         let (status, date, version, content_type) = match headers {
@@ -57,7 +57,7 @@ impl SavedResponses {
         };
         let version = version.as_deref().and_then(product::version_in_header).map(str::to_owned);
         let response = SavedResponse {
-            file: self.files.len() - 1,
+            label: label.to_owned(),
             offset: self.end,
             length: body.len(),
             status,
@@ -67,11 +67,6 @@ impl SavedResponses {
         };
         self.end += body.len() as u64;
         Ok(response)
-    }
-
-    /// Where an answer is, for a person.
-    pub(super) fn label(&self, response: &SavedResponse) -> String {
-        format!("file {}", self.files[response.file])
     }
 
     /// # Errors
@@ -89,7 +84,7 @@ impl SavedResponses {
         parsed.map_err(|mut outcome| {
             if outcome.status == ReadStatus::Malformed {
                 let detail = outcome.detail.unwrap_or_default();
-                outcome.detail = Some(format!("{}: {detail}", self.label(response)));
+                outcome.detail = Some(format!("{}: {detail}", response.label));
             }
             outcome
         })
@@ -97,6 +92,35 @@ impl SavedResponses {
 }
 
 impl SavedResponse {
+    /// As [`Self::from_record`] reads it.
+    pub(super) fn record(&self) -> Vec<u8> {
+        let Self { label, offset, length, status, date, version, content_type } = self;
+        let mut record = Vec::new();
+        pack_text(&mut record, Some(label));
+        pack_number(&mut record, Some(offset.cast_signed()));
+        pack_number(&mut record, Some((*length as u64).cast_signed()));
+        pack_number(&mut record, status.map(i64::from));
+        pack_number(&mut record, date.map(|date| date.timestamp()));
+        pack_text(&mut record, version.as_deref());
+        pack_text(&mut record, content_type.as_deref());
+        record
+    }
+
+    /// # Errors
+    /// It is not what [`Self::record`] made.
+    fn from_record(record: &mut Packed) -> io::Result<Self> {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        Ok(Self {
+            label: text(record.text()?).ok_or_else(damaged)?,
+            offset: record.number()?.ok_or_else(damaged)?.cast_unsigned(),
+            length: record.number()?.and_then(|it| usize::try_from(it).ok()).ok_or_else(damaged)?,
+            status: record.number()?.and_then(|status| u16::try_from(status).ok()),
+            date: record.number()?.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+            version: text(record.text()?),
+            content_type: text(record.text()?),
+        })
+    }
+
     /// # Errors
     /// What it says if it is no page.
     pub(super) fn parse(&self, body: &[u8], product: Product) -> Result<SavedPage, Outcome> {
@@ -114,14 +138,35 @@ pub(super) struct UserResponses {
     pub(super) contradictions: Vec<String>,
 }
 
+/// What is kept of a user until all files were looked at, each a record by the id of the user.
+#[derive(Clone, Copy)]
+pub(super) enum RecordKind {
+    Response = 0,
+    Contradiction = 1,
+}
+
 impl UserResponses {
+    /// Adds a record: its kind, and a response or a text.
+    ///
+    /// # Errors
+    /// It is none that was kept.
+    pub(super) fn add(&mut self, record: &[u8]) -> io::Result<()> {
+        let mut record = Packed(record);
+        if record.number()? == Some(RecordKind::Response as i64) {
+            self.responses.push(SavedResponse::from_record(&mut record)?);
+        } else {
+            self.contradictions.push(record.text()?.ok_or_else(damaged)?.to_owned());
+        }
+        Ok(())
+    }
+
     /// Reads them again, and judges them.
     pub(super) fn result(self, id: String, all: &mut SavedResponses, product: Product) -> UserResult {
         let Self { responses, contradictions: malformed } = self;
         let (mut pages, mut refusals) = (Vec::new(), Vec::new());
         for response in &responses {
             match all.read(response, product) {
-                Ok(page) => pages.push((all.label(response), page)),
+                Ok(page) => pages.push((response.label.clone(), page)),
                 Err(outcome) => refusals.push(outcome),
             }
         }

@@ -1,6 +1,8 @@
 //! Answers that a foreign program saved, as a run: what curl writes to files comes to what an audit reads itself.
 
 use std::io::Write as _;
+#[cfg(unix)]
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use keysunset_sandbox::{ExpectedUser, Options, Product, Sandbox};
@@ -9,7 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::support::{CUTOFF, Row, TestEnv, at, count, of_user, ops_manager, rows, sandbox};
 #[cfg(unix)]
-use crate::support::{CliOutput, list_of_ids};
+use crate::{
+    foreign::python,
+    support::{CliOutput, list_of_ids},
+    volume::PEAK,
+};
 
 /// What curl prints for a path below the base path, with the credential of the announcement, which is in no argument.
 /// `None` where there is no curl.
@@ -393,4 +399,39 @@ fn an_import_is_a_run_that_can_be_reported_again() {
         page.contains("\n| Import time | ") && page.contains("\n| Extraction time | time of each response"),
         "{page}"
     );
+}
+
+/// MiB that 12,000 more files may need more.
+#[cfg(unix)]
+const MORE: u64 = 4;
+
+#[cfg(unix)]
+#[test]
+fn memory_does_not_grow_with_the_number_of_files() {
+    let env = TestEnv::empty();
+    let peak = |files: usize| {
+        for number in 0..files {
+            let (id, key) = (format!("{number:024x}"), format!("{:024x}", number + files));
+            let link = format!("https://om.example/api/public/v1.0/users/{id}/keys?pageNum=1");
+            let page = json!({
+                "links": [{"rel": "self", "href": link}],
+                "results": [{"id": key, "userId": id, "obfuscatedKey": "********-****-****-92732876eeae"}],
+                "totalCount": 1,
+            });
+            env.put(&format!("{files}/{id}.json"), page.to_string());
+        }
+        let (program, from, out) =
+            (env!("CARGO_BIN_EXE_keysunset"), env.path(&files.to_string()), env.path("out"));
+        let store = env.path(&format!("{files}.db"));
+        let arguments = [program, "import", "--format", "csv", "--store"].map(Path::new);
+        let arguments = [&arguments[..], &[&store, Path::new("--out"), &out, &from]].concat();
+        let measured = python(&["resource"], PEAK, &arguments)?;
+        let measured: Vec<u64> = measured.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        assert_eq!(measured[0], 1);
+        assert_eq!(env.text("out/keys.csv").lines().count(), files + 1);
+        Some(if cfg!(target_os = "macos") { measured[1] >> 20 } else { measured[1] >> 10 })
+    };
+    if let (Some(few), Some(many)) = (peak(8_000), peak(20_000)) {
+        assert!(many <= few + MORE, "{few} MiB for 8,000 files, {many} MiB for 20,000");
+    }
 }

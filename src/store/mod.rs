@@ -9,6 +9,7 @@ mod journal;
 mod lock;
 mod manifests;
 mod open;
+mod packed_result;
 mod pairs;
 mod places;
 mod prune;
@@ -34,7 +35,7 @@ pub use journal::{Journal, JournalHandle, WriterStopped};
 pub use places::{PlaceCounts, Search, StoredSearch};
 pub use prune::Removed;
 pub use rest::Awake;
-pub use results::KeyOccurrence;
+pub use results::{KeyOccurrence, SortedResults};
 pub use runs::{NewRun, Run, Unread};
 pub use stats::{Missing, UserCounts};
 

@@ -3,12 +3,14 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
-use super::rows::{
-    KEYS_OF_RESULT, MEMBERSHIPS_OF_RESULT, key_from, membership_from, organization_from, outcome_from,
-    result_from, user_from,
-};
+use super::packed_result::{RESULTS, ResultPacker, rank, unpack_result};
+use super::rows::{membership_from, organization_from, outcome_from, user_from};
 use super::{Error, Run, Store};
+use crate::disk_sort::{DiskSorter, Sorted};
 use crate::model::{IncompleteList, Membership, OrganizationResult, PersonalKey, User, UserResult};
+
+/// Bytes of results that are sorted in memory.
+const SORTED: usize = 4 << 20;
 
 /// A run that has seen a key.
 #[derive(Debug)]
@@ -56,9 +58,24 @@ impl Store {
         run: &Run,
         mut each: impl FnMut(UserResult) -> Result<(), E>,
     ) -> Result<(), E> {
-        let query = "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ?
-             ORDER BY coalesce(username, ''), user_id";
-        self.hand_over(query, [run.id], &mut each)
+        for result in self.sorted_results(run)? {
+            each(result?)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::results`], to be asked for one by one. All of them are read at once, in the order of the file, and sorted on
+    /// disk: to look up the rows of one user after the other would take longer than the rest of a report.
+    ///
+    /// # Errors
+    /// What SQLite says, or the folder for temporary files can't be used.
+    pub fn sorted_results(&self, run: &Run) -> Result<SortedResults, Error> {
+        let mut sorter = DiskSorter::new(SORTED);
+        let query = format!("{RESULTS} INDEXED BY readings_of_run WHERE run = ?");
+        self.packed_results(&query, [run.id], |record| {
+            rank(record).and_then(|rank| sorter.add(&rank, record)).map_err(Error::Temporary)
+        })?;
+        Ok(SortedResults { sorted: sorter.sort().map_err(Error::Temporary)?, path: self.path.clone() })
     }
 
     /// As [`Self::results`], in no order, of the users with an enabled key that was used since then or in the audit itself;
@@ -72,32 +89,33 @@ impl Store {
         since: DateTime<Utc>,
         mut each: impl FnMut(UserResult) -> Result<(), E>,
     ) -> Result<(), E> {
-        let query = "SELECT * FROM readings INDEXED BY readings_of_run WHERE run = ?1 AND EXISTS (
+        let query = format!(
+            "{RESULTS} INDEXED BY readings_of_run WHERE run = ?1 AND EXISTS (
                  SELECT 1 FROM keys
                  WHERE keys.reading = readings.id AND enabled IS NOT 0 AND (auditing OR last_used >= ?2)
-             )";
-        self.hand_over(query, [run.id, since.timestamp()], &mut each)
+             )"
+        );
+        self.packed_results(&query, [run.id, since.timestamp()], |record| {
+            each(unpack_result(record).map_err(|error| self.sqlite(error))?)
+        })
     }
 
-    fn hand_over<E: From<Error>>(
+    /// Hands over the results of a query of [`RESULTS`].
+    fn packed_results<E: From<Error>>(
         &self,
         query: &str,
         parameters: impl rusqlite::Params,
-        each: &mut dyn FnMut(UserResult) -> Result<(), E>,
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
         let connection = self.connection.borrow();
-        let prepare = |sql| connection.prepare(sql).map_err(wrong);
-        let mut results = prepare(query)?;
-        let (mut keys, mut memberships) = (prepare(KEYS_OF_RESULT)?, prepare(MEMBERSHIPS_OF_RESULT)?);
+        let mut packer = ResultPacker::new(&connection).map_err(wrong)?;
+        let mut results = connection.prepare(query).map_err(wrong)?;
         let mut rows = results.query(parameters).map_err(wrong)?;
+        let mut record = Vec::new();
         while let Some(row) = rows.next().map_err(wrong)? {
-            let (id, mut result) = result_from(row).map_err(wrong)?;
-            let found = keys.query_map([id], key_from).map_err(wrong)?;
-            result.keys = found.collect::<Result<_, _>>().map_err(wrong)?;
-            let found = memberships.query_map([id], membership_from).map_err(wrong)?;
-            result.user.origin.memberships = found.collect::<Result<_, _>>().map_err(wrong)?;
-            each(result)?;
+            packer.pack(row, &mut record).map_err(wrong)?;
+            each(&record)?;
         }
         Ok(())
     }
@@ -179,8 +197,7 @@ impl Store {
     pub fn result_of(&self, run: &Run, user: &User) -> Result<Option<UserResult>, Error> {
         // A name without an id is its own identity.
         self.result(
-            "SELECT * FROM readings
-             WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
+            "WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
             params![run.id, user.id_or_empty(), user.username],
         )
         .map_err(|error| self.sqlite(error))
@@ -209,20 +226,31 @@ impl Store {
     }
 
     pub(super) fn result_at(&self, id: i64) -> rusqlite::Result<Option<UserResult>> {
-        self.result("SELECT * FROM readings WHERE id = ?", [id])
+        self.result("WHERE id = ?", [id])
     }
 
-    fn result(&self, query: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<Option<UserResult>> {
+    fn result(&self, which: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<Option<UserResult>> {
         let connection = self.connection.borrow();
-        let mut query = connection.prepare_cached(query)?;
-        let Some((id, mut result)) = query.query_row(parameters, result_from).optional()? else {
-            return Ok(None);
-        };
-        let mut keys = connection.prepare_cached(KEYS_OF_RESULT)?;
-        result.keys = keys.query_map([id], key_from)?.collect::<Result<_, _>>()?;
-        let mut memberships = connection.prepare_cached(MEMBERSHIPS_OF_RESULT)?;
-        let found = memberships.query_map([id], membership_from)?;
-        result.user.origin.memberships = found.collect::<Result<_, _>>()?;
-        Ok(Some(result))
+        let mut packer = ResultPacker::new(&connection)?;
+        let mut query = connection.prepare_cached(&format!("{RESULTS} {which}"))?;
+        let mut record = Vec::new();
+        let found = query.query_row(parameters, |row| packer.pack(row, &mut record)).optional()?;
+        found.map(|()| unpack_result(&record)).transpose()
+    }
+}
+
+/// The results of a run, in order.
+pub struct SortedResults {
+    sorted: Sorted,
+    path: String,
+}
+
+impl Iterator for SortedResults {
+    type Item = Result<UserResult, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.sorted.next().map_err(Error::Temporary).transpose()?;
+        let unpack = |record: &[u8]| unpack_result(record).map_err(|error| Error::sqlite(&self.path, error));
+        Some(record.and_then(|(_, record)| unpack(record)))
     }
 }

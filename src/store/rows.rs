@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{
     IncompleteList, ListLine, Membership, Organization, OrganizationResult, Origin, Outcome, PersonalKey,
-    ReadStatus, Suffix, User, UserResult,
+    ReadStatus, Suffix, User,
 };
 
 pub(super) fn instant(seconds: i64) -> Option<DateTime<Utc>> {
@@ -35,7 +35,7 @@ pub(super) fn invalid(
     rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, why.into())
 }
 
-/// A user without the lists that show him, which [`membership_from`] reads.
+/// A user without the lists that show him.
 pub(super) fn user_from(row: &Row) -> rusqlite::Result<User> {
     // 0 is the line of a list that has none of its own.
     let line = match (row.get::<_, Option<String>>("list")?, row.get::<_, Option<i64>>("line")?) {
@@ -58,33 +58,10 @@ pub(super) fn outcome_from(row: &Row) -> rusqlite::Result<Outcome> {
     })
 }
 
-/// The id of the row, and the result without its keys.
-pub(super) fn result_from(row: &Row) -> rusqlite::Result<(i64, UserResult)> {
-    let user = user_from(row)?;
-    let open = row.get_ref("status")? == rusqlite::types::ValueRef::Null;
-    let outcome = if open {
-        Outcome::unread(ReadStatus::Error, None, "not requested: the run ended earlier")
-    } else {
-        outcome_from(row)?
-    };
-    let result = UserResult {
-        user,
-        keys: Vec::new(),
-        outcome,
-        attempts: row.get("attempts")?,
-        read_at: time_at(row, "read_at")?,
-    };
-    Ok((row.get("id")?, result))
-}
-
-/// See [`membership_from`].
-pub(super) const MEMBERSHIPS_OF_RESULT: &str =
-    "SELECT scope, id, roles, team_ids FROM memberships WHERE reading = ? ORDER BY scope, id";
-
 pub(super) fn membership_from(row: &Row) -> rusqlite::Result<Membership> {
     Ok(Membership {
         scope: word_at(row, "scope")?,
-        id: row.get(1)?,
+        id: row.get("id")?,
         roles: json_at(row, "roles")?,
         team_ids: json_at(row, "team_ids")?,
     })
@@ -128,11 +105,8 @@ pub(super) fn insert_incomplete_list(
     statement.execute(params![run, source, org_id, status, http_status, error_code, detail]).map(drop)
 }
 
-/// The columns of a key in the order of the table, for [`insert_key`] and [`key_from`]. By position, since looking up nine
-/// names a row is a twentieth of a report.
+/// The columns of a key in the order of the table, for [`insert_key`].
 pub(super) const INSERT_KEY: &str = "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-/// See [`INSERT_KEY`].
-pub(super) const KEYS_OF_RESULT: &str = "SELECT * FROM keys WHERE reading = ? ORDER BY created_at, key_id";
 
 pub(super) fn insert_key(statement: &mut Statement, result: i64, key: &PersonalKey) -> rusqlite::Result<()> {
     statement.execute(params![
@@ -147,18 +121,4 @@ pub(super) fn insert_key(statement: &mut Statement, result: i64, key: &PersonalK
         key.auditing,
     ])?;
     Ok(())
-}
-
-pub(super) fn key_from(row: &Row) -> rusqlite::Result<PersonalKey> {
-    let time = |at| row.get::<_, Option<i64>>(at).map(|seconds| seconds.and_then(instant));
-    Ok(PersonalKey {
-        id: row.get(1)?,
-        suffix: row.get_ref(2)?.as_str_or_null()?.and_then(Suffix::from_key),
-        description: row.get(3)?,
-        enabled: row.get(4)?,
-        created_at: time(5)?,
-        last_used: time(6)?,
-        used_count: row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned),
-        auditing: row.get(8)?,
-    })
 }

@@ -1,10 +1,11 @@
 //! What the audit talks about: users, their personal API keys, and what became of reading them. No I/O, no clock.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 named! {
     /// The three products that speak the API v1.0.
@@ -195,9 +196,11 @@ pub struct PersonalKey {
     /// `None` where the service does not say, which is to be taken as enabled.
     pub enabled: Option<bool>,
     /// To the second.
+    #[serde(serialize_with = "serialize_time")]
     pub created_at: Option<DateTime<Utc>>,
     /// When it was last used as the service has it, to the second; `None` where the service does not say, which is not
     /// "never". Evidence alone: [`PersonalKey::last_use`] is what to judge and to show.
+    #[serde(serialize_with = "serialize_time")]
     pub last_used: Option<DateTime<Utc>>,
     /// How often it was used; `None` where the service does not say.
     pub used_count: Option<u64>,
@@ -335,17 +338,96 @@ pub struct IncompleteList {
     pub outcome: Outcome,
 }
 
-/// A time as every report writes it: RFC 3339, UTC, to the second. By hand, since chrono's patterns cost five times as much.
+/// A time as every report writes it: RFC 3339, UTC, to the second. By hand, since chrono's patterns cost ten times as much.
+#[derive(Debug, Clone)]
+pub struct Rfc3339(TimeText);
+
+#[derive(Debug, Clone)]
+enum TimeText {
+    /// Of a year with four digits, as all that a deployment says are.
+    Usual([u8; 20]),
+    Other(String),
+}
+
+impl Rfc3339 {
+    /// The text of a time.
+    #[must_use]
+    pub fn new(time: DateTime<Utc>) -> Self {
+        let (date, clock) = (time.date_naive(), time.time());
+        let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());
+        let (year, month, day) = (date.year(), date.month(), date.day());
+        let Some(year) = u32::try_from(year).ok().filter(|year| *year <= 9999) else {
+            let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
+            return Self(TimeText::Other(text));
+        };
+        let mut text = *b"0000-00-00T00:00:00Z";
+        let numbers =
+            [(0, year / 100), (2, year % 100), (5, month), (8, day), (11, hour), (14, minute), (17, second)];
+        for (at, number) in numbers {
+            // Less than 100, so that both are digits.
+            text[at] += (number / 10).to_le_bytes()[0];
+            text[at + 1] += (number % 10).to_le_bytes()[0];
+        }
+        Self(TimeText::Usual(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            TimeText::Usual(text) => str::from_utf8(text).unwrap_or_default(),
+            TimeText::Other(text) => text,
+        }
+    }
+
+    /// The day alone.
+    #[must_use]
+    pub fn day(&self) -> &str {
+        self.as_str().split('T').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// As chrono writes it, in a fifth of the time for all that a service says.
+#[expect(clippy::ref_option, reason = "serde asks for it")]
+pub(crate) fn serialize_time<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) if time.nanosecond() == 0 && (0..=9999).contains(&time.year()) => {
+            serializer.serialize_some(Rfc3339::new(*time).as_str())
+        }
+        time => time.serialize(serializer),
+    }
+}
+
+/// As [`Rfc3339`].
 #[must_use]
 pub fn rfc3339(time: DateTime<Utc>) -> String {
-    let (date, clock) = (time.date_naive(), time.time());
-    let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());
-    format!("{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", date.year(), date.month(), date.day())
+    Rfc3339::new(time).as_str().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn a_time_is_written_as_chrono_writes_it(seconds in -100_000_000_000_i64..300_000_000_000) {
+            let time = DateTime::from_timestamp(seconds, 0).unwrap();
+            let expected = match time.year() {
+                0..=9999 => time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                year => format!("{year:04}{}", time.format("-%m-%dT%H:%M:%SZ")),
+            };
+            proptest::prop_assert_eq!(rfc3339(time), expected);
+        }
+    }
 
     #[test]
     fn a_key_and_its_mask_have_the_same_suffix() {

@@ -1,8 +1,10 @@
 //! How keys are classified: verdict, severity, action and reason. Pure: the clock is a field.
 
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use std::fmt::{self, Write as _};
 
-use crate::model::{PersonalKey, rfc3339};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+
+use crate::model::{PersonalKey, Rfc3339};
 
 named! {
     /// What is known about the use of a key.
@@ -172,47 +174,47 @@ impl Policy {
     fn is_active(&self, key: &PersonalKey) -> bool {
         let since = self
             .now
-            .checked_sub_days(Days::new(self.active_within.into()))
+            .checked_sub_days(chrono::Days::new(self.active_within.into()))
             .unwrap_or(DateTime::<Utc>::MIN_UTC);
         key.last_use().is_some_and(|last| last >= since)
     }
 
     fn reason(&self, key: &PersonalKey) -> String {
-        let cutoff = day_or_instant(self.cutoff);
-        let use_ = match (key.last_use(), key.used_count) {
-            (Some(last), _) if last >= self.cutoff => {
-                let after = days((last - self.cutoff).num_days());
-                let lately = if self.is_active(key) {
-                    format!(" and {} before the audit", days(self.days_since(last)))
-                } else {
-                    String::new()
-                };
-                format!("last used {}, {after} after the cutoff {cutoff}{lately}", rfc3339(last))
-            }
+        // It has room for most, and writing to a string can't fail.
+        let mut reason = String::with_capacity(128);
+        let _ = self.write_reason(key, &mut reason);
+        reason
+    }
+
+    fn write_reason(&self, key: &PersonalKey, to: &mut String) -> fmt::Result {
+        match (key.last_use(), key.used_count) {
             (Some(last), _) => {
-                let before = days((self.cutoff - last).num_days());
-                format!("last used {}, {before} before the cutoff {cutoff}", rfc3339(last))
+                let (last_use, cutoff) = (Rfc3339::new(last), Rfc3339::new(self.cutoff));
+                let cutoff = if is_midnight(self.cutoff) { cutoff.day() } else { cutoff.as_str() };
+                let is_after = last >= self.cutoff;
+                let (time, is) =
+                    if is_after { (last - self.cutoff, "after") } else { (self.cutoff - last, "before") };
+                write!(to, "last used {last_use}, {} {is} the cutoff {cutoff}", Days(time.num_days()))?;
+                if is_after && self.is_active(key) {
+                    write!(to, " and {} before the audit", Days(self.days_since(last)))?;
+                }
             }
-            (None, Some(0)) => "never used: no last use, use count 0".to_owned(),
-            (None, Some(1)) => "used once, time unknown".to_owned(),
-            (None, Some(count)) => format!("used {count} times, time of last use unknown"),
-            (None, None) => "last use and use count unknown".to_owned(),
-        };
-        let impossible = match key.last_used.filter(|_| key.last_use().is_none()) {
-            Some(last) if last <= DateTime::UNIX_EPOCH => {
-                format!("; lastUsed {} counts as missing: not a time of use", rfc3339(last))
-            }
-            Some(last) => {
-                format!("; lastUsed {} counts as missing: before the creation of the key", rfc3339(last))
-            }
-            None => String::new(),
-        };
-        let enabled = match key.enabled {
+            (None, Some(0)) => to.push_str("never used: no last use, use count 0"),
+            (None, Some(1)) => to.push_str("used once, time unknown"),
+            (None, Some(count)) => write!(to, "used {count} times, time of last use unknown")?,
+            (None, None) => to.push_str("last use and use count unknown"),
+        }
+        if let Some(last) = key.last_used.filter(|_| key.last_use().is_none()) {
+            let is_epoch = last <= DateTime::UNIX_EPOCH;
+            let why = if is_epoch { "not a time of use" } else { "before the creation of the key" };
+            write!(to, "; lastUsed {} counts as missing: {why}", Rfc3339::new(last))?;
+        }
+        to.push_str(match key.enabled {
             Some(true) => "",
             Some(false) => "; disabled",
             None => "; enabled state unknown, treated as enabled",
-        };
-        format!("{use_}{impossible}{enabled}")
+        });
+        Ok(())
     }
 
     /// Whole days from `time` to the run; 0 if `time` is later, for example because clocks differ.
@@ -225,11 +227,21 @@ impl Policy {
 /// A time as people write it: `2021-03-01` at midnight, otherwise with the time of day.
 #[must_use]
 pub fn day_or_instant(time: DateTime<Utc>) -> String {
-    if time.time() == NaiveTime::MIN { time.format("%Y-%m-%d").to_string() } else { rfc3339(time) }
+    let text = Rfc3339::new(time);
+    if is_midnight(time) { text.day().to_owned() } else { text.as_str().to_owned() }
 }
 
-fn days(count: i64) -> String {
-    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+fn is_midnight(time: DateTime<Utc>) -> bool {
+    time.time() == NaiveTime::MIN
+}
+
+/// `1 day`, `2 days`.
+struct Days(i64);
+
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, if self.0 == 1 { "day" } else { "days" })
+    }
 }
 
 #[cfg(test)]

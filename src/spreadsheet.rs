@@ -8,6 +8,12 @@ const SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\n', '\r'];
 
 /// Puts a `'` before every part of the text that a spreadsheet would run.
 pub(crate) fn guard(text: &str) -> Cow<'_, str> {
+    // Most texts have one part, which begins with a letter or a digit.
+    let is_one_part =
+        text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b';' | b'|'));
+    if is_one_part && text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Cow::Borrowed(text);
+    }
     rewrite(text, |part| is_formula(part).then(|| format!("'{part}")))
 }
 

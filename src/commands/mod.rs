@@ -26,11 +26,14 @@ pub(crate) mod verify;
 use crate::config::ReportSettings;
 use crate::console::{Text, print, print_aside, print_file, warn};
 use crate::context::Clock;
+use crate::evidence::manifest::CanonicalForms;
 use crate::exit::{Error, Exit};
 use crate::gate::GateResult;
 use crate::model::rfc3339;
 use crate::policy::{Policy, deployment_now};
-use crate::report::{Format, GatePolicy, Output, Report, ReportInput, Written, terminal, waiver_issue};
+use crate::report::{
+    Format, GatePolicy, Output, Report, ReportInput, ResultReader, Written, terminal, waiver_issue,
+};
 use crate::signals::Signals;
 use crate::store::{FileIdentity, Run, Store};
 use crate::waivers::Waivers;
@@ -69,10 +72,13 @@ fn render(
     });
     let rules = GatePolicy { fail_on: settings.fail_on, waivers };
     let evidence: Vec<_> = evidence.collect();
+    let mut forms = CanonicalForms::default();
+    let is_file = !settings.output.stdout;
+    let reader: &mut dyn ResultReader = if is_file { &mut forms } else { &mut () };
     let Written { report, mut files, stdout, stdout_file } =
-        crate::report::write(&evidence, rules, &settings.output)?;
-    if !settings.output.stdout {
-        files.push(manifest::write(&evidence, settings, waivers, &files)?);
+        crate::report::write(&evidence, rules, &settings.output, reader)?;
+    if is_file {
+        files.push(manifest::write(&evidence, &forms, settings, waivers, &files)?);
     }
     let lapsed = if settings.strict_waivers { report.waiver_issues.len() as u64 } else { 0 };
     let result = GateResult::new(&report, lapsed);

@@ -13,9 +13,10 @@ use std::io::{self, Write};
 pub use line::{ExportCounts, ExportedRun};
 pub use read::{Entries, ExportEntry, ReadError, read};
 
-use self::line::ExportLine;
+use self::line::{ExportLine, ResultLine};
 use crate::console::STDOUT;
 use crate::exit::reason;
+use crate::model::UserResult;
 use crate::store::{self, Run, Store};
 
 /// Of the form. It goes up with every change of a field.
@@ -45,34 +46,66 @@ impl From<Error> for crate::exit::Error {
 ///
 /// # Errors
 /// What the store or `out` says.
-pub fn write(store: &Store, run: &Run, version: u64, out: &mut impl Write) -> Result<ExportCounts, Error> {
-    let mut lines = LineWriter { version, out, line: Vec::new() };
-    let mut counts = ExportCounts::new(version);
-    lines.write(ExportLine::Run(Box::new(ExportedRun::new(run, version))))?;
-    for organization in store.organizations(run)?.into_iter().flatten() {
-        counts.organizations = counts.organizations.map(|count| count + 1);
-        lines.write(ExportLine::Organization(organization))?;
-    }
-    for list in store.incomplete_lists(run)? {
-        counts.gaps += 1;
-        lines.write(ExportLine::IncompleteList(list))?;
-    }
-    store.results(run, |result| {
-        counts.add(&result);
-        lines.write(ExportLine::UserResult(result)).map_err(Error::from)
-    })?;
-    lines.write(ExportLine::End(counts))?;
-    Ok(counts)
+pub fn write(store: &Store, run: &Run, version: u64, out: impl Write) -> Result<ExportCounts, Error> {
+    let mut export = ExportWriter::begin(store, run, version, out)?;
+    store.results(run, |result| export.add(&result).map_err(Error::from))?;
+    Ok(export.end().map(|(counts, _)| counts)?)
 }
 
-struct LineWriter<'a, W> {
+/// A run on its way into the form, for who reads its results anyway.
+pub struct ExportWriter<W> {
+    lines: LineWriter<W>,
+    counts: ExportCounts,
+}
+
+impl<W: Write> ExportWriter<W> {
+    /// Writes all that comes before the results.
+    ///
+    /// # Errors
+    /// What the store or `out` says.
+    pub fn begin(store: &Store, run: &Run, version: u64, out: W) -> Result<Self, Error> {
+        let mut lines = LineWriter { version, out, line: Vec::new() };
+        let mut counts = ExportCounts::new(version);
+        lines.write(ExportLine::Run(Box::new(ExportedRun::new(run, version))))?;
+        for organization in store.organizations(run)?.into_iter().flatten() {
+            counts.organizations = counts.organizations.map(|count| count + 1);
+            lines.write(ExportLine::Organization(organization))?;
+        }
+        for list in store.incomplete_lists(run)? {
+            counts.gaps += 1;
+            lines.write(ExportLine::IncompleteList(list))?;
+        }
+        Ok(Self { lines, counts })
+    }
+
+    /// Writes the next result of the run.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn add(&mut self, result: &UserResult) -> io::Result<()> {
+        self.counts.add(result);
+        self.lines.write_result(result)
+    }
+
+    /// Writes the last line, after all results; returns its counts and `out`.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn end(self) -> io::Result<(ExportCounts, W)> {
+        let Self { mut lines, counts } = self;
+        lines.write(ExportLine::End(counts))?;
+        Ok((counts, lines.out))
+    }
+}
+
+struct LineWriter<W> {
     version: u64,
-    out: &'a mut W,
+    out: W,
     /// The line under way, so that `out` is handed whole lines.
     line: Vec<u8>,
 }
 
-impl<W: Write> LineWriter<'_, W> {
+impl<W: Write> LineWriter<W> {
     fn write(&mut self, line: ExportLine) -> io::Result<()> {
         self.line.clear();
         match self.version {
@@ -82,6 +115,20 @@ impl<W: Write> LineWriter<'_, W> {
             },
             _ => serde_json::to_writer(&mut self.line, &line)?,
         }
+        self.end_line()
+    }
+
+    /// As [`ExportLine::UserResult`], without a copy of it.
+    fn write_result(&mut self, result: &UserResult) -> io::Result<()> {
+        if self.version == 1 {
+            return self.write(ExportLine::UserResult(result.clone()));
+        }
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &ResultLine::new(result))?;
+        self.end_line()
+    }
+
+    fn end_line(&mut self) -> io::Result<()> {
         self.line.push(b'\n');
         self.out.write_all(&self.line)
     }

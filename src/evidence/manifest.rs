@@ -1,17 +1,18 @@
 //! `manifest.json`: what was run by whom and how, and the SHA-256 of everything that came of it. It has no clock of its own, so
 //! that the same run reported on the same way is the same bytes. `schemas/manifest.schema.json` is its form.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::export::{self, ExportCounts};
+use super::export::{self, ExportCounts, ExportWriter};
 use crate::digest::{HashWriter, sha256, sha256_of_file};
-use crate::model::{OrganizationResult, Product, ReadStatus};
+use crate::model::{OrganizationResult, Product, ReadStatus, UserResult};
 use crate::policy::FailOn;
-use crate::report::{self, CsvStyle, Format, Output, ReportInput};
+use crate::report::{self, CsvStyle, Format, Output, ReportInput, ResultReader};
 use crate::store::{self, Run, Store};
 use crate::v1::{ListFingerprint, RunSettings};
 
@@ -183,17 +184,19 @@ pub(super) struct FileEntry {
 }
 
 impl Manifest {
-    /// Of a report that was written. Reads all of the evidence once more, and the program's own binary.
+    /// Of a report that was written, and of the forms of its runs. Reads the program's own binary.
     ///
     /// # Errors
     /// Evidence that can't be read.
     pub fn new(
         inputs: &[ReportInput],
+        forms: &CanonicalForms,
         gate: Gate,
         output: &Output,
         files: &[report::ReportFile],
     ) -> Result<Self, export::Error> {
-        let mut runs = inputs.iter().map(run_entry).collect::<Result<Vec<_>, _>>()?;
+        let runs = inputs.iter().map(|input| run_entry(input, forms));
+        let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
         runs.sort_by(|one, other| one.deployment.cmp(&other.deployment));
         let mut files: Vec<_> = files.iter().map(FileEntry::from).collect();
         files.sort_by(|one, other| one.name.cmp(&other.name));
@@ -226,7 +229,7 @@ impl Manifest {
     }
 }
 
-fn run_entry(input: &ReportInput) -> Result<RunEntry, export::Error> {
+fn run_entry(input: &ReportInput, forms: &CanonicalForms) -> Result<RunEntry, export::Error> {
     let ReportInput { store, run, policy, ratchet } = input;
     let _awake = store.awake()?;
     let judged_by = AppliedPolicy {
@@ -234,7 +237,11 @@ fn run_entry(input: &ReportInput) -> Result<RunEntry, export::Error> {
         active_within_days: policy.active_within,
         compared_with: ratchet.map(|ratchet| ratchet.name.clone()),
     };
-    RunEntry::new(store, run, judged_by, VERSION)
+    let form = match forms.forms.get(&run.deployment) {
+        Some(form) => form.clone(),
+        None => CanonicalForm::of_run(store, run, VERSION)?,
+    };
+    RunEntry::new(store, run, judged_by, form, VERSION)
 }
 
 impl RunEntry {
@@ -255,9 +262,10 @@ impl RunEntry {
         store: &Store,
         run: &Run,
         judged_by: AppliedPolicy,
+        form: CanonicalForm,
         version: u64,
     ) -> Result<Self, export::Error> {
-        let (totals, readings_sha256, canonical_bytes) = canonical_form(store, run, version)?;
+        let CanonicalForm { totals, sha256: readings_sha256, bytes: canonical_bytes } = form;
         let settings = &run.settings;
         Ok(Self {
             run: run.id,
@@ -284,16 +292,63 @@ impl RunEntry {
     }
 }
 
-/// How much the canonical form of a run holds, its SHA-256 and its length. Manifests of a version have the form of that version.
-pub(super) fn canonical_form(
-    store: &Store,
-    run: &Run,
-    version: u64,
-) -> Result<(ExportCounts, String, u64), export::Error> {
-    let mut hash = HashWriter::default();
-    let totals = export::write(store, run, version, &mut hash)?;
-    let (sha256, bytes) = hash.end();
-    Ok((totals, sha256, bytes))
+/// How much the canonical form of a run holds, its SHA-256 and its length.
+#[derive(Clone)]
+pub(super) struct CanonicalForm {
+    totals: ExportCounts,
+    pub(super) sha256: String,
+    bytes: u64,
+}
+
+impl CanonicalForm {
+    /// Manifests of a version have the form of that version.
+    pub(super) fn of_run(store: &Store, run: &Run, version: u64) -> Result<Self, export::Error> {
+        let mut hash = HashWriter::default();
+        let totals = export::write(store, run, version, &mut hash)?;
+        Ok(Self::new(totals, hash))
+    }
+
+    fn new(totals: ExportCounts, hash: HashWriter) -> Self {
+        let (sha256, bytes) = hash.end();
+        Self { totals, sha256, bytes }
+    }
+}
+
+/// The canonical forms of the runs of a report, made while it is written, so that no run is read twice.
+#[derive(Default)]
+pub struct CanonicalForms {
+    /// By deployment.
+    forms: BTreeMap<String, CanonicalForm>,
+    /// The run under way, and its deployment.
+    current: Option<(String, ExportWriter<HashWriter>)>,
+}
+
+impl ResultReader for CanonicalForms {
+    fn begin(&mut self, store: &Store, run: &Run) -> Result<(), report::Error> {
+        let form =
+            ExportWriter::begin(store, run, VERSION, HashWriter::default()).map_err(|why| match why {
+                export::Error::Store(why) => why.into(),
+                export::Error::Write(why) => not_written(why),
+            })?;
+        self.current = Some((run.deployment.clone(), form));
+        Ok(())
+    }
+
+    fn read(&mut self, results: &[UserResult]) -> Result<(), report::Error> {
+        let Some((_, form)) = &mut self.current else { return Ok(()) };
+        results.iter().try_for_each(|result| form.add(result)).map_err(not_written)
+    }
+
+    fn end(&mut self) -> Result<(), report::Error> {
+        let Some((deployment, form)) = self.current.take() else { return Ok(()) };
+        let (totals, hash) = form.end().map_err(not_written)?;
+        self.forms.insert(deployment, CanonicalForm::new(totals, hash));
+        Ok(())
+    }
+}
+
+fn not_written(why: io::Error) -> report::Error {
+    report::Error::Write(NAME.to_owned(), why)
 }
 
 impl Organizations {

@@ -1,7 +1,7 @@
 //! From a user result to its rows: every key is classified and compared with the waivers, and is a finding or not.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 
@@ -110,7 +110,7 @@ impl<'a> Judge<'a> {
         let user = alone.then(|| {
             let waiver = unread.then(|| self.rules.waivers.of_user(&result.user, deployment)).flatten();
             let waiver = self.meet(waiver, deployment);
-            let (key, regression, decided) = (None, None, OnceCell::new());
+            let (key, regression, decided) = (None, None, OnceLock::new());
             Ok(Row { result, organizations, plan, decided, key, waiver, regression, is_finding: false })
         });
         let keys = result.keys.iter().map(move |key| {
@@ -125,7 +125,7 @@ impl<'a> Judge<'a> {
             let counts = ratchet.is_none() || regression.is_some() || expired;
             let counts = counts && self.rules.fail_on.counts(key, judged.verdict, judged.severity);
             let key = Some((key, judged));
-            let decided = OnceCell::new();
+            let decided = OnceLock::new();
             let mut row =
                 Row { result, organizations, plan, decided, key, waiver, regression, is_finding: false };
             row.is_finding = counts && !row.is_waived();

@@ -15,6 +15,7 @@
 
 mod file;
 mod formats;
+mod jobs;
 mod judge;
 mod location;
 mod organizations;
@@ -30,7 +31,9 @@ mod worst;
 use std::cell::OnceCell;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 pub use file::{MANIFEST, write_atomic};
@@ -41,6 +44,7 @@ pub(crate) use spill::SpillFile;
 pub use summary::Summary;
 pub use wording::waiver_issue;
 
+use self::jobs::{Job, run_all};
 use self::judge::Judge;
 use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
 use self::worst::{WorstFinding, WorstFindings};
@@ -56,7 +60,7 @@ use crate::plan::{
 };
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{Ratchet, Regression};
-use crate::store::{self, Run, Store, StoredSearch};
+use crate::store::{self, Run, SortedResults, Store, StoredSearch};
 use crate::waivers::{Waiver, WaiverStatus, Waivers};
 
 /// One run of one deployment, the input of a report.
@@ -80,33 +84,54 @@ pub struct GatePolicy<'a> {
     pub waivers: &'a Waivers,
 }
 
-/// The context of all rows of one deployment.
-pub struct RunContext<'a> {
-    /// The run database.
-    pub store: &'a Store,
+/// The context of all rows of one deployment: what formats that work at the same time may share.
+pub struct RowContext<'a> {
     /// The run.
     pub run: &'a Run,
     /// The policy of the report.
     pub policy: Policy,
     /// Incomplete lists.
     pub incomplete_lists: Vec<JudgedList<'a>>,
-    /// The earlier run for comparison.
-    pub ratchet: Option<&'a Ratchet>,
     /// What the migration plan needs besides users and keys.
     inventory: Inventory,
     gate: GatePolicy<'a>,
     /// Where `locate` found the keys; `None` where it never ran.
     pub search: Option<StoredSearch>,
+}
+
+/// The same with the databases, for what is done before and after the rows.
+pub struct RunContext<'a> {
+    rows: RowContext<'a>,
+    /// The run database.
+    pub store: &'a Store,
+    /// The earlier run for comparison.
+    pub ratchet: Option<&'a Ratchet>,
     burn_down: OnceCell<BurnDown>,
 }
 
-impl RunContext<'_> {
+impl<'a> Deref for RunContext<'a> {
+    type Target = RowContext<'a>;
+
+    fn deref(&self) -> &RowContext<'a> {
+        &self.rows
+    }
+}
+
+impl RowContext<'_> {
     /// Whether a waiver covers a key, as in the plan.
     fn is_waived(&self, key: &PersonalKey) -> bool {
         let waiver = self.gate.waivers.of_key(&key.id, &self.run.deployment);
         waiver.is_some_and(|waiver| waiver.status(self.run.started_at) != WaiverStatus::Expired)
     }
 
+    /// Whether the run finished and has no incomplete list. Unread users are rows and do not matter here.
+    #[must_use]
+    pub fn has_complete_lists(&self) -> bool {
+        self.run.finished_at.is_some() && self.incomplete_lists.is_empty()
+    }
+}
+
+impl RunContext<'_> {
     /// The runs up to this one. They are counted once, at the first call.
     pub(crate) fn burn_down(&self) -> Result<&BurnDown, store::Error> {
         if let Some(known) = self.burn_down.get() {
@@ -114,12 +139,6 @@ impl RunContext<'_> {
         }
         let counted = burn_down(self.store, self.run, self.policy.cutoff)?;
         Ok(self.burn_down.get_or_init(|| counted))
-    }
-
-    /// Whether the run finished and has no incomplete list. Unread users are rows and do not matter here.
-    #[must_use]
-    pub fn has_complete_lists(&self) -> bool {
-        self.run.finished_at.is_some() && self.incomplete_lists.is_empty()
     }
 }
 
@@ -132,7 +151,7 @@ pub struct Row<'a> {
     /// The plan of the user's keys.
     plan: &'a LazyPlan,
     /// What the plan decides about the key.
-    decided: OnceCell<Decided>,
+    decided: OnceLock<Decided>,
     /// The key; `None` for a user without keys, or who could not be read completely.
     pub key: Option<(&'a PersonalKey, Judgement)>,
     /// The waiver of the key or of the unread user, and its status.
@@ -146,13 +165,13 @@ pub struct Row<'a> {
 /// The plan of a user's keys. Each part is made when the first format asks for it: most need the decisions alone.
 #[derive(Default)]
 struct LazyPlan {
-    rights: OnceCell<OwnerRights>,
-    whole: OnceCell<Option<OwnerPlan>>,
+    rights: OnceLock<OwnerRights>,
+    whole: OnceLock<Option<OwnerPlan>>,
 }
 
 impl Row<'_> {
     /// What `keysunset plan` without flags plans for the user; `None` for a user without a key.
-    pub(crate) fn plan(&self, context: &RunContext) -> Option<&OwnerPlan> {
+    pub(crate) fn plan(&self, context: &RowContext) -> Option<&OwnerPlan> {
         let plan = self.plan.whole.get_or_init(|| {
             let planner = Planner {
                 inventory: &context.inventory,
@@ -169,7 +188,7 @@ impl Row<'_> {
     }
 
     /// What the plan decides about the key.
-    pub(crate) fn decided(&self, context: &RunContext) -> Option<&Decided> {
+    pub(crate) fn decided(&self, context: &RowContext) -> Option<&Decided> {
         let (key, judged) = self.key.as_ref()?;
         let decided = self.decided.get_or_init(|| {
             let rights = || OwnerRights::new(self.result, &context.inventory);
@@ -271,17 +290,22 @@ impl Report<'_> {
 }
 
 /// A format in progress. It gets the rows deployment by deployment, in order.
-trait Writer {
+trait Writer: Send {
     /// Begins a deployment.
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError>;
 
+    /// Adds where `locate` found the keys of a user, which only the run database has; before the rows of the user.
+    fn places(&mut self, _: &RunContext, _: &[Row]) -> Result<(), FormatError> {
+        Ok(())
+    }
+
     /// Adds the rows of the next user: one for each key, or one without a key.
-    fn rows(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+    fn rows(&mut self, context: &RowContext, rows: &[Row]) -> Result<(), FormatError> {
         rows.iter().try_for_each(|row| self.row(context, row))
     }
 
     /// Adds the next row.
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError>;
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError>;
 
     /// Ends it.
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError>;
@@ -376,6 +400,42 @@ impl From<Error> for crate::exit::Error {
     }
 }
 
+/// What takes the results of each run beside the formats, in the order of the rows.
+pub trait ResultReader: Send {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// Why there is no report.
+    fn begin(&mut self, store: &Store, run: &Run) -> Result<(), Error>;
+
+    /// Takes the next results.
+    ///
+    /// # Errors
+    /// Why there is no report.
+    fn read(&mut self, results: &[UserResult]) -> Result<(), Error>;
+
+    /// Ends the run.
+    ///
+    /// # Errors
+    /// Why there is no report.
+    fn end(&mut self) -> Result<(), Error>;
+}
+
+/// Nothing takes them.
+impl ResultReader for () {
+    fn begin(&mut self, _: &Store, _: &Run) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn read(&mut self, _: &[UserResult]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 /// What was written.
 pub struct Written<'a> {
     /// What the gate and the summary on the terminal are made from.
@@ -398,7 +458,7 @@ pub fn prepare(output: &Output) -> Result<(), Error> {
     output.formats.iter().try_for_each(|format| format.start(&output).map(drop))
 }
 
-/// Writes one report of all runs, deployment by deployment. No two are of the same.
+/// Writes one report of all runs, deployment by deployment. No two are of the same. `reader` takes their results, too.
 ///
 /// # Errors
 /// As [`Error`] has it; then no file in `out` has changed.
@@ -406,6 +466,7 @@ pub fn write<'a>(
     inputs: &[ReportInput<'a>],
     gate: GatePolicy<'a>,
     output: &Output,
+    reader: &mut dyn ResultReader,
 ) -> Result<Written<'a>, Error> {
     let (output, _folder) = output.with_folder()?;
     let mut writers = Vec::new();
@@ -419,7 +480,7 @@ pub fn write<'a>(
     let mut worst = WorstFindings::default();
     let mut deployments = Vec::new();
     for input in by_name {
-        deployments.push(write_deployment(input, &mut judge, &mut worst, &mut writers)?);
+        deployments.push(write_deployment(input, &mut judge, &mut worst, &mut writers, reader)?);
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
     let (waiver_issues, worst) = (judge.waiver_issues(), worst.into_vec());
@@ -472,6 +533,7 @@ fn write_deployment<'a>(
     judge: &mut Judge<'a>,
     worst: &mut WorstFindings,
     writers: &mut Writers,
+    reader: &mut dyn ResultReader,
 ) -> Result<Deployment<'a>, Error> {
     let ReportInput { store, run, policy, ratchet } = *input;
     let awake = store.awake()?;
@@ -488,8 +550,9 @@ fn write_deployment<'a>(
     let incomplete_lists = incomplete_lists.collect();
     let (inventory, gate, burn_down) = (Inventory::read(store, run)?, judge.gate(), OnceCell::new());
     let search = store.search(run)?;
-    let context =
-        RunContext { store, run, policy, incomplete_lists, ratchet, inventory, gate, search, burn_down };
+    let rows = RowContext { run, policy, incomplete_lists, inventory, gate, search };
+    let context = RunContext { rows, store, ratchet, burn_down };
+    reader.begin(store, run)?;
     for (path, writer) in &mut *writers {
         writer.begin(&context).map_err(|why| failed(path, why))?;
     }
@@ -497,27 +560,36 @@ fn write_deployment<'a>(
     let is_known = organizations.is_some();
     let mut totals = OrganizationTotals::new(organizations.unwrap_or_default());
     let mut progress = ProgressCounter::new(&context.inventory, &policy);
-    store.results(run, |result| {
-        summary.add_user(&result);
-        totals.add_user(&result);
-        if let Some(progress) = &mut progress {
-            progress.add(&result);
-        }
-        let columns = totals.columns(&result.user);
-        let plan = LazyPlan::default();
-        let rows = judge.rows(&result, &columns, &plan, &context).collect::<Result<Vec<_>, _>>()?;
-        for row in &rows {
-            summary.add(row);
-            worst.add(row);
-            if let Some((key, judged)) = &row.key {
-                totals.add_key(&result.user, key, judged.severity);
+    let mut results = store.sorted_results(run)?;
+    let mut batch = next_batch(&mut results)?;
+    while !batch.is_empty() {
+        let owners = batch.iter().map(|result| (totals.columns(&result.user), LazyPlan::default()));
+        let owners: Vec<_> = owners.collect();
+        let mut users = Vec::with_capacity(batch.len());
+        for (result, (columns, plan)) in batch.iter().zip(&owners) {
+            summary.add_user(result);
+            totals.add_user(result);
+            if let Some(progress) = &mut progress {
+                progress.add(result);
             }
+            let rows = judge.rows(result, columns, plan, &context).collect::<Result<Vec<_>, _>>()?;
+            for row in &rows {
+                summary.add(row);
+                worst.add(row);
+                if let Some((key, judged)) = &row.key {
+                    totals.add_key(&result.user, key, judged.severity);
+                }
+            }
+            if context.search.is_some() {
+                for (path, writer) in &mut *writers {
+                    writer.places(&context, &rows).map_err(|why| failed(path, why))?;
+                }
+            }
+            users.push(rows);
         }
-        for (path, writer) in &mut *writers {
-            writer.rows(&context, &rows).map_err(|why| failed(path, why))?;
-        }
-        Ok::<_, Error>(())
-    })?;
+        batch = write_batch(&context, (&batch, &users), writers, reader, &mut results)?;
+    }
+    reader.end()?;
     summary
         .reconcile((store.user_counts(run)?.requested, store.key_count(run)?))
         .map_err(Error::DoesNotAddUp)?;
@@ -528,6 +600,36 @@ fn write_deployment<'a>(
         context.burn_down()?;
     }
     Ok(Deployment { context, summary, organizations, progress, unread_lists })
+}
+
+/// Users whose rows are written together.
+const BATCH: usize = 512;
+
+fn next_batch(results: &mut SortedResults) -> Result<Vec<UserResult>, store::Error> {
+    results.take(BATCH).collect()
+}
+
+/// Hands the rows of some users to all writers, and reads the next users meanwhile.
+fn write_batch(
+    context: &RowContext,
+    (batch, users): (&[UserResult], &[Vec<Row>]),
+    writers: &mut Writers,
+    reader: &mut dyn ResultReader,
+    results: &mut SortedResults,
+) -> Result<Vec<UserResult>, Error> {
+    let mut next = Vec::new();
+    let mut jobs: Vec<Job<Error>> = Vec::new();
+    jobs.push(Box::new(|| {
+        next = next_batch(results)?;
+        Ok(())
+    }));
+    jobs.push(Box::new(|| reader.read(batch)));
+    for (path, writer) in writers {
+        let mut write = move || users.iter().try_for_each(|rows| writer.rows(context, rows));
+        jobs.push(Box::new(move || write().map_err(|why| failed(path, why))));
+    }
+    run_all(jobs)?;
+    Ok(next)
 }
 
 /// Gives every file its name, once it is known that no folder has one of the names.

@@ -7,8 +7,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
 use super::wording::Unknown;
-use super::{JudgedList, Row, RunContext};
-use crate::model::{IncompleteList, Outcome, ReadStatus, Suffix, UserResult, rfc3339};
+use super::{JudgedList, Row, RowContext};
+use crate::model::{IncompleteList, Outcome, ReadStatus, Rfc3339, Suffix, UserResult};
 use crate::output::{ExcelCell, Guarded};
 use crate::policy::{Action, Severity, Verdict};
 use crate::waivers::{Waiver, WaiverStatus};
@@ -108,13 +108,13 @@ impl From<DateTime<Utc>> for Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&rfc3339(self.0))
+        serializer.serialize_str(Rfc3339::new(self.0).as_str())
     }
 }
 
 impl<'a, C: Cells + Default> Record<'a, C> {
     /// Of a key, or of a user without one.
-    pub(super) fn new(context: &'a RunContext, row: &'a Row) -> Self {
+    pub(super) fn new(context: &'a RowContext, row: &'a Row) -> Self {
         let UserResult { user, outcome, attempts, read_at, .. } = row.result;
         let of_user = Self {
             user_id: user.id.as_deref().map(C::Text::from),
@@ -153,7 +153,7 @@ impl<'a, C: Cells + Default> Record<'a, C> {
 
     /// Of a request with its waiver, and of the run that it was made in.
     fn of_outcome(
-        context: &'a RunContext,
+        context: &'a RowContext,
         outcome: &'a Outcome,
         waiver: Option<(&'a Waiver, WaiverStatus)>,
     ) -> Self {
@@ -171,7 +171,7 @@ impl<'a, C: Cells + Default> Record<'a, C> {
         }
     }
 
-    fn of_run(context: &'a RunContext) -> Self {
+    fn of_run(context: &'a RowContext) -> Self {
         Self {
             deployment: C::Text::from(&context.run.deployment),
             cutoff: C::Time::from(context.policy.cutoff),
@@ -182,7 +182,7 @@ impl<'a, C: Cells + Default> Record<'a, C> {
 
 /// Users that may be missing from the run: one row for each incomplete list, and one for an unfinished run.
 pub(super) struct MissingUsers<'a> {
-    context: &'a RunContext<'a>,
+    context: &'a RowContext<'a>,
     /// The incomplete list; `None`: the run did not finish.
     pub(super) list: Option<&'a JudgedList<'a>>,
     reason: String,
@@ -190,7 +190,7 @@ pub(super) struct MissingUsers<'a> {
 
 impl<'a> MissingUsers<'a> {
     /// First the unfinished run, then the lists.
-    pub(super) fn of_run(context: &'a RunContext) -> impl Iterator<Item = Self> {
+    pub(super) fn of_run(context: &'a RowContext) -> impl Iterator<Item = Self> {
         let cut_short = context.run.finished_at.is_none().then(|| Self {
             context,
             list: None,

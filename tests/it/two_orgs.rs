@@ -178,6 +178,6 @@ pub(crate) fn over_two_deployments(formats: &[Format], step_summary: Option<&Pat
         csv: CsvStyle::default(),
     };
     let rules = GatePolicy { fail_on: FailOn::Any, waivers: &Waivers::default() };
-    let stdout = report::write(&evidence, rules, &output).unwrap().stdout;
+    let stdout = report::write(&evidence, rules, &output, &mut ()).unwrap().stdout;
     (env, stdout)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{
     IncompleteList, ListLine, Membership, Organization, OrganizationResult, Origin, Outcome, PersonalKey,
-    Product, ReadStatus, User, UserResult,
+    Product, ReadStatus, User, UserResult, serialize_time,
 };
 use crate::store::Run;
 use crate::v1::RunSettings;
@@ -24,7 +24,10 @@ pub(super) enum ExportLine {
     #[serde(rename = "gap")]
     IncompleteList(#[serde(with = "IncompleteListFields")] IncompleteList),
     #[serde(rename = "reading")]
-    UserResult(#[serde(with = "UserResultFields")] UserResult),
+    UserResult(
+        #[serde(serialize_with = "write_result", deserialize_with = "UserResultFields::deserialize")]
+        UserResult,
+    ),
     #[serde(rename = "end")]
     End(ExportCounts),
 }
@@ -96,16 +99,76 @@ struct IncompleteListFields {
     outcome: Outcome,
 }
 
-#[derive(Serialize, Deserialize)]
+/// As they are read; [`ResultFields`] are the same.
+#[derive(Deserialize)]
 #[serde(remote = "UserResult")]
 struct UserResultFields {
-    #[serde(flatten, serialize_with = "write_user", deserialize_with = "read_user")]
+    #[serde(flatten, deserialize_with = "read_user")]
     user: User,
     #[serde(flatten, with = "OutcomeFields")]
     outcome: Outcome,
     attempts: u32,
     read_at: Option<DateTime<Utc>>,
     keys: Vec<PersonalKey>,
+}
+
+/// The line of a result of which somebody else has the only copy.
+#[derive(Serialize)]
+#[serde(tag = "keysunset")]
+pub(super) enum ResultLine<'a> {
+    #[serde(rename = "reading")]
+    UserResult(ResultFields<'a>),
+}
+
+impl<'a> ResultLine<'a> {
+    pub(super) fn new(result: &'a UserResult) -> Self {
+        Self::UserResult(ResultFields::new(result))
+    }
+}
+
+/// The fields of a result in their order. They are all of one struct, since flattened ones take twice as long to write.
+#[derive(Serialize)]
+pub(super) struct ResultFields<'a> {
+    user_id: &'a str,
+    username: Option<&'a str>,
+    memberships: &'a [Membership],
+    list: Option<&'a str>,
+    line: Option<u64>,
+    status: ReadStatus,
+    http_status: Option<u16>,
+    error_code: Option<&'a str>,
+    detail: Option<&'a str>,
+    attempts: u32,
+    #[serde(serialize_with = "serialize_time")]
+    read_at: Option<DateTime<Utc>>,
+    keys: &'a [PersonalKey],
+}
+
+impl<'a> ResultFields<'a> {
+    fn new(result: &'a UserResult) -> Self {
+        let UserResult { user, keys, outcome, attempts, read_at } = result;
+        let User { id: _, username, origin: Origin { memberships, line } } = user;
+        let Outcome { status, http_status, error_code, detail } = outcome;
+        let (list, line) = list_and_number(line.as_ref());
+        Self {
+            user_id: user.id_or_empty(),
+            username: username.as_deref(),
+            memberships,
+            list,
+            line,
+            status: *status,
+            http_status: *http_status,
+            error_code: error_code.as_deref(),
+            detail: detail.as_deref(),
+            attempts: *attempts,
+            read_at: *read_at,
+            keys,
+        }
+    }
+}
+
+fn write_result<S: Serializer>(result: &UserResult, serializer: S) -> Result<S::Ok, S::Error> {
+    ResultFields::new(result).serialize(serializer)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,21 +213,13 @@ impl ExportCounts {
 }
 
 /// A user, with where he was found in fields of their own.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct UserFields {
     user_id: String,
     username: Option<String>,
     memberships: Vec<Membership>,
     list: Option<String>,
     line: Option<u64>,
-}
-
-fn write_user<S: Serializer>(user: &User, serializer: S) -> Result<S::Ok, S::Error> {
-    let User { id, username, origin: Origin { memberships, line } } = user;
-    let (list, line) = list_and_number(line.as_ref());
-    let (user_id, username) = (id.clone().unwrap_or_default(), username.clone());
-    let memberships = memberships.clone();
-    UserFields { user_id, username, memberships, list, line }.serialize(serializer)
 }
 
 fn read_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<User, D::Error> {
@@ -174,8 +229,8 @@ fn read_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<User, D::Erro
 }
 
 /// The fields of a line of a list.
-pub(super) fn list_and_number(line: Option<&ListLine>) -> (Option<String>, Option<u64>) {
-    line.map(|line| (line.list.to_string(), line.number.map_or(0, NonZeroU64::get))).unzip()
+pub(super) fn list_and_number(line: Option<&ListLine>) -> (Option<&str>, Option<u64>) {
+    line.map(|line| (&*line.list, line.number.map_or(0, NonZeroU64::get))).unzip()
 }
 
 /// One field without the other is not written again, so that its line is refused as not canonical.

@@ -48,6 +48,7 @@ impl Line {
             ExportLine::UserResult(UserResult { user, keys, outcome, attempts, read_at }) => {
                 let organization = user.origin.organization().map(str::to_owned);
                 let (list, line) = list_and_number(user.origin.line.as_ref());
+                let list = list.map(str::to_owned);
                 let (user_id, username) = (user.id.unwrap_or_default(), user.username);
                 Self::Reading {
                     user_id,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Check, CheckResult, CheckStatus, parse};
 use crate::evidence::export;
-use crate::evidence::manifest::{Manifest, PreviousManifest, RunEntry, canonical_form};
+use crate::evidence::manifest::{CanonicalForm, Manifest, PreviousManifest, RunEntry};
 use crate::report::text::shortened;
 use crate::store::{self, Run, Store};
 
@@ -136,7 +136,8 @@ fn differences(
     version: u64,
 ) -> Result<(Vec<String>, Vec<String>), export::Error> {
     // What is no fact of the store is taken over, so that it can't differ: the chain is looked at alone.
-    let mut stored = RunEntry::new(store, run, named.judged_by.clone(), version)?;
+    let form = CanonicalForm::of_run(store, run, version)?;
+    let mut stored = RunEntry::new(store, run, named.judged_by.clone(), form, version)?;
     stored.previous.clone_from(&named.previous);
     let json = |entry| serde_json::to_value(entry).map_err(std::io::Error::from);
     let (named, stored) = (json(named)?, json(&stored)?);
@@ -177,7 +178,7 @@ fn other_readings(store: &Store, entry: &RunEntry, version: u64) -> Result<Optio
     for manifest in store.manifests(entry.run)?.iter().filter_map(|text| parse(text, "").ok()) {
         if let Entry::Vacant(missing) = expected.entry(manifest.version) {
             missing.insert(match store.run(Some(entry.run)) {
-                Ok(run) => Some(canonical_form(store, &run, manifest.version)?.1),
+                Ok(run) => Some(CanonicalForm::of_run(store, &run, manifest.version)?.sha256),
                 Err(store::Error::NoRun(..)) => None,
                 Err(why) => return Err(why.into()),
             });

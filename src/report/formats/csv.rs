@@ -2,7 +2,7 @@
 
 use crate::output::{CsvStyle, csv_writer};
 use crate::report::record::{ForExcel, ForSpreadsheet, MissingUsers, Plain, Record};
-use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer};
 
 /// The file in progress.
 struct Csv {
@@ -31,7 +31,7 @@ impl Writer for Csv {
         Ok(())
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         match self.style {
             CsvStyle::Raw => self.rows.serialize(Record::<Plain>::new(context, row))?,
             CsvStyle::Guarded => self.rows.serialize(Record::<ForSpreadsheet>::new(context, row))?,

@@ -9,7 +9,9 @@ use crate::policy::Severity;
 use crate::report::location::{Locator, SourceLocation, fingerprint, identity};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
-use crate::report::{FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{
+    FormatError, JsonArray, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer,
+};
 
 /// The severity of an unread user or incomplete list, equal to a key of unknown use.
 pub(in crate::report) const UNKNOWN: &str = "major";
@@ -83,7 +85,7 @@ impl Writer for Gitlab {
         Ok(())
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         let (check_name, severity) = match &row.key {
             Some((_, judged)) => (judged.verdict.as_str(), severity(judged.severity)),
             None if row.is_unread() => (Unknown::User.name(), UNKNOWN),

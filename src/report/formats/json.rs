@@ -12,8 +12,8 @@ use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{
-    FormatError, JsonArray, OrganizationSummary, OutputFile, Rendered, Report, Row, RunContext, Summary,
-    WaiverIssue, WaiverIssueKind, Writer,
+    FormatError, JsonArray, OrganizationSummary, OutputFile, Rendered, Report, Row, RowContext, RunContext,
+    Summary, WaiverIssue, WaiverIssueKind, Writer,
 };
 use crate::v1::{RunSettings, SettingsWithUnits};
 use crate::waivers::Target;
@@ -59,7 +59,7 @@ impl Writer for Json {
         MissingUsers::of_run(context).try_for_each(|missing| self.write(missing.record(), None))
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         self.write(Record::new(context, row), row.key.is_some().then_some(row.is_finding))
     }
 
@@ -155,7 +155,7 @@ struct Policy {
 }
 
 impl Policy {
-    fn new(context: &RunContext) -> Self {
+    fn new(context: &RowContext) -> Self {
         Self {
             as_of: rfc3339(context.policy.now),
             cutoff: rfc3339(context.policy.cutoff),

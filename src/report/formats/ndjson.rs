@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use crate::report::record::{MissingUsers, Record};
-use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer};
 
 /// The file in progress.
 struct Ndjson {
@@ -27,7 +27,7 @@ impl Writer for Ndjson {
         MissingUsers::of_run(context).try_for_each(|missing| self.write(&missing.record()))
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         self.write(&Record::new(context, row))
     }
 

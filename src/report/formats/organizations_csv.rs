@@ -8,7 +8,7 @@ use crate::model::{Organization, ReadStatus};
 use crate::output::{CsvStyle, ExcelCell, Guarded, csv_writer};
 use crate::policy::Severity;
 use crate::report::{
-    FormatError, OrganizationSummary, OutputFile, Rendered, Report, Row, RunContext, Writer,
+    FormatError, OrganizationSummary, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer,
 };
 
 /// The file in progress.
@@ -26,7 +26,7 @@ impl Writer for OrganizationsCsv {
         Ok(())
     }
 
-    fn row(&mut self, _: &RunContext, _: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, _: &RowContext, _: &Row) -> Result<(), FormatError> {
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::model::ReadStatus;
 use crate::policy::{Severity, Verdict};
 use crate::report::{
-    Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, Summary, Writer,
+    Deployment, FormatError, OutputFile, Rendered, Report, Row, RowContext, RunContext, Summary, Writer,
 };
 use crate::store::Run;
 
@@ -44,7 +44,7 @@ impl Writer for Prometheus {
         Ok(())
     }
 
-    fn row(&mut self, _: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, _: &RowContext, row: &Row) -> Result<(), FormatError> {
         if let (Some((_, judged)), Some(counted)) = (&row.key, self.counted.last_mut()) {
             counted.keys[judged.verdict as usize][judged.severity as usize] += 1;
         }

@@ -21,7 +21,7 @@ use crate::report::record::{MissingUsers, Record};
 use crate::report::text::{printable, shortened};
 use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::wording::{self, QUOTED};
-use crate::report::{FormatError, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, Rendered, Report, Row, RowContext, RunContext, Writer};
 
 /// GitHub shows ten annotations of a kind in a step; the tenth counts the rest.
 pub(in crate::report) const SHOWN: usize = 9;
@@ -71,14 +71,14 @@ impl Writer for Github {
         Ok(())
     }
 
-    fn rows(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+    fn rows(&mut self, context: &RowContext, rows: &[Row]) -> Result<(), FormatError> {
         if let Some(summary) = &mut self.summary {
             summary.rows(context, rows);
         }
         rows.iter().try_for_each(|row| self.row(context, row))
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         let user = &row.result.user;
         let waived = || match row.waiver {
             Some((waiver, _)) if row.is_waived() => format!("; {}", wording::waived(waiver, QUOTED)),

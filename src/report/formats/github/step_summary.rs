@@ -14,7 +14,7 @@ use crate::report::formats::markdown::owners::Owners;
 use crate::report::formats::markdown::page::{self, Rows};
 use crate::report::formats::markdown::{ROWS, STEP_SUMMARY, environment, render};
 use crate::report::top_n::TopN;
-use crate::report::{FormatError, Report, Row, RunContext};
+use crate::report::{FormatError, Report, Row, RowContext};
 
 /// GitHub shows no longer summary, so one that is too long would also hide the summaries of other programs.
 const LONGEST: usize = 1 << 20;
@@ -42,7 +42,7 @@ impl StepSummary {
     }
 
     /// Adds the rows of a user.
-    pub(super) fn rows(&mut self, context: &RunContext, rows: &[Row]) {
+    pub(super) fn rows(&mut self, context: &RowContext, rows: &[Row]) {
         self.owners.add(context, rows);
         for row in rows.iter().filter(|row| row.is_unread()) {
             self.unread.push((), || page::row(context, row));

@@ -19,7 +19,7 @@ use crate::plan::Decision;
 use crate::policy::{Judgement, Severity, Verdict};
 use crate::printable::is_unprintable;
 use crate::report::spill::SpillFile;
-use crate::report::{FormatError, OutputFile, Report, Row, RunContext};
+use crate::report::{FormatError, OutputFile, Report, Row, RowContext};
 use crate::waivers::{Waiver, WaiverStatus};
 
 /// Maximum keys in the page, the worst ones.
@@ -68,14 +68,14 @@ impl Data {
         self.keys.min(LIMIT)
     }
 
-    pub(super) fn begin(&mut self, context: &RunContext) {
+    pub(super) fn begin(&mut self, context: &RowContext) {
         self.deployments.push(context.run.deployment.clone());
         self.owner = None;
     }
 
     pub(super) fn add(
         &mut self,
-        context: &RunContext,
+        context: &RowContext,
         row: &Row,
         (key, judged): (&PersonalKey, &Judgement),
         period: Period,

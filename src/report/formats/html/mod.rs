@@ -31,7 +31,7 @@ use crate::plan::Decision;
 use crate::policy::{Policy, Severity, Verdict, day_or_instant};
 use crate::report::top_n::{Rank, TopN, rank};
 use crate::report::wording::{self, Unknown};
-use crate::report::{FormatError, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, Rendered, Report, Row, RowContext, RunContext, Writer};
 
 const TEMPLATE: &str = include_str!("../../../../templates/html/report.html.j2");
 const STYLE: &str = include_str!("../../../../templates/html/report.css");
@@ -76,7 +76,11 @@ impl Writer for Html {
         Ok(())
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn places(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+        rows.iter().try_for_each(|row| Ok(self.located.row(context, row)?))
+    }
+
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         let Some((key, judged)) = &row.key else {
             if row.is_unread() {
                 self.unread.push((), || {
@@ -86,7 +90,6 @@ impl Writer for Html {
             }
             return Ok(());
         };
-        self.located.row(context, row)?;
         if let Some(decided) = row.decided(context) {
             *self.decisions.entry(decided.decision).or_default() += 1;
         }

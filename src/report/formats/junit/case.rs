@@ -11,7 +11,7 @@ use crate::policy::{Severity, Verdict};
 use crate::report::record::Record;
 use crate::report::text::printable;
 use crate::report::wording;
-use crate::report::{Row, RunContext};
+use crate::report::{Row, RowContext};
 use crate::waivers::{Waiver, WaiverStatus};
 
 /// A user under way.
@@ -55,7 +55,7 @@ pub(super) struct TestCase<'a> {
 
 impl UserCase {
     /// `previous` is the user before this one in the order of the deployment.
-    pub(super) fn new(context: &RunContext, result: &UserResult, previous: Option<&User>) -> Self {
+    pub(super) fn new(context: &RowContext, result: &UserResult, previous: Option<&User>) -> Self {
         let user = result.user.clone();
         Self {
             name: name(&user, previous),
@@ -85,7 +85,7 @@ impl UserCase {
     }
 
     /// Adds a row of the user.
-    pub(super) fn add(&mut self, context: &RunContext, row: &Row) {
+    pub(super) fn add(&mut self, context: &RowContext, row: &Row) {
         let record = Record::new(context, row);
         if let Some((_, judged)) = &row.key {
             self.keys += 1;

@@ -24,7 +24,7 @@ use crate::report::record::MissingUsers;
 use crate::report::text::printable;
 use crate::report::wording;
 use crate::report::{
-    Deployment, FormatError, OutputFile, Rendered, Report, Row, RunContext, SpillFile, Writer,
+    Deployment, FormatError, OutputFile, Rendered, Report, Row, RowContext, RunContext, SpillFile, Writer,
 };
 
 /// The file in progress.
@@ -100,7 +100,7 @@ impl Writer for Junit {
         Ok(())
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         let user = &row.result.user;
         if self.case.as_ref().is_none_or(|case| !case.is_of(user)) {
             self.finish_case()?;

@@ -23,7 +23,7 @@ use self::page::Rows;
 use self::places::LocatedKeys;
 use self::plan::Decisions;
 use crate::report::top_n::TopN;
-use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer, text};
+use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer, text};
 
 const NAME: &str = "migration-report.md.j2";
 const BUILT_IN: &str = include_str!("../../../../templates/migration-report.md.j2");
@@ -165,19 +165,22 @@ impl Writer for Markdown {
         Ok(())
     }
 
-    fn rows(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+    fn places(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+        rows.iter().try_for_each(|row| Ok(self.located.row(context, row)?))
+    }
+
+    fn rows(&mut self, context: &RowContext, rows: &[Row]) -> Result<(), FormatError> {
         self.owners.add(context, rows);
         rows.iter().try_for_each(|row| self.row(context, row))
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         let Some((key, judged)) = &row.key else {
             if row.is_unread() {
                 self.unread.push((), || page::row(context, row));
             }
             return Ok(());
         };
-        self.located.row(context, row)?;
         *self.by_year.entry(Year::new(key.last_use(), judged.verdict, context.policy.now)).or_default() += 1;
         self.decisions.add(context, row);
         Ok(())

@@ -2,8 +2,8 @@
 //!
 //! Memory is bounded by the bytes of a page, however many owners there are.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use minijinja::value::Value;
 use minijinja::{Environment, context};
@@ -16,7 +16,7 @@ use crate::model::{PersonalKey, UserResult};
 use crate::output::text::{breakable_code, code_in_prose, printable, shortened};
 use crate::policy::Severity;
 use crate::report::top_n::{Rank, TopN, rank};
-use crate::report::{Deployment, LazyPlan, OrganizationColumns, Report, Row, RunContext};
+use crate::report::{Deployment, LazyPlan, OrganizationColumns, Report, Row, RowContext};
 
 /// Maximum bytes of the list of owners without a section.
 const COUNTED: usize = 100_000;
@@ -74,7 +74,7 @@ impl Owners {
     }
 
     /// Adds the rows of a user.
-    pub(in crate::report::formats) fn add(&mut self, context: &RunContext, rows: &[Row]) {
+    pub(in crate::report::formats) fn add(&mut self, context: &RowContext, rows: &[Row]) {
         let all = rows.iter().filter_map(|row| row.key.as_ref().map(|key| (row, key))).enumerate();
         let shown = all.filter(|(_, (row, _))| row.is_finding || !self.is_summary);
         let mut keys: Vec<_> =
@@ -223,7 +223,7 @@ impl Owner {
                 result,
                 organizations,
                 plan: &plan,
-                decided: OnceCell::new(),
+                decided: OnceLock::new(),
                 key,
                 waiver,
                 regression: None,

@@ -15,7 +15,7 @@ use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::report::record::{MissingUsers, Plain, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{
-    Deployment, OrganizationSummary, Report, Row, RunContext, Summary, WaiverIssue, worst_first,
+    Deployment, OrganizationSummary, Report, Row, RowContext, Summary, WaiverIssue, worst_first,
 };
 use crate::store::{self, Run};
 
@@ -249,7 +249,7 @@ fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, count: impl Fn(T) -> 
 }
 
 /// A row, with the names of the columns of `keys.csv`.
-pub(in crate::report::formats) fn row(context: &RunContext, row: &Row) -> Value {
+pub(in crate::report::formats) fn row(context: &RowContext, row: &Row) -> Value {
     Value::from(Serde(Record::<Plain>::new(context, row)))
 }
 

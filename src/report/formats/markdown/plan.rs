@@ -7,7 +7,7 @@ use minijinja::value::Value;
 
 use crate::model::User;
 use crate::plan::{Decision, Grant, Inventory, OwnerPlan, Replacement};
-use crate::report::{Row, RunContext};
+use crate::report::{Row, RowContext};
 
 /// Roles of a replacement that are shown. All of them are in `plan.csv`.
 const ROLES: usize = 20;
@@ -22,14 +22,14 @@ pub(super) struct Decisions {
 
 impl Decisions {
     /// Counts the decision about a key.
-    pub(super) fn add(&mut self, context: &RunContext, row: &Row) {
+    pub(super) fn add(&mut self, context: &RowContext, row: &Row) {
         if let Some(decided) = row.decided(context) {
             *self.counts.entry(decided.decision).or_default() += 1;
         }
     }
 
     /// A row as the template has it, with the decision about its key and the plan of its owner.
-    pub(super) fn row(&mut self, shown: Value, context: &RunContext, row: &Row) -> Value {
+    pub(super) fn row(&mut self, shown: Value, context: &RowContext, row: &Row) -> Value {
         let decided = row.decided(context);
         context! {
             decision => decided.map(|it| it.decision.as_str()),
@@ -39,7 +39,7 @@ impl Decisions {
         }
     }
 
-    fn owner_plan(&mut self, context: &RunContext, row: &Row) -> Option<Value> {
+    fn owner_plan(&mut self, context: &RowContext, row: &Row) -> Option<Value> {
         let plan = row.plan(context)?;
         if self.shown.as_ref().is_none_or(|(user, _)| *user != plan.user) {
             self.shown = Some((plan.user.clone(), owner_plan(plan, &context.inventory)));

@@ -12,7 +12,7 @@ use crate::policy::day_or_instant;
 use crate::report::location::SourceLocation;
 use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
-use crate::report::{Deployment, Report, Row, RunContext};
+use crate::report::{Deployment, Report, Row, RowContext};
 
 /// For all deployments together; the rest is counted in one more notification for each deployment.
 const MAX_NOTIFICATIONS: usize = 1_000;
@@ -56,7 +56,7 @@ impl Notification {
 }
 
 impl Invocations {
-    pub(super) fn begin(&mut self, context: &RunContext) {
+    pub(super) fn begin(&mut self, context: &RowContext) {
         self.all.push(Notifications::default());
         for missing in MissingUsers::of_run(context) {
             self.push(|| {

@@ -22,7 +22,7 @@ use crate::policy::Severity;
 use crate::report::location::Locator;
 use crate::report::record::Record;
 use crate::report::{
-    FormatError, JsonArray, OutputFile, Rendered, Report, Row, RunContext, SpillFile, Writer,
+    FormatError, JsonArray, OutputFile, Rendered, Report, Row, RowContext, RunContext, SpillFile, Writer,
 };
 
 /// The schema of the current standard, SARIF 2.1.0 with errata 01.
@@ -51,7 +51,7 @@ impl Writer for Sarif {
         Ok(())
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         let record = Record::new(context, row);
         let location = || self.locator.locate(&row.result.user);
         if let Some((_, judged)) = &row.key {

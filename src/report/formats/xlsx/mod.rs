@@ -14,7 +14,7 @@ use self::sheet::{Sheet, Styles};
 use self::summary::Decisions;
 use crate::plan::{Columns, OwnerPlan, ReplacementTexts};
 use crate::report::record::{MissingUsers, Record};
-use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RunContext, Writer};
+use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer};
 
 /// The rows of a sheet that Excel can open, without its header.
 const ROWS: u32 = 1_048_575;
@@ -69,7 +69,7 @@ impl Xlsx {
     }
 
     /// The rows of `plan.csv`: the keys of an owner, and what replaces them.
-    fn add_plan(&mut self, context: &RunContext, plan: &OwnerPlan) -> Result<(), FormatError> {
+    fn add_plan(&mut self, context: &RowContext, plan: &OwnerPlan) -> Result<(), FormatError> {
         let (deployment, inventory) = (context.run.deployment.as_str(), &context.inventory);
         let Self { plan: sheet, workbook, styles, .. } = self;
         let mut add = |row: &Columns<&str>| sheet.add(workbook, styles, columns::of_plan(row));
@@ -127,15 +127,18 @@ impl Writer for Xlsx {
         MissingUsers::of_run(context).try_for_each(|missing| self.add_unread(&missing.record()))
     }
 
-    fn rows(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+    fn places(&mut self, context: &RunContext, rows: &[Row]) -> Result<(), FormatError> {
+        rows.iter().try_for_each(|row| self.add_places(context, row))
+    }
+
+    fn rows(&mut self, context: &RowContext, rows: &[Row]) -> Result<(), FormatError> {
         if let Some(plan) = rows.first().and_then(|row| row.plan(context)) {
             self.add_plan(context, plan)?;
         }
         rows.iter().try_for_each(|row| self.row(context, row))
     }
 
-    fn row(&mut self, context: &RunContext, row: &Row) -> Result<(), FormatError> {
-        self.add_places(context, row)?;
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
         let record = Record::new(context, row);
         if row.is_unread() {
             return self.add_unread(&record);

@@ -30,6 +30,7 @@ bless: && example-update
 
 format:
     cargo fmt --check
+    cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 clippy:
     cargo clippy --locked --all-targets -- -D warnings
@@ -75,6 +76,22 @@ soak-hour *arguments:
 # Write 200,000 keys in all formats.
 volume:
     KEYSUNSET_VOLUME_KEYS=200000 cargo test --locked --test it volume::
+
+# Look for bytes that break something: each target for so many seconds. Needs a nightly toolchain and cargo-fuzz.
+fuzz seconds="60" *targets:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
+    # The lists of targets come from fuzz/Cargo.toml.
+    for target in {{ if targets == "" { "$(cargo +nightly fuzz list)" } else { targets } }}; do
+        mkdir -p "fuzz/corpus/$target"
+        cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- -max_total_time={{ seconds }} -timeout=20
+    done
+
+# Make fuzz/Cargo.lock again, with the versions of Cargo.lock.
+fuzz-lock:
+    cp Cargo.lock fuzz/Cargo.lock
+    cargo metadata --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 # Open keys.xlsx, and keys.csv of --csv-excel, with LibreOffice.
 office:

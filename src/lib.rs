@@ -28,6 +28,8 @@ mod client;
 pub mod context;
 pub mod evidence;
 pub mod exit;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod import;
 pub mod inventory;
 pub mod locate;

@@ -14,6 +14,8 @@ mod distinct;
 mod error;
 mod fan_out;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod learned_rate;
 mod list;
 mod nonces;

@@ -12,6 +12,9 @@ use crate::context::{Env, is_ci};
 use crate::exit::Error;
 use crate::input::{LineIndex, Problems, parse_toml};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 /// The file that counts without being named.
 pub(super) const NAME: &str = "keysunset.toml";
 

@@ -2,7 +2,7 @@
 //! keysunset.toml, then a profile of mongocli or the Atlas CLI (see [`crate::credentials`]), then the defaults.
 
 mod audit;
-mod file;
+pub(crate) mod file;
 mod import;
 mod layers;
 mod report;

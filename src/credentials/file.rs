@@ -13,6 +13,9 @@ use crate::context::Env;
 use crate::exit::Error;
 use crate::input::Problems;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 const EXAMPLES: &str = "docs/configuration.md has examples";
 
 /// The credentials of the file; its default only if that is wanted.

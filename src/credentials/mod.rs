@@ -18,7 +18,7 @@ mod command;
 mod csv;
 mod entry;
 mod env;
-mod file;
+pub(crate) mod file;
 mod profile;
 mod prompt;
 mod secret_file;

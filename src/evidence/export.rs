@@ -4,6 +4,8 @@
 //! The first line is the run's facts without its number, then a line an organization, a line an incomplete list, a line a user
 //! in the report's order, and one that counts them, without which the form is cut short. `docs/evidence.md` lists every field.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod line;
 mod read;
 mod version_1;

@@ -1,6 +1,8 @@
 //! A manifest held against what it names: the files beside it, and the store that it was made from. What could not be looked at
 //! is reported as unknown, never as equal.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod stored;
 
 use std::fmt::Display;

@@ -14,6 +14,8 @@
 
 mod documents;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod headers;
 mod responses;
 

@@ -14,6 +14,8 @@ mod collected;
 mod decode;
 mod exclude;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod git;
 mod mask;
 mod members;

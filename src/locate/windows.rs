@@ -10,9 +10,9 @@ pub(super) const SIZE: usize = 1 << 20;
 /// With an archive in base64 that does not fit; outside of archives.
 pub(super) const LARGEST: usize = 8 << 20;
 /// What is found so near the end of a window is searched with the next one. A multiple of four, as all borders are, for UTF-32.
-const AHEAD: usize = 16 << 10;
+pub(super) const AHEAD: usize = 16 << 10;
 /// So much before that is searched again, since what is around a key decides.
-const BEHIND: usize = 16 << 10;
+pub(super) const BEHIND: usize = 16 << 10;
 
 /// How much a reader had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,44 +167,9 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::locate::scan::{Found, Hit, NotSearched, Options, Scanner, Suffixes};
-    use crate::model::Suffix;
-    use crate::place::Class;
+    use crate::locate::fuzz::{KEY, WINDOW, filler, in_windows};
 
-    const KEY: &str = "b5e7b0c4-3a1d-4e0e-8f55-92732876eeae";
     const STRANGER: &str = "11111111-2222-4333-8444-555555555555";
-    /// The smallest window that still advances: what is ahead and behind, and 8 KiB.
-    const WINDOW: usize = AHEAD + BEHIND + (8 << 10);
-
-    #[derive(Default, Debug, PartialEq)]
-    struct Results(Vec<Hit>, Vec<(String, NotSearched)>);
-
-    impl Found for Results {
-        fn hit(&mut self, hit: Hit) {
-            self.0.push(hit);
-        }
-
-        fn not_searched(&mut self, member: &str, why: NotSearched) {
-            self.1.push((member.to_owned(), why));
-        }
-    }
-
-    /// In a whole, and in windows.
-    fn both(bytes: &[u8]) -> [Results; 2] {
-        let suffixes = Suffixes::new(Suffix::from_key(KEY).map(|suffix| (suffix, Class::Key)));
-        let (archives, context, strangers) = (true, true, true);
-        let options = Options { strangers, context, archives, max_size: u64::MAX, usernames: Vec::new() };
-        let mut results = [Results::default(), Results::default()];
-        let mut scanner = Scanner::new(&suffixes, &options);
-        scanner.bytes("file", bytes, &mut results[0]);
-        scanner.window = WINDOW;
-        scanner.reader("file", &mut &*bytes, &mut results[1]);
-        results
-    }
-
-    fn filler(length: usize) -> Vec<u8> {
-        (0..length).map(|at| if at % 61 == 60 { b'\n' } else { b"let x = [name]; "[at % 16] }).collect()
-    }
 
     /// Of `user:KEY`.
     const BASE64: &str = "dXNlcjpiNWU3YjBjNC0zYTFkLTRlMGUtOGY1NS05MjczMjg3NmVlYWU=";
@@ -229,8 +194,8 @@ mod tests {
             let starts = offsets.flat_map(|offset| [border - offset, WINDOW - offset, border + offset]);
             for start in starts {
                 let bytes = [&filler(start)[..], b" ", &text, b" ", &filler(WINDOW)].concat();
-                let [whole, windows] = both(&bytes);
-                assert_eq!(whole.0.len(), hits, "{} at {start}", text.escape_ascii());
+                let [whole, windows] = in_windows(&bytes);
+                assert_eq!(whole.hits.len(), hits, "{} at {start}", text.escape_ascii());
                 assert_eq!(whole, windows, "{} at {start}", text.escape_ascii());
             }
         }
@@ -244,9 +209,9 @@ mod tests {
         let archive = encode(&encoder.finish().expect("memory"));
         for start in [0, 8_000, 20_000, WINDOW - AHEAD, WINDOW - 10, WINDOW, 2 * WINDOW] {
             let bytes = [&filler(start)[..], b"\n", archive.as_bytes(), b"\n", &filler(30_000)].concat();
-            let [whole, windows] = both(&bytes);
-            assert_eq!(whole.0.len(), 1, "{start}");
-            assert_eq!(whole.0[0].encoding, "base64+gz");
+            let [whole, windows] = in_windows(&bytes);
+            assert_eq!(whole.hits.len(), 1, "{start}");
+            assert_eq!(whole.hits[0].encoding, "base64+gz");
             assert_eq!(whole, windows, "{start}");
         }
     }

@@ -14,6 +14,9 @@ use crate::network::Network;
 use crate::spreadsheet;
 use crate::store::{Run, Store};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 const HELP: &str = "use CSV with the columns `user_id` or `username`, and `addresses`, or a JSON array of objects with these \
                     fields; the owners are those of the run";
 

@@ -1,7 +1,7 @@
 //! From a stored run to a migration plan: what to do about each personal key, and which programmatic keys replace those in
 //! use. No request, no clock; what is not known is asked of a person, never assumed.
 
-mod addresses;
+pub(crate) mod addresses;
 mod decision;
 mod files;
 mod folder;

@@ -1,6 +1,8 @@
 //! Where the users come from: lists that somebody wrote, and the organizations and projects of the deployment itself.
 
 mod formats;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod list;
 mod organizations;
 

@@ -14,6 +14,9 @@ use crate::digest::sha256;
 use crate::exit::Error;
 use crate::input::{self, Field, LineIndex, Problems, fields_of, parse_toml};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 /// In bytes: some 30,000 waivers. What is no TOML costs its parser up to 200 times as much memory.
 const LIMIT: u64 = 1 << 20;
 

@@ -3,7 +3,7 @@
 //! A waiver binds to what it names, never to a position, and it ends. What it covers stays in every report.
 
 mod entry;
-mod file;
+pub(crate) mod file;
 mod glob;
 mod paste;
 

@@ -17,6 +17,7 @@ const LEVELS: &[&[&str]] = &[
     &["cli", "evidence", "gate"],
     &["config"],
     &["commands"],
+    &["fuzz"],
     &["lib", "main"],
 ];
 

@@ -17,6 +17,9 @@ use crate::spreadsheet::unguard;
 use crate::store::{Run, Store};
 use crate::waivers::{Waiver, WaiverStatus, Waivers};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 /// All keys that are known, and what is not known.
 #[derive(Default)]
 pub(super) struct KeyList {

@@ -1,7 +1,7 @@
 //! `keysunset locate`: searches files and git histories for the keys of a stored run, or of a `keys.csv`.
 
 mod inputs;
-mod keys;
+pub(crate) mod keys;
 mod outputs;
 mod progress;
 

@@ -219,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::strategy::ValueTree as _;
 
-    use super::super::LineWriter;
+    use super::super::fuzz::{read_all, written};
     use super::*;
     use crate::model::{
         ListLine, ListScope, Membership, Organization, Origin, Outcome, PersonalKey, Product, ReadStatus,
@@ -340,37 +340,6 @@ mod tests {
             ExportEntry::IncompleteList(IncompleteList { source: format!("list {at}"), org_id, outcome })
         });
         organizations.chain(lists).chain(results.into_iter().map(ExportEntry::UserResult)).collect()
-    }
-
-    fn written(run: &ExportedRun, entries: &[ExportEntry]) -> Vec<u8> {
-        let version = run.version;
-        let (mut bytes, mut counts) = (Vec::new(), ExportCounts::new(version));
-        let mut lines = LineWriter { version, out: &mut bytes, line: Vec::new() };
-        lines.write(ExportLine::Run(Box::new(run.clone()))).unwrap();
-        for entry in entries.iter().cloned() {
-            let line = match entry {
-                ExportEntry::Organization(organization) => {
-                    counts.organizations = counts.organizations.map(|count| count + 1);
-                    ExportLine::Organization(organization)
-                }
-                ExportEntry::IncompleteList(list) => {
-                    counts.gaps += 1;
-                    ExportLine::IncompleteList(list)
-                }
-                ExportEntry::UserResult(result) => {
-                    counts.add(&result);
-                    ExportLine::UserResult(result)
-                }
-            };
-            lines.write(line).unwrap();
-        }
-        lines.write(ExportLine::End(counts)).unwrap();
-        bytes
-    }
-
-    fn read_all(bytes: &[u8]) -> Result<(ExportedRun, Vec<ExportEntry>), ReadError> {
-        let (run, entries) = read(bytes)?;
-        Ok((run, entries.collect::<Result<_, _>>()?))
     }
 
     fn any_run() -> impl Strategy<Value = (ExportedRun, Vec<ExportEntry>)> {

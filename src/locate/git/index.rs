@@ -72,13 +72,13 @@ fn read_file(
     read_entries(file, hash, is_wanted, entries).map_err(|_| NotSearched::Damaged)
 }
 
-fn read_entries(
-    file: File,
+pub(super) fn read_entries(
+    input: impl Read,
     hash: Hash,
     is_wanted: &impl Fn(&oid) -> bool,
     entries: &mut Vec<(Vec<u8>, ObjectId)>,
 ) -> io::Result<Option<ObjectId>> {
-    let mut input = BufReader::new(file);
+    let mut input = BufReader::new(input);
     let mut magic = [0; 4];
     input.read_exact(&mut magic)?;
     let version = number(&mut input)?;

@@ -13,6 +13,8 @@ mod files;
 mod findings;
 mod forest;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod index;
 mod inflate;
 mod lfs;

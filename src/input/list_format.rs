@@ -10,6 +10,7 @@ use super::{Lines, TableRows, delimiter};
 const START: u64 = 1 << 18;
 const DELIMITERS: &[u8] = b",;\t";
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// A format.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +43,9 @@ impl ListFormat {
         list.by_ref().take(START).read_to_end(&mut start)?;
         if start.starts_with(BYTE_ORDER_MARK) {
             start.drain(..BYTE_ORDER_MARK.len());
+        } else if UTF_16_MARKS.contains(&&*start) {
+            // An empty list, of which the decoder leaves the mark.
+            start.clear();
         }
         let format = Self::detect(&start, is_column);
         Ok((format, BufReader::new(io::Cursor::new(start).chain(list))))

@@ -29,6 +29,9 @@ pub(super) enum Filled {
 /// Those of the reader; the buffer has what was read before.
 pub(super) fn fill(buffer: &mut Vec<u8>, reader: &mut dyn Read, size: usize) -> io::Result<Filled> {
     let missing = size.saturating_sub(buffer.len());
+    // A decoder loses what it decodes in the read that fails: how much is asked for must not depend on what the buffer was
+    // used for before.
+    buffer.reserve(missing);
     Read::take(&mut *reader, missing as u64).read_to_end(buffer)?;
     Ok(if buffer.len() < size { Filled::All } else { Filled::Part })
 }

@@ -1,8 +1,9 @@
 //! What holds for any file of saved answers.
 
 use std::collections::BTreeMap;
+use std::io;
 
-use super::SavedAnswers;
+use super::Reading;
 use super::documents::{self, SavedDocument};
 use crate::model::{Product, ReadStatus};
 
@@ -28,17 +29,21 @@ pub(crate) fn saved(bytes: &[u8]) {
 
 /// What is known of each user and of each list that nothing can be known of, by name.
 fn statuses(documents: Vec<SavedDocument>) -> BTreeMap<String, (ReadStatus, Vec<String>)> {
-    let mut saved = SavedAnswers::read(&[]).expect("a temporary file");
-    saved.responses.files.push("answers".to_owned());
-    for document in documents {
-        saved.add_answer(document, None).expect("a temporary file");
-    }
-    let lists: Vec<_> =
-        saved.incomplete_lists().map(|list| (list.source, (list.outcome.status, Vec::new()))).collect();
-    let users = saved.user_results(Product::OpsManager).map(|result| {
-        let mut keys: Vec<_> = result.keys.into_iter().map(|key| key.id.to_ascii_lowercase()).collect();
-        keys.sort_unstable();
-        (result.user.id.unwrap_or_default(), (result.outcome.status, keys))
-    });
-    users.chain(lists).collect()
+    let read = || {
+        let mut reading = Reading::new()?;
+        for document in documents {
+            reading.add_answer(document, "answers", None)?;
+        }
+        let (mut saved, mut statuses) = (reading.end()?, BTreeMap::new());
+        while let Some(list) = saved.next_incomplete_list()? {
+            statuses.insert(list.source, (list.outcome.status, Vec::new()));
+        }
+        while let Some(result) = saved.next_user_result(Product::OpsManager)? {
+            let mut keys: Vec<_> = result.keys.into_iter().map(|key| key.id.to_ascii_lowercase()).collect();
+            keys.sort_unstable();
+            statuses.insert(result.user.id.unwrap_or_default(), (result.outcome.status, keys));
+        }
+        Ok::<_, io::Error>(statuses)
+    };
+    read().expect("a temporary file")
 }

@@ -11,6 +11,10 @@ pub(crate) fn is_unprintable(c: char) -> bool {
 /// One line without anything invisible; a line break is a space.
 #[must_use]
 pub fn printable(text: &str) -> String {
+    // Most texts need no change.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     for c in text.replace("\r\n", "\n").chars() {
         match c {

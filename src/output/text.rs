@@ -5,7 +5,8 @@ pub use crate::printable::printable;
 /// At most `length` characters; the last one is `…` if some are missing.
 #[must_use]
 pub fn shortened(text: &str, length: usize) -> String {
-    if text.chars().count() <= length {
+    // There are no more characters than bytes.
+    if text.len() <= length || text.chars().count() <= length {
         return text.to_owned();
     }
     text.chars().take(length.saturating_sub(1)).chain(['…']).collect()

@@ -70,7 +70,7 @@ impl Client {
                 continue;
             }
             if retries == self.retries || !self.may_succeed_later(&attempt) {
-                return Ok(Reply { result: self.conclude(session, &url, attempt)?, retries });
+                return Ok(Reply { result: self.conclude(session, &url, attempt).await?, retries });
             }
             retries += 1;
             // It is not in flight while it waits.
@@ -314,25 +314,51 @@ impl Client {
     }
 
     /// What the last attempt means: the run's failure if the deployment never answered, this one request's otherwise.
-    fn conclude(
+    async fn conclude(
         &self,
         session: &DigestSession,
         url: &Url,
         attempt: Attempt,
     ) -> Result<Result<Document, Outcome>, Error> {
-        attempt.or_else(|error| {
-            let is_of_the_run = match error {
-                RequestError::Unauthenticated => !self.has_authenticated.load(Ordering::Relaxed),
-                RequestError::PathRefused => false,
-                RequestError::CredentialRefused => !self.has_answered() && self.credentials.is_single(),
-                _ => !self.has_answered(),
-            };
-            if is_of_the_run {
-                Err(error.into_run_error(url, &session.credential().public))
-            } else {
-                Ok(Err(error.outcome()))
+        let error = match attempt {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if self.is_of_the_run(&error) && !self.answers_elsewhere(session, &error).await {
+            return Err(error.into_run_error(url, &session.credential().public));
+        }
+        Ok(Err(error.outcome()))
+    }
+
+    fn is_of_the_run(&self, error: &RequestError) -> bool {
+        match error {
+            RequestError::Unauthenticated => !self.has_authenticated.load(Ordering::Relaxed),
+            RequestError::PathRefused => false,
+            RequestError::CredentialRefused => !self.has_answered() && self.credentials.is_single(),
+            _ => !self.has_answered(),
+        }
+    }
+
+    /// Whether the API answers at all, where a failure may be that of one resource: the first user of a list, or of a run
+    /// that is resumed, may be the one who can't be read.
+    async fn answers_elsewhere(&self, session: &DigestSession, error: &RequestError) -> bool {
+        match error {
+            RequestError::UnexpectedResponse(_)
+            | RequestError::TooLong
+            | RequestError::Redirect(..)
+            | RequestError::Broken(_) => {
+                let url = self.url(ONE_ORGANIZATION);
+                drop(self.attempt(session, &url, PathKind::Organizations, false).await);
+                self.has_answered()
             }
-        })
+            RequestError::NoConnection(_)
+            | RequestError::Untrusted(_)
+            | RequestError::Timeout(_)
+            | RequestError::CredentialRefused
+            | RequestError::PathRefused
+            | RequestError::UnsupportedChallenge(_)
+            | RequestError::Unauthenticated => false,
+        }
     }
 }
 

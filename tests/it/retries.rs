@@ -10,7 +10,7 @@ use keysunset_sandbox::{Options, Sandbox};
 use serde_json::json;
 
 use crate::stub::{self, Digest, Reply, Stub, id, list};
-use crate::support::{CliOutput, TestEnv, count, sandbox};
+use crate::support::{CliOutput, TestEnv, count, list_of_ids, sandbox};
 
 fn faulty(users: u64, faults: &[&str]) -> Sandbox {
     let faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
@@ -50,6 +50,32 @@ fn a_failure_that_outlasts_the_attempts_is_a_row() {
         for row in env.rows() {
             assert_eq!((&row["read_status"][..], &row["attempts"][..]), (status, &attempts[..]), "{row:?}");
         }
+    }
+}
+
+/// A list of users has no request before the first user's.
+#[test]
+fn what_fails_for_the_first_user_of_a_list_is_not_the_failure_of_the_run() {
+    for (fault, status) in
+        [("redirect-loop@100%:keys", "error"), ("html@100%:keys", "malformed"), ("cut@100%:keys", "error")]
+    {
+        let sandbox = faulty(3, &[fault]);
+        let env = TestEnv::at(&sandbox);
+        env.put("list.txt", list_of_ids(&sandbox));
+        let arguments =
+            ["audit", "--url", &sandbox.announcement().url, "--users", "list.txt", "--retries", "0"];
+        for more in [&[][..], &["--resume"]] {
+            let ran = env.run(&[&arguments[..], more].concat());
+            assert_eq!(ran.code, 3, "{fault} {more:?}: {ran:?}");
+            assert_eq!(count(&env.rows(), "read_status", status), 3, "{fault}: {:?}", env.rows());
+        }
+        let nowhere = faulty(3, &[&fault.replace(":keys", "")]);
+        let arguments =
+            ["audit", "--url", &nowhere.announcement().url, "--users", "list.txt", "--retries", "0"];
+        let env = TestEnv::at(&nowhere);
+        env.put("list.txt", list_of_ids(&nowhere));
+        let ran = env.run(&arguments);
+        assert_eq!(ran.code, 5, "{fault}: {ran:?}");
     }
 }
 

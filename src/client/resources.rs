@@ -1,6 +1,7 @@
 //! The resources that an audit reads: a user's keys, a user by name, and lists of users and organizations, all of their
 //! pages.
 
+use futures::stream::{FuturesOrdered, StreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,8 @@ use crate::model::{
 const LIST_PAGES: u32 = 10_000;
 /// Of a list that is kept in memory: 100,000 rows.
 const WHOLE_LIST_PAGES: u32 = 200;
+/// Pages of one list that are requested at once, if its count says that they are there.
+const PAGES_AT_ONCE: usize = 8;
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -180,7 +183,7 @@ impl Client {
         Ok(ListResult { outcome, rows })
     }
 
-    /// Hands over a list page by page.
+    /// Hands over a list page by page. Where its count says how many there are, some are requested at a time.
     async fn list_pages<W: DeserializeOwned + Identified>(
         &self,
         session: Option<&DigestSession>,
@@ -190,9 +193,20 @@ impl Client {
         mut take: impl FnMut(Vec<W>) -> Result<(), Error>,
     ) -> Result<Outcome, Error> {
         let (mut pages, mut distinct) = (PageSequence::new(limit), DistinctIds::new());
+        let mut requested = 0;
+        let mut under_way = FuturesOrdered::new();
         let end = loop {
-            let (page, _) = self.next_page(session, path, "", &pages).await?;
-            let page = page.and_then(|it| pages.check_request(&it.1, path).map(|()| it));
+            let next = match pages.next_page() {
+                Ok(next) => next,
+                Err(end) => break end,
+            };
+            let counted = pages.total().map_or(0, |rows| rows.div_ceil(PAGE as u64).min(limit.into()));
+            while requested < next || u64::from(requested) < counted && under_way.len() < PAGES_AT_ONCE {
+                requested += 1;
+                under_way.push_back(self.page(session, path, "", requested));
+            }
+            let Some(page) = under_way.next().await else { continue };
+            let page = page?.0.and_then(|it| pages.check_request(&it.1, path).map(|()| it));
             match page.and_then(|(status, page)| pages.take::<W>(status, page)) {
                 Ok(rows) => {
                     for row in &rows {
@@ -215,10 +229,20 @@ impl Client {
         query: &str,
         pages: &PageSequence,
     ) -> Result<(Result<(u16, Page<T>), Outcome>, u32), Error> {
-        let number = match pages.next_page() {
-            Ok(number) => number,
-            Err(end) => return Ok((Err(end), 0)),
-        };
+        match pages.next_page() {
+            Ok(number) => self.page(session, path, query, number).await,
+            Err(end) => Ok((Err(end), 0)),
+        }
+    }
+
+    /// The page of this number, as of [`Self::next_page`].
+    async fn page<T: DeserializeOwned>(
+        &self,
+        session: Option<&DigestSession>,
+        path: &str,
+        query: &str,
+        number: u32,
+    ) -> Result<(Result<(u16, Page<T>), Outcome>, u32), Error> {
         let reply = self.get(session, &format!("{path}?{query}pageNum={number}&itemsPerPage={PAGE}")).await?;
         let page = reply.result.and_then(|document| match Page::read(&document.body) {
             Ok(page) => Ok((document.status, page)),

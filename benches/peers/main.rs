@@ -1,6 +1,6 @@
 //! The same audit by other programs, in one run: a bare loop with the HTTP stack of this program, a Go client with the
 //! algorithm of the vendor's digest library, httpx, and curl with xargs. A program that is not installed is named and left
-//! out. `cargo bench --bench peers -- clients https memory` prints a table for each word, or all without a word;
+//! out. `cargo bench --bench peers -- clients https memory import` prints a table for each word, or all without a word;
 //! docs/benchmarks.md has the numbers.
 //!
 //! The sandbox and each client are processes of their own. The runs of all clients alternate, so that other load on the
@@ -18,6 +18,8 @@ mod tables;
 #[path = "../usage/mod.rs"]
 mod usage;
 
+use std::process::Command;
+
 use tempfile::TempDir;
 
 use self::client::Client;
@@ -34,7 +36,7 @@ fn main() {
         // This program as a client, and as what measures one.
         [word, url] if word == "bare" => bare::audit(url),
         [word, program, rest @ ..] if word == "measure" => cost::print(program, rest),
-        _ => tables::print(&[("clients", clients), ("https", https), ("memory", memory)]),
+        _ => tables::print(&[("clients", clients), ("https", https), ("memory", memory), ("import", import)]),
     }
 }
 
@@ -129,4 +131,30 @@ fn memory() {
     tables::aim("keysunset: peak memory, 1,000,000 users", "20 MiB", many, " MiB", ..=32.0);
     tables::aim("keysunset: the same, compared with 10,000 users", "1.05 ×", growth, " ×", ..=1.1);
     tables::aim("Go: peak memory, 1,000,000 users", "57 MiB", peak(&Client::Go, 1_000_000), " MiB", ..);
+}
+
+/// Files of one saved response each.
+fn import() {
+    let peak = |files: u32| {
+        let folder = TempDir::new().expect("a folder");
+        let pages = folder.path().join("pages");
+        std::fs::create_dir(&pages).expect("a folder");
+        for number in 0..files {
+            let id = format!("{number:024x}");
+            let page = format!(
+                r#"{{"links":[{{"href":"http://om.example:8080/api/public/v1.0/users/{id}/keys","rel":"self"}}],"results":[{{
+                "id":"{id}","userId":"{id}","description":"ci","enabled":true,"createdAt":"2018-07-07T22:34:21Z",
+                "lastUsed":"2020-08-06T17:56:04Z","usedCount":7,"key":"********-****-****-****-{number:012x}"
+                }}],"totalCount":1}}"#
+            );
+            std::fs::write(pages.join(format!("{id}.json")), page).expect("a file");
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keysunset"));
+        command.args(["import", "--quiet", "--exit-zero", "--format", "csv"]).arg(&pages);
+        cost::measure(command.arg("--out").arg(folder.path().join("reports"))).peak()
+    };
+    let (few, many) = (peak(10_000), peak(100_000));
+    tables::aims();
+    tables::aim("import of 100,000 files: peak memory", "104 MiB", Some(many), " MiB", ..=64.0);
+    tables::aim("the same, compared with 10,000 files", "4.7 ×", Some(many / few), " ×", ..=1.1);
 }

@@ -108,7 +108,7 @@ speed:
     set -euo pipefail
     printed=$(mktemp)
     trap 'rm -f "$printed"' EXIT
-    for bench in peers load audit; do
+    for bench in peers load audit report; do
         cargo bench --locked --bench "$bench"
     done | tee "$printed"
     printf '\nAll aims:\n\n'

@@ -10,6 +10,10 @@ fn main() {
 }
 
 #[cfg(unix)]
+#[allow(dead_code, reason = "there is no table to choose")]
+mod tables;
+
+#[cfg(unix)]
 fn main() {
     unix::main();
 }
@@ -25,6 +29,8 @@ mod unix {
     use keysunset_sandbox::{Options, Sandbox};
     use nix::sys::resource::{UsageWho, getrusage};
     use nix::sys::time::TimeValLike as _;
+
+    use super::tables;
 
     /// They have some 999,000 keys.
     const USERS: u64 = 650_000;
@@ -99,7 +105,7 @@ mod unix {
         let folder = tempfile::tempdir().expect("a folder");
         let named = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
         let store = named.map_or_else(|| audit(folder.path()), PathBuf::from);
-        println!("{:<34} {:>8} {:>8} {:>9}", format!("least of {RUNS}"), "wall", "CPU", "memory");
+        tables::heading(&[&format!("least of {RUNS}"), "wall", "CPU", "peak memory"]);
         let out = folder.path().join("out");
         let report = |formats: &str| {
             let mut report = Command::new(env!("CARGO_BIN_EXE_keysunset"));
@@ -125,19 +131,18 @@ mod unix {
         let [own, others] = [out.join("keys.csv"), folder.path().join("rows.csv")].map(|path| lines(&path));
         assert!(others == own - header, "sqlite3 has {others} rows, and keys.csv {own} lines");
         let severities = measure("sqlite3, tables and severity", || sqlite(SEVERITIES));
-        for (name, other, aim) in
-            [("the rows", &rows, 1.0), ("tables and severity", &severities, 1.0), ("the dump", &dump, 2.0)]
-        {
-            if let Some(other) = other {
-                let csv = csv.as_ref().expect("this program");
-                println!(
-                    "CSV: {:.2} times the wall of sqlite3 with {name} (aim: {aim:.1})",
-                    csv.wall / other.wall
-                );
-            }
+        let (csv, eight) = (csv.expect("this program"), eight.expect("this program"));
+        tables::aims();
+        for (name, before, other, most) in [
+            ("sqlite3 with the same rows", "1.9 ×", rows, 1.0),
+            ("sqlite3 with tables and severity", "", severities, 1.0),
+            ("sqlite3 .dump", "4.9 ×", dump, 2.0),
+        ] {
+            let what = format!("report of a million keys as CSV: duration, compared with {name}");
+            tables::aim(&what, before, other.map(|other| csv.wall / other.wall), " ×", ..=most);
         }
-        let eight = eight.expect("this program");
-        println!("eight formats: {:.1} s (aim: 15), {:.0} MiB (aim: 64)", eight.wall, eight.peak);
+        tables::aim("the same in eight formats", "37.6 s", Some(eight.wall), " s", ..=15.0);
+        tables::aim("the same: peak memory", "", Some(eight.peak), " MiB", ..=64.0);
     }
 
     fn audit(folder: &Path) -> PathBuf {
@@ -177,7 +182,7 @@ mod unix {
         for _ in 0..RUNS {
             let (before, began) = (children(), Instant::now());
             let Ok(mut child) = command().stdin(Stdio::null()).spawn() else {
-                println!("{name:<34} is not installed");
+                println!("{name}: left out, since it is not installed");
                 return None;
             };
             let mut highest = 0.0;
@@ -193,7 +198,8 @@ mod unix {
             cpu = (children() - before).min(cpu);
             peak = highest.min(peak);
         }
-        println!("{name:<34} {wall:>6.1} s {cpu:>6.1} s {peak:>5.0} MiB");
+        let figures = [format!("{wall:.1} s"), format!("{cpu:.1} s"), format!("{peak:.0} MiB")];
+        tables::row(&[&[name.to_owned()], &figures[..]].concat());
         Some(Used { wall, peak })
     }
 

@@ -602,8 +602,8 @@ fn write_deployment<'a>(
     Ok(Deployment { context, summary, organizations, progress, unread_lists })
 }
 
-/// Users whose rows are written together.
-const BATCH: usize = 512;
+/// Users whose rows are written together. More would take more memory, and hardly less time.
+const BATCH: usize = 64;
 
 fn next_batch(results: &mut SortedResults) -> Result<Vec<UserResult>, store::Error> {
     results.take(BATCH).collect()

@@ -3,6 +3,9 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+#[cfg(unix)]
+mod usage;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -42,10 +45,7 @@ fn main() {
         "only files  {bare:>6.0} ms, {:.1} times: the same files and bytes, by a bare loop",
         bare / report
     );
-    println!(
-        "peak memory {:>6.1} MiB (aim: at most 64)",
-        usage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).1
-    );
+    println!("peak memory {:>6.1} MiB (aim: at most 64)", usage::children().1);
 }
 
 fn audit(folder: &Path) {
@@ -65,8 +65,7 @@ fn audit(folder: &Path) {
 /// CPU milliseconds of a command that writes to `out`.
 #[cfg(unix)]
 fn cpu_of(command: &str, folder: &Path, out: &Path) -> f64 {
-    use nix::sys::resource::UsageWho::RUSAGE_CHILDREN;
-    let before = usage(RUSAGE_CHILDREN).0;
+    let before = usage::children().0;
     let status = Command::new(env!("CARGO_BIN_EXE_keysunset"))
         .args([command, "--quiet", "--store"])
         .arg(folder.join("keysunset.db"))
@@ -76,7 +75,7 @@ fn cpu_of(command: &str, folder: &Path, out: &Path) -> f64 {
         .status()
         .expect("the program");
     assert!(matches!(status.code(), Some(0 | 1 | 3 | 4)), "{command} ended with {status}");
-    usage(RUSAGE_CHILDREN).0 - before
+    usage::children().0 - before
 }
 
 /// All files below `plan` and `letters`, with their bytes.
@@ -93,23 +92,12 @@ fn files(out: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 #[cfg(unix)]
 fn cpu_of_writing(files: &[(PathBuf, Vec<u8>)], out: &Path) -> f64 {
     use nix::sys::resource::UsageWho::RUSAGE_SELF;
-    let before = usage(RUSAGE_SELF).0;
+    let before = usage::of(RUSAGE_SELF).0;
     for name in ["plan", "letters"] {
         std::fs::create_dir_all(out.join(name)).expect("a folder");
     }
     for (path, bytes) in files {
         std::fs::write(out.join(path), bytes).expect("a file");
     }
-    usage(RUSAGE_SELF).0 - before
-}
-
-/// CPU milliseconds so far, and the largest peak in MiB.
-#[cfg(unix)]
-#[expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
-fn usage(who: nix::sys::resource::UsageWho) -> (f64, f64) {
-    use nix::sys::time::TimeValLike as _;
-    let usage = nix::sys::resource::getrusage(who).expect("the system's own figures");
-    let cpu = usage.user_time() + usage.system_time();
-    let per_mib = if cfg!(target_os = "macos") { 1024.0 * 1024.0 } else { 1024.0 };
-    (cpu.num_microseconds() as f64 / 1000.0, usage.max_rss() as f64 / per_mib)
+    usage::of(RUSAGE_SELF).0 - before
 }

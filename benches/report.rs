@@ -12,6 +12,8 @@ fn main() {
 #[cfg(unix)]
 #[allow(dead_code, reason = "there is no table to choose")]
 mod tables;
+#[cfg(unix)]
+mod usage;
 
 #[cfg(unix)]
 fn main() {
@@ -27,10 +29,8 @@ mod unix {
     use std::time::{Duration, Instant};
 
     use keysunset_sandbox::{Options, Sandbox};
-    use nix::sys::resource::{UsageWho, getrusage};
-    use nix::sys::time::TimeValLike as _;
 
-    use super::tables;
+    use super::{tables, usage};
 
     /// They have some 999,000 keys.
     const USERS: u64 = 650_000;
@@ -180,7 +180,7 @@ mod unix {
     fn measure(name: &str, command: impl Fn() -> Command) -> Option<Used> {
         let (mut wall, mut cpu, mut peak) = (f64::MAX, f64::MAX, f64::MAX);
         for _ in 0..RUNS {
-            let (before, began) = (children(), Instant::now());
+            let (before, began) = (usage::children().0, Instant::now());
             let Ok(mut child) = command().stdin(Stdio::null()).spawn() else {
                 println!("{name}: left out, since it is not installed");
                 return None;
@@ -195,7 +195,7 @@ mod unix {
             };
             assert!(status.success(), "{name} ended with {status}");
             wall = began.elapsed().as_secs_f64().min(wall);
-            cpu = (children() - before).min(cpu);
+            cpu = ((usage::children().0 - before) / 1000.0).min(cpu);
             peak = highest.min(peak);
         }
         let figures = [format!("{wall:.1} s"), format!("{cpu:.1} s"), format!("{peak:.0} MiB")];
@@ -209,12 +209,5 @@ mod unix {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|size| size.split_whitespace().next()?.parse::<f64>().ok());
         kib.unwrap_or_default() / 1024.0
-    }
-
-    /// The seconds of CPU of all processes that ended.
-    #[expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
-    fn children() -> f64 {
-        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("what was used");
-        (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
     }
 }

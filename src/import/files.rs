@@ -189,8 +189,10 @@ mod tests {
         fn the_rank_of_a_path_is_its_place(one in "[a./\u{1}-]{0,8}", other in "[a./\u{1}-]{0,8}", more in "[a./]{0,3}") {
             let [one, other] = [Path::new(&one), Path::new(&other)];
             prop_assert_eq!(rank(one).cmp(&rank(other)), one.cmp(other));
-            let behind = [rank(one), rank(Path::new(&more))].concat();
-            prop_assert_eq!(behind.cmp(&rank(other)).then(one.cmp(other)), behind.cmp(&rank(other)));
+            if one != other {
+                let behind = [rank(one), rank(Path::new(&more))].concat();
+                prop_assert_eq!(behind.cmp(&rank(other)), one.cmp(other));
+            }
         }
     }
 

@@ -15,8 +15,8 @@ use crate::model::{IncompleteList, Membership, Organization, Outcome, User, User
 
 /// Entries that may wait for the writer; more, and the fan-out waits.
 const QUEUE: usize = 1024;
-/// How long entries gather for one transaction, the dearest part of which is its end; a kill loses no more than that, and a
-/// resumed run reads it again.
+/// How long entries gather for one transaction, since its commit takes the most time. What a kill loses of them, a resumed run
+/// reads again.
 const GATHERING: Duration = Duration::from_millis(20);
 /// Entries of one transaction.
 const BATCH: usize = 4096;

@@ -125,12 +125,12 @@ impl Client {
     ///
     /// # Errors
     /// What makes the whole run pointless, or what `keep_suffixes` returns.
-    pub(crate) async fn inventory_list(
+    pub(crate) async fn inventory_list<E: From<Error>>(
         &self,
         list: &InventoryList,
         reader: Option<&User>,
-        mut keep_suffixes: impl FnMut(&[Suffix]) -> Result<(), Error>,
-    ) -> Result<ListResult<Value>, Error> {
+        mut keep_suffixes: impl AsyncFnMut(Vec<Suffix>) -> Result<(), E>,
+    ) -> Result<ListResult<Value>, E> {
         let path = &list.path();
         let session =
             reader.map_or_else(|| self.credentials.default(), |user| self.credentials.for_user(user));
@@ -150,12 +150,12 @@ impl Client {
             // An organization may have a key a user, and the memory does not grow with them.
             InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
                 let mut rows = Vec::new();
-                let take = |keys: Vec<wire::ProgrammaticKey>| {
+                let take = async |keys: Vec<wire::ProgrammaticKey>| {
                     let mut keys: Vec<_> = keys.into_iter().map(ProgrammaticKey::from).collect();
-                    let suffixes: Vec<_> = keys.iter().filter_map(|key| key.suffix.clone()).collect();
+                    let suffixes = keys.iter().filter_map(|key| key.suffix.clone()).collect();
                     keys.retain(ProgrammaticKey::is_replacement);
                     rows.extend(keys);
-                    keep_suffixes(&suffixes)
+                    keep_suffixes(suffixes).await
                 };
                 let outcome = self.list_pages(session, path, "keys", LIST_PAGES, take).await?;
                 json(ListResult { outcome, rows })
@@ -175,23 +175,23 @@ impl Client {
         T: From<W>,
     {
         let mut rows = Vec::new();
-        let take = |page: Vec<W>| {
+        let take = async |page: Vec<W>| {
             rows.extend(page.into_iter().map(T::from));
-            Ok(())
+            Ok::<_, Error>(())
         };
         let outcome = self.list_pages(session, path, things, WHOLE_LIST_PAGES, take).await?;
         Ok(ListResult { outcome, rows })
     }
 
     /// Hands over a list page by page. Where its count says how many there are, some are requested at a time.
-    async fn list_pages<W: DeserializeOwned + Identified>(
+    async fn list_pages<W: DeserializeOwned + Identified, E: From<Error>>(
         &self,
         session: Option<&DigestSession>,
         path: &str,
         things: &str,
         limit: u32,
-        mut take: impl FnMut(Vec<W>) -> Result<(), Error>,
-    ) -> Result<Outcome, Error> {
+        mut take: impl AsyncFnMut(Vec<W>) -> Result<(), E>,
+    ) -> Result<Outcome, E> {
         let (mut pages, mut distinct) = (PageSequence::new(limit), DistinctIds::new());
         let mut requested = 0;
         let mut under_way = FuturesOrdered::new();
@@ -212,7 +212,7 @@ impl Client {
                     for row in &rows {
                         distinct.add(row.id());
                     }
-                    take(rows)?;
+                    take(rows).await?;
                 }
                 Err(end) => break end,
             }
@@ -255,7 +255,7 @@ impl Client {
     }
 }
 
-fn json<T: Serialize>(list: ListResult<T>) -> Result<ListResult<Value>, Error> {
+fn json<T: Serialize, E: From<Error>>(list: ListResult<T>) -> Result<ListResult<Value>, E> {
     let rows = list.rows.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Error::bug)?;
     Ok(ListResult { outcome: list.outcome, rows })
 }

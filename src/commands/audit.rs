@@ -68,10 +68,6 @@ pub(super) async fn audit(
             let now = move || clock.now();
             let is_finding = |key: &PersonalKey| is_finding(key, &policy, &name, report.fail_on, &waivers);
             let end = pipeline::run(&client, work, &journal, is_finding, now, &progress, &mut signals).await;
-            if matches!(end, Ok(End::Complete)) {
-                // Closing the journal says why it stopped.
-                let _ = journal.handle().complete().await;
-            }
             let store = journal.close()?;
             let end = end.and_then(|end| {
                 require_users(&store, run, &end)?;
@@ -79,12 +75,7 @@ pub(super) async fn audit(
                 if answered { Ok(end) } else { Err(all_refused()) }
             });
             match end {
-                Ok(end) => {
-                    if matches!(end, End::Complete) {
-                        read_inventory(&store, run, &client, &mut signals).await?;
-                    }
-                    conclude(&store, run, &end, &client, clock)?;
-                }
+                Ok(end) => conclude(&store, run, &end, &client, clock)?,
                 // A new run without a result is deleted; a resumed run is kept.
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
                 Err(why) => return Err(why),
@@ -177,26 +168,6 @@ fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -
             half_upgraded::record(store, run)?;
             Ok(store.finish(run, clock.now())?)
         }
-    }
-}
-
-/// What a migration plan needs besides users and keys; nothing of a run that had ended before and brought nothing new.
-///
-/// # Errors
-/// The signal that ended it, or what the run database says.
-async fn read_inventory(
-    store: &Store,
-    run: i64,
-    client: &Client,
-    signals: &mut Signals,
-) -> Result<(), Error> {
-    let ran = store.run(Some(run))?;
-    if ran.finished_at.is_some() {
-        return Ok(());
-    }
-    tokio::select! {
-        read = pipeline::inventory::read(client, store, &ran) => read,
-        signal = signals.next() => Err(resume::interrupted(store, run, signal, "interrupted")),
     }
 }
 

@@ -4,7 +4,7 @@
 //! All of it runs in one task, which also listens to signals and shows the progress, so that there is one place that
 //! decides when a run ends.
 
-pub(crate) mod inventory;
+mod inventory;
 
 use std::num::NonZeroUsize;
 use std::pin::pin;
@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 
+use self::inventory::InventoryReader;
 use crate::client::Client;
 use crate::exit::{Error, Signal};
 use crate::model::{PersonalKey, User, UserResult};
@@ -69,7 +70,7 @@ impl From<WriterStopped> for Halt {
     }
 }
 
-/// Reads all users into the journal. `is_finding` is for the number of findings that the progress shows.
+/// Reads all users, and the lists that a migration plan needs, into the journal. `is_finding` is for the number of findings that the progress shows.
 ///
 /// # Errors
 /// What makes the whole run pointless.
@@ -97,7 +98,10 @@ pub(crate) async fn run(
     let mut going_on = Some(going_on);
     let users = new_users(found, journal.handle(), now, progress).take_until(stopped);
     let mut results = pin!(user_results(client, users, concurrency, now));
+    let run = journal.run();
     let journal = journal.handle();
+    let mut lists = InventoryReader::new(client, journal.clone());
+    let mut reading = true;
 
     let mut ticks = tokio::time::interval(progress.interval());
     ticks.tick().await;
@@ -118,10 +122,14 @@ pub(crate) async fn run(
                 Ok(()) => discovering = false,
                 Err(error) => break Err(error.into()),
             },
-            result = results.next() => match result {
-                None => break Ok(()),
+            read = lists.next(), if signal.is_none() && !lists.is_idle() => if let Err(halt) = read {
+                break Err(halt);
+            },
+            result = results.next(), if reading => match result {
+                None => reading = false,
                 Some(Err(halt)) => break Err(halt),
                 Some(Ok(result)) => {
+                    lists.add(&result);
                     let findings = result.keys.iter().filter(|key| is_finding(key));
                     progress.user_done(result.keys.len() as u64, findings.count() as u64);
                     if let Err(stopped) = journal.record(result).await {
@@ -129,6 +137,19 @@ pub(crate) async fn run(
                     }
                 }
             },
+        }
+        if reading {
+            continue;
+        }
+        if signal.is_none()
+            && lists.is_idle()
+            && !lists.is_last()
+            && let Err(halt) = lists.complete(run).await
+        {
+            break Err(halt);
+        }
+        if signal.is_some() || lists.is_idle() {
+            break Ok(());
         }
     };
     progress.end();

@@ -1,6 +1,6 @@
 //! The lists that a migration plan needs.
 
-use rusqlite::{Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
 use super::rows::{invalid, outcome_from};
@@ -9,24 +9,6 @@ use crate::inventory::{InventoryList, ListResult};
 use crate::model::{Outcome, ReadStatus, Suffix};
 
 impl Store {
-    /// Keeps a list of the deployment, in place of what was read of it before.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn record_inventory(
-        &self,
-        run: &Run,
-        list: &InventoryList,
-        result: &ListResult<Value>,
-    ) -> Result<(), Error> {
-        let Outcome { status, http_status, error_code, detail } = &result.outcome;
-        let rows = Value::from(result.rows.as_slice()).to_string();
-        self.execute(
-            "INSERT OR REPLACE INTO inventory VALUES (?, ?, ?, ?, ?, ?, ?)",
-            params![run.id, list.path(), status.as_str(), http_status, error_code, detail, rows],
-        )
-    }
-
     /// The lists of the deployment that a run read, by path: how each ended, and its rows as the text of a JSON array.
     ///
     /// # Errors
@@ -65,25 +47,6 @@ impl Store {
         Ok(lists)
     }
 
-    /// Adds the suffixes of programmatic keys of a run, each once.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn add_programmatic_keys(&self, run: &Run, suffixes: &[Suffix]) -> Result<(), Error> {
-        let add = || {
-            let connection = self.connection.borrow();
-            let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-            let mut insert =
-                transaction.prepare_cached("INSERT OR IGNORE INTO programmatic_keys VALUES (?, ?)")?;
-            for suffix in suffixes {
-                insert.execute(params![run.id, suffix.as_str()])?;
-            }
-            drop(insert);
-            transaction.commit()
-        };
-        add().map_err(|error| self.sqlite(error))
-    }
-
     /// Hands over the suffixes of all programmatic keys that a run read, sorted.
     ///
     /// # Errors
@@ -105,6 +68,32 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Keeps a list of the deployment, in place of what was read of it before.
+pub(super) fn insert_inventory(
+    connection: &Connection,
+    run: i64,
+    list: &InventoryList,
+    result: &ListResult<Value>,
+) -> rusqlite::Result<()> {
+    let Outcome { status, http_status, error_code, detail } = &result.outcome;
+    let rows = Value::from(result.rows.as_slice()).to_string();
+    let mut insert =
+        connection.prepare_cached("INSERT OR REPLACE INTO inventory VALUES (?, ?, ?, ?, ?, ?, ?)")?;
+    insert
+        .execute(params![run, list.path(), status.as_str(), http_status, error_code, detail, rows])
+        .map(drop)
+}
+
+/// Adds the suffixes of programmatic keys of a run, each once.
+pub(super) fn insert_programmatic_keys(
+    connection: &Connection,
+    run: i64,
+    suffixes: &[Suffix],
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO programmatic_keys VALUES (?, ?)")?;
+    suffixes.iter().try_for_each(|suffix| insert.execute(params![run, suffix.as_str()]).map(drop))
 }
 
 fn list_from(row: &Row) -> rusqlite::Result<InventoryList> {

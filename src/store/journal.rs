@@ -6,12 +6,15 @@ use std::num::NonZeroU64;
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use super::inventory::{insert_inventory, insert_programmatic_keys};
 use super::rows::{INSERT_INCOMPLETE_LIST, INSERT_KEY, insert_incomplete_list, insert_key, json};
 use super::{Error, Store};
-use crate::model::{IncompleteList, Membership, Organization, Outcome, User, UserResult};
+use crate::inventory::{InventoryList, ListResult};
+use crate::model::{IncompleteList, Membership, Organization, Outcome, Suffix, User, UserResult};
 
 /// Entries that may wait for the writer; more, and the fan-out waits.
 const QUEUE: usize = 1024;
@@ -28,9 +31,17 @@ enum JournalEntry {
     Organization(Organization),
     OrganizationList(String, Outcome),
     List(IncompleteList),
+    /// A list that the migration plan needs.
+    Inventory(InventoryList, ListResult<Value>),
+    /// Some of those of such a list.
+    ProgrammaticKeys(Vec<Suffix>),
+    /// To be called once all earlier entries are written.
+    Ask(Question),
     /// All users were asked for.
     Complete,
 }
+
+type Question = Box<dyn FnOnce(&Store) + Send>;
 
 /// What becomes of a run that is resumed once there is anything new: until then an earlier end stays what it was.
 pub(super) struct Reopening {
@@ -133,6 +144,41 @@ impl JournalHandle {
         self.send(JournalEntry::List(list)).await
     }
 
+    /// Records a list that the migration plan needs, in place of what was read of it before.
+    ///
+    /// # Errors
+    /// [`WriterStopped`].
+    pub async fn record_inventory(
+        &self,
+        list: InventoryList,
+        result: ListResult<Value>,
+    ) -> Result<(), WriterStopped> {
+        self.send(JournalEntry::Inventory(list, result)).await
+    }
+
+    /// Records the suffixes of programmatic keys, each once.
+    ///
+    /// # Errors
+    /// [`WriterStopped`].
+    pub async fn record_programmatic_keys(&self, suffixes: Vec<Suffix>) -> Result<(), WriterStopped> {
+        self.send(JournalEntry::ProgrammaticKeys(suffixes)).await
+    }
+
+    /// What `read` says of the run database once all earlier entries are written.
+    ///
+    /// # Errors
+    /// [`WriterStopped`].
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> Result<T, WriterStopped> {
+        let (answer, answered) = oneshot::channel();
+        let question = move |store: &Store| drop(answer.send(read(store)));
+        self.send(JournalEntry::Ask(Box::new(question))).await?;
+        self.writer.unpark();
+        answered.await.map_err(|_| WriterStopped)
+    }
+
     /// Records that all users were asked for, whether or not that brought anything new.
     ///
     /// # Errors
@@ -159,33 +205,35 @@ struct WriterState {
 }
 
 fn write(
-    mut store: Store,
+    store: Store,
     mut state: WriterState,
     mut inbox: mpsc::Receiver<JournalEntry>,
 ) -> Result<Store, Error> {
     while let Some(first) = inbox.blocking_recv() {
-        if !matches!(first, JournalEntry::Admit(..)) {
+        if !matches!(first, JournalEntry::Admit(..) | JournalEntry::Ask(_)) {
             std::thread::park_timeout(GATHERING);
         }
         let batch = std::iter::once(first).chain(std::iter::from_fn(|| inbox.try_recv().ok())).take(BATCH);
         // Hours of reading into a file that is gone would prove nothing.
         store.check_in_place()?;
-        match write_batch(store.connection.get_mut(), &mut state, batch) {
-            Ok(()) => {}
-            Err(error) => return Err(store.sqlite(error)),
+        let questions = write_batch(&store, &mut state, batch).map_err(|error| store.sqlite(error))?;
+        for question in questions {
+            question(&store);
         }
     }
     Ok(store)
 }
 
+/// Writes entries in one transaction. Gives the questions among them, which may see it.
 fn write_batch(
-    connection: &mut Connection,
+    store: &Store,
     state: &mut WriterState,
     batch: impl Iterator<Item = JournalEntry>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Vec<Question>> {
+    let mut connection = store.connection.borrow_mut();
     // At once for writing: a manifest that is recorded meanwhile would turn a later change of mind into an error.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut answers = Vec::new();
+    let (mut answers, mut questions) = (Vec::new(), Vec::new());
     let mut writer = BatchWriter { transaction: &transaction, state };
     for entry in batch {
         match entry {
@@ -194,6 +242,13 @@ fn write_batch(
             JournalEntry::Organization(organization) => writer.record_organization(&organization)?,
             JournalEntry::OrganizationList(id, outcome) => writer.record_organization_list(&id, &outcome)?,
             JournalEntry::List(list) => writer.record_list(&list)?,
+            JournalEntry::Inventory(list, result) => {
+                insert_inventory(&transaction, writer.state.run, &list, &result)?;
+            }
+            JournalEntry::ProgrammaticKeys(suffixes) => {
+                insert_programmatic_keys(&transaction, writer.state.run, &suffixes)?;
+            }
+            JournalEntry::Ask(question) => questions.push(question),
             JournalEntry::Complete => writer.reopen()?,
         }
     }
@@ -202,7 +257,7 @@ fn write_batch(
         // A stage that has gone no longer wants the answer.
         let _ = answer.send(new);
     }
-    Ok(())
+    Ok(questions)
 }
 
 /// The line that named a user, column by column.

@@ -1,6 +1,6 @@
 //! What an audit records for the migration plan: projects, teams and their roles, programmatic keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use keysunset::store::{self, Store};
 use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use crate::stub::{Digest, Reply, Stub, USER, env, id, key, list};
+use crate::stub::{AfterOthers, Asked, Digest, Reply, Stub, USER, env, id, key, list};
 use crate::support::{Row, TestEnv, ops_manager, rows};
 
 const ORG: &str = "5980000000000000000000aa";
@@ -32,7 +32,11 @@ pub(crate) fn inventory(env: &TestEnv) -> BTreeMap<String, (String, Value)> {
 
 /// Two organizations with a user each: the first user is in a team and has a key, which is `enabled`.
 fn deployment(enabled: Option<bool>, refused: &'static str) -> Stub {
-    Stub::start(Digest::On, move |asked| match asked.path.as_str() {
+    Stub::start(Digest::On, move |asked| answer(asked, enabled, refused))
+}
+
+fn answer(asked: &Asked, enabled: Option<bool>, refused: &str) -> Reply {
+    match asked.path.as_str() {
         path if path == refused => Reply::error(403, "ACCESS_FORBIDDEN"),
         "/orgs" => {
             Reply::ok(&list(&[json!({"id": ORG, "name": "East"}), json!({"id": OTHER, "name": "West"})]))
@@ -79,7 +83,7 @@ fn deployment(enabled: Option<bool>, refused: &'static str) -> Stub {
         ])),
         path if path.ends_with("/keys") => Reply::ok(&list(&[])),
         path => panic!("nobody needs {path}"),
-    })
+    }
 }
 
 fn audited(stub: &Stub) -> (TestEnv, i32) {
@@ -153,6 +157,65 @@ fn a_refused_list_leaves_the_audit_complete() {
     assert_eq!(lists["groups"], ("forbidden".to_owned(), json!([])));
     assert_eq!(lists[&format!("orgs/{ORG}/apiKeys")].0, "read");
     assert!(!lists.contains_key(&format!("groups/{PROJECT}/teams")));
+}
+
+/// A large deployment has thousands of them, and nobody waits for those alone.
+#[test]
+fn lists_are_read_while_users_are_read() {
+    let lists = [
+        "/groups".to_owned(),
+        format!("/orgs/{ORG}/teams"),
+        format!("/orgs/{ORG}/apiKeys"),
+        format!("/groups/{PROJECT}/teams"),
+        "/admin/apiKeys".to_owned(),
+    ];
+    let (others, expected) = (AfterOthers::default(), lists.clone());
+    let stub = Stub::start(Digest::On, move |asked| {
+        if asked.path == format!("/users/{}/keys", id(2)) && !others.wait_for(&expected) {
+            return Reply::error(400, "INVALID_QUERY_PARAMETER");
+        }
+        others.given(&asked.path);
+        answer(asked, Some(true), "")
+    });
+    let (env, code) = audited(&stub);
+    let read: Vec<_> = inventory(&env).into_keys().map(|path| format!("/{path}")).collect();
+    assert_eq!((code, read), (1, BTreeSet::from(lists).into_iter().collect()), "{:?}", env.rows());
+}
+
+/// The list of his second organization shows the owner of a key after his keys were read.
+#[test]
+fn lists_of_an_organization_that_is_seen_late_are_read() {
+    let others = AfterOthers::default();
+    let stub = Stub::start(Digest::On, move |asked| {
+        let keys = format!("/users/{USER}/keys");
+        if asked.path == format!("/orgs/{OTHER}/users") {
+            assert!(others.wait_for(&[keys, "/admin/apiKeys".to_owned()]), "they wait for each other");
+            return Reply::ok(&list(&[json!({"id": USER, "username": "ann", "teamIds": [id(9)]})]));
+        }
+        let empty = [format!("/orgs/{OTHER}/teams"), format!("/orgs/{OTHER}/apiKeys")];
+        let teams_of_other = format!("/groups/{}/teams", id(5));
+        others.given(&asked.path);
+        if empty.contains(&asked.path) || asked.path == teams_of_other {
+            return Reply::ok(&list(&[]));
+        }
+        answer(asked, Some(true), "")
+    });
+    let (env, code) = audited(&stub);
+    assert_eq!(code, 1);
+    let lists = inventory(&env);
+    for path in ["teams", "apiKeys"] {
+        for org in [ORG, OTHER] {
+            assert_eq!(lists[&format!("orgs/{org}/{path}")].0, "read");
+        }
+    }
+    assert_eq!(lists[&format!("groups/{}/teams", id(5))].0, "read");
+    assert_eq!(lists.len(), 8);
+    // Each once.
+    let mut asked: Vec<_> = stub.asked().into_iter().filter(|it| it.authorized).map(|it| it.target).collect();
+    let all = asked.len();
+    asked.sort();
+    asked.dedup();
+    assert_eq!(asked.len(), all);
 }
 
 #[test]

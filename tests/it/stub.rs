@@ -2,11 +2,13 @@
 
 mod digest;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -123,6 +125,25 @@ impl Digest {
             Self::On | Self::Off => b"MMS Public API",
             Self::Realm(realm) => realm,
         }
+    }
+}
+
+/// An answer that waits until others were given.
+#[derive(Default)]
+pub(crate) struct AfterOthers(Mutex<BTreeSet<String>>, Condvar);
+
+impl AfterOthers {
+    /// Notes that the answer for a path is given.
+    pub(crate) fn given(&self, path: &str) {
+        self.0.lock().unwrap().insert(path.to_owned());
+        self.1.notify_all();
+    }
+
+    /// Whether all of them were given in time.
+    pub(crate) fn wait_for(&self, paths: &[String]) -> bool {
+        let is_early = |given: &mut BTreeSet<String>| paths.iter().any(|path| !given.contains(path));
+        let given = self.0.lock().unwrap();
+        !self.1.wait_timeout_while(given, Duration::from_secs(20), is_early).unwrap().1.timed_out()
     }
 }
 

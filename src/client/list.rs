@@ -8,7 +8,7 @@ use super::wire::{Identified, Key, Page};
 use crate::model::{Outcome, PersonalKey, ReadStatus, Suffix};
 
 /// Rows of one page: the most that is documented.
-pub(super) const PAGE: usize = 500;
+pub(crate) const PAGE: usize = 500;
 /// The service allows 10 keys a user; a list of more pages than this never ends.
 const KEY_PAGES: u32 = 100;
 /// More keys of one user than these are not taken.

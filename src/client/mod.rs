@@ -41,9 +41,9 @@ use zeroize::Zeroizing;
 pub(crate) use certificate::Certificate;
 pub(crate) use credential_store::{Credential, Credentials};
 pub(crate) use error::{connection_help, is_access_list};
-pub(crate) use list::UserKeys;
+pub(crate) use list::{PAGE, UserKeys};
 pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable, UserSample};
-pub(crate) use resources::UserPages;
+pub(crate) use resources::{UserPage, UsersOf};
 pub(crate) use saved::{SavedPage, parse_saved};
 pub(crate) use wire::page_number;
 

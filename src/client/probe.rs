@@ -217,8 +217,8 @@ impl Client {
     /// # Errors
     /// What makes an audit pointless.
     pub(crate) async fn first_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), Error> {
-        Ok(match self.organization_users(organization).next().await? {
-            Ok(page) => (page.users, Outcome::read(200)),
+        Ok(match self.first_page_of_users(organization).await? {
+            Ok(users) => (users, Outcome::read(200)),
             Err(outcome) => (Vec::new(), outcome),
         })
     }

@@ -79,33 +79,54 @@ impl Client {
         Ok(found.map_err(|outcome| (outcome, 1 + reply.retries)))
     }
 
-    /// The users of an organization.
-    pub(crate) fn organization_users(&self, id: &str) -> UserPages<'_> {
-        self.users(ListScope::Organization, users_of("orgs", id), id, "")
-    }
-
-    /// The users of a project, those of its teams and of its organization included.
-    pub(crate) fn project_users(&self, id: &str) -> UserPages<'_> {
-        self.users(ListScope::Project, users_of("groups", id), id, PROJECT_USERS)
-    }
-
-    fn users(
+    /// The users of an organization or project, page by page; the outcome says whether those were all. `take` gets what
+    /// `reserve` gave before the page was requested, and must not wait where that has room for a page.
+    ///
+    /// # Errors
+    /// What makes the whole run pointless.
+    pub(crate) async fn users<R>(
         &self,
-        scope: ListScope,
-        path: Result<String, Outcome>,
-        id: &str,
-        query: &'static str,
-    ) -> UserPages<'_> {
-        let (pages, ids) = (PageSequence::new(LIST_PAGES), DistinctIds::new());
-        UserPages {
-            client: self,
-            path,
+        of: UsersOf<'_>,
+        reserve: impl AsyncFn() -> R,
+        mut take: impl AsyncFnMut(R, UserPage),
+    ) -> Result<Outcome, Error> {
+        let (scope, id, path, query) = match of {
+            UsersOf::Organization(id) => (ListScope::Organization, id, users_of("orgs", id), ""),
+            UsersOf::Project(id) => (ListScope::Project, id, users_of("groups", id), PROJECT_USERS),
+        };
+        let path = match path {
+            Ok(path) => path,
+            Err(outcome) => return Ok(outcome),
+        };
+        let id = object_id(id).unwrap_or_else(|| id.to_owned());
+        let list = List {
+            session: self.credentials.default(),
+            path: &path,
             query,
-            scope,
-            id: object_id(id).unwrap_or_else(|| id.to_owned()),
-            pages,
-            ids,
-        }
+            things: "users",
+            limit: LIST_PAGES,
+        };
+        let take = async |room, accounts: Vec<wire::Account>, total| {
+            let users = accounts.into_iter().map(|account| account.into_user(scope, &id)).collect();
+            take(room, UserPage { users, total }).await;
+            Ok(())
+        };
+        self.list_pages(list, reserve, take).await
+    }
+
+    /// The first users of an organization, or why there are none.
+    ///
+    /// # Errors
+    /// What makes the whole run pointless.
+    pub(super) async fn first_page_of_users(&self, id: &str) -> Result<Result<Vec<User>, Outcome>, Error> {
+        let path = match users_of("orgs", id) {
+            Ok(path) => path,
+            Err(outcome) => return Ok(Err(outcome)),
+        };
+        let (page, _) = self.page::<wire::Account>(self.credentials.default(), &path, "", 1).await?;
+        let rows = page.and_then(|(status, page)| PageSequence::new(1).take(status, page));
+        let into_user = |account: wire::Account| account.into_user(ListScope::Organization, id);
+        Ok(rows.map(|rows| rows.into_iter().map(into_user).collect()))
     }
 
     /// All organizations that the credentials see; the outcome says whether that is all of them.
@@ -113,9 +134,8 @@ impl Client {
     /// # Errors
     /// What makes the whole run pointless.
     pub(crate) async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
-        let list = self
-            .whole_list::<wire::Organization, _>(self.credentials.default(), "orgs", "organizations")
-            .await?;
+        let session = self.credentials.default();
+        let list = self.whole_list::<wire::Organization, _>(session, "orgs", "organizations").await?;
         Ok((list.rows, list.outcome))
     }
 
@@ -150,14 +170,15 @@ impl Client {
             // An organization may have a key a user, and the memory does not grow with them.
             InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
                 let mut rows = Vec::new();
-                let take = async |keys: Vec<wire::ProgrammaticKey>| {
+                let take = async |(), keys: Vec<wire::ProgrammaticKey>, _| {
                     let mut keys: Vec<_> = keys.into_iter().map(ProgrammaticKey::from).collect();
                     let suffixes = keys.iter().filter_map(|key| key.suffix.clone()).collect();
                     keys.retain(ProgrammaticKey::is_replacement);
                     rows.extend(keys);
                     keep_suffixes(suffixes).await
                 };
-                let outcome = self.list_pages(session, path, "keys", LIST_PAGES, take).await?;
+                let list = List { session, path, query: "", things: "keys", limit: LIST_PAGES };
+                let outcome = self.list_pages(list, async || (), take).await?;
                 json(ListResult { outcome, rows })
             }
         }
@@ -175,24 +196,26 @@ impl Client {
         T: From<W>,
     {
         let mut rows = Vec::new();
-        let take = async |page: Vec<W>| {
+        let take = async |(), page: Vec<W>, _| {
             rows.extend(page.into_iter().map(T::from));
             Ok::<_, Error>(())
         };
-        let outcome = self.list_pages(session, path, things, WHOLE_LIST_PAGES, take).await?;
+        let list = List { session, path, query: "", things, limit: WHOLE_LIST_PAGES };
+        let outcome = self.list_pages(list, async || (), take).await?;
         Ok(ListResult { outcome, rows })
     }
 
-    /// Hands over a list page by page. Where its count says how many there are, some are requested at a time.
-    async fn list_pages<W: DeserializeOwned + Identified, E: From<Error>>(
+    /// Hands over a list page by page, each with what was reserved for it and the list's count. Where there is a count, some
+    /// pages are requested at a time.
+    async fn list_pages<W: DeserializeOwned + Identified, R, E: From<Error>>(
         &self,
-        session: Option<&DigestSession>,
-        path: &str,
-        things: &str,
-        limit: u32,
-        mut take: impl AsyncFnMut(Vec<W>) -> Result<(), E>,
+        list: List<'_>,
+        reserve: impl AsyncFn() -> R,
+        mut take: impl AsyncFnMut(R, Vec<W>, Option<u64>) -> Result<(), E>,
     ) -> Result<Outcome, E> {
+        let List { session, path, query, things, limit } = list;
         let (mut pages, mut distinct) = (PageSequence::new(limit), DistinctIds::new());
+        let page = async |number| (reserve().await, self.page(session, path, query, number).await);
         let mut requested = 0;
         let mut under_way = FuturesOrdered::new();
         let end = loop {
@@ -203,16 +226,20 @@ impl Client {
             let counted = pages.total().map_or(0, |rows| rows.div_ceil(PAGE as u64).min(limit.into()));
             while requested < next || u64::from(requested) < counted && under_way.len() < PAGES_AT_ONCE {
                 requested += 1;
-                under_way.push_back(self.page(session, path, "", requested));
+                under_way.push_back(page(requested));
             }
-            let Some(page) = under_way.next().await else { continue };
+            let Some((reserved, page)) = under_way.next().await else { continue };
             let page = page?.0.and_then(|it| pages.check_request(&it.1, path).map(|()| it));
             match page.and_then(|(status, page)| pages.take::<W>(status, page)) {
                 Ok(rows) => {
                     for row in &rows {
                         distinct.add(row.id());
                     }
-                    take(rows).await?;
+                    if rows.len() > PAGE {
+                        // Nothing is reserved for so many: what waits for room must not keep others in flight from ending.
+                        (requested, under_way) = (next, FuturesOrdered::new());
+                    }
+                    take(reserved, rows, pages.total()).await?;
                 }
                 Err(end) => break end,
             }
@@ -268,17 +295,27 @@ pub(super) fn users_of(kind: &str, id: &str) -> Result<String, Outcome> {
     segment(id).map(|id| format!("{kind}/{id}/users"))
 }
 
-/// A list of users, page by page.
-pub(crate) struct UserPages<'a> {
-    client: &'a Client,
-    /// Or why it can't be asked for.
-    path: Result<String, Outcome>,
-    query: &'static str,
-    scope: ListScope,
-    /// Of the organization or project.
-    id: String,
-    pages: PageSequence,
-    ids: DistinctIds,
+/// Whose users to list.
+#[derive(Clone, Copy)]
+pub(crate) enum UsersOf<'a> {
+    /// An organization's, by its id.
+    Organization(&'a str),
+    /// A project's, by its id: those of its teams and of its organization included.
+    Project(&'a str),
+}
+
+/// A list of the service.
+struct List<'a> {
+    /// Who asks for it.
+    session: Option<&'a DigestSession>,
+    /// Safe to use.
+    path: &'a str,
+    /// Empty, or ends in `&`.
+    query: &'a str,
+    /// What it has, as messages call it.
+    things: &'a str,
+    /// How many pages are read of a list that does not end.
+    limit: u32,
 }
 
 /// A page of a list of users.
@@ -287,34 +324,6 @@ pub(crate) struct UserPage {
     pub users: Vec<User>,
     /// How many users the whole list has, as far as the service says.
     pub total: Option<u64>,
-}
-
-impl UserPages<'_> {
-    /// The next page; or the end of the list, and whether that was all of it.
-    ///
-    /// # Errors
-    /// What makes the whole run pointless.
-    pub(crate) async fn next(&mut self) -> Result<Result<UserPage, Outcome>, Error> {
-        let path = match &self.path {
-            Ok(path) => path,
-            Err(outcome) => return Ok(Err(outcome.clone())),
-        };
-        let session = self.client.credentials.default();
-        let (page, _) =
-            self.client.next_page::<wire::Account>(session, path, self.query, &self.pages).await?;
-        let page = page.and_then(|it| self.pages.check_request(&it.1, path).map(|()| it));
-        Ok(match page.and_then(|(status, page)| self.pages.take::<wire::Account>(status, page)) {
-            Ok(rows) => {
-                let users: Vec<_> =
-                    rows.into_iter().map(|account| account.into_user(self.scope, &self.id)).collect();
-                for user in &users {
-                    self.ids.add(user.id_or_empty());
-                }
-                Ok(UserPage { users, total: self.pages.total() })
-            }
-            Err(end) => Err(not_found_if_removed(self.pages.reconcile_distinct(&mut self.ids, end, "users"))),
-        })
-    }
 }
 
 /// An account, if it is the one asked for.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use futures::stream::{self, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::PermitIterator;
 
 pub(crate) use list::UserList;
 
@@ -156,6 +157,27 @@ impl Events {
     pub(crate) async fn send(&self, event: DiscoveryEvent) {
         let _ = self.0.send(event).await;
     }
+
+    /// Returns when there is room for so many: fewer than the channel holds.
+    async fn room(&self, events: usize) -> Room<'_> {
+        Room { reserved: self.0.reserve_many(events).await.ok(), events: self }
+    }
+}
+
+/// Room for some events. To send them takes no time.
+struct Room<'a> {
+    reserved: Option<PermitIterator<'a, DiscoveryEvent>>,
+    events: &'a Events,
+}
+
+impl Room<'_> {
+    /// Sends one; waits if it is one more than there is room for.
+    async fn send(&mut self, event: DiscoveryEvent) {
+        match self.reserved.as_mut().and_then(Iterator::next) {
+            Some(permit) => permit.send(event),
+            None => self.events.send(event).await,
+        }
+    }
 }
 
 /// Discovers the users of all sources, one source after the other, names resolved `concurrency` in flight.
@@ -231,12 +253,13 @@ async fn resolve_names(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::time::Duration;
 
     use keysunset_sandbox::{Options, Sandbox};
 
     use super::*;
-    use crate::client::{Connection, Credential, Credentials};
+    use crate::client::{Connection, Credential, Credentials, PAGE};
     use crate::model::Product;
 
     fn client(sandbox: &Sandbox) -> Client {
@@ -259,6 +282,32 @@ mod tests {
             insecure_skip_verify: false,
         };
         Client::new(connection).unwrap()
+    }
+
+    #[tokio::test]
+    async fn pages_are_requested_no_faster_than_their_users_are_read() {
+        let sandbox = Sandbox::start(Options { users: 4000, ..Options::default() }).unwrap();
+        let client = client(&sandbox);
+        let (events, mut found) = Events::channel(3 * PAGE);
+        let discovery = async {
+            let events = events;
+            organizations::all(&client, &events).await.unwrap();
+        };
+        let reading = async {
+            let mut read = HashSet::new();
+            while let Some(event) = found.recv().await {
+                if let DiscoveryEvent::User(user) = event
+                    && read.insert(user.id.clone())
+                {
+                    client.personal_keys(&user).await.unwrap();
+                }
+            }
+            read.len()
+        };
+        let both = futures::future::join(discovery, reading);
+        let ((), read) =
+            tokio::time::timeout(Duration::from_secs(120), both).await.expect("they don't block each other");
+        assert_eq!(read, 4000);
     }
 
     #[tokio::test]

@@ -1,10 +1,17 @@
 //! The users of organizations and projects, as the deployment lists them.
 
-use super::{DiscoveryEvent, Events};
-use crate::client::{Client, UserPages};
+use std::num::NonZeroUsize;
+
+use futures::stream::{self, TryStreamExt as _};
+
+use super::{DiscoveryEvent, Events, Room};
+use crate::client::{Client, PAGE, UserPage, UsersOf};
 use crate::console::warn;
 use crate::exit::Error;
 use crate::model::{IncompleteList, Organization, Outcome, ReadStatus, object_id};
+
+/// Organizations whose users are listed at the same time.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// An organization of which only the id is known, as it was typed.
 pub(super) fn named(id: &str) -> Organization {
@@ -18,14 +25,14 @@ pub(super) async fn users_of(
     organization: &Organization,
     events: &Events,
 ) -> Result<(), Error> {
-    let (outcome, is_empty) = send_users(client.organization_users(&organization.id), events).await?;
+    let (outcome, is_empty) = send_users(client, UsersOf::Organization(&organization.id), events).await?;
     end(organization, empty_is_incomplete(outcome, is_empty), events).await;
     Ok(())
 }
 
 /// The users of one project that was named, so that it should have some.
 pub(super) async fn project(client: &Client, id: &str, events: &Events) -> Result<(), Error> {
-    let (outcome, is_empty) = send_users(client.project_users(id), events).await?;
+    let (outcome, is_empty) = send_users(client, UsersOf::Project(id), events).await?;
     let list = IncompleteList {
         source: format!("project {id}"),
         org_id: None,
@@ -41,35 +48,36 @@ pub(super) async fn all(client: &Client, events: &Events) -> Result<(), Error> {
     for organization in &organizations {
         events.send(DiscoveryEvent::Organization(organization.clone())).await;
     }
-    for organization in &organizations {
-        let (outcome, is_empty) = send_users(client.organization_users(&organization.id), events).await?;
+    let list_users = async |organization: &Organization| {
+        let of = UsersOf::Organization(&organization.id);
+        let (outcome, is_empty) = send_users(client, of, events).await?;
         if outcome.status.is_complete() && is_empty {
             warn(&format!("{} returned no users", source(organization)), None);
         }
         end(organization, outcome, events).await;
-    }
+        Ok::<_, Error>(())
+    };
+    client.fan_out(stream::iter(&organizations), AT_ONCE, list_users).try_collect::<()>().await?;
     let list = IncompleteList { source: "all organizations".to_owned(), org_id: None, outcome };
     report_incomplete(list, events).await;
     Ok(())
 }
 
 /// Sends all users of a list. Gives how it ended, and whether it was empty.
-async fn send_users(mut pages: UserPages<'_>, events: &Events) -> Result<(Outcome, bool), Error> {
+async fn send_users(client: &Client, of: UsersOf<'_>, events: &Events) -> Result<(Outcome, bool), Error> {
     let (mut expected, mut is_empty) = (0, true);
-    loop {
-        let page = match pages.next().await? {
-            Ok(page) => page,
-            Err(end) => return Ok((end, is_empty)),
-        };
+    let take = async |mut room: Room<'_>, page: UserPage| {
         // The list's own count, or page by page where it has none.
         let known = page.total.unwrap_or(expected + page.users.len() as u64).max(expected);
-        events.send(DiscoveryEvent::Expected(known)).await;
+        room.send(DiscoveryEvent::Expected(known)).await;
         expected = known;
         is_empty &= page.users.is_empty();
         for user in page.users {
-            events.send(DiscoveryEvent::User(user)).await;
+            room.send(DiscoveryEvent::User(user)).await;
         }
-    }
+    };
+    let outcome = client.users(of, async || events.room(1 + PAGE).await, take).await?;
+    Ok((outcome, is_empty))
 }
 
 /// An empty list of what was named is never a clean result.

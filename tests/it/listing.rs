@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Asked, Digest, Reply, Silent, Stub, env, id, list};
+use crate::stub::{AfterOthers, Asked, Digest, Reply, Silent, Stub, env, id, list};
 use crate::support::{CliOutput, TestEnv};
 
 const ORG: &str = "5980000000000000000000aa";
@@ -54,6 +54,40 @@ fn all_pages_of_an_organization_are_read_by_number() {
     assert_eq!((ran.code, users_of(&env).len()), (0, 1203), "{ran:?}");
     assert!(elsewhere.saw_nobody());
     assert_eq!(stub.asked().len(), 1203 + 3);
+}
+
+/// A deployment of thousands of small organizations would take a round trip for each.
+#[test]
+fn several_organizations_are_listed_at_a_time() {
+    let (first, second) = (id(100), id(200));
+    let (others, organizations) = (AfterOthers::default(), [first.clone(), second.clone()]);
+    let stub = of_nobodys_keys(move |asked| {
+        others.given(&asked.path);
+        if asked.path == "/orgs" {
+            return Reply::ok(&list(&organizations.each_ref().map(|id| json!({"id": id, "name": id}))));
+        }
+        let paths = organizations.each_ref().map(|id| format!("/orgs/{id}/users"));
+        if !others.wait_for(&paths) {
+            return Reply::error(400, "INVALID_QUERY_PARAMETER");
+        }
+        Reply::ok(&list(&[user(if asked.path == paths[0] { 1 } else { 2 })]))
+    });
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--all-orgs"]);
+    assert_eq!((ran.code, users_of(&env)), (0, vec![id(1), id(2)]), "{ran:?}");
+}
+
+/// Pages that are requested ahead must not keep the only place in flight from the users who make room for them.
+#[test]
+fn larger_pages_than_requested_are_read_with_one_request_in_flight() {
+    let everybody: Vec<_> = (1..=4200).map(user).collect();
+    let stub = of_nobodys_keys(move |asked| {
+        let page = everybody.chunks(1400).nth(asked.page() - 1).unwrap_or_default();
+        Reply::ok(&json!({"results": page, "totalCount": 4200, "links": []}))
+    });
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--org", ORG, "--concurrency", "1"]);
+    assert_eq!((ran.code, users_of(&env).len()), (0, 4200), "{ran:?}");
 }
 
 #[test]

@@ -223,13 +223,13 @@ impl<T> Page<T> {
 
     /// The page that its link to itself names, from 1.
     pub(super) fn own_number(&self) -> Option<u64> {
-        page_number(self.own_link.as_deref().filter(|link| segments(link).is_some())?)
+        page_number(self.own_link.as_deref().filter(|link| named_resource(link).is_some())?)
     }
 
     /// Why this answers another request than that for page `number` of the list `asked`, by its own links. Links that name
     /// no resource of the API say nothing.
     pub(super) fn mismatch(&self, asked: &str, number: u32) -> Option<Outcome> {
-        let is_other = |link: &&String| segments(link).is_some_and(|named| !is_same(&named, asked));
+        let is_other = |link: &&String| named_resource(link).is_some_and(|named| !is_same(named, asked));
         if let Some(other) = self.links.iter().filter(is_other).filter_map(|link| resource(link)).min() {
             let why = bounded(format!("the response is another list: its link names {other}"));
             return Some(Outcome::unread(ReadStatus::Malformed, Some(200), why));
@@ -252,30 +252,42 @@ pub(crate) fn page_number(address: &str) -> Option<u64> {
 /// The list or other resource of the API that an address names, such as `users/5af9…/keys`, in lower case: an id is the same
 /// in both cases. `None` for any other address.
 pub(super) fn resource(address: &str) -> Option<String> {
-    Some(segments(address)?.into_iter().map(normalized).collect::<Vec<_>>().join("/"))
+    Some(named_resource(address)?.split('/').map(normalized).collect::<Vec<_>>().join("/"))
 }
 
 /// The same, as it is written.
-fn segments(address: &str) -> Option<Vec<&str>> {
-    let path = address.split(['?', '#']).next()?;
-    let mut segments: Vec<_> = path.trim_end_matches('/').split('/').collect();
-    let is_list = |three: &[&str]| {
-        matches!(three[0], "users") && three[2] == "keys"
-            || matches!(three[0], "orgs" | "groups") && three[2] == "users"
+fn named_resource(address: &str) -> Option<&str> {
+    let path = address.split(['?', '#']).next()?.trim_end_matches('/');
+    let is_list = |first, third| match first {
+        "users" => third == "keys",
+        "orgs" | "groups" => third == "users",
+        _ => false,
     };
-    if let Some(start) = segments.windows(3).rposition(is_list) {
-        segments.truncate(start + 3);
-        return Some(segments.split_off(start));
+    // From the last segment to the first: the two after this one, and where the second of them ends.
+    let mut after = [None; 2];
+    let (mut end, mut version) = (path.len(), None);
+    for start in path.rmatch_indices('/').map(|(slash, _)| slash + 1).chain([0]) {
+        let segment = &path[start..end];
+        if let [_, Some((third, end))] = after
+            && is_list(segment, third)
+        {
+            return Some(&path[start..end]);
+        }
+        if segment == "v1.0" && version.is_none() {
+            version = Some(path.get(end + 1..).unwrap_or_default());
+        }
+        after = [Some((segment, end)), after[0]];
+        end = start.saturating_sub(1);
     }
-    let version = segments.iter().rposition(|segment| *segment == "v1.0")?;
-    Some(segments.split_off(version + 1))
+    version
 }
 
-/// Whether segments name the resource at `path`.
-fn is_same(named: &[&str], path: &str) -> bool {
-    let asked = path.split('/');
-    let is_same = |(one, other): (&&str, &str)| **one == *other || normalized(one) == normalized(other);
-    asked.clone().count() == named.len() && named.iter().zip(asked).all(is_same)
+/// Whether an address names the resource at `path`.
+fn is_same(named: &str, path: &str) -> bool {
+    let same_segment = |(one, other)| one == other || normalized(one) == normalized(other);
+    named == path
+        || named.matches('/').count() == path.matches('/').count()
+            && named.split('/').zip(path.split('/')).all(same_segment)
 }
 
 fn normalized(segment: &str) -> String {

@@ -6,8 +6,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use sha2::{Digest as _, Sha256};
 use tempfile::SpooledTempFile;
 
-/// What is held in memory of a list; the rest waits in a temporary file.
-const IN_MEMORY: usize = 1 << 20;
+/// What is held in memory of a list, of which some are read at the same time; the rest waits in a temporary file.
+const IN_MEMORY: usize = 1 << 18;
 /// Ids that are compared at once when they are counted.
 const AT_ONCE: u64 = 1 << 16;
 

@@ -123,8 +123,10 @@ impl Client {
             Ok(path) => path,
             Err(outcome) => return Ok(Err(outcome)),
         };
+        let mut pages = PageSequence::new(1);
         let (page, _) = self.page::<wire::Account>(self.credentials.default(), &path, "", 1).await?;
-        let rows = page.and_then(|(status, page)| PageSequence::new(1).take(status, page));
+        let page = page.and_then(|it| pages.check_request(&it.1, &path).map(|()| it));
+        let rows = page.and_then(|(status, page)| pages.take(status, page));
         let into_user = |account: wire::Account| account.into_user(ListScope::Organization, id);
         Ok(rows.map(|rows| rows.into_iter().map(into_user).collect()))
     }

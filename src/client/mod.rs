@@ -8,6 +8,7 @@ pub(crate) mod charset;
 mod classify;
 mod concurrency;
 mod cookies;
+mod counted_limit;
 mod credential_store;
 mod digest;
 mod distinct;
@@ -181,6 +182,11 @@ impl Client {
     /// How long all requests are held yet, as the deployment asks.
     pub(crate) fn pause_left(&self) -> Duration {
         self.rate_limiter.pause_left()
+    }
+
+    /// Prints the limit of the request rate that was found, if there is one.
+    pub(crate) fn print_rate_limit(&self) {
+        self.rate_limiter.print_limit();
     }
 
     /// The connections to use.

@@ -1,9 +1,11 @@
-//! A deployment that is down in the middle of a run: everything is held until it answers again, and no user is lost for it.
+//! A deployment that is down in the middle of a run, or refuses all requests since they come too fast: everything is held
+//! until it answers again, and no user is lost for it.
 //!
 //! One failure says nothing: it may be one request's own. So after several in a row, one request asks for something that
-//! worked before while the others wait; only if that fails as well is it an outage.
+//! worked before while the others wait; only if that fails as well is it an outage. A gateway may count what it refuses, and
+//! continues to refuse until hardly anything is sent.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
@@ -25,6 +27,8 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_INTERVAL: Duration = Duration::from_secs(5);
 /// What is over sooner is not worth a warning: a gateway that refuses what is too fast looks like that.
 const SHORT_OUTAGE: Duration = Duration::from_millis(250);
+/// The same where it says that requests are too fast.
+const SHORT_REFUSAL: Duration = Duration::from_secs(5);
 
 /// Whether the deployment is down, as far as its requests know.
 pub(super) struct Outage {
@@ -33,6 +37,8 @@ pub(super) struct Outage {
     failures: watch::Sender<FailuresInARow>,
     /// Outages so far.
     ended: AtomicU64,
+    /// Whether there was one that may have been a limit of the rate.
+    was_overloaded: AtomicBool,
     /// Written by the request that probes; all others wait meanwhile.
     gate: RwLock<()>,
 }
@@ -56,6 +62,39 @@ pub(super) struct Passage<'a> {
     sent: Instant,
 }
 
+/// Why no request may pass now.
+pub(super) enum Unavailability {
+    /// The deployment does not answer.
+    Down(String),
+    /// It is down, or requests are too fast: 503 means either.
+    Overloaded(String),
+    /// Requests are too fast.
+    RateLimited(String),
+}
+
+impl Unavailability {
+    fn why(&self) -> &str {
+        match self {
+            Self::Down(why) | Self::Overloaded(why) | Self::RateLimited(why) => why,
+        }
+    }
+
+    /// What the deployment does, and how long that is not worth a warning.
+    fn state(&self) -> (&'static str, Duration) {
+        match self {
+            Self::Down(_) | Self::Overloaded(_) => ("is down", SHORT_OUTAGE),
+            Self::RateLimited(_) => ("refuses all requests (rate limit)", SHORT_REFUSAL),
+        }
+    }
+
+    fn past_state(&self) -> &'static str {
+        match self {
+            Self::Down(_) | Self::Overloaded(_) => "was down",
+            Self::RateLimited(_) => "refused all requests (rate limit)",
+        }
+    }
+}
+
 /// What to do about a failure.
 enum Verdict<'a> {
     /// It is the request's own.
@@ -69,17 +108,28 @@ enum Verdict<'a> {
 impl Outage {
     pub(super) fn new(patience: Duration) -> Self {
         let (failures, _) = watch::channel(FailuresInARow::default());
-        Self { patience, failures, ended: AtomicU64::new(0), gate: RwLock::new(()) }
+        Self {
+            patience,
+            failures,
+            ended: AtomicU64::new(0),
+            was_overloaded: AtomicBool::new(false),
+            gate: RwLock::new(()),
+        }
     }
 
-    /// Returns when requests may be sent.
-    pub(super) async fn pass(&self) -> Passage<'_> {
+    /// Returns when there is no outage.
+    pub(super) async fn wait_for_end(&self) {
         drop(self.gate.read().await);
+    }
+
+    /// Lets a request be sent now; `None` in an outage.
+    pub(super) fn pass(&self) -> Option<Passage<'_>> {
+        drop(self.gate.try_read().ok()?);
         self.failures.send_if_modified(|failures| {
             failures.in_flight += 1;
             false
         });
-        Passage { outage: self, ended: self.ended(), sent: Instant::now() }
+        Some(Passage { outage: self, ended: self.ended(), sent: Instant::now() })
     }
 
     fn ended(&self) -> u64 {
@@ -130,6 +180,16 @@ impl Outage {
         Verdict::Probe(gate)
     }
 
+    /// Whether an outage that ends was a limit of the rate. A second 503 is taken for one: a deployment that was down once
+    /// is rarely down again.
+    fn is_rate_limit(&self, unavailability: &Unavailability) -> bool {
+        match unavailability {
+            Unavailability::Down(_) => false,
+            Unavailability::Overloaded(_) => self.was_overloaded.swap(true, Ordering::Relaxed),
+            Unavailability::RateLimited(_) => true,
+        }
+    }
+
     /// The deployment answers again.
     fn end(&self) {
         self.ended.fetch_add(1, Ordering::Relaxed);
@@ -158,9 +218,14 @@ impl Client {
         passage: Passage<'_>,
         attempt: &Attempt,
     ) -> Result<bool, Error> {
-        if unavailability(attempt).is_none() {
-            self.outage.answered(passage.sent);
-            return Ok(false);
+        match unavailability(attempt) {
+            None => {
+                self.outage.answered(passage.sent);
+                return Ok(false);
+            }
+            // It says until when.
+            Some(Unavailability::RateLimited(_)) if !self.pause_left().is_zero() => return Ok(false),
+            Some(_) => {}
         }
         // Without an earlier answer an outage looks like one request's own failure.
         let Some(worked) = session.worked().filter(|_| self.has_answered()) else { return Ok(false) };
@@ -172,32 +237,39 @@ impl Client {
         };
         let (origin, patience) = (url.origin().ascii_serialization(), self.outage.patience);
         let mut probes = Probes::new(patience);
-        let (mut was_down, mut is_reported) = (false, false);
+        let (mut last, mut is_reported, mut failures) = (None, false, self.outage.failures.borrow().count);
         loop {
             let probe = self.follow(session, &worked).await.and_then(|response| self.interpret(response));
-            let Some(why) = unavailability(&probe) else { break };
-            was_down = true;
-            if !is_reported && probes.elapsed() >= SHORT_OUTAGE {
+            let Some(unavailability) = unavailability(&probe) else { break };
+            let (why, (state, short)) = (unavailability.why(), unavailability.state());
+            if !is_reported && probes.elapsed() >= short {
                 let longest = duration(patience);
-                warn(&format!("{origin} is down: {why}; waiting up to {longest} (--patience)"), None);
+                warn(&format!("{origin} {state}: {why}; waiting up to {longest} (--patience)"), None);
                 is_reported = true;
             }
-            if !probes.next().await {
-                let why = format!("{origin} was down for {}: {why}", duration(patience));
+            if !probes.next(&unavailability).await {
+                let past = unavailability.past_state();
+                let why = format!("{origin} {past} for {}: {why}", duration(patience));
                 return Err(Error::interrupted(Signal::Interrupt, why));
             }
+            last = Some(unavailability);
+            failures += 1;
         }
+        let Some(unavailability) = last else {
+            self.outage.answered(Instant::now());
+            return Ok(false);
+        };
         if is_reported {
             let lasted = duration(probes.elapsed());
             warn(&format!("{origin} responds again after {lasted}; the run continues"), None);
+        }
+        if self.outage.is_rate_limit(&unavailability) {
+            self.rate_limiter.resume(failures);
+        } else if is_reported {
             self.rate_limiter.forget_refusals();
         }
-        if was_down {
-            self.outage.end();
-        } else {
-            self.outage.answered(Instant::now());
-        }
-        Ok(was_down)
+        self.outage.end();
+        Ok(true)
     }
 }
 
@@ -218,17 +290,22 @@ impl Probes {
     }
 
     /// Returns when it is time for the next; `false` where patience ends before.
-    pub(super) async fn next(&mut self) -> bool {
-        let Some(wait) = self.wait(self.elapsed()) else { return false };
+    pub(super) async fn next(&mut self, unavailability: &Unavailability) -> bool {
+        let Some(wait) = self.wait(self.elapsed(), unavailability) else { return false };
         tokio::time::sleep(wait).await;
         true
     }
 
     /// How long to wait for the next after so long; `None` where patience has ended.
-    fn wait(&mut self, elapsed: Duration) -> Option<Duration> {
+    fn wait(&mut self, elapsed: Duration, unavailability: &Unavailability) -> Option<Duration> {
         let left = self.patience.checked_sub(elapsed).filter(|left| !left.is_zero())?;
         let wait = self.interval.min(left);
-        self.interval = (self.interval * 2).min(MAX_INTERVAL);
+        let longest = match unavailability {
+            Unavailability::Down(_) | Unavailability::Overloaded(_) => MAX_INTERVAL,
+            // Each probe may begin the time again for which it refuses all.
+            Unavailability::RateLimited(_) => MAX_INTERVAL.max(elapsed / 4),
+        };
+        self.interval = (self.interval * 2).min(longest);
         Some(wait)
     }
 }
@@ -242,7 +319,7 @@ mod tests {
     #[tokio::test]
     async fn a_failure_is_the_requests_own_once_what_was_sent_later_is_answered() {
         let outage = Outage::new(PATIENCE);
-        let (before, passage, after) = (outage.pass().await, outage.pass().await, outage.pass().await);
+        let [before, passage, after] = [(); 3].map(|()| outage.pass().unwrap());
         let mut failed = Box::pin(outage.failed(passage));
         assert!(futures::poll!(&mut failed).is_pending() && futures::poll!(&mut failed).is_pending());
         outage.answered(before.sent);
@@ -251,23 +328,23 @@ mod tests {
         outage.answered(after.sent);
         assert!(matches!(failed.await, Verdict::OwnFailure));
         drop(after);
-        let alone = outage.pass().await;
+        let alone = outage.pass().unwrap();
         assert!(matches!(outage.failed(alone).await, Verdict::Probe(_)), "nothing else is in flight");
     }
 
     #[tokio::test]
     async fn in_an_outage_one_request_probes_and_all_others_wait_for_its_end() {
         let outage = Outage::new(PATIENCE);
-        let in_flight = outage.pass().await;
+        let in_flight = outage.pass();
         let mut failed = Vec::new();
         for _ in 0..FAILURES_IN_A_ROW {
-            let mut failure = Box::pin(outage.failed(outage.pass().await));
+            let mut failure = Box::pin(outage.failed(outage.pass().unwrap()));
             assert!(futures::poll!(&mut failure).is_pending(), "others may be sent first");
             failed.push(failure);
         }
         let Verdict::Probe(gate) = failed.remove(0).await else { panic!("several in a row") };
-        let mut new = Box::pin(outage.pass());
-        assert!(futures::poll!(&mut new).is_pending());
+        let mut new = Box::pin(outage.wait_for_end());
+        assert!(futures::poll!(&mut new).is_pending() && outage.pass().is_none());
         assert!(futures::poll!(&mut failed[0]).is_pending());
         outage.end();
         drop((gate, in_flight));
@@ -279,11 +356,15 @@ mod tests {
 
     #[test]
     fn probes_come_more_and_more_rarely_until_patience_ends() {
-        let mut probes = Probes::new(Duration::from_secs(300));
-        let (mut elapsed, mut count) = (Duration::ZERO, 0);
-        while let Some(wait) = probes.wait(elapsed) {
-            (elapsed, count) = (elapsed + wait, count + 1);
+        for (unavailability, most) in
+            [(Unavailability::Down(String::new()), 66), (Unavailability::RateLimited(String::new()), 24)]
+        {
+            let mut probes = Probes::new(Duration::from_secs(300));
+            let (mut elapsed, mut count) = (Duration::ZERO, 0);
+            while let Some(wait) = probes.wait(elapsed, &unavailability) {
+                (elapsed, count) = (elapsed + wait, count + 1);
+            }
+            assert_eq!((elapsed, count), (Duration::from_secs(300), most));
         }
-        assert_eq!((elapsed, count), (Duration::from_secs(300), 66));
     }
 }

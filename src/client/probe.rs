@@ -267,6 +267,7 @@ impl Client {
         let session: &DigestSession = session.ok_or("no credentials for this request")?;
         let mut latencies = Vec::with_capacity(times);
         for _ in 0..times {
+            self.rate_limiter.wait_for_slot().await;
             latencies.push(self.follow(session, &url).await.map_err(RequestError::describe)?.latency);
         }
         Ok(latencies)

@@ -1,5 +1,6 @@
 //! When the deployment may be asked: so many requests a second, and not at all while it wants a pause.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -26,6 +27,10 @@ pub(super) struct RateLimiter {
     /// Between two requests, as the user wants it; `None` where they come as fast as they can.
     interval: Option<Duration>,
     learned: Mutex<LearnedRate>,
+    /// Requests that were refused as too fast.
+    refused: AtomicU64,
+    /// Held by the request whose slot is next, so that those behind it have theirs at the rate of then.
+    turn: tokio::sync::Mutex<()>,
     next_slot: Mutex<Instant>,
     paused_until: Mutex<Instant>,
     /// The end of the last wait that was printed.
@@ -39,6 +44,8 @@ impl RateLimiter {
         Self {
             interval: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
             learned: Mutex::new(LearnedRate::new(now)),
+            refused: AtomicU64::new(0),
+            turn: tokio::sync::Mutex::new(()),
             next_slot: Mutex::new(now),
             paused_until: Mutex::new(now),
             printed_until: Mutex::new(now),
@@ -47,8 +54,11 @@ impl RateLimiter {
 
     /// Returns when it is time for the next request.
     pub(super) async fn wait_for_slot(&self) {
+        if self.interval().is_none() {
+            return;
+        }
+        let _turn = self.turn.lock().await;
         if let Some(slot) = self.next_slot() {
-            // Each request waits for those before it as well; the wait of the run is that between two.
             let interval = self.interval().unwrap_or_default();
             if slot > Instant::now() && self.is_to_print(interval, Instant::now()) {
                 inform(&format!("next request in {} (rate limit)", duration(interval)));
@@ -84,7 +94,7 @@ impl RateLimiter {
     /// Takes a slot without waiting for it: for the answer to a challenge, which would be stale by then. Those who come
     /// later wait the longer.
     pub(super) fn take_slot(&self) {
-        lock(&self.learned).record_challenge();
+        lock(&self.learned).record_challenge(Instant::now());
         self.next_slot();
     }
 
@@ -96,14 +106,46 @@ impl RateLimiter {
         self.interval.max(lock(&self.learned).interval())
     }
 
+    /// Whether a refusal is likelier one of the rate than one of the request.
+    pub(super) fn knows_limit(&self) -> bool {
+        lock(&self.learned).limit().is_some()
+    }
+
+    /// Prints the limit of the rate that was found, if there is one.
+    pub(super) fn print_limit(&self) {
+        let refused = self.refused.load(Ordering::Relaxed);
+        if let Some(rate) = lock(&self.learned).limit().filter(|_| refused > 0) {
+            inform(&format!(
+                "the service limits the request rate: {refused} requests were refused and sent again; about {rate:.0} \
+                 per second were accepted (--rate {rate:.0} avoids refusals)"
+            ));
+        }
+    }
+
     /// Learns from an answer that asks for no pause.
     pub(super) fn record(&self, answer: &Answer) {
+        self.refused.fetch_add(u64::from(answer.is_refused), Ordering::Relaxed);
         lock(&self.learned).record(answer, Instant::now());
     }
 
     /// The deployment was down; what it refused then says nothing about the rate.
     pub(super) fn forget_refusals(&self) {
         lock(&self.learned).forget_window(Instant::now());
+    }
+
+    /// The deployment refused all requests since they were too fast, and takes them again after it refused so many in a row.
+    pub(super) fn resume(&self, refused: u32) {
+        let now = Instant::now();
+        let further_pause = lock(&self.learned).resume_after(refused, now);
+        let mut paused_until = lock(&self.paused_until);
+        *paused_until = (*paused_until).max(now + further_pause);
+    }
+
+    /// Learns from a refusal that asked for a pause, which is in progress.
+    pub(super) fn record_refusal_with_pause(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let until = *lock(&self.paused_until);
+        lock(&self.learned).record_refusal_with_pause(until, Instant::now());
     }
 
     /// Returns when the deployment wants to be asked again. Right before sending: a pause may have come meanwhile.

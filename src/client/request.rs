@@ -16,7 +16,7 @@ use super::concurrency::{Load, PathKind};
 use super::digest::{Challenged, DigestAttempt, DigestSession, Refusal};
 use super::error::{BODY_LIMIT, RequestError};
 use super::learned_rate::Answer;
-use super::outage::Passage;
+use super::outage::{Passage, Unavailability};
 use super::probe::ONE_ORGANIZATION;
 use super::product;
 use super::rate_limiter::pause_asked;
@@ -28,6 +28,8 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 /// Challenges answered for one request. A second one is due when a nonce ends; behind several nodes it takes as many as
 /// chance wants, and a server that never takes any is given up some time.
 const MAX_CHALLENGES: usize = 64;
+/// Refusals of one request that are not counted as its own, where the rate of all is known to be limited.
+const MAX_TOO_FAST: u32 = 10;
 
 /// A document, by its looks JSON.
 pub(super) struct Document {
@@ -63,10 +65,18 @@ impl Client {
             return Ok(Reply { result: Err(no_credential(session)), retries: 0 });
         };
         let (url, kind) = (self.url(path), PathKind::from_path(path));
-        let mut retries = 0;
+        let (mut retries, mut too_fast) = (0, 0);
         loop {
             let (passage, attempt) = self.attempt(session, &url, kind, retries == 0).await;
             if self.is_lost_to_outage(session, &url, passage, &attempt).await? {
+                continue;
+            }
+            let is_too_fast = matches!(unavailability(&attempt), Some(Unavailability::RateLimited(_)))
+                && self.rate_limiter.knows_limit();
+            if is_too_fast && too_fast < MAX_TOO_FAST {
+                too_fast += 1;
+                let _waiting = self.waiting.enter();
+                self.rate_limiter.back_off(retries + 1).await;
                 continue;
             }
             if retries == self.retries || !self.may_succeed_later(&attempt) {
@@ -88,12 +98,13 @@ impl Client {
         is_first_attempt: bool,
     ) -> (Passage<'_>, Attempt) {
         let permit = self.concurrency.acquire().await;
-        let passage = self.outage.pass().await;
+        let passage = self.admission().await;
         let response = self.follow(session, url).await;
         let answered = response
             .as_ref()
             .ok()
-            .map(|response| (response.latency, pause_asked(&response.headers, SystemTime::now()).is_some()));
+            .map(|response| (response.latency, pause_asked(&response.headers, SystemTime::now())))
+            .map(|(latency, pause)| (latency, pause.is_some_and(|pause| !pause.is_zero())));
         let attempt = response.and_then(|response| self.interpret(response));
         let latency = answered.map_or(Duration::ZERO, |(latency, _)| latency);
         let load = load(&attempt, kind, latency);
@@ -102,14 +113,35 @@ impl Client {
         if let Some(permit) = permit {
             permit.release(load);
         }
-        if let Some((_, false)) = answered {
+        if let Some((_, asks_for_pause)) = answered {
             let is_refused = refusal(&attempt).is_some_and(is_overload);
-            self.rate_limiter.record(&Answer { latency, is_first_attempt, is_refused });
+            match (asks_for_pause, is_refused) {
+                (false, _) => self.rate_limiter.record(&Answer { latency, is_first_attempt, is_refused }),
+                (true, true) => self.rate_limiter.record_refusal_with_pause(),
+                (true, false) => {}
+            }
         }
         (passage, attempt)
     }
 
-    /// Sends, and follows redirects inside the origin, each with a digest of its own.
+    /// Returns when a request may be sent: in its turn, and not while the deployment is down or refuses all.
+    async fn admission(&self) -> Passage<'_> {
+        loop {
+            self.outage.wait_for_end().await;
+            self.rate_limiter.wait_while_paused().await;
+            // The slot before the nonce, which must not grow old while it waits for a low rate.
+            self.rate_limiter.wait_for_slot().await;
+            // Those that waited together would be sent together.
+            if !self.rate_limiter.pause_left().is_zero() {
+                continue;
+            }
+            if let Some(passage) = self.outage.pass() {
+                return passage;
+            }
+        }
+    }
+
+    /// Sends at once, and follows redirects inside the origin, each with a digest and a slot of its own.
     pub(super) async fn follow(&self, session: &DigestSession, url: &Url) -> Result<Response, RequestError> {
         let mut target = Cow::Borrowed(url);
         for _ in 0..=MAX_REDIRECTS {
@@ -127,14 +159,13 @@ impl Client {
                 None => return Ok(response),
                 Some(next) => target = Cow::Owned(next),
             }
+            self.rate_limiter.wait_for_slot().await;
         }
         Err(RequestError::Redirect(302, "too many redirects".to_owned()))
     }
 
     /// Sends, and answers the challenges of the digest layer.
     async fn exchange(&self, session: &DigestSession, url: &Url) -> Result<Response, RequestError> {
-        // The slot before the nonce, which must not grow old while it waits for a low rate.
-        self.rate_limiter.wait_for_slot().await;
         let attempt = session.begin().await?;
         match self.authenticate(session, url, attempt).await? {
             Authentication::Accepted(response) => Ok(response),
@@ -389,17 +420,25 @@ fn load(attempt: &Attempt, kind: PathKind, latency: Duration) -> Load {
     }
 }
 
-/// Why the deployment may be down, if an attempt looks like that.
-pub(super) fn unavailability(attempt: &Attempt) -> Option<String> {
+/// Why no request may pass now, if an attempt looks like that.
+pub(super) fn unavailability(attempt: &Attempt) -> Option<Unavailability> {
     match attempt {
         Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => {
-            let status = outcome.http_status.filter(|status| matches!(status, 502..=504))?;
-            Some(format!("HTTP status {status}"))
+            let status = outcome.http_status?;
+            let why = format!("HTTP status {status}");
+            match status {
+                _ if outcome.status == ReadStatus::RateLimited => Some(Unavailability::RateLimited(why)),
+                503 => Some(Unavailability::Overloaded(why)),
+                502 | 504 => Some(Unavailability::Down(why)),
+                _ => None,
+            }
         }
         Err(RequestError::NoConnection(why) | RequestError::Untrusted(why)) => {
-            Some(format!("can't connect: {why}"))
+            Some(Unavailability::Down(format!("can't connect: {why}")))
         }
-        Err(RequestError::Timeout(why) | RequestError::Broken(why)) => Some(why.clone()),
+        Err(RequestError::Timeout(why) | RequestError::Broken(why)) => {
+            Some(Unavailability::Down(why.clone()))
+        }
         Ok(Ok(_))
         | Err(
             RequestError::TooLong

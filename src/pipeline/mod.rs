@@ -153,6 +153,7 @@ pub(crate) async fn run(
         }
     };
     progress.end();
+    client.print_rate_limit();
     match (end, signal) {
         (Err(Halt::Failed(error)), _) if error.is_interruption() => Ok(End::Outage(error)),
         (Err(Halt::Failed(error)), _) => Err(error),

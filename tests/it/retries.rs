@@ -1,6 +1,6 @@
 //! What may pass is asked for again and counted, what may not is not, and the deployment sets the pace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufRead as _, BufReader};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -230,6 +230,33 @@ fn a_limit_without_words_costs_no_user() {
         assert!(ran.stderr.contains("request rate lowered to"), "{ran:?}");
         let asked = stub.asked().len();
         assert!(asked <= 900, "{status}: {asked} requests for 300 users");
+    }
+}
+
+/// haproxy's `http_req_rate(1s)`: what it refuses counts as well, so whoever goes on as before is refused for ever.
+#[test]
+fn a_limit_that_counts_refusals_costs_no_user() {
+    for status in [429, 503] {
+        let counted: &'static Mutex<VecDeque<Instant>> = Box::leak(Box::default());
+        let stub = Stub::start(Digest::On, move |_| {
+            let (mut counted, now) = (counted.lock().unwrap(), Instant::now());
+            counted.push_back(now);
+            counted.retain(|asked| now - *asked < Duration::from_secs(1));
+            if counted.len() > 100 {
+                Reply::text(status, "text/html", "<html>")
+            } else {
+                Reply::ok(&list(&[]))
+            }
+        });
+        let env = stub::env();
+        listed(&env, 400);
+        let arguments = ["audit", "--url", &stub.url(), "--users", "users.txt", "--concurrency", "64"];
+        let ran = env.run(&[&arguments[..], &["--retries", "1"]].concat());
+        assert_eq!(ran.code, 0, "{status}: {ran:?}");
+        assert_eq!(count(&env.rows(), "read_status", "read"), 400, "{status}");
+        let asked = stub.asked().len();
+        assert!(asked <= 1200, "{status}: {asked} requests for 400 users");
+        assert!(ran.stderr.contains("the service limits the request rate: "), "{status}: {ran:?}");
     }
 }
 

@@ -219,6 +219,11 @@ impl UserKeys {
         self.pages.status
     }
 
+    /// Of the list, below the base path.
+    pub(super) fn path(&self) -> String {
+        format!("users/{}/keys", self.user_id)
+    }
+
     /// Takes the next page. `is_own` says of a suffix whether it is that of a credential in use.
     ///
     /// # Errors
@@ -229,8 +234,7 @@ impl UserKeys {
         page: Page<Key>,
         is_own: impl Fn(Option<&Suffix>) -> bool,
     ) -> Result<(), Outcome> {
-        let path = format!("users/{}/keys", self.user_id);
-        if let Err(mismatch) = self.pages.check_request(&page, &path) {
+        if let Err(mismatch) = self.pages.check_request(&page, &self.path()) {
             self.is_mismatched = true;
             if mismatch.status == ReadStatus::Partial {
                 // Another page of this user's list, whose keys are there all the same.

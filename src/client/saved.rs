@@ -113,8 +113,11 @@ impl UserKeys {
     /// Takes keys from outside the sequence of pages. Whether they say nothing that the pages don't.
     ///
     /// # Errors
-    /// More keys than a user can have.
+    /// Another list, of which no key is taken, as [`Self::take_saved`] takes none; or more keys than a user can have.
     pub(crate) fn add_saved(&mut self, SavedPage { status, page, .. }: SavedPage) -> Result<bool, Outcome> {
+        if let Some(other) = page.other_list(&self.path()) {
+            return Err(other);
+        }
         let (known, total) = (self.count(), self.total());
         self.add_part(status, page.unreadable_row);
         self.add(page.rows, |_| false)?;

@@ -226,13 +226,18 @@ impl<T> Page<T> {
         page_number(self.own_link.as_deref().filter(|link| named_resource(link).is_some())?)
     }
 
-    /// Why this answers another request than that for page `number` of the list `asked`, by its own links. Links that name
-    /// no resource of the API say nothing.
-    pub(super) fn mismatch(&self, asked: &str, number: u32) -> Option<Outcome> {
+    /// Why this is another list than `asked`, by its own links. Links that name no resource of the API say nothing.
+    pub(super) fn other_list(&self, asked: &str) -> Option<Outcome> {
         let is_other = |link: &&String| named_resource(link).is_some_and(|named| !is_same(named, asked));
-        if let Some(other) = self.links.iter().filter(is_other).filter_map(|link| resource(link)).min() {
-            let why = bounded(format!("the response is another list: its link names {other}"));
-            return Some(Outcome::unread(ReadStatus::Malformed, Some(200), why));
+        let other = self.links.iter().filter(is_other).filter_map(|link| resource(link)).min()?;
+        let why = bounded(format!("the response is another list: its link names {other}"));
+        Some(Outcome::unread(ReadStatus::Malformed, Some(200), why))
+    }
+
+    /// Why this answers another request than that for page `number` of the list `asked`, by its own links.
+    pub(super) fn mismatch(&self, asked: &str, number: u32) -> Option<Outcome> {
+        if let Some(other) = self.other_list(asked) {
+            return Some(other);
         }
         let own = self.own_number()?;
         (own != u64::from(number)).then(|| {

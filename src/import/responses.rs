@@ -229,6 +229,10 @@ impl SavedList {
             match self.keys.add_saved(page) {
                 Ok(true) if !is_another => {}
                 Ok(_) => self.partial.push(format!("{label} contradicts the pages of the list")),
+                // The same, whichever of several pages with one number comes first.
+                Err(outcome) if outcome.status == ReadStatus::Malformed => {
+                    self.malformed.extend(outcome.detail);
+                }
                 Err(outcome) => self.partial.extend(outcome.detail),
             }
         }

@@ -11,6 +11,8 @@ const SHOWN: usize = 160;
 /// So many around them are searched, so that no shape is cut.
 const AROUND: usize = 4 << 10;
 const MASK: &str = "********";
+/// How often a text is searched; one that then still has something is not shown.
+const MOST_PASSES: usize = 8;
 
 /// The line of a find, from the text that it is in.
 pub(super) fn context(text: &[u8], found: &Range<usize>) -> String {
@@ -22,35 +24,43 @@ pub(super) fn context(text: &[u8], found: &Range<usize>) -> String {
         + region[found.end..].iter().position(|byte| *byte == b'\n').unwrap_or(region.len() - found.end);
     let shown = line_start.max(found.start.saturating_sub(SHOWN))..line_end.min(found.end + SHOWN);
 
-    let mut line = String::new();
-    let mut at = shown.start;
-    for secret in secrets(region, found) {
-        if secret.end <= at || secret.start >= shown.end {
-            continue;
-        }
-        line.push_str(&String::from_utf8_lossy(&region[at..secret.start.max(at)]));
-        line.push_str(MASK);
-        at = secret.end.min(shown.end);
-    }
-    line.push_str(&String::from_utf8_lossy(&region[at..shown.end]));
-    printable(line.trim())
+    let line = with_masks(region, shown, secrets(region, found));
+    without_secrets(printable(line.trim()))
 }
 
 /// A text, such as a path, in which every key in any encoding is masked.
 pub(super) fn masked(text: &str) -> String {
     // A plain key keeps its last 12 digits, by which the place is known.
-    let text = printable::masked(text);
-    let bytes = text.as_bytes();
-    let (mut masked, mut at) = (String::new(), 0);
-    for secret in secrets(bytes, 0..0) {
-        if secret.end <= at || secret.is_empty() {
+    without_secrets(printable::masked(text))
+}
+
+/// A text that is shown, without what a search of it finds: with other bytes around, the search of the file may have taken the
+/// same bytes for something else.
+fn without_secrets(mut text: String) -> String {
+    for _ in 0..MOST_PASSES {
+        let mut found = secrets(text.as_bytes(), 0..0);
+        found.retain(|secret| text.as_bytes()[secret.clone()].iter().any(|byte| *byte != b'*'));
+        if found.is_empty() {
+            return text;
+        }
+        text = with_masks(text.as_bytes(), 0..text.len(), found);
+    }
+    MASK.to_owned()
+}
+
+/// The part `shown` of a text, with a mask in place of each secret.
+fn with_masks(text: &[u8], shown: Range<usize>, secrets: Vec<Range<usize>>) -> String {
+    let (mut masked, mut at) = (String::new(), shown.start);
+    for secret in secrets {
+        if secret.is_empty() || secret.end <= at || secret.start >= shown.end {
             continue;
         }
-        masked.push_str(&String::from_utf8_lossy(&bytes[at..secret.start.max(at)]));
+        masked.push_str(&String::from_utf8_lossy(&text[at..secret.start.max(at)]));
         masked.push_str(MASK);
-        at = secret.end;
+        at = secret.end.min(shown.end);
     }
-    masked + &String::from_utf8_lossy(&bytes[at..])
+    masked.push_str(&String::from_utf8_lossy(&text[at..shown.end]));
+    masked
 }
 
 /// Where keys and passwords are, in their order.
@@ -77,4 +87,32 @@ fn user_information(region: &[u8]) -> Vec<Range<usize>> {
             Some(start..start + at_sign)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locate::fuzz::KEY;
+
+    /// Where UTF-32 ends and another text begins is known only from what is around.
+    #[test]
+    fn what_is_shown_has_no_key_in_whatever_it_was_found() {
+        let wide: Vec<u8> = b"b52732876eea".iter().flat_map(|byte| [0, 0, 0, *byte]).collect();
+        let percent = KEY.replace('-', "%2D");
+        let text = [wide.as_slice(), &[0, 0, 0], percent.as_bytes(), b" ", KEY.as_bytes()].concat();
+        let at = text.len() - KEY.len();
+        let shown = context(&text, &(at..text.len()));
+        assert!(shown.ends_with(MASK) && !shown.contains("92732876eeae"), "{shown}");
+    }
+
+    #[test]
+    fn a_masked_text_stays_as_it_is() {
+        for text in
+            ["https://********@om.example:8080/", "https://********:********@om.example", "a ******** b"]
+        {
+            assert_eq!(masked(text), text.replace("********:********", MASK));
+            assert_eq!(masked(&masked(text)), masked(text));
+        }
+        assert_eq!(masked("https://ann:secret@om.example"), format!("https://{MASK}@om.example"));
+    }
 }

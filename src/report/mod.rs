@@ -307,6 +307,11 @@ trait Writer: Send {
     /// Adds the next row.
     fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError>;
 
+    /// What other cores may do while the next rows are added, in any order.
+    fn jobs(&mut self) -> Vec<Box<dyn FnOnce() + Send>> {
+        Vec::new()
+    }
+
     /// Ends it.
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError>;
 }
@@ -624,6 +629,15 @@ fn write_batch(
         Ok(())
     }));
     jobs.push(Box::new(|| reader.read(batch)));
+    for (_, writer) in &mut *writers {
+        let of_writer = writer.jobs().into_iter().map(|job| -> Job<Error> {
+            Box::new(|| {
+                job();
+                Ok(())
+            })
+        });
+        jobs.extend(of_writer);
+    }
     for (path, writer) in writers {
         let mut write = move || users.iter().try_for_each(|rows| writer.rows(context, rows));
         jobs.push(Box::new(move || write().map_err(|why| failed(path, why))));

@@ -128,6 +128,11 @@ fn an_output_on_a_full_or_read_only_file_system_is_named_with_what_helps() {
             ["small/keys.csv: ", full, "free disk space there, or choose another folder"],
         ),
         (
+            "size=32k",
+            "$report --format xlsx --out small",
+            ["small/keys.xlsx: ", full, "free disk space there, or choose another folder"],
+        ),
+        (
             "size=16k",
             "$keysunset man small",
             ["small/keysunset", full, "free disk space there, or name another folder"],

@@ -20,6 +20,9 @@ def cell(it):
     if isinstance(value, datetime.datetime):
         value = value.strftime("%Y-%m-%dT%H:%M:%SZ")
     return [it.data_type, value]
+colours = {
+    "critical": "FFF4B6B6", "high": "FFFBD5B0", "medium": "FFFFF0B3", "low": "FFCFE3F7", "info": "FFE6E6E6",
+}
 sheets = {}
 for sheet in book:
     rows = list(sheet.iter_rows())
@@ -31,6 +34,11 @@ for sheet in book:
         assert sheet.freeze_panes == "A2", sheet.freeze_panes
         assert sheet.auto_filter.ref == sheet.dimensions, (sheet.auto_filter.ref, sheet.dimensions)
         assert sheet.print_title_rows == "$1:$1", sheet.print_title_rows
+        assert all(it.font.b for it in rows[0]), sheet.title
+        for row in rows[1:] if "severity" in names else []:
+            severity = row[names.index("severity")]
+            assert severity.fill.fgColor.rgb == colours.get(severity.value, "00000000"), severity.value
+            assert severity.font.b == (severity.value == "critical"), severity.value
 print(json.dumps(sheets))
 "#;
 

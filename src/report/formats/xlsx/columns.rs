@@ -1,7 +1,8 @@
 //! The columns of the sheets. Names are those of `keys.csv` and `organizations.csv`; the order is for people: how bad, what to
 //! do, whose key, and why come first.
 
-use super::sheet::{Cell, Headings};
+use super::book::Layout;
+use super::row::Cell;
 use crate::model::{PersonalKey, ReadStatus, Suffix};
 use crate::place::Place;
 use crate::plan::{Columns, Decision};
@@ -10,10 +11,14 @@ use crate::report::OrganizationSummary;
 use crate::report::record::Record;
 use crate::waivers::WaiverStatus;
 
-/// Declares the columns of a sheet: their headings with the width of each in characters, and the cells of a row.
+/// Declares a sheet: its name, how many of its columns fit a page, the headings with the width of each column in characters,
+/// and the cells of a row.
 macro_rules! columns {
-    ($HEADINGS:ident, $cells:ident, $Row:ty, |$it:ident| { $($name:literal $width:literal $cell:expr;)+ }) => {
-        pub(super) const $HEADINGS: Headings = &[$(($name, $width)),+];
+    ($SHEET:ident, $sheet:literal, $printed:literal, $cells:ident, $Row:ty, |$it:ident| {
+        $($name:literal $width:literal $cell:expr;)+
+    }) => {
+        pub(super) static $SHEET: Layout =
+            Layout { name: $sheet, headings: &[$(($name, $width)),+], printed: $printed };
 
         pub(super) fn $cells<'a>($it: &'a $Row) -> impl IntoIterator<Item = Cell<'a>> {
             [$($cell),+]
@@ -21,8 +26,7 @@ macro_rules! columns {
     };
 }
 
-// Of `Keys`.
-columns!(KEYS, of_key, Record<'_>, |it| {
+columns!(KEYS, "Keys", 11, of_key, Record<'_>, |it| {
     "severity" 11 it.severity.map_or(Cell::Empty, Cell::Severity);
     "action" 18 Cell::word(it.action.map(Action::as_str));
     "verdict" 22 Cell::word(it.verdict.map(Verdict::as_str));
@@ -53,8 +57,8 @@ columns!(KEYS, of_key, Record<'_>, |it| {
     "cutoff" 19 Cell::Time(it.cutoff.instant());
 });
 
-// Of `Users not read`: users, and lists from which users may be missing.
-columns!(UNREAD, of_unread, Record<'_>, |it| {
+// Users, and lists from which users may be missing.
+columns!(UNREAD, "Users not read", 8, of_unread, Record<'_>, |it| {
     "read_status" 14 Cell::word(it.read_status.map(ReadStatus::as_str));
     "username" 32 Cell::text(it.username);
     "reason" 80 Cell::text(it.reason);
@@ -73,8 +77,8 @@ columns!(UNREAD, of_unread, Record<'_>, |it| {
     "org_ids" 26 Cell::text(it.org_ids);
 });
 
-// Of `Organizations`: a deployment and one of its organizations.
-columns!(ORGANIZATIONS, of_organization, (&str, &OrganizationSummary), |it| {
+// A deployment and one of its organizations.
+columns!(ORGANIZATIONS, "Organizations", 11, of_organization, (&str, &OrganizationSummary), |it| {
     "org_name" 32 Cell::text(it.1.organization.name.as_deref());
     "list_status" 14 Cell::word(Some(it.1.list_status.as_str()));
     "users" 10 Cell::count(it.1.users);
@@ -91,8 +95,8 @@ columns!(ORGANIZATIONS, of_organization, (&str, &OrganizationSummary), |it| {
     "org_id" 26 Cell::text(it.1.organization.id.as_str());
 });
 
-// Of `Plan`: a personal key, or one that replaces some.
-columns!(PLAN, of_plan, Columns<&str>, |it| {
+// A personal key, or one that replaces some.
+columns!(PLAN, "Plan", 10, of_plan, Columns<&str>, |it| {
     "decision" 13 Cell::word(it.decision.map(Decision::as_str));
     "severity" 11 it.severity.map_or(Cell::Empty, Cell::Severity);
     "verdict" 22 Cell::word(it.verdict.map(Verdict::as_str));
@@ -121,8 +125,7 @@ pub(super) struct KeyPlace<'a> {
     pub(super) place: &'a Place,
 }
 
-// Of `Places`.
-columns!(PLACES, of_place, KeyPlace<'_>, |it| {
+columns!(PLACES, "Places", 10, of_place, KeyPlace<'_>, |it| {
     "severity" 11 Cell::Severity(it.judged.severity);
     "state" 12 Cell::word(Some(it.place.state.as_str()));
     "live" 8 Cell::yes_or_no(it.place.state.is_live());
@@ -145,8 +148,7 @@ columns!(PLACES, of_place, KeyPlace<'_>, |it| {
     "key_id" 26 Cell::text(it.key.id.as_str());
 });
 
-// Of `Glossary`.
-columns!(GLOSSARY, of_term, (&str, &str), |it| {
+columns!(GLOSSARY, "Glossary", 2, of_term, (&str, &str), |it| {
     "term" 24 Cell::text(it.0);
     "meaning" 110 Cell::text(it.1);
 });
@@ -179,8 +181,9 @@ mod tests {
     /// The sign of the filter takes three characters.
     #[test]
     fn every_heading_fits_its_column() {
-        for (heading, width) in [KEYS, UNREAD, ORGANIZATIONS, PLAN, PLACES, GLOSSARY].concat() {
-            assert!(usize::from(width) >= heading.len() + 3, "{heading}: {width}");
+        let layouts = [&KEYS, &UNREAD, &ORGANIZATIONS, &PLAN, &PLACES, &GLOSSARY];
+        for (heading, width) in layouts.iter().flat_map(|layout| layout.headings) {
+            assert!(usize::from(*width) >= heading.len() + 3, "{heading}: {width}");
         }
     }
 

@@ -1,78 +1,54 @@
-//! `keys.xlsx`, for people who filter and sort in a spreadsheet: typed cells, no formula. Rows are written as they pass, to a
-//! temporary file for each sheet.
+//! `keys.xlsx`, for people who filter and sort in a spreadsheet: typed cells, no formula. Rows are written and compressed as
+//! they pass.
 
+mod blocks;
+mod book;
 mod columns;
-mod sheet;
+mod package;
+mod row;
 mod summary;
 
 use std::path::Path;
 
-use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook};
-
+use self::book::Book;
 use self::columns::KeyPlace;
-use self::sheet::{Sheet, Styles};
 use self::summary::Decisions;
 use crate::plan::{Columns, OwnerPlan, ReplacementTexts};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer};
 
-/// The rows of a sheet that Excel can open, without its header.
-const ROWS: u32 = 1_048_575;
+/// The rows of a sheet that Excel can open, with its header.
+const ROWS: u32 = 1_048_576;
 
 /// The file in progress.
 struct Xlsx {
     file: OutputFile,
-    workbook: Workbook,
-    styles: Styles,
-    keys: Sheet,
-    organizations: Sheet,
-    unread: Sheet,
-    plan: Sheet,
-    places: Sheet,
-    glossary: Sheet,
+    book: Book,
     decisions: Decisions,
 }
 
-/// `folder` has the temporary files of the sheets.
+/// `folder` has a temporary file with the rows.
 pub(super) fn start(file: OutputFile, folder: &Path) -> Result<impl Writer + use<>, FormatError> {
     start_with(file, folder, ROWS)
 }
 
 fn start_with(file: OutputFile, folder: &Path, rows: u32) -> Result<Xlsx, FormatError> {
-    let mut workbook = Workbook::new();
-    workbook.set_tempdir(folder)?;
-    let styles = Styles::default();
-    workbook.add_worksheet_with_constant_memory()?.set_name(summary::NAME)?;
-    let mut keys = Sheet::new("Keys", columns::KEYS, 11, rows);
-    let mut organizations = Sheet::new("Organizations", columns::ORGANIZATIONS, 11, rows);
-    let mut unread = Sheet::new("Users not read", columns::UNREAD, 8, rows);
-    for sheet in [&mut keys, &mut organizations, &mut unread] {
-        sheet.add_part(&mut workbook, &styles)?;
+    let mut book = Book::new_in(folder, rows)?;
+    for sheet in [&summary::SUMMARY, &columns::KEYS, &columns::ORGANIZATIONS, &columns::UNREAD] {
+        book.add_sheet(sheet)?;
     }
-    Ok(Xlsx {
-        keys,
-        organizations,
-        unread,
-        plan: Sheet::new("Plan", columns::PLAN, 10, rows),
-        places: Sheet::new("Places", columns::PLACES, 10, rows),
-        glossary: Sheet::new("Glossary", columns::GLOSSARY, 2, rows),
-        decisions: Decisions::new(),
-        file,
-        workbook,
-        styles,
-    })
+    Ok(Xlsx { file, book, decisions: Decisions::new() })
 }
 
 impl Xlsx {
     fn add_unread(&mut self, record: &Record) -> Result<(), FormatError> {
-        self.unread.add(&mut self.workbook, &self.styles, columns::of_unread(record))
+        Ok(self.book.add_row(&columns::UNREAD, columns::of_unread(record))?)
     }
 
     /// The rows of `plan.csv`: the keys of an owner, and what replaces them.
     fn add_plan(&mut self, context: &RowContext, plan: &OwnerPlan) -> Result<(), FormatError> {
         let (deployment, inventory) = (context.run.deployment.as_str(), &context.inventory);
-        let Self { plan: sheet, workbook, styles, .. } = self;
-        let mut add = |row: &Columns<&str>| sheet.add(workbook, styles, columns::of_plan(row));
+        let mut add = |row: &Columns<&str>| self.book.add_row(&columns::PLAN, columns::of_plan(row));
         if let Some(why) = plan.unknown.as_ref().filter(|_| plan.keys.is_empty()) {
             add(&Columns::of_unknown(deployment, plan, why))?;
         }
@@ -96,7 +72,7 @@ impl Xlsx {
         let (deployment, username) = (context.run.deployment.as_str(), row.result.user.username.as_deref());
         for place in &context.store.places(search, suffix)? {
             let place = KeyPlace { deployment, username, key, judged, place };
-            self.places.add(&mut self.workbook, &self.styles, columns::of_place(&place))?;
+            self.book.add_row(&columns::PLACES, columns::of_place(&place))?;
         }
         Ok(())
     }
@@ -105,9 +81,8 @@ impl Xlsx {
         for deployment in &report.deployments {
             let name = deployment.context.run.deployment.as_str();
             for organization in deployment.organizations.iter().flatten() {
-                let cells = (name, organization);
-                let cells = columns::of_organization(&cells);
-                self.organizations.add(&mut self.workbook, &self.styles, cells)?;
+                let row = (name, organization);
+                self.book.add_row(&columns::ORGANIZATIONS, columns::of_organization(&row))?;
             }
         }
         Ok(())
@@ -116,7 +91,7 @@ impl Xlsx {
     fn add_glossary(&mut self) -> Result<(), FormatError> {
         for (term, meaning) in columns::glossary() {
             let entry = (&*term, &*meaning);
-            self.glossary.add(&mut self.workbook, &self.styles, columns::of_term(&entry))?;
+            self.book.add_row(&columns::GLOSSARY, columns::of_term(&entry))?;
         }
         Ok(())
     }
@@ -146,32 +121,28 @@ impl Writer for Xlsx {
         if row.key.is_none() {
             return Ok(());
         }
-        self.keys.add(&mut self.workbook, &self.styles, columns::of_key(&record))
+        Ok(self.book.add_row(&columns::KEYS, columns::of_key(&record))?)
+    }
+
+    fn jobs(&mut self) -> Vec<Box<dyn FnOnce() + Send>> {
+        self.book.jobs().collect()
     }
 
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         self.add_organizations(report)?;
         self.add_glossary()?;
-        let sheet = self.workbook.worksheet_from_name(summary::NAME)?;
-        summary::write(sheet, &self.styles, report, self.keys.parts(), &self.decisions)?;
-        let Self { mut file, mut workbook, keys, organizations, unread, plan, places, glossary, .. } = *self;
-        for sheet in [keys, organizations, unread, plan, places, glossary] {
-            sheet.end(&mut workbook)?;
-        }
-        // The same run gives the same bytes: the file is as old as the newest run in it.
-        let created = ExcelDateTime::from_timestamp(report.now().timestamp())?;
-        let properties = DocProperties::new().set_title("Personal API keys").set_creation_datetime(&created);
-        workbook.set_properties(&properties);
-        workbook.save_to_writer(&mut file)?;
-        Ok(Rendered::File(file))
+        let Self { file, mut book, decisions } = *self;
+        summary::write(&mut book, report, &decisions)?;
+        Ok(Rendered::File(book.save(file, report.now())?))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::BufWriter;
+    use std::io::{BufWriter, Read as _};
 
-    use rust_xlsxwriter::Worksheet;
+    use chrono::DateTime;
+    use zip::ZipArchive;
 
     use super::*;
     use crate::output::temp_file_in;
@@ -180,13 +151,30 @@ mod tests {
     fn rows_beyond_the_limit_of_a_sheet_are_in_a_second_sheet() {
         let folder = tempfile::tempdir().unwrap();
         let file = BufWriter::new(temp_file_in(folder.path()).unwrap());
-        let mut xlsx = start_with(file, folder.path(), 2).ok().unwrap();
-        for _ in 0..5 {
-            let record = Record::default();
-            xlsx.keys.add(&mut xlsx.workbook, &xlsx.styles, columns::of_key(&record)).ok().unwrap();
+        let mut xlsx = start_with(file, folder.path(), 3).ok().unwrap();
+        for number in 0..5 {
+            let record = Record { age_days: Some(number), ..Record::default() };
+            xlsx.book.add_row(&columns::KEYS, columns::of_key(&record)).unwrap();
         }
-        let names: Vec<_> = xlsx.workbook.worksheets().iter().map(Worksheet::name).collect();
-        let expected = ["Summary", "Keys", "Organizations", "Users not read", "Keys 2", "Keys 3"];
-        assert_eq!(names, expected);
+        xlsx.book.add_row(&summary::SUMMARY, []).unwrap();
+        let saved = xlsx.book.save(xlsx.file, DateTime::UNIX_EPOCH).ok().unwrap();
+        let mut parts = ZipArchive::new(saved.into_inner().unwrap().into_file()).unwrap();
+        let mut part = |name: &str| {
+            let mut xml = String::new();
+            parts.by_name(name).unwrap().read_to_string(&mut xml).unwrap();
+            xml
+        };
+        let book = part("xl/workbook.xml");
+        let names: Vec<_> =
+            book.split("<sheet name=\"").skip(1).map(|it| it.split('"').next().unwrap()).collect();
+        assert_eq!(names, ["Summary", "Keys", "Organizations", "Users not read", "Keys 2", "Keys 3"]);
+        for (sheet, range, expected) in [(2, "A1:AB3", "0 1"), (5, "A1:AB3", "2 3"), (6, "A1:AB2", "4")] {
+            let xml = part(&format!("xl/worksheets/sheet{sheet}.xml"));
+            assert!(xml.contains(&format!("<dimension ref=\"{range}\"/>")), "{xml}");
+            assert!(xml.contains(&format!("<autoFilter ref=\"{range}\"/>")), "{xml}");
+            let values = xml.split("<c r=\"M").filter_map(|cell| cell.split_once("\"><v>"));
+            let values: Vec<_> = values.map(|(_, value)| value.split('<').next().unwrap()).collect();
+            assert_eq!(values.join(" "), expected);
+        }
     }
 }

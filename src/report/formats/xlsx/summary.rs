@@ -1,56 +1,58 @@
 //! The sheet `Summary`: what was asked, what was read, and the totals that the other reports have too.
 
 use std::collections::BTreeMap;
+use std::io;
 
-use rust_xlsxwriter::Worksheet;
+use rust_xlsxwriter::{Worksheet, XlsxError};
 
-use super::sheet::{Cell, Styles, write as write_cell};
+use super::book::{Book, Layout};
+use super::columns::KEYS;
+use super::row::{Cell, Style};
 use crate::model::ReadStatus;
 use crate::plan::Decision;
 use crate::policy::{Action, Severity, Verdict};
-use crate::report::{Deployment, FormatError, Report, Summary};
+use crate::report::{Deployment, Report, Summary};
 
-pub(super) const NAME: &str = "Summary";
+pub(super) static SUMMARY: Layout = Layout { name: "Summary", headings: &[], printed: 0 };
+
+/// A label, and its value.
+pub(super) const COLUMNS: usize = 2;
 
 /// Keys by what the plan decides about them.
 pub(super) type Decisions = BTreeMap<Decision, u64>;
 
-/// Writes the rows of the sheet one below the other, since what is written can't be changed.
+/// Sets up everything but the rows.
+pub(super) fn set_up(sheet: &mut Worksheet) -> Result<(), XlsxError> {
+    sheet.set_column_width(0, 32)?;
+    sheet.set_column_width(1, 60)?.set_column_format(1, &Style::Value.format())?;
+    sheet.set_paper_size(9).set_print_fit_to_pages(1, 0);
+    Ok(())
+}
+
 struct Lines<'a> {
-    sheet: &'a mut Worksheet,
-    styles: &'a Styles,
-    row: u32,
+    book: &'a mut Book,
+    is_first: bool,
 }
 
 impl Lines<'_> {
-    fn title(&mut self, title: &str) -> Result<(), FormatError> {
+    fn title(&mut self, title: &'static str) -> io::Result<()> {
         // A free line above all titles but the first.
-        self.row += u32::from(self.row > 0);
-        self.sheet.write_string_with_format(self.row, 0, title, &self.styles.title)?;
-        self.row += 1;
-        Ok(())
+        if !std::mem::take(&mut self.is_first) {
+            self.book.add_row(&SUMMARY, [])?;
+        }
+        self.book.add_row(&SUMMARY, [Cell::Title(title)])
     }
 
-    fn line(&mut self, label: &str, value: Cell) -> Result<(), FormatError> {
-        self.sheet.write_string(self.row, 0, label)?;
-        write_cell(self.sheet, self.styles, self.row, 1, value)?;
-        self.row += 1;
-        Ok(())
+    fn line(&mut self, label: &str, value: Cell) -> io::Result<()> {
+        let plain = |column| if column == 0 { Style::Plain } else { Style::Value };
+        self.book.add_styled_row(&SUMMARY, plain, [Cell::text(label), value])
     }
 }
 
-/// Writes the sheet. `parts` are the sheets with keys.
-pub(super) fn write(
-    sheet: &mut Worksheet,
-    styles: &Styles,
-    report: &Report,
-    parts: usize,
-    decisions: &Decisions,
-) -> Result<(), FormatError> {
-    sheet.set_column_width(0, 32)?;
-    sheet.set_column_width(1, 60)?.set_column_format(1, &styles.value)?;
-    sheet.set_paper_size(9).set_print_fit_to_pages(1, 0);
-    let mut lines = Lines { sheet, styles, row: 0 };
+/// Writes the sheet, after all others.
+pub(super) fn write(book: &mut Book, report: &Report, decisions: &Decisions) -> io::Result<()> {
+    let parts = book.count(&KEYS);
+    let mut lines = Lines { book, is_first: true };
     lines.title("Personal API keys")?;
     lines.line("Complete", Cell::yes_or_no(report.is_complete()))?;
     lines.line("Findings", Cell::count(report.total.findings))?;
@@ -77,7 +79,7 @@ pub(super) fn write(
     Ok(())
 }
 
-fn of_deployment(lines: &mut Lines, deployment: &Deployment) -> Result<(), FormatError> {
+fn of_deployment(lines: &mut Lines, deployment: &Deployment) -> io::Result<()> {
     let (run, context) = (deployment.context.run, &deployment.context);
     lines.title("Deployment")?;
     lines.line("Deployment", Cell::text(run.deployment.as_str()))?;
@@ -97,7 +99,7 @@ fn of_deployment(lines: &mut Lines, deployment: &Deployment) -> Result<(), Forma
     lines.line("Complete", Cell::yes_or_no(deployment.is_complete()))
 }
 
-fn totals(lines: &mut Lines, total: &Summary) -> Result<(), FormatError> {
+fn totals(lines: &mut Lines, total: &Summary) -> io::Result<()> {
     lines.title("Users")?;
     lines.line("requested", Cell::count(total.requested()))?;
     lines.line("read", Cell::count(total.read()))?;

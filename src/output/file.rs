@@ -40,14 +40,34 @@ pub(crate) fn temp_folder_in(folder: &Path) -> io::Result<TempDir> {
     unfinished::begin(|| builder.tempdir_in(folder), TempDir::path)
 }
 
-/// Renames it when it is complete on disk. The hash is computed from the bytes read back.
+/// A file that is complete on disk, and its hash and size.
+pub(crate) struct CompleteFile {
+    file: NamedTempFile,
+    sha256: String,
+    bytes: u64,
+}
+
+impl CompleteFile {
+    /// The hash is computed from the bytes read back.
+    pub(crate) fn new(file: OutputFile) -> io::Result<Self> {
+        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        file.rewind()?;
+        let (sha256, bytes) = sha256_of_file(file.as_file_mut())?;
+        Ok(Self { file, sha256, bytes })
+    }
+
+    /// Gives it its name.
+    pub(crate) fn persist(self, path: &Path) -> io::Result<ReportFile> {
+        let Self { file, sha256, bytes } = self;
+        rename(file, path)?;
+        Ok(ReportFile { path: path.to_owned(), sha256, bytes })
+    }
+}
+
+/// Renames it when it is complete on disk.
 pub(crate) fn persist(file: OutputFile, path: &Path) -> io::Result<ReportFile> {
-    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.rewind()?;
-    let (sha256, bytes) = sha256_of_file(file.as_file_mut())?;
-    rename(file, path)?;
-    Ok(ReportFile { path: path.to_owned(), sha256, bytes })
+    CompleteFile::new(file)?.persist(path)
 }
 
 /// Gives a file its name.

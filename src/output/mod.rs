@@ -10,6 +10,8 @@ mod unfinished;
 pub use csv::CsvStyle;
 pub(crate) use csv::{ExcelCell, Guarded, csv_rows, csv_writer};
 pub use file::ReportFile;
-pub(crate) use file::{OutputFile, persist, rename, rename_folder, temp_file_in, temp_folder_in};
+pub(crate) use file::{
+    CompleteFile, OutputFile, persist, rename, rename_folder, temp_file_in, temp_folder_in,
+};
 pub(crate) use json_array::JsonArray;
 pub use unfinished::remove_unfinished;

@@ -52,8 +52,8 @@ use crate::digest::sha256_of_file;
 use crate::exit::{WriteTarget, reason};
 use crate::history::{BurnDown, burn_down};
 use crate::model::{PersonalKey, UserResult};
+use crate::output::{CompleteFile, JsonArray, OutputFile};
 pub use crate::output::{CsvStyle, ReportFile, text};
-use crate::output::{JsonArray, OutputFile, persist};
 use crate::plan::{
     AddressFile, Decided, Inventory, OwnerContext, OwnerPlan, OwnerRights, Per, Planner, Progress,
     ProgressCounter, Tools, UnreadLists,
@@ -646,7 +646,7 @@ fn write_batch(
     Ok(next)
 }
 
-/// Gives every file its name, once it is known that no folder has one of the names.
+/// Gives every file its name, once all are on disk and no folder has one of the names.
 fn persist_all(complete: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<Vec<ReportFile>, Error> {
     for path in complete.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join(MANIFEST)]) {
         if path.is_dir() {
@@ -654,8 +654,18 @@ fn persist_all(complete: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<
             return Err(failed(path, why));
         }
     }
-    let persist = |(file, path): (_, PathBuf)| persist(file, &path).map_err(|why| failed(&path, why));
-    complete.into_iter().map(persist).collect()
+    let mut files: Vec<_> = complete.iter().map(|_| None).collect();
+    let (unhashed, paths): (Vec<_>, Vec<_>) = complete.into_iter().unzip();
+    let jobs =
+        unhashed.into_iter().zip(&mut files).zip(&paths).map(|((file, complete), path)| -> Job<Error> {
+            Box::new(move || {
+                *complete = Some(CompleteFile::new(file).map_err(|why| failed(path, why))?);
+                Ok(())
+            })
+        });
+    run_all(jobs.collect())?;
+    let files = files.into_iter().flatten().zip(&paths);
+    files.map(|(file, path)| file.persist(path).map_err(|why| failed(path, why))).collect()
 }
 
 fn failed(path: &Path, why: impl Into<FormatError>) -> Error {

@@ -28,6 +28,8 @@ const FORMAT: &str = "keysunset-findings";
 struct Json {
     file: OutputFile,
     rows: JsonArray,
+    /// A row; to write it as a whole is faster than value by value.
+    row: Vec<u8>,
 }
 
 pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
@@ -38,7 +40,7 @@ pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
     field(&mut file, "tool", &tool)?;
     file.write_all(b",\n\"rows\": ")?;
     let rows = JsonArray::open(&mut file)?;
-    Ok(Json { file, rows })
+    Ok(Json { file, rows, row: Vec::new() })
 }
 
 /// Writes a field on its own line; not for the first field.
@@ -48,23 +50,31 @@ fn field(file: &mut OutputFile, name: &str, value: &(impl Serialize + ?Sized)) -
 }
 
 impl Json {
-    fn write(&mut self, record: Record, finding: Option<bool>) -> Result<(), FormatError> {
+    /// `finding`: whether the key is one; `None` without a key.
+    fn write(&mut self, record: &Record, finding: Option<bool>) -> Result<(), FormatError> {
+        self.row.clear();
+        serde_json::to_writer(&mut self.row, record)?;
+        // One more field, in place of the closing bracket.
+        self.row.pop();
+        self.row.extend(b",\"finding\":");
+        serde_json::to_writer(&mut self.row, &finding)?;
+        self.row.push(b'}');
         self.rows.next(&mut self.file)?;
-        Ok(serde_json::to_writer(&mut self.file, &Line { record, finding })?)
+        Ok(self.file.write_all(&self.row)?)
     }
 }
 
 impl Writer for Json {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
-        MissingUsers::of_run(context).try_for_each(|missing| self.write(missing.record(), None))
+        MissingUsers::of_run(context).try_for_each(|missing| self.write(&missing.record(), None))
     }
 
     fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
-        self.write(Record::new(context, row), row.key.is_some().then_some(row.is_finding))
+        self.write(&Record::new(context, row), row.key.is_some().then_some(row.is_finding))
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let Self { mut file, rows } = *self;
+        let Self { mut file, rows, .. } = *self;
         rows.close(&mut file, "\n]", "\n]")?;
         field(&mut file, "fail_on", &report.fail_on)?;
         field(&mut file, "complete", &report.is_complete())?;
@@ -81,15 +91,6 @@ impl Writer for Json {
 struct Tool {
     name: &'static str,
     version: &'static str,
-}
-
-/// A row.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    record: Record<'a>,
-    /// Whether the key is a finding; `None` without a key.
-    finding: Option<bool>,
 }
 
 /// A deployment, its run and its totals.

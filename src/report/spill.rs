@@ -6,7 +6,10 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom, Take, Write a
 use std::ops::Range;
 use std::path::Path;
 
-/// Bytes of all sections that are buffered before a write, so that a section has few pieces.
+/// Bytes that are buffered before a write: on average so many of a section, so that it has few pieces, and of all sections
+/// at least and at most so many.
+const PIECE: usize = 32 << 10;
+const LEAST: usize = 128 << 10;
 const BUFFER: usize = 1 << 20;
 
 /// An unnamed file with any number of sections, numbered from 0. The system deletes it when the process ends.
@@ -36,7 +39,8 @@ impl SpillFile {
         }
         self.sections[section].buffer.extend_from_slice(text);
         self.buffered += text.len();
-        if self.buffered > BUFFER { self.flush() } else { Ok(()) }
+        let most = (self.sections.len() * PIECE).clamp(LEAST, BUFFER);
+        if self.buffered > most { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -92,7 +96,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut spill = SpillFile::new_in(folder.path()).unwrap();
         let mut expected = [Vec::new(), Vec::new(), Vec::new()];
-        // Four times the buffer; the second section pauses for longer than that takes to fill.
+        // Many times the buffer; the second section pauses for longer than that takes to fill.
         for number in 0..6 * BUFFER / 100 {
             for section in [0, 1, 2].into_iter().filter(|it| *it != 1 || number % 20_000 < 100) {
                 let text = format!("{number:>33}");
@@ -106,7 +110,8 @@ mod tests {
             assert!(read == *expected, "section {section}");
         }
         assert_eq!(spill.read(3).unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
-        assert!(spill.sections[0].pieces.len() > 1 && spill.sections[0].pieces.len() < 9);
+        let pieces = spill.sections[0].pieces.len();
+        assert!(pieces > 1 && pieces <= expected[0].len() / PIECE, "{pieces}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it has no name");
     }
 }

@@ -10,7 +10,7 @@ use crate::disk_sort::{DiskSorter, Sorted};
 use crate::model::{IncompleteList, Membership, OrganizationResult, PersonalKey, User, UserResult};
 
 /// Bytes of results that are sorted in memory.
-const SORTED: usize = 4 << 20;
+const SORTED: usize = 2 << 20;
 
 /// A run that has seen a key.
 #[derive(Debug)]

@@ -136,8 +136,8 @@ impl DigestSession {
             if self.is_refused() {
                 return Err(RequestError::CredentialRefused);
             }
-            if self.challenge_each.load(Ordering::Relaxed) {
-                return Ok(DigestAttempt::Unauthenticated { seen: lock(&self.pool).added(), renewal: None });
+            if let Some(attempt) = self.with_own_nonce() {
+                return Ok(attempt);
             }
             if let Some(attempt) = self.renewing_ahead().or_else(|| self.with_shared_nonce()) {
                 return Ok(attempt);
@@ -145,11 +145,30 @@ impl DigestSession {
             let renewal = self.renewal.lock().await;
             // The request that held the lock before may have got a nonce, or have been refused.
             let is_open = self.trial.try_read().is_ok() && !self.is_refused();
-            if is_open && lock(&self.pool).is_empty() && !self.challenge_each.load(Ordering::Relaxed) {
+            if is_open && lock(&self.pool).is_empty() && !self.wants_own_nonce() {
                 let seen = lock(&self.pool).added();
                 return Ok(DigestAttempt::Unauthenticated { seen, renewal: Some(renewal) });
             }
         }
+    }
+
+    /// Whether each request needs a nonce of its own.
+    fn wants_own_nonce(&self) -> bool {
+        self.challenge_each.load(Ordering::Relaxed) || lock(&self.pool).is_one_time()
+    }
+
+    fn with_own_nonce(&self) -> Option<DigestAttempt<'_>> {
+        if !self.wants_own_nonce() {
+            return None;
+        }
+        let mut pool = lock(&self.pool);
+        let seen = pool.added();
+        Some(match pool.take_unused().and_then(|nonce| nonce.next_count().map(|count| (nonce, count))) {
+            Some((nonce, count)) => {
+                DigestAttempt::Authenticated { nonce, count, source: NonceSource::Pool, seen, renewal: None }
+            }
+            None => DigestAttempt::Unauthenticated { seen, renewal: None },
+        })
     }
 
     fn renewing_ahead(&self) -> Option<DigestAttempt<'_>> {
@@ -178,8 +197,11 @@ impl DigestSession {
         match attempt {
             DigestAttempt::Authenticated { nonce, source, seen, .. } => {
                 let mut pool = lock(&self.pool);
-                pool.accepted(&nonce, matches!(source, NonceSource::FirstPick { .. }));
-                if !self.challenge_each.load(Ordering::Relaxed) {
+                let is_first_pick = matches!(source, NonceSource::FirstPick { .. });
+                pool.accepted(&nonce, is_first_pick, source == NonceSource::Challenge);
+                if pool.is_one_time() {
+                    pool.remove(&nonce);
+                } else if !self.challenge_each.load(Ordering::Relaxed) {
                     pool.add(&nonce, seen);
                 }
             }
@@ -214,6 +236,16 @@ impl DigestSession {
             }
             pool.remove(&nonce);
             return Ok(Challenged::Refused(Refusal { challenge, is_certain: count == 1, renewal }));
+        }
+        if pool.is_one_time() && !nonce.was_accepted_once() {
+            let received = Nonce::first_use(challenge);
+            let (nonce, is_own) = pool.next_unused(&nonce, received, source == NonceSource::Challenge);
+            let count = if is_own { Some(1) } else { nonce.next_count() };
+            let source = if is_own { NonceSource::Challenge } else { NonceSource::Pool };
+            return Ok(Challenged::Again(match count {
+                Some(count) => DigestAttempt::Authenticated { nonce, count, source, seen, renewal },
+                None => DigestAttempt::Unauthenticated { seen, renewal },
+            }));
         }
         // It may be that of another node, which knows it.
         if source == NonceSource::Challenge {

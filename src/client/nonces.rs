@@ -3,6 +3,9 @@
 //! It is unknown which node issued a nonce, and which one the next request meets. So a few are kept side by side, and the
 //! answers teach which pick is right: the nonce that was accepted last where a connection or a cookie leads to one node, the
 //! one that was not used for longest where a balancer takes strict turns. Where it deals by chance, no pick is better.
+//!
+//! Where nonces are good for one use or a few, one that was accepted is worth nothing. Then each request takes one out of the
+//! pool that was never accepted, and puts it back if the node did not know it: another one does.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -21,6 +24,11 @@ const NONCE_AGE: Duration = Duration::from_secs(55);
 const RENEWED_AHEAD: u32 = 512;
 /// A nonce of this age has no uses left that could be counted on.
 const AGE_AHEAD: Duration = Duration::from_secs(45);
+/// Where nonces that were accepted once are stale so often more than accepted again, each request has one of its own. By
+/// chance one of as many as there are nodes is accepted, and when a nonce ends it is stale for all requests in flight.
+const STALE_REUSES: i32 = 24;
+const ACCEPTED_REUSE: i32 = 6;
+const MOST_ACCEPTED_REUSES: i32 = 600;
 /// More nodes than that are rarely behind one name, and a nonce that no node knows any more is soon displaced.
 const POOL: usize = 8;
 /// A nonce that so many answers in a row call stale has ended, or its node is gone.
@@ -67,7 +75,7 @@ impl Nonce {
     }
 
     /// The count of the next use; `None` once it is used up or too old.
-    fn next_count(&self) -> Option<u32> {
+    pub(super) fn next_count(&self) -> Option<u32> {
         if self.received.elapsed() >= NONCE_AGE {
             return None;
         }
@@ -100,6 +108,30 @@ pub(super) struct NoncePool {
     /// Whether to begin with the nonce that was not used for longest.
     longest_unused_first: bool,
     wrong_first_picks: u32,
+    /// How much oftener a nonce that was accepted once was stale than accepted again.
+    stale_reuses: i32,
+    own_or_older: OwnOrOlder,
+}
+
+/// Of nonces for one request, how often that of the answer before is stale, and how often an older one: where a balancer takes
+/// strict turns the older one is right, where it keeps to one node its own.
+#[derive(Default)]
+struct OwnOrOlder {
+    stale_own: f64,
+    stale_older: f64,
+}
+
+impl OwnOrOlder {
+    fn record(&mut self, is_own: bool, is_stale: bool) {
+        let share = if is_own { &mut self.stale_own } else { &mut self.stale_older };
+        *share = (*share * 0.9 + if is_stale { 0.1 } else { 0.0 }).min(0.95);
+    }
+
+    /// By chance, as often as each is right.
+    fn is_own_next(&self) -> bool {
+        let (own, older) = (1.0 - self.stale_own, 1.0 - self.stale_older);
+        fastrand::f64() * (own + older) < own
+    }
 }
 
 impl NoncePool {
@@ -110,6 +142,42 @@ impl NoncePool {
 
     pub(super) fn is_empty(&self) -> bool {
         self.nonces.is_empty()
+    }
+
+    /// Whether each nonce is used for one request.
+    pub(super) fn is_one_time(&self) -> bool {
+        self.stale_reuses >= STALE_REUSES
+    }
+
+    /// Takes a nonce out that was never accepted: it may be known to another node than the one that called it stale.
+    pub(super) fn take_unused(&mut self) -> Option<Arc<Nonce>> {
+        self.nonces.retain(|nonce| {
+            nonce.accepted.load(Ordering::Relaxed) == 0 && nonce.received.elapsed() < NONCE_AGE
+        });
+        (!self.nonces.is_empty()).then(|| self.nonces.swap_remove(fastrand::usize(..self.nonces.len())))
+    }
+
+    /// A node did not know `tried`, a nonce for one request, and sent `received`: whether to try that or an older one next.
+    pub(super) fn next_unused(
+        &mut self,
+        tried: &Arc<Nonce>,
+        received: Arc<Nonce>,
+        was_own: bool,
+    ) -> (Arc<Nonce>, bool) {
+        self.own_or_older.record(was_own, true);
+        if tried.stale.fetch_add(1, Ordering::Relaxed) + 1 < STALE_IN_A_ROW {
+            self.put(tried);
+        }
+        if self.own_or_older.is_own_next() {
+            return (received, true);
+        }
+        match self.take_unused() {
+            Some(older) => {
+                self.put(&received);
+                (older, false)
+            }
+            None => (received, true),
+        }
     }
 
     /// Whether all of them together will soon be used up.
@@ -163,6 +231,10 @@ impl NoncePool {
         if self.added > seen || self.contains(nonce) {
             return;
         }
+        self.put(nonce);
+    }
+
+    fn put(&mut self, nonce: &Arc<Nonce>) {
         self.added += 1;
         self.touch(nonce);
         if self.nonces.len() == POOL {
@@ -175,9 +247,14 @@ impl NoncePool {
     }
 
     /// A node accepted it, in the request's first exchange or a later one.
-    pub(super) fn accepted(&mut self, nonce: &Nonce, is_first_pick: bool) {
-        nonce.accepted.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn accepted(&mut self, nonce: &Nonce, is_first_pick: bool, is_own: bool) {
+        if nonce.accepted.fetch_add(1, Ordering::Relaxed) > 0 && !self.is_one_time() {
+            self.stale_reuses = (self.stale_reuses - ACCEPTED_REUSE).max(-MOST_ACCEPTED_REUSES);
+        }
         nonce.stale.store(0, Ordering::Relaxed);
+        if self.is_one_time() {
+            self.own_or_older.record(is_own, false);
+        }
         self.touch(nonce);
         if is_first_pick {
             self.wrong_first_picks = 0;
@@ -189,6 +266,7 @@ impl NoncePool {
         if nonce.stale.fetch_add(1, Ordering::Relaxed) + 1 >= STALE_IN_A_ROW {
             self.remove(nonce);
         }
+        self.stale_reuses += i32::from(nonce.accepted.load(Ordering::Relaxed) > 0);
         if is_wrong_pick {
             self.wrong_first_picks += 1;
             if self.wrong_first_picks >= WRONG_FIRST_PICKS {

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keysunset_sandbox::{Balancer, Options};
+use keysunset_sandbox::{Balancer, NonceRule, Options};
 use serde_json::json;
 
 use crate::stub::{self, Asked, Digest, Reply, Stub, id, list};
@@ -33,6 +33,50 @@ fn behind_several_nodes_all_users_are_read() {
             }
         }
     }
+}
+
+/// Nonces for one use, a few, or many, of one node or of several, however a balancer deals requests out.
+#[test]
+fn every_kind_of_nonce_works_behind_every_balancer() {
+    let balancers = [Balancer::Turn, Balancer::Chance, Balancer::Connection, Balancer::Cookie];
+    let wrong: Vec<_> = std::thread::scope(|scope| {
+        let started = balancers.map(|balancer| scope.spawn(move || wrong_audits(balancer)));
+        started.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The audits behind a balancer that did not read all users at once, or took too many exchanges.
+fn wrong_audits(balancer: Balancer) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (nonce, nonce_uses) in [(NonceRule::Once, 1024), (NonceRule::Shared, 3), (NonceRule::Shared, 1024)] {
+        for (nodes, concurrency) in
+            [1, 2, 3].into_iter().flat_map(|nodes| ["1", "16", "64"].map(|at_once| (nodes, at_once)))
+        {
+            // One node is behind no balancer.
+            if nodes == 1 && balancer != Balancer::Turn {
+                continue;
+            }
+            let nodes = NonZeroUsize::new(nodes).unwrap();
+            let options = Options { users: 120, nonce, nonce_uses, nodes, balancer, ..Options::default() };
+            let sandbox = sandbox(options);
+            let env = TestEnv::at(&sandbox);
+            let ran = env.audit(&sandbox, &["--all-orgs", "--concurrency", concurrency]);
+            let rows = if ran.code == 1 { env.rows() } else { Vec::new() };
+            let is_read = !rows.is_empty()
+                && count(&rows, "read_status", "read") == rows.len()
+                && count(&rows, "attempts", "1") == rows.len();
+            // Of 120 users and some 15 lists: one exchange gets a nonce, and by chance one of several uses it.
+            let (counts, most) = (sandbox.counts(), 135 * (nodes.get() as u64 + 3));
+            if !is_read || counts.exchanges > most {
+                wrong.push(format!(
+                    "{nonce:?} {nonce_uses}, {nodes} nodes, {balancer:?}, {concurrency}: {counts:?}, {}",
+                    ran.code
+                ));
+            }
+        }
+    }
+    wrong
 }
 
 #[test]

@@ -83,8 +83,6 @@ ENTRANCES = {
     "limited_429": ("http", "nginx, 429 above 400 per second"),
     "limited_503": ("http", "nginx, 503 above 400 per second"),
 }
-# Those that send a client to the same node again.
-STICKY = {"one", "haproxy_limited", "https", "limited_503"}
 
 
 class Deployment:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from servers import ENTRANCES, ENVIRONMENT, STICKY, Deployment
+from servers import ENTRANCES, ENVIRONMENT, Deployment
 
 # Once on each of the two nodes; four of them on one request end before `RETRIES` do.
 PASSING = [
@@ -83,12 +83,10 @@ def chosen_round(number: int, seed: int, users: int) -> Round:
     passing = rng.sample(PASSING, rng.randint(0, 4))
     lasting = rng.sample(LASTING, rng.choice([0, 0, 1, 3]))
     entrance = rng.choice([name for name in ENTRANCES if name != "one"])
-    # One-time nonces of two nodes that alternate: an answer reaches the node of its nonce only by chance.
-    deployments = [it for it in DEPLOYMENTS if it != ["--nonce", "once"] or entrance in STICKY]
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
     return Round(
         number, users * 8 if number % 15 == 0 else users, entrance, rng.choice([2, 16, 16, 64, 200]),
-        rng.choice(deployments), passing + lasting, lasting, rng.choices(signals, k=rng.choice([0, 0, 1, 2, 4])),
+        rng.choice(DEPLOYMENTS), passing + lasting, lasting, rng.choices(signals, k=rng.choice([0, 0, 1, 2, 4])),
         rng.choice([None, None, None, "one", "two"]))
 
 

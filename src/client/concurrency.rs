@@ -48,6 +48,8 @@ pub(super) enum PathKind {
     UserByName,
     Users,
     Organizations,
+    /// The lists of a migration plan, each of which takes its own time.
+    Inventory,
 }
 
 impl PathKind {
@@ -60,8 +62,10 @@ impl PathKind {
             Self::Keys
         } else if path.ends_with("/users") {
             Self::Users
-        } else {
+        } else if path == "orgs" {
             Self::Organizations
+        } else {
+            Self::Inventory
         }
     }
 }
@@ -121,7 +125,7 @@ struct AdaptiveLimit {
     answers: usize,
     refused: usize,
     /// By the kind of path.
-    latencies: [Latency; 4],
+    latencies: [Latency; 5],
     /// A request sent before does not reduce it further.
     reduced_until: Instant,
 }
@@ -155,7 +159,7 @@ impl AdaptiveLimit {
             round: limit,
             answers: 0,
             refused: 0,
-            latencies: [Latency { smoothed: None, least: Duration::MAX }; 4],
+            latencies: [Latency { smoothed: None, least: Duration::MAX }; 5],
             reduced_until: now,
         }
     }
@@ -248,6 +252,8 @@ mod tests {
             ("users/byName/keys", PathKind::UserByName),
             ("orgs/5980000000000000000000aa/users?pageNum=1", PathKind::Users),
             ("orgs?pageNum=1&itemsPerPage=1", PathKind::Organizations),
+            ("orgs/5980000000000000000000aa/apiKeys?pageNum=1", PathKind::Inventory),
+            ("groups?pageNum=1", PathKind::Inventory),
         ] {
             assert_eq!(PathKind::from_path(path), kind, "{path}");
         }

@@ -5,6 +5,7 @@
 //! worked before while the others wait; only if that fails as well is it an outage. A gateway may count what it refuses, and
 //! continues to refuse until hardly anything is sent.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(super) struct Outage {
     was_overloaded: AtomicBool,
     /// Written by the request that probes; all others wait meanwhile.
     gate: RwLock<()>,
+    /// Why nothing more is tried: patience has ended, and not each request has some of its own.
+    given_up: OnceLock<String>,
 }
 
 #[derive(Default)]
@@ -114,6 +117,7 @@ impl Outage {
             ended: AtomicU64::new(0),
             was_overloaded: AtomicBool::new(false),
             gate: RwLock::new(()),
+            given_up: OnceLock::new(),
         }
     }
 
@@ -235,6 +239,10 @@ impl Client {
             Verdict::Ended => return Ok(true),
             Verdict::Probe(gate) => gate,
         };
+        let given_up = |why: &String| Err(Error::interrupted(Signal::Interrupt, why.clone()));
+        if let Some(why) = self.outage.given_up.get() {
+            return given_up(why);
+        }
         let (origin, patience) = (url.origin().ascii_serialization(), self.outage.patience);
         let mut probes = Probes::new(patience);
         let (mut last, mut is_reported, mut failures) = (None, false, self.outage.failures.borrow().count);
@@ -250,7 +258,7 @@ impl Client {
             if !probes.next(&unavailability).await {
                 let past = unavailability.past_state();
                 let why = format!("{origin} {past} for {}: {why}", duration(patience));
-                return Err(Error::interrupted(Signal::Interrupt, why));
+                return given_up(self.outage.given_up.get_or_init(|| why));
             }
             last = Some(unavailability);
             failures += 1;

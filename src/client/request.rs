@@ -413,6 +413,7 @@ fn load(attempt: &Attempt, kind: PathKind, latency: Duration) -> Load {
     match (attempt, refusal(attempt)) {
         (Err(RequestError::Timeout(_)), _) => Load::Overloaded,
         (_, Some(outcome)) if is_overload(outcome) => Load::Overloaded,
+        (Ok(_), _) if kind == PathKind::Inventory => Load::Unknown,
         (Ok(_), None) => Load::Normal(kind, latency),
         // A user who can't be read is answered like any other.
         (Ok(_), Some(outcome)) if !is_transient(outcome) => Load::Normal(kind, latency),

@@ -105,6 +105,7 @@ impl Client {
             query,
             things: "users",
             limit: LIST_PAGES,
+            pages_at_once: PAGES_AT_ONCE,
         };
         let take = async |room, accounts: Vec<wire::Account>, total| {
             let users = accounts.into_iter().map(|account| account.into_user(scope, &id)).collect();
@@ -137,12 +138,13 @@ impl Client {
     /// What makes the whole run pointless.
     pub(crate) async fn organizations(&self) -> Result<(Vec<Organization>, Outcome), Error> {
         let session = self.credentials.default();
-        let list = self.whole_list::<wire::Organization, _>(session, "orgs", "organizations").await?;
+        let list =
+            self.whole_list::<wire::Organization, _>(session, "orgs", "organizations", PAGES_AT_ONCE).await?;
         Ok((list.rows, list.outcome))
     }
 
     /// A list that a migration plan needs, its rows in JSON. Of programmatic keys those that a plan made are rows, and
-    /// `keep_suffixes` gets the suffixes of all, page by page. `reader` is the user whose credential reads the list; `None`:
+    /// `keep_suffixes` gets the suffixes of all, page by page. So many pages are requested at once. `reader` is the user whose credential reads the list; `None`:
     /// the default credential.
     ///
     /// # Errors
@@ -151,24 +153,26 @@ impl Client {
         &self,
         list: &InventoryList,
         reader: Option<&User>,
+        pages_at_once: usize,
         mut keep_suffixes: impl AsyncFnMut(Vec<Suffix>) -> Result<(), E>,
     ) -> Result<ListResult<Value>, E> {
         let path = &list.path();
         let session =
             reader.map_or_else(|| self.credentials.default(), |user| self.credentials.for_user(user));
         match list {
-            InventoryList::Projects => {
-                json(self.whole_list::<wire::Project, Project>(session, path, "projects").await?)
-            }
+            InventoryList::Projects => json(
+                self.whole_list::<wire::Project, Project>(session, path, "projects", pages_at_once).await?,
+            ),
             InventoryList::Teams { .. } => {
-                json(self.whole_list::<wire::Team, Team>(session, path, "teams").await?)
+                json(self.whole_list::<wire::Team, Team>(session, path, "teams", pages_at_once).await?)
             }
-            InventoryList::TeamRoles { .. } => {
-                json(self.whole_list::<wire::TeamRoles, TeamRoles>(session, path, "teams").await?)
-            }
-            InventoryList::Addresses { .. } => {
-                json(self.whole_list::<wire::AccessEntry, AccessEntry>(session, path, "addresses").await?)
-            }
+            InventoryList::TeamRoles { .. } => json(
+                self.whole_list::<wire::TeamRoles, TeamRoles>(session, path, "teams", pages_at_once).await?,
+            ),
+            InventoryList::Addresses { .. } => json(
+                self.whole_list::<wire::AccessEntry, AccessEntry>(session, path, "addresses", pages_at_once)
+                    .await?,
+            ),
             // An organization may have a key a user, and the memory does not grow with them.
             InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
                 let mut rows = Vec::new();
@@ -179,7 +183,8 @@ impl Client {
                     rows.extend(keys);
                     keep_suffixes(suffixes).await
                 };
-                let list = List { session, path, query: "", things: "keys", limit: LIST_PAGES };
+                let list =
+                    List { session, path, query: "", things: "keys", limit: LIST_PAGES, pages_at_once };
                 let outcome = self.list_pages(list, async || (), take).await?;
                 json(ListResult { outcome, rows })
             }
@@ -192,6 +197,7 @@ impl Client {
         session: Option<&DigestSession>,
         path: &str,
         things: &str,
+        pages_at_once: usize,
     ) -> Result<ListResult<T>, Error>
     where
         W: DeserializeOwned + Identified,
@@ -202,7 +208,7 @@ impl Client {
             rows.extend(page.into_iter().map(T::from));
             Ok::<_, Error>(())
         };
-        let list = List { session, path, query: "", things, limit: WHOLE_LIST_PAGES };
+        let list = List { session, path, query: "", things, limit: WHOLE_LIST_PAGES, pages_at_once };
         let outcome = self.list_pages(list, async || (), take).await?;
         Ok(ListResult { outcome, rows })
     }
@@ -215,7 +221,7 @@ impl Client {
         reserve: impl AsyncFn() -> R,
         mut take: impl AsyncFnMut(R, Vec<W>, Option<u64>) -> Result<(), E>,
     ) -> Result<Outcome, E> {
-        let List { session, path, query, things, limit } = list;
+        let List { session, path, query, things, limit, pages_at_once } = list;
         let (mut pages, mut distinct) = (PageSequence::new(limit), DistinctIds::new());
         let page = async |number| (reserve().await, self.page(session, path, query, number).await);
         let mut requested = 0;
@@ -226,7 +232,7 @@ impl Client {
                 Err(end) => break end,
             };
             let counted = pages.total().map_or(0, |rows| rows.div_ceil(PAGE as u64).min(limit.into()));
-            while requested < next || u64::from(requested) < counted && under_way.len() < PAGES_AT_ONCE {
+            while requested < next || u64::from(requested) < counted && under_way.len() < pages_at_once {
                 requested += 1;
                 under_way.push_back(page(requested));
             }
@@ -318,6 +324,7 @@ struct List<'a> {
     things: &'a str,
     /// How many pages are read of a list that does not end.
     limit: u32,
+    pages_at_once: usize,
 }
 
 /// A page of a list of users.

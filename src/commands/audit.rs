@@ -75,7 +75,7 @@ pub(super) async fn audit(
                 if answered { Ok(end) } else { Err(all_refused()) }
             });
             match end {
-                Ok(end) => conclude(&store, run, &end, &client, clock)?,
+                Ok(end) => conclude(&store, run, end, &client, clock)?,
                 // A new run without a result is deleted; a resumed run is kept.
                 Err(why) if !resumed => return store.discard(run).map_err(Error::from).and(Err(why)),
                 Err(why) => return Err(why),
@@ -153,7 +153,7 @@ fn new_run(settings: &AuditSettings, checked: &[CheckedSource], policy: &Policy)
 ///
 /// # Errors
 /// The signal that ended it before all users were read, or what the store says.
-fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -> Result<(), Error> {
+fn conclude(store: &Store, run: i64, end: End, client: &Client, clock: Clock) -> Result<(), Error> {
     store.check_in_place()?;
     // One that had ended before, and of which nothing new was recorded, stays as it was.
     if store.run(Some(run))?.finished_at.is_none() {
@@ -162,8 +162,9 @@ fn conclude(store: &Store, run: i64, end: &End, client: &Client, clock: Clock) -
         store.set_clock_skew(run, client.clock_skew().filter(|_| clock.fixed().is_none()))?;
     }
     match end {
-        End::Interrupted(signal) => Err(resume::interrupted(store, run, *signal, "interrupted")),
+        End::Interrupted(signal) => Err(resume::interrupted(store, run, signal, "interrupted")),
         End::Outage(why) => Err(resume::interrupted(store, run, Signal::Interrupt, &why.message)),
+        End::Failed(why) => Err(why),
         End::Complete | End::WriterStopped => {
             half_upgraded::record(store, run)?;
             Ok(store.finish(run, clock.now())?)

@@ -3,9 +3,11 @@
 //! Some requests an organization, and one an owner whose own credential is known, so that `plan` needs none.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroUsize;
 
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::mpsc;
 
 use super::Halt;
 use crate::client::Client;
@@ -13,46 +15,81 @@ use crate::console::warn;
 use crate::exit::Error;
 use crate::inventory::{AccessListName, InventoryList, ListResult, Project};
 use crate::model::{ListScope, Membership, Outcome, Product, ReadStatus, Suffix, User, UserResult};
-use crate::store::{self, JournalHandle, Store, WriterStopped};
+use crate::store::{self, JournalHandle, Store};
 
-/// Lists read at once.
-const CONCURRENCY: usize = 8;
+/// Lists read at once, and pages of each, where nothing else is in flight.
+const LISTS: usize = 8;
+const PAGES: usize = 8;
+/// The share of the requests in flight that lists may have while users are read: they may be slow, and nobody waits for them.
+const SHARE: usize = 4;
+/// Owners that the run database hands over at once.
+const OWNERS: usize = 256;
+
+/// A list that was read, and the projects in it, if those it has.
+type ReadList = (InventoryList, Result<Vec<Project>, Halt>);
 
 /// Reads and records them. A list that could not be read is recorded as such, and the summary names it: the audit is about
 /// personal keys, and is complete.
 pub(super) struct InventoryReader<'a> {
     client: &'a Client,
     journal: JournalHandle,
+    /// Requests in flight beside users.
+    beside: usize,
     needed: NeededLists,
-    under_way: FuturesUnordered<LocalBoxFuture<'a, Result<Vec<Project>, Halt>>>,
+    under_way: FuturesUnordered<LocalBoxFuture<'a, ReadList>>,
+    /// The lists under way.
+    open: BTreeSet<InventoryList>,
     /// Why no more are read.
     gave_up: Option<String>,
+    /// Whether a user was asked for.
+    has_results: bool,
     /// Whether all users were read.
     is_last: bool,
 }
 
 impl<'a> InventoryReader<'a> {
-    pub(super) fn new(client: &'a Client, journal: JournalHandle) -> Self {
+    /// `concurrency` is how many requests are in flight.
+    pub(super) fn new(client: &'a Client, journal: JournalHandle, concurrency: NonZeroUsize) -> Self {
         let has_global_keys = client.product() == Product::OpsManager;
-        let needed = NeededLists { has_global_keys, ..NeededLists::default() };
-        Self { client, journal, needed, under_way: FuturesUnordered::new(), gave_up: None, is_last: false }
+        Self {
+            client,
+            journal,
+            beside: concurrency.get() / SHARE,
+            needed: NeededLists { has_global_keys, ..NeededLists::default() },
+            under_way: FuturesUnordered::new(),
+            open: BTreeSet::new(),
+            gave_up: None,
+            has_results: false,
+            is_last: false,
+        }
     }
 
     /// Takes in what the lists with a user show of the organizations of a key's owner.
     pub(super) fn add(&mut self, result: &UserResult) {
+        self.has_results = true;
         if !result.keys.is_empty() && self.client.has_default_credential() {
             result.user.origin.memberships.iter().for_each(|membership| self.needed.add(membership));
         }
     }
 
-    /// Whether no list is left to be read, as far as is known.
-    pub(super) fn is_idle(&self) -> bool {
-        self.under_way.is_empty() && self.needed.waiting.is_empty()
+    /// How many lists, and how many pages of each, may be read at once.
+    fn at_once(&self) -> (usize, usize) {
+        if self.is_last {
+            return (LISTS, PAGES);
+        }
+        (self.beside.min(LISTS), (self.beside / LISTS).clamp(1, PAGES))
     }
 
-    /// Whether [`Self::complete`] was called.
-    pub(super) fn is_last(&self) -> bool {
-        self.is_last
+    /// Whether a list is being read, or may be.
+    pub(super) fn has_work(&self) -> bool {
+        !self.under_way.is_empty() || !self.needed.waiting.is_empty() && self.at_once().0 > 0
+    }
+
+    /// Reads no more: the run is interrupted, and what is not polled must not keep its place in flight.
+    pub(super) fn stop(&mut self) {
+        self.under_way.clear();
+        self.needed.waiting.clear();
+        self.beside = 0;
     }
 
     /// Returns when one more list was read. To stop waiting for that loses nothing.
@@ -60,27 +97,35 @@ impl<'a> InventoryReader<'a> {
     /// # Errors
     /// What makes the whole run pointless before all users were read.
     pub(super) async fn next(&mut self) -> Result<(), Halt> {
-        while self.under_way.len() < CONCURRENCY
+        let (lists, pages) = self.at_once();
+        while self.under_way.len() < lists
             && let Some((list, reader)) = self.needed.waiting.pop_front()
         {
             let (client, journal, gave_up) = (self.client, self.journal.clone(), self.gave_up.clone());
-            self.under_way.push(Box::pin(read(client, journal, list, reader, gave_up)));
+            self.open.insert(list.clone());
+            self.under_way.push(Box::pin(read(client, journal, (list, reader), pages, gave_up)));
         }
-        match self.under_way.next().await {
-            Some(Ok(projects)) => self.needed.add_projects(projects),
-            Some(Err(Halt::Failed(why))) if self.is_last || !why.is_interruption() => self.give_up(why),
-            Some(Err(halt)) => return Err(halt),
-            None => {}
+        let Some((list, read)) = self.under_way.next().await else { return Ok(()) };
+        self.open.remove(&list);
+        match read {
+            Ok(projects) => self.needed.add_projects(projects),
+            Err(Halt::Failed(why)) if self.is_last || !why.is_interruption() => self.give_up(why),
+            Err(halt) => return Err(halt),
         }
         Ok(())
     }
 
+    /// All others are recorded as not read, without a request.
     fn give_up(&mut self, why: Error) {
-        if self.gave_up.is_none() {
-            let message = format!("the lists for the migration plan were not all read: {}", why.message);
-            warn(&message, None);
-            self.gave_up = Some(why.message);
+        if self.gave_up.is_some() {
+            return;
         }
+        let message = format!("the lists for the migration plan were not all read: {}", why.message);
+        warn(&message, None);
+        self.gave_up = Some(why.message);
+        self.under_way.clear();
+        let open = std::mem::take(&mut self.open);
+        self.needed.waiting.extend(open.into_iter().map(|list| (list, None)));
     }
 
     /// All users were read: asks the run database for what their results did not show, such as an organization in whose list a
@@ -92,35 +137,53 @@ impl<'a> InventoryReader<'a> {
         self.is_last = true;
         self.journal.complete().await?;
         let client = self.client;
+        if self.has_results && !client.has_answered() {
+            // All credentials were refused, and the run ends with that.
+            return Ok(());
+        }
         let name = AccessListName::new(client.product(), client.service_version().as_deref());
         let (by_default, only_auditing) = (client.has_default_credential(), !client.has_own_credentials());
         let mut needed = std::mem::take(&mut self.needed);
+        // Not all owners at once: the memory does not grow with them.
+        let (owners, mut each_owner) = mpsc::channel(OWNERS);
         let read = move |store: &Store| {
             let run = store.run(Some(run))?;
+            if store.user_counts(&run)?.requested == 0 {
+                return Ok(needed);
+            }
             if by_default {
                 store.memberships_of_key_owners(&run, |membership| needed.add(&membership))?;
                 // The last replacements are seen also when no owner has a personal key any more.
                 store.lists_with_replacements(&run)?.into_iter().for_each(|list| needed.want(list, None));
             }
-            let mut owners = Vec::new();
-            store.key_owners(&run, only_auditing, |owner, is_auditing| owners.push((owner, is_auditing)))?;
-            Ok::<_, store::Error>((needed, owners))
+            store.key_owners(&run, only_auditing, |owner, is_auditing| {
+                // Without a receiver the run ends.
+                let _ = owners.blocking_send((owner, is_auditing));
+            })?;
+            Ok::<_, store::Error>(needed)
         };
-        let (needed, owners) = self.journal.ask(read).await?.map_err(Error::from)?;
-        self.needed = needed;
-        // The service shows the addresses of a user to that user alone.
-        for (owner, is_auditing) in owners {
-            if let Some(user_id) =
-                owner.id.clone().filter(|_| is_auditing || client.has_own_credential(&owner))
-            {
-                self.needed.want(InventoryList::Addresses { user_id, name }, Some(owner));
+        let addresses = async {
+            let mut addresses = Vec::new();
+            while let Some((owner, is_auditing)) = each_owner.recv().await {
+                // The service shows the addresses of a user to that user alone.
+                if let Some(user_id) = owner.id.clone()
+                    && (is_auditing || client.has_own_credential(&owner))
+                {
+                    addresses.push((InventoryList::Addresses { user_id, name }, owner));
+                }
             }
+            addresses
+        };
+        let (needed, addresses) = futures::future::join(self.journal.ask(read), addresses).await;
+        self.needed = needed?.map_err(|why| Halt::Kept(why.into()))?;
+        for (list, owner) in addresses {
+            self.needed.want(list, Some(owner));
         }
         Ok(())
     }
 }
 
-/// Reads and records one list: the projects in it, if those it has. `reader` is the user whose credential reads it; `None`:
+/// Reads and records one list, so many pages at once. `reader` is the user whose credential reads it; `None`:
 /// the default one.
 ///
 /// # Errors
@@ -128,28 +191,24 @@ impl<'a> InventoryReader<'a> {
 async fn read(
     client: &Client,
     journal: JournalHandle,
-    list: InventoryList,
-    reader: Option<User>,
+    (list, reader): (InventoryList, Option<User>),
+    pages_at_once: usize,
     gave_up: Option<String>,
-) -> Result<Vec<Project>, Halt> {
+) -> ReadList {
     let keep = async |suffixes: Vec<Suffix>| Ok(journal.record_programmatic_keys(suffixes).await?);
     let result = match gave_up {
         Some(why) => Ok(unread(why)),
-        None => client.inventory_list::<Halt>(&list, reader.as_ref(), keep).await,
+        None => client.inventory_list::<Halt>(&list, reader.as_ref(), pages_at_once, keep).await,
     };
-    match result {
-        Ok(result) => {
-            let rows = result.rows.iter().filter(|_| list == InventoryList::Projects);
-            let projects = rows.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect();
-            journal.record_inventory(list, result).await?;
-            Ok(projects)
-        }
-        Err(Halt::Failed(why)) => {
-            journal.record_inventory(list, unread(why.message.clone())).await?;
-            Err(Halt::Failed(why))
-        }
-        Err(Halt::WriterStopped) => Err(WriterStopped.into()),
-    }
+    let (result, failed) = match result {
+        Ok(result) => (result, None),
+        Err(Halt::Failed(why)) => (unread(why.message.clone()), Some(Halt::Failed(why))),
+        Err(halt) => return (list, Err(halt)),
+    };
+    let rows = result.rows.iter().filter(|_| list == InventoryList::Projects);
+    let projects = rows.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect();
+    let recorded = journal.record_inventory(list.clone(), result).await.map_err(Halt::from);
+    (list, recorded.and_then(|()| failed.map_or(Ok(projects), Err)))
 }
 
 fn unread<T>(why: String) -> ListResult<T> {

@@ -23,8 +23,11 @@ use crate::signals::Signals;
 use crate::sources::{self, CheckedSource, DiscoveryEvent, Events};
 use crate::store::{Journal, JournalHandle, WriterStopped};
 
-/// How far discovery may run ahead of reading, in users.
-const AHEAD: usize = 2048;
+/// Pages of lists of users that are requested at once, at most, and as a share of all requests in flight: a list may be slow.
+const PAGES_AHEAD: usize = 8;
+const SHARE: usize = 4;
+/// Events that may wait besides those of the pages under way; fewer than those of a page.
+const AHEAD: usize = 500;
 /// Users entered into the journal at once.
 const BATCH: usize = 512;
 /// How long requests in flight may take to end after a signal.
@@ -48,6 +51,8 @@ pub(crate) enum End {
     Interrupted(Signal),
     /// The deployment was down for longer than patience.
     Outage(Error),
+    /// What is in the run database can't be used, but stays there.
+    Failed(Error),
     /// The journal ended before; closing it says why.
     WriterStopped,
 }
@@ -55,6 +60,8 @@ pub(crate) enum End {
 /// Why it ends before all users were asked for, other than by a signal.
 enum Halt {
     Failed(Error),
+    /// The results so far are kept.
+    Kept(Error),
     WriterStopped,
 }
 
@@ -84,7 +91,9 @@ pub(crate) async fn run(
     signals: &mut Signals,
 ) -> Result<End, Error> {
     let Work { missing, sources, concurrency } = work;
-    let (events, found) = Events::channel(AHEAD);
+    // A page is requested once there is room for it, so that this is how far discovery may be ahead of reading.
+    let pages = (concurrency.get() / SHARE).clamp(1, PAGES_AHEAD);
+    let (events, found) = Events::channel(pages * sources::EVENTS_OF_A_PAGE + AHEAD);
     let mut discovery = pin!(async {
         events.send(DiscoveryEvent::Expected(missing.len() as u64)).await;
         for user in missing {
@@ -100,7 +109,7 @@ pub(crate) async fn run(
     let mut results = pin!(user_results(client, users, concurrency, now));
     let run = journal.run();
     let journal = journal.handle();
-    let mut lists = InventoryReader::new(client, journal.clone());
+    let mut lists = InventoryReader::new(client, journal.clone(), concurrency);
     let mut reading = true;
 
     let mut ticks = tokio::time::interval(progress.interval());
@@ -115,6 +124,7 @@ pub(crate) async fn run(
                     break Ok(());
                 }
                 drop(going_on.take());
+                lists.stop();
                 grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
             }
             () = &mut grace => break Ok(()),
@@ -122,11 +132,16 @@ pub(crate) async fn run(
                 Ok(()) => discovering = false,
                 Err(error) => break Err(error.into()),
             },
-            read = lists.next(), if signal.is_none() && !lists.is_idle() => if let Err(halt) = read {
+            read = lists.next(), if lists.has_work() => if let Err(halt) = read {
                 break Err(halt);
             },
             result = results.next(), if reading => match result {
-                None => reading = false,
+                None => {
+                    reading = false;
+                    if signal.is_none() && let Err(halt) = lists.complete(run).await {
+                        break Err(halt);
+                    }
+                }
                 Some(Err(halt)) => break Err(halt),
                 Some(Ok(result)) => {
                     lists.add(&result);
@@ -138,17 +153,7 @@ pub(crate) async fn run(
                 }
             },
         }
-        if reading {
-            continue;
-        }
-        if signal.is_none()
-            && lists.is_idle()
-            && !lists.is_last()
-            && let Err(halt) = lists.complete(run).await
-        {
-            break Err(halt);
-        }
-        if signal.is_some() || lists.is_idle() {
+        if !reading && !lists.has_work() {
             break Ok(());
         }
     };
@@ -157,6 +162,7 @@ pub(crate) async fn run(
     match (end, signal) {
         (Err(Halt::Failed(error)), _) if error.is_interruption() => Ok(End::Outage(error)),
         (Err(Halt::Failed(error)), _) => Err(error),
+        (Err(Halt::Kept(error)), _) => Ok(End::Failed(error)),
         (Err(Halt::WriterStopped), _) => Ok(End::WriterStopped),
         (Ok(()), Some(signal)) => Ok(End::Interrupted(signal)),
         (Ok(()), None) => Ok(End::Complete),

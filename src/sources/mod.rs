@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::PermitIterator;
 
 pub(crate) use list::UserList;
+pub(crate) use organizations::EVENTS_OF_A_PAGE;
 
 use crate::client::Client;
 use crate::exit::Error;

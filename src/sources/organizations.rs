@@ -10,7 +10,9 @@ use crate::console::warn;
 use crate::exit::Error;
 use crate::model::{IncompleteList, Organization, Outcome, ReadStatus, object_id};
 
-/// Organizations whose users are listed at the same time.
+/// Of a page of users, and how many they are.
+pub(crate) const EVENTS_OF_A_PAGE: usize = PAGE + 1;
+/// Organizations whose users are listed at the same time, if there is room for the pages.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// An organization of which only the id is known, as it was typed.
@@ -76,7 +78,7 @@ async fn send_users(client: &Client, of: UsersOf<'_>, events: &Events) -> Result
             room.send(DiscoveryEvent::User(user)).await;
         }
     };
-    let outcome = client.users(of, async || events.room(1 + PAGE).await, take).await?;
+    let outcome = client.users(of, async || events.room(EVENTS_OF_A_PAGE).await, take).await?;
     Ok((outcome, is_empty))
 }
 

@@ -9,7 +9,8 @@ use keysunset::store::{self, Store};
 use keysunset_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use crate::stub::{AfterOthers, Asked, Digest, Reply, Stub, USER, env, id, key, list};
+use crate::credentials::put_private;
+use crate::stub::{AfterOthers, Asked, Digest, PRIVATE, PUBLIC, Reply, Stub, USER, env, id, key, list};
 use crate::support::{Row, TestEnv, ops_manager, rows};
 
 const ORG: &str = "5980000000000000000000aa";
@@ -180,6 +181,89 @@ fn lists_are_read_while_users_are_read() {
     let (env, code) = audited(&stub);
     let read: Vec<_> = inventory(&env).into_keys().map(|path| format!("/{path}")).collect();
     assert_eq!((code, read), (1, BTreeSet::from(lists).into_iter().collect()), "{:?}", env.rows());
+}
+
+/// Some lists of a large organization take minutes.
+#[test]
+fn slow_lists_do_not_keep_users_waiting() {
+    let (others, arrived) = (AfterOthers::default(), AfterOthers::default());
+    let list = [String::from("a list")];
+    let stub = Stub::start(Digest::On, move |asked| {
+        let is_of_users =
+            asked.path.ends_with("/keys") || asked.path.ends_with("/users") || asked.path == "/orgs";
+        if !is_of_users {
+            arrived.given(&list[0]);
+            if !others.wait_for(&[format!("/users/{}/keys", id(2))]) {
+                return Reply::error(400, "INVALID_QUERY_PARAMETER");
+            }
+        }
+        if asked.path == format!("/orgs/{OTHER}/users") {
+            assert!(arrived.wait_for(&list));
+        }
+        others.given(&asked.path);
+        answer(asked, Some(true), "")
+    });
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--all-orgs", "--concurrency", "4"]);
+    let unread: Vec<_> = inventory(&env).into_iter().filter(|(_, (status, _))| status != "read").collect();
+    assert_eq!((ran.code, unread), (1, Vec::new()), "{ran:?}");
+}
+
+/// The audit is complete by then, and one patience is enough for all lists.
+#[test]
+fn an_outage_when_only_lists_are_left_fails_nothing() {
+    let others = AfterOthers::default();
+    let stub = Stub::start(Digest::On, move |asked| {
+        let all = [USER.to_owned(), id(2)].map(|id| format!("/users/{id}/keys"));
+        if others.has(&all) {
+            return Reply::text(503, "text/plain", "down");
+        }
+        if asked.path.ends_with("/apiKeys") || asked.path.ends_with("/teams") || asked.path == "/groups" {
+            assert!(others.wait_for(&all));
+            return Reply::text(503, "text/plain", "down");
+        }
+        others.given(&asked.path);
+        answer(asked, Some(true), "")
+    });
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--all-orgs", "--patience", "1"]);
+    assert_eq!((ran.code, env.rows().len()), (1, 2), "{ran:?}");
+    assert_eq!(ran.stderr.matches("is down").count(), 1, "{ran:?}");
+    assert_eq!(ran.stderr.matches("were not all read").count(), 1, "{ran:?}");
+    let lists = inventory(&env);
+    assert_eq!(lists.keys().filter(|path| path.contains("apiKeys")).count(), 1 + 1);
+    assert!(lists.values().all(|(status, _)| status == "error"), "{lists:?}");
+}
+
+/// What is wrong with an earlier run costs none of the results of this one.
+#[test]
+fn a_run_database_that_cannot_be_asked_keeps_the_results() {
+    let stub = deployment(Some(true), "");
+    let (env, _) = audited(&stub);
+    sqlite3(&env, "UPDATE inventory SET path = 'unknown', rows = '[1]' WHERE path = 'groups'");
+    assert_eq!(env.audit_at(&stub.url(), &["--all-orgs"]).code, 6);
+    let read = "SELECT count(*) FROM readings WHERE status = 'read' AND run = 2";
+    assert_eq!(sqlite3(&env, read), "2\n");
+}
+
+/// An answer to the default credential says nothing of those of the users.
+#[test]
+fn lists_do_not_make_refused_credentials_a_result() {
+    let stub = deployment(Some(true), "");
+    // An earlier run has a replacement, whose list every later run reads.
+    let (env, _) = audited(&stub);
+    put_private(
+        &env,
+        "own.toml",
+        &format!(
+            "[default]\npublic-key = \"{PUBLIC}\"\nprivate-key = \"{PRIVATE}\"\n\
+             [users.{USER}]\npublic-key = \"ann\"\nprivate-key = \"{}\"\n",
+            PRIVATE.replace('1', "9")
+        ),
+    );
+    let ran = env.audit_at(&stub.url(), &["--user", USER, "--credentials", "own.toml"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert_eq!(sqlite3(&env, "SELECT count(*) FROM runs"), "1\n");
 }
 
 /// The list of his second organization shows the owner of a key after his keys were read.

@@ -139,6 +139,12 @@ impl AfterOthers {
         self.1.notify_all();
     }
 
+    /// Whether all of them were given.
+    pub(crate) fn has(&self, paths: &[String]) -> bool {
+        let given = self.0.lock().unwrap();
+        paths.iter().all(|path| given.contains(path))
+    }
+
     /// Whether all of them were given in time.
     pub(crate) fn wait_for(&self, paths: &[String]) -> bool {
         let is_early = |given: &mut BTreeSet<String>| paths.iter().any(|path| !given.contains(path));

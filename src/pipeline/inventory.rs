@@ -20,7 +20,7 @@ use crate::store::{self, JournalHandle, Store};
 /// Lists read at once, and pages of each, where nothing else is in flight.
 const LISTS: usize = 8;
 const PAGES: usize = 8;
-/// The share of the requests in flight that lists may have while users are read: they may be slow, and nobody waits for them.
+/// The share of the requests in flight that lists may have while users are read: they may be slow.
 const SHARE: usize = 4;
 /// Owners that the run database hands over at once.
 const OWNERS: usize = 256;

@@ -23,8 +23,9 @@ use crate::signals::Signals;
 use crate::sources::{self, CheckedSource, DiscoveryEvent, Events};
 use crate::store::{Journal, JournalHandle, WriterStopped};
 
-/// Pages of lists of users that are requested at once, at most, and as a share of all requests in flight: a list may be slow.
-const PAGES_AHEAD: usize = 8;
+/// Pages of lists of users that are requested at once, at most, since they are in memory; and as a share of all requests in
+/// flight, since a list may be slow.
+const PAGES_AHEAD: usize = 4;
 const SHARE: usize = 4;
 /// Events that may wait besides those of the pages under way; fewer than those of a page.
 const AHEAD: usize = 500;

@@ -13,7 +13,7 @@ use crate::model::{IncompleteList, Organization, Outcome, ReadStatus, object_id}
 /// Of a page of users, and how many they are.
 pub(crate) const EVENTS_OF_A_PAGE: usize = PAGE + 1;
 /// Organizations whose users are listed at the same time, if there is room for the pages.
-const AT_ONCE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// An organization of which only the id is known, as it was typed.
 pub(super) fn named(id: &str) -> Organization {

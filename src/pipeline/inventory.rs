@@ -9,7 +9,7 @@ use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 
-use super::Halt;
+use super::{Halt, SHARE};
 use crate::client::Client;
 use crate::console::warn;
 use crate::exit::Error;
@@ -20,8 +20,6 @@ use crate::store::{self, JournalHandle, Store};
 /// Lists read at once, and pages of each, where nothing else is in flight.
 const LISTS: usize = 8;
 const PAGES: usize = 8;
-/// The share of the requests in flight that lists may have while users are read: they may be slow.
-const SHARE: usize = 4;
 /// Owners that the run database hands over at once.
 const OWNERS: usize = 256;
 
@@ -183,8 +181,7 @@ impl<'a> InventoryReader<'a> {
     }
 }
 
-/// Reads and records one list, so many pages at once. `reader` is the user whose credential reads it; `None`:
-/// the default one.
+/// Reads and records one list, so many pages at once. `reader` is the user whose credential reads it; `None`: the default one.
 ///
 /// # Errors
 /// What makes the whole run pointless; then the list is recorded as not read.

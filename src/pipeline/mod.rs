@@ -23,9 +23,10 @@ use crate::signals::Signals;
 use crate::sources::{self, CheckedSource, DiscoveryEvent, Events};
 use crate::store::{Journal, JournalHandle, WriterStopped};
 
-/// Pages of lists of users that are requested at once, at most, since they are in memory; and as a share of all requests in
-/// flight, since a list may be slow.
+/// Pages of lists of users that are requested at once, at most, since they are in memory.
 const PAGES_AHEAD: usize = 4;
+/// The part of the requests in flight, a quarter, that such pages may have, and the lists of a migration plan: they may be
+/// slow, and must not keep users waiting.
 const SHARE: usize = 4;
 /// Events that may wait besides those of the pages under way; fewer than those of a page.
 const AHEAD: usize = 500;
@@ -46,7 +47,7 @@ pub(crate) struct Work {
 
 /// How it ended.
 pub(crate) enum End {
-    /// All users were asked for.
+    /// All users were asked for, and the lists that a migration plan needs.
     Complete,
     /// A signal came.
     Interrupted(Signal),
@@ -78,7 +79,8 @@ impl From<WriterStopped> for Halt {
     }
 }
 
-/// Reads all users, and the lists that a migration plan needs, into the journal. `is_finding` is for the number of findings that the progress shows.
+/// Reads all users, and the lists that a migration plan needs, into the journal. `is_finding` is for the number of findings
+/// that the progress shows.
 ///
 /// # Errors
 /// What makes the whole run pointless.

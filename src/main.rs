@@ -17,8 +17,8 @@ fn main() -> ExitCode {
     let (end, ended) = std::sync::mpsc::channel();
     let interrupt = end.clone();
     // What waits for the end may be gone by then, and so in both threads.
-    keysunset::signals::watch(move |signal| {
-        let _ = interrupt.send(Some(Err(Error::interrupted(signal, "interrupted"))));
+    keysunset::signals::watch(move |error| {
+        let _ = interrupt.send(Some(Err(error)));
     });
     let command = move || {
         let _ = end.send(std::panic::catch_unwind(|| run(cli)).ok());

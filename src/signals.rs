@@ -1,15 +1,45 @@
 //! Ctrl-C and SIGTERM, as something to wait for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use futures::FutureExt as _;
 
 use crate::exit::{Error, Signal};
 
-/// Whether a command waits for signals itself.
-static IS_LISTENED_TO: AtomicBool = AtomicBool::new(false);
+/// What a signal interrupts, and what to do next.
+#[derive(Clone, Copy)]
+pub struct Interruption {
+    /// What happened.
+    pub message: &'static str,
+    /// What to do next.
+    pub help: Option<&'static str>,
+}
+
+/// What a signal interrupts now; `None` while a command waits for signals itself.
+static CURRENT: Mutex<Option<Interruption>> =
+    Mutex::new(Some(Interruption { message: "interrupted", help: None }));
+
+impl Interruption {
+    fn current() -> Option<Self> {
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_current(current: Option<Self>) {
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = current;
+    }
+
+    fn error(self, signal: Signal) -> Error {
+        let error = Error::interrupted(signal, self.message);
+        match self.help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+}
 
 /// Waits, on a thread of its own, for a signal while no command does so itself: it may be blocked by a pipe, a prompt or
 /// another program. The terminal is then given back as it was found.
-pub fn watch(on_signal: impl FnOnce(Signal) + Send + 'static) {
+pub fn watch(on_signal: impl FnOnce(Error) + Send + 'static) {
     let terminal = Terminal::save();
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     let signals = runtime.block_on(async {
@@ -18,16 +48,16 @@ pub fn watch(on_signal: impl FnOnce(Signal) + Send + 'static) {
     });
     let Ok(mut signals) = signals else { return };
     std::thread::spawn(move || {
-        let signal = runtime.block_on(async {
+        let error = runtime.block_on(async {
             loop {
                 let signal = signals.next().await;
-                if !IS_LISTENED_TO.load(Ordering::Relaxed) {
-                    return signal;
+                if let Some(interruption) = Interruption::current() {
+                    return interruption.error(signal);
                 }
             }
         });
         terminal.restore();
-        on_signal(signal);
+        on_signal(error);
     });
 }
 
@@ -78,7 +108,7 @@ impl Signals {
     /// A system that does not let it.
     pub fn listen() -> Result<Self, Error> {
         let signals = Self::new()?;
-        IS_LISTENED_TO.store(true, Ordering::Relaxed);
+        Interruption::set_current(None);
         Ok(signals)
     }
 
@@ -96,20 +126,20 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Does what may wait, such as for another program's lock, on a thread of its own, so that a signal ends the wait.
+    /// Does what takes long or may wait, such as for another program's lock. Until it is done, [`watch`] waits again, and a
+    /// signal ends the process.
     ///
     /// # Errors
-    /// The signal that came first.
-    pub async fn unless<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        tokio::select! {
-            done = tokio::task::spawn_blocking(work) => {
-                Ok(done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())))
-            }
-            signal = self.next() => Err(Error::interrupted(signal, "interrupted before the first request")),
+    /// A signal that came before.
+    pub fn unless<T>(&mut self, interruption: Interruption, work: impl FnOnce() -> T) -> Result<T, Error> {
+        Interruption::set_current(Some(interruption));
+        // One that came earlier was left to this command.
+        if let Some(signal) = tokio::task::unconstrained(self.next()).now_or_never() {
+            return Err(interruption.error(signal));
         }
+        let done = work();
+        Interruption::set_current(None);
+        Ok(done)
     }
 
     /// The next one.

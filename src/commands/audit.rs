@@ -1,7 +1,7 @@
 //! `keysunset audit`: check what was asked, read all users into the journal, and report.
 
 use super::resume::{self, Begun};
-use super::{WholeRun, baseline, half_upgraded, reported};
+use super::{OPENING, WholeRun, baseline, half_upgraded, reported};
 use crate::cli;
 use crate::client::{Client, is_access_list};
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
@@ -12,7 +12,7 @@ use crate::pipeline::{self, End, Work};
 use crate::policy::{FailOn, Policy};
 use crate::progress::Progress;
 use crate::report::text::printable;
-use crate::signals::Signals;
+use crate::signals::{Interruption, Signals};
 use crate::sources::{CheckedSource, Source};
 use crate::store::{NewRun, Store};
 use crate::v1::{RequestSettings, RunSettings};
@@ -56,9 +56,8 @@ pub(super) async fn audit(
     let client = Client::new(settings.connection)?;
 
     let mut signals = Signals::listen()?;
-    let (path, quiet) = (report.store.clone(), context.quiet);
-    let begin = move || resume::begin(Store::open_for_run(&path)?, &asked, resume, quiet);
-    let (store, run) = match signals.unless(begin).await?? {
+    let begin = || resume::begin(Store::open_for_run(&report.store)?, &asked, resume, context.quiet);
+    let (store, run) = match signals.unless(OPENING, begin)?? {
         Begun::AllRead(store, run) => (store, run),
         Begun::Open { journal, missing, resumed, lists } => {
             let run = journal.run();
@@ -83,11 +82,14 @@ pub(super) async fn audit(
             (store, run)
         }
     };
-    let cut_short = (
-        "interrupted while writing the reports; all users were read and stored",
-        "run the same command with --resume to write the reports",
-    );
-    reported(WholeRun { store, run, out }, report, waivers, context.quiet, &mut signals, cut_short).await
+    drop(client);
+    // Its connections end then, before the reports take their memory.
+    tokio::task::yield_now().await;
+    let interruption = Interruption {
+        message: "interrupted while writing the reports; all users were read and stored",
+        help: Some("run the same command with --resume to write the reports"),
+    };
+    reported(&WholeRun { store, run, out }, &report, &waivers, context.quiet, &mut signals, interruption)
 }
 
 /// What is read from files before the first request; all errors of it together.

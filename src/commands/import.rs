@@ -5,7 +5,7 @@ use std::io;
 
 use url::Url;
 
-use super::{WholeRun, baseline, half_upgraded, reported};
+use super::{OPENING, WholeRun, baseline, half_upgraded, reported};
 use crate::cli;
 use crate::client::product;
 use crate::config::{ACTIVE_WITHIN, CUTOFF, ImportSettings};
@@ -15,7 +15,7 @@ use crate::exit::{Error, Exit};
 use crate::import::SavedAnswers;
 use crate::model::Product;
 use crate::report::text::printable;
-use crate::signals::Signals;
+use crate::signals::{Interruption, Signals};
 use crate::store::{JournalHandle, NewRun, Store};
 use crate::v1::{RequestSettings, RunSettings};
 
@@ -37,9 +37,9 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
     let out = super::output_folder(&import.report)?;
     baseline::check(&import.report, &new_run.deployment)?;
     let mut signals = Signals::listen()?;
-    let (path, product) = (import.report.store.clone(), new_run.product);
-    let begin = move || Store::open_for_run(&path)?.begin(&new_run);
-    let journal = signals.unless(begin).await??;
+    let product = new_run.product;
+    let journal =
+        signals.unless(OPENING, || Store::open_for_run(&import.report.store)?.begin(&new_run))??;
     let (run, handle) = (journal.run(), journal.handle());
     let version = saved.service_version();
     let end = tokio::select! {
@@ -58,12 +58,12 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
     store.add_service_versions(run, version.as_deref())?;
     half_upgraded::record(&store, run)?;
     store.finish(run, clock.now())?;
-    let cut_short = (
-        "interrupted while writing the reports; all responses were read and stored",
-        "run `keysunset report` to write the reports",
-    );
-    reported(WholeRun { store, run, out }, import.report, waivers, context.quiet, &mut signals, cut_short)
-        .await
+    let interruption = Interruption {
+        message: "interrupted while writing the reports; all responses were read and stored",
+        help: Some("run `keysunset report` to write the reports"),
+    };
+    let whole = WholeRun { store, run, out };
+    reported(&whole, &import.report, &waivers, context.quiet, &mut signals, interruption)
 }
 
 /// Records what could not be understood, and then user by user.

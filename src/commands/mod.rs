@@ -34,7 +34,7 @@ use crate::policy::{Policy, deployment_now};
 use crate::report::{
     Format, GatePolicy, Output, Report, ReportInput, ResultReader, Written, terminal, waiver_issue,
 };
-use crate::signals::Signals;
+use crate::signals::{Interruption, Signals};
 use crate::store::{FileIdentity, Run, Store};
 use crate::waivers::Waivers;
 
@@ -96,6 +96,12 @@ fn render(
     Ok(if settings.exit_zero { Exit::Clean } else { result.exit() })
 }
 
+/// While the run database is opened, which may wait for the lock of another program.
+const OPENING: Interruption = Interruption {
+    message: "interrupted while opening the run database; nothing was stored",
+    help: Some("run the same command again"),
+};
+
 /// A run of which all users were requested, and the folder for its reports as it was before.
 struct WholeRun {
     store: Store,
@@ -103,29 +109,23 @@ struct WholeRun {
     out: Option<FileIdentity>,
 }
 
-/// Writes the reports of a run that is whole; on a thread of its own, so that a signal ends the process even then.
-/// `cut_short` is the error in that case: what happened, and what to do next.
-async fn reported(
-    whole: WholeRun,
-    settings: ReportSettings,
-    waivers: Waivers,
+/// Writes the reports of a run that is whole. `interruption` is what a signal interrupts meanwhile.
+fn reported(
+    whole: &WholeRun,
+    settings: &ReportSettings,
+    waivers: &Waivers,
     quiet: bool,
     signals: &mut Signals,
-    cut_short: (&str, &str),
+    interruption: Interruption,
 ) -> Result<Exit, Error> {
     let WholeRun { store, run, out } = whole;
-    let rendered = tokio::task::spawn_blocking(move || {
-        check_in_place(&store, out.as_ref(), &settings)?;
-        let read = store.run(Some(run))?;
-        let exit = render(&[(&store, &read)], &settings, &waivers, quiet)?;
-        check_in_place(&store, out.as_ref(), &settings)?;
-        store.mark_reported(run)?;
+    signals.unless(interruption, || {
+        check_in_place(store, out.as_ref(), settings)?;
+        let exit = render(&[(store, &store.run(Some(*run))?)], settings, waivers, quiet)?;
+        check_in_place(store, out.as_ref(), settings)?;
+        store.mark_reported(*run)?;
         Ok(exit)
-    });
-    tokio::select! {
-        rendered = rendered => rendered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())),
-        signal = signals.next() => Err(Error::interrupted(signal, cut_short.0).help(cut_short.1)),
-    }
+    })?
 }
 
 /// The folder of the reports as it is before a run; `None` where no report is a file. The run database may be in it all the

@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::process::{Child, Command, Stdio};
 
 use crate::stub::{PUBLIC, USER};
-use crate::support::{CliOutput, TestEnv, until_echo_is_off};
+use crate::support::{CliOutput, TestEnv, ops_manager, until_echo_is_off};
 
 /// Nobody listens there, and nobody is asked.
 const NOWHERE: [&str; 3] = ["audit", "--url", "http://127.0.0.1:9"];
@@ -165,4 +165,22 @@ fn a_signal_leaves_no_part_of_a_report_or_plan() {
         assert_eq!((ran.code, parts()), (code, 0), "{command}: {ran:?}");
         let _ = std::fs::remove_dir_all(env.path("new"));
     }
+}
+
+#[test]
+fn a_signal_while_an_audit_writes_its_reports_keeps_all_that_was_read() {
+    let sandbox = ops_manager(400);
+    let env = TestEnv::at(&sandbox);
+    let announcement = sandbox.announcement();
+    let audit = ["audit", "--url", &announcement.url, "--org", &announcement.org_id, "--format", "csv"];
+    // It can't write more than a pipe holds.
+    let mut child = env.spawn(&[&audit[..], &["--out", "-", "--store", "kept.db"]].concat());
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let exchanges = sandbox.counts().exchanges;
+    signal(child.id(), "-TERM");
+    let ran = CliOutput::of(child);
+    assert_eq!(ran.code, 143, "{ran:?}");
+    assert!(ran.stderr.contains("all users were read and stored") && ran.stderr.contains("--resume"), "{ran:?}");
+    let ran = env.run(&[&audit[..], &["--store", "kept.db", "--resume"]].concat());
+    assert_eq!((ran.code, sandbox.counts().exchanges), (1, exchanges), "{ran:?}");
 }

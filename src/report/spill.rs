@@ -8,9 +8,9 @@ use std::path::Path;
 
 /// Bytes that are buffered before a write: on average so many of a section, so that it has few pieces, and of all sections
 /// at least and at most so many.
-const PIECE: usize = 32 << 10;
-const LEAST: usize = 128 << 10;
-const BUFFER: usize = 1 << 20;
+const PIECE: usize = 16 << 10;
+const LEAST: usize = 64 << 10;
+const BUFFER: usize = 512 << 10;
 
 /// An unnamed file with any number of sections, numbered from 0. The system deletes it when the process ends.
 pub(crate) struct SpillFile {

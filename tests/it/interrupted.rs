@@ -180,7 +180,10 @@ fn a_signal_while_an_audit_writes_its_reports_keeps_all_that_was_read() {
     signal(child.id(), "-TERM");
     let ran = CliOutput::of(child);
     assert_eq!(ran.code, 143, "{ran:?}");
-    assert!(ran.stderr.contains("all users were read and stored") && ran.stderr.contains("--resume"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("all users were read and stored") && ran.stderr.contains("--resume"),
+        "{ran:?}"
+    );
     let ran = env.run(&[&audit[..], &["--store", "kept.db", "--resume"]].concat());
     assert_eq!((ran.code, sandbox.counts().exchanges), (1, exchanges), "{ran:?}");
 }

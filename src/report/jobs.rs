@@ -1,8 +1,10 @@
 //! Jobs that do not depend on each other, on all cores.
 
+use std::cmp::Reverse;
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// A job.
 pub(super) type Job<'a, E> = Box<dyn FnOnce() -> Result<(), E> + Send + 'a>;
@@ -12,8 +14,46 @@ pub(super) type Job<'a, E> = Box<dyn FnOnce() -> Result<(), E> + Send + 'a>;
 /// # Errors
 /// That of the first of the jobs that failed, in their order.
 pub(super) fn run_all<E: Send>(jobs: Vec<Job<E>>) -> Result<(), E> {
+    run(jobs.into_iter().enumerate().collect())
+}
+
+/// Jobs of the same kinds again and again. What took the longest so far begins first, so that at the end no core waits long
+/// for the last one.
+#[derive(Default)]
+pub(super) struct RepeatedJobs {
+    /// By the position of the job.
+    took: Vec<Duration>,
+}
+
+impl RepeatedJobs {
+    /// As [`run_all`], with `others` before them.
+    ///
+    /// # Errors
+    /// As [`run_all`].
+    pub(super) fn run<E: Send>(&mut self, others: Vec<Job<E>>, jobs: Vec<Job<E>>) -> Result<(), E> {
+        self.took.resize(jobs.len(), Duration::ZERO);
+        let others = others.into_iter().enumerate();
+        let first = others.len();
+        let mut timed = Vec::with_capacity(jobs.len());
+        for (number, (job, took)) in jobs.into_iter().zip(&mut self.took).enumerate() {
+            let so_far = *took;
+            let job: Job<E> = Box::new(move || {
+                let begun = Instant::now();
+                let result = job();
+                *took += begun.elapsed();
+                result
+            });
+            timed.push((so_far, (first + number, job)));
+        }
+        timed.sort_by_key(|(so_far, _)| Reverse(*so_far));
+        run(others.chain(timed.into_iter().map(|(_, job)| job)).collect())
+    }
+}
+
+/// Runs jobs in this order; the error is that of the one with the smallest number.
+fn run<E: Send>(jobs: Vec<(usize, Job<E>)>) -> Result<(), E> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(jobs.len());
-    let (jobs, failed) = (Mutex::new(jobs.into_iter().enumerate()), Mutex::new(None::<(usize, E)>));
+    let (jobs, failed) = (Mutex::new(jobs.into_iter()), Mutex::new(None::<(usize, E)>));
     let work = || {
         loop {
             let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -55,5 +95,14 @@ mod tests {
         done.sort_unstable();
         assert_eq!(done, (0..20).collect::<Vec<_>>());
         assert_eq!(run_all::<u32>(Vec::new()), Ok(()));
+    }
+
+    #[test]
+    fn the_error_of_repeated_jobs_is_of_the_first_by_position_whatever_took_longest() {
+        let mut repeated = RepeatedJobs { took: [1, 3, 2].map(Duration::from_secs).to_vec() };
+        let job = |number: u32| Box::new(move || Err(number)) as Job<u32>;
+        assert_eq!(repeated.run(Vec::new(), (0..3).map(job).collect()), Err(0));
+        assert_eq!(repeated.run(vec![job(7)], (0..3).map(job).collect()), Err(7));
+        assert!(repeated.took.iter().all(|took| *took > Duration::from_secs(1)));
     }
 }

@@ -44,7 +44,7 @@ pub(crate) use spill::SpillFile;
 pub use summary::Summary;
 pub use wording::waiver_issue;
 
-use self::jobs::{Job, run_all};
+use self::jobs::{Job, RepeatedJobs, run_all};
 use self::judge::Judge;
 use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
 use self::worst::{WorstFinding, WorstFindings};
@@ -566,7 +566,7 @@ fn write_deployment<'a>(
     let mut totals = OrganizationTotals::new(organizations.unwrap_or_default());
     let mut progress = ProgressCounter::new(&context.inventory, &policy);
     let mut results = store.sorted_results(run)?;
-    let mut batch = next_batch(&mut results)?;
+    let (mut batch, mut repeated) = (next_batch(&mut results)?, RepeatedJobs::default());
     while !batch.is_empty() {
         let owners = batch.iter().map(|result| (totals.columns(&result.user), LazyPlan::default()));
         let owners: Vec<_> = owners.collect();
@@ -592,7 +592,7 @@ fn write_deployment<'a>(
             }
             users.push(rows);
         }
-        batch = write_batch(&context, (&batch, &users), writers, reader, &mut results)?;
+        batch = write_batch(&context, (&batch, &users), (writers, reader), &mut results, &mut repeated)?;
     }
     reader.end()?;
     summary
@@ -618,12 +618,12 @@ fn next_batch(results: &mut SortedResults) -> Result<Vec<UserResult>, store::Err
 fn write_batch(
     context: &RowContext,
     (batch, users): (&[UserResult], &[Vec<Row>]),
-    writers: &mut Writers,
-    reader: &mut dyn ResultReader,
+    (writers, reader): (&mut Writers, &mut dyn ResultReader),
     results: &mut SortedResults,
+    repeated: &mut RepeatedJobs,
 ) -> Result<Vec<UserResult>, Error> {
     let mut next = Vec::new();
-    let mut jobs: Vec<Job<Error>> = Vec::new();
+    let (mut jobs, mut others): (Vec<Job<Error>>, Vec<Job<Error>>) = Default::default();
     jobs.push(Box::new(|| {
         next = next_batch(results)?;
         Ok(())
@@ -636,13 +636,13 @@ fn write_batch(
                 Ok(())
             })
         });
-        jobs.extend(of_writer);
+        others.extend(of_writer);
     }
     for (path, writer) in writers {
         let mut write = move || users.iter().try_for_each(|rows| writer.rows(context, rows));
         jobs.push(Box::new(move || write().map_err(|why| failed(path, why))));
     }
-    run_all(jobs)?;
+    repeated.run(others, jobs)?;
     Ok(next)
 }
 

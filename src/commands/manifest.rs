@@ -7,7 +7,7 @@ use crate::config::ReportSettings;
 use crate::console::warn;
 use crate::digest::{sha256, sha256_of_file};
 use crate::evidence::export;
-use crate::evidence::manifest::{self, CanonicalForms, Gate, GateInput, Manifest};
+use crate::evidence::manifest::{self, Gate, GateInput, Manifest, ManifestParts};
 use crate::exit::Error;
 use crate::report::{ReportFile, ReportInput, write_atomic};
 use crate::waivers::Waivers;
@@ -15,7 +15,7 @@ use crate::waivers::Waivers;
 /// Writes the manifest of a report that was written. One that can't be recorded is a warning.
 pub(super) fn write(
     inputs: &[ReportInput],
-    forms: &CanonicalForms,
+    parts: ManifestParts,
     settings: &ReportSettings,
     waivers: &Waivers,
     files: &[ReportFile],
@@ -26,7 +26,7 @@ pub(super) fn write(
     let baseline = settings.baseline.as_deref().map(baseline).transpose()?;
     let ReportSettings { fail_on, strict_waivers, exit_zero, .. } = *settings;
     let gate = Gate { fail_on, strict_waivers, exit_zero, waivers, baseline };
-    let manifest = Manifest::new(inputs, forms, gate, &settings.output, files)?;
+    let manifest = Manifest::new(inputs, parts, gate, &settings.output, files)?;
     let text = manifest.text()?;
     let sha256 = sha256(text.as_bytes());
     // Before it has its name, so that the store knows every manifest that there is, whenever this ends.

@@ -26,7 +26,7 @@ pub(crate) mod verify;
 use crate::config::ReportSettings;
 use crate::console::{Text, print, print_aside, print_file, warn};
 use crate::context::Clock;
-use crate::evidence::manifest::CanonicalForms;
+use crate::evidence::manifest::ManifestParts;
 use crate::exit::{Error, Exit};
 use crate::gate::GateResult;
 use crate::model::rfc3339;
@@ -72,13 +72,16 @@ fn render(
     });
     let rules = GatePolicy { fail_on: settings.fail_on, waivers };
     let evidence: Vec<_> = evidence.collect();
-    let mut forms = CanonicalForms::default();
-    let is_file = !settings.output.stdout;
-    let reader: &mut dyn ResultReader = if is_file { &mut forms } else { &mut () };
+    let parts = (!settings.output.stdout).then(ManifestParts::begin);
+    let mut parts = parts.transpose().map_err(|why| Error::not_started(&why))?;
+    let reader: &mut dyn ResultReader = match &mut parts {
+        Some(parts) => parts,
+        None => &mut (),
+    };
     let Written { report, mut files, stdout, stdout_file } =
         crate::report::write(&evidence, rules, &settings.output, reader)?;
-    if is_file {
-        files.push(manifest::write(&evidence, &forms, settings, waivers, &files)?);
+    if let Some(parts) = parts {
+        files.push(manifest::write(&evidence, parts, settings, waivers, &files)?);
     }
     let lapsed = if settings.strict_waivers { report.waiver_issues.len() as u64 } else { 0 };
     let result = GateResult::new(&report, lapsed);

@@ -12,7 +12,7 @@ use crate::config::ReportSettings;
 use crate::console::{Page, Text, print};
 use crate::context::Context;
 use crate::digest::{sha256, sha256_of_file};
-use crate::evidence::manifest::CanonicalForms;
+use crate::evidence::manifest::ManifestParts;
 use crate::evidence::{export, pack};
 use crate::exit::{Error, Exit, WriteTarget};
 use crate::report::{self, Format, GatePolicy, ReportInput};
@@ -234,8 +234,8 @@ fn fill(
     let ratchet = baseline::ratchet(store, run, settings, waivers)?;
     let inputs = [ReportInput { store, run, policy, ratchet: ratchet.as_ref() }];
     let gate = GatePolicy { fail_on: settings.fail_on, waivers };
-    let mut forms = CanonicalForms::default();
-    let written = report::write(&inputs, gate, &settings.output, &mut forms)?;
+    let mut parts = ManifestParts::begin().map_err(|why| Error::not_started(&why))?;
+    let written = report::write(&inputs, gate, &settings.output, &mut parts)?;
     let has_plan = written.report.total.keys > 0;
     let has_locations = locate::write_stored::<PackError>(store, run, settings, waivers, folder)?;
     if has_plan {
@@ -245,7 +245,7 @@ fn fill(
             fs::remove_dir_all(folder)?;
         }
     }
-    let manifest = manifest::write(&inputs, &forms, settings, waivers, &written.files)?;
+    let manifest = manifest::write(&inputs, parts, settings, waivers, &written.files)?;
     let manifest = fs::read_to_string(manifest.path)?;
     store::record_manifest(&database, run.id, &sha256(manifest.as_bytes()), &manifest)?;
     let facts = (has_plan, has_locations);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::thread::JoinHandle;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -184,18 +185,18 @@ pub(super) struct FileEntry {
 }
 
 impl Manifest {
-    /// Of a report that was written, and of the forms of its runs. Reads the program's own binary.
+    /// Of a report that was written.
     ///
     /// # Errors
     /// Evidence that can't be read.
     pub fn new(
         inputs: &[ReportInput],
-        forms: &CanonicalForms,
+        parts: ManifestParts,
         gate: Gate,
         output: &Output,
         files: &[report::ReportFile],
     ) -> Result<Self, export::Error> {
-        let runs = inputs.iter().map(|input| run_entry(input, forms));
+        let runs = inputs.iter().map(|input| run_entry(input, &parts.forms));
         let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
         runs.sort_by(|one, other| one.deployment.cmp(&other.deployment));
         let mut files: Vec<_> = files.iter().map(FileEntry::from).collect();
@@ -204,7 +205,7 @@ impl Manifest {
         let templates = templates.as_ref().map(|path| path.display().to_string());
         let (csv_raw, csv_excel) = (*csv == CsvStyle::Raw, *csv == CsvStyle::Excel);
         let output = OutputSettings { formats: formats.clone(), csv_raw, csv_excel, templates };
-        let tool = ToolEntry::this();
+        let tool = parts.tool.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Ok(Self { format: FORMAT.to_owned(), version: VERSION, tool, runs, gate, output, files })
     }
 
@@ -229,7 +230,10 @@ impl Manifest {
     }
 }
 
-fn run_entry(input: &ReportInput, forms: &CanonicalForms) -> Result<RunEntry, export::Error> {
+fn run_entry(
+    input: &ReportInput,
+    forms: &BTreeMap<String, CanonicalForm>,
+) -> Result<RunEntry, export::Error> {
     let ReportInput { store, run, policy, ratchet } = input;
     let _awake = store.awake()?;
     let judged_by = AppliedPolicy {
@@ -237,7 +241,7 @@ fn run_entry(input: &ReportInput, forms: &CanonicalForms) -> Result<RunEntry, ex
         active_within_days: policy.active_within,
         compared_with: ratchet.map(|ratchet| ratchet.name.clone()),
     };
-    let form = match forms.forms.get(&run.deployment) {
+    let form = match forms.get(&run.deployment) {
         Some(form) => form.clone(),
         None => CanonicalForm::of_run(store, run, VERSION)?,
     };
@@ -314,16 +318,28 @@ impl CanonicalForm {
     }
 }
 
-/// The canonical forms of the runs of a report, made while it is written, so that no run is read twice.
-#[derive(Default)]
-pub struct CanonicalForms {
+/// What a manifest needs of a report while that is written: the canonical forms of its runs, so that no run is read twice, and
+/// the hash of the program.
+pub struct ManifestParts {
+    tool: JoinHandle<ToolEntry>,
     /// By deployment.
     forms: BTreeMap<String, CanonicalForm>,
     /// The run under way, and its deployment.
     current: Option<(String, ExportWriter<HashWriter>)>,
 }
 
-impl ResultReader for CanonicalForms {
+impl ManifestParts {
+    /// Begins with the hash, on a thread of its own.
+    ///
+    /// # Errors
+    /// The system starts no thread.
+    pub fn begin() -> io::Result<Self> {
+        let tool = std::thread::Builder::new().spawn(ToolEntry::this)?;
+        Ok(Self { tool, forms: BTreeMap::new(), current: None })
+    }
+}
+
+impl ResultReader for ManifestParts {
     fn begin(&mut self, store: &Store, run: &Run) -> Result<(), report::Error> {
         let form =
             ExportWriter::begin(store, run, VERSION, HashWriter::default()).map_err(|why| match why {

@@ -44,6 +44,9 @@ impl SpillFile {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.buffered == 0 {
+            return Ok(());
+        }
         self.file.seek(SeekFrom::Start(self.end))?;
         for section in self.sections.iter_mut().filter(|section| !section.buffer.is_empty()) {
             let text = std::mem::take(&mut section.buffer);

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use keysunset::evidence::Manifest;
-use keysunset::evidence::manifest::{CanonicalForms, Gate};
+use keysunset::evidence::manifest::{Gate, ManifestParts};
 use keysunset::policy::{FailOn, Policy};
 use keysunset::report::{CsvStyle, Output, ReportInput};
 use keysunset::store::Store;
@@ -399,8 +399,10 @@ fn a_manifest_of_several_deployments_is_checked_in_every_store() {
     };
     let gate =
         Gate { fail_on: FailOn::Any, strict_waivers: false, exit_zero: false, waivers: None, baseline: None };
-    let text =
-        Manifest::new(&evidence, &CanonicalForms::default(), gate, &output, &[]).unwrap().text().unwrap();
+    let text = Manifest::new(&evidence, ManifestParts::begin().unwrap(), gate, &output, &[])
+        .unwrap()
+        .text()
+        .unwrap();
     for ReportInput { store, run, .. } in &evidence {
         store.record_manifest(run.id, &sha256sum(text.as_bytes()), &text).unwrap();
     }

@@ -40,7 +40,7 @@ pub(super) enum Load {
     Unknown,
 }
 
-/// What a request asks for. Its latency is compared with that of its own kind alone: a page of 500 users takes longer than
+/// What a request asks for. Its latency is compared with that of its own kind alone: a page of users takes longer than
 /// a user's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathKind {
@@ -248,7 +248,7 @@ mod tests {
         limits(&mut limit, PathKind::Users, 10 * MILLISECOND, 2);
         assert_eq!(limits(&mut limit, PathKind::Keys, SECOND, 8).last(), Some(&28));
         for (path, kind) in [
-            ("users/5af9a1d29cc0cdb6ac0bf3f8/keys?pageNum=1&itemsPerPage=500", PathKind::Keys),
+            ("users/5af9a1d29cc0cdb6ac0bf3f8/keys?pageNum=1&itemsPerPage=250", PathKind::Keys),
             ("users/byName/keys", PathKind::UserByName),
             ("orgs/5980000000000000000000aa/users?pageNum=1", PathKind::Users),
             ("orgs?pageNum=1&itemsPerPage=1", PathKind::Organizations),

@@ -7,8 +7,8 @@ use super::distinct::DistinctIds;
 use super::wire::{Identified, Key, Page};
 use crate::model::{Outcome, PersonalKey, ReadStatus, Suffix};
 
-/// Rows of one page: the most that is documented.
-pub(crate) const PAGE: usize = 500;
+/// Rows of one page. The documented maximum is 500, but a connection keeps a buffer as large as what it once read.
+pub(crate) const PAGE: usize = 250;
 /// The service allows 10 keys a user; a list of more pages than this never ends.
 const KEY_PAGES: u32 = 100;
 /// More keys of one user than these are not taken.

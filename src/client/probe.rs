@@ -257,9 +257,10 @@ impl Client {
     /// Why one did not come back.
     pub(crate) async fn latencies(&self, user: Option<&User>, times: usize) -> Result<Vec<Duration>, String> {
         let id = user.and_then(|user| segment(user.id_or_empty()).ok());
-        let url = self.url(
-            &id.map_or_else(|| ONE_ORGANIZATION.to_owned(), |id| format!("users/{id}/keys?itemsPerPage=500")),
-        );
+        let url = self.url(&id.map_or_else(
+            || ONE_ORGANIZATION.to_owned(),
+            |id| format!("users/{id}/keys?itemsPerPage={PAGE}"),
+        ));
         let session = match user {
             Some(user) => self.credentials.for_user(user),
             None => self.credentials.any(),

@@ -19,9 +19,9 @@ use crate::model::{
 };
 
 /// Five million users; fewer where the service gives smaller pages.
-const LIST_PAGES: u32 = 10_000;
+const LIST_PAGES: u32 = 20_000;
 /// Of a list that is kept in memory: 100,000 rows.
-const WHOLE_LIST_PAGES: u32 = 200;
+const WHOLE_LIST_PAGES: u32 = 400;
 /// Pages of one list that are requested at once, if its count says that they are there.
 const PAGES_AT_ONCE: usize = 8;
 

@@ -29,7 +29,7 @@ const PAGES_AHEAD: usize = 4;
 /// slow, and must not keep users waiting.
 const SHARE: usize = 4;
 /// Events that may wait besides those of the pages under way; fewer than those of a page.
-const AHEAD: usize = 500;
+const AHEAD: usize = 250;
 /// Users entered into the journal at once.
 const BATCH: usize = 512;
 /// How long requests in flight may take to end after a signal.

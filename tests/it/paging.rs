@@ -71,7 +71,7 @@ fn pages_are_read_by_number_and_links_are_never_followed() {
     assert_eq!(ids.len(), 1203);
     assert!(elsewhere.saw_nobody());
     let pages: Vec<_> = stub.asked().iter().map(Asked::page).collect();
-    assert_eq!(pages, [1, 2, 3], "pages of 500");
+    assert_eq!(pages, [1, 2, 3, 4, 5], "pages of 250");
 }
 
 #[test]

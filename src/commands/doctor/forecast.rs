@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::step::{Step, StepResult};
-use crate::client::{Client, UserSample};
+use crate::client::{Client, PAGE, UserSample};
 use crate::console::duration;
 use crate::exit::Error;
 use crate::model::User;
@@ -168,10 +168,10 @@ fn forecast(users: Option<&UserCount>, latency: Duration, pace: &Pace) -> StepRe
     Step::Forecast.ok(found)
 }
 
-/// One request a user; the lists themselves are one for each 500 users.
+/// One request a user; the lists themselves are one for each page.
 fn bounds(users: u64, latency: Duration, concurrency: usize, rate: Option<f64>) -> [Duration; 2] {
     #[expect(clippy::cast_precision_loss, reason = "a forecast")]
-    let (requests, concurrency) = ((users + users.div_ceil(500)) as f64, concurrency as f64);
+    let (requests, concurrency) = ((users + users.div_ceil(PAGE as u64)) as f64, concurrency as f64);
     let by_rate = rate.map_or(0.0, |rate| requests / rate);
     let one_by_one = requests * latency.as_secs_f64();
     [one_by_one / concurrency, one_by_one]
@@ -187,9 +187,9 @@ mod tests {
         let bounds = |users, concurrency, rate| {
             bounds(users, Duration::from_millis(100), concurrency, rate).map(|time| time.as_secs())
         };
-        assert_eq!(bounds(10_000, 10, None), [100, 1002]);
-        assert_eq!(bounds(10_000, 10, Some(20.0)), [501, 1002]);
-        assert_eq!(bounds(10_000, 10, Some(1.0)), [10_020, 10_020]);
+        assert_eq!(bounds(10_000, 10, None), [100, 1004]);
+        assert_eq!(bounds(10_000, 10, Some(20.0)), [502, 1004]);
+        assert_eq!(bounds(10_000, 10, Some(1.0)), [10_040, 10_040]);
         assert_eq!(bounds(0, 10, None), [0, 0]);
     }
 

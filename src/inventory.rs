@@ -164,12 +164,10 @@ pub fn account_tag(owner: &str) -> String {
     format!("{ACCOUNT_TAG}{}", owner.replace(':', "-"))
 }
 
-impl ProgrammaticKey {
-    /// Whether it was made by a plan.
-    #[must_use]
-    pub fn is_replacement(&self) -> bool {
-        self.description.starts_with(TAG) || self.description.starts_with(ACCOUNT_TAG)
-    }
+/// Whether a programmatic key of this description was made by a plan.
+#[must_use]
+pub fn is_replacement(description: &str) -> bool {
+    description.starts_with(TAG) || description.starts_with(ACCOUNT_TAG)
 }
 
 #[cfg(test)]

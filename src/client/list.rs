@@ -221,7 +221,7 @@ impl UserKeys {
 
     /// Of the list, below the base path.
     pub(super) fn path(&self) -> String {
-        format!("users/{}/keys", self.user_id)
+        ["users/", &self.user_id, "/keys"].concat()
     }
 
     /// Takes the next page. `is_own` says of a suffix whether it is that of a credential in use.

@@ -34,7 +34,7 @@ impl Client {
     /// What makes the whole run pointless; a user's own failure is the outcome.
     pub(crate) async fn personal_keys(&self, user: &User) -> Result<(Vec<PersonalKey>, Outcome, u32), Error> {
         let path = match segment(user.id_or_empty()) {
-            Ok(id) => format!("users/{id}/keys"),
+            Ok(id) => ["users/", &id, "/keys"].concat(),
             Err(outcome) => return Ok((Vec::new(), outcome, 0)),
         };
         let session = self.credentials.for_user(user);
@@ -177,10 +177,9 @@ impl Client {
             InventoryList::ProgrammaticKeys { .. } | InventoryList::GlobalKeys => {
                 let mut rows = Vec::new();
                 let take = async |(), keys: Vec<wire::ProgrammaticKey>, _| {
-                    let mut keys: Vec<_> = keys.into_iter().map(ProgrammaticKey::from).collect();
                     let suffixes = keys.iter().filter_map(|key| key.suffix.clone()).collect();
-                    keys.retain(ProgrammaticKey::is_replacement);
-                    rows.extend(keys);
+                    let replacements = keys.into_iter().filter(wire::ProgrammaticKey::is_replacement);
+                    rows.extend(replacements.map(ProgrammaticKey::from));
                     keep_suffixes(suffixes).await
                 };
                 let list =

@@ -1,6 +1,5 @@
 //! The server's spelling. Nothing of this leaves `client`: each document becomes a model type at once.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Once;
@@ -154,7 +153,9 @@ impl<T: DeserializeOwned> Page<T> {
 
     /// Reads a page; `ALONE` as of [`Rows`].
     fn from_body<const ALONE: bool>(body: &[u8]) -> Result<Self, serde_json::Error> {
-        Self::from_list::<ALONE>(serde_json::from_slice(body)?, true)
+        // All of it is checked to be text at once, or else string by string.
+        let list = str::from_utf8(body).map_or_else(|_| serde_json::from_slice(body), serde_json::from_str);
+        Self::from_list::<ALONE>(list?, true)
     }
 
     /// `may_wrap` is whether `content` may hold a whole page, which it may once.
@@ -249,9 +250,15 @@ impl<T> Page<T> {
 
 /// The page of a list that an address names, from 1.
 pub(crate) fn page_number(address: &str) -> Option<u64> {
-    let pairs = address.split(['?', '&', '#']).filter_map(|pair| pair.split_once('='));
-    let mut numbers = pairs.filter(|(name, _)| *name == "pageNum");
-    numbers.find_map(|(_, number)| number.parse().ok()).filter(|number| *number > 0)
+    let mut rest = address;
+    loop {
+        let end = memchr::memchr3(b'?', b'&', b'#', rest.as_bytes());
+        let pair = &rest[..end.unwrap_or(rest.len())];
+        if let Some(number) = pair.strip_prefix("pageNum=").and_then(|number| number.parse().ok()) {
+            return (number > 0).then_some(number);
+        }
+        rest = &rest[end? + 1..];
+    }
 }
 
 /// The list or other resource of the API that an address names, such as `users/5af9…/keys`, in lower case: an id is the same
@@ -262,7 +269,8 @@ pub(super) fn resource(address: &str) -> Option<String> {
 
 /// The same, as it is written.
 fn named_resource(address: &str) -> Option<&str> {
-    let path = address.split(['?', '#']).next()?.trim_end_matches('/');
+    let end = memchr::memchr2(b'?', b'#', address.as_bytes()).unwrap_or(address.len());
+    let path = address[..end].trim_end_matches('/');
     let is_list = |first, third| match first {
         "users" => third == "keys",
         "orgs" | "groups" => third == "users",
@@ -476,7 +484,10 @@ impl Account {
 }
 
 fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
-    items.collect::<BTreeSet<_>>().into_iter().collect()
+    let mut items: Vec<_> = items.collect();
+    items.sort_unstable();
+    items.dedup();
+    items
 }
 
 /// `None` for anything but the documented form: rights that can't be read are unknown, and cost no user.
@@ -621,19 +632,27 @@ pub(super) struct ProgrammaticKey {
     public_key: Option<String>,
     /// Masked by the service. Only the suffix is taken, so that a key that is not masked is not kept.
     #[serde(default, rename = "privateKey", deserialize_with = "suffix")]
-    suffix: Option<Suffix>,
-    #[serde(default, deserialize_with = "if_documented")]
-    roles: Option<Vec<Role>>,
+    pub(super) suffix: Option<Suffix>,
+    /// Read for those that are kept.
+    roles: Option<Box<RawValue>>,
+}
+
+impl ProgrammaticKey {
+    /// Whether it was made by a plan.
+    pub(super) fn is_replacement(&self) -> bool {
+        self.desc.as_deref().is_some_and(inventory::is_replacement)
+    }
 }
 
 impl From<ProgrammaticKey> for inventory::ProgrammaticKey {
     fn from(key: ProgrammaticKey) -> Self {
+        let roles = key.roles.and_then(|roles| serde_json::from_str::<Vec<Role>>(roles.get()).ok());
         Self {
             id: hexadecimal_in_lower_case(key.id),
             public_key: key.public_key.map(bounded),
             suffix: key.suffix,
             description: key.desc.map(bounded).unwrap_or_default(),
-            roles: key.roles.map(|roles| sorted(roles.into_iter().map(model::Role::from))),
+            roles: roles.map(|roles| sorted(roles.into_iter().map(model::Role::from))),
         }
     }
 }

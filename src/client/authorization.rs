@@ -131,12 +131,15 @@ fn line(answer: &AuthorizationHeader) -> Vec<u8> {
         line.extend_from_slice(if line.is_empty() { b"Digest " } else { b", " });
         line.extend_from_slice(name.as_bytes());
         line.extend_from_slice(if is_quoted { b"=\"" } else { b"=" });
-        for byte in value {
-            if is_quoted && matches!(byte, b'"' | b'\\') {
-                line.push(b'\\');
+        let mut rest = value;
+        if is_quoted {
+            while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+                line.extend_from_slice(&rest[..at]);
+                line.extend_from_slice(&[b'\\', rest[at]]);
+                rest = &rest[at + 1..];
             }
-            line.push(*byte);
         }
+        line.extend_from_slice(rest);
         if is_quoted {
             line.push(b'"');
         }

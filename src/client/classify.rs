@@ -1,8 +1,10 @@
 //! What a response means: a document, the API's refusal, or something that is not the API at all.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use memchr::memmem::Finder;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 
 use super::product;
 use super::wire::{ErrorDocument, bounded};
@@ -24,7 +26,7 @@ pub(super) struct Response {
 impl Response {
     /// The version of the server that answered; `None` where its headers contradict each other.
     pub(super) fn version(&self) -> Option<&str> {
-        let mut headers = self.headers.get_all(VERSION_HEADER).iter();
+        let mut headers = self.headers.get_all(&VERSION_HEADER).iter();
         let first = headers.next()?;
         headers.all(|header| header == first).then_some(())?;
         product::version_in_header(first.to_str().ok()?)
@@ -32,7 +34,7 @@ impl Response {
 }
 
 /// Which version of the service answers.
-pub(super) const VERSION_HEADER: &str = "x-mongodb-service-version";
+pub(super) static VERSION_HEADER: HeaderName = HeaderName::from_static("x-mongodb-service-version");
 
 /// What a response says.
 #[derive(Debug, PartialEq)]
@@ -146,8 +148,9 @@ fn is_removal(status: u16, code: &str, product: Product, version: Option<&str>) 
 
 /// A quick look, since the hot path need not parse twice: only an envelope has a `status`, only an error a code.
 fn may_be_error(body: &[u8]) -> bool {
-    let has = |name: &[u8]| memchr::memmem::find(body, name).is_some();
-    has(b"\"status\"") || has(b"\"errorCode\"")
+    static NAMES: LazyLock<[Finder<'_>; 2]> =
+        LazyLock::new(|| ["\"status\"", "\"errorCode\""].map(Finder::new));
+    NAMES.iter().any(|name| name.find(body).is_some())
 }
 
 /// What a body is, for a person.
@@ -175,7 +178,7 @@ mod tests {
 
     fn of_version(version: &str, mut response: Response) -> Response {
         let value = format!("gitHash=a; versionString={version}").parse().unwrap();
-        response.headers.insert(VERSION_HEADER, value);
+        response.headers.insert(&VERSION_HEADER, value);
         response
     }
 
@@ -241,7 +244,7 @@ mod tests {
     fn two_versions_in_one_answer_are_no_version() {
         let gone = || response(404, r#"{"errorCode":"RESOURCE_NOT_FOUND","error":404}"#);
         let mut both = of_version("5.0.0", gone());
-        both.headers.append(VERSION_HEADER, "versionString=4.4.12".parse().unwrap());
+        both.headers.append(&VERSION_HEADER, "versionString=4.4.12".parse().unwrap());
         assert_eq!((of_version("5.0.0", gone()).version(), both.version()), (Some("5.0.0"), None));
     }
 

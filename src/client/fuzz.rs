@@ -147,7 +147,7 @@ fn page<T: DeserializeOwned + Identified>(body: &[u8]) {
 
 /// An audit and an import read the same keys out of the same answer, to the same status.
 fn same_if_saved(response: &Response, product: Product, content_type: &str, body: &[u8]) {
-    let versions = response.headers.get_all(VERSION_HEADER).iter().count();
+    let versions = response.headers.get_all(&VERSION_HEADER).iter().count();
     let Ok(page) = Page::<wire::Key>::read(&response.body) else { return };
     let saved = super::parse_saved(Some(200), response.version(), Some(content_type), product, body);
     let Ok(saved) = saved else { panic!("an audit reads it, but an import does not") };

@@ -36,7 +36,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use url::{Host, Url};
+use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue};
+use url::{Host, Position, Url};
 use zeroize::Zeroizing;
 
 pub(crate) use certificate::Certificate;
@@ -204,7 +205,7 @@ impl Client {
     fn url(&self, path: &str) -> Url {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let mut url = self.base.clone();
-        url.set_path(&format!("{}/{path}", self.base.path()));
+        url.set_path(&[self.base.path(), "/", path].concat());
         url.set_query(query);
         url
     }
@@ -215,6 +216,7 @@ fn http_client(connection: &Connection, idle: Option<usize>) -> Result<reqwest::
     let setup = |why: reqwest::Error| error::setup(innermost_cause(&why));
     let mut http = reqwest::Client::builder()
         .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers(&connection.url))
         .redirect(reqwest::redirect::Policy::none())
         .tls_info(connection.url.scheme() == "https")
         // A retry of reqwest's own would not be counted.
@@ -241,6 +243,13 @@ fn http_client(connection: &Connection, idle: Option<usize>) -> Result<reqwest::
         http = http.no_proxy();
     }
     http.build().map_err(setup)
+}
+
+/// Of each request, besides those that belong to it. `Host` would be made for each; all are for one origin.
+fn headers(url: &Url) -> HeaderMap {
+    let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).ok();
+    let host = host.map(|host| (HOST, host));
+    [(ACCEPT, HeaderValue::from_static("application/json"))].into_iter().chain(host).collect()
 }
 
 /// Whether a URL is of this machine, to which no proxy is on the way.

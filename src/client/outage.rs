@@ -247,7 +247,8 @@ impl Client {
         let mut probes = Probes::new(patience);
         let (mut last, mut is_reported, mut failures) = (None, false, self.outage.failures.borrow().count);
         loop {
-            let probe = self.follow(session, &worked).await.and_then(|response| self.interpret(response));
+            let probe = Box::pin(self.follow(session, &worked)).await;
+            let probe = probe.and_then(|response| self.interpret(response));
             let Some(unavailability) = unavailability(&probe) else { break };
             let (why, (state, short)) = (unavailability.why(), unavailability.state());
             if !is_reported && probes.elapsed() >= short {

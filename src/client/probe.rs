@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::header::ACCEPT;
 use reqwest::tls::TlsInfo;
 use url::{Host, Url};
 
@@ -136,8 +135,7 @@ impl Client {
     async fn send_unauthenticated(&self, url: &Url) -> Result<(FirstResponse, Response), Unreachable> {
         self.rate_limiter.wait_for_slot().await;
         let sent = Instant::now();
-        let request = self.http().get(url.clone()).header(ACCEPT, "application/json");
-        let response = match request.send().await {
+        let mut response = match self.http().get(url.clone()).send().await {
             Ok(response) => response,
             Err(error) => {
                 // Only a handshake can fail for the certificate.
@@ -148,7 +146,7 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let http = format!("{:?}", response.version());
         let certificate = peer_certificate(&response);
-        let body = read_body(response, &headers)
+        let body = read_body(&mut response, &headers)
             .await
             .map_err(|error| Unreachable { why: error.describe(), certificate: None })?;
         let latency = sent.elapsed();

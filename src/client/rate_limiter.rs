@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 use tokio::time::Instant;
 
 use super::learned_rate::{Answer, LearnedRate};
 use crate::console::{duration, inform, warn};
 
+static RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+static RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 /// A longer pause is taken for a mistake, or it would be the audit's end.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
 /// A longer pause is printed, or the run would look stuck.
@@ -191,12 +193,12 @@ fn backoff(attempt: u32) -> Duration {
 
 /// The pause that an answer asks for.
 pub(super) fn pause_asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    if let Some(after) = text(RETRY_AFTER.as_str()) {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(after) = text(&RETRY_AFTER) {
         return retry_after(after, now);
     }
-    let nothing_left = text("ratelimit-remaining") == Some("0");
-    let reset = || text("ratelimit-reset").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+    let nothing_left = text(&RATELIMIT_REMAINING) == Some("0");
+    let reset = || text(&RATELIMIT_RESET).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
     nothing_left.then(|| reset().unwrap_or(DEFAULT_PAUSE))
 }
 
@@ -223,7 +225,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::{HeaderName, HeaderValue};
+    use reqwest::header::HeaderValue;
 
     use super::*;
 

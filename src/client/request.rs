@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, LOCATION};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, LOCATION};
 use url::{Position, Url};
 
 use super::Client;
@@ -25,6 +26,8 @@ use crate::exit::Error;
 use crate::model::{Outcome, ReadStatus};
 
 pub(super) const MAX_REDIRECTS: usize = 5;
+/// Space for a body is reserved before it comes, up to this, in bytes: a page of users has a tenth.
+const EXPECTED_LIMIT: u64 = 1 << 20;
 /// Challenges answered for one request. A second one is due when a nonce ends; behind several nodes it takes as many as
 /// chance wants, and a server that never takes any is given up some time.
 const MAX_CHALLENGES: usize = 64;
@@ -167,9 +170,10 @@ impl Client {
     /// Sends, and answers the challenges of the digest layer.
     async fn exchange(&self, session: &DigestSession, url: &Url) -> Result<Response, RequestError> {
         let attempt = session.begin().await?;
-        match self.authenticate(session, url, attempt).await? {
+        // In a piece of the heap of its own: futures are moved several times, and large pieces take longer to get.
+        match Box::pin(self.authenticate(session, url, attempt)).await? {
             Authentication::Accepted(response) => Ok(response),
-            Authentication::Refused(refusal) => self.judge(session, url, refusal).await,
+            Authentication::Refused(refusal) => Box::pin(self.judge(session, url, refusal)).await,
         }
     }
 
@@ -187,20 +191,21 @@ impl Client {
                 self.rate_limiter.take_slot();
             }
             self.rate_limiter.wait_while_paused().await;
-            let mut request = self.http().get(url.clone()).header(ACCEPT, "application/json");
+            let mut request = reqwest::Request::new(Method::GET, url.clone());
             let authorization = session.authorization(&attempt, path);
             let authenticated = authorization.is_some();
             if let Some(authorization) = authorization {
-                request = request.header(AUTHORIZATION, authorization);
+                request.headers_mut().insert(AUTHORIZATION, authorization);
             }
             if let Some(cookies) = session.cookies(url) {
-                request = request.header(COOKIE, cookies);
+                request.headers_mut().insert(COOKIE, cookies);
             }
             let sent = Instant::now();
-            let mut response = request.send().await.map_err(|error| RequestError::from(&error))?;
+            let response = self.http().execute(request).await;
+            let mut response = response.map_err(|error| RequestError::from(&error))?;
             let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
             session.take_cookies(url, &headers);
-            let body = read_body(response, &headers).await?;
+            let body = read_body(&mut response, &headers).await?;
             latency += sent.elapsed();
             tracing::debug!(%url, status, bytes = body.len(), authenticated, "answered");
             let response = Response { status, headers, body, authenticated, redirected_to: None, latency };
@@ -272,9 +277,9 @@ impl Client {
         {
             self.clock_skew.get_or_init(|| date.signed_duration_since(Utc::now()).num_seconds());
         }
-        let version = headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
         if self.service_version.get().is_none()
-            && let Some(version) = version.and_then(product::version_in_header)
+            && let Some(version) = headers.get(&VERSION_HEADER).and_then(|value| value.to_str().ok())
+            && let Some(version) = product::version_in_header(version)
         {
             self.service_version.get_or_init(|| version.to_owned());
         }
@@ -304,24 +309,23 @@ impl Client {
     }
 
     pub(super) fn interpret(&self, response: Response) -> Attempt {
-        let response_authenticated = response.authenticated;
-        let version = response.version().map(str::to_owned);
         let result = match classify(&response, self.product) {
-            Classification::Document => Ok(Document { status: response.status, body: response.body }),
+            Classification::Document => Ok(()),
             Classification::Refused(outcome) => Err(outcome),
             Classification::UnexpectedResponse(outcome) => {
                 return Err(RequestError::UnexpectedResponse(outcome));
             }
             Classification::Unauthenticated => return Err(RequestError::Unauthenticated),
         };
-        if response_authenticated {
+        if response.authenticated {
             self.has_authenticated.store(true, Ordering::Relaxed);
-            if let Some(version) = version {
-                self.versions().insert(version);
+            let mut versions = self.versions();
+            if let Some(version) = response.version().filter(|version| !versions.contains(*version)) {
+                versions.insert(version.to_owned());
             }
         }
         self.has_answered.store(true, Ordering::Relaxed);
-        Ok(result)
+        Ok(result.map(|()| Document { status: response.status, body: response.body }))
     }
 
     /// Whether to send it again. Where the deployment never answered, a wrong address is likelier than bad luck.
@@ -379,7 +383,7 @@ impl Client {
             | RequestError::Redirect(..)
             | RequestError::Broken(_) => {
                 let url = self.url(ONE_ORGANIZATION);
-                drop(self.attempt(session, &url, PathKind::Organizations, false).await);
+                drop(Box::pin(self.attempt(session, &url, PathKind::Organizations, false)).await);
                 self.has_answered()
             }
             RequestError::NoConnection(_)
@@ -472,10 +476,11 @@ pub(super) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
 
 /// Reads no further than the limit, whatever the headers promise, and decodes by the charset that they declare.
 pub(super) async fn read_body(
-    mut response: reqwest::Response,
+    response: &mut reqwest::Response,
     headers: &HeaderMap,
 ) -> Result<Vec<u8>, RequestError> {
-    let mut body = Vec::new();
+    let expected = response.content_length().unwrap_or_default().min(EXPECTED_LIMIT);
+    let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
     while let Some(chunk) = response.chunk().await.map_err(|error| RequestError::from(&error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
             return Err(RequestError::TooLong);

@@ -43,7 +43,11 @@ impl Client {
         let mut attempts = 1;
         let mut is_second_time = false;
         let end = loop {
-            let (page, retries) = self.next_page(session, &path, "", &keys.pages).await?;
+            let number = match keys.next_page() {
+                Ok(number) => number,
+                Err(end) => break end,
+            };
+            let (page, retries) = self.page(session, &path, "", number).await?;
             attempts += retries;
             let end = page.and_then(|(status, page)| keys.take(status, page, is_own)).err();
             if keys.is_mismatched() && !is_second_time {
@@ -254,22 +258,8 @@ impl Client {
         Ok(not_found_if_removed(pages.reconcile_distinct(&mut distinct, end, things)))
     }
 
-    /// The page after those of `pages`, or the end of the list; and how often it was asked for again. Pages are asked for
-    /// by number; the addresses in their links are never used. `query` is empty or ends in `&`.
-    async fn next_page<T: DeserializeOwned>(
-        &self,
-        session: Option<&DigestSession>,
-        path: &str,
-        query: &str,
-        pages: &PageSequence,
-    ) -> Result<(Result<(u16, Page<T>), Outcome>, u32), Error> {
-        match pages.next_page() {
-            Ok(number) => self.page(session, path, query, number).await,
-            Err(end) => Ok((Err(end), 0)),
-        }
-    }
-
-    /// The page of this number, as of [`Self::next_page`].
+    /// The page of this number, and how often it was asked for again. Pages are asked for by number; the addresses in their
+    /// links are never used. `query` is empty or ends in `&`.
     async fn page<T: DeserializeOwned>(
         &self,
         session: Option<&DigestSession>,
@@ -277,7 +267,8 @@ impl Client {
         query: &str,
         number: u32,
     ) -> Result<(Result<(u16, Page<T>), Outcome>, u32), Error> {
-        let reply = self.get(session, &format!("{path}?{query}pageNum={number}&itemsPerPage={PAGE}")).await?;
+        let path = format!("{path}?{query}pageNum={number}&itemsPerPage={PAGE}");
+        let reply = Box::pin(self.get(session, &path)).await?;
         let page = reply.result.and_then(|document| match Page::read(&document.body) {
             Ok(page) => Ok((document.status, page)),
             Err(why) => {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use url::Url;
@@ -55,7 +55,7 @@ pub(crate) fn parse_saved(
     let body = charset::decoded(body.to_vec(), content_type.unwrap_or_default());
     let assumed = status.or_else(|| refusal_status(&body)).unwrap_or(200);
     let version = version.and_then(|it| HeaderValue::from_str(&format!("versionString={it}")).ok());
-    let headers = version.map(|version| (HeaderName::from_static(VERSION_HEADER), version));
+    let headers = version.map(|version| (VERSION_HEADER.clone(), version));
     let response = Response {
         status: assumed,
         headers: headers.into_iter().collect::<HeaderMap>(),

@@ -381,17 +381,17 @@ impl Client {
             RequestError::UnexpectedResponse(_)
             | RequestError::TooLong
             | RequestError::Redirect(..)
-            | RequestError::Broken(_) => {
+            | RequestError::Broken(_)
+            | RequestError::Timeout(_)
+            | RequestError::UnsupportedChallenge(_) => {
                 let url = self.url(ONE_ORGANIZATION);
                 drop(Box::pin(self.attempt(session, &url, PathKind::Organizations, false)).await);
                 self.has_answered()
             }
             RequestError::NoConnection(_)
             | RequestError::Untrusted(_)
-            | RequestError::Timeout(_)
             | RequestError::CredentialRefused
             | RequestError::PathRefused
-            | RequestError::UnsupportedChallenge(_)
             | RequestError::Unauthenticated => false,
         }
     }

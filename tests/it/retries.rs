@@ -56,25 +56,27 @@ fn a_failure_that_outlasts_the_attempts_is_a_row() {
 /// A list of users has no request before the first user's.
 #[test]
 fn what_fails_for_the_first_user_of_a_list_is_not_the_failure_of_the_run() {
-    for (fault, status) in
-        [("redirect-loop@100%:keys", "error"), ("html@100%:keys", "malformed"), ("cut@100%:keys", "error")]
-    {
+    for (fault, status) in [
+        ("redirect-loop@100%:keys", "error"),
+        ("html@100%:keys", "malformed"),
+        ("cut@100%:keys", "error"),
+        ("stale@100%:keys", "error"),
+        ("hang@100%:keys", "error"),
+    ] {
         let sandbox = faulty(3, &[fault]);
         let env = TestEnv::at(&sandbox);
         env.put("list.txt", list_of_ids(&sandbox));
-        let arguments =
-            ["audit", "--url", &sandbox.announcement().url, "--users", "list.txt", "--retries", "0"];
+        let few = ["--users", "list.txt", "--retries", "0", "--timeout", "1"];
+        let arguments = [&["audit", "--url", &sandbox.announcement().url][..], &few].concat();
         for more in [&[][..], &["--resume"]] {
             let ran = env.run(&[&arguments[..], more].concat());
             assert_eq!(ran.code, 3, "{fault} {more:?}: {ran:?}");
             assert_eq!(count(&env.rows(), "read_status", status), 3, "{fault}: {:?}", env.rows());
         }
         let nowhere = faulty(3, &[&fault.replace(":keys", "")]);
-        let arguments =
-            ["audit", "--url", &nowhere.announcement().url, "--users", "list.txt", "--retries", "0"];
         let env = TestEnv::at(&nowhere);
         env.put("list.txt", list_of_ids(&nowhere));
-        let ran = env.run(&arguments);
+        let ran = env.run(&[&["audit", "--url", &nowhere.announcement().url][..], &few].concat());
         assert_eq!(ran.code, 5, "{fault}: {ran:?}");
     }
 }

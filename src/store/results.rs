@@ -132,7 +132,7 @@ impl Store {
         let mut read = || {
             let connection = self.connection.borrow();
             let mut memberships = connection.prepare(
-                "SELECT DISTINCT scope, memberships.id AS id, roles, team_ids
+                "SELECT DISTINCT scope, memberships.id, roles, team_ids
                  FROM readings INDEXED BY readings_of_run
                      CROSS JOIN memberships ON memberships.reading = readings.id
                  WHERE run = ? AND EXISTS (SELECT 1 FROM keys WHERE keys.reading = readings.id)",

@@ -4,9 +4,8 @@ use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, Statement, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+use super::json::{roles_from_json, texts_from_json};
 use crate::model::{
     IncompleteList, ListLine, Membership, Organization, OrganizationResult, Origin, Outcome, PersonalKey,
     ReadStatus, Suffix, User,
@@ -58,25 +57,15 @@ pub(super) fn outcome_from(row: &Row) -> rusqlite::Result<Outcome> {
     })
 }
 
+/// From the columns scope, id, roles and ids of teams.
 pub(super) fn membership_from(row: &Row) -> rusqlite::Result<Membership> {
+    let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
     Ok(Membership {
-        scope: word_at(row, "scope")?,
-        id: row.get("id")?,
-        roles: json_at(row, "roles")?,
-        team_ids: json_at(row, "team_ids")?,
+        scope: row.get_ref(0)?.as_str()?.parse().map_err(|why: String| invalid(row, "scope", why))?,
+        id: row.get(1)?,
+        roles: text(2)?.map(roles_from_json).transpose().map_err(|why| invalid(row, "roles", why))?,
+        team_ids: text(3)?.map(texts_from_json).transpose().map_err(|why| invalid(row, "team_ids", why))?,
     })
-}
-
-/// A column that holds JSON which this program wrote; `None` where it is empty.
-fn json_at<T: DeserializeOwned>(row: &Row, column: &str) -> rusqlite::Result<Option<T>> {
-    let Some(text) = row.get_ref(column)?.as_str_or_null()? else { return Ok(None) };
-    serde_json::from_str(text).map(Some).map_err(|why| invalid(row, column, why))
-}
-
-/// What [`json_at`] reads.
-pub(super) fn json<T: Serialize>(value: Option<&T>) -> rusqlite::Result<Option<String>> {
-    let text = value.map(serde_json::to_string).transpose();
-    text.map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))
 }
 
 pub(super) fn organization_from(row: &Row) -> rusqlite::Result<OrganizationResult> {

@@ -4,8 +4,10 @@ use std::io;
 
 /// Adds a number, or that there is none.
 pub(crate) fn pack_number(record: &mut Vec<u8>, number: Option<i64>) {
-    record.push(u8::from(number.is_some()));
-    record.extend(number.iter().flat_map(|number| number.to_le_bytes()));
+    let Some(number) = number else { return record.push(0) };
+    let mut bytes = [1; 9];
+    bytes[1..].copy_from_slice(&number.to_le_bytes());
+    record.extend_from_slice(&bytes);
 }
 
 /// Adds bytes, or that there are none.

@@ -1,15 +1,17 @@
 //! The result of a user as bytes, with its keys and memberships: the columns of their rows, by position. So results are
 //! sorted on disk, and columns are not looked up by name, which would be a tenth of a report.
 
+use std::cmp::Ordering;
 use std::io;
 use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::{Type, ValueRef};
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, Rows, Statement};
 
 use super::json::{roles_from_json, texts_from_json};
-use super::rows::instant;
+use super::rows::{IS_IN_RANGE, instant};
 use crate::model::{
     ListLine, Membership, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, UserResult,
 };
@@ -19,13 +21,6 @@ use crate::packed::{Packed, damaged, pack_bytes, pack_number};
 pub(super) const RESULTS: &str =
     "SELECT id, user_id, username, list, line, status, http_status, error_code, detail,
      attempts, read_at FROM readings";
-const KEYS: &str =
-    "SELECT key_id, suffix, description, enabled, created_at, last_used, used_count, auditing FROM keys
-     WHERE reading = ?";
-/// The order of the primary key is that of the model.
-const MEMBERSHIPS: &str =
-    "SELECT scope, id, roles, team_ids FROM memberships WHERE reading = ? ORDER BY scope, id";
-
 /// Packs results of a run database.
 pub(super) struct ResultPacker<'c> {
     keys: CachedStatement<'c>,
@@ -33,24 +28,73 @@ pub(super) struct ResultPacker<'c> {
 }
 
 impl<'c> ResultPacker<'c> {
-    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let prepare = |query| connection.prepare_cached(query);
-        Ok(Self { keys: prepare(KEYS)?, memberships: prepare(MEMBERSHIPS)? })
+    /// For the results of a run.
+    pub(super) fn of_run(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Self::new(connection, IS_IN_RANGE)
     }
 
-    /// Packs a row of [`RESULTS`] in place of what is in `record`, with what belongs to it.
+    /// For a single result.
+    pub(super) fn of_result(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Self::new(connection, "reading = ?1")
+    }
+
+    fn new(connection: &'c Connection, which: &str) -> rusqlite::Result<Self> {
+        let keys = format!(
+            "SELECT reading, key_id, suffix, description, enabled, created_at, last_used, used_count, auditing
+             FROM keys WHERE {which} ORDER BY reading"
+        );
+        // The order of the primary key is that of the model.
+        let memberships = format!(
+            "SELECT reading, scope, id, roles, team_ids FROM memberships WHERE {which} ORDER BY reading, scope, id"
+        );
+        let prepare = |query: &str| connection.prepare_cached(query);
+        Ok(Self { keys: prepare(&keys)?, memberships: prepare(&memberships)? })
+    }
+
+    /// Begins to read what belongs to the run or the result of this id.
+    pub(super) fn read(&mut self, id: i64) -> rusqlite::Result<ResultParts<'_>> {
+        Ok(ResultParts([Parts::new(&mut self.keys, id)?, Parts::new(&mut self.memberships, id)?]))
+    }
+}
+
+/// The keys and the memberships of results, each table read once from one end to the other: to look them up for one user after
+/// the other would take twice as long.
+pub(super) struct ResultParts<'s>([Parts<'s>; 2]);
+
+impl ResultParts<'_> {
+    /// Packs a row of [`RESULTS`] in place of what is in `record`, with what belongs to it. The ids of the rows ascend.
     pub(super) fn pack(&mut self, row: &Row, record: &mut Vec<u8>) -> rusqlite::Result<()> {
         record.clear();
         pack_columns(row, 1, record)?;
-        let id: i64 = row.get(0)?;
-        for query in [&mut self.keys, &mut self.memberships] {
-            let mut rows = query.query(params![id])?;
-            while let Some(row) = rows.next()? {
-                pack_number(record, Some(1));
-                pack_columns(row, 0, record)?;
+        let id = row.get(0)?;
+        self.0.iter_mut().try_for_each(|parts| parts.pack(id, record))
+    }
+}
+
+/// Rows of a table, in the order of the results to which they belong.
+struct Parts<'s>(Rows<'s>);
+
+impl<'s> Parts<'s> {
+    fn new(statement: &'s mut Statement, id: i64) -> rusqlite::Result<Self> {
+        let mut rows = statement.query([id])?;
+        rows.advance()?;
+        Ok(Self(rows))
+    }
+
+    /// Packs the rows of a result, and passes those of results before it, which are of other runs.
+    fn pack(&mut self, result: i64, record: &mut Vec<u8>) -> rusqlite::Result<()> {
+        while let Some(row) = self.0.get() {
+            match row.get::<_, i64>(0)?.cmp(&result) {
+                Ordering::Less => {}
+                Ordering::Equal => {
+                    pack_number(record, Some(1));
+                    pack_columns(row, 1, record)?;
+                }
+                Ordering::Greater => break,
             }
-            pack_number(record, None);
+            self.0.advance()?;
         }
+        pack_number(record, None);
         Ok(())
     }
 }
@@ -172,9 +216,10 @@ pub(super) fn rank(record: &[u8]) -> io::Result<Vec<u8>> {
     let mut columns = Packed(record);
     let (id, name) = (columns.bytes()?.unwrap_or_default(), columns.bytes()?.unwrap_or_default());
     let mut rank = Vec::with_capacity(id.len() + name.len() + 2);
-    for byte in name {
+    for (at, part) in name.split(|byte| *byte == 0).enumerate() {
         // A 0 in a name comes before all other bytes, and behind the end of the name.
-        rank.extend_from_slice(if *byte == 0 { &[0, 1] } else { std::slice::from_ref(byte) });
+        rank.extend_from_slice(if at == 0 { &[] } else { &[0, 1] });
+        rank.extend_from_slice(part);
     }
     rank.extend_from_slice(&[0, 0]);
     rank.extend_from_slice(id);

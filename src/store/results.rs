@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::packed_result::{RESULTS, ResultPacker, rank, unpack_result};
-use super::rows::{membership_from, organization_from, outcome_from, user_from};
+use super::rows::{IS_IN_RANGE, membership_from, organization_from, outcome_from, user_from};
 use super::{Error, Run, Store};
 use crate::disk_sort::{DiskSorter, Sorted};
 use crate::model::{IncompleteList, Membership, OrganizationResult, PersonalKey, User, UserResult};
@@ -70,9 +70,11 @@ impl Store {
     /// # Errors
     /// What SQLite says, or the folder for temporary files can't be used.
     pub fn sorted_results(&self, run: &Run) -> Result<SortedResults, Error> {
+        // The run is read from one end to the other, now and later: more pages would be kept in vain.
+        self.execute("PRAGMA cache_size = -256", [])?;
         let mut sorter = DiskSorter::new(SORTED);
         let query = format!("{RESULTS} INDEXED BY readings_of_run WHERE run = ?");
-        self.packed_results(&query, [run.id], |record| {
+        self.packed_results(run, &query, [run.id], |record| {
             rank(record).and_then(|rank| sorter.add(&rank, record)).map_err(Error::Temporary)
         })?;
         Ok(SortedResults { sorted: sorter.sort().map_err(Error::Temporary)?, path: self.path.clone() })
@@ -95,32 +97,34 @@ impl Store {
                  WHERE keys.reading = readings.id AND enabled IS NOT 0 AND (auditing OR last_used >= ?2)
              )"
         );
-        self.packed_results(&query, [run.id, since.timestamp()], |record| {
+        self.packed_results(run, &query, [run.id, since.timestamp()], |record| {
             each(unpack_result(record).map_err(|error| self.sqlite(error))?)
         })
     }
 
-    /// Hands over the results of a query of [`RESULTS`].
+    /// Hands over the results of a query of [`RESULTS`] of a run, in the order of their ids.
     fn packed_results<E: From<Error>>(
         &self,
+        run: &Run,
         query: &str,
         parameters: impl rusqlite::Params,
         mut each: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let wrong = |error| E::from(self.sqlite(error));
         let connection = self.connection.borrow();
-        let mut packer = ResultPacker::new(&connection).map_err(wrong)?;
+        let mut packer = ResultPacker::of_run(&connection).map_err(wrong)?;
+        let mut parts = packer.read(run.id).map_err(wrong)?;
         let mut results = connection.prepare(query).map_err(wrong)?;
         let mut rows = results.query(parameters).map_err(wrong)?;
         let mut record = Vec::new();
         while let Some(row) = rows.next().map_err(wrong)? {
-            packer.pack(row, &mut record).map_err(wrong)?;
+            parts.pack(row, &mut record).map_err(wrong)?;
             each(&record)?;
         }
         Ok(())
     }
 
-    /// Hands over the different memberships of the users of a run who have a key, in no order.
+    /// Hands over the memberships of the users of a run who have a key, in no order.
     ///
     /// # Errors
     /// What SQLite says.
@@ -131,12 +135,13 @@ impl Store {
     ) -> Result<(), Error> {
         let mut read = || {
             let connection = self.connection.borrow();
-            let mut memberships = connection.prepare(
-                "SELECT DISTINCT scope, memberships.id, roles, team_ids
-                 FROM readings INDEXED BY readings_of_run
-                     CROSS JOIN memberships ON memberships.reading = readings.id
-                 WHERE run = ? AND EXISTS (SELECT 1 FROM keys WHERE keys.reading = readings.id)",
-            )?;
+            let mut memberships = connection.prepare(&format!(
+                "SELECT scope, memberships.id, roles, team_ids
+                 FROM (SELECT DISTINCT reading FROM keys WHERE {IS_IN_RANGE}) AS owners
+                     CROSS JOIN readings NOT INDEXED ON readings.id = owners.reading
+                     CROSS JOIN memberships ON memberships.reading = owners.reading
+                 WHERE run = ?1"
+            ))?;
             let mut rows = memberships.query([run.id])?;
             while let Some(row) = rows.next()? {
                 each(membership_from(row)?);
@@ -159,10 +164,12 @@ impl Store {
     ) -> Result<(), Error> {
         let mut read = || {
             let connection = self.connection.borrow();
-            let mut owners = connection.prepare(
-                "SELECT readings.*, (SELECT max(auditing) FROM keys WHERE keys.reading = readings.id) AS auditing
-                 FROM readings INDEXED BY readings_of_run WHERE run = ?1 AND auditing >= ?2",
-            )?;
+            let mut owners = connection.prepare(&format!(
+                "SELECT readings.*, auditing FROM (
+                     SELECT reading, max(auditing) AS auditing FROM keys WHERE {IS_IN_RANGE} GROUP BY reading
+                 ) AS owners CROSS JOIN readings NOT INDEXED ON readings.id = owners.reading
+                 WHERE run = ?1 AND auditing >= ?2"
+            ))?;
             let mut rows = owners.query(params![run.id, only_auditing])?;
             while let Some(row) = rows.next()? {
                 each(user_from(row)?, row.get("auditing")?);
@@ -231,10 +238,11 @@ impl Store {
 
     fn result(&self, which: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<Option<UserResult>> {
         let connection = self.connection.borrow();
-        let mut packer = ResultPacker::new(&connection)?;
+        let mut packer = ResultPacker::of_result(&connection)?;
         let mut query = connection.prepare_cached(&format!("{RESULTS} {which}"))?;
         let mut record = Vec::new();
-        let found = query.query_row(parameters, |row| packer.pack(row, &mut record)).optional()?;
+        let found = query.query_row(parameters, |row| packer.read(row.get(0)?)?.pack(row, &mut record));
+        let found = found.optional()?;
         found.map(|()| unpack_result(&record)).transpose()
     }
 }
@@ -252,5 +260,92 @@ impl Iterator for SortedResults {
         let record = self.sorted.next().map_err(Error::Temporary).transpose()?;
         let unpack = |record: &[u8]| unpack_result(record).map_err(|error| Error::sqlite(&self.path, error));
         Some(record.and_then(|(_, record)| unpack(record)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Product;
+    use crate::store::NewRun;
+    use crate::v1::{RequestSettings, RunSettings};
+
+    /// Users 1 and 4 are of run 1, which was resumed after run 2 with users 2 and 3. All but user 3 have a key of the same number.
+    fn store_with_a_run_between() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open_for_run(&folder.path().join("keysunset.db")).unwrap();
+        for _ in 0..2 {
+            let new = NewRun {
+                deployment: String::new(),
+                address: String::new(),
+                product: Product::OpsManager,
+                credential: String::new(),
+                started_at: DateTime::UNIX_EPOCH,
+                has_organizations: true,
+                settings: RunSettings {
+                    sources: Vec::new(),
+                    lists: Vec::new(),
+                    cutoff: DateTime::UNIX_EPOCH,
+                    active_within: 90,
+                    requests: RequestSettings::none(),
+                },
+            };
+            store = store.begin(&new).unwrap().close().unwrap();
+        }
+        let rows = "INSERT INTO readings (id, run, user_id, status) VALUES
+                (1, 1, 'user 1', 'read'), (2, 2, 'user 2', 'read'), (3, 2, 'user 3', 'read'), (4, 1, 'user 4', 'read');
+            INSERT INTO keys (reading, key_id, description, auditing, used_count) VALUES
+                (1, 'key 1', '', 0, 1), (2, 'key 2', '', 0, 2), (4, 'key 4', '', 1, 4);
+            INSERT INTO memberships (reading, scope, id) VALUES
+                (1, 'organization', 'a'), (2, 'organization', 'b'), (3, 'organization', 'b'),
+                (4, 'organization', 'a'), (4, 'project', 'p');";
+        store.connection.borrow().execute_batch(rows).unwrap();
+        (folder, store)
+    }
+
+    #[test]
+    fn a_run_between_the_users_of_another_is_not_mixed_with_it() {
+        let (_folder, store) = store_with_a_run_between();
+        let read = |id| {
+            let run = store.run(Some(id)).unwrap();
+            let mut found = Vec::new();
+            let each = |result: UserResult| {
+                let organizations: Vec<_> = result.user.origin.organizations().collect();
+                let keys: Vec<_> = result.keys.iter().map(|key| &*key.id).collect();
+                let user = result.user.id_or_empty();
+                found.push(format!("{user}: {} of {}", keys.join(" "), organizations.join(" ")));
+                Ok::<_, Error>(())
+            };
+            store.results(&run, each).unwrap();
+            let (mut uses, mut owners, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+            store.key_usages(&run, |key| uses.extend(key.used_count)).unwrap();
+            store.key_owners(&run, false, |user, auditing| owners.push((user.id, auditing))).unwrap();
+            store.memberships_of_key_owners(&run, |membership| lists.push(membership.id)).unwrap();
+            found.extend(owners.into_iter().map(|(id, auditing)| format!("{id:?} {auditing}")));
+            found.push(format!("{uses:?} {lists:?} {:?}", store.users_by_organization(&run).unwrap()));
+            (found, store.key_count(&run).unwrap())
+        };
+        let (found, keys) = read(1);
+        assert_eq!(keys, 2);
+        assert_eq!(
+            found,
+            [
+                "user 1: key 1 of a",
+                "user 4: key 4 of a",
+                "Some(\"user 1\") false",
+                "Some(\"user 4\") true",
+                "[1, 4] [\"a\", \"a\", \"p\"] {\"a\": 2}"
+            ]
+        );
+        let (found, keys) = read(2);
+        assert_eq!(keys, 1);
+        assert_eq!(
+            found,
+            ["user 2: key 2 of b", "user 3:  of b", "Some(\"user 2\") false", "[2] [\"b\"] {\"b\": 2}"]
+        );
+        let run = store.run(Some(1)).unwrap();
+        let mut auditing = 0;
+        store.key_owners(&run, true, |_, _| auditing += 1).unwrap();
+        assert_eq!(auditing, 1);
     }
 }

@@ -11,6 +11,12 @@ use crate::model::{
     ReadStatus, Suffix, User,
 };
 
+/// In SQL, whether a key or membership is between those of the first and of the last result of run `?1`. Among them may be
+/// some of another run that began before this one was resumed.
+pub(super) const IS_IN_RANGE: &str =
+    "reading BETWEEN (SELECT min(id) FROM readings INDEXED BY readings_of_run WHERE run = ?1)
+         AND (SELECT max(id) FROM readings INDEXED BY readings_of_run WHERE run = ?1)";
+
 pub(super) fn instant(seconds: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds, 0)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use rusqlite::Row;
 
-use super::rows::{instant, user_from};
+use super::rows::{IS_IN_RANGE, instant, user_from};
 use super::{Error, Run, Store};
 use crate::model::{IncompleteList, PersonalKey, ReadStatus, User};
 
@@ -62,12 +62,25 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn users_by_organization(&self, run: &Run) -> Result<BTreeMap<String, u64>, Error> {
-        let query = "SELECT memberships.id, count(*) FROM readings INDEXED BY readings_of_run
-             CROSS JOIN memberships ON memberships.reading = readings.id
-             WHERE run = ? AND scope = 'organization' GROUP BY memberships.id";
-        let counts =
-            self.all(query, [run.id], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
-        Ok(counts.into_iter().collect())
+        let mut counts = BTreeMap::<String, u64>::new();
+        let mut read = || {
+            let connection = self.connection.borrow();
+            let mut query = connection.prepare(&format!(
+                "SELECT memberships.id FROM {} AND scope = 'organization'",
+                of_run("memberships")
+            ))?;
+            let mut rows = query.query([run.id])?;
+            while let Some(row) = rows.next()? {
+                let id = row.get_ref(0)?.as_str()?;
+                match counts.get_mut(id) {
+                    Some(count) => *count += 1,
+                    None => drop(counts.insert(id.to_owned(), 1)),
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| self.sqlite(error))?;
+        Ok(counts)
     }
 
     /// How many keys were found in a run.
@@ -75,9 +88,8 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub fn key_count(&self, run: &Run) -> Result<u64, Error> {
-        let query =
-            "SELECT count(*) FROM readings CROSS JOIN keys ON keys.reading = readings.id WHERE run = ?";
-        let count = self.first(query, [run.id], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?;
+        let query = format!("SELECT count(*) FROM {}", of_run("keys"));
+        let count = self.first(&query, [run.id], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?;
         Ok(count.unwrap_or_default())
     }
 
@@ -90,10 +102,10 @@ impl Store {
     pub fn key_usages(&self, run: &Run, mut each: impl FnMut(&PersonalKey)) -> Result<(), Error> {
         let mut read = || {
             let connection = self.connection.borrow();
-            let mut query = connection.prepare(
-                "SELECT enabled, created_at, last_used, used_count FROM readings INDEXED BY readings_of_run
-                 CROSS JOIN keys ON keys.reading = readings.id WHERE run = ?",
-            )?;
+            let mut query = connection.prepare(&format!(
+                "SELECT enabled, created_at, last_used, used_count FROM {}",
+                of_run("keys")
+            ))?;
             let mut rows = query.query([run.id])?;
             while let Some(row) = rows.next()? {
                 each(&PersonalKey {
@@ -170,6 +182,15 @@ impl Store {
         };
         read().map_err(|error| self.sqlite(error))
     }
+}
+
+/// In SQL, the rows of `keys` or `memberships` that belong to a run. They are read from one end to the other, each with the
+/// result that it belongs to: SQLite finds that beside the one before, where a lookup the other way round begins at the root.
+fn of_run(table: &str) -> String {
+    format!(
+        "{table} CROSS JOIN readings NOT INDEXED ON readings.id = {table}.reading
+         WHERE {IS_IN_RANGE} AND run = ?1"
+    )
 }
 
 /// The statuses that are `wanted`, as a list in SQL.

@@ -7,8 +7,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 
-/// Bytes that are read at once of a part, at least.
+/// Bytes that are read at once of a part, at least and at most: more would take memory and hardly less time.
 const LEAST_BUFFER: usize = 4 << 10;
+const MOST_BUFFER: usize = 16 << 10;
 
 /// Takes records in any order. A record is a key, by whose bytes it is sorted, and a value.
 pub(crate) struct DiskSorter {
@@ -30,7 +31,8 @@ struct Place {
 }
 
 impl DiskSorter {
-    /// `memory` is how many bytes of records are sorted in memory, and afterwards read at once of all parts.
+    /// `memory` is how many bytes of records are sorted in memory, and the most that are afterwards read at once of all parts, while
+    /// each gets [`LEAST_BUFFER`] of it.
     pub(crate) fn new(memory: usize) -> Self {
         Self { memory, bytes: Vec::new(), records: Vec::new(), file: None, parts: Vec::new() }
     }
@@ -97,7 +99,7 @@ impl DiskSorter {
         let Self { memory, bytes, records, file, parts } = self;
         drop((bytes, records));
         let Some(file) = file else { return Err(io::Error::other("the parts have no file")) };
-        let buffer = (memory / parts.len()).max(LEAST_BUFFER);
+        let buffer = (memory / parts.len()).clamp(LEAST_BUFFER, MOST_BUFFER);
         let mut heads = BinaryHeap::with_capacity(parts.len());
         for (number, part) in parts.into_iter().enumerate() {
             let mut part = PartReader { number, part, buffer: Vec::new(), at: 0, key: 0..0, value: 0..0 };
@@ -167,6 +169,8 @@ impl PartReader {
         self.buffer.drain(..self.at);
         self.at = 0;
         let wanted = needed.max(buffer) - left;
+        // Otherwise it would grow to the next power of 2.
+        self.buffer.reserve_exact(wanted);
         file.seek(SeekFrom::Start(self.part.start))?;
         let rest = self.part.end - self.part.start;
         let read = file.take(rest.min(wanted as u64)).read_to_end(&mut self.buffer)?;

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -235,7 +235,7 @@ fn write_batch(
     // At once for writing: a manifest that is recorded meanwhile would turn a later change of mind into an error.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (mut answers, mut questions) = (Vec::new(), Vec::new());
-    let mut writer = BatchWriter { transaction: &transaction, state };
+    let mut writer = BatchWriter::new(&transaction, state)?;
     for entry in batch {
         match entry {
             JournalEntry::Admit(users, answer) => answers.push((answer, writer.admit(users)?)),
@@ -253,6 +253,7 @@ fn write_batch(
             JournalEntry::Complete => writer.reopen()?,
         }
     }
+    drop(writer);
     transaction.commit()?;
     for (answer, new) in answers {
         // A stage that has gone no longer wants the answer.
@@ -261,19 +262,55 @@ fn write_batch(
     Ok(questions)
 }
 
+const FIND: &str = "SELECT id, status IS NULL FROM readings
+     WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')";
+const INSERT_USER: &str = "INSERT INTO readings (run, user_id, username, list, line) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING";
+/// Of two names for one id, and of two lines, the smaller, so that the order of their coming changes nothing.
+const UPDATE_USER: &str = "UPDATE readings SET username = coalesce(min(username, ?2), username, ?2),
+        list = iif(?3 IS NULL OR (list, line) <= (?3, ?4), list, ?3),
+        line = iif(?3 IS NULL OR (list, line) <= (?3, ?4), line, ?4)
+     WHERE id = ?1 AND (username IS NULL OR username > ?2 OR ?3 IS NOT NULL)";
+/// Not `OR REPLACE`: for that SQLite would begin a journal of the statement, of 64 KiB.
+const INSERT_MEMBERSHIP: &str = "INSERT INTO memberships VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET roles = excluded.roles, team_ids = excluded.team_ids";
+const UPDATE_RESULT: &str = "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5,
+        attempts = iif(?8, attempts, 0) + ?6, read_at = ?7
+     WHERE id = ?1";
+
 /// The line that named a user, column by column.
 fn list_line(user: &User) -> (Option<&str>, Option<i64>) {
     let line = user.origin.line.as_ref();
     (line.map(|line| &*line.list), line.map(|line| line.number.map_or(0, NonZeroU64::get).cast_signed()))
 }
 
-/// What writes one transaction. The connection keeps the statements prepared.
+/// What writes one transaction. The connection keeps its statements prepared; those of every user are looked up there once.
 struct BatchWriter<'a> {
     transaction: &'a Transaction<'a>,
     state: &'a mut WriterState,
+    find: CachedStatement<'a>,
+    insert_user: CachedStatement<'a>,
+    update_user: CachedStatement<'a>,
+    insert_membership: CachedStatement<'a>,
+    update_result: CachedStatement<'a>,
+    insert_key: CachedStatement<'a>,
 }
 
-impl BatchWriter<'_> {
+impl<'a> BatchWriter<'a> {
+    fn new(transaction: &'a Transaction<'a>, state: &'a mut WriterState) -> rusqlite::Result<Self> {
+        let prepare = |statement| transaction.prepare_cached(statement);
+        Ok(Self {
+            transaction,
+            state,
+            find: prepare(FIND)?,
+            insert_user: prepare(INSERT_USER)?,
+            update_user: prepare(UPDATE_USER)?,
+            insert_membership: prepare(INSERT_MEMBERSHIP)?,
+            update_result: prepare(UPDATE_RESULT)?,
+            insert_key: prepare(INSERT_KEY)?,
+        })
+    }
+
     /// Before anything of the run is changed.
     fn reopen(&mut self) -> rusqlite::Result<()> {
         let Some(Reopening { lists }) = self.state.reopening.take() else { return Ok(()) };
@@ -290,17 +327,19 @@ impl BatchWriter<'_> {
     fn admit(&mut self, users: Vec<User>) -> rusqlite::Result<Vec<User>> {
         let mut new = Vec::with_capacity(users.len());
         for user in users {
-            let Some((id, missing)) = self.find(&user)? else {
-                let id = self.request(&user)?;
-                self.state.open.insert(user.id_or_empty().to_owned(), id);
-                new.push(user);
+            if let Some(id) = self.state.open.get(user.id_or_empty()) {
+                self.request_again(*id, &user)?;
                 continue;
+            }
+            let (id, is_new) = if let Some(id) = self.request(&user)? {
+                (id, true)
+            } else {
+                let (id, missing) = self.find(&user)?;
+                self.request_again(id, &user)?;
+                // Requested before the run was resumed, and not since.
+                (id, missing || self.state.again.contains(&id))
             };
-            self.request_again(id, &user)?;
-            // Requested before the run was resumed, and not since.
-            if (missing || self.state.again.contains(&id))
-                && !self.state.open.contains_key(user.id_or_empty())
-            {
+            if is_new {
                 self.state.open.insert(user.id_or_empty().to_owned(), id);
                 new.push(user);
             }
@@ -308,26 +347,28 @@ impl BatchWriter<'_> {
         Ok(new)
     }
 
-    /// The row of a user, and whether he has yet to be read.
-    fn find(&self, user: &User) -> rusqlite::Result<Option<(i64, bool)>> {
-        let mut find = self.transaction.prepare_cached(
-            "SELECT id, status IS NULL FROM readings
-             WHERE run = ?1 AND user_id = ?2 AND iif(user_id = '', username, '') = iif(?2 = '', ?3, '')",
-        )?;
+    /// The row of a user who is in the run, and whether he has yet to be read.
+    fn find(&mut self, user: &User) -> rusqlite::Result<(i64, bool)> {
         let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
-        find.query_row(params![self.state.run, user.id_or_empty(), user.username], row).optional()
+        self.find.query_row(params![self.state.run, user.id_or_empty(), user.username], row)
     }
 
-    fn request(&mut self, user: &User) -> rusqlite::Result<i64> {
-        self.reopen()?;
+    /// The row of a user who is new to the run, `None` for any other. The insertion finds that out, and most are new.
+    fn request(&mut self, user: &User) -> rusqlite::Result<Option<i64>> {
+        if self.state.reopening.is_some() {
+            if self.find(user).optional()?.is_some() {
+                return Ok(None);
+            }
+            self.reopen()?;
+        }
         let (list, line) = list_line(user);
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO readings (run, user_id, username, list, line) VALUES (?, ?, ?, ?, ?)",
-        )?;
-        let id = insert.insert(params![self.state.run, user.id_or_empty(), user.username, list, line])?;
-        drop(insert);
+        let columns = params![self.state.run, user.id_or_empty(), user.username, list, line];
+        if self.insert_user.execute(columns)? == 0 {
+            return Ok(None);
+        }
+        let id = self.transaction.last_insert_rowid();
         self.record_memberships(id, user)?;
-        Ok(id)
+        Ok(Some(id))
     }
 
     /// What a list shows now replaces what it showed when the run began and was then resumed.
@@ -336,38 +377,27 @@ impl BatchWriter<'_> {
             return Ok(());
         }
         self.reopen()?;
-        // Not `OR REPLACE`: for that SQLite would begin a journal of the statement, of 64 KiB.
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO memberships VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET roles = excluded.roles, team_ids = excluded.team_ids",
-        )?;
         user.origin.memberships.iter().try_for_each(|Membership { scope, id: of, roles, team_ids }| {
             let roles = roles.as_deref().map(roles_to_json);
             let team_ids = team_ids.as_deref().map(texts_to_json);
-            insert.execute(params![id, scope.as_str(), of, roles, team_ids]).map(drop)
+            self.insert_membership.execute(params![id, scope.as_str(), of, roles, team_ids]).map(drop)
         })
     }
 
-    /// Of two names for one id, and of two lines, the smaller, so that the order of their coming changes nothing.
+    /// A user who was requested before may get a better name or line.
     fn request_again(&mut self, id: i64, user: &User) -> rusqlite::Result<()> {
         self.record_memberships(id, user)?;
         let (list, line) = list_line(user);
-        let mut update = self.transaction.prepare_cached(
-            "UPDATE readings SET username = coalesce(min(username, ?2), username, ?2),
-                list = iif(?3 IS NULL OR (list, line) <= (?3, ?4), list, ?3),
-                line = iif(?3 IS NULL OR (list, line) <= (?3, ?4), line, ?4)
-             WHERE id = ?1 AND (username IS NULL OR username > ?2 OR ?3 IS NOT NULL)",
-        )?;
-        update.execute(params![id, user.username, list, line]).map(drop)
+        self.update_user.execute(params![id, user.username, list, line]).map(drop)
     }
 
     fn record(&mut self, result: &UserResult) -> rusqlite::Result<()> {
         self.reopen()?;
         let id = match self.state.open.remove(result.user.id_or_empty()) {
             Some(id) => id,
-            None => match self.find(&result.user)? {
-                Some((id, _)) => id,
-                None => self.request(&result.user)?,
+            None => match self.request(&result.user)? {
+                Some(id) => id,
+                None => self.find(&result.user)?.0,
             },
         };
         let Outcome { status, http_status, error_code, detail } = &result.outcome;
@@ -377,15 +407,10 @@ impl BatchWriter<'_> {
         if is_again {
             self.transaction.prepare_cached("DELETE FROM keys WHERE reading = ?")?.execute([id])?;
         }
-        let mut update = self.transaction.prepare_cached(
-            "UPDATE readings SET status = ?2, http_status = ?3, error_code = ?4, detail = ?5,
-                attempts = iif(?8, attempts, 0) + ?6, read_at = ?7
-             WHERE id = ?1",
-        )?;
         let status = status.as_str();
-        update.execute(params![id, status, http_status, error_code, detail, attempts, read_at, is_again])?;
-        let mut insert = self.transaction.prepare_cached(INSERT_KEY)?;
-        result.keys.iter().try_for_each(|key| insert_key(&mut insert, id, key))
+        let columns = params![id, status, http_status, error_code, detail, attempts, read_at, is_again];
+        self.update_result.execute(columns)?;
+        result.keys.iter().try_for_each(|key| insert_key(&mut self.insert_key, id, key))
     }
 
     /// An organization that was named before may get its name.
@@ -416,5 +441,69 @@ impl BatchWriter<'_> {
         self.reopen()?;
         let mut insert = self.transaction.prepare_cached(INSERT_INCOMPLETE_LIST)?;
         insert_incomplete_list(&mut insert, self.state.run, list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::model::{ListScope, Origin, PersonalKey};
+
+    const STATEMENTS: [&str; 6] =
+        [FIND, INSERT_USER, UPDATE_USER, INSERT_MEMBERSHIP, UPDATE_RESULT, INSERT_KEY];
+
+    fn users(organization: &str) -> Vec<User> {
+        let membership = |id: &str| Membership {
+            scope: ListScope::Organization,
+            id: id.to_owned(),
+            roles: Some(Vec::new()),
+            team_ids: None,
+        };
+        let user = |number| User {
+            id: Some(format!("user {number}")),
+            username: Some("ann".to_owned()),
+            origin: Origin { memberships: vec![membership(organization)], line: None },
+        };
+        (0..10).map(user).collect()
+    }
+
+    fn result(user: User) -> JournalEntry {
+        let key = |number| PersonalKey { id: format!("key {number}"), ..PersonalKey::default() };
+        let keys = (0..3).map(key).collect();
+        let outcome = Outcome::read(200);
+        JournalEntry::Result(Box::new(UserResult { user, keys, outcome, attempts: 1, read_at: None }))
+    }
+
+    /// So that a statement too many is noticed: it would take a twentieth of what the journal takes.
+    #[test]
+    fn each_row_takes_one_statement() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_for_run(&folder.path().join("keysunset.db")).unwrap();
+        let run =
+            "INSERT INTO runs (deployment, address, product, credential, started_at, tool_version, settings)
+             VALUES ('', '', '', '', 0, '', '')";
+        store.execute(run, []).unwrap();
+        let mut state = WriterState { run: 1, open: OpenRows::new(), again: HashSet::new(), reopening: None };
+        let mut statements = |entries: Vec<JournalEntry>| {
+            let changes = store.connection.borrow().total_changes();
+            write_batch(&store, &mut state, entries.into_iter()).unwrap();
+            let connection = store.connection.borrow();
+            let runs = STATEMENTS.map(|statement| {
+                connection.prepare_cached(statement).unwrap().reset_status(StatementStatus::Run)
+            });
+            (runs, connection.total_changes() - changes)
+        };
+        let admit = |organization| JournalEntry::Admit(users(organization), oneshot::channel().0);
+        // A row for the user and one for the membership.
+        assert_eq!(statements(vec![admit("a")]), ([0, 10, 0, 10, 0, 0], 20));
+        // Users who are not yet read are not looked up.
+        assert_eq!(statements(vec![admit("b")]), ([0, 0, 10, 10, 0, 0], 10));
+        // The result, and a row for each key.
+        let results = users("a").into_iter().map(result).collect();
+        assert_eq!(statements(results), ([0, 0, 0, 0, 10, 30], 40));
+        // Users who are read.
+        assert_eq!(statements(vec![admit("c")]), ([10, 10, 10, 10, 0, 0], 10));
     }
 }

@@ -9,6 +9,7 @@
 #[macro_use]
 mod named;
 
+mod bytes;
 mod cli;
 mod commands;
 mod config;

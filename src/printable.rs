@@ -1,5 +1,7 @@
 //! Foreign text on its way to a terminal: nothing that a terminal would obey, and nothing that has the shape of a key.
 
+use crate::bytes::{CONTROL, WIDE, kinds};
+
 /// A character that moves a cursor, hides, turns the direction of text, or is not allowed in XML: shown by its number.
 pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
@@ -12,7 +14,7 @@ pub(crate) fn is_unprintable(c: char) -> bool {
 #[must_use]
 pub fn printable(text: &str) -> String {
     // Most texts need no change.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if kinds(text) & (CONTROL | WIDE) == 0 {
         return text.to_owned();
     }
     let mut line = String::with_capacity(text.len());

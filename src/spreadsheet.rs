@@ -3,18 +3,28 @@
 
 use std::borrow::Cow;
 
+use crate::bytes::{CONTROL, SEPARATOR, WIDE, kinds};
+
 /// Signs at which a spreadsheet may part a line into cells, whatever its locale: text behind one may become a cell.
 const SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\n', '\r'];
 
 /// Puts a `'` before every part of the text that a spreadsheet would run.
 pub(crate) fn guard(text: &str) -> Cow<'_, str> {
-    // Most texts have one part, which begins with a letter or a digit.
-    let is_one_part =
-        text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b';' | b'|'));
-    if is_one_part && text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+    if is_harmless(text) {
         return Cow::Borrowed(text);
     }
     rewrite(text, |part| is_formula(part).then(|| format!("'{part}")))
+}
+
+/// Whether it is one of the texts of which this is seen at once, as it is of most: printable ASCII that begins with a letter
+/// or a digit, and no sign behind a separator.
+fn is_harmless(text: &str) -> bool {
+    let kinds = kinds(text);
+    if kinds & (CONTROL | WIDE) != 0 || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return false;
+    }
+    let has_sign = |part: &[u8]| matches!(part.trim_ascii_start(), [b'=' | b'+' | b'-' | b'@', ..]);
+    kinds & SEPARATOR == 0 || !text.as_bytes().split(|byte| matches!(byte, b',' | b';' | b'|')).any(has_sign)
 }
 
 /// The longest text in a formula of Excel.

@@ -19,6 +19,7 @@ use self::line::{ExportLine, ResultLine};
 use crate::console::STDOUT;
 use crate::exit::reason;
 use crate::model::UserResult;
+use crate::output::add_json;
 use crate::store::{self, Run, Store};
 
 /// Of the form. It goes up with every change of a field.
@@ -126,7 +127,7 @@ impl<W: Write> LineWriter<W> {
             return self.write(ExportLine::UserResult(result.clone()));
         }
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &ResultLine::new(result))?;
+        add_json(&mut self.line, &ResultLine::new(result))?;
         self.end_line()
     }
 

@@ -2,11 +2,13 @@
 
 use std::io::{self, Write as _};
 
-use ::csv::{Terminator, WriterBuilder};
+use ::csv::WriterBuilder;
 use chrono::{DateTime, Datelike as _, Utc};
 use serde::{Serialize, Serializer};
 
 use super::OutputFile;
+use super::row::{RowFormat, add_row};
+use crate::bytes::{CONTROL, QUOTE, SEPARATOR, kinds};
 use crate::model::rfc3339;
 use crate::spreadsheet;
 
@@ -39,31 +41,80 @@ impl CsvStyle {
     }
 }
 
-/// Begins a file with its header, the names of the fields of `any` row. The header is there even without rows.
-pub(crate) fn csv_writer(
-    mut file: OutputFile,
+/// The rows of a file under way.
+pub(crate) struct CsvRows {
+    file: OutputFile,
     style: CsvStyle,
-    any: &impl Serialize,
-) -> io::Result<::csv::Writer<OutputFile>> {
-    let mut columns = Vec::new();
-    let mut rows = builder(style).has_headers(true).from_writer(&mut columns);
-    rows.serialize(any)?;
-    drop(rows);
-    let end = columns.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    file.write_all(style.start())?;
-    file.write_all(&columns[..end])?;
-    Ok(csv_rows(file, style))
+    row: Vec<u8>,
 }
 
-/// Writes rows to a file, without a header.
-pub(crate) fn csv_rows(file: OutputFile, style: CsvStyle) -> ::csv::Writer<OutputFile> {
-    builder(style).has_headers(false).from_writer(file)
+impl CsvRows {
+    /// Without a header.
+    pub(crate) fn new(file: OutputFile, style: CsvStyle) -> Self {
+        Self { file, style, row: Vec::new() }
+    }
+
+    /// With a header, the names of the fields of `any` row. It is there even without rows.
+    pub(crate) fn with_header(
+        mut file: OutputFile,
+        style: CsvStyle,
+        any: &impl Serialize,
+    ) -> io::Result<Self> {
+        let mut columns = Vec::new();
+        WriterBuilder::new().delimiter(style.delimiter()).from_writer(&mut columns).serialize(any)?;
+        let names = columns.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        file.write_all(style.start())?;
+        file.write_all(names)?;
+        Ok(Self::new(file, style))
+    }
+
+    pub(crate) fn serialize(&mut self, row: &impl Serialize) -> io::Result<()> {
+        self.row.clear();
+        add_row(&mut self.row, Csv { delimiter: self.style.delimiter() }, row)?;
+        self.row.push(b'\n');
+        self.file.write_all(&self.row)
+    }
+
+    pub(crate) fn into_file(self) -> OutputFile {
+        self.file
+    }
 }
 
-fn builder(style: CsvStyle) -> WriterBuilder {
-    let mut builder = WriterBuilder::new();
-    builder.delimiter(style.delimiter()).terminator(Terminator::Any(b'\n'));
-    builder
+/// The values of a row, each between two delimiters.
+#[derive(Clone, Copy)]
+struct Csv {
+    delimiter: u8,
+}
+
+impl RowFormat for Csv {
+    const OBJECT: [&'static [u8]; 2] = [b"", b""];
+    const LIST: [&'static [u8]; 2] = [b"", b""];
+    const NONE: &'static [u8] = b"";
+
+    fn separator(self) -> u8 {
+        self.delimiter
+    }
+
+    fn name(self, _: &mut Vec<u8>, _: &'static str) {}
+
+    fn after_key(self, row: &mut Vec<u8>) {
+        row.push(self.delimiter);
+    }
+
+    fn text(self, row: &mut Vec<u8>, text: &str) -> Result<(), serde_json::Error> {
+        let may_be_quoted = kinds(text) & (CONTROL | QUOTE | SEPARATOR) != 0;
+        let is_quoted = |byte| matches!(byte, b'"' | b'\n' | b'\r') || byte == self.delimiter;
+        if may_be_quoted && text.bytes().any(is_quoted) {
+            for part in text.split('"') {
+                row.extend_from_slice(b"\"");
+                row.extend_from_slice(part.as_bytes());
+                row.extend_from_slice(b"\"");
+            }
+        } else {
+            row.extend_from_slice(text.as_bytes());
+        }
+        Ok(())
+    }
 }
 
 /// Text that a spreadsheet does not run.
@@ -129,6 +180,30 @@ impl Serialize for ExcelCell<'_> {
                 serializer.serialize_str(&spreadsheet::excel_text(&count.to_string()))
             }
             Self::Count(count) => serializer.serialize_u64(*count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn a_row_has_the_bytes_of_the_crate_csv(
+            texts in proptest::array::uniform4("[a;,|\"\\n\\r \\\\é]{0,6}|\\PC{0,6}"),
+            number: Option<u64>,
+            is_true: bool,
+        ) {
+            for delimiter in [b',', b';'] {
+                let row = (&texts, number, is_true, -1);
+                let mut expected = WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+                expected.serialize(row).unwrap();
+                let mut written = Vec::new();
+                add_row(&mut written, Csv { delimiter }, &row).unwrap();
+                written.push(b'\n');
+                proptest::prop_assert_eq!(written, expected.into_inner().unwrap());
+            }
         }
     }
 }

@@ -3,15 +3,19 @@
 
 mod csv;
 mod file;
+mod json;
 mod json_array;
+mod row;
 pub mod text;
 mod unfinished;
 
 pub use csv::CsvStyle;
-pub(crate) use csv::{ExcelCell, Guarded, csv_rows, csv_writer};
+pub(crate) use csv::{CsvRows, ExcelCell, Guarded};
 pub use file::ReportFile;
 pub(crate) use file::{
     CompleteFile, OutputFile, persist, rename, rename_folder, temp_file_in, temp_folder_in,
 };
+pub(crate) use json::add_json;
 pub(crate) use json_array::JsonArray;
+pub(crate) use row::{RowFormat, add_quoted, add_row};
 pub use unfinished::remove_unfinished;

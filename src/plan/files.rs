@@ -17,7 +17,7 @@ use super::scripts::Scripts;
 use super::template::Templates;
 use super::{Per, Summary, Tools};
 use crate::model::Product;
-use crate::output::{CsvStyle, Guarded, OutputFile, ReportFile, csv_rows, csv_writer, persist, temp_file_in};
+use crate::output::{CsvRows, CsvStyle, Guarded, OutputFile, ReportFile, persist, temp_file_in};
 
 /// What the plan is of.
 #[derive(Serialize)]
@@ -85,11 +85,11 @@ impl<'a> PlanFiles<'a> {
             head,
             inventory,
             unknown: Rows {
-                csv: csv_writer(temp_file()?, CsvStyle::Guarded, &Columns::<&str>::default())?,
+                csv: CsvRows::with_header(temp_file()?, CsvStyle::Guarded, &Columns::<&str>::default())?,
                 json,
                 owners: 0,
             },
-            known: Rows { csv: csv_rows(temp_file()?, CsvStyle::Guarded), json: temp_file()?, owners: 0 },
+            known: Rows { csv: CsvRows::new(temp_file()?, CsvStyle::Guarded), json: temp_file()?, owners: 0 },
             page: Page::default(),
             scripts,
             letters: Letters::begin(folder, head.letters, head.letter_date)?,
@@ -144,7 +144,7 @@ impl<'a> PlanFiles<'a> {
 
 /// The rows of some owners in both files.
 struct Rows {
-    csv: csv::Writer<OutputFile>,
+    csv: CsvRows,
     json: OutputFile,
     owners: u64,
 }
@@ -159,16 +159,16 @@ impl Rows {
     ) -> io::Result<()> {
         let in_csv = script.unwrap_or_default();
         if let Some(why) = plan.unknown.as_ref().filter(|_| plan.keys.is_empty()) {
-            self.csv.serialize(Columns::<Guarded>::of_unknown(deployment, plan, why))?;
+            self.csv.serialize(&Columns::<Guarded>::of_unknown(deployment, plan, why))?;
         }
         for key in &plan.keys {
-            self.csv.serialize(Columns::<Guarded>::of_key(deployment, plan, key, in_csv))?;
+            self.csv.serialize(&Columns::<Guarded>::of_key(deployment, plan, key, in_csv))?;
         }
         for replacement in &plan.replacements {
             let texts = ReplacementTexts::new(plan, replacement);
             let row =
                 Columns::<Guarded>::of_replacement(deployment, plan, replacement, &texts, inventory, in_csv);
-            self.csv.serialize(row)?;
+            self.csv.serialize(&row)?;
         }
         self.json.write_all(if self.owners == 0 { b"\n" } else { b",\n" })?;
         self.owners += 1;
@@ -177,8 +177,8 @@ impl Rows {
 
     /// Both files, with the rows of others after these.
     fn append(mut self, others: Self) -> io::Result<(OutputFile, OutputFile)> {
-        let mut csv = self.csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
-        copy(others.csv.into_inner().map_err(csv::IntoInnerError::into_error)?, &mut csv)?;
+        let mut csv = self.csv.into_file();
+        copy(others.csv.into_file(), &mut csv)?;
         if self.owners > 0 && others.owners > 0 {
             self.json.write_all(b",")?;
         }

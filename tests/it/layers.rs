@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up: a module uses only modules of lower levels, never one of its own level.
 const LEVELS: &[&[&str]] = &[
+    &["bytes"],
     &["printable"],
     &["disk_sort", "named", "digest", "exit", "model", "network", "packed", "spreadsheet"],
     &["context", "input", "inventory", "output", "place", "policy", "signals", "v1"],

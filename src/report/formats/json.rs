@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::model::{self, Outcome, Product, ReadStatus, rfc3339};
+use crate::output::add_json;
 use crate::policy::{Action, Severity, Verdict};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{
@@ -28,7 +29,6 @@ const FORMAT: &str = "keysunset-findings";
 struct Json {
     file: OutputFile,
     rows: JsonArray,
-    /// A row; to write it as a whole is faster than value by value.
     row: Vec<u8>,
 }
 
@@ -53,11 +53,11 @@ impl Json {
     /// `finding`: whether the key is one; `None` without a key.
     fn write(&mut self, record: &Record, finding: Option<bool>) -> Result<(), FormatError> {
         self.row.clear();
-        serde_json::to_writer(&mut self.row, record)?;
+        add_json(&mut self.row, record)?;
         // One more field, in place of the closing bracket.
         self.row.pop();
         self.row.extend(b",\"finding\":");
-        serde_json::to_writer(&mut self.row, &finding)?;
+        add_json(&mut self.row, &finding)?;
         self.row.push(b'}');
         self.rows.next(&mut self.file)?;
         Ok(self.file.write_all(&self.row)?)

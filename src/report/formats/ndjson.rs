@@ -3,13 +3,13 @@
 
 use std::io::Write as _;
 
+use crate::output::add_json;
 use crate::report::record::{MissingUsers, Record};
 use crate::report::{FormatError, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer};
 
 /// The file in progress.
 struct Ndjson {
     file: OutputFile,
-    /// A line; to write it as a whole is faster than value by value.
     line: Vec<u8>,
 }
 
@@ -20,7 +20,7 @@ pub(super) fn start(file: OutputFile) -> impl Writer {
 impl Ndjson {
     fn write(&mut self, record: &Record) -> Result<(), FormatError> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, record)?;
+        add_json(&mut self.line, record)?;
         self.line.push(b'\n');
         Ok(self.file.write_all(&self.line)?)
     }

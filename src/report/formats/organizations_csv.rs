@@ -3,9 +3,8 @@
 
 use serde::Serialize;
 
-use super::csv;
 use crate::model::{Organization, ReadStatus};
-use crate::output::{CsvStyle, ExcelCell, Guarded, csv_writer};
+use crate::output::{CsvRows, CsvStyle, ExcelCell, Guarded};
 use crate::policy::Severity;
 use crate::report::{
     FormatError, OrganizationSummary, OutputFile, Rendered, Report, Row, RowContext, RunContext, Writer,
@@ -31,18 +30,18 @@ impl Writer for OrganizationsCsv {
     }
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        let mut rows = csv_writer(self.file, self.style, &Columns::<&str>::default())?;
+        let mut rows = CsvRows::with_header(self.file, self.style, &Columns::<&str>::default())?;
         for deployment in &report.deployments {
             let name = &deployment.context.run.deployment;
             for organization in deployment.organizations.iter().flatten() {
                 match self.style {
-                    CsvStyle::Raw => rows.serialize(Columns::<&str>::new(name, organization))?,
-                    CsvStyle::Guarded => rows.serialize(Columns::<Guarded>::new(name, organization))?,
-                    CsvStyle::Excel => rows.serialize(Columns::<ExcelCell>::new(name, organization))?,
+                    CsvStyle::Raw => rows.serialize(&Columns::<&str>::new(name, organization))?,
+                    CsvStyle::Guarded => rows.serialize(&Columns::<Guarded>::new(name, organization))?,
+                    CsvStyle::Excel => rows.serialize(&Columns::<ExcelCell>::new(name, organization))?,
                 }
             }
         }
-        csv::end(rows)
+        Ok(Rendered::File(rows.into_file()))
     }
 }
 

@@ -2,15 +2,15 @@
 
 use super::record::Record;
 use super::{LocateReport, not_searched};
-use crate::output::{CsvStyle, Guarded, OutputFile, csv_writer};
+use crate::output::{CsvRows, CsvStyle, Guarded, OutputFile};
 use crate::report::FormatError;
 
 pub(super) fn write(report: &LocateReport, file: OutputFile) -> Result<OutputFile, FormatError> {
-    let mut csv = csv_writer(file, CsvStyle::Guarded, &Record::<&str>::default())?;
-    report.rows.each(|row| Ok::<_, FormatError>(csv.serialize(Record::<Guarded>::new(report, row))?))?;
+    let mut csv = CsvRows::with_header(file, CsvStyle::Guarded, &Record::<&str>::default())?;
+    report.rows.each(|row| Ok::<_, FormatError>(csv.serialize(&Record::<Guarded>::new(report, row))?))?;
     report.rows.each_unsearched(|row| {
         let reason = not_searched(row.unsearched.why);
-        Ok::<_, FormatError>(csv.serialize(Record::<Guarded>::of_unsearched(report, row, &reason))?)
+        Ok::<_, FormatError>(csv.serialize(&Record::<Guarded>::of_unsearched(report, row, &reason))?)
     })?;
-    Ok(csv.into_inner().map_err(::csv::IntoInnerError::into_error)?)
+    Ok(csv.into_file())
 }

@@ -6,7 +6,7 @@
 //! them: number of the waiver, the reason of a last use that cannot be one. An owner is written once.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead as _, Write};
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use serde::ser::SerializeSeq as _;
@@ -14,7 +14,9 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 use super::period::{Period, RANKS};
+use crate::bytes::{BACKSLASH, CONTROL, MARKUP, QUOTE, WIDE, kinds};
 use crate::model::{PersonalKey, Suffix};
+use crate::output::{RowFormat, add_quoted, add_row};
 use crate::plan::Decision;
 use crate::policy::{Judgement, Severity, Verdict};
 use crate::printable::is_unprintable;
@@ -128,42 +130,32 @@ impl Data {
     /// Writes the object.
     pub(super) fn write(mut self, file: &mut OutputFile, report: &Report) -> Result<(), FormatError> {
         let severities: Vec<_> = Severity::ALL.iter().map(|it| (it, it.action())).collect();
-        write!(file, "{{\"version\":1,\"total\":{},\"deployments\":", self.keys)?;
-        json(&mut *file, &self.deployments)?;
-        file.write_all(b",\"severities\":")?;
-        json(&mut *file, &severities)?;
-        file.write_all(b",\"verdicts\":")?;
-        json(&mut *file, &Verdict::ALL)?;
-        file.write_all(b",\"decisions\":")?;
-        json(&mut *file, &Decision::ALL)?;
-        file.write_all(b",\"organizations\":")?;
-        json(&mut *file, &self.organizations(report))?;
-        file.write_all(b",\"waivers\":[")?;
-        file.write_all(&self.waiver_texts.join(&b','))?;
-        file.write_all(b"],\"rows\":[")?;
+        let mut head = format!("{{\"version\":1,\"total\":{},\"deployments\":", self.keys).into_bytes();
+        json(&mut head, &self.deployments)?;
+        head.extend(b",\"severities\":");
+        json(&mut head, &severities)?;
+        head.extend(b",\"verdicts\":");
+        json(&mut head, &Verdict::ALL)?;
+        head.extend(b",\"decisions\":");
+        json(&mut head, &Decision::ALL)?;
+        head.extend(b",\"organizations\":");
+        json(&mut head, &self.organizations(report))?;
+        head.extend(b",\"waivers\":[");
+        head.extend(self.waiver_texts.join(&b','));
+        head.extend(b"],\"rows\":[");
+        file.write_all(&head)?;
         let owners = self.write_rows(file)?;
         file.write_all(b"\n],\"owners\":[")?;
-        let mut separator = "\n";
-        for line in self.spill.read(OWNERS)?.split(b'\n') {
-            let line = line?;
-            if owners.binary_search(&first_number(&line)).is_ok() {
-                file.write_all(separator.as_bytes())?;
-                file.write_all(&line)?;
-                separator = ",\n";
-            }
-        }
+        self.write_owners(file, &owners)?;
         Ok(file.write_all(b"\n]}")?)
     }
 
     /// Writes the rows up to the limit; returns the numbers of their owners, sorted.
     fn write_rows(&mut self, file: &mut OutputFile) -> io::Result<Vec<u64>> {
-        let (mut written, mut owners) = (0, Vec::new());
+        let (mut written, mut owners, mut line) = (0, Vec::new(), Vec::new());
         for section in 0..OWNERS {
-            for line in self.spill.read(section)?.split(b'\n') {
-                if written == LIMIT {
-                    break;
-                }
-                let line = line?;
+            let mut lines = self.spill.read(section)?;
+            while written < LIMIT && next_line(&mut lines, &mut line)? {
                 owners.push(first_number(&line));
                 file.write_all(if written == 0 { b"\n" } else { b",\n" })?;
                 file.write_all(&line)?;
@@ -173,6 +165,19 @@ impl Data {
         owners.sort_unstable();
         owners.dedup();
         Ok(owners)
+    }
+
+    /// Writes the owners of these numbers.
+    fn write_owners(&mut self, file: &mut OutputFile, numbers: &[u64]) -> io::Result<()> {
+        let (mut lines, mut line, mut separator) = (self.spill.read(OWNERS)?, Vec::new(), "\n");
+        while next_line(&mut lines, &mut line)? {
+            if numbers.binary_search(&first_number(&line)).is_ok() {
+                file.write_all(separator.as_bytes())?;
+                file.write_all(&line)?;
+                separator = ",\n";
+            }
+        }
+        Ok(())
     }
 
     /// Deployment, id and name of each, in the order of their numbers.
@@ -187,6 +192,14 @@ impl Data {
         }
         all
     }
+}
+
+/// Reads the next line without its end; false after the last one.
+fn next_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let is_line = lines.read_until(b'\n', line)? > 0;
+    line.pop_if(|byte| *byte == b'\n');
+    Ok(is_line)
 }
 
 /// The number after the bracket that a line begins with.
@@ -264,15 +277,28 @@ impl Serialize for Line<'_> {
     }
 }
 
-fn json(out: impl Write, value: &impl Serialize) -> io::Result<()> {
-    Ok(value.serialize(&mut serde_json::Serializer::with_formatter(out, InScript))?)
+/// Adds JSON that can be in an element `script`: no text in it ends the element or begins a comment, and what is invisible is
+/// written by its number.
+fn json(to: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
+    Ok(add_row(to, InScript, value)?)
 }
 
-/// JSON that can be in an element `script`: no text in it ends the element or begins a comment, and what is invisible is
-/// written by its number.
+#[derive(Clone, Copy)]
 struct InScript;
 
-impl Formatter for InScript {
+impl RowFormat for InScript {
+    fn text(self, row: &mut Vec<u8>, text: &str) -> Result<(), serde_json::Error> {
+        if kinds(text) & (CONTROL | WIDE | QUOTE | BACKSLASH | MARKUP) == 0 {
+            add_quoted(row, text);
+            return Ok(());
+        }
+        text.serialize(&mut serde_json::Serializer::with_formatter(row, Escaped))
+    }
+}
+
+struct Escaped;
+
+impl Formatter for Escaped {
     fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
         let mut copied = 0;
         for (at, c) in text.char_indices() {

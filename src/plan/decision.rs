@@ -1,6 +1,6 @@
 //! What to do about one personal key: the first rule that fits.
 
-use super::rights::Rights;
+use super::rights::RoleCheck;
 use crate::model::PersonalKey;
 use crate::policy::{Judgement, Verdict};
 
@@ -33,7 +33,7 @@ pub(crate) struct Decided {
 /// What is known of the owner of a key.
 pub(super) enum OwnerFacts<'a> {
     /// All keys were read, and the roles are known.
-    Known(&'a Rights),
+    Known(&'a RoleCheck),
     /// Something is not known, and this is what.
     Unknown(&'a str),
 }
@@ -41,11 +41,11 @@ pub(super) enum OwnerFacts<'a> {
 /// `is_waived`: a waiver counts for the key.
 pub(super) fn decide(key: &PersonalKey, judged: &Judgement, owner: &OwnerFacts, is_waived: bool) -> Decided {
     let decided = |decision, reason: &str| Decided { decision, reason: reason.to_owned() };
-    let rights = match owner {
+    let roles = match owner {
         OwnerFacts::Unknown(why) => {
             return Decided { decision: Decision::Ask, reason: (*why).to_owned() };
         }
-        OwnerFacts::Known(rights) => rights,
+        OwnerFacts::Known(roles) => roles,
     };
     if key.auditing {
         return decided(
@@ -62,19 +62,19 @@ pub(super) fn decide(key: &PersonalKey, judged: &Judgement, owner: &OwnerFacts, 
     match judged.verdict {
         Verdict::NeverUsed | Verdict::NotUsedSinceCutoff => decided(Decision::Retire, &judged.reason),
         Verdict::UsageUnknown => decided(Decision::Ask, &judged.reason),
-        Verdict::UsedAfterCutoff if rights.is_empty() => decided(
+        Verdict::UsedAfterCutoff if !roles.has_role => decided(
             Decision::Ask,
-            &format!("{}, and the key is used: {}", without_roles(rights), judged.reason),
+            &format!("{}, and the key is used: {}", without_roles(roles), judged.reason),
         ),
         Verdict::UsedAfterCutoff => decided(Decision::Replace, &judged.reason),
     }
 }
 
 /// Why the owner has no role that a replacement could get.
-fn without_roles(rights: &Rights) -> String {
-    if rights.deleted.is_empty() {
+fn without_roles(roles: &RoleCheck) -> String {
+    if roles.deleted.is_empty() {
         return "the owner has no role".to_owned();
     }
-    let ids = rights.deleted.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let ids = roles.deleted.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     format!("the owner has roles in deleted organizations only ({ids})")
 }

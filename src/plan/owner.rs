@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::decision::{Decided, Decision, OwnerFacts, decide};
 use super::forecast::{OwnerForecast, Upgrade};
 use super::inventory::Inventory;
-use super::rights::{Grant, Rights};
+use super::rights::{Grant, Rights, RoleCheck};
 use super::tool::{Kind, account_text, fits_service_account};
 use super::wave::{Frequency, gap, wave};
 use super::{AddressFile, AddressSource, Per, Unknown};
@@ -126,26 +126,30 @@ pub(crate) struct Schedule {
     pub(crate) upgrade_on: Option<NaiveDate>,
 }
 
-/// What an owner may do, or why that is not known.
-pub(crate) struct OwnerRights(Result<Rights, String>);
+/// Whether an owner has roles, or why that is not known.
+pub(crate) struct OwnerRights(Result<RoleCheck, String>);
 
 impl OwnerRights {
     pub(crate) fn new(result: &UserResult, inventory: &Inventory) -> Self {
-        if !result.outcome.status.is_complete() {
-            return Self(Err(unread_reason(result)));
-        }
-        let rights = Rights::of(&result.user, inventory);
-        Self(rights.map_err(|Unknown(why)| format!("the roles are unknown: {why}")))
+        Self(known(result, || RoleCheck::of(&result.user, inventory)))
     }
 
     /// What to do about a key of the owner.
     pub(crate) fn decide(&self, key: &PersonalKey, judged: &Judgement, is_waived: bool) -> Decided {
         let facts = match &self.0 {
-            Ok(rights) => OwnerFacts::Known(rights),
+            Ok(roles) => OwnerFacts::Known(roles),
             Err(why) => OwnerFacts::Unknown(why),
         };
         decide(key, judged, &facts, is_waived)
     }
+}
+
+/// What is known of the roles of a user, or why nothing is.
+fn known<T>(result: &UserResult, roles: impl FnOnce() -> Result<T, Unknown>) -> Result<T, String> {
+    if !result.outcome.status.is_complete() {
+        return Err(unread_reason(result));
+    }
+    roles().map_err(|Unknown(why)| format!("the roles are unknown: {why}"))
 }
 
 /// What another run and the waivers have of one owner.
@@ -163,11 +167,12 @@ impl Planner<'_> {
         if result.keys.is_empty() && !unread {
             return None;
         }
-        let rights = OwnerRights::new(&result, self.inventory);
-        let keys = result.keys.iter().map(|key| self.plan_key(key, &result, &rights, owner)).collect();
+        let rights = known(&result, || Rights::of(&result.user, self.inventory));
+        let check = OwnerRights(rights.as_ref().map(Rights::check).map_err(Clone::clone));
+        let keys = result.keys.iter().map(|key| self.plan_key(key, &result, &check, owner)).collect();
         let mut plan =
             OwnerPlan { user: result.user, unknown: None, keys, replacements: Vec::new(), forecast: None };
-        match rights.0 {
+        match rights {
             Ok(rights) => plan.replacements = self.replacements(&plan, &rights),
             Err(why) => plan.unknown = Some(why),
         }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Unknown;
 use super::inventory::Inventory;
 use super::roles::{KnownRole, RoleScope, known};
-use crate::inventory::Team;
 use crate::model::{ListScope, Membership, Role, User};
 
 /// A role that a replacement gets.
@@ -32,6 +31,42 @@ pub(crate) struct Rights {
     pub(crate) deleted: BTreeSet<String>,
 }
 
+/// A role that a user has.
+struct UserRole<'a> {
+    /// `None`: in the whole deployment.
+    org_id: Option<&'a str>,
+    project_id: Option<&'a str>,
+    name: &'a str,
+    /// The name of the team from which the user has it.
+    team: Option<&'a str>,
+    narrower: Option<&'static str>,
+}
+
+/// Whether a user has roles: what a decision about a key needs of them.
+#[derive(Debug, Default)]
+pub(super) struct RoleCheck {
+    /// Whether there is one that a replacement could get.
+    pub(super) has_role: bool,
+    /// As in [`Rights`].
+    pub(super) deleted: BTreeSet<String>,
+}
+
+impl RoleCheck {
+    /// Of a user.
+    ///
+    /// # Errors
+    /// As [`Rights::of`].
+    pub(super) fn of(user: &User, inventory: &Inventory) -> Result<Self, Unknown> {
+        let mut check = Self::default();
+        each_role(user, inventory, &mut |role| match role.org_id.filter(|id| inventory.is_deleted(id)) {
+            Some(id) if check.deleted.contains(id) => {}
+            Some(id) => drop(check.deleted.insert(id.to_owned())),
+            None => check.has_role = true,
+        })?;
+        Ok(check)
+    }
+}
+
 impl Rights {
     /// Of a user.
     ///
@@ -39,93 +74,29 @@ impl Rights {
     /// Why they are not known.
     pub(crate) fn of(user: &User, inventory: &Inventory) -> Result<Self, Unknown> {
         let mut rights = Self::default();
-        rights.add_own_roles(&user.origin.memberships, inventory)?;
-        rights.add_team_roles(&user.origin.memberships, inventory)?;
+        each_role(user, inventory, &mut |role| rights.add(&role, inventory))?;
         Ok(rights)
     }
 
-    /// Whether there are none that a replacement could get.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.organizations.is_empty() && self.global.is_empty()
-    }
-
-    fn add_own_roles(&mut self, memberships: &[Membership], inventory: &Inventory) -> Result<(), Unknown> {
-        if memberships.is_empty() {
-            return Err("no list of an organization or project shows the user and the roles"
-                .to_owned()
-                .into());
-        }
-        for Membership { scope, id, roles, .. } in memberships {
-            let hidden = || format!("the list of {scope} {id} does not show the user's roles");
-            let roles = roles.as_ref().ok_or_else(hidden)?;
-            roles.iter().try_for_each(|role| self.add(role, None, inventory))?;
-        }
-        Ok(())
-    }
-
-    /// A team belongs to one organization, and has roles in projects of it.
-    fn add_team_roles(&mut self, memberships: &[Membership], inventory: &Inventory) -> Result<(), Unknown> {
-        let shown: Vec<_> =
-            memberships.iter().filter_map(|membership| membership.team_ids.as_ref()).collect();
-        if shown.is_empty() {
-            return Err("no list shows the user's teams".to_owned().into());
-        }
-        let mut ids: BTreeSet<&str> = shown.into_iter().flatten().map(String::as_str).collect();
-        let organizations: BTreeSet<&str> = memberships.iter().flat_map(organizations).collect();
-        for org_id in organizations.into_iter().filter(|id| !inventory.is_deleted(id)) {
-            if ids.is_empty() {
-                break;
-            }
-            let teams = inventory.teams(org_id)?;
-            for team in teams.iter().filter(|team| ids.remove(&*team.id)) {
-                self.add_roles_of(team, org_id, inventory)?;
-            }
-        }
-        match ids.first() {
-            Some(id) => Err(format!("no list of teams has team {id}").into()),
-            None => Ok(()),
-        }
-    }
-
-    fn add_roles_of(&mut self, team: &Team, org_id: &str, inventory: &Inventory) -> Result<(), Unknown> {
-        let name = team.name.as_deref().unwrap_or(&team.id);
-        for project in inventory.projects_of(org_id)? {
-            let teams = inventory.team_roles(&project.id)?;
-            for role in teams.iter().filter(|it| it.team_id == team.id).flat_map(|it| &it.roles) {
-                let role = Role { org_id: None, project_id: Some(project.id.clone()), name: role.clone() };
-                self.add(&role, Some(name), inventory)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, role: &Role, team: Option<&str>, inventory: &Inventory) -> Result<(), Unknown> {
-        let Role { org_id, project_id, name } = role;
-        let product = inventory.product();
-        let unknown = || format!("{} has no role {name} of this kind", product.title());
-        let KnownRole { scope, narrower, .. } = known(name, product).ok_or_else(unknown)?;
-        let grant = |project_id: Option<&String>| Grant {
-            project_id: project_id.cloned(),
-            role: name.clone(),
-            team: team.map(str::to_owned),
-            narrower: *narrower,
-        };
-        match (scope, org_id, project_id) {
-            (RoleScope::Organization, Some(id), None) => self.grant(id, grant(None), inventory),
-            (RoleScope::Project, _, Some(id)) => {
-                let (_, org_id) = inventory.project(id)?;
-                self.grant(org_id, grant(Some(id)), inventory);
-            }
-            (RoleScope::Global, None, None) => {
-                self.global.insert(grant(None));
-            }
-            _ => return Err(unknown().into()),
-        }
-        Ok(())
+    /// What a decision needs of them.
+    pub(super) fn check(&self) -> RoleCheck {
+        let has_role = !self.organizations.is_empty() || !self.global.is_empty();
+        RoleCheck { has_role, deleted: self.deleted.clone() }
     }
 
     /// A role of the user's own hides the same one through a team.
-    fn grant(&mut self, org_id: &str, grant: Grant, inventory: &Inventory) {
+    fn add(&mut self, role: &UserRole, inventory: &Inventory) {
+        let UserRole { org_id, project_id, name, team, narrower } = *role;
+        let grant = Grant {
+            project_id: project_id.map(str::to_owned),
+            role: name.to_owned(),
+            team: team.map(str::to_owned),
+            narrower,
+        };
+        let Some(org_id) = org_id else {
+            self.global.insert(grant);
+            return;
+        };
         if inventory.is_deleted(org_id) {
             self.deleted.insert(org_id.to_owned());
             return;
@@ -136,6 +107,80 @@ impl Rights {
             grants.insert(grant);
         }
     }
+}
+
+/// Calls `add` with every role of a user: first the user's own, then those of the user's teams.
+fn each_role<'a>(
+    user: &'a User,
+    inventory: &'a Inventory,
+    add: &mut impl FnMut(UserRole<'a>),
+) -> Result<(), Unknown> {
+    let memberships = &user.origin.memberships;
+    if memberships.is_empty() {
+        return Err("no list of an organization or project shows the user and the roles".to_owned().into());
+    }
+    for Membership { scope, id, roles, .. } in memberships {
+        let hidden = || format!("the list of {scope} {id} does not show the user's roles");
+        for Role { org_id, project_id, name } in roles.as_ref().ok_or_else(hidden)? {
+            add(user_role(name, (org_id.as_deref(), project_id.as_deref()), None, inventory)?);
+        }
+    }
+    each_team_role(memberships, inventory, add)
+}
+
+/// A team belongs to one organization, and has roles in projects of it.
+fn each_team_role<'a>(
+    memberships: &'a [Membership],
+    inventory: &'a Inventory,
+    add: &mut impl FnMut(UserRole<'a>),
+) -> Result<(), Unknown> {
+    if memberships.iter().all(|membership| membership.team_ids.is_none()) {
+        return Err("no list shows the user's teams".to_owned().into());
+    }
+    let mut ids: BTreeSet<&str> =
+        memberships.iter().flat_map(|it| &it.team_ids).flatten().map(String::as_str).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let organizations: BTreeSet<&str> = memberships.iter().flat_map(organizations).collect();
+    for org_id in organizations.into_iter().filter(|id| !inventory.is_deleted(id)) {
+        if ids.is_empty() {
+            break;
+        }
+        let teams = inventory.teams(org_id)?;
+        for team in teams.iter().filter(|team| ids.remove(&*team.id)) {
+            let name = team.name.as_deref().unwrap_or(&team.id);
+            for project in inventory.projects_of(org_id)? {
+                let teams = inventory.team_roles(&project.id)?;
+                for role in teams.iter().filter(|it| it.team_id == team.id).flat_map(|it| &it.roles) {
+                    add(user_role(role, (None, Some(&project.id)), Some(name), inventory)?);
+                }
+            }
+        }
+    }
+    match ids.first() {
+        Some(id) => Err(format!("no list of teams has team {id}").into()),
+        None => Ok(()),
+    }
+}
+
+/// The role of this name in an organization, in a project or in the whole deployment.
+fn user_role<'a>(
+    name: &'a str,
+    (org_id, project_id): (Option<&'a str>, Option<&'a str>),
+    team: Option<&'a str>,
+    inventory: &'a Inventory,
+) -> Result<UserRole<'a>, Unknown> {
+    let product = inventory.product();
+    let unknown = || format!("{} has no role {name} of this kind", product.title());
+    let KnownRole { scope, narrower, .. } = known(name, product).ok_or_else(unknown)?;
+    let (org_id, project_id) = match (scope, org_id, project_id) {
+        (RoleScope::Organization, Some(org_id), None) => (Some(org_id), None),
+        (RoleScope::Project, _, Some(id)) => (Some(inventory.project(id)?.1), Some(id)),
+        (RoleScope::Global, None, None) => (None, None),
+        _ => return Err(unknown().into()),
+    };
+    Ok(UserRole { org_id, project_id, name, team, narrower: *narrower })
 }
 
 /// The organizations that a list shows the user in.

@@ -1,5 +1,6 @@
 //! Foreign text made safe to show: text of the service or of a user must not break a terminal, table, page or link.
 
+use crate::bytes::{BACKSLASH, CONTROL, SEPARATOR, TICK, WIDE, kinds};
 pub use crate::printable::printable;
 
 /// At most `length` characters; the last one is `…` if some are missing.
@@ -29,9 +30,26 @@ pub fn code(text: &str) -> String {
 /// between which a line may break.
 #[must_use]
 pub fn breakable_code(text: &str) -> String {
+    if let Some(plain) = plain(text).filter(|plain| plain.len() <= WORD) {
+        return format!("`{plain}`");
+    }
     let text = printable(text);
     let spans: Vec<_> = breakable(&text).into_iter().map(|part| code_span(part, "\\|")).collect();
     spans.join("<wbr>")
+}
+
+/// The bytes of [`breakable_code`].
+pub(crate) fn breakable_code_len(text: &str) -> usize {
+    match plain(text) {
+        Some(plain) if plain.len() <= WORD => plain.len() + 2,
+        _ => breakable_code(text).len(),
+    }
+}
+
+/// What a code span has of a text that is in it as it is.
+fn plain(text: &str) -> Option<&str> {
+    let is_plain = kinds(text) & (CONTROL | WIDE | BACKSLASH | SEPARATOR | TICK) == 0;
+    Some(text.trim_ascii()).filter(|text| is_plain && !text.is_empty())
 }
 
 /// The parts of a text between which a line may break, besides white space: inside of long words, at punctuation if there is
@@ -61,7 +79,7 @@ fn breakable(text: &str) -> Vec<&str> {
 /// As [`code`], outside of tables: there a `|` is not escaped, because the `\` would be shown.
 #[must_use]
 pub fn code_in_prose(text: &str) -> String {
-    code_span(&printable(text), "|")
+    plain(text).map_or_else(|| code_span(&printable(text), "|"), |plain| format!("`{plain}`"))
 }
 
 /// A code span with `bar` in place of each `|`.
@@ -103,6 +121,9 @@ mod tests {
             ("ci", "`ci`"),
             ("", ""),
             (" \n ", ""),
+            (" ", ""),
+            (" ci ", "`ci`"),
+            ("\u{2028}ci", "`\\u{2028}ci`"),
             ("a`b", "``a`b``"),
             ("`", "`` ` ``"),
             ("a|b", "`a\\|b`"),
@@ -112,6 +133,8 @@ mod tests {
             ("<b>[x](http://e)</b> @all", "`<b>[x](http://e)</b> @all`"),
         ] {
             assert_eq!(code(text), expected);
+            assert_eq!(breakable_code(text), expected);
+            assert_eq!(breakable_code_len(text), expected.len());
             assert_eq!(code_in_prose(text), expected.replace("\\|", "|"));
         }
     }
@@ -128,6 +151,7 @@ mod tests {
             ("é".repeat(32), format!("`{}`", "é".repeat(32))),
         ] {
             assert_eq!(breakable_code(&text), expected);
+            assert_eq!(breakable_code_len(&text), expected.len());
         }
         let address = format!("{}@{}.example", "a.b-".repeat(40), "c".repeat(80));
         let parts = breakable(&address);

@@ -35,7 +35,7 @@ pub(crate) use progress::{Moves, Progress, ProgressCounter, ProgressDiff, Replac
 pub(crate) use rights::Grant;
 pub(crate) use rows::{Columns, ReplacementTexts};
 pub(crate) use summary::Summary;
-pub(crate) use tool::{Tool, Tools};
+pub(crate) use tool::{Kind, Tool, Tools};
 pub(crate) use unread::UnreadLists;
 
 named! {

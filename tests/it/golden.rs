@@ -12,6 +12,7 @@ use keysunset_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::markdown::has_sections_of_the_template;
 use crate::support::{CliOutput, NOW, TestEnv, at, ops_manager, sandbox};
 
 /// Where the program finds every sandbox, by way of a proxy: a port of its own in each run would change every hash.
@@ -143,6 +144,8 @@ fn a_complete_run() {
     let run =
         ["--all-orgs", "--name", "Köln <1>, \"A&B\"", "--waivers", "waivers.toml", "--format", &formats()];
     Outputs::new("audit", &env.audit_at(URL, &run), &env, "reports").compare("complete");
+    let again = ["report", "--store", "reports/keysunset.db", "--waivers", "waivers.toml"];
+    has_sections_of_the_template(&env, &again, &env.markdown());
 }
 
 #[test]
@@ -157,6 +160,7 @@ fn an_incomplete_run() {
     env.put("list.txt", format!("# three users\n{named}\nffffffffffffffffffffffff\nnobody@example.com\n"));
     let run = ["--users", "list.txt", "--all-orgs", "--name", "west", "--format", &formats()];
     Outputs::new("audit", &env.audit_at(URL, &run), &env, "reports").compare("incomplete");
+    has_sections_of_the_template(&env, &["report", "--store", "reports/keysunset.db"], &env.markdown());
 }
 
 #[test]
@@ -172,6 +176,8 @@ fn two_deployments_merged() {
     let merge =
         ["merge", "west", "east", "--waivers", "waivers.toml", "--out", "both", "--format", &formats()];
     Outputs::new("merge", &env.run(&merge), &env, "both").compare("merged");
+    let page = env.text("both/migration-report.md");
+    has_sections_of_the_template(&env, &["merge", "west", "east", "--waivers", "waivers.toml"], &page);
 }
 
 /// The world a month later: a key was used again, one is gone, one is disabled, one is new, and a user left.

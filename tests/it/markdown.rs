@@ -60,6 +60,16 @@ pub(crate) fn audited(texts: &Texts) -> TestEnv {
     env
 }
 
+/// Whether the page has the sections that the template of a section makes: the program writes them without it, unless somebody
+/// has a template of their own, and this one is a copy.
+pub(crate) fn has_sections_of_the_template(env: &TestEnv, command: &[&str], page: &str) {
+    let copy = concat!(include_str!("../../templates/owner.md.j2"), "{# A copy. #}");
+    env.put("copy/owner.md.j2", copy);
+    let rendered = ["--templates", "copy", "--format", "markdown", "--out", "rendered"];
+    let ran = env.run(&[command, &rendered].concat());
+    assert!(env.text("rendered/migration-report.md") == page, "{ran:?}: {page}");
+}
+
 /// A page without its texts: headings, tables with their widths, links, raw HTML and the languages of blocks. A long word in
 /// a cell can be broken, and a name without an anchor is not linked.
 fn structure(mut page: Page) -> (Page, Vec<usize>) {
@@ -94,7 +104,9 @@ proptest! {
             code: "C".to_owned(),
         };
         let hostile = Texts { deployment: format!("{deployment}d"), usernames, descriptions, detail, code };
-        let source = audited(&hostile).markdown();
+        let env = audited(&hostile);
+        let source = env.markdown();
+        has_sections_of_the_template(&env, &["report", "--store", "reports/keysunset.db"], &source);
         let page = parse(&source);
         let expected = structure(parse(&audited(&plain).markdown()));
         prop_assert_eq!(structure(parse(&source)), expected, "{}", source);
@@ -146,6 +158,7 @@ fn a_page_is_below_1_mb_and_has_the_worst_owners() {
     assert_eq!(env.run(&["report", "--format", "csv,markdown"]).code, 4);
     let source = env.markdown();
     assert!((850_000..=1_000_000).contains(&source.len()), "{}", source.len());
+    has_sections_of_the_template(&env, &["report", "--store", "reports/keysunset.db"], &source);
     // Of each owner the worst key, then the latest use of that severity.
     let mut owners: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for row in env.rows().into_iter().filter(|row| !row["key_id"].is_empty()) {

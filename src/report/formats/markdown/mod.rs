@@ -7,6 +7,7 @@ pub(super) mod owners;
 pub(super) mod page;
 pub(super) mod places;
 mod plan;
+mod section;
 mod wrap;
 
 use std::collections::BTreeMap;

@@ -3,20 +3,22 @@
 //! Memory is bounded by the bytes of a page, however many owners there are.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use chrono::{DateTime, Utc};
 use minijinja::value::Value;
-use minijinja::{Environment, context};
+use minijinja::{Environment, Template, context};
 
 use super::anchor::anchor;
 use super::page::row;
 use super::plan::Decisions;
-use super::{BUILT_IN, NAME, OWNER};
+use super::section::{OwnerNames, section};
+use super::{BUILT_IN, BUILT_IN_OWNER, NAME, OWNER};
 use crate::model::{PersonalKey, UserResult};
-use crate::output::text::{breakable_code, code_in_prose, printable, shortened};
+use crate::output::text::{breakable_code_len, code_in_prose, printable, shortened};
 use crate::policy::Severity;
 use crate::report::top_n::{Rank, TopN, rank};
-use crate::report::{Deployment, LazyPlan, OrganizationColumns, Report, Row, RowContext};
+use crate::report::{LazyPlan, OrganizationColumns, Report, Row, RowContext};
 
 /// Maximum bytes of the list of owners without a section.
 const COUNTED: usize = 100_000;
@@ -36,6 +38,8 @@ pub(in crate::report::formats) struct Owners {
     counted: TopN<Rank<Severity>, CountedOwner>,
     count: u64,
     keys: u64,
+    /// The name of the last deployment.
+    deployment: Arc<str>,
 }
 
 /// An owner who may get a section. The rows are made again if the owner gets one.
@@ -50,7 +54,7 @@ struct Owner {
 
 /// An owner and the number of keys by severity.
 struct CountedOwner {
-    deployment: String,
+    deployment: Arc<str>,
     username: String,
     id: String,
     keys: [u64; Severity::ALL.len()],
@@ -70,45 +74,48 @@ struct Section {
 impl Owners {
     /// For pages of at most so many bytes. A summary has only keys that are findings, and no index.
     pub(in crate::report::formats) fn new(bytes: usize, is_summary: bool) -> Self {
-        Self { is_summary, shown: TopN::new(bytes), counted: TopN::new(COUNTED), count: 0, keys: 0 }
+        let (shown, counted, deployment) = (TopN::new(bytes), TopN::new(COUNTED), Arc::from(""));
+        Self { is_summary, shown, counted, count: 0, keys: 0, deployment }
     }
 
     /// Adds the rows of a user.
     pub(in crate::report::formats) fn add(&mut self, context: &RowContext, rows: &[Row]) {
-        let all = rows.iter().filter_map(|row| row.key.as_ref().map(|key| (row, key))).enumerate();
-        let shown = all.filter(|(_, (row, _))| row.is_finding || !self.is_summary);
-        let mut keys: Vec<_> =
-            shown.map(|(at, (row, (key, judged)))| (rank(judged.severity, key), at, row, judged)).collect();
-        keys.sort_by_key(|(rank, ..)| *rank);
-        let Some((worst, _, row, _)) = keys.first().copied() else { return };
+        let keys = rows.iter().filter_map(|row| row.key.as_ref().map(|key| (row, key))).enumerate();
+        let keys = keys.filter(|(_, (row, _))| row.is_finding || !self.is_summary);
+        let keys = keys.map(|(at, (_, (key, judged)))| (rank(judged.severity, key), at));
+        let Some((worst, _)) = keys.clone().min() else { return };
         self.count += 1;
-        self.keys += keys.len() as u64;
-        let user = &row.result.user;
-        let counted = || CountedOwner {
-            deployment: context.run.deployment.clone(),
-            username: user.username.clone().unwrap_or_default(),
-            id: user.id_or_empty().to_owned(),
-            keys: counts(keys.iter().map(|(.., judged)| judged.severity)),
+        self.keys += keys.clone().count() as u64;
+        if !self.shown.keeps(&worst) && !self.counted.keeps(&worst) {
+            return;
+        }
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_by_key(|(rank, _)| *rank);
+        let Row { result, organizations, .. } = &rows[0];
+        let counted = CountedOwner {
+            deployment: shared(&mut self.deployment, &context.run.deployment),
+            username: result.user.username.clone().unwrap_or_default(),
+            id: result.user.id_or_empty().to_owned(),
+            keys: counts(keys.iter().map(|((severity, _), _)| *severity)),
         };
         if !self.shown.keeps(&worst) {
             self.count(worst, counted);
             return;
         }
         let owner = Owner {
-            counted: counted(),
-            organizations: row.organizations.clone(),
-            result: row.result.clone(),
-            shown: keys.iter().map(|(_, at, ..)| *at).collect(),
+            counted,
+            organizations: (*organizations).clone(),
+            result: (*result).clone(),
+            shown: keys.iter().map(|(_, at)| *at).collect(),
         };
         let size = owner.least_size(self.is_summary);
         for (rank, removed) in self.shown.insert(worst, size, owner) {
-            self.count(rank, || removed.counted);
+            self.count(rank, removed.counted);
         }
     }
 
-    fn count(&mut self, rank: Rank<Severity>, owner: impl FnOnce() -> CountedOwner) {
+    fn count(&mut self, rank: Rank<Severity>, owner: CountedOwner) {
         if self.counted.keeps(&rank) {
-            let owner = owner();
             self.counted.insert(rank, owner.size(), owner);
         }
     }
@@ -122,16 +129,14 @@ impl Owners {
     ) -> Result<Value, minijinja::Error> {
         let (mut sections, mut counted, mut used) = (Vec::new(), Vec::new(), 0);
         let template = environment.get_template(OWNER)?;
+        let template = (template.source() != BUILT_IN_OWNER).then_some(template);
         let is_own_page = environment.get_template(NAME)?.source() != BUILT_IN;
         for owner in self.shown.into_values() {
             if used > bytes {
                 counted.push(owner.counted);
                 continue;
             }
-            let mut section = Section::new(owner, &template, sections.len() + 1, report)?;
-            if !is_own_page {
-                section.keys = Value::default();
-            }
+            let section = Section::new(owner, template.as_ref(), is_own_page, sections.len() + 1, report)?;
             used += if self.is_summary { section.size } else { section.size + section.index_size };
             sections.push(section);
         }
@@ -165,6 +170,14 @@ impl Owners {
             more_keys => self.keys - listed_keys,
         })
     }
+}
+
+/// A text, in the memory of the last one if it is the same.
+fn shared(last: &mut Arc<str>, text: &str) -> Arc<str> {
+    if **last != *text {
+        *last = Arc::from(text);
+    }
+    Arc::clone(last)
 }
 
 fn counts(severities: impl Iterator<Item = Severity>) -> [u64; Severity::ALL.len()] {
@@ -204,50 +217,53 @@ impl Owner {
         self.shown.iter().filter_map(|at| self.result.keys.get(*at))
     }
 
-    /// The keys as the template has them.
-    fn rows(&self, report: &Report) -> Value {
-        let name = &self.counted.deployment;
-        let Some(Deployment { context, .. }) =
-            report.deployments.iter().find(|it| it.context.run.deployment == *name)
-        else {
-            return Value::default();
-        };
-        let (result, plan, mut decisions) = (&self.result, LazyPlan::default(), Decisions::default());
-        let now = report.now();
-        let row = |key: &PersonalKey| {
-            let waiver =
-                context.gate.waivers.of_key(&key.id, name).map(|waiver| (waiver, waiver.status(now)));
-            let key = Some((key, context.policy.judge(key)));
-            let organizations = &self.organizations;
-            let row = Row {
-                result,
-                organizations,
-                plan: &plan,
-                decided: OnceLock::new(),
-                key,
-                waiver,
-                regression: None,
-                is_finding: false,
-            };
-            decisions.row(self::row(context, &row), context, &row)
-        };
-        self.keys().map(row).collect()
+    /// The rows of the keys.
+    fn rows<'a>(
+        &'a self,
+        plan: &'a LazyPlan,
+        context: &'a RowContext,
+        now: DateTime<Utc>,
+    ) -> impl Iterator<Item = Row<'a>> {
+        let (result, organizations) = (&self.result, &self.organizations);
+        self.keys().map(move |key| {
+            let waiver = context.gate.waivers.of_key(&key.id, &self.counted.deployment);
+            let waiver = waiver.map(|waiver| (waiver, waiver.status(now)));
+            let (key, decided, regression) = (Some((key, context.policy.judge(key))), OnceLock::new(), None);
+            Row { result, organizations, plan, decided, key, waiver, regression, is_finding: false }
+        })
     }
 }
 
 impl Section {
+    /// `template` is one of a user in place of the built-in section; such a page has the keys, too.
     fn new(
         owner: Owner,
-        template: &minijinja::Template,
+        template: Option<&Template>,
+        is_own_page: bool,
         number: usize,
         report: &Report,
     ) -> Result<Self, minijinja::Error> {
         let CountedOwner { deployment, username, id, .. } = &owner.counted;
         let names = owner.organizations().map(|(id, name)| if name.is_empty() { id } else { name });
-        let (organizations, keys): (Vec<_>, _) = (names.map(str::to_owned).collect(), owner.rows(report));
-        let several = report.deployments.len() > 1;
-        let text = template
-            .render(context! { deployment, username, id, organizations, keys => keys.clone(), several })?;
+        let organizations: Vec<_> = names.map(str::to_owned).collect();
+        let (mut keys, mut text, several) = (Value::default(), String::new(), report.deployments.len() > 1);
+        if let Some(it) = report.deployments.iter().find(|it| *it.context.run.deployment == **deployment) {
+            let (context, plan) = (&it.context, LazyPlan::default());
+            let rows: Vec<_> = owner.rows(&plan, context, report.now()).collect();
+            if template.is_some() || is_own_page {
+                let mut decisions = Decisions::default();
+                keys = rows.iter().map(|it| decisions.row(row(context, it), context, it)).collect();
+            }
+            let shown = several.then_some(&**deployment);
+            let names = OwnerNames { id, deployment: shown, organizations: &organizations };
+            text = match template {
+                None => section(&names, &rows, context),
+                Some(template) => {
+                    let (deployment, keys) = (&**deployment, keys.clone());
+                    template.render(context! { deployment, username, id, organizations, keys, several })?
+                }
+            };
+        }
         let name = shortened(owner.counted.label(), LABEL);
         let (heading, name) = (format!("{number}. {}", heading(&name)), code_in_prose(&name));
         let link = match (anchor(&heading), name.is_empty()) {
@@ -265,7 +281,7 @@ impl Section {
         let CountedOwner { deployment, username, id, .. } = &self.owner.counted;
         context! {
             number,
-            deployment,
+            deployment => &**deployment,
             username,
             id,
             keys => &self.keys,
@@ -296,7 +312,7 @@ fn by_organization(sections: &[Section], owners: &[Value]) -> Value {
     let mut indices = BTreeMap::new();
     let mut organizations: Vec<(&str, (&str, &str), Vec<Value>)> = Vec::new();
     for (section, value) in sections.iter().zip(owners) {
-        let deployment = section.owner.counted.deployment.as_str();
+        let deployment = &*section.owner.counted.deployment;
         for organization in section.owner.organizations() {
             let index = *indices.entry((deployment, organization)).or_insert(organizations.len());
             if index == organizations.len() {
@@ -320,10 +336,11 @@ impl CountedOwner {
 
     /// An upper limit of the bytes of its line.
     fn size(&self) -> usize {
-        LINE + [self.label(), &self.deployment]
-            .map(|text| breakable_code(&shortened(text, LABEL)).len())
-            .iter()
-            .sum::<usize>()
+        let cell = |text: &str| match text.len() {
+            0..LABEL => breakable_code_len(text),
+            LABEL.. => breakable_code_len(&shortened(text, LABEL)),
+        };
+        LINE + cell(self.label()) + cell(&self.deployment)
     }
 
     /// `2 critical, 1 low`.
@@ -334,6 +351,6 @@ impl CountedOwner {
 
     fn value(&self) -> Value {
         let Self { deployment, username, id, keys } = self;
-        context! { deployment, username, id, keys => keys.to_vec() }
+        context! { deployment => &**deployment, username, id, keys => keys.to_vec() }
     }
 }

@@ -10,7 +10,7 @@ use crate::plan::{Decision, Grant, Inventory, OwnerPlan, Replacement};
 use crate::report::{Row, RowContext};
 
 /// Roles of a replacement that are shown. All of them are in `plan.csv`.
-const ROLES: usize = 20;
+pub(super) const ROLES: usize = 20;
 
 /// The decisions so far.
 #[derive(Default)]

@@ -42,25 +42,27 @@ pub(super) fn row(record: &Record) -> String {
         (None, None, None) => format!("{}: {}", record.deployment, shortened(record.reason, 2 * QUOTED)),
         (None, ..) => row_of_user(record),
     };
-    printable(&(waiver_of_row(record) + &sentence))
+    match waiver_of_row(record) {
+        Some(waiver) => printable(&(waiver + &sentence)),
+        None => printable(&sentence),
+    }
 }
 
 fn row_of_key(key: &str, record: &Record) -> String {
-    let severity = record.severity.map_or("", |severity| severity.as_str());
-    let mut sentence = format!("{severity}: personal API key {key}");
-    // Writing to a string can't fail.
+    let mut sentence = String::with_capacity(256);
+    sentence.extend([record.severity.map_or("", Severity::as_str), ": personal API key ", key]);
     if let Some(suffix) = record.key_suffix {
-        let _ = write!(sentence, " ending in {suffix}");
+        sentence.extend([" ending in ", suffix]);
     }
     if let Some(description) = record.description.filter(|description| !description.trim().is_empty()) {
-        let _ = write!(sentence, ", \"{}\",", shortened(description, QUOTED));
+        sentence.extend([", \"", &shortened(description, QUOTED), "\","]);
     }
-    let _ = write!(sentence, " of {} on {}: {}", owner(record), record.deployment, record.reason);
+    sentence.extend([" of ", &owner(record), " on ", record.deployment, ": ", record.reason]);
     if record.auditing_key == Some(true) {
         sentence.push_str("; used by this audit");
     }
     if let Some(action) = record.action {
-        let _ = write!(sentence, ". {}.", advice(action));
+        sentence.extend([". ", advice(action), "."]);
     }
     sentence
 }
@@ -68,6 +70,7 @@ fn row_of_key(key: &str, record: &Record) -> String {
 fn row_of_user(record: &Record) -> String {
     let read = if record.read_status == Some(ReadStatus::Partial) { "read completely" } else { "read" };
     let mut why = record.read_status.map_or("", |status| status.as_str()).to_owned();
+    // Writing to a string can't fail.
     if let Some(status) = record.http_status {
         let _ = write!(why, ", HTTP {status}");
     }
@@ -87,13 +90,13 @@ fn owner(record: &Record) -> String {
     shortened(name, QUOTED)
 }
 
-fn waiver_of_row(record: &Record) -> String {
-    let (Some(status), Some(day)) = (record.waiver, record.waiver_expires) else { return String::new() };
+fn waiver_of_row(record: &Record) -> Option<String> {
+    let (status, day) = record.waiver.zip(record.waiver_expires)?;
     let owner = shortened(record.waiver_owner.unwrap_or_default(), QUOTED);
-    match status {
+    Some(match status {
         WaiverStatus::Active | WaiverStatus::Ending => format!("waived until {day} by {owner}: "),
         WaiverStatus::Expired => format!("waiver by {owner} expired on {day}: "),
-    }
+    })
 }
 
 const fn advice(action: Action) -> &'static str {
@@ -108,13 +111,17 @@ const fn advice(action: Action) -> &'static str {
 /// `key 5af9…, ends in 92732876eeae, "nightly job": last used …; action: migrate`, with at most `limit` characters of a text.
 pub(super) fn key(record: &Record, limit: usize) -> String {
     let text = |text: Option<&str>| printable(&shortened(text.unwrap_or_default(), limit));
-    let ends_in = record.key_suffix.map_or_else(String::new, |suffix| format!(", ends in {suffix}"));
-    let description = match text(record.description) {
-        blank if blank.trim().is_empty() => String::new(),
-        description => format!(", \"{description}\""),
-    };
-    let (id, action) = (text(record.key_id), record.action.map_or("", Action::as_str));
-    format!("key {id}{ends_in}{description}: {}; action: {action}", record.reason)
+    let mut sentence = String::with_capacity(160);
+    sentence.extend(["key ", &text(record.key_id)]);
+    if let Some(suffix) = record.key_suffix {
+        sentence.extend([", ends in ", suffix]);
+    }
+    let description = text(record.description);
+    if !description.trim().is_empty() {
+        sentence.extend([", \"", &description, "\""]);
+    }
+    sentence.extend([": ", record.reason, "; action: ", record.action.map_or("", Action::as_str)]);
+    sentence
 }
 
 /// `forbidden (401 NOT_SELF): reason`, at most `limit` characters.

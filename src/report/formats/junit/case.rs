@@ -1,12 +1,10 @@
-//! A user as a test case: the rows of one user, collected until the next user begins.
+//! A user as a test case, from the rows of the user.
 
-use std::fmt::Write as _;
-use std::io::{self, Write};
+use quick_xml::escape::escape;
+use quick_xml::events::attributes::Attribute;
 
-use quick_xml::Writer as Xml;
-use quick_xml::events::{BytesText, Event};
-
-use crate::model::{User, UserResult};
+use crate::bytes::{APOSTROPHE, CONTROL, MARKUP, QUOTE, kinds};
+use crate::model::User;
 use crate::policy::{Severity, Verdict};
 use crate::report::record::Record;
 use crate::report::text::printable;
@@ -14,9 +12,8 @@ use crate::report::wording;
 use crate::report::{Row, RowContext};
 use crate::waivers::{Waiver, WaiverStatus};
 
-/// A user under way.
+/// A user, from all rows of the user.
 pub(super) struct UserCase {
-    user: User,
     name: String,
     deployment: String,
     /// Read status and reason, unless waived.
@@ -28,7 +25,7 @@ pub(super) struct UserCase {
     /// By severity, in the order of `Severity::ALL`.
     findings: [u64; Severity::ALL.len()],
     worst: Option<(Severity, Verdict)>,
-    /// One for each row.
+    /// One for each row, as XML.
     lines: String,
 }
 
@@ -44,23 +41,22 @@ pub(super) enum TestResult {
 /// A case as it is written.
 pub(super) struct TestCase<'a> {
     pub(super) name: &'a str,
-    pub(super) classname: &'a str,
+    /// In parts.
+    pub(super) classname: &'a [&'a str],
     pub(super) result: TestResult,
     /// A word for the kind of failure or error.
     pub(super) kind: &'a str,
     pub(super) message: &'a str,
-    /// Lines.
+    /// Lines, as XML.
     pub(super) text: &'a str,
 }
 
 impl UserCase {
-    /// `previous` is the user before this one in the order of the deployment.
-    pub(super) fn new(context: &RowContext, result: &UserResult, previous: Option<&User>) -> Self {
-        let user = result.user.clone();
-        Self {
-            name: name(&user, previous),
-            deployment: context.run.deployment.clone(),
-            user,
+    /// `previous` is the name of the user before this one in the order of the deployment.
+    pub(super) fn new(context: &RowContext, user: &User, rows: &[Row], previous: Option<&str>) -> Self {
+        let mut case = Self {
+            name: name(user, previous),
+            deployment: printable(&context.run.deployment),
             unread: None,
             waivers: Vec::new(),
             keys: 0,
@@ -68,24 +64,16 @@ impl UserCase {
             findings: [0; Severity::ALL.len()],
             worst: None,
             lines: String::new(),
+        };
+        for row in rows {
+            case.add(context, row);
         }
-    }
-
-    /// Whether this is the user of a row.
-    pub(super) fn is_of(&self, user: &User) -> bool {
-        (&self.user.id, &self.user.username) == (&user.id, &user.username)
-    }
-
-    pub(super) fn user(&self) -> &User {
-        &self.user
-    }
-
-    pub(super) fn deployment(&self) -> &str {
-        &self.deployment
+        case.lines = escape(&case.lines).into_owned();
+        case
     }
 
     /// Adds a row of the user.
-    pub(super) fn add(&mut self, context: &RowContext, row: &Row) {
+    fn add(&mut self, context: &RowContext, row: &Row) {
         let record = Record::new(context, row);
         if let Some((_, judged)) = &row.key {
             self.keys += 1;
@@ -96,10 +84,10 @@ impl UserCase {
                 self.worst = Some(self.worst.map_or(this, |worst| worst.min(this)));
             }
             let key = wording::key(&record, usize::MAX);
-            self.line(&format!("{} {}: {key}", judged.severity, judged.verdict), row);
+            self.line([judged.severity.as_str(), " ", judged.verdict.as_str(), ": ", &key], row);
         } else if row.is_unread() {
             let why = wording::not_read(&record, usize::MAX);
-            self.line(&why, row);
+            self.line([why.as_str()], row);
             if !row.is_waived() {
                 self.unread = Some((row.result.outcome.status.as_str(), why));
             }
@@ -109,15 +97,21 @@ impl UserCase {
         }
     }
 
-    fn line(&mut self, line: &str, row: &Row) {
-        let remark = match row.waiver {
-            Some((waiver, WaiverStatus::Expired)) => format!(" [waiver expired on {}]", waiver.expires),
-            Some((waiver, WaiverStatus::Active | WaiverStatus::Ending)) => format!(" [{}]", waived(waiver)),
-            None if row.key.is_some() && !row.is_finding => " [not a finding with this --fail-on]".to_owned(),
-            None => String::new(),
-        };
-        // Writing to a string can't fail.
-        let _ = writeln!(self.lines, "{line}{remark}");
+    fn line<const PARTS: usize>(&mut self, parts: [&str; PARTS], row: &Row) {
+        self.lines.extend(parts);
+        match row.waiver {
+            Some((waiver, WaiverStatus::Expired)) => {
+                self.lines.extend([" [waiver expired on ", &waiver.expires.to_string(), "]"]);
+            }
+            Some((waiver, WaiverStatus::Active | WaiverStatus::Ending)) => {
+                self.lines.extend([" [", &waived(waiver), "]"]);
+            }
+            None if row.key.is_some() && !row.is_finding => {
+                self.lines += " [not a finding with this --fail-on]";
+            }
+            None => {}
+        }
+        self.lines.push('\n');
     }
 
     /// Keys that are findings.
@@ -125,10 +119,9 @@ impl UserCase {
         self.findings.iter().sum()
     }
 
-    /// Writes the case for one organization of the user, and returns its result. An error is worse than a failure, and a
-    /// waived case is skipped, never passed.
-    pub(super) fn write(&self, organization: Option<&str>, to: &mut Vec<u8>) -> io::Result<TestResult> {
-        let (result, kind, message) = match (&self.unread, self.worst) {
+    /// The result with its kind and its message. An error is worse than a failure, and a waived case is skipped, never passed.
+    pub(super) fn outcome(&self) -> (TestResult, &str, String) {
+        match (&self.unread, self.worst) {
             (Some((status, why)), None) => (TestResult::Error, *status, why.clone()),
             (Some((status, why)), Some(_)) => {
                 (TestResult::Error, *status, format!("{why}; also {}", self.counted()))
@@ -139,21 +132,30 @@ impl UserCase {
                 [one] => (TestResult::Skipped, "waived", one.clone()),
                 several => (TestResult::Skipped, "waived", format!("{} waivers", several.len())),
             },
-        };
+        }
+    }
+
+    /// Writes the case for one organization of the user.
+    pub(super) fn write(
+        &self,
+        organization: Option<&str>,
+        &(result, kind, ref message): &(TestResult, &str, String),
+        to: &mut Vec<u8>,
+    ) {
         let Self { name, deployment, lines, .. } = self;
-        let deployment = printable(deployment);
-        let classname = match organization {
-            Some(organization) => format!("{deployment}.{}", printable(organization)),
-            None => deployment,
+        let organization = organization.map(printable);
+        let classname = match &organization {
+            Some(organization) => &[deployment, ".", organization][..],
+            None => &[deployment.as_str()][..],
         };
-        TestCase { name, classname: &classname, result, kind, message: &message, text: lines }.write(to)?;
-        Ok(result)
+        TestCase { name, classname, result, kind, message, text: lines }.write(to);
     }
 
     /// The findings: `3 findings: 1 critical, 2 low`.
     fn counted(&self) -> String {
         let each = Severity::ALL.iter().zip(self.findings).filter(|(_, count)| *count > 0);
-        let each: Vec<_> = each.map(|(severity, count)| format!("{count} {severity}")).collect();
+        let each: Vec<_> =
+            each.map(|(severity, count)| count.to_string() + " " + severity.as_str()).collect();
         let count = self.findings();
         format!("{count} {}: {}", if count == 1 { "finding" } else { "findings" }, each.join(", "))
     }
@@ -161,44 +163,53 @@ impl UserCase {
 
 impl TestCase<'_> {
     /// The message is in an attribute and in the text, because some servers show one and some the other.
-    pub(super) fn write(&self, to: &mut Vec<u8>) -> io::Result<()> {
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
         let Self { name, classname, result, kind, message, text } = *self;
-        let mut xml = Xml::new(&mut *to);
-        let case = xml.create_element("testcase").with_attributes([
-            ("name", name),
-            ("classname", classname),
-            ("time", "0"),
-        ]);
+        add_attribute(to, "<testcase name=\"", &[name]);
+        add_attribute(to, "\" classname=\"", classname);
         let element = match result {
-            TestResult::Passed => {
-                case.write_empty()?;
-                return to.write_all(b"\n");
-            }
+            TestResult::Passed => return to.extend(b"\" time=\"0\"/>\n"),
             TestResult::Failure => "failure",
             TestResult::Error => "error",
             TestResult::Skipped => "skipped",
         };
-        case.write_inner_content(|xml| {
-            let element = xml.create_element(element).with_attributes([("type", kind), ("message", message)]);
-            element.write_text_content(BytesText::new(text))?;
-            xml.write_event(Event::Text(BytesText::new("\n")))
-        })?;
-        to.write_all(b"\n")
+        to.extend(b"\" time=\"0\"><");
+        to.extend(element.as_bytes());
+        add_attribute(to, " type=\"", &[kind]);
+        add_attribute(to, "\" message=\"", &[message]);
+        to.extend(b"\">");
+        to.extend(text.as_bytes());
+        to.extend(b"</");
+        to.extend(element.as_bytes());
+        to.extend(b">\n</testcase>\n");
+    }
+}
+
+/// Adds a value after the text before it.
+fn add_attribute(to: &mut Vec<u8>, before: &str, value: &[&str]) {
+    to.extend(before.as_bytes());
+    for part in value {
+        // Most texts have nothing to escape.
+        if kinds(part) & (MARKUP | QUOTE | APOSTROPHE | CONTROL) == 0 {
+            to.extend(part.as_bytes());
+        } else {
+            to.extend(Attribute::from(("", *part)).value.as_bytes());
+        }
     }
 }
 
 /// The username, with the id behind it if another username looks the same. A server treats cases of one name as one case.
-fn name(user: &User, previous: Option<&User>) -> String {
-    let id = printable(user.id_or_empty());
+fn name(user: &User, previous: Option<&str>) -> String {
+    let id = || printable(user.id_or_empty());
     let Some(username) = user.username.as_deref().filter(|name| !name.trim().is_empty()) else {
-        return if id.is_empty() { "a user without name and id".to_owned() } else { id };
+        return Some(id()).filter(|id| !id.is_empty()).unwrap_or("a user without name and id".to_owned());
     };
     let shown = printable(username);
     let as_it_is = shown == username && shown.split(' ').all(|word| !word.is_empty());
-    if as_it_is && previous.is_none_or(|previous| previous.username.as_deref() != Some(username)) {
+    if as_it_is && previous != Some(username) {
         return shown;
     }
-    format!("{} ({id})", shown.trim())
+    format!("{} ({})", shown.trim(), id())
 }
 
 /// `waived until 2025-06-30 by ann: why (ticket)`.
@@ -221,7 +232,7 @@ mod tests {
     fn names_that_look_alike_have_the_id_behind_them() {
         let ann = user("1", Some("ann"));
         assert_eq!(name(&ann, None), "ann");
-        assert_eq!(name(&user("2", Some("ann")), Some(&ann)), "ann (2)");
+        assert_eq!(name(&user("2", Some("ann")), Some("ann")), "ann (2)");
         for alike in ["a\tnn", "a  nn", " ann", "ann\u{200b}", "ann\n"] {
             assert!(name(&user("3", Some(alike)), None).ends_with(" (3)"), "{alike:?}");
         }

@@ -9,16 +9,16 @@
 
 mod case;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use quick_xml::Writer as Xml;
+use quick_xml::escape::escape;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use self::case::{TestCase, TestResult, UserCase};
-use crate::model::User;
 use crate::policy::day_or_instant;
 use crate::report::record::MissingUsers;
 use crate::report::text::printable;
@@ -31,11 +31,13 @@ use crate::report::{
 struct Junit {
     file: OutputFile,
     cases: SpillFile,
-    suites: BTreeMap<SuiteId, Suite>,
-    /// The current user.
-    case: Option<UserCase>,
-    /// The previous user.
-    previous: Option<User>,
+    suites: Vec<(SuiteId, Suite)>,
+    /// The numbers of the suites of organizations, by their ids, and of the suite of other users.
+    of_deployment: (HashMap<String, usize>, Option<usize>),
+    /// The name of the previous user.
+    previous: Option<String>,
+    /// The case under way.
+    text: Vec<u8>,
 }
 
 /// The identity of a suite.
@@ -57,9 +59,9 @@ enum SuiteKind {
     Waivers,
 }
 
-/// The section of its cases, and their counts.
+/// The counts of its cases, whose section has the number of the suite.
+#[derive(Default)]
 struct Suite {
-    number: usize,
     tests: u64,
     /// By result, in the order of `TestResult`.
     results: [u64; 4],
@@ -71,13 +73,14 @@ struct Suite {
 /// `out` is the folder of the temporary file with the cases.
 pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
     let cases = SpillFile::new_in(out)?;
-    Ok(Junit { file, cases, suites: BTreeMap::new(), case: None, previous: None })
+    let (suites, of_deployment, text) = (Vec::new(), (HashMap::new(), None), Vec::new());
+    Ok(Junit { file, cases, suites, of_deployment, previous: None, text })
 }
 
 impl Writer for Junit {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
-        self.finish_case()?;
         self.previous = None;
+        self.of_deployment = (HashMap::new(), None);
         let suite_id = SuiteId { deployment: context.run.deployment.clone(), kind: SuiteKind::Incomplete };
         for missing in MissingUsers::of_run(context) {
             let record = missing.record();
@@ -89,44 +92,59 @@ impl Writer for Junit {
             };
             let case = TestCase {
                 name: &printable(missing.source()),
-                classname: &printable(record.deployment),
+                classname: &[&printable(record.deployment)],
                 result,
                 kind,
                 message: &message,
-                text: &why,
+                text: &escape(&why),
             };
             self.write_case(suite_id.clone(), &case)?;
         }
         Ok(())
     }
 
-    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
-        let user = &row.result.user;
-        if self.case.as_ref().is_none_or(|case| !case.is_of(user)) {
-            self.finish_case()?;
-            self.case = Some(UserCase::new(context, row.result, self.previous.as_ref()));
+    fn rows(&mut self, context: &RowContext, rows: &[Row]) -> Result<(), FormatError> {
+        let Some(Row { result, .. }) = rows.first() else { return Ok(()) };
+        let case = UserCase::new(context, &result.user, rows, self.previous.as_deref());
+        let outcome = case.outcome();
+        let mut organizations = result.user.origin.organizations().map(Some).peekable();
+        let without = organizations.peek().is_none().then_some(None);
+        for organization in organizations.chain(without) {
+            let number = self.suite(context, organization);
+            let (_, suite) = &mut self.suites[number];
+            suite.count(outcome.0);
+            suite.keys += case.keys;
+            suite.findings += case.findings();
+            suite.waived_keys += case.waived_keys;
+            self.text.clear();
+            case.write(organization, &outcome, &mut self.text);
+            self.cases.write(number, &self.text)?;
         }
-        if let Some(case) = &mut self.case {
-            case.add(context, row);
-        }
+        self.previous.clone_from(&result.user.username);
         Ok(())
     }
 
+    /// A user without another row.
+    fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError> {
+        self.rows(context, std::slice::from_ref(row))
+    }
+
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
-        self.finish_case().and_then(|()| self.waiver_issues(report))?;
+        self.waiver_issues(report)?;
         let several = report.deployments.len() > 1;
-        let named = |(suite_id, suite)| (SuiteId::name(suite_id, report, several), suite_id, suite);
-        let mut suites: Vec<_> = self.suites.iter().map(named).collect();
+        let suites = self.suites.iter().enumerate();
+        let mut suites: Vec<_> =
+            suites.map(|(number, (id, suite))| (id.name(report, several), id, suite, number)).collect();
         suites.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
         let mut xml = Xml::new(&mut self.file);
         let mut write = || {
             xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
             xml.get_mut().write_all(b"\n")?;
             xml.write_event(Event::Start(BytesStart::new("testsuites")))?;
-            for (id, (name, suite_id, suite)) in suites.iter().enumerate() {
+            for (id, (name, suite_id, suite, number)) in suites.iter().enumerate() {
                 xml.get_mut().write_all(b"\n")?;
                 open(&mut xml, &id.to_string(), name, suite_id, suite, report)?;
-                io::copy(&mut self.cases.read(suite.number)?, xml.get_mut())?;
+                io::copy(&mut self.cases.read(*number)?, xml.get_mut())?;
                 for empty in ["system-out", "system-err"] {
                     xml.create_element(empty).write_empty()?;
                 }
@@ -142,46 +160,34 @@ impl Writer for Junit {
 }
 
 impl Junit {
-    /// Ends the case of the current user.
-    fn finish_case(&mut self) -> io::Result<()> {
-        let Some(case) = self.case.take() else { return Ok(()) };
-        let organizations: Vec<_> = case.user().origin.organizations().map(Some).collect();
-        let suites = if organizations.is_empty() { &[None] } else { &organizations[..] };
-        for organization in suites {
-            let mut text = Vec::new();
-            let result = case.write(*organization, &mut text)?;
-            let kind = organization.map_or(SuiteKind::Named, |id| SuiteKind::Organization(id.to_owned()));
-            let suite = self.count(SuiteId { deployment: case.deployment().to_owned(), kind }, result);
-            suite.keys += case.keys;
-            suite.findings += case.findings();
-            suite.waived_keys += case.waived_keys;
-            let number = suite.number;
-            self.cases.write(number, &text)?;
+    /// The number of the suite of an organization, or of users without one.
+    fn suite(&mut self, context: &RowContext, organization: Option<&str>) -> usize {
+        let (of_organizations, of_others) = &self.of_deployment;
+        if let Some(known) = organization.map_or(*of_others, |id| of_organizations.get(id).copied()) {
+            return known;
         }
-        self.previous = Some(case.user().clone());
-        Ok(())
+        let number = self.suites.len();
+        let kind = if let Some(id) = organization {
+            self.of_deployment.0.insert(id.to_owned(), number);
+            SuiteKind::Organization(id.to_owned())
+        } else {
+            self.of_deployment.1 = Some(number);
+            SuiteKind::Named
+        };
+        self.suites.push((SuiteId { deployment: context.run.deployment.clone(), kind }, Suite::default()));
+        number
     }
 
     fn write_case(&mut self, suite_id: SuiteId, case: &TestCase) -> io::Result<()> {
-        let mut text = Vec::new();
-        case.write(&mut text)?;
-        let number = self.count(suite_id, case.result).number;
-        self.cases.write(number, &text)
-    }
-
-    fn count(&mut self, suite_id: SuiteId, result: TestResult) -> &mut Suite {
-        let number = self.suites.len();
-        let suite = self.suites.entry(suite_id).or_insert_with(|| Suite {
-            number,
-            tests: 0,
-            results: [0; 4],
-            keys: 0,
-            findings: 0,
-            waived_keys: 0,
+        let known = self.suites.iter().position(|(known, _)| *known == suite_id);
+        let number = known.unwrap_or_else(|| {
+            self.suites.push((suite_id, Suite::default()));
+            self.suites.len() - 1
         });
-        suite.tests += 1;
-        suite.results[result as usize] += 1;
-        suite
+        self.text.clear();
+        case.write(&mut self.text);
+        self.suites[number].1.count(case.result);
+        self.cases.write(number, &self.text)
     }
 
     /// Skipped cases: whether they fail the quality gate (`--strict-waivers`) is not known here.
@@ -190,15 +196,22 @@ impl Junit {
             let why = printable(&wording::waiver_issue(issue));
             let case = TestCase {
                 name: &printable(&issue.waiver.target.to_string()),
-                classname: "waivers",
+                classname: &["waivers"],
                 result: TestResult::Skipped,
                 kind: issue.kind.as_str(),
                 message: &why,
-                text: &why,
+                text: &escape(&why),
             };
             self.write_case(SuiteId { deployment: String::new(), kind: SuiteKind::Waivers }, &case)?;
         }
         Ok(())
+    }
+}
+
+impl Suite {
+    fn count(&mut self, result: TestResult) {
+        self.tests += 1;
+        self.results[result as usize] += 1;
     }
 }
 

@@ -1,10 +1,11 @@
 //! `gl-code-quality-report.json`: GitLab's Code Quality format, for the widget of a merge request. An array with one entry for
 //! each key, unread user and incomplete list, so that a merge request never looks better than the run.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use serde::Serialize;
 
+use crate::output::add_json;
 use crate::policy::Severity;
 use crate::report::location::{Locator, SourceLocation, fingerprint, identity};
 use crate::report::record::{MissingUsers, Record};
@@ -22,6 +23,7 @@ struct Gitlab {
     file: OutputFile,
     locator: Locator,
     entries: JsonArray,
+    entry: Vec<u8>,
 }
 
 /// An entry as GitLab documents it. GitLab ignores other fields.
@@ -59,13 +61,15 @@ struct IssueLines {
 
 pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
     let entries = JsonArray::open(&mut file)?;
-    Ok(Gitlab { file, locator: Locator::here(), entries })
+    Ok(Gitlab { file, locator: Locator::here(), entries, entry: Vec::new() })
 }
 
 impl Gitlab {
     fn write(&mut self, entry: &CodeQualityIssue) -> io::Result<()> {
         self.entries.next(&mut self.file)?;
-        Ok(serde_json::to_writer(&mut self.file, entry)?)
+        self.entry.clear();
+        add_json(&mut self.entry, entry)?;
+        self.file.write_all(&self.entry)
     }
 }
 

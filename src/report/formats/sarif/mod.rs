@@ -18,6 +18,7 @@ use self::invocation::Invocations;
 use self::result::SarifResult;
 pub(in crate::report) use self::result::{Message, Suppression, level, rank};
 pub(in crate::report) use self::rules::descriptor;
+use crate::output::add_json;
 use crate::policy::Severity;
 use crate::report::location::Locator;
 use crate::report::record::Record;
@@ -103,11 +104,12 @@ struct RankedResults {
     counts: [u64; CLASSES],
     /// One section for each class, one line for each result.
     lines: SpillFile,
+    line: Vec<u8>,
 }
 
 impl RankedResults {
     fn new(folder: &Path, max: u64) -> io::Result<Self> {
-        Ok(Self { max, counts: [0; CLASSES], lines: SpillFile::new_in(folder)? })
+        Ok(Self { max, counts: [0; CLASSES], lines: SpillFile::new_in(folder)?, line: Vec::new() })
     }
 
     /// Adds a result, which is made only if it may be kept.
@@ -122,9 +124,10 @@ impl RankedResults {
         if self.counts[class] > self.max {
             return Ok(());
         }
-        let mut line = serde_json::to_vec(&result())?;
-        line.push(b'\n');
-        self.lines.write(class, &line)
+        self.line.clear();
+        add_json(&mut self.line, &result())?;
+        self.line.push(b'\n');
+        self.lines.write(class, &self.line)
     }
 
     /// Number of results added.

@@ -1,7 +1,7 @@
 //! A result is one key. Its message and locations have the same types as those of notifications.
 
+use memchr::memchr3;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::policy::{Judgement, Severity, Verdict};
 use crate::report::location::{SourceLocation, identity};
@@ -103,7 +103,12 @@ impl Message {
     /// Any text. Braces are doubled (§3.11.5), or they would be placeholders. `](` is split, because it makes a link (§3.11.6)
     /// and viewers differ in how they read a backslash before a bracket.
     pub(in crate::report) fn new(text: &str) -> Self {
-        Self { text: printable(text).replace('{', "{{").replace('}', "}}").replace("](", "] (") }
+        let text = printable(text);
+        // Most texts need no change.
+        if memchr3(b'{', b'}', b']', text.as_bytes()).is_none() {
+            return Self { text };
+        }
+        Self { text: text.replace('{', "{{").replace('}', "}}").replace("](", "] (") }
     }
 }
 
@@ -111,8 +116,26 @@ impl Message {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Location {
-    physical_location: Value,
+    physical_location: PhysicalLocation,
     logical_locations: [LogicalLocation; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PhysicalLocation {
+    artifact_location: ArtifactLocation,
+    region: Region,
+}
+
+#[derive(Debug, Serialize)]
+struct ArtifactLocation {
+    uri: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    start_line: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,10 +157,10 @@ impl Location {
         let path = [Some(record.deployment), record.org_id, Some(user), record.key_id];
         let path: Vec<_> = path.into_iter().flatten().map(printable).collect();
         Self {
-            physical_location: json!({
-                "artifactLocation": { "uri": location.uri() },
-                "region": { "startLine": location.line },
-            }),
+            physical_location: PhysicalLocation {
+                artifact_location: ArtifactLocation { uri: location.uri() },
+                region: Region { start_line: location.line },
+            },
             logical_locations: [LogicalLocation {
                 name: printable(name),
                 fully_qualified_name: path.join("::"),

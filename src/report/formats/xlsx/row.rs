@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::io::Write as _;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use memchr::memchr_iter;
 use rust_xlsxwriter::{Color, Format, FormatAlign};
 
+use crate::bytes::{CONTROL, MARKUP, WIDE, kinds};
 use crate::policy::Severity;
 use crate::report::text::{printable, shortened};
 
@@ -195,9 +197,8 @@ impl Place<'_> {
         self.begin(style);
         // Most texts need no change.
         let is_plain = text.len() <= LONGEST
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'_'));
+            && kinds(text) & (CONTROL | WIDE | MARKUP) == 0
+            && !memchr_iter(b'_', text.as_bytes()).any(|at| is_character(&text.as_bytes()[at..]));
         let changed;
         let text = if is_plain {
             text

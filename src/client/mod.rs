@@ -37,6 +37,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue};
+use rustls::ClientConfig;
 use url::{Host, Position, Url};
 use zeroize::Zeroizing;
 
@@ -87,7 +88,8 @@ pub(crate) struct Connection {
 /// The client of one deployment.
 pub(crate) struct Client {
     http: reqwest::Client,
-    /// The same without any reuse of connections, for when one gave an answer that was not for what was asked.
+    /// The same without any reuse of connections, for when one gave an answer that was not for what was asked, and for a look
+    /// at the certificate.
     single_use_http: reqwest::Client,
     trusts_connections: AtomicBool,
     base: Url,
@@ -115,9 +117,10 @@ impl Client {
     /// # Errors
     /// A certificate file without a certificate, or other TLS settings that can't be used.
     pub(crate) fn new(connection: Connection) -> Result<Self, Error> {
+        let tls = verifying_tls(&connection)?;
         Ok(Self {
-            http: http_client(&connection, None)?,
-            single_use_http: http_client(&connection, Some(0))?,
+            http: http_client(&connection, tls.clone(), false)?,
+            single_use_http: http_client(&connection, tls, true)?,
             trusts_connections: AtomicBool::new(true),
             base: product::base(&connection.url, connection.product),
             product: connection.product,
@@ -211,33 +214,46 @@ impl Client {
     }
 }
 
-/// `idle` is how many connections are kept for later requests; `None` for as many as there are.
-fn http_client(connection: &Connection, idle: Option<usize>) -> Result<reqwest::Client, Error> {
+/// Which certificates are trusted, and which one is shown; `None` where servers are not verified. The system's take milliseconds
+/// to read.
+fn verifying_tls(connection: &Connection) -> Result<Option<ClientConfig>, Error> {
+    let extra = connection.ca_cert.as_deref().map(tls::certificates).transpose();
+    let extra = extra.map_err(error::setup)?.unwrap_or_default();
+    if connection.url.scheme() == "http" || connection.insecure_skip_verify {
+        return Ok(None);
+    }
+    let identity = connection.client_cert.as_deref().map(|pem| tls::Identity::from_pem(pem)).transpose();
+    tls::config(extra, identity.map_err(error::client_certificate)?).map(Some)
+}
+
+/// With `is_single_use` each request has a connection of its own, and its response the certificate of the server.
+/// `tls` is as of [`verifying_tls`].
+fn http_client(
+    connection: &Connection,
+    tls: Option<ClientConfig>,
+    is_single_use: bool,
+) -> Result<reqwest::Client, Error> {
     let setup = |why: reqwest::Error| error::setup(innermost_cause(&why));
     let mut http = reqwest::Client::builder()
         .user_agent(concat!("keysunset/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers(&connection.url))
         .redirect(reqwest::redirect::Policy::none())
-        .tls_info(connection.url.scheme() == "https")
+        // A copy of the certificate for each response.
+        .tls_info(is_single_use && connection.url.scheme() == "https")
         // A retry of reqwest's own would not be counted.
         .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(idle.unwrap_or(usize::MAX))
+        .pool_max_idle_per_host(if is_single_use { 0 } else { usize::MAX })
         .timeout(connection.timeout);
-    let extra = connection.ca_cert.as_deref().map(tls::certificates).transpose();
-    let extra = extra.map_err(error::setup)?.unwrap_or_default();
-    let identity = connection.client_cert.as_deref();
-    if connection.url.scheme() == "http" {
+    if let Some(tls) = tls {
+        http = http.tls_backend_preconfigured(tls);
+    } else if connection.url.scheme() == "http" {
         // Nothing to verify, and a machine without certificates can do without them.
         http = http.tls_certs_only([]);
-    } else if connection.insecure_skip_verify {
+    } else {
         http = http.tls_danger_accept_invalid_certs(true);
-        if let Some(pem) = identity {
+        if let Some(pem) = connection.client_cert.as_deref() {
             http = http.identity(reqwest::Identity::from_pem(pem).map_err(setup)?);
         }
-    } else if !extra.is_empty() || identity.is_some() {
-        let identity = identity.map(|pem| tls::Identity::from_pem(pem)).transpose();
-        let identity = identity.map_err(error::client_certificate)?;
-        http = http.tls_backend_preconfigured(tls::config(extra, identity)?);
     }
     if is_loopback(&connection.url) {
         http = http.no_proxy();

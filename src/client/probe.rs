@@ -135,7 +135,7 @@ impl Client {
     async fn send_unauthenticated(&self, url: &Url) -> Result<(FirstResponse, Response), Unreachable> {
         self.rate_limiter.wait_for_slot().await;
         let sent = Instant::now();
-        let mut response = match self.http().get(url.clone()).send().await {
+        let mut response = match self.single_use_http.get(url.clone()).send().await {
             Ok(response) => response,
             Err(error) => {
                 // Only a handshake can fail for the certificate.

@@ -1,6 +1,7 @@
 //! The single writer: a thread of its own, so that the fan-out never waits for a disk. What comes in within some 20 ms, or
 //! while it writes, goes into one transaction.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::thread::{JoinHandle, Thread};
@@ -193,9 +194,17 @@ impl JournalHandle {
     }
 }
 
-/// The rows of users who were admitted and not yet recorded, by user id: at most what discovery is ahead, and it saves a
+/// The rows of users who were admitted and not yet recorded, by [`identity`]: at most what discovery is ahead, and it saves a
 /// lookup in an index without order.
 type OpenRows = HashMap<String, i64>;
+
+/// The id of a user, or of one without an id the name behind a 0, which no id has.
+fn identity(user: &User) -> Cow<'_, str> {
+    match &user.id {
+        Some(id) => Cow::Borrowed(id),
+        None => Cow::Owned(format!("\0{}", user.username.as_deref().unwrap_or_default())),
+    }
+}
 
 /// What the writer knows from one transaction to the next.
 struct WriterState {
@@ -327,8 +336,8 @@ impl<'a> BatchWriter<'a> {
     fn admit(&mut self, users: Vec<User>) -> rusqlite::Result<Vec<User>> {
         let mut new = Vec::with_capacity(users.len());
         for user in users {
-            if let Some(id) = self.state.open.get(user.id_or_empty()) {
-                self.request_again(*id, &user)?;
+            if let Some(id) = self.state.open.get(&*identity(&user)).copied() {
+                self.request_again(id, &user)?;
                 continue;
             }
             let (id, is_new) = if let Some(id) = self.request(&user)? {
@@ -340,7 +349,7 @@ impl<'a> BatchWriter<'a> {
                 (id, missing || self.state.again.contains(&id))
             };
             if is_new {
-                self.state.open.insert(user.id_or_empty().to_owned(), id);
+                self.state.open.insert(identity(&user).into_owned(), id);
                 new.push(user);
             }
         }
@@ -393,7 +402,7 @@ impl<'a> BatchWriter<'a> {
 
     fn record(&mut self, result: &UserResult) -> rusqlite::Result<()> {
         self.reopen()?;
-        let id = match self.state.open.remove(result.user.id_or_empty()) {
+        let id = match self.state.open.remove(&*identity(&result.user)) {
             Some(id) => id,
             None => match self.request(&result.user)? {
                 Some(id) => id,
@@ -447,12 +456,25 @@ impl<'a> BatchWriter<'a> {
 #[cfg(test)]
 mod tests {
     use rusqlite::StatementStatus;
+    use tempfile::TempDir;
 
     use super::*;
     use crate::model::{ListScope, Origin, PersonalKey};
 
     const STATEMENTS: [&str; 6] =
         [FIND, INSERT_USER, UPDATE_USER, INSERT_MEMBERSHIP, UPDATE_RESULT, INSERT_KEY];
+
+    /// A run database in a folder, with a run.
+    fn begun() -> (TempDir, Store, WriterState) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_for_run(&folder.path().join("keysunset.db")).unwrap();
+        let run =
+            "INSERT INTO runs (deployment, address, product, credential, started_at, tool_version, settings)
+             VALUES ('', '', '', '', 0, '', '')";
+        store.execute(run, []).unwrap();
+        let state = WriterState { run: 1, open: OpenRows::new(), again: HashSet::new(), reopening: None };
+        (folder, store, state)
+    }
 
     fn users(organization: &str) -> Vec<User> {
         let membership = |id: &str| Membership {
@@ -479,13 +501,7 @@ mod tests {
     /// So that a statement too many is noticed: it would take a twentieth of what the journal takes.
     #[test]
     fn each_row_takes_one_statement() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_for_run(&folder.path().join("keysunset.db")).unwrap();
-        let run =
-            "INSERT INTO runs (deployment, address, product, credential, started_at, tool_version, settings)
-             VALUES ('', '', '', '', 0, '', '')";
-        store.execute(run, []).unwrap();
-        let mut state = WriterState { run: 1, open: OpenRows::new(), again: HashSet::new(), reopening: None };
+        let (_folder, store, mut state) = begun();
         let mut statements = |entries: Vec<JournalEntry>| {
             let changes = store.connection.borrow().total_changes();
             write_batch(&store, &mut state, entries.into_iter()).unwrap();
@@ -505,5 +521,19 @@ mod tests {
         assert_eq!(statements(results), ([0, 0, 0, 0, 10, 30], 40));
         // Users who are read.
         assert_eq!(statements(vec![admit("c")]), ([10, 10, 10, 10, 0, 0], 10));
+    }
+
+    #[test]
+    fn names_without_an_id_are_users_of_their_own() {
+        let (_folder, store, mut state) = begun();
+        let user = |name: &str| User { id: None, username: Some(name.to_owned()), origin: Origin::default() };
+        let (answer, mut new) = oneshot::channel();
+        let admit = JournalEntry::Admit(vec![user("ann"), user("bob"), user("ann")], answer);
+        write_batch(&store, &mut state, [admit, result(user("bob"))].into_iter()).unwrap();
+        assert_eq!(new.try_recv().unwrap().len(), 2);
+        let query = "SELECT username, status FROM readings ORDER BY username";
+        let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
+        let rows: Vec<(String, Option<String>)> = store.all(query, [], row).unwrap();
+        assert_eq!(rows, [("ann".to_owned(), None), ("bob".to_owned(), Some("read".to_owned()))]);
     }
 }

@@ -341,7 +341,7 @@ impl From<rust_xlsxwriter::XlsxError> for FormatError {
     }
 }
 
-/// Also from the errors of the crates that write JSON and CSV.
+/// Also from the error of the crate that writes JSON.
 macro_rules! from_error {
     ($($Error:ty),+) => {$(
         impl From<$Error> for FormatError {
@@ -351,7 +351,7 @@ macro_rules! from_error {
         }
     )+};
 }
-from_error!(io::Error, ::csv::Error, serde_json::Error);
+from_error!(io::Error, serde_json::Error);
 
 impl From<store::Error> for FormatError {
     fn from(why: store::Error) -> Self {

@@ -12,8 +12,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::inventory::{insert_inventory, insert_programmatic_keys};
-use super::json::{roles_to_json, texts_to_json};
-use super::rows::{INSERT_INCOMPLETE_LIST, INSERT_KEY, insert_incomplete_list, insert_key};
+use super::rows::{INSERT_INCOMPLETE_LIST, INSERT_KEY, insert_incomplete_list, insert_key, json};
 use super::{Error, Store};
 use crate::inventory::{InventoryList, ListResult};
 use crate::model::{IncompleteList, Membership, Organization, Outcome, Suffix, User, UserResult};
@@ -387,8 +386,7 @@ impl<'a> BatchWriter<'a> {
         }
         self.reopen()?;
         user.origin.memberships.iter().try_for_each(|Membership { scope, id: of, roles, team_ids }| {
-            let roles = roles.as_deref().map(roles_to_json);
-            let team_ids = team_ids.as_deref().map(texts_to_json);
+            let (roles, team_ids) = (json(roles.as_ref())?, json(team_ids.as_ref())?);
             self.insert_membership.execute(params![id, scope.as_str(), of, roles, team_ids]).map(drop)
         })
     }

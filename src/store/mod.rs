@@ -6,7 +6,6 @@ mod found;
 mod identity;
 mod inventory;
 mod journal;
-mod json;
 mod lock;
 mod manifests;
 mod open;

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, Rows, Statement};
+use serde::de::DeserializeOwned;
 
-use super::json::{roles_from_json, texts_from_json};
 use super::rows::{IS_IN_RANGE, instant};
 use crate::model::{
     ListLine, Membership, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User, UserResult,
@@ -165,8 +165,8 @@ impl<'a> Columns<'a> {
         Ok(Membership {
             scope: scope.parse().map_err(|why: String| wrong(why))?,
             id: self.text()?,
-            roles: self.text_ref()?.map(roles_from_json).transpose().map_err(wrong)?,
-            team_ids: self.text_ref()?.map(texts_from_json).transpose().map_err(wrong)?,
+            roles: self.json()?,
+            team_ids: self.json()?,
         })
     }
 
@@ -179,6 +179,11 @@ impl<'a> Columns<'a> {
         };
         let http_status = http_status.map(u16::try_from).transpose().map_err(wrong)?;
         Ok(Outcome { status, http_status, error_code, detail })
+    }
+
+    /// JSON that this program wrote; `None` where there is none.
+    fn json<T: DeserializeOwned>(&mut self) -> rusqlite::Result<Option<T>> {
+        self.text_ref()?.map(serde_json::from_str).transpose().map_err(wrong)
     }
 
     fn number(&mut self) -> rusqlite::Result<Option<i64>> {

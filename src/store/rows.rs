@@ -4,12 +4,13 @@ use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, Statement, params};
+use serde::Serialize;
 
-use super::json::{roles_from_json, texts_from_json};
 use crate::model::{
     IncompleteList, ListLine, Membership, Organization, OrganizationResult, Origin, Outcome, PersonalKey,
     ReadStatus, Suffix, User,
 };
+use crate::output::add_json;
 
 /// In SQL, whether a key or membership is between those of the first and of the last result of run `?1`. Among them may be
 /// some of another run that began before this one was resumed.
@@ -69,9 +70,21 @@ pub(super) fn membership_from(row: &Row) -> rusqlite::Result<Membership> {
     Ok(Membership {
         scope: row.get_ref(0)?.as_str()?.parse().map_err(|why: String| invalid(row, "scope", why))?,
         id: row.get(1)?,
-        roles: text(2)?.map(roles_from_json).transpose().map_err(|why| invalid(row, "roles", why))?,
-        team_ids: text(3)?.map(texts_from_json).transpose().map_err(|why| invalid(row, "team_ids", why))?,
+        roles: text(2)?.map(serde_json::from_str).transpose().map_err(|why| invalid(row, "roles", why))?,
+        team_ids: text(3)?
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|why| invalid(row, "team_ids", why))?,
     })
+}
+
+/// Roles or ids of teams, as [`membership_from`] reads them.
+pub(super) fn json<T: Serialize>(value: Option<&T>) -> rusqlite::Result<Option<String>> {
+    let wrong = |why: Box<dyn std::error::Error + Send + Sync>| rusqlite::Error::ToSqlConversionFailure(why);
+    let Some(value) = value else { return Ok(None) };
+    let mut json = Vec::new();
+    add_json(&mut json, value).map_err(|why| wrong(why.into()))?;
+    String::from_utf8(json).map(Some).map_err(|why| wrong(why.into()))
 }
 
 pub(super) fn organization_from(row: &Row) -> rusqlite::Result<OrganizationResult> {

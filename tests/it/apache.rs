@@ -196,11 +196,14 @@ fn an_audit_takes_an_exchange_a_page_and_one_a_nonce() {
     assert_eq!(nonces.values().map(Vec::len).sum::<usize>(), answers);
     assert_eq!(exchanges.len(), answers + nonces.len());
     assert_eq!(refusals(&exchanges), nonces.len(), "only challenges, no answer");
-    let mut uses: Vec<_> = nonces.values().map(Vec::len).collect();
-    uses.sort_unstable();
+    let uses: Vec<_> = nonces.values().map(Vec::len).collect();
     // Where a nonce ends, a second request may have asked for a new one already.
     assert!((2..=3).contains(&uses.len()), "{uses:?}");
-    assert_eq!(uses.last(), Some(&1023), "a nonce is renewed before Jetty would refuse it");
+    // Once there is a second one, both may be in use.
+    assert!(
+        uses.iter().all(|uses| *uses <= 1023),
+        "a nonce is renewed before Jetty would refuse it: {uses:?}"
+    );
     assert_each_count_once(&exchanges);
 }
 

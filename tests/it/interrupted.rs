@@ -178,6 +178,8 @@ fn a_signal_while_an_audit_writes_its_reports_keeps_all_that_was_read() {
     child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     let exchanges = sandbox.counts().exchanges;
     signal(child.id(), "-TERM");
+    // Its output is read afterwards, so that it can't end before it sees the signal.
+    child.wait().unwrap();
     let ran = CliOutput::of(child);
     assert_eq!(ran.code, 143, "{ran:?}");
     assert!(

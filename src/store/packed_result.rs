@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::packed::{Packed, damaged, pack_bytes, pack_number};
 
-/// Begins a query whose rows [`ResultPacker::pack`] takes.
+/// Begins a query whose rows [`ResultParts::pack`] takes.
 pub(super) const RESULTS: &str =
     "SELECT id, user_id, username, list, line, status, http_status, error_code, detail,
      attempts, read_at FROM readings";
@@ -113,7 +113,7 @@ fn pack_columns(row: &Row, first: usize, record: &mut Vec<u8>) -> rusqlite::Resu
     Ok(())
 }
 
-/// Reads what [`ResultPacker::pack`] packed.
+/// Reads what [`ResultParts::pack`] packed.
 pub(super) fn unpack_result(record: &[u8]) -> rusqlite::Result<UserResult> {
     let mut columns = Columns(Packed(record));
     let id = Some(columns.text()?).filter(|id| !id.is_empty());

@@ -117,9 +117,10 @@ impl PageSequence {
     }
 
     /// The outcome of a list of different `things`, of which these came.
-    pub(super) fn reconcile_distinct(&self, ids: &mut DistinctIds, end: Outcome, things: &str) -> Outcome {
-        let (rows, different) = match ids.count() {
-            Ok(different) => (ids.rows(), different),
+    pub(super) fn reconcile_distinct(&self, ids: DistinctIds, end: Outcome, things: &str) -> Outcome {
+        let rows = ids.rows();
+        let different = match ids.count() {
+            Ok(different) => different,
             Err(why) => {
                 let why = format!("its {things} can't be counted: {why}");
                 return Outcome::unread(ReadStatus::Error, self.status, why);

@@ -255,7 +255,7 @@ impl Client {
                 Err(end) => break end,
             }
         };
-        Ok(not_found_if_removed(pages.reconcile_distinct(&mut distinct, end, things)))
+        Ok(not_found_if_removed(pages.reconcile_distinct(distinct, end, things)))
     }
 
     /// The page of this number, and how often it was asked for again. Pages are asked for by number; the addresses in their

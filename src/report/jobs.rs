@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::num::NonZero;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,9 +50,12 @@ impl RepeatedJobs {
     }
 }
 
+/// Asked for once, since on Linux it takes several reads of files.
+static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
+
 /// Runs jobs in this order; the error is that of the one with the smallest number.
 fn run<E: Send>(jobs: Vec<(usize, Job<E>)>) -> Result<(), E> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(jobs.len());
+    let cores = jobs.len().min(*CORES);
     let (jobs, failed) = (Mutex::new(jobs.into_iter()), Mutex::new(None::<(usize, E)>));
     let work = || {
         loop {

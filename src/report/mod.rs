@@ -95,6 +95,8 @@ pub struct RowContext<'a> {
     /// What the migration plan needs besides users and keys.
     inventory: Inventory,
     gate: GatePolicy<'a>,
+    /// Whether the report has other deployments, too.
+    is_one_of_several: bool,
     /// Where `locate` found the keys; `None` where it never ran.
     pub search: Option<StoredSearch>,
 }
@@ -485,7 +487,8 @@ pub fn write<'a>(
     let mut worst = WorstFindings::default();
     let mut deployments = Vec::new();
     for input in by_name {
-        deployments.push(write_deployment(input, &mut judge, &mut worst, &mut writers, reader)?);
+        let several = inputs.len() > 1;
+        deployments.push(write_deployment(input, several, &mut judge, &mut worst, &mut writers, reader)?);
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
     let (waiver_issues, worst) = (judge.waiver_issues(), worst.into_vec());
@@ -535,6 +538,7 @@ type Writers = Vec<(PathBuf, Box<dyn Writer>)>;
 /// Hands the rows of one deployment to all writers.
 fn write_deployment<'a>(
     input: &ReportInput<'a>,
+    is_one_of_several: bool,
     judge: &mut Judge<'a>,
     worst: &mut WorstFindings,
     writers: &mut Writers,
@@ -555,7 +559,7 @@ fn write_deployment<'a>(
     let incomplete_lists = incomplete_lists.collect();
     let (inventory, gate, burn_down) = (Inventory::read(store, run)?, judge.gate(), OnceCell::new());
     let search = store.search(run)?;
-    let rows = RowContext { run, policy, incomplete_lists, inventory, gate, search };
+    let rows = RowContext { run, policy, incomplete_lists, inventory, gate, is_one_of_several, search };
     let context = RunContext { rows, store, ratchet, burn_down };
     reader.begin(store, run)?;
     for (path, writer) in &mut *writers {

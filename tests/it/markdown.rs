@@ -177,9 +177,12 @@ fn a_page_is_below_1_mb_and_has_the_worst_owners() {
     assert!(worst_first[sections.len()].0.0 > rank("high"), "all critical and high keys are shown");
     assert_eq!(shown(&page).len(), 2 * sections.len(), "an owner has all keys in one table");
     // The others are counted, and none is missing.
-    let counted = page.rows.iter().filter(|row| row.len() == 6 && row[0].ends_with("@example.com"));
+    let counted: Vec<_> =
+        page.rows.iter().filter(|row| row.len() == 6 && row[0].ends_with("@example.com")).collect();
+    let names = counted.iter().map(|row| &row[0]);
+    assert!(names.eq(worst_first[sections.len()..].iter().map(|(_, name)| *name)), "in the same order");
     let counts: Vec<usize> =
-        counted.flat_map(|row| row[1..].iter().map(|it| it.parse::<usize>().unwrap())).collect();
+        counted.iter().flat_map(|row| row[1..].iter().map(|it| it.parse::<usize>().unwrap())).collect();
     assert_eq!(counts.len(), 5 * (owners.len() - sections.len()), "{} owners", owners.len());
     assert_eq!(counts.iter().sum::<usize>() + 2 * sections.len(), 3_000);
     assert!(source.contains("**All keys are in `keys.csv`**"));

@@ -73,7 +73,7 @@ impl Writer for Github {
 
     fn rows(&mut self, context: &RowContext, rows: &[Row]) -> Result<(), FormatError> {
         if let Some(summary) = &mut self.summary {
-            summary.rows(context, rows);
+            summary.rows(context, rows)?;
         }
         rows.iter().try_for_each(|row| self.row(context, row))
     }

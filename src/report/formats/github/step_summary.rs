@@ -12,7 +12,7 @@ use minijinja::value::Value;
 use crate::console::warn;
 use crate::report::formats::markdown::owners::Owners;
 use crate::report::formats::markdown::page::{self, Rows};
-use crate::report::formats::markdown::{ROWS, STEP_SUMMARY, environment, render};
+use crate::report::formats::markdown::{ROWS, STEP_SUMMARY, environment, render, template_error};
 use crate::report::top_n::TopN;
 use crate::report::{FormatError, Report, Row, RowContext};
 
@@ -33,20 +33,18 @@ impl StepSummary {
     /// For the file that GitHub named.
     pub(super) fn new(path: PathBuf) -> Result<Self, FormatError> {
         append(&path, "").map_err(FormatError::StepSummary)?;
-        Ok(Self {
-            path,
-            environment: environment(None)?,
-            owners: Owners::new(LONGEST, true),
-            unread: TopN::new(ROWS),
-        })
+        let environment = environment(None)?;
+        let owners = Owners::new(&environment, LONGEST, true).map_err(|why| template_error(&why))?;
+        Ok(Self { path, environment, owners, unread: TopN::new(ROWS) })
     }
 
     /// Adds the rows of a user.
-    pub(super) fn rows(&mut self, context: &RowContext, rows: &[Row]) {
-        self.owners.add(context, rows);
+    pub(super) fn rows(&mut self, context: &RowContext, rows: &[Row]) -> Result<(), FormatError> {
+        self.owners.add(&self.environment, context, rows).map_err(|why| template_error(&why))?;
         for row in rows.iter().filter(|row| row.is_unread()) {
             self.unread.push((), || page::row(context, row));
         }
+        Ok(())
     }
 
     /// Writes the page.
@@ -56,7 +54,7 @@ impl StepSummary {
         rows.unread = unread.into_values().collect();
         let used = std::fs::metadata(&path).map_err(FormatError::StepSummary)?.len();
         let free = (LONGEST - LEFT).saturating_sub(usize::try_from(used).unwrap_or(LONGEST));
-        let page = render(&environment, STEP_SUMMARY, report, (owners, page::page(report, rows)), free)?;
+        let page = render(&environment, STEP_SUMMARY, (owners, page::page(report, rows)), free)?;
         append(&path, &page).map_err(FormatError::StepSummary)
     }
 }

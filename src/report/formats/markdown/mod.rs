@@ -63,10 +63,12 @@ struct Markdown {
 
 /// `templates` is a folder that may contain templates that replace the built-in ones.
 pub(super) fn start(file: OutputFile, templates: Option<&Path>) -> Result<impl Writer + use<>, FormatError> {
+    let environment = environment(templates)?;
+    let owners = Owners::new(&environment, LONGEST, false).map_err(|why| template_error(&why))?;
     Ok(Markdown {
         file,
-        environment: environment(templates)?,
-        owners: Owners::new(LONGEST, false),
+        environment,
+        owners,
         unread: TopN::new(ROWS),
         by_year: BTreeMap::new(),
         decisions: Decisions::default(),
@@ -134,7 +136,6 @@ fn own_template(folder: &Path, path: &Path) -> io::Result<String> {
 pub(super) fn render(
     environment: &Environment,
     name: &str,
-    report: &Report,
     (owners, rest): (Owners, Value),
     bytes: usize,
 ) -> Result<String, FormatError> {
@@ -142,7 +143,7 @@ pub(super) fn render(
         let page = context! { most, ..context! { ..owners, ..rest.clone() } };
         environment.get_template(name)?.render(page)
     };
-    let without_owners = || Owners::new(0, false).into_value(environment, report, 0);
+    let without_owners = || Owners::new(environment, 0, false).map(|owners| owners.into_value(0));
     let mut most = ROWS;
     let page = || -> Result<String, minijinja::Error> {
         let mut fixed = render(without_owners()?, most)?.len();
@@ -150,12 +151,12 @@ pub(super) fn render(
             most /= 2;
             fixed = render(without_owners()?, most)?.len();
         }
-        render(owners.into_value(environment, report, bytes.saturating_sub(fixed + MARGIN))?, most)
+        render(owners.into_value(bytes.saturating_sub(fixed + MARGIN)), most)
     };
     page().map_err(|why| template_error(&why))
 }
 
-fn template_error(error: &minijinja::Error) -> FormatError {
+pub(super) fn template_error(error: &minijinja::Error) -> FormatError {
     let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
     FormatError::Template(format!("{}{line}: {error}", error.name().unwrap_or(NAME)))
 }
@@ -171,7 +172,7 @@ impl Writer for Markdown {
     }
 
     fn rows(&mut self, context: &RowContext, rows: &[Row]) -> Result<(), FormatError> {
-        self.owners.add(context, rows);
+        self.owners.add(&self.environment, context, rows).map_err(|why| template_error(&why))?;
         rows.iter().try_for_each(|row| self.row(context, row))
     }
 
@@ -196,7 +197,7 @@ impl Writer for Markdown {
             ..Rows::none(report)?
         };
         let rest = context! { ..located.into_value(), ..page::page(report, rows) };
-        let page = render(&environment, NAME, report, (owners, rest), LONGEST)?;
+        let page = render(&environment, NAME, (owners, rest), LONGEST)?;
         file.write_all(page.as_bytes())?;
         Ok(Rendered::File(file))
     }

@@ -3,28 +3,23 @@
 //! Memory is bounded by the bytes of a page, however many owners there are.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use minijinja::value::Value;
-use minijinja::{Environment, Template, context};
+use minijinja::{Environment, context};
 
 use super::anchor::anchor;
 use super::page::row;
 use super::plan::Decisions;
 use super::section::{OwnerNames, section};
 use super::{BUILT_IN, BUILT_IN_OWNER, NAME, OWNER};
-use crate::model::{PersonalKey, UserResult};
 use crate::output::text::{breakable_code_len, code_in_prose, printable, shortened};
 use crate::policy::Severity;
 use crate::report::top_n::{Rank, TopN, rank};
-use crate::report::{LazyPlan, OrganizationColumns, Report, Row, RowContext};
+use crate::report::{OrganizationColumns, Row, RowContext};
 
 /// Maximum bytes of the list of owners without a section.
 const COUNTED: usize = 100_000;
-/// Bytes that a section needs at least, and each of its keys. A section is never smaller, so that enough owners are kept.
-const SECTION: usize = 180;
-const KEY: usize = 60;
 /// Bytes of a line of an index and of the list of other owners, and of a heading, besides the texts in it.
 const LINE: usize = 40;
 /// Maximum characters of a name.
@@ -34,22 +29,27 @@ const LABEL: usize = 100;
 pub(in crate::report::formats) struct Owners {
     /// Only keys that are findings, and no index.
     is_summary: bool,
-    shown: TopN<Rank<Severity>, Owner>,
-    counted: TopN<Rank<Severity>, CountedOwner>,
+    /// Whether a template of the user replaces the built-in section or page.
+    has_own_section: bool,
+    has_own_page: bool,
+    shown: TopN<OwnerRank, Owner>,
+    counted: TopN<OwnerRank, CountedOwner>,
     count: u64,
     keys: u64,
     /// The name of the last deployment.
     deployment: Arc<str>,
 }
 
-/// An owner who may get a section. The rows are made again if the owner gets one.
+/// That of the worst key, and the number of the owner, since many keys have the same rank.
+type OwnerRank = (Rank<Severity>, u64);
+
+/// An owner with the section of the page, which needs less memory than what it is made from.
 struct Owner {
     counted: CountedOwner,
     organizations: OrganizationColumns,
-    /// With all keys, because the plan depends on all of them.
-    result: UserResult,
-    /// The keys that are shown, worst first.
-    shown: Vec<usize>,
+    section: String,
+    /// The keys as a template of the user has them. The built-in page needs only the section.
+    keys: Value,
 }
 
 /// An owner and the number of keys by severity.
@@ -60,84 +60,114 @@ struct CountedOwner {
     keys: [u64; Severity::ALL.len()],
 }
 
-/// An owner with the text of the section, and the bytes that the page and its indices need for it.
+/// An owner on the page, with the link to the section, and the bytes that the page and its indices need for it.
 struct Section {
     owner: Owner,
-    /// The keys as a template of a user has them. The built-in page needs only the text.
-    keys: Value,
-    text: String,
     link: String,
     size: usize,
-    index_size: usize,
 }
 
 impl Owners {
     /// For pages of at most so many bytes. A summary has only keys that are findings, and no index.
-    pub(in crate::report::formats) fn new(bytes: usize, is_summary: bool) -> Self {
-        let (shown, counted, deployment) = (TopN::new(bytes), TopN::new(COUNTED), Arc::from(""));
-        Self { is_summary, shown, counted, count: 0, keys: 0, deployment }
+    pub(in crate::report::formats) fn new(
+        environment: &Environment,
+        bytes: usize,
+        is_summary: bool,
+    ) -> Result<Self, minijinja::Error> {
+        Ok(Self {
+            is_summary,
+            has_own_section: environment.get_template(OWNER)?.source() != BUILT_IN_OWNER,
+            has_own_page: environment.get_template(NAME)?.source() != BUILT_IN,
+            shown: TopN::new(bytes),
+            counted: TopN::new(COUNTED),
+            count: 0,
+            keys: 0,
+            deployment: Arc::from(""),
+        })
     }
 
     /// Adds the rows of a user.
-    pub(in crate::report::formats) fn add(&mut self, context: &RowContext, rows: &[Row]) {
-        let keys = rows.iter().filter_map(|row| row.key.as_ref().map(|key| (row, key))).enumerate();
-        let keys = keys.filter(|(_, (row, _))| row.is_finding || !self.is_summary);
-        let keys = keys.map(|(at, (_, (key, judged)))| (rank(judged.severity, key), at));
-        let Some((worst, _)) = keys.clone().min() else { return };
+    pub(in crate::report::formats) fn add(
+        &mut self,
+        environment: &Environment,
+        context: &RowContext,
+        rows: &[Row],
+    ) -> Result<(), minijinja::Error> {
+        let keys = rows.iter().filter_map(|row| row.key.as_ref().map(|key| (row, key)));
+        let keys = keys.filter(|(row, _)| row.is_finding || !self.is_summary);
+        let mut keys: Vec<_> =
+            keys.map(|(row, (key, judged))| (rank(judged.severity, key), judged.severity, row)).collect();
+        keys.sort_by_key(|(rank, ..)| *rank);
+        let Some((worst, _, first)) = keys.first() else { return Ok(()) };
         self.count += 1;
-        self.keys += keys.clone().count() as u64;
-        if !self.shown.keeps(&worst) && !self.counted.keeps(&worst) {
-            return;
+        self.keys += keys.len() as u64;
+        let rank = (*worst, self.count);
+        if !self.shown.keeps(&rank) && !self.counted.keeps(&rank) {
+            return Ok(());
         }
-        let mut keys: Vec<_> = keys.collect();
-        keys.sort_by_key(|(rank, _)| *rank);
-        let Row { result, organizations, .. } = &rows[0];
         let counted = CountedOwner {
             deployment: shared(&mut self.deployment, &context.run.deployment),
-            username: result.user.username.clone().unwrap_or_default(),
-            id: result.user.id_or_empty().to_owned(),
-            keys: counts(keys.iter().map(|((severity, _), _)| *severity)),
+            username: first.result.user.username.clone().unwrap_or_default(),
+            id: first.result.user.id_or_empty().to_owned(),
+            keys: counts(keys.iter().map(|(_, severity, _)| *severity)),
         };
-        if !self.shown.keeps(&worst) {
-            self.count(worst, counted);
-            return;
+        if !self.shown.keeps(&rank) {
+            self.count(rank, counted);
+            return Ok(());
         }
-        let owner = Owner {
-            counted,
-            organizations: (*organizations).clone(),
-            result: (*result).clone(),
-            shown: keys.iter().map(|(_, at)| *at).collect(),
-        };
+        let rows: Vec<_> = keys.into_iter().map(|(.., row)| row).collect();
+        let owner = self.owner(environment, context, counted, &rows)?;
         let size = owner.least_size(self.is_summary);
-        for (rank, removed) in self.shown.insert(worst, size, owner) {
+        for (rank, removed) in self.shown.insert(rank, size, owner) {
             self.count(rank, removed.counted);
         }
+        Ok(())
     }
 
-    fn count(&mut self, rank: Rank<Severity>, owner: CountedOwner) {
+    fn owner(
+        &self,
+        environment: &Environment,
+        context: &RowContext,
+        counted: CountedOwner,
+        rows: &[&Row],
+    ) -> Result<Owner, minijinja::Error> {
+        let organizations = rows.first().map(|row| row.organizations.clone()).unwrap_or_default();
+        let mut owner = Owner { counted, organizations, section: String::new(), keys: Value::default() };
+        let names = owner.organizations().map(|(id, name)| if name.is_empty() { id } else { name });
+        let organizations: Vec<_> = names.map(str::to_owned).collect();
+        if self.has_own_section || self.has_own_page {
+            let mut decisions = Decisions::default();
+            owner.keys = rows.iter().map(|it| decisions.row(row(context, it), context, it)).collect();
+        }
+        let CountedOwner { deployment, username, id, .. } = &owner.counted;
+        owner.section = if self.has_own_section {
+            let (deployment, keys, several) = (&**deployment, &owner.keys, context.is_one_of_several);
+            environment
+                .get_template(OWNER)?
+                .render(context! { deployment, username, id, organizations, keys, several })?
+        } else {
+            let deployment = context.is_one_of_several.then_some(&**deployment);
+            section(&OwnerNames { id, deployment, organizations: &organizations }, rows, context)
+        };
+        Ok(owner)
+    }
+
+    fn count(&mut self, rank: OwnerRank, owner: CountedOwner) {
         if self.counted.keeps(&rank) {
             self.counted.insert(rank, owner.size(), owner);
         }
     }
 
     /// What the template has of them, in at most so many bytes.
-    pub(in crate::report::formats) fn into_value(
-        self,
-        environment: &Environment,
-        report: &Report,
-        bytes: usize,
-    ) -> Result<Value, minijinja::Error> {
+    pub(in crate::report::formats) fn into_value(self, bytes: usize) -> Value {
         let (mut sections, mut counted, mut used) = (Vec::new(), Vec::new(), 0);
-        let template = environment.get_template(OWNER)?;
-        let template = (template.source() != BUILT_IN_OWNER).then_some(template);
-        let is_own_page = environment.get_template(NAME)?.source() != BUILT_IN;
         for owner in self.shown.into_values() {
             if used > bytes {
                 counted.push(owner.counted);
                 continue;
             }
-            let section = Section::new(owner, template.as_ref(), is_own_page, sections.len() + 1, report)?;
-            used += if self.is_summary { section.size } else { section.size + section.index_size };
+            let section = Section::new(owner, sections.len() + 1, self.is_summary);
+            used += section.size;
             sections.push(section);
         }
         counted.extend(self.counted.into_values());
@@ -145,7 +175,7 @@ impl Owners {
         let mut removed = Vec::new();
         while used + to_count.min(COUNTED) > bytes {
             let Some(section) = sections.pop() else { break };
-            used -= if self.is_summary { section.size } else { section.size + section.index_size };
+            used -= section.size;
             to_count += section.owner.counted.size();
             removed.push(section.owner.counted);
         }
@@ -157,7 +187,7 @@ impl Owners {
         let shown: u64 = sections.iter().map(|it| it.owner.counted.count()).sum();
         let uncounted = self.count - (sections.len() + counted.len()) as u64;
         let owners: Vec<_> = sections.iter().enumerate().map(|(at, it)| it.value(at + 1)).collect();
-        Ok(context! {
+        context! {
             owners_by_name => by_name(&sections, &owners),
             owners_by_organization => by_organization(&sections, &owners),
             owners,
@@ -168,7 +198,7 @@ impl Owners {
             // Neither in a section nor counted by owner.
             more_owners => uncounted,
             more_keys => self.keys - listed_keys,
-        })
+        }
     }
 }
 
@@ -201,10 +231,9 @@ fn fitting(owners: Vec<CountedOwner>, bytes: usize) -> Vec<CountedOwner> {
 impl Owner {
     /// A lower limit of the bytes that a page needs for it.
     fn least_size(&self, is_summary: bool) -> usize {
-        let keys: usize = self.keys().map(|key| KEY + key.description.trim().len().min(LABEL)).sum();
         let name = self.counted.label().len().min(LABEL);
-        let links = if is_summary { 0 } else { 1 + self.organizations().count() };
-        SECTION + keys + name + links * 2 * name
+        let indices = if is_summary { 0 } else { LINE + (1 + self.organizations().count()) * name };
+        self.section.len() + name + LINE + indices
     }
 
     /// Ids and names.
@@ -212,58 +241,10 @@ impl Owner {
         let OrganizationColumns { ids, names } = &self.organizations;
         ids.split(';').zip(names.split(';')).filter(|(id, _)| !id.is_empty())
     }
-
-    fn keys(&self) -> impl Iterator<Item = &PersonalKey> {
-        self.shown.iter().filter_map(|at| self.result.keys.get(*at))
-    }
-
-    /// The rows of the keys.
-    fn rows<'a>(
-        &'a self,
-        plan: &'a LazyPlan,
-        context: &'a RowContext,
-        now: DateTime<Utc>,
-    ) -> impl Iterator<Item = Row<'a>> {
-        let (result, organizations) = (&self.result, &self.organizations);
-        self.keys().map(move |key| {
-            let waiver = context.gate.waivers.of_key(&key.id, &self.counted.deployment);
-            let waiver = waiver.map(|waiver| (waiver, waiver.status(now)));
-            let (key, decided, regression) = (Some((key, context.policy.judge(key))), OnceLock::new(), None);
-            Row { result, organizations, plan, decided, key, waiver, regression, is_finding: false }
-        })
-    }
 }
 
 impl Section {
-    /// `template` is one of a user in place of the built-in section; such a page has the keys, too.
-    fn new(
-        owner: Owner,
-        template: Option<&Template>,
-        is_own_page: bool,
-        number: usize,
-        report: &Report,
-    ) -> Result<Self, minijinja::Error> {
-        let CountedOwner { deployment, username, id, .. } = &owner.counted;
-        let names = owner.organizations().map(|(id, name)| if name.is_empty() { id } else { name });
-        let organizations: Vec<_> = names.map(str::to_owned).collect();
-        let (mut keys, mut text, several) = (Value::default(), String::new(), report.deployments.len() > 1);
-        if let Some(it) = report.deployments.iter().find(|it| *it.context.run.deployment == **deployment) {
-            let (context, plan) = (&it.context, LazyPlan::default());
-            let rows: Vec<_> = owner.rows(&plan, context, report.now()).collect();
-            if template.is_some() || is_own_page {
-                let mut decisions = Decisions::default();
-                keys = rows.iter().map(|it| decisions.row(row(context, it), context, it)).collect();
-            }
-            let shown = several.then_some(&**deployment);
-            let names = OwnerNames { id, deployment: shown, organizations: &organizations };
-            text = match template {
-                None => section(&names, &rows, context),
-                Some(template) => {
-                    let (deployment, keys) = (&**deployment, keys.clone());
-                    template.render(context! { deployment, username, id, organizations, keys, several })?
-                }
-            };
-        }
+    fn new(owner: Owner, number: usize, is_summary: bool) -> Self {
         let name = shortened(owner.counted.label(), LABEL);
         let (heading, name) = (format!("{number}. {}", heading(&name)), code_in_prose(&name));
         let link = match (anchor(&heading), name.is_empty()) {
@@ -271,23 +252,25 @@ impl Section {
             (Some(anchor), true) => format!("[(no name)](#{anchor})"),
             (None, _) => format!("{number}. {name}"),
         };
-        let by_organization = owner.organizations().count() * (link.len() + ", ".len());
-        let by_name = link.len() + owner.counted.words().len() + LINE;
-        let (size, index_size) = (text.len() + name.len() + LINE, by_name + by_organization);
-        Ok(Self { owner, keys, text, link, size, index_size })
+        let mut size = owner.section.len() + name.len() + LINE;
+        if !is_summary {
+            let by_organization = owner.organizations().count() * (link.len() + ", ".len());
+            size += by_organization + link.len() + owner.counted.words().len() + LINE;
+        }
+        Self { owner, link, size }
     }
 
     fn value(&self, number: usize) -> Value {
-        let CountedOwner { deployment, username, id, .. } = &self.owner.counted;
+        let Owner { counted, keys, section, .. } = &self.owner;
         context! {
             number,
-            deployment => &**deployment,
-            username,
-            id,
-            keys => &self.keys,
-            counts => self.owner.counted.words(),
+            deployment => &*counted.deployment,
+            username => &counted.username,
+            id => &counted.id,
+            keys,
+            counts => counted.words(),
             link => &self.link,
-            section => &self.text,
+            section,
         }
     }
 }

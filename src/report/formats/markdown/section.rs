@@ -35,14 +35,14 @@ struct KeyRow<'a> {
 }
 
 /// The section of an owner with these keys.
-pub(super) fn section(names: &OwnerNames, rows: &[Row], context: &RowContext) -> String {
+pub(super) fn section(names: &OwnerNames, rows: &[&Row], context: &RowContext) -> String {
     let mut text = String::with_capacity(1000);
     // Writing to a string can't fail.
     let _ = write_section(&mut text, names, rows, context);
     text
 }
 
-fn write_section(to: &mut String, names: &OwnerNames, rows: &[Row], context: &RowContext) -> fmt::Result {
+fn write_section(to: &mut String, names: &OwnerNames, rows: &[&Row], context: &RowContext) -> fmt::Result {
     let plan = rows.first().and_then(|row| row.plan(context));
     let unknown = plan.and_then(|plan| plan.unknown.as_deref()).filter(|why| !why.is_empty());
     let keys = rows.iter().filter_map(|row| {

@@ -10,6 +10,16 @@ const QUOTE: &str = "> ";
 /// A code span or a link is never broken: text of the service is in code spans, and at the start of a line it could become a
 /// heading or a list.
 pub(super) fn wrap(text: &str) -> String {
+    if is_wrapped(text) { [text, "\n"].concat() } else { wrap_paragraphs(text) }
+}
+
+/// Whether it is a single line already, as most sentences about an owner are.
+fn is_wrapped(text: &str) -> bool {
+    let is_short = (1..=COLUMNS).contains(&text.len()) && text.trim().len() == text.len();
+    is_short && !text.contains('\n') && !text.contains("  ")
+}
+
+fn wrap_paragraphs(text: &str) -> String {
     let mut page = String::new();
     let mut paragraph: Vec<&str> = Vec::new();
     for line in text.lines().map(str::trim).chain([""]) {
@@ -108,6 +118,14 @@ mod tests {
         assert_eq!(page.lines().map(str::len).collect::<Vec<_>>(), [99, 99, 9, 0, 4]);
         assert!(page.ends_with("\nword more\n\nnext\n"), "{page}");
         assert_eq!(wrap(" \n"), "");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_single_line_stays_as_it_is(text in "[>#a`\\[\\]()é \n\r]{0,12}") {
+            proptest::prop_assume!(is_wrapped(&text));
+            proptest::prop_assert_eq!(wrap_paragraphs(&text), text + "\n");
+        }
     }
 
     #[test]

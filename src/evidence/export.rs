@@ -10,6 +10,7 @@ mod line;
 mod read;
 mod version_1;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 pub use line::{ExportCounts, ExportedRun};
@@ -50,15 +51,35 @@ impl From<Error> for crate::exit::Error {
 /// # Errors
 /// What the store or `out` says.
 pub fn write(store: &Store, run: &Run, version: u64, out: impl Write) -> Result<ExportCounts, Error> {
+    Ok(write_all(store, run, version, out)?.counts)
+}
+
+pub(super) fn write_all<W: Write>(
+    store: &Store,
+    run: &Run,
+    version: u64,
+    out: W,
+) -> Result<Exported<W>, Error> {
     let mut export = ExportWriter::begin(store, run, version, out)?;
     store.results(run, |result| export.add(&result).map_err(Error::from))?;
-    Ok(export.end().map(|(counts, _)| counts)?)
+    Ok(export.end()?)
 }
 
 /// A run on its way into the form, for who reads its results anyway.
 pub struct ExportWriter<W> {
     lines: LineWriter<W>,
     counts: ExportCounts,
+    users_by_organization: BTreeMap<String, u64>,
+}
+
+/// A run that was written.
+pub struct Exported<W> {
+    /// As its last line has them.
+    pub counts: ExportCounts,
+    /// How many users the list of each organization has.
+    pub users_by_organization: BTreeMap<String, u64>,
+    /// Where it was written to.
+    pub out: W,
 }
 
 impl<W: Write> ExportWriter<W> {
@@ -78,7 +99,7 @@ impl<W: Write> ExportWriter<W> {
             counts.gaps += 1;
             lines.write(ExportLine::IncompleteList(list))?;
         }
-        Ok(Self { lines, counts })
+        Ok(Self { lines, counts, users_by_organization: BTreeMap::new() })
     }
 
     /// Writes the next result of the run.
@@ -87,17 +108,23 @@ impl<W: Write> ExportWriter<W> {
     /// What `out` says.
     pub fn add(&mut self, result: &UserResult) -> io::Result<()> {
         self.counts.add(result);
+        for id in result.user.origin.organizations() {
+            match self.users_by_organization.get_mut(id) {
+                Some(count) => *count += 1,
+                None => drop(self.users_by_organization.insert(id.to_owned(), 1)),
+            }
+        }
         self.lines.write_result(result)
     }
 
-    /// Writes the last line, after all results; returns its counts and `out`.
+    /// Writes the last line, after all results.
     ///
     /// # Errors
     /// What `out` says.
-    pub fn end(self) -> io::Result<(ExportCounts, W)> {
-        let Self { mut lines, counts } = self;
+    pub fn end(self) -> io::Result<Exported<W>> {
+        let Self { mut lines, counts, users_by_organization } = self;
         lines.write(ExportLine::End(counts))?;
-        Ok((counts, lines.out))
+        Ok(Exported { counts, users_by_organization, out: lines.out })
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::export::{self, ExportCounts, ExportWriter};
+use super::export::{self, ExportCounts, ExportWriter, Exported};
 use crate::digest::{HashWriter, sha256, sha256_of_file};
 use crate::model::{OrganizationResult, Product, ReadStatus, UserResult};
 use crate::policy::FailOn;
@@ -269,7 +269,8 @@ impl RunEntry {
         form: CanonicalForm,
         version: u64,
     ) -> Result<Self, export::Error> {
-        let CanonicalForm { totals, sha256: readings_sha256, bytes: canonical_bytes } = form;
+        let CanonicalForm { totals, users_by_organization, sha256, bytes: canonical_bytes } = form;
+        let organizations = || Organizations::new(store, run, &users_by_organization);
         let settings = &run.settings;
         Ok(Self {
             run: run.id,
@@ -279,7 +280,7 @@ impl RunEntry {
             service_version: run.service_version.clone(),
             credential: run.credential.clone(),
             lists: settings.lists.iter().map(|text| UserList::new(text)).collect(),
-            organizations: (version > 1).then(|| Organizations::new(store, run)).transpose()?,
+            organizations: (version > 1).then(organizations).transpose()?,
             started_at: run.started_at,
             finished_at: run.finished_at,
             complete: run.finished_at.is_some() && totals.gaps + totals.not_read == 0,
@@ -288,7 +289,7 @@ impl RunEntry {
             settings_sha256: settings_sha256(settings)?,
             settings: settings.clone(),
             totals,
-            readings_sha256,
+            readings_sha256: sha256,
             canonical_bytes,
             judged_by,
             previous: PreviousManifest::from_store(store, run.id)?,
@@ -296,10 +297,11 @@ impl RunEntry {
     }
 }
 
-/// How much the canonical form of a run holds, its SHA-256 and its length.
+/// What the canonical form of a run holds, its SHA-256 and its length.
 #[derive(Clone)]
 pub(super) struct CanonicalForm {
     totals: ExportCounts,
+    users_by_organization: BTreeMap<String, u64>,
     pub(super) sha256: String,
     bytes: u64,
 }
@@ -307,14 +309,12 @@ pub(super) struct CanonicalForm {
 impl CanonicalForm {
     /// Manifests of a version have the form of that version.
     pub(super) fn of_run(store: &Store, run: &Run, version: u64) -> Result<Self, export::Error> {
-        let mut hash = HashWriter::default();
-        let totals = export::write(store, run, version, &mut hash)?;
-        Ok(Self::new(totals, hash))
+        export::write_all(store, run, version, HashWriter::default()).map(Self::new)
     }
 
-    fn new(totals: ExportCounts, hash: HashWriter) -> Self {
-        let (sha256, bytes) = hash.end();
-        Self { totals, sha256, bytes }
+    fn new(Exported { counts, users_by_organization, out }: Exported<HashWriter>) -> Self {
+        let (sha256, bytes) = out.end();
+        Self { totals: counts, users_by_organization, sha256, bytes }
     }
 }
 
@@ -357,8 +357,8 @@ impl ResultReader for ManifestParts {
 
     fn end(&mut self) -> Result<(), report::Error> {
         let Some((deployment, form)) = self.current.take() else { return Ok(()) };
-        let (totals, hash) = form.end().map_err(not_written)?;
-        self.forms.insert(deployment, CanonicalForm::new(totals, hash));
+        let exported = form.end().map_err(not_written)?;
+        self.forms.insert(deployment, CanonicalForm::new(exported));
         Ok(())
     }
 }
@@ -368,9 +368,8 @@ fn not_written(why: io::Error) -> report::Error {
 }
 
 impl Organizations {
-    fn new(store: &Store, run: &Run) -> Result<Self, store::Error> {
+    fn new(store: &Store, run: &Run, users: &BTreeMap<String, u64>) -> Result<Self, store::Error> {
         let Some(organizations) = store.organizations(run)? else { return Ok(Self(None)) };
-        let users = store.users_by_organization(run)?;
         let entry = |OrganizationResult { organization, outcome }| OrganizationEntry {
             users: users.get(&organization.id).copied().unwrap_or_default(),
             id: organization.id,

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::summary::{comparable, newest};
-use super::{Forecast, RunSummary, forecast};
+use super::{Forecast, RunStats, RunSummary, forecast};
 use crate::store::{Error, Run, Store};
 
 /// Days in it.
@@ -60,13 +60,19 @@ impl BurnDown {
 }
 
 /// Of the last runs of the same deployment up to `run`, so that a report of an old run does not change with the runs after
-/// it. Uses count by `cutoff`.
-pub(crate) fn burn_down(store: &Store, run: &Run, cutoff: DateTime<Utc>) -> Result<BurnDown, Error> {
+/// it. Uses count by `cutoff`. `stats` are those of `run`, which the report has counted.
+pub(crate) fn burn_down(
+    store: &Store,
+    run: &Run,
+    cutoff: DateTime<Utc>,
+    stats: RunStats,
+) -> Result<BurnDown, Error> {
     let runs = store.runs()?.into_iter();
-    let up_to = runs.filter(|it| it.deployment == run.deployment && it.id <= run.id);
-    let newest = up_to.take(COUNTED).map(|it| RunSummary::new(store, it, Some(cutoff)));
-    let mut summaries = newest.collect::<Result<Vec<_>, _>>()?;
+    let before = runs.filter(|it| it.deployment == run.deployment && it.id < run.id);
+    let before = before.take(COUNTED - 1).map(|it| RunSummary::new(store, it, Some(cutoff)));
+    let mut summaries = before.collect::<Result<Vec<_>, _>>()?;
     summaries.reverse();
+    summaries.push(RunSummary { run: run.clone(), cutoff, stats, change: None });
     Ok(BurnDown::new(&summaries))
 }
 

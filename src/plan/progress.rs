@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use super::inventory::Inventory;
-use super::rights::Rights;
+use super::rights::RoleTargets;
 use crate::inventory::TAG;
 use crate::model::{Origin, PersonalKey, User, UserResult, object_id};
 use crate::policy::{Policy, Verdict};
@@ -258,16 +258,16 @@ impl<'a> OwnerStates<'a> {
         if keys.is_empty() {
             return;
         }
-        let rights = Some(&result.user).filter(|_| result.outcome.status.is_complete());
-        let Some(Ok(rights)) = rights.map(|user| Rights::of(user, self.inventory)) else {
+        let complete = Some(&result.user).filter(|_| result.outcome.status.is_complete());
+        let Some(Ok(roles)) = complete.map(|user| RoleTargets::of(user, self.inventory)) else {
             if created.is_empty() {
                 states.insert((Target::Unknown, None), ReplacementState::Unknown);
             }
             return;
         };
-        let global = (!rights.global.is_empty()).then_some(None);
-        for org_id in rights.organizations.keys().map(Some).chain(global) {
-            let target = target(org_id.map(String::as_str));
+        let global = roles.is_global.then_some(None);
+        for org_id in roles.organizations.into_iter().map(Some).chain(global) {
+            let target = target(org_id);
             let has = |key: Option<&PersonalKey>| {
                 let is_same = |id: &str| key.is_some_and(|key| key.id.eq_ignore_ascii_case(id));
                 let mut created = created.iter().filter(|(it, _)| *it == target);
@@ -276,7 +276,7 @@ impl<'a> OwnerStates<'a> {
             if has(None) || keys.iter().all(|key| has(Some(key))) {
                 continue;
             }
-            let is_known = self.inventory.knows_all_replacements(org_id.map(String::as_str));
+            let is_known = self.inventory.knows_all_replacements(org_id);
             let state = if is_known { ReplacementState::Planned } else { ReplacementState::Unknown };
             states.insert((target, None), state);
         }

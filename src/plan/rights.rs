@@ -57,13 +57,38 @@ impl RoleCheck {
     /// # Errors
     /// As [`Rights::of`].
     pub(super) fn of(user: &User, inventory: &Inventory) -> Result<Self, Unknown> {
-        let mut check = Self::default();
-        each_role(user, inventory, &mut |role| match role.org_id.filter(|id| inventory.is_deleted(id)) {
-            Some(id) if check.deleted.contains(id) => {}
-            Some(id) => drop(check.deleted.insert(id.to_owned())),
-            None => check.has_role = true,
+        let targets = RoleTargets::of(user, inventory)?;
+        Ok(Self {
+            has_role: targets.is_global || !targets.organizations.is_empty(),
+            deleted: targets.deleted.into_iter().map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// Where a user has roles.
+#[derive(Debug, Default)]
+pub(super) struct RoleTargets<'a> {
+    /// The ids of organizations.
+    pub(super) organizations: BTreeSet<&'a str>,
+    /// As in [`Rights`].
+    pub(super) deleted: BTreeSet<&'a str>,
+    /// Whether there is a role in the whole deployment.
+    pub(super) is_global: bool,
+}
+
+impl<'a> RoleTargets<'a> {
+    /// Of a user.
+    ///
+    /// # Errors
+    /// As [`Rights::of`].
+    pub(super) fn of(user: &'a User, inventory: &'a Inventory) -> Result<Self, Unknown> {
+        let mut targets = Self::default();
+        each_role(user, inventory, &mut |role| match role.org_id {
+            Some(id) if inventory.is_deleted(id) => drop(targets.deleted.insert(id)),
+            Some(id) => drop(targets.organizations.insert(id)),
+            None => targets.is_global = true,
         })?;
-        Ok(check)
+        Ok(targets)
     }
 }
 

@@ -108,7 +108,6 @@ pub struct RunContext<'a> {
     pub store: &'a Store,
     /// The earlier run for comparison.
     pub ratchet: Option<&'a Ratchet>,
-    burn_down: OnceCell<BurnDown>,
 }
 
 impl<'a> Deref for RunContext<'a> {
@@ -130,17 +129,6 @@ impl RowContext<'_> {
     #[must_use]
     pub fn has_complete_lists(&self) -> bool {
         self.run.finished_at.is_some() && self.incomplete_lists.is_empty()
-    }
-}
-
-impl RunContext<'_> {
-    /// The runs up to this one. They are counted once, at the first call.
-    pub(crate) fn burn_down(&self) -> Result<&BurnDown, store::Error> {
-        if let Some(known) = self.burn_down.get() {
-            return Ok(known);
-        }
-        let counted = burn_down(self.store, self.run, self.policy.cutoff)?;
-        Ok(self.burn_down.get_or_init(|| counted))
     }
 }
 
@@ -225,9 +213,20 @@ pub struct Deployment<'a> {
     progress: Option<Progress>,
     /// Lists for the migration plan that were not read.
     unread_lists: Option<UnreadLists>,
+    burn_down: OnceCell<BurnDown>,
 }
 
 impl Deployment<'_> {
+    /// The runs up to this one. The others are counted once, at the first call.
+    pub(crate) fn burn_down(&self) -> Result<&BurnDown, store::Error> {
+        if let Some(known) = self.burn_down.get() {
+            return Ok(known);
+        }
+        let RowContext { run, policy, .. } = *self.context;
+        let counted = burn_down(self.context.store, run, policy.cutoff, self.summary.run_stats())?;
+        Ok(self.burn_down.get_or_init(|| counted))
+    }
+
     /// Whether the run ended and no user can be missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -557,10 +556,10 @@ fn write_deployment<'a>(
         judge.list(list, name, &run.deployment)
     });
     let incomplete_lists = incomplete_lists.collect();
-    let (inventory, gate, burn_down) = (Inventory::read(store, run)?, judge.gate(), OnceCell::new());
+    let (inventory, gate) = (Inventory::read(store, run)?, judge.gate());
     let search = store.search(run)?;
     let rows = RowContext { run, policy, incomplete_lists, inventory, gate, is_one_of_several, search };
-    let context = RunContext { rows, store, ratchet, burn_down };
+    let context = RunContext { rows, store, ratchet };
     reader.begin(store, run)?;
     for (path, writer) in &mut *writers {
         writer.begin(&context).map_err(|why| failed(path, why))?;
@@ -605,10 +604,12 @@ fn write_deployment<'a>(
     let organizations = is_known.then(|| totals.into_summaries());
     let progress = progress.map(ProgressCounter::finish);
     let unread_lists = UnreadLists::of_run(store, run)?;
+    let burn_down = OnceCell::new();
+    let deployment = Deployment { context, summary, organizations, progress, unread_lists, burn_down };
     if awake.is_brief() {
-        context.burn_down()?;
+        deployment.burn_down()?;
     }
-    Ok(Deployment { context, summary, organizations, progress, unread_lists })
+    Ok(deployment)
 }
 
 /// Users whose rows are written together. More would take more memory, and hardly less time.

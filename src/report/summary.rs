@@ -1,6 +1,7 @@
 //! The totals, derived from the rows as they pass and held against the counts of the run database.
 
 use super::{JudgedList, Row};
+use crate::history::RunStats;
 use crate::model::{ReadStatus, UserResult};
 use crate::policy::{Action, Severity, Verdict};
 use crate::ratchet::Regression;
@@ -116,6 +117,19 @@ impl Summary {
         match checks.into_iter().find(|(_, one, _, other)| one != other) {
             Some((what, one, against, other)) => Err(format!("{one} {what}, but {other} {against}")),
             None => Ok(()),
+        }
+    }
+
+    /// The same as the history counts them.
+    pub(super) fn run_stats(&self) -> RunStats {
+        RunStats {
+            users: self.requested(),
+            unread: self.unread(),
+            incomplete_lists: self.incomplete_lists,
+            keys: self.keys,
+            enabled: self.enabled,
+            used_after_cutoff: self.verdict(Verdict::UsedAfterCutoff),
+            usage_unknown: self.verdict(Verdict::UsageUnknown),
         }
     }
 

@@ -20,7 +20,7 @@ const NAME: usize = 26;
 #[must_use]
 pub(crate) fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: Text) -> String {
     let mut page = Page::default();
-    for Deployment { context, summary, organizations, progress, unread_lists } in &report.deployments {
+    for Deployment { context, summary, organizations, progress, unread_lists, .. } in &report.deployments {
         let run = context.run;
         let version =
             run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));

@@ -57,32 +57,6 @@ impl Store {
         Ok(statuses.iter().filter_map(|status| status.parse().ok()).collect())
     }
 
-    /// How many users the list of each organization of a run has.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn users_by_organization(&self, run: &Run) -> Result<BTreeMap<String, u64>, Error> {
-        let mut counts = BTreeMap::<String, u64>::new();
-        let mut read = || {
-            let connection = self.connection.borrow();
-            let mut query = connection.prepare(&format!(
-                "SELECT memberships.id FROM {} AND scope = 'organization'",
-                of_run("memberships")
-            ))?;
-            let mut rows = query.query([run.id])?;
-            while let Some(row) = rows.next()? {
-                let id = row.get_ref(0)?.as_str()?;
-                match counts.get_mut(id) {
-                    Some(count) => *count += 1,
-                    None => drop(counts.insert(id.to_owned(), 1)),
-                }
-            }
-            Ok(())
-        };
-        read().map_err(|error| self.sqlite(error))?;
-        Ok(counts)
-    }
-
     /// How many keys were found in a run.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub(in crate::report::formats) struct Rows {
 impl Rows {
     /// Without any row.
     pub(in crate::report::formats) fn none(report: &Report) -> Result<Self, store::Error> {
-        let burn_downs = report.deployments.iter().map(|it| it.context.burn_down().cloned());
+        let burn_downs = report.deployments.iter().map(|it| it.burn_down().cloned());
         let burn_downs = burn_downs.collect::<Result<_, _>>()?;
         let decisions = Decisions::default().counts();
         Ok(Self { unread: Vec::new(), years: BTreeMap::new(), burn_downs, decisions })
@@ -135,7 +135,7 @@ fn unread_statuses(deployment: &Deployment) -> Vec<Value> {
 
 /// A deployment, its run and its totals.
 fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
-    let Deployment { context, summary, organizations, progress, unread_lists } = deployment;
+    let Deployment { context, summary, organizations, progress, unread_lists, .. } = deployment;
     let (run, ratchet) = (context.run, context.ratchet);
     let unseen = ratchet.map_or(0, |ratchet| ratchet.count.saturating_sub(summary.keys - summary.new));
     context! {

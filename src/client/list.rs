@@ -128,12 +128,16 @@ impl PageSequence {
         };
         let outcome = self.reconcile(different, end, things);
         if outcome.status == ReadStatus::Read && rows != different {
-            // Its count is that of its rows.
-            return self.partial(format!(
-                "{rows} rows contain only {different} {things}: rows are repeated, so others may be missing"
-            ));
+            return self.repeated(rows, different, things);
         }
         outcome
+    }
+
+    /// The service counts rows, those that repeat, too: whatever it counts, others may be left out.
+    fn repeated(&self, rows: u64, different: u64, things: &str) -> Outcome {
+        self.partial(format!(
+            "{rows} rows contain only {different} {things}: rows are repeated, so others may be missing"
+        ))
     }
 
     fn partial(&self, why: String) -> Outcome {
@@ -184,6 +188,8 @@ pub(crate) struct UserKeys {
     is_mismatched: bool,
     /// A key of which there are two readings.
     contradiction: Option<String>,
+    /// Rows of the pages that are those of keys that an earlier row had.
+    repeated: u64,
 }
 
 impl UserKeys {
@@ -244,7 +250,10 @@ impl UserKeys {
             return Err(mismatch);
         }
         let rows = self.pages.take(status, page)?;
-        self.add(rows, is_own)
+        let (before, count) = (self.keys.len(), rows.len());
+        self.add(rows, is_own)?;
+        self.repeated += (count - (self.keys.len() - before)) as u64;
+        Ok(())
     }
 
     /// Whether an answer was for another user than the one asked for.
@@ -306,8 +315,12 @@ impl UserKeys {
             None => self.pages.reconcile(self.keys.len() as u64, end, "keys"),
         };
         let outcome = match self.contradiction {
-            Some(why) if outcome.status == ReadStatus::Read => self.pages.partial(why),
-            Some(_) | None => outcome,
+            _ if outcome.status != ReadStatus::Read => outcome,
+            Some(why) => self.pages.partial(why),
+            None if self.repeated > 0 => {
+                self.pages.repeated(self.pages.rows_read, self.keys.len() as u64, "keys")
+            }
+            None => outcome,
         };
         (self.keys, outcome)
     }
@@ -332,22 +345,23 @@ mod tests {
     }
 
     #[test]
-    fn two_readings_of_one_key_are_never_a_whole_list() {
+    fn a_list_with_one_key_twice_is_never_whole() {
         let first = |count: u64| {
             format!(
                 r#"{{"results":[{{"id":"c"}},{{"id":"a","usedCount":{count}}}],"links":[{{"rel":"next"}}]}}"#
             )
         };
         let last = r#"{"results":[{"id":"a","usedCount":7},{"id":"b"}],"links":[{"rel":"self"}]}"#;
-        for (count, used, status) in
-            [(7, 7, ReadStatus::Read), (9, 9, ReadStatus::Partial), (3, 7, ReadStatus::Partial)]
-        {
+        for (count, used) in [(7, 7), (9, 9), (3, 7)] {
             let (keys, outcome) = read(&[&first(count), last]);
             assert_eq!(
                 (keys.len(), keys[1].used_count, outcome.status),
-                (3, Some(used), status),
+                (3, Some(used), ReadStatus::Partial),
                 "{outcome:?}"
             );
         }
+        let page =
+            r#"{"results":[{"id":"a"},{"id":"A"},{"id":"b"}],"links":[{"rel":"self"}],"totalCount":2}"#;
+        assert_eq!(read(&[page]).1.status, ReadStatus::Partial);
     }
 }

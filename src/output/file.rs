@@ -31,6 +31,13 @@ pub(crate) fn temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
     unfinished::begin(|| builder.tempfile_in(folder), NamedTempFile::path)
 }
 
+/// The same for its owner alone.
+pub(crate) fn private_temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".keysunset-").suffix(".part");
+    unfinished::begin(|| builder.tempfile_in(folder), NamedTempFile::path)
+}
+
 /// The same for a folder.
 pub(crate) fn temp_folder_in(folder: &Path) -> io::Result<TempDir> {
     let mut builder = tempfile::Builder::new();
@@ -74,6 +81,14 @@ pub(crate) fn persist(file: OutputFile, path: &Path) -> io::Result<ReportFile> {
 pub(crate) fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
     let temporary = file.path().to_owned();
     file.persist(path).map_err(|failed| failed.error)?;
+    unfinished::end(&temporary);
+    Ok(())
+}
+
+/// Gives a file its name, which no other has.
+pub(crate) fn rename_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let temporary = file.path().to_owned();
+    file.persist_noclobber(path).map_err(|failed| failed.error)?;
     unfinished::end(&temporary);
     Ok(())
 }

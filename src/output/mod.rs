@@ -13,7 +13,8 @@ pub use csv::CsvStyle;
 pub(crate) use csv::{CsvRows, ExcelCell, Guarded};
 pub use file::ReportFile;
 pub(crate) use file::{
-    CompleteFile, OutputFile, persist, rename, rename_folder, temp_file_in, temp_folder_in,
+    CompleteFile, OutputFile, persist, private_temp_file_in, rename, rename_folder, rename_new, temp_file_in,
+    temp_folder_in,
 };
 pub(crate) use json::add_json;
 pub(crate) use json_array::JsonArray;

@@ -97,7 +97,7 @@ impl From<Error> for crate::exit::Error {
             Error::Unreadable(path, why) => return Self::not_read("the run database", path, why),
             Error::NotOurs(..) => "name another file with --store; this one was not changed",
             Error::Newer(..) => "use the newer version; the file was not changed",
-            Error::Missing(_) => "name an existing one with --store, or create one with `keysunset audit`",
+            Error::Missing(_) => "check the name of the file; `keysunset audit` creates a run database",
             Error::Busy(_) => "wait until it ends, or choose another run database with --store or --out",
             Error::NotRegular(_) => "find out which program created it, and remove it",
             Error::Empty(_) => "add a run with `keysunset audit`",
@@ -109,13 +109,14 @@ impl From<Error> for crate::exit::Error {
             Error::Unwritable(path, why) => return not_written(path, why),
             Error::Temporary(why) | Error::Copy(why) => return Self::no_temporary_file(why),
             Error::Sqlite(path, why) => match why.sqlite_error_code() {
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                // Without a code: a value in it that no version wrote.
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => {
                     "restore the file from a backup, or name another one with --store"
                 }
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                     "close the program that uses it, then run the command again"
                 }
-                Some(_) | None => return not_written(path, &io_error(why)),
+                Some(_) => return not_written(path, &io_error(why)),
             },
         };
         let error = if error.is_bad_input() { Self::input(error) } else { Self::output(error) };
@@ -226,8 +227,11 @@ impl Error {
             | Self::NotRegular(_)
             | Self::Empty(_)
             | Self::NoRun(..)
-            | Self::Changed(_)
-            | Self::Sqlite(..) => true,
+            | Self::Changed(_) => true,
+            // The evidence is gone where it is damaged.
+            Self::Sqlite(_, why) => {
+                matches!(why.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+            }
             Self::Unwritable(..) | Self::Temporary(_) | Self::Copy(_) | Self::Replaced(_) => false,
         }
     }

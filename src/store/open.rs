@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::schema::{self, APPLICATION_ID, VERSION};
 use super::{Error, FileIdentity, Store, lock};
 use crate::console::{duration, warn};
+use crate::output::{private_temp_file_in, rename_new};
 
 /// The name of the copy of a write-protected store of an earlier version.
 pub(super) const COPY: &str = "keysunset.db";
@@ -248,20 +249,17 @@ fn wait_for_lock(tries: i32) -> bool {
 }
 
 /// Makes an empty store beside its name and renames it, so that a store is never half made. It is for its owner alone, and
-/// SQLite makes its own files by it.
+/// SQLite makes its own files by it. Until it has its name, none are beside it, and it is synced once.
 fn create(path: &Path, name: &str) -> Result<(), Error> {
     let unwritable = |why| Error::Unwritable(name.to_owned(), why);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".keysunset-").suffix(".part");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
-    let file = builder.tempfile_in(folder).map_err(unwritable)?;
+    let file = private_temp_file_in(folder).map_err(unwritable)?;
     let tables = || {
         let mut connection = Connection::open(file.path())?;
+        connection.execute_batch("PRAGMA journal_mode = memory; PRAGMA synchronous = off")?;
         schema::create(&mut connection)?;
         set_wal(&connection)
     };
     tables().map_err(|error| Error::sqlite(name, error))?;
-    file.persist_noclobber(path).map(drop).map_err(|failed| unwritable(failed.error))
+    file.as_file().sync_all().and_then(|()| rename_new(file, path)).map_err(unwritable)
 }

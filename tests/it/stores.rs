@@ -33,9 +33,29 @@ fn a_damaged_store_leaves_the_reports_alone() {
     bytes[4096..].fill(0xa5);
     env.put("reports/keysunset.db", bytes);
     let ran = env.run(&["report"]);
-    assert_eq!(ran.code, 5, "{ran:?}");
+    assert_eq!(ran.code, 6, "{ran:?}");
     assert!(ran.stderr.contains("keysunset.db"), "{ran:?}");
     assert_eq!((env.bytes("reports/keys.csv"), env.markdown()), (csv, page));
+}
+
+#[test]
+fn a_value_that_no_version_wrote_is_damage() {
+    let sandbox = ops_manager(5);
+    for change in [
+        "UPDATE readings SET status = 'weird'",
+        "UPDATE runs SET settings = '{}'",
+        "UPDATE memberships SET roles = '['",
+    ] {
+        let env = TestEnv::at(&sandbox);
+        assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+        let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
+        store.execute(change, []).unwrap();
+        drop(store);
+        let ran = env.run(&["report"]);
+        assert_eq!(ran.code, 6, "{change}: {ran:?}");
+        assert!(ran.stderr.contains("can't use the run database"), "{change}: {ran:?}");
+        assert!(ran.stderr.contains("restore the file from a backup"), "{change}: {ran:?}");
+    }
 }
 
 /// Runs the program where no file may grow past so many blocks: what a full disk does to it, without one.

@@ -40,6 +40,9 @@ pub fn for_terminal(text: &str) -> String {
 #[must_use]
 pub fn masked(text: &str) -> String {
     let bytes = text.as_bytes();
+    if bytes.len() < SHORTEST_KEY {
+        return text.to_owned();
+    }
     let mut masked = String::with_capacity(text.len());
     let (mut at, mut copied) = (0, 0);
     while at < bytes.len() {
@@ -58,6 +61,22 @@ pub fn masked(text: &str) -> String {
     masked
 }
 
+/// As [`masked`], with longer runs of hexadecimal digits masked, too: a digest may be one of SHA-256.
+pub(crate) fn without_digests(text: &str) -> String {
+    let text = masked(text);
+    let mut masked = String::with_capacity(text.len());
+    for part in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let (digits, end) = part.split_at(digits);
+        masked.push_str(if digits.len() > SHORTEST_KEY { "********" } else { digits });
+        masked.push_str(end);
+    }
+    masked
+}
+
+/// Digits of a key without dashes.
+const SHORTEST_KEY: usize = 32;
+
 /// Whether a text is a UUID, as the secret of a key is.
 pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36 && key_length(text.as_bytes()) == Some(36)
@@ -66,8 +85,8 @@ pub(crate) fn is_uuid(text: &str) -> bool {
 /// The length of the key that these bytes, which follow no hexadecimal digit, begin with.
 fn key_length(bytes: &[u8]) -> Option<usize> {
     let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    if digits(bytes) == 32 {
-        return Some(32);
+    if digits(bytes) == SHORTEST_KEY {
+        return Some(SHORTEST_KEY);
     }
     // What is before the first dash, or behind the last digit, may belong to something else.
     let is_uuid = digits(bytes) == 8
@@ -103,6 +122,19 @@ mod tests {
             ["5af9a1d29cc0cdb6acdca6d5", &"a1".repeat(32), &"a1".repeat(20), "", "ü-é", "b5e7b0c4-3a1d-4e0e"]
         {
             assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn no_digest_is_left() {
+        let md5 = "response=\"0123456789abcdef0123456789abcdef\", x";
+        assert_eq!(without_digests(md5), "response=\"********-****-****-456789abcdef\", x");
+        for (digits, shown) in
+            [(24, "ab".repeat(12)), (40, "********".to_owned()), (64, "********".to_owned())]
+        {
+            let text = format!("é {}; nc=1", "ab".repeat(digits / 2));
+            assert_eq!(without_digests(&text), format!("é {shown}; nc=1"));
+            assert_eq!(without_digests(&"ab".repeat(digits / 2)), shown);
         }
     }
 

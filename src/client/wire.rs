@@ -16,6 +16,7 @@ use crate::console::warn;
 use crate::inventory;
 use crate::model::{self, ListScope, Membership, Origin, Outcome, PersonalKey, ReadStatus, Suffix, User};
 use crate::network::Network;
+use crate::printable::{masked, without_digests};
 
 /// More rows than these are no page, of which 500 is the most that is documented.
 const MOST_ROWS: usize = 100_000;
@@ -372,7 +373,11 @@ impl ErrorDocument {
         let outer: ErrorFields<'_> = serde_json::from_slice(body).unwrap_or_default();
         let inner: ErrorFields<'_> =
             outer.content.and_then(|content| serde_json::from_str(content.get()).ok()).unwrap_or_default();
-        let text = |field: Option<&RawValue>| serde_json::from_str::<String>(field?.get()).ok().map(bounded);
+        // A server or proxy may repeat the headers of the request, with the digest of the credential.
+        let text = |field: Option<&RawValue>| {
+            let text: String = serde_json::from_str(field?.get()).ok()?;
+            Some(bounded(without_digests(&text)))
+        };
         let error_code = text(inner.error_code.or(outer.error_code));
         let error = inner.error.or(outer.error).filter(|_| error_code.is_some());
         let status = outer.status.or(error).map(|status| serde_json::from_str(status.get()).unwrap_or(500));
@@ -399,6 +404,11 @@ pub(super) fn bounded(mut text: String) -> String {
         WARNED.call_once(|| warn(why, None));
     }
     text
+}
+
+/// A text that a person wrote, as [`bounded`] has it: people put keys into descriptions, and none of them is stored.
+fn description(text: Option<String>) -> String {
+    text.map(|text| bounded(masked(&text))).unwrap_or_default()
 }
 
 /// A personal key; only `id` is always there.
@@ -432,7 +442,7 @@ impl Key {
         PersonalKey {
             id: self.id,
             suffix,
-            description: self.description.map(bounded).unwrap_or_default(),
+            description: description(self.description),
             enabled: self.enabled,
             created_at: self.created_at,
             last_used: self.last_used,
@@ -471,7 +481,7 @@ impl Account {
         let membership = Membership { scope, id: id.to_owned(), roles, team_ids };
         User {
             id: Some(hexadecimal_in_lower_case(self.id)),
-            username: self.username.map(bounded),
+            username: self.username.filter(|name| !name.is_empty()).map(bounded),
             origin: Origin { memberships: vec![membership], line: None },
         }
     }
@@ -651,7 +661,7 @@ impl From<ProgrammaticKey> for inventory::ProgrammaticKey {
             id: hexadecimal_in_lower_case(key.id),
             public_key: key.public_key.map(bounded),
             suffix: key.suffix,
-            description: key.desc.map(bounded).unwrap_or_default(),
+            description: description(key.desc),
             roles: roles.map(|roles| sorted(roles.into_iter().map(model::Role::from))),
         }
     }

@@ -205,6 +205,38 @@ fn a_live_key_in_a_list_is_neither_shown_nor_stored() {
 }
 
 #[test]
+fn a_key_in_a_description_or_an_error_is_masked_everywhere() {
+    use crate::stub::{USER, id, key};
+    let secret = "77777777-8888-9999-aaaa-bbbbbbbbbbbb";
+    let digests = ["0123456789abcdef".repeat(2), "fedcba9876543210".repeat(4)];
+    let detail = format!("sent: Digest response=\"{}\", cnonce=\"{}\"", digests[0], digests[1]);
+    let stub = Stub::start(Digest::On, move |asked| match asked.path.as_str() {
+        path if path.contains(USER) => {
+            let descriptions = [format!("old pw {secret}"), secret.replace('-', "").to_uppercase()];
+            let keys = descriptions.iter().enumerate().map(|(at, description)| key(at + 1, description));
+            Reply::ok(&list(&keys.collect::<Vec<_>>()))
+        }
+        path if path.ends_with("/keys") => {
+            Reply::json(403, &json!({"error": 403, "errorCode": "ACCESS_FORBIDDEN", "detail": detail}))
+        }
+        _ => Reply::ok(&list(&[json!({"id": USER, "username": "ann@example.com"}), json!({"id": id(7)})])),
+    });
+    let env = env();
+    let formats = "csv,markdown,html,xlsx,json,ndjson,sarif,junit,gitlab,prometheus";
+    let ran = env.audit_at(&stub.url(), &["--org", "5b0000000000000000000000", "-vvv", "--format", formats]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(env.text("reports/keys.csv").contains("old pw ********-****-****-bbbbbbbbbbbb"));
+    let mut secrets = [secret.to_owned(), secret.replace('-', "").to_uppercase()].to_vec();
+    secrets.extend(digests.iter().map(|digest| digest[..24].to_owned()));
+    assert_nowhere(&env, &ran, &secrets);
+    let ran = env.run(&["plan"]);
+    assert_eq!(ran.code, 3, "the roles are unknown: {ran:?}");
+    assert_nowhere(&env, &ran, &secrets);
+    let ran = env.run(&["doctor", "--json", "--url", &stub.url(), "--user", &id(7)]);
+    assert_nowhere(&env, &ran, &secrets);
+}
+
+#[test]
 fn the_store_holds_the_users_and_the_public_key() {
     let sandbox = ops_manager(5);
     let env = TestEnv::at(&sandbox);

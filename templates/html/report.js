@@ -145,7 +145,7 @@
   };
 
   // The same rule as in keys.csv: a text that a spreadsheet would run gets a `'`, also behind a separator.
-  const UNSHOWN = /[\s\u0085\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\ufeff\u200b-\u200f\u202a-\u202e\u2060-\u206f\u{e0001}\u{e0020}-\u{e007f}]/u;
+  const UNSHOWN = /[\s\u0000-\u001f\u007f-\u009f\p{M}\p{Cf}\u2065\u115f\u1160\u2800\u3164\uffa0]/u;
   const isFormula = (part) => {
     if (/^[\t\r]/.test(part)) return true;
     const first = [...part].find((c) => !UNSHOWN.test(c));
@@ -160,7 +160,7 @@
     const end = start + text.slice(start).search(/[,;\t|\n\r]/) + 1;
     const first = end > start ? text.slice(0, end) : text;
     const parts = [first, ...text.slice(first.length).split(/(?<=[,;\t|\n\r])/)];
-    return parts.filter(Boolean).map((part) => (isFormula(part) ? `'${part}` : part)).join("");
+    return parts.filter(Boolean).map((part) => (isFormula(part.replace(/^'+/, "")) ? `'${part}` : part)).join("");
   };
   const field = (text) => {
     const guarded = guard(text);

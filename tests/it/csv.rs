@@ -114,7 +114,7 @@ fn formulas_are_neutralised_in_every_text_field() {
     });
     let org = "5980000000000000000000aa";
     for (flags, name, username, descriptions) in [
-        (&[][..], "'+name", "'=cmd@example.com", ["'\t=1", "a=1", "' \r\n @x", "'=1"]),
+        (&[][..], "'+name", "'=cmd@example.com", ["'\t=1", "a=1", "' \r\n @x", "''=1"]),
         (&["--csv-raw"], "+name", "=cmd@example.com", ["\t=1", "a=1", " \r\n @x", "'=1"]),
     ] {
         let env = env();

@@ -406,6 +406,11 @@ pub(super) fn bounded(mut text: String) -> String {
     text
 }
 
+/// The name of a user or a thing; `None` for one that can't be seen.
+fn name(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty()).map(bounded)
+}
+
 /// A text that a person wrote, as [`bounded`] has it: people put keys into descriptions, and none of them is stored.
 fn description(text: Option<String>) -> String {
     text.map(|text| bounded(masked(&text))).unwrap_or_default()
@@ -481,7 +486,7 @@ impl Account {
         let membership = Membership { scope, id: id.to_owned(), roles, team_ids };
         User {
             id: Some(hexadecimal_in_lower_case(self.id)),
-            username: self.username.filter(|name| !name.is_empty()).map(bounded),
+            username: name(self.username),
             origin: Origin { memberships: vec![membership], line: None },
         }
     }
@@ -548,7 +553,7 @@ impl From<Organization> for model::Organization {
     fn from(organization: Organization) -> Self {
         Self {
             id: hexadecimal_in_lower_case(organization.id),
-            name: organization.name.map(bounded),
+            name: name(organization.name),
             is_deleted: organization.is_deleted,
         }
     }
@@ -567,7 +572,7 @@ pub(super) struct Project {
 impl From<Project> for inventory::Project {
     fn from(Project { id, name, org_id }: Project) -> Self {
         let org_id = org_id.map(|id| bounded(hexadecimal_in_lower_case(id)));
-        Self { id: hexadecimal_in_lower_case(id), name: name.map(bounded), org_id }
+        Self { id: hexadecimal_in_lower_case(id), name: self::name(name), org_id }
     }
 }
 
@@ -581,7 +586,7 @@ pub(super) struct Team {
 
 impl From<Team> for inventory::Team {
     fn from(Team { id, name }: Team) -> Self {
-        Self { id: hexadecimal_in_lower_case(id), name: name.map(bounded) }
+        Self { id: hexadecimal_in_lower_case(id), name: self::name(name) }
     }
 }
 

@@ -289,3 +289,17 @@ fn a_user_by_name_must_have_the_name_asked_for() {
         assert_eq!(env.rows()[0]["read_status"], "malformed");
     }
 }
+
+#[test]
+fn a_blank_name_is_no_name() {
+    let other = "5980000000000000000000bb";
+    let stub = of_nobodys_keys(move |asked| match asked.path.as_str() {
+        "/orgs" => Reply::ok(&list(&[json!({"id": ORG, "name": " "}), json!({"id": other, "name": "Data"})])),
+        path if path.contains(ORG) => Reply::ok(&list(&[json!({"id": id(1), "username": ""})])),
+        _ => Reply::ok(&list(&[json!({"id": id(1), "username": "eve"})])),
+    });
+    let env = env();
+    assert_eq!(env.audit_at(&stub.url(), &["--all-orgs"]).code, 0);
+    let row = &env.rows()[0];
+    assert_eq!((row["username"].as_str(), row["org_names"].as_str()), ("eve", ";Data"), "{row:?}");
+}

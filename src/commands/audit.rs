@@ -46,6 +46,7 @@ pub(super) async fn audit(
     let (waivers, sources) = inputs(&settings, &report, clock)?;
     crate::report::prepare(&report.output)?;
     let out = super::output_folder(&report)?;
+    let parts = super::manifest_parts(&report)?;
     let policy = Policy {
         now: clock.now(),
         cutoff: report.cutoff.unwrap_or(CUTOFF),
@@ -89,7 +90,14 @@ pub(super) async fn audit(
         message: "interrupted while writing the reports; all users were read and stored",
         help: Some("run the same command with --resume to write the reports"),
     };
-    reported(&WholeRun { store, run, out }, &report, &waivers, context.quiet, &mut signals, interruption)
+    reported(
+        WholeRun { store, run, out, parts },
+        &report,
+        &waivers,
+        context.quiet,
+        &mut signals,
+        interruption,
+    )
 }
 
 /// What is read from files before the first request; all errors of it together.

@@ -35,6 +35,7 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
     }
     crate::report::prepare(&import.report.output)?;
     let out = super::output_folder(&import.report)?;
+    let parts = super::manifest_parts(&import.report)?;
     baseline::check(&import.report, &new_run.deployment)?;
     let mut signals = Signals::listen()?;
     let product = new_run.product;
@@ -62,8 +63,8 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
         message: "interrupted while writing the reports; all responses were read and stored",
         help: Some("run `keysunset report` to write the reports"),
     };
-    let whole = WholeRun { store, run, out };
-    reported(&whole, &import.report, &waivers, context.quiet, &mut signals, interruption)
+    let whole = WholeRun { store, run, out, parts };
+    reported(whole, &import.report, &waivers, context.quiet, &mut signals, interruption)
 }
 
 /// Records what could not be understood, and then user by user.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{render, waivers};
+use super::{manifest_parts, render, waivers};
 use crate::cli;
 use crate::config::{ReportSettings, STORE};
 use crate::context::Context;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
         return Err(Error::input("--baseline supports one deployment, but this report has several")
             .help("use --ratchet, which compares each deployment with its earlier run"));
     }
-    render(&runs, &settings, &waivers, context.quiet)
+    render(&runs, &settings, &waivers, context.quiet, manifest_parts(&settings)?)
 }
 
 /// The newest run of each deployment of a store.

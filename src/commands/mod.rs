@@ -58,6 +58,7 @@ fn render(
     settings: &ReportSettings,
     waivers: &Waivers,
     quiet: bool,
+    mut parts: Option<ManifestParts>,
 ) -> Result<Exit, Error> {
     let ratchets = runs.iter().map(|(store, run)| {
         let _awake = store.awake()?;
@@ -72,8 +73,6 @@ fn render(
     });
     let rules = GatePolicy { fail_on: settings.fail_on, waivers };
     let evidence: Vec<_> = evidence.collect();
-    let parts = (!settings.output.stdout).then(ManifestParts::begin);
-    let mut parts = parts.transpose().map_err(|why| Error::not_started(&why))?;
     let reader: &mut dyn ResultReader = match &mut parts {
         Some(parts) => parts,
         None => &mut (),
@@ -99,6 +98,12 @@ fn render(
     Ok(if settings.exit_zero { Exit::Clean } else { result.exit() })
 }
 
+/// Begins what a manifest needs; `None` where no file is written, and so no manifest.
+fn manifest_parts(settings: &ReportSettings) -> Result<Option<ManifestParts>, Error> {
+    let parts = (!settings.output.stdout).then(ManifestParts::begin);
+    parts.transpose().map_err(|why| Error::not_started(&why))
+}
+
 /// While the run database is opened, which may wait for the lock of another program.
 const OPENING: Interruption = Interruption {
     message: "interrupted while opening the run database; nothing was stored",
@@ -110,23 +115,25 @@ struct WholeRun {
     store: Store,
     run: i64,
     out: Option<FileIdentity>,
+    /// Begun before the run, while there is nothing else to do.
+    parts: Option<ManifestParts>,
 }
 
 /// Writes the reports of a run that is whole. `interruption` is what a signal interrupts meanwhile.
 fn reported(
-    whole: &WholeRun,
+    whole: WholeRun,
     settings: &ReportSettings,
     waivers: &Waivers,
     quiet: bool,
     signals: &mut Signals,
     interruption: Interruption,
 ) -> Result<Exit, Error> {
-    let WholeRun { store, run, out } = whole;
+    let WholeRun { store, run, out, parts } = whole;
     signals.unless(interruption, || {
-        check_in_place(store, out.as_ref(), settings)?;
-        let exit = render(&[(store, &store.run(Some(*run))?)], settings, waivers, quiet)?;
-        check_in_place(store, out.as_ref(), settings)?;
-        store.mark_reported(*run)?;
+        check_in_place(&store, out.as_ref(), settings)?;
+        let exit = render(&[(&store, &store.run(Some(run))?)], settings, waivers, quiet, parts)?;
+        check_in_place(&store, out.as_ref(), settings)?;
+        store.mark_reported(run)?;
         Ok(exit)
     })?
 }

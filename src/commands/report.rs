@@ -1,6 +1,6 @@
 //! `keysunset report`: a stored run, rendered again without a request.
 
-use super::render;
+use super::{manifest_parts, render};
 use crate::cli;
 use crate::config::ReportSettings;
 use crate::context::Context;
@@ -12,5 +12,5 @@ pub(crate) fn run(args: cli::Report, context: &Context) -> Result<Exit, Error> {
     let waivers = super::waivers(&settings, context.clock)?;
     let store = Store::open(&settings.store)?;
     let run = store.run(args.run)?;
-    render(&[(&store, &run)], &settings, &waivers, context.quiet)
+    render(&[(&store, &run)], &settings, &waivers, context.quiet, manifest_parts(&settings)?)
 }

@@ -17,12 +17,19 @@ pub enum Regression {
     Than(Severity),
 }
 
-/// An earlier run to be compared with.
-pub struct Ratchet {
+/// What a report says of an earlier run.
+#[derive(Debug, Clone)]
+pub struct ComparedRun {
     /// What it is called, such as `run 3 of 2025-01-01T00:00:00Z`.
     pub name: String,
     /// How many keys it had.
     pub count: u64,
+}
+
+/// An earlier run to be compared with.
+pub struct Ratchet {
+    /// Which.
+    pub run: ComparedRun,
     /// The severity of each of them, in a database without a name: it costs no memory however many there are, and is gone with
     /// the connection.
     severities: Connection,
@@ -50,7 +57,7 @@ impl Ratchet {
         severities.execute_batch("COMMIT").map_err(store::Error::temporary)?;
         let count = severities.query_row("SELECT count(*) FROM keys", [], |row| row.get::<_, i64>(0));
         let count = count.map_err(store::Error::temporary)?.cast_unsigned();
-        Ok(Self { name, count, severities })
+        Ok(Self { run: ComparedRun { name, count }, severities })
     }
 
     /// How a key of this severity is worse than it was; `None` where it is not.

@@ -239,7 +239,7 @@ fn run_entry(
     let judged_by = AppliedPolicy {
         cutoff: policy.cutoff,
         active_within_days: policy.active_within,
-        compared_with: ratchet.map(|ratchet| ratchet.name.clone()),
+        compared_with: ratchet.map(|ratchet| ratchet.run.name.clone()),
     };
     let form = match forms.get(&run.deployment) {
         Some(form) => form.clone(),

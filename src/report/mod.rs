@@ -28,7 +28,6 @@ mod top_n;
 mod wording;
 mod worst;
 
-use std::cell::OnceCell;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::ops::Deref;
@@ -44,6 +43,7 @@ pub(crate) use spill::SpillFile;
 pub use summary::Summary;
 pub use wording::waiver_issue;
 
+use self::formats::github::StepSummaryPage;
 use self::jobs::{Job, RepeatedJobs, run_all};
 use self::judge::Judge;
 use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
@@ -59,7 +59,7 @@ use crate::plan::{
     ProgressCounter, Tools, UnreadLists,
 };
 use crate::policy::{FailOn, Judgement, Policy};
-use crate::ratchet::{Ratchet, Regression};
+use crate::ratchet::{ComparedRun, Ratchet, Regression};
 use crate::store::{self, Run, SortedResults, Store, StoredSearch};
 use crate::waivers::{Waiver, WaiverStatus, Waivers};
 
@@ -204,7 +204,9 @@ impl Row<'_> {
 /// A deployment and its totals.
 pub struct Deployment<'a> {
     /// The context of its rows.
-    pub context: RunContext<'a>,
+    pub context: RowContext<'a>,
+    /// The earlier run for comparison.
+    pub compared: Option<&'a ComparedRun>,
     /// The totals of its rows.
     pub summary: Summary,
     /// Sorted by id; `None` (unknown) if the run was imported or made by an earlier version.
@@ -213,20 +215,11 @@ pub struct Deployment<'a> {
     progress: Option<Progress>,
     /// Lists for the migration plan that were not read.
     unread_lists: Option<UnreadLists>,
-    burn_down: OnceCell<BurnDown>,
+    /// The runs up to this one, if a format shows them.
+    burn_down: Option<BurnDown>,
 }
 
 impl Deployment<'_> {
-    /// The runs up to this one. The others are counted once, at the first call.
-    pub(crate) fn burn_down(&self) -> Result<&BurnDown, store::Error> {
-        if let Some(known) = self.burn_down.get() {
-            return Ok(known);
-        }
-        let RowContext { run, policy, .. } = *self.context;
-        let counted = burn_down(self.context.store, run, policy.cutoff, self.summary.run_stats())?;
-        Ok(self.burn_down.get_or_init(|| counted))
-    }
-
     /// Whether the run ended and no user can be missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -272,8 +265,8 @@ impl Report<'_> {
     #[must_use]
     pub fn has_kept_keys(&self) -> bool {
         self.is_complete()
-            && self.deployments.iter().any(|Deployment { context, summary, .. }| {
-                context.ratchet.is_some() && summary.keys > summary.waived
+            && self.deployments.iter().any(|Deployment { compared, summary, .. }| {
+                compared.is_some() && summary.keys > summary.waived
             })
     }
 
@@ -321,8 +314,8 @@ trait Writer: Send {
 enum Rendered {
     /// A file, to be renamed.
     File(OutputFile),
-    /// Lines for standard output.
-    Stdout(String),
+    /// Lines for standard output, and a page for the step summary.
+    Github(String, Option<StepSummaryPage>),
 }
 
 /// Why a format can't continue.
@@ -485,26 +478,30 @@ pub fn write<'a>(
     let mut judge = Judge::new(gate, now);
     let mut worst = WorstFindings::default();
     let mut deployments = Vec::new();
+    let needs = Needs {
+        several: inputs.len() > 1,
+        burn_down: output.formats.iter().any(|format| format.has_burn_down()),
+    };
     for input in by_name {
-        let several = inputs.len() > 1;
-        deployments.push(write_deployment(input, several, &mut judge, &mut worst, &mut writers, reader)?);
+        deployments.push(write_deployment(input, needs, &mut judge, &mut worst, &mut writers, reader)?);
     }
     let total = Summary::over(deployments.iter().map(|deployment| &deployment.summary));
     let (waiver_issues, worst) = (judge.waiver_issues(), worst.into_vec());
     let fail_on = gate.fail_on;
     let mut report = Report { deployments, total, waiver_issues, fail_on, worst, keys_csv: None };
-    let (mut complete, mut stdout) = (Vec::new(), String::new());
+    let (mut complete, mut stdout, mut step_summary) = (Vec::new(), String::new(), None);
     // All of them end before the first has its name, since this, too, may fail.
-    for (path, writer) in writers {
-        match writer.end(&report).map_err(|why| failed(&path, why))? {
-            Rendered::File(mut file) => {
-                if path.ends_with(KEYS_CSV) && output.formats.contains(&Format::Html) {
-                    report.keys_csv = Some(hash(&mut file).map_err(|why| failed(&path, why))?);
-                }
-                complete.push((file, path));
+    for (path, rendered) in end_all(writers, &output.formats, &mut report)? {
+        match rendered {
+            Rendered::File(file) => complete.push((file, path)),
+            Rendered::Github(lines, summary) => {
+                stdout.push_str(&lines);
+                step_summary = summary;
             }
-            Rendered::Stdout(lines) => stdout.push_str(&lines),
         }
+    }
+    if let Some(page) = step_summary {
+        page.append().map_err(|why| Error::StepSummary(page.path.display().to_string(), why))?;
     }
     let (mut files, mut stdout_file) = (Vec::new(), None);
     if output.stdout {
@@ -514,6 +511,37 @@ pub fn write<'a>(
         files = persist_all(complete, &output)?;
     }
     Ok(Written { report, files, stdout, stdout_file })
+}
+
+/// Ends all formats, on all cores; what each returns, in their order. `keys.csv` ends before the format that shows its hash.
+fn end_all(
+    writers: Writers,
+    formats: &[Format],
+    report: &mut Report,
+) -> Result<Vec<(PathBuf, Rendered)>, Error> {
+    let mut ended: Vec<_> = writers.iter().map(|_| None).collect();
+    let (mut later, shows_hash) = (Vec::new(), formats.contains(&Format::Html));
+    for ((path, writer), ended) in writers.into_iter().zip(&mut ended) {
+        if path.ends_with(KEYS_CSV) && shows_hash {
+            let mut rendered = writer.end(report).map_err(|why| failed(&path, why))?;
+            if let Rendered::File(file) = &mut rendered {
+                report.keys_csv = Some(hash(file).map_err(|why| failed(&path, why))?);
+            }
+            *ended = Some((path, rendered));
+        } else {
+            later.push((path, writer, ended));
+        }
+    }
+    let report = &*report;
+    let jobs = later.into_iter().map(|(path, writer, ended)| -> Job<Error> {
+        Box::new(move || {
+            let rendered = writer.end(report).map_err(|why| failed(&path, why))?;
+            *ended = Some((path, rendered));
+            Ok(())
+        })
+    });
+    run_all(jobs.collect())?;
+    Ok(ended.into_iter().flatten().collect())
 }
 
 /// The hash of a complete file.
@@ -534,17 +562,25 @@ fn reopened(file: OutputFile) -> io::Result<File> {
 /// The formats under way, and where each goes.
 type Writers = Vec<(PathBuf, Box<dyn Writer>)>;
 
+/// What formats need besides rows.
+#[derive(Clone, Copy)]
+struct Needs {
+    /// Whether there are several deployments.
+    several: bool,
+    burn_down: bool,
+}
+
 /// Hands the rows of one deployment to all writers.
 fn write_deployment<'a>(
     input: &ReportInput<'a>,
-    is_one_of_several: bool,
+    needs: Needs,
     judge: &mut Judge<'a>,
     worst: &mut WorstFindings,
     writers: &mut Writers,
     reader: &mut dyn ResultReader,
 ) -> Result<Deployment<'a>, Error> {
     let ReportInput { store, run, policy, ratchet } = *input;
-    let awake = store.awake()?;
+    let _awake = store.awake()?;
     let organizations = store.organizations(run)?;
     let name = |id: &str| {
         let all = organizations.as_ref()?;
@@ -558,6 +594,7 @@ fn write_deployment<'a>(
     let incomplete_lists = incomplete_lists.collect();
     let (inventory, gate) = (Inventory::read(store, run)?, judge.gate());
     let search = store.search(run)?;
+    let is_one_of_several = needs.several;
     let rows = RowContext { run, policy, incomplete_lists, inventory, gate, is_one_of_several, search };
     let context = RunContext { rows, store, ratchet };
     reader.begin(store, run)?;
@@ -604,12 +641,10 @@ fn write_deployment<'a>(
     let organizations = is_known.then(|| totals.into_summaries());
     let progress = progress.map(ProgressCounter::finish);
     let unread_lists = UnreadLists::of_run(store, run)?;
-    let burn_down = OnceCell::new();
-    let deployment = Deployment { context, summary, organizations, progress, unread_lists, burn_down };
-    if awake.is_brief() {
-        deployment.burn_down()?;
-    }
-    Ok(deployment)
+    let burn_down = needs.burn_down.then(|| burn_down(store, run, policy.cutoff, summary.run_stats()));
+    let (burn_down, compared) = (burn_down.transpose()?, ratchet.map(|ratchet| &ratchet.run));
+    let context = context.rows;
+    Ok(Deployment { context, compared, summary, organizations, progress, unread_lists, burn_down })
 }
 
 /// Users whose rows are written together. More would take more memory, and hardly less time.

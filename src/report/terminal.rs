@@ -8,7 +8,7 @@ use crate::console::{Page, Text, cell, duration, style};
 use crate::model::{Organization, ReadStatus};
 use crate::plan::UnreadLists;
 use crate::policy::{CLOCK_TOLERANCE, Severity, Verdict, day_or_instant};
-use crate::ratchet::Ratchet;
+use crate::ratchet::ComparedRun;
 use crate::store::Run;
 
 /// Organizations in the table.
@@ -20,7 +20,9 @@ const NAME: usize = 26;
 #[must_use]
 pub(crate) fn summary(report: &Report, files: &[ReportFile], notes: &[String], next: Text) -> String {
     let mut page = Page::default();
-    for Deployment { context, summary, organizations, progress, unread_lists, .. } in &report.deployments {
+    for Deployment { context, compared, summary, organizations, progress, unread_lists, .. } in
+        &report.deployments
+    {
         let run = context.run;
         let version =
             run.service_version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
@@ -50,8 +52,8 @@ pub(crate) fn summary(report: &Report, files: &[ReportFile], notes: &[String], n
             page.line("incomplete", format!("{source}: users may be missing{waived}"));
         }
         page.line("keys", keys(summary, &day_or_instant(context.policy.cutoff)));
-        if let Some(ratchet) = context.ratchet {
-            page.line("ratchet", compared(summary, ratchet));
+        if let Some(earlier) = compared {
+            page.line("ratchet", comparison(summary, earlier));
         }
         if summary.keys > 0 {
             page.line("severity", severities(summary));
@@ -195,16 +197,16 @@ fn severities(summary: &Summary) -> Text {
 }
 
 /// Keys that are no longer found may still exist: their user may be missing from the lists, or could not be read.
-fn compared(summary: &Summary, ratchet: &Ratchet) -> String {
+fn comparison(summary: &Summary, earlier: &ComparedRun) -> String {
     let seen = summary.keys - summary.new;
     let same = seen - summary.more_severe;
-    let unseen = match ratchet.count.saturating_sub(seen) {
+    let unseen = match earlier.count.saturating_sub(seen) {
         0 => String::new(),
         unseen => format!(", {unseen} no longer found (see `keysunset diff`)"),
     };
     format!(
         "compared with {}: {} new, {} more severe, {same} unchanged or less severe{unseen}",
-        text::printable(&ratchet.name),
+        text::printable(&earlier.name),
         summary.new,
         summary.more_severe
     )

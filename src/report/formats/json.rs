@@ -134,7 +134,7 @@ impl<'a> Deployment<'a> {
             tool_version: &run.tool_version,
             settings: &run.settings,
             policy: Policy::new(context),
-            compared: context.ratchet.map(|ratchet| Compared {
+            compared: deployment.compared.map(|ratchet| Compared {
                 with: &ratchet.name,
                 new_keys: summary.new,
                 more_severe_keys: summary.more_severe,

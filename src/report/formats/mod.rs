@@ -68,6 +68,21 @@ impl Format {
         }
     }
 
+    /// Whether it shows the runs up to this one.
+    pub(super) const fn has_burn_down(self) -> bool {
+        match self {
+            Self::Markdown | Self::Html | Self::Github => true,
+            Self::Csv
+            | Self::Xlsx
+            | Self::Json
+            | Self::Ndjson
+            | Self::Sarif
+            | Self::Junit
+            | Self::Gitlab
+            | Self::Prometheus => false,
+        }
+    }
+
     /// Begins the files of this format in the output folder; returns the writer and the path of each.
     pub(super) fn start(self, output: &Output) -> Result<Writers, Error> {
         let paths = output.paths(self);

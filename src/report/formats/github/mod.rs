@@ -13,7 +13,7 @@ use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use self::step_summary::StepSummary;
-pub(in crate::report) use self::step_summary::append;
+pub(in crate::report) use self::step_summary::{StepSummaryPage, append};
 use crate::model::{PersonalKey, User};
 use crate::policy::Severity;
 use crate::report::location::{Locator, SourceLocation};
@@ -128,10 +128,8 @@ impl Writer for Github {
         for annotations in [self.errors, self.warnings, self.notices] {
             annotations.write(&mut stdout);
         }
-        if let Some(summary) = self.summary {
-            summary.write(report)?;
-        }
-        Ok(Rendered::Stdout(stdout))
+        let summary = self.summary.map(|summary| summary.end(report)).transpose()?;
+        Ok(Rendered::Github(stdout, summary))
     }
 }
 

@@ -47,15 +47,27 @@ impl StepSummary {
         Ok(())
     }
 
-    /// Writes the page.
-    pub(super) fn write(self, report: &Report) -> Result<(), FormatError> {
+    /// Ends it.
+    pub(super) fn end(self, report: &Report) -> Result<StepSummaryPage, FormatError> {
         let Self { path, environment, owners, unread } = self;
-        let mut rows = Rows::none(report)?;
+        let mut rows = Rows::none();
         rows.unread = unread.into_values().collect();
         let used = std::fs::metadata(&path).map_err(FormatError::StepSummary)?.len();
         let free = (LONGEST - LEFT).saturating_sub(usize::try_from(used).unwrap_or(LONGEST));
-        let page = render(&environment, STEP_SUMMARY, (owners, page::page(report, rows)), free)?;
-        append(&path, &page).map_err(FormatError::StepSummary)
+        let text = render(&environment, STEP_SUMMARY, (owners, page::page(report, rows)), free)?;
+        Ok(StepSummaryPage { path, text })
+    }
+}
+
+/// A complete page, to be added to the file of the step summary.
+pub(in crate::report) struct StepSummaryPage {
+    pub(in crate::report) path: PathBuf,
+    text: String,
+}
+
+impl StepSummaryPage {
+    pub(in crate::report) fn append(&self) -> io::Result<()> {
+        append(&self.path, &self.text)
     }
 }
 

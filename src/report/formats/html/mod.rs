@@ -106,7 +106,7 @@ impl Writer for Html {
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         let Self { mut file, data, worst, unread, quarters, located, decisions } = *self;
         let decisions = Decision::ALL.iter().map(|it| (it, decisions.get(it).copied().unwrap_or_default()));
-        let mut rows = page::Rows::none(report)?;
+        let mut rows = page::Rows::none();
         rows.unread = unread.into_values().collect();
         let page = context! {
             security_policy => Value::from_safe_string(security_policy()),
@@ -115,7 +115,7 @@ impl Writer for Html {
             listed => data.listed(),
             plan_decisions => decisions.map(|(it, count)| context! { name => it.as_str(), count }).collect::<Value>(),
             worst => worst.into_values().collect::<Value>(),
-            charts => charts(report, &quarters, &rows),
+            charts => charts(report, &quarters),
             keys_csv => &report.keys_csv,
             ..context! { ..located.into_value(), ..page::page(report, rows) }
         };
@@ -167,7 +167,7 @@ fn security_policy() -> String {
 }
 
 /// The charts, and the tables of the organizations beside theirs.
-fn charts(report: &Report, quarters: &Quarters, rows: &page::Rows) -> Value {
+fn charts(report: &Report, quarters: &Quarters) -> Value {
     let safe = |svg: String| Value::from_safe_string(svg);
     let policy = report.deployments.first().map(|it| it.context.policy);
     let organizations = report.deployments.iter().filter_map(|it| {
@@ -175,8 +175,8 @@ fn charts(report: &Report, quarters: &Quarters, rows: &page::Rows) -> Value {
         let (name, svg) = (&it.context.run.deployment, safe(charts::organizations(all)));
         Some(context! { name, svg, table => page::organization_table(all) })
     });
-    let burn_downs = report.deployments.iter().zip(&rows.burn_downs).filter_map(|(it, burn_down)| {
-        let svg = safe(burn_down::figure(burn_down)?);
+    let burn_downs = report.deployments.iter().filter_map(|it| {
+        let svg = safe(burn_down::figure(it.burn_down.as_ref()?)?);
         Some(context! { name => &it.context.run.deployment, svg })
     });
     context! {

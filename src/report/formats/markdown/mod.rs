@@ -190,12 +190,8 @@ impl Writer for Markdown {
 
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         let Self { mut file, environment, owners, unread, by_year, decisions, located } = *self;
-        let rows = Rows {
-            unread: unread.into_values().collect(),
-            years: by_year,
-            decisions: decisions.counts(),
-            ..Rows::none(report)?
-        };
+        let rows =
+            Rows { unread: unread.into_values().collect(), years: by_year, decisions: decisions.counts() };
         let rest = context! { ..located.into_value(), ..page::page(report, rows) };
         let page = render(&environment, NAME, (owners, rest), LONGEST)?;
         file.write_all(page.as_bytes())?;

@@ -9,7 +9,6 @@ use minijinja::value::{Serde, Value};
 use super::ROWS;
 use super::chart::{self, Year};
 use super::plan::Decisions;
-use crate::history::BurnDown;
 use crate::model::{Organization, Product, ReadStatus, rfc3339};
 use crate::policy::{Action, Severity, Verdict, day_or_instant};
 use crate::report::record::{MissingUsers, Plain, Record};
@@ -17,7 +16,7 @@ use crate::report::wording::{self, Unknown};
 use crate::report::{
     Deployment, OrganizationSummary, Report, Row, RowContext, Summary, WaiverIssue, worst_first,
 };
-use crate::store::{self, Run};
+use crate::store::Run;
 
 /// Maximum organizations in the table. All of them are in `organizations.csv`.
 const ORGANIZATIONS: usize = 100;
@@ -28,19 +27,14 @@ pub(in crate::report::formats) struct Rows {
     pub(in crate::report::formats) unread: Vec<Value>,
     /// Keys by year of last use.
     pub(super) years: BTreeMap<Year, u64>,
-    /// The burn-down up to this run, in the order of the deployments.
-    pub(in crate::report::formats) burn_downs: Vec<BurnDown>,
     /// Keys by the decision of the plan.
     pub(super) decisions: Value,
 }
 
 impl Rows {
     /// Without any row.
-    pub(in crate::report::formats) fn none(report: &Report) -> Result<Self, store::Error> {
-        let burn_downs = report.deployments.iter().map(|it| it.burn_down().cloned());
-        let burn_downs = burn_downs.collect::<Result<_, _>>()?;
-        let decisions = Decisions::default().counts();
-        Ok(Self { unread: Vec::new(), years: BTreeMap::new(), burn_downs, decisions })
+    pub(in crate::report::formats) fn none() -> Self {
+        Self { unread: Vec::new(), years: BTreeMap::new(), decisions: Decisions::default().counts() }
     }
 }
 
@@ -49,7 +43,6 @@ pub(in crate::report::formats) fn page(report: &Report, rows: Rows) -> Value {
     let total = &report.total;
     let runs = || report.deployments.iter().map(|deployment| deployment.context.run);
     let guides: BTreeSet<_> = runs().map(Guide::new).collect();
-    let deployments = report.deployments.iter().zip(&rows.burn_downs);
     let incomplete_lists = report.deployments.iter().flat_map(|Deployment { context, .. }| {
         let lists = MissingUsers::of_run(context).filter(|missing| missing.list.is_some());
         lists.map(|missing| incomplete_list(context.run, &missing))
@@ -61,7 +54,7 @@ pub(in crate::report::formats) fn page(report: &Report, rows: Rows) -> Value {
     context! {
         // Sorted by name; usually one.
         several => report.deployments.len() > 1,
-        deployments => deployments.map(|(it, burn_down)| deployment(it, burn_down)).collect::<Value>(),
+        deployments => report.deployments.iter().map(deployment).collect::<Value>(),
         complete => report.is_complete(),
         // Whether no users can be missing; users of known names may be unread.
         has_complete_lists => report.has_complete_lists(),
@@ -134,9 +127,10 @@ fn unread_statuses(deployment: &Deployment) -> Vec<Value> {
 }
 
 /// A deployment, its run and its totals.
-fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
-    let Deployment { context, summary, organizations, progress, unread_lists, .. } = deployment;
-    let (run, ratchet) = (context.run, context.ratchet);
+fn deployment(deployment: &Deployment) -> Value {
+    let Deployment { context, compared, summary, organizations, progress, unread_lists, burn_down } =
+        deployment;
+    let (run, ratchet) = (context.run, compared);
     let unseen = ratchet.map_or(0, |ratchet| ratchet.count.saturating_sub(summary.keys - summary.new));
     context! {
         name => &run.deployment,
@@ -164,8 +158,8 @@ fn deployment(deployment: &Deployment, burn_down: &BurnDown) -> Value {
         clock_skew => run.clock_skew,
         // Whether ages and recent use count by that clock, because the difference is above the tolerance.
         is_judged_by_its_clock => context.policy.now != run.started_at,
-        burn_down => Serde(burn_down),
-        burn_down_chart => chart::burn_down(burn_down),
+        burn_down => burn_down.as_ref().map(Serde),
+        burn_down_chart => burn_down.as_ref().map(chart::burn_down),
         // The earlier run for comparison.
         compared_with => ratchet.map(|ratchet| &ratchet.name),
         // Keys of that run that are not in this one.

@@ -201,7 +201,7 @@ fn list_help(error_code: &str) -> Option<&'static str> {
 /// An empty list of users is a mistake, never a clean result; unless the run ended before the list came.
 fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
     let run = store.run(Some(run))?;
-    if !matches!(end, End::Complete) || store.user_counts(&run)?.requested > 0 {
+    if !matches!(end, End::Complete) || store.has_users(&run)? {
         return Ok(());
     }
     let gaps = store.incomplete_lists(&run)?;

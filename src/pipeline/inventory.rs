@@ -146,7 +146,7 @@ impl<'a> InventoryReader<'a> {
         let (owners, mut each_owner) = mpsc::channel(OWNERS);
         let read = move |store: &Store| {
             let run = store.run(Some(run))?;
-            if store.user_counts(&run)?.requested == 0 {
+            if !store.has_users(&run)? {
                 return Ok(needed);
             }
             if by_default {

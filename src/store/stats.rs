@@ -47,6 +47,15 @@ impl Store {
         Ok(self.first(&query, [run.id], counts)?.unwrap_or_default())
     }
 
+    /// Whether a run has a user.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn has_users(&self, run: &Run) -> Result<bool, Error> {
+        let query = "SELECT EXISTS (SELECT 1 FROM readings WHERE run = ?)";
+        Ok(self.first(query, [run.id], |row| row.get(0))?.unwrap_or_default())
+    }
+
     /// How the reading of users ended in a run, each status once.
     ///
     /// # Errors

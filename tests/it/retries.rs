@@ -206,7 +206,7 @@ fn a_wait_of_more_than_five_seconds_for_the_rate_is_printed() {
 #[test]
 fn overload_halves_the_concurrency_and_is_logged() {
     for (fault, halves) in [("429x1@100%:keys", true), ("429x1@5%:keys", false)] {
-        let (_, ran) = audited(&faulty(100, &[fault]), &["-v", "--concurrency", "64"]);
+        let (_, ran) = audited(&faulty(100, &[fault]), &["-v", "--concurrency", "128"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         assert_eq!(ran.stderr.contains("concurrency lowered from"), halves, "{fault}: {ran:?}");
         assert!(ran.stderr.contains("concurrency raised to"), "{ran:?}");

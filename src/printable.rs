@@ -46,15 +46,24 @@ pub fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let (mut at, mut copied) = (0, 0);
     while at < bytes.len() {
-        let Some(length) = key_length(&bytes[at..]) else {
-            // The rest of a longer number is no key.
-            at += bytes[at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count().max(1);
-            continue;
+        let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        // Letters before a key may be hexadecimal digits, too.
+        let uuid = (at + digits).checked_sub(8).filter(|start| *start >= at && is_uuid_at(bytes, *start));
+        let key = match (uuid, digits) {
+            (Some(start), _) => start..start + 36,
+            // The lengths of SHA-1, SHA-256 and SHA-512.
+            (None, 40 | 64 | 128) => at..at,
+            (None, SHORTEST_KEY..) => at..at + digits,
+            (None, _) => at..at,
         };
-        masked.push_str(&text[copied..at]);
+        if key.is_empty() {
+            at += digits.max(1);
+            continue;
+        }
+        masked.push_str(&text[copied..key.start]);
         masked.push_str("********-****-****-");
-        masked.push_str(&text[at + length - 12..at + length]);
-        at += length;
+        masked.push_str(&text[key.end - 12..key.end]);
+        at = key.end;
         copied = at;
     }
     masked.push_str(&text[copied..]);
@@ -79,22 +88,17 @@ const SHORTEST_KEY: usize = 32;
 
 /// Whether a text is a UUID, as the secret of a key is.
 pub(crate) fn is_uuid(text: &str) -> bool {
-    text.len() == 36 && key_length(text.as_bytes()) == Some(36)
+    text.len() == 36 && is_uuid_at(text.as_bytes(), 0)
 }
 
-/// The length of the key that these bytes, which follow no hexadecimal digit, begin with.
-fn key_length(bytes: &[u8]) -> Option<usize> {
-    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    if digits(bytes) == SHORTEST_KEY {
-        return Some(SHORTEST_KEY);
-    }
-    // What is before the first dash, or behind the last digit, may belong to something else.
-    let is_uuid = digits(bytes) == 8
-        && bytes.len() >= 36
-        && [8, 13, 18, 23].iter().all(|dash| bytes[*dash] == b'-')
-        && [9, 14, 19].iter().all(|group| digits(&bytes[*group..]) == 4)
-        && digits(&bytes[24..]) >= 12;
-    is_uuid.then_some(36)
+/// Whether a UUID begins here, whatever is around it.
+fn is_uuid_at(bytes: &[u8], start: usize) -> bool {
+    let Some(text) = bytes.get(start..start + 36) else { return false };
+    let is_right = |(at, byte): (usize, &u8)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.iter().enumerate().all(is_right)
 }
 
 #[cfg(test)]
@@ -115,6 +119,12 @@ mod tests {
             ("B5E7B0C4-3A1D-4E0E-8F55-92732876EEAE", MASK.replace("eeae", "EEAE")),
             ("key=\"b5e7b0c43a1d4e0e8f5592732876eeae\", ü", format!("key=\"{MASK}\", ü")),
             ("xb5e7b0c4-3a1d-4e0e-8f55-92732876eeaey", format!("x{MASK}y")),
+            ("prodb5e7b0c4-3a1d-4e0e-8f55-92732876eeae0", format!("prod{MASK}0")),
+            ("prodb5e7b0c43a1d4e0e8f5592732876eeae", format!("pro{MASK}")),
+            (
+                "b5e7b0c4-3a1d-4e0e-8f55-92732876eeaeb5e7b0c4-3a1d-4e0e-8f55-92732876eeae",
+                format!("{MASK}{MASK}"),
+            ),
         ] {
             assert_eq!(masked(text), shown);
         }

@@ -25,7 +25,7 @@ pub(super) fn context(text: &[u8], found: &Range<usize>) -> String {
     let shown = line_start.max(found.start.saturating_sub(SHOWN))..line_end.min(found.end + SHOWN);
 
     let line = with_masks(region, shown, secrets(region, found));
-    without_secrets(printable(line.trim()))
+    masked(&printable(line.trim()))
 }
 
 /// A text, such as a path, in which every key in any encoding is masked.

@@ -137,14 +137,14 @@ impl<'a> TextSearch<'a> {
         });
     }
 
-    /// Looks at what is around a block, and gives the end of it.
+    /// Looks at what is around a block, and gives the end of it; `floor` where nothing is, since a text may begin in the block.
     fn run(&mut self, layer: &mut Layer, block: usize, floor: usize, findings: &mut Findings) -> usize {
         let bytes = layer.bytes;
         let end_of_block = block + BLOCK;
         if bytes[block..end_of_block].contains(&0) {
             return match Wide::new(bytes, block, floor) {
                 Some(wide) if layer.depth < MAX_DEPTH => self.wide(layer, &wide, findings),
-                _ => end_of_block,
+                _ => floor,
             };
         }
         let is_part = |byte: &&u8| WORD[usize::from(**byte)];
@@ -268,20 +268,29 @@ impl<'a> TextSearch<'a> {
             let start = at + start;
             let blob = Blob::new(bytes, start, layer.base64_until);
             if blob.is_long_enough() {
-                let mut is_archive = self.archive(layer, &blob, findings);
-                if let (false, Some(blob)) = (is_archive, blob.without_line_before()) {
-                    is_archive = self.archive(layer, &blob, findings);
-                }
-                if !is_archive {
-                    self.blob(layer, &blob, findings);
-                }
+                // The lines before an archive may be those of something else.
+                let lines = 0..blob.lines.len();
+                let archive = lines.clone().find(|line| self.archive(layer, &blob, *line, findings));
+                self.blob(layer, &blob.up_to_line(archive.unwrap_or(lines.end)), findings);
             }
             layer.base64_until = blob.end();
             at = blob.end();
         }
     }
 
+    /// Decodes the lines together and each alone: each may be a text of its own.
     fn blob(&mut self, layer: &mut Layer, blob: &Blob, findings: &mut Findings) {
+        if blob.lines.len() > 1 {
+            for line in (0..blob.lines.len()).map(|line| blob.line(line)).filter(Blob::is_long_enough) {
+                self.lines(layer, &line, findings);
+            }
+        }
+        if blob.is_long_enough() {
+            self.lines(layer, blob, findings);
+        }
+    }
+
+    fn lines(&mut self, layer: &mut Layer, blob: &Blob, findings: &mut Findings) {
         if let [line] = &blob.lines[..] {
             for part in parts(line.clone(), PART) {
                 let text = &layer.bytes[part.clone()];
@@ -328,13 +337,14 @@ impl<'a> TextSearch<'a> {
         self.buffers.push(decoded);
     }
 
-    /// Takes an archive out of base64; whether there is one.
-    fn archive(&mut self, layer: &Layer, blob: &Blob, findings: &mut Findings) -> bool {
-        if !self.archives || !layer.is_start(blob.start()) {
+    /// Takes an archive out of base64 from a line on; whether there is one.
+    fn archive(&mut self, layer: &Layer, blob: &Blob, line: usize, findings: &mut Findings) -> bool {
+        let start = blob.lines[line].start;
+        if !self.archives || !layer.is_start(start) {
             return false;
         }
         let mut head = Vec::new();
-        let text: Vec<u8> = blob.characters(layer.bytes).take(HEAD).collect();
+        let text: Vec<u8> = blob.characters(layer.bytes, line).take(HEAD).collect();
         base64::decode(&text, &mut head);
         let is_archive = compression::is_compressed(&head);
         let is_nested = || {
@@ -347,12 +357,12 @@ impl<'a> TextSearch<'a> {
         }
         let is_cut = blob.end() == layer.bytes.len() && layer.edges.end != End::Text;
         if is_cut && layer.edges.end == End::Window && layer.depth == 0 {
-            findings.cut = Some(findings.cut.map_or(blob.start(), |cut| cut.min(blob.start())));
+            findings.cut = Some(findings.cut.map_or(start, |cut| cut.min(start)));
         } else if is_archive {
-            let text: Vec<u8> = blob.characters(layer.bytes).collect();
+            let text: Vec<u8> = blob.characters(layer.bytes, line).collect();
             let mut content = Vec::new();
             base64::decode(&text, &mut content);
-            let range = blob.start()..blob.end();
+            let range = start..blob.end();
             let chain = Chain::default().within(base64::alphabet(layer.bytes, &range, &range));
             findings.archives.push(Archive { range, chain, content, is_cut });
         }

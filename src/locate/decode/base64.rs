@@ -48,8 +48,6 @@ pub(crate) struct Blob {
     pub(crate) lines: Vec<Range<usize>>,
     /// Of all lines.
     pub(crate) length: usize,
-    /// Whether the first line is the one before the text, which may not belong to it.
-    has_line_before: bool,
 }
 
 impl Blob {
@@ -58,7 +56,6 @@ impl Blob {
         let mut blob = Self::default();
         if let Some(first) = line_before(bytes, start, floor) {
             blob.push(first);
-            blob.has_line_before = true;
         }
         let (mut start, mut length) = (start, 0);
         loop {
@@ -81,22 +78,32 @@ impl Blob {
         self.lines.push(line);
     }
 
-    /// Without the line before, if there is one.
-    pub(crate) fn without_line_before(&self) -> Option<Self> {
-        self.has_line_before.then(|| {
-            let lines = self.lines[1..].to_vec();
-            let length = lines.iter().map(Range::len).sum();
-            Self { lines, length, has_line_before: false }
-        })
+    /// The part before a line.
+    pub(crate) fn up_to_line(&self, line: usize) -> Self {
+        Self::of(self.lines[..line].to_vec())
+    }
+
+    /// One line alone.
+    pub(crate) fn line(&self, line: usize) -> Self {
+        Self::of(vec![self.lines[line].clone()])
+    }
+
+    fn of(lines: Vec<Range<usize>>) -> Self {
+        let length = lines.iter().map(Range::len).sum();
+        Self { lines, length }
     }
 
     pub(crate) fn is_long_enough(&self) -> bool {
         self.length >= SHORTEST
     }
 
-    /// Without what is between the lines.
-    pub(crate) fn characters<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = u8> + use<'_, 'b> {
-        self.lines.iter().flat_map(|line| bytes[line.clone()].iter().copied())
+    /// From a line on, without what is between the lines.
+    pub(crate) fn characters<'b>(
+        &self,
+        bytes: &'b [u8],
+        line: usize,
+    ) -> impl Iterator<Item = u8> + use<'_, 'b> {
+        self.lines[line..].iter().flat_map(|line| bytes[line.clone()].iter().copied())
     }
 
     pub(crate) fn start(&self) -> usize {

@@ -85,6 +85,15 @@ fn tree(env: &TestEnv) {
 }
 
 #[test]
+fn a_file_with_the_name_of_a_report_is_searched() {
+    let env = audit();
+    env.put("reports/junit.xml", format!("<testsuite><testcase name=\"{ANN}\"/></testsuite>\n"));
+    let ran = env.run(&["locate", "reports", "--fail-on", "live"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(columns(&located(&env), ["path", "line"]), [["junit.xml", "1"]]);
+}
+
+#[test]
 fn each_place_of_a_key_is_a_row_with_its_line_and_column() {
     let env = audit();
     tree(&env);

@@ -1,4 +1,4 @@
-//! What is searched: the paths that were named, and the files of this program, which are left out.
+//! What is searched: the paths that were named, and the run database, which is left out.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read};
@@ -9,8 +9,6 @@ use crate::config::ReportSettings;
 use crate::exit::Error;
 use crate::input;
 use crate::locate::{Root, STDIN, distinct};
-use crate::report::places::LocationFormat;
-use crate::report::{Format, MANIFEST};
 
 /// All paths, each once.
 pub(super) fn roots(args: &cli::Locate) -> Result<Vec<Root>, Error> {
@@ -65,16 +63,13 @@ fn path(bytes: Vec<u8>) -> std::io::Result<PathBuf> {
     String::from_utf8(bytes).map(PathBuf::from).map_err(std::io::Error::other)
 }
 
-/// Absolute paths of the run database with the files beside it, and of the reports.
+/// Absolute paths of the run database and the files beside it, which change during the search. Reports are searched: they have
+/// no key, and a file of such a name may be another program's.
 pub(super) fn own_files(settings: &ReportSettings) -> BTreeSet<PathBuf> {
     let beside = ["", "-wal", "-shm", "-journal", ".lock"].map(|end| {
         let mut path = settings.store.clone().into_os_string();
         path.push(end);
         PathBuf::from(path)
     });
-    let reports = Format::ALL.iter().flat_map(|format| format.file_names().iter().copied());
-    let locations = LocationFormat::ALL.iter().filter_map(|format| format.file_name());
-    let names = reports.chain(locations).chain([MANIFEST]).map(|name| settings.output.out.join(name));
-    let absolute = |path: PathBuf| std::path::absolute(path).ok();
-    beside.into_iter().chain(names).filter_map(absolute).collect()
+    beside.into_iter().filter_map(|path| std::path::absolute(path).ok()).collect()
 }

@@ -505,16 +505,15 @@ lock() {
 
 # --- New private keys -------------------------------------------------------------------------------------------------
 
-# The file of a replacement's private key. With several replacements in an organization, its name has an old key's ID.
+# The file of a replacement's private key. Its name has the ID of the old key if the tag has it (--per key), so that a later
+# plan finds the file, whatever other replacements it has.
 secret_file() {
-  local index=$1 other name
+  local index=$1 name key
   name=${OWNER_ID}-${ORG_IDS[index]:-global}
-  for other in "${!TAGS[@]}"; do
-    if [[ ${other} != "${index}" && ${ORG_IDS[other]} == "${ORG_IDS[index]}" ]]; then
-      name+=-${REPLACED[index]%%,*}
-      break
-    fi
-  done
+  key=${REPLACED[index]%%,*}
+  if [[ -n ${key} && ${TAGS[index]} == *[:-]"${key}" && ${key} != "${OWNER_ID}" ]]; then
+    name+=-${key}
+  fi
   printf '%s/%s.json' "${KEYSUNSET_SECRETS%/}" "${name}"
 }
 

@@ -58,6 +58,29 @@ fn create_twice_makes_one_key_and_completes_its_roles() {
     assert_eq!(roles(&after.0[0]), planned());
 }
 
+/// With `--per key`, whichever other replacements a later plan has.
+#[test]
+fn a_later_plan_finds_the_private_key_of_an_earlier_one() {
+    let of_key = |key: &str| {
+        let tag = format!("keysunset:{OWNER}:{key}");
+        let mut replacement = replacement(ORG, "Example", &tag, "ORG_MEMBER", &json!([]));
+        replacement["keys"] = json!([key]);
+        replacement
+    };
+    let both = json!([of_key(REPLACED), of_key(RETIRED)]);
+    for (first, later) in [(both.clone(), json!([both[0]])), (json!([both[0]]), both.clone())] {
+        let change = |context: &mut Value| context["replacements"] = first;
+        let Some(mut migration) = Migration::with(|_| (), |_| (), change) else { return };
+        migration.ends(0, &["create"]);
+        let file = format!("secrets/{OWNER}-{ORG}-{REPLACED}.json");
+        let before = migration.env.bytes(&file);
+        migration.plan_again(|context| context["replacements"] = later);
+        migration.ends(0, &["create"]);
+        migration.ends(0, &["check"]);
+        assert_eq!(migration.env.bytes(&file), before);
+    }
+}
+
 #[test]
 fn roles_that_somebody_else_gave_are_kept_and_reported() {
     let Some(migration) = Migration::new() else { return };

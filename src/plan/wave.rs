@@ -45,10 +45,14 @@ impl Frequency {
     }
 }
 
-/// How many days a key is usually silent between two uses, at most a day too many. Of a key that was measured as unused, all
-/// that is known is how long it is silent already.
+/// How many days a key is usually silent between two uses, at most a day too many. Of a key that was measured as unused, that is
+/// how long it is silent already, and not less than by its age: the time of the measurement may be too short for a use.
 pub(super) fn gap(key: &PersonalKey, frequency: Frequency, now: DateTime<Utc>) -> Option<i64> {
-    let time = frequency.time_between().or_else(|| Some(now - key.last_use()?))?;
+    let silent = || {
+        let usual = Frequency::estimate(key, now).and_then(Frequency::time_between);
+        Some((now - key.last_use()?).max(usual.unwrap_or_default()))
+    };
+    let time = frequency.time_between().or_else(silent)?;
     Some((time + TimeDelta::seconds(86_399)).num_days())
 }
 
@@ -71,5 +75,30 @@ pub(super) fn wave(decision: Decision, frequency: Option<Frequency>) -> Option<u
         }),
         Decision::Ask => Some(5),
         Decision::DeleteOnly | Decision::Waived => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_measurement_without_a_use_does_not_shorten_the_gap() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let key = PersonalKey {
+            created_at: Some(at("2018-01-01T00:00:00Z")),
+            last_used: Some(at("2023-11-13T00:00:00Z")),
+            used_count: Some(22),
+            ..PersonalKey::default()
+        };
+        let (first, second) = (at("2023-11-14T00:00:00Z"), at("2023-11-15T00:00:00Z"));
+        let estimate = Frequency::new(&key, first, None).unwrap();
+        let measured = Frequency::new(&key, second, Some((&key, first))).unwrap();
+        assert!(estimate.is_estimate && !measured.is_estimate);
+        assert_eq!((gap(&key, estimate, first), gap(&key, measured, second)), (Some(98), Some(98)));
+        // Silent for longer than it ever was.
+        let later = at("2024-11-13T00:00:00Z");
+        let measured = Frequency::new(&key, later, Some((&key, first))).unwrap();
+        assert_eq!(gap(&key, measured, later), Some(366));
     }
 }

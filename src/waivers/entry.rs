@@ -41,7 +41,7 @@ fn subject(name: &str) -> Option<Subject> {
     match name {
         "key" | "key_id" | "key-id" => Some(Subject::Key),
         "user" | "user_id" | "user-id" | "username" => Some(Subject::User),
-        "organization" | "org" | "org_id" | "org-id" | "org_name" => Some(Subject::Organization),
+        "organization" | "org" | "org_id" | "org-id" | "org_name" | "org-name" => Some(Subject::Organization),
         "path" => Some(Subject::Path),
         "deployment" => Some(Subject::Deployment),
         "reason" => Some(Subject::Reason),

@@ -213,7 +213,17 @@ fn wrapped_base64_is_found_wherever_a_line_ends() {
         for end in ["\n", "\r\n"] {
             assert_eq!(scan(wrapped(&text, 31, "").replace('\n', end)).hits.len(), 1, "{text}");
         }
-        for (width, indentation) in [(64, ""), (76, "    "), (40, "\t\t"), (64, "  # "), (60, "> ")] {
+        for (width, indentation) in [
+            (64, ""),
+            (76, "    "),
+            (40, "\t\t"),
+            (64, "  # "),
+            (60, "> "),
+            (64, "// "),
+            (64, "  -- "),
+            (64, "REM "),
+            (64, "% "),
+        ] {
             let text = wrapped(&text, width, indentation);
             assert_eq!(scan(&text).encodings(), ["base64"], "{text}");
             assert_eq!(scan(text.replace('\n', "\r\n")).hits.len(), 1, "{text}");
@@ -314,6 +324,10 @@ fn a_key_that_the_end_of_a_line_splits_is_found() {
                 assert!(scan(&decoy).hits.is_empty(), "{decoy:?}");
             }
         }
+    }
+    for (start, end) in [("a\r\n", "\n"), ("a\n", "\r\n")] {
+        let mixed = format!("{start}{}={end}{}{end}", &KEY[..20], &KEY[20..]);
+        assert_eq!(scan(&mixed).encodings(), ["quoted-printable"], "{mixed:?}");
     }
     // The end of a line beside a key splits nothing.
     assert_eq!(scan(format!("a=\n{KEY}=\nb")).encodings(), ["plain"]);

@@ -149,8 +149,9 @@ impl KeyList {
             None => return problems.push(1, "the file is empty"),
         };
         let Some(columns) = Columns::new(&header, problems) else { return };
-        let mut users = BTreeSet::new();
+        let (mut users, mut has_rows) = (BTreeSet::new(), false);
         while let Some(row) = rows.next() {
+            has_rows = true;
             match row {
                 Err(why) => {
                     let is_end = why.is_end;
@@ -168,6 +169,10 @@ impl KeyList {
                     Err(why) => problems.push(row.line, why),
                 },
             }
+        }
+        if !has_rows {
+            // An audit writes a row for each user at least.
+            problems.push(1, "there is no row behind the names of the columns: the file is cut short");
         }
         self.usernames = users.into_iter().collect();
     }

@@ -160,13 +160,18 @@ fn gap(bytes: &[u8], at: usize) -> Option<Gap> {
     let mut lines = false;
     let mut at_gap = 0;
     while let Some(rest) = window.get(at_gap..).filter(|rest| !rest.is_empty()) {
+        let sign = if lines { comment_sign(rest) } else { 0 };
+        if sign > 0 {
+            at_gap += sign;
+            continue;
+        }
         // An escaped character counts as what it means.
         let (byte, length) = escape::escaped(rest).unwrap_or((rest[0], 1));
         let is_joint =
             || byte == b'+' && at_gap > 0 && rest.get(length).is_some_and(|byte| !is_base64(*byte));
         let (length, ends_line) = match byte {
             b'\n' | b'\r' => (length, true),
-            b' ' | b'\t' | b'"' | b'\'' | b',' | b'>' | b'#' | b'*' | b'|' | b'.' | b';' | b'\\' => {
+            b' ' | b'\t' | b'"' | b'\'' | b',' | b'>' | b'#' | b'*' | b'|' | b'.' | b';' | b'\\' | b'%' => {
                 (length, false)
             }
             b'+' | b'/' if length > 1 && at_gap == 0 => return Some(Gap::Sign(at + length)),
@@ -179,6 +184,16 @@ fn gap(bytes: &[u8], at: usize) -> Option<Gap> {
         at_gap += length;
     }
     None
+}
+
+/// The length of a comment sign of characters that may be base64, too: a space is behind it.
+fn comment_sign(rest: &[u8]) -> usize {
+    const SIGNS: [&[u8]; 6] = [b"///", b"//!", b"//", b"--", b"/*", b"rem"];
+    let is_here = |sign: &&&[u8]| {
+        rest.get(..sign.len()).is_some_and(|found| found.eq_ignore_ascii_case(sign))
+            && matches!(rest.get(sign.len()), Some(b' ' | b'\t'))
+    };
+    SIGNS.iter().find(is_here).map_or(0, |sign| sign.len())
 }
 
 /// Characters of a blob without gaps, and where they are.
@@ -257,7 +272,12 @@ pub(crate) fn alphabet(bytes: &[u8], range: &Range<usize>, blob: &Range<usize>) 
     let start = blob.start.max(range.start.saturating_sub(AROUND));
     let end = blob.end.min(range.end + AROUND);
     let around = &bytes[start..end];
-    let is_url =
-        memchr::memchr2(b'-', b'_', around).is_some() && memchr::memchr2(b'+', b'/', around).is_none();
+    // Comment signs between lines touch no letter or digit.
+    let touches = |at: usize| {
+        let neighbours = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
+        neighbours.filter_map(|at| around.get(at)).any(u8::is_ascii_alphanumeric)
+    };
+    let has_url_sign = memchr::memchr2_iter(b'-', b'_', around).any(touches);
+    let is_url = has_url_sign && !memchr::memchr2_iter(b'+', b'/', around).any(touches);
     if is_url { Encoding::Base64Url } else { Encoding::Base64 }
 }

@@ -34,11 +34,14 @@ impl Split {
 
 /// Calls for the text around each end of a line that does not end the text.
 pub(crate) fn each(bytes: &[u8], mut split: impl FnMut(&Split)) {
-    let feed = memchr::memchr(b'\n', bytes).unwrap_or_default();
-    let has_returns = feed > 0 && bytes[feed - 1] == b'\r';
-    let ends: [&[u8]; 2] = if has_returns { [b"=\r\n", b"\\\r\n"] } else { [b"=\n", b"\\\n"] };
-    let encodings = [Encoding::QuotedPrintable, Encoding::LineContinuation];
-    for (end, encoding) in ends.into_iter().zip(encodings) {
+    // Messages with lines of both kinds are common: HTTP, mailboxes.
+    let ends: [(&[u8], _); 4] = [
+        (b"=\n", Encoding::QuotedPrintable),
+        (b"=\r\n", Encoding::QuotedPrintable),
+        (b"\\\n", Encoding::LineContinuation),
+        (b"\\\r\n", Encoding::LineContinuation),
+    ];
+    for (end, encoding) in ends {
         for at in memmem::find_iter(bytes, end) {
             let next = at + end.len();
             let is_shell = encoding == Encoding::LineContinuation;

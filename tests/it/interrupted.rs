@@ -58,7 +58,7 @@ fn a_signal_ends_a_search_and_leaves_no_file() {
     let header = "deployment,user_id,username,read_status,key_id,key_suffix,description,verdict,severity\n";
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let env = TestEnv::empty();
-        env.put("keys.csv", header);
+        env.put("keys.csv", format!("{header}east,{USER},ann@example.com,read,,,,,\n"));
         let mut child = env.spawn(&["locate", "-", "--keys", "keys.csv"]);
         let mut input = child.stdin.take().unwrap();
         input.write_all("ann@example.com\n".repeat(20_000).as_bytes()).unwrap();

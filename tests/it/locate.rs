@@ -85,6 +85,16 @@ fn tree(env: &TestEnv) {
 }
 
 #[test]
+fn a_list_of_keys_without_a_row_is_refused() {
+    let env = audit();
+    let csv = env.text("reports/keys.csv");
+    env.put("cut.csv", format!("{}\n", csv.lines().next().unwrap()));
+    let ran = env.run(&["locate", "reports", "--keys", "cut.csv"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stderr.contains("cut short"), "{ran:?}");
+}
+
+#[test]
 fn a_file_with_the_name_of_a_report_is_searched() {
     let env = audit();
     env.put("reports/junit.xml", format!("<testsuite><testcase name=\"{ANN}\"/></testsuite>\n"));

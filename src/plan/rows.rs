@@ -61,7 +61,9 @@ impl ReplacementTexts {
             reason: reason(replacement),
             roles: join(&role),
             roles_from: join(&|grant| {
-                grant.team.as_ref().map_or_else(|| "own".to_owned(), |team| format!("team {team}"))
+                // A name with a separator of its own would look like two.
+                let team = |team: &String| format!("team {}", team.replace(';', ","));
+                grant.team.as_ref().map_or_else(|| "own".to_owned(), team)
             }),
             review: review.collect::<Vec<_>>().join(";"),
             addresses: replacement.addresses.iter().map(Network::to_string).collect::<Vec<_>>().join(";"),

@@ -126,13 +126,22 @@ fn read_csv(list: impl BufRead, header_line: u64, delimiter: u8, each: &mut Each
             Err(format!("{} fields, but the header has {}", row.cells.len(), names.len()))
         } else if is_ours {
             let [id, username] = [id, username].map(|column| field(column).map(spreadsheet::unguard));
-            id_and_name(id.as_deref(), username.as_deref())
+            let has_no_user = [&id, &username].iter().all(|it| it.as_deref().is_none_or(str::is_empty));
+            if has_no_user {
+                Err(INCOMPLETE.to_owned())
+            } else {
+                id_and_name(id.as_deref(), username.as_deref())
+            }
         } else {
             id_and_name(field(id), field(username))
         };
         each(NonZeroU64::new(row.line), user);
     }
 }
+
+/// What a row of `keys.csv` without a user is.
+const INCOMPLETE: &str = "the row of an incomplete list or run: this report does not have all users; \
+                          audit again with --resume, or remove the row if these users are enough";
 
 /// Whether no line inside a field of a keys.csv is a row, with a user ID as its second cell: then an open quote has swallowed
 /// it. A description may have line breaks; other lists are edited by hand, and an open quote is more likely there.

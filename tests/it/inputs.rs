@@ -58,6 +58,13 @@ fn our_own_keys_csv_is_a_list_whatever_a_description_has() {
     assert_eq!(env.audit_at(&stub.url(), &again).code, 1);
     let users = |csv: &[u8]| rows(csv).iter().map(|row| row["user_id"].clone()).collect::<Vec<_>>();
     assert_eq!(users(&env.bytes("again/keys.csv")), users(&before));
+    // A list that is not complete has a row of its own.
+    let deployment = format!("{},,,partial", rows(&before)[0]["deployment"]);
+    let incomplete = format!("{}\n{deployment}{}\n", COLUMNS, ",".repeat(COLUMNS.matches(',').count() - 3));
+    env.put("incomplete.csv", incomplete);
+    let ran = env.audit_at(&stub.url(), &["--users", "incomplete.csv"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stderr.contains("does not have all users"), "{ran:?}");
     // A quote that is left open in one row and closed in the next would swallow a user.
     let fields = COLUMNS.split(',').count();
     let row = |user: usize, quote: (&str, &str)| {

@@ -433,6 +433,12 @@ fn archives_are_recognized_by_their_bytes_and_named_in_the_chain() {
 
 #[test]
 fn what_cannot_be_searched_is_reported_with_its_member() {
+    let suffixes = Suffixes::new([(Suffix::from_key(KEY).unwrap(), Class::Key)]);
+    for name in ["a.br", "A.BR", "a.lzma", "a.TLZ"] {
+        let mut results = Results::default();
+        Scanner::new(&suffixes, &options()).bytes(name, b"of unknown bytes", &mut results);
+        assert_eq!(results.not_searched.len(), 1, "{name}");
+    }
     let text = format!("{KEY}\n").repeat(1000);
     let archive = gzip(&tar("a", text.as_bytes()));
     for cut in [20, archive.len() / 2, archive.len() - 1] {

@@ -47,7 +47,13 @@ const UNKNOWN: [&[u8]; 14] = [
     b"%PDF-",
 ];
 /// Ends of names of compressed formats whose bytes do not show them.
-const UNKNOWN_NAMES: [&str; 2] = [".br", ".lzma"];
+const UNKNOWN_NAMES: [&str; 3] = [".br", ".lzma", ".tlz"];
+
+/// In upper or lower case.
+fn ends_with(name: &str, end: &str) -> bool {
+    let name = name.as_bytes();
+    name.len() >= end.len() && name[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
+}
 
 impl Kind {
     /// From the first bytes, at least 512 if there are so many, and the name.
@@ -69,7 +75,7 @@ impl Kind {
             return Some(Self::Cpio);
         }
         let is_unknown = UNKNOWN.iter().any(|magic| head.starts_with(magic))
-            || (UNKNOWN_NAMES.iter().any(|end| name.ends_with(end)) && !head.is_empty());
+            || (UNKNOWN_NAMES.iter().any(|end| ends_with(name, end)) && !head.is_empty());
         is_unknown.then_some(Self::Unknown)
     }
 }

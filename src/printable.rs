@@ -36,7 +36,8 @@ pub fn for_terminal(text: &str) -> String {
 }
 
 /// With the mask that the service itself uses in place of all but the last 12 digits of whatever has the shape of a personal
-/// or private key: a UUID, or 32 hexadecimal digits in a row.
+/// or private key: a UUID, or 32 hexadecimal digits in a row. Letters that touch it may be digits, too, so that longer rows are
+/// masked as well, but for those of the length of a hash.
 #[must_use]
 pub fn masked(text: &str) -> String {
     let bytes = text.as_bytes();

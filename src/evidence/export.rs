@@ -50,16 +50,7 @@ impl From<Error> for crate::exit::Error {
 ///
 /// # Errors
 /// What the store or `out` says.
-pub fn write(store: &Store, run: &Run, version: u64, out: impl Write) -> Result<ExportCounts, Error> {
-    Ok(write_all(store, run, version, out)?.counts)
-}
-
-pub(super) fn write_all<W: Write>(
-    store: &Store,
-    run: &Run,
-    version: u64,
-    out: W,
-) -> Result<Exported<W>, Error> {
+pub fn write<W: Write>(store: &Store, run: &Run, version: u64, out: W) -> Result<Exported<W>, Error> {
     let mut export = ExportWriter::begin(store, run, version, out)?;
     store.results(run, |result| export.add(&result).map_err(Error::from))?;
     Ok(export.end()?)

@@ -309,7 +309,7 @@ pub(super) struct CanonicalForm {
 impl CanonicalForm {
     /// Manifests of a version have the form of that version.
     pub(super) fn of_run(store: &Store, run: &Run, version: u64) -> Result<Self, export::Error> {
-        export::write_all(store, run, version, HashWriter::default()).map(Self::new)
+        export::write(store, run, version, HashWriter::default()).map(Self::new)
     }
 
     fn new(Exported { counts, users_by_organization, out }: Exported<HashWriter>) -> Self {

@@ -63,8 +63,8 @@ fn path(bytes: Vec<u8>) -> std::io::Result<PathBuf> {
     String::from_utf8(bytes).map(PathBuf::from).map_err(std::io::Error::other)
 }
 
-/// Absolute paths of the run database and the files beside it, which change during the search. Reports are searched: they have
-/// no key, and a file of such a name may be another program's.
+/// Absolute paths of the run database and the files beside it, which change during the search. Reports are searched: a file of
+/// such a name may be another program's.
 pub(super) fn own_files(settings: &ReportSettings) -> BTreeSet<PathBuf> {
     let beside = ["", "-wal", "-shm", "-journal", ".lock"].map(|end| {
         let mut path = settings.store.clone().into_os_string();

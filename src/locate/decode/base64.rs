@@ -80,15 +80,15 @@ impl Blob {
 
     /// The part before a line.
     pub(crate) fn up_to_line(&self, line: usize) -> Self {
-        Self::of(self.lines[..line].to_vec())
+        Self::from_lines(self.lines[..line].to_vec())
     }
 
     /// One line alone.
     pub(crate) fn line(&self, line: usize) -> Self {
-        Self::of(vec![self.lines[line].clone()])
+        Self::from_lines(vec![self.lines[line].clone()])
     }
 
-    fn of(lines: Vec<Range<usize>>) -> Self {
+    fn from_lines(lines: Vec<Range<usize>>) -> Self {
         let length = lines.iter().map(Range::len).sum();
         Self { lines, length }
     }

@@ -126,12 +126,12 @@ impl<'a> InventoryReader<'a> {
         self.needed.waiting.extend(open.into_iter().map(|list| (list, None)));
     }
 
-    /// All users were read: asks the run database for what their results did not show, such as an organization in whose list a
-    /// user came again.
+    /// All users were read: asks the run database for what their results did not show. That is an organization in whose list a
+    /// user came again, and all of what was read before the run was resumed.
     ///
     /// # Errors
     /// What the run database says.
-    pub(super) async fn complete(&mut self, run: i64) -> Result<(), Halt> {
+    pub(super) async fn complete(&mut self, run: i64, is_resumed: bool) -> Result<(), Halt> {
         self.is_last = true;
         self.journal.complete().await?;
         let client = self.client;
@@ -150,7 +150,7 @@ impl<'a> InventoryReader<'a> {
                 return Ok(needed);
             }
             if by_default {
-                store.memberships_of_key_owners(&run, |membership| needed.add(&membership))?;
+                store.memberships_of_key_owners(&run, !is_resumed, |membership| needed.add(&membership))?;
                 // The last replacements are seen also when no owner has a personal key any more.
                 store.lists_with_replacements(&run)?.into_iter().for_each(|list| needed.want(list, None));
             }

@@ -110,7 +110,7 @@ pub(crate) async fn run(
     let mut going_on = Some(going_on);
     let users = new_users(found, journal.handle(), now, progress).take_until(stopped);
     let mut results = pin!(user_results(client, users, concurrency, now));
-    let run = journal.run();
+    let (run, is_resumed) = (journal.run(), journal.is_resumed());
     let journal = journal.handle();
     let mut lists = InventoryReader::new(client, journal.clone(), concurrency);
     let mut reading = true;
@@ -141,7 +141,7 @@ pub(crate) async fn run(
             result = results.next(), if reading => match result {
                 None => {
                     reading = false;
-                    if signal.is_none() && let Err(halt) = lists.complete(run).await {
+                    if signal.is_none() && let Err(halt) = lists.complete(run, is_resumed).await {
                         break Err(halt);
                     }
                 }

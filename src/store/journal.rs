@@ -55,6 +55,7 @@ pub struct Journal {
     entries: mpsc::Sender<JournalEntry>,
     writer: JoinHandle<Result<Store, Error>>,
     run: i64,
+    is_resumed: bool,
 }
 
 /// The writer has ended early; [`Journal::close`] says why.
@@ -72,15 +73,22 @@ impl Journal {
     /// `again` are the rows of users who have a result that another one may replace.
     pub(super) fn start(store: Store, run: i64, again: HashSet<i64>, reopening: Option<Reopening>) -> Self {
         let (entries, inbox) = mpsc::channel(QUEUE);
+        let is_resumed = reopening.is_some();
         let state = WriterState { run, open: OpenRows::new(), again, reopening };
         let writer = std::thread::spawn(move || write(store, state, inbox));
-        Self { entries, writer, run }
+        Self { entries, writer, run, is_resumed }
     }
 
     /// The run's number.
     #[must_use]
     pub fn run(&self) -> i64 {
         self.run
+    }
+
+    /// Whether some of the run was written before.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed
     }
 
     /// A handle for one stage.

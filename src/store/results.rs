@@ -124,25 +124,29 @@ impl Store {
         Ok(())
     }
 
-    /// Hands over the memberships of the users of a run who have a key, in no order.
+    /// Hands over the memberships of the users of a run who have a key, in no order; `only_several`: of those users alone who
+    /// have several.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn memberships_of_key_owners(
         &self,
         run: &Run,
+        only_several: bool,
         mut each: impl FnMut(Membership),
     ) -> Result<(), Error> {
         let mut read = || {
             let connection = self.connection.borrow();
             let mut memberships = connection.prepare(&format!(
                 "SELECT scope, memberships.id, roles, team_ids
-                 FROM (SELECT DISTINCT reading FROM keys WHERE {IS_IN_RANGE}) AS owners
-                     CROSS JOIN readings NOT INDEXED ON readings.id = owners.reading
-                     CROSS JOIN memberships ON memberships.reading = owners.reading
-                 WHERE run = ?1"
+                 FROM (
+                     SELECT reading FROM memberships WHERE {IS_IN_RANGE} GROUP BY reading HAVING count(*) > ?2
+                 ) AS users
+                     CROSS JOIN readings NOT INDEXED ON readings.id = users.reading
+                     CROSS JOIN memberships ON memberships.reading = users.reading
+                 WHERE run = ?1 AND EXISTS (SELECT 1 FROM keys WHERE keys.reading = users.reading)"
             ))?;
-            let mut rows = memberships.query([run.id])?;
+            let mut rows = memberships.query([run.id, only_several.into()])?;
             while let Some(row) = rows.next()? {
                 each(membership_from(row)?);
             }
@@ -320,9 +324,12 @@ mod tests {
             let (mut uses, mut owners, mut lists) = (Vec::new(), Vec::new(), Vec::new());
             store.key_usages(&run, |key| uses.extend(key.used_count)).unwrap();
             store.key_owners(&run, false, |user, auditing| owners.push((user.id, auditing))).unwrap();
-            store.memberships_of_key_owners(&run, |membership| lists.push(membership.id)).unwrap();
+            store.memberships_of_key_owners(&run, false, |membership| lists.push(membership.id)).unwrap();
+            let mut of_several = Vec::new();
+            let each = |membership: Membership| of_several.push(membership.id);
+            store.memberships_of_key_owners(&run, true, each).unwrap();
             found.extend(owners.into_iter().map(|(id, auditing)| format!("{id:?} {auditing}")));
-            found.push(format!("{uses:?} {lists:?}"));
+            found.push(format!("{uses:?} {lists:?} {of_several:?}"));
             (found, store.key_count(&run).unwrap())
         };
         let (found, keys) = read(1);
@@ -334,12 +341,12 @@ mod tests {
                 "user 4: key 4 of a",
                 "Some(\"user 1\") false",
                 "Some(\"user 4\") true",
-                "[1, 4] [\"a\", \"a\", \"p\"]"
+                "[1, 4] [\"a\", \"a\", \"p\"] [\"a\", \"p\"]"
             ]
         );
         let (found, keys) = read(2);
         assert_eq!(keys, 1);
-        assert_eq!(found, ["user 2: key 2 of b", "user 3:  of b", "Some(\"user 2\") false", "[2] [\"b\"]"]);
+        assert_eq!(found, ["user 2: key 2 of b", "user 3:  of b", "Some(\"user 2\") false", "[2] [\"b\"] []"]);
         let run = store.run(Some(1)).unwrap();
         let mut auditing = 0;
         store.key_owners(&run, true, |_, _| auditing += 1).unwrap();

@@ -346,7 +346,10 @@ mod tests {
         );
         let (found, keys) = read(2);
         assert_eq!(keys, 1);
-        assert_eq!(found, ["user 2: key 2 of b", "user 3:  of b", "Some(\"user 2\") false", "[2] [\"b\"] []"]);
+        assert_eq!(
+            found,
+            ["user 2: key 2 of b", "user 3:  of b", "Some(\"user 2\") false", "[2] [\"b\"] []"]
+        );
         let run = store.run(Some(1)).unwrap();
         let mut auditing = 0;
         store.key_owners(&run, true, |_, _| auditing += 1).unwrap();

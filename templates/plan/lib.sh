@@ -8,18 +8,21 @@
 # Stages, in this order:
 #   create    create the API keys or service accounts that replace the personal keys; a second time changes nothing
 #   check     log in with each new key, from this machine, and compare its roles with the plan
-#   verify    check that the old keys were not used since the run of the plan
+#   verify    check that the old keys were not used since the run of the plan, and that their replacements passed check
 #   disable   verify, then disable the old keys whose decision is `replace` or `retire`
 #   rollback  enable again the keys that this script disabled, and no others
 #   delete    delete the disabled keys; the service accepts this from their owner only
 #
 # Options:
 #   --dry-run      print the requests of the stage and send none
-#   --wave N       verify, disable: only the keys of this wave
-#   --self         verify, disable, delete: also the key of the audit itself (the last wave)
-#   --include-ask  create, check: also the replacements that wait for a person's decision
-#   --recreate     create: delete and create again a replacement whose private key is not stored here
-#   --help         print this text
+#   --wave N         verify, disable, delete: only the keys of this wave
+#   --self           verify, disable, delete: also the key of the audit itself (wave 0)
+#   --without-check  verify, disable: also keys whose replacement does not exist, or did not pass check
+#   --include-ask    create, check: also the replacements that wait for a person's decision
+#   --set-roles      create: also add planned roles that a person took from a complete replacement
+#   --fewer-roles    check: accept a replacement that has fewer roles than planned
+#   --recreate       create: delete and create again a replacement whose private key is not stored here
+#   --help           print this text
 #
 # Environment:
 #   KEYSUNSET_PUBLIC_KEY      user of the API: the public key, or the username with a personal key
@@ -471,10 +474,18 @@ journal() {
   fi
 }
 
-# journal_of REPLACEMENT FILTER: the same for the lines of one replacement. Several organizations may have one tag.
+# journal_of REPLACEMENT FILTER [ARGUMENT OF JQ]...: the same for the lines of one replacement. Several organizations may
+# have one tag.
 journal_of() {
-  journal 'map(select(.tag == $tag and (.org_id // "") == $org)) | '"$2" \
-    --arg tag "${TAGS[$1]}" --arg org "${ORG_IDS[$1]}"
+  local index=$1 filter=$2
+  shift 2
+  journal 'map(select(.tag == $tag and (.org_id // "") == $org)) | '"${filter}" \
+    --arg tag "${TAGS[index]}" --arg org "${ORG_IDS[index]}" "$@"
+}
+
+# Whether a key of a replacement once had all planned roles: what it lacks now, a person took away.
+was_complete() {
+  [[ $(journal_of "$1" 'any(.[]; .key_id == $id and (.stage == "complete" or .stage == "check"))' --arg id "$2") == true ]]
 }
 
 # Keys that this script disabled and did not enable again, one a line.
@@ -488,6 +499,8 @@ disabled_here() {
 # One run of this script at a time.
 lock() {
   local lock="${JOURNAL%.done}.lock"
+  [[ -w ${JOURNAL%/*} && (! -e ${JOURNAL} || -w ${JOURNAL}) && (! -e ${lock} || -w ${lock}) ]] ||
+    die "the folder $(quoted "${JOURNAL%/*}") cannot be written to" 'the journal of this script must be beside it'
   if command -v flock >/dev/null; then
     exec 9>>"${lock}"
     flock -n 9 || die "another run of ${OWNER_FILE} is active" 'wait until it ends'
@@ -810,13 +823,15 @@ keep_or_remove() {
 }
 
 create_replacement() {
-  local index=$1 id project
+  local index=$1 id project complete=false
   say "${TAGS[index]}, $(place "${index}")"
   find_replacement "${index}"
   [[ -z ${FOUND} ]] || keep_or_remove "${index}"
   [[ -n ${FOUND} ]] || make_replacement "${index}"
   id=$(pick "${FOUND}" .id)
-  if [[ -z ${ORG_IDS[index]} ]]; then
+  if [[ ${SET_ROLES} == false ]] && was_complete "${index}" "${id}"; then
+    complete=true
+  elif [[ -z ${ORG_IDS[index]} ]]; then
     add_roles "${index}" global '' "${ORG_ROLES[index]}"
   else
     add_roles "${index}" org "${ORG_IDS[index]}" "${ORG_ROLES[index]}"
@@ -827,7 +842,14 @@ create_replacement() {
   request GET "$(keys_path "${index}")/${id}"
   take_replacement "${index}" "${id}"
   compare_roles "${index}" "${FOUND}"
-  [[ -z ${MISSING} ]] || die "key ${id} has not all planned roles: $(quoted "${MISSING}")" 'run create again'
+  if [[ -n ${MISSING} && ${complete} == true ]]; then
+    warn "key ${id} has fewer roles than planned, and was not changed: $(quoted "${MISSING}")"
+    printf '  help:  %s\n' 'create --set-roles adds them; check --fewer-roles accepts that they are missing' >&2
+  elif [[ -n ${MISSING} ]]; then
+    die "key ${id} has not all planned roles: $(quoted "${MISSING}")" 'run create again'
+  elif [[ ${complete} == false ]]; then
+    record complete "${id}" "${index}"
+  fi
   [[ -z ${EXTRA} ]] || warn "key ${id} has roles that are not in the plan: $(quoted "${EXTRA}")"
   complete_access_list "${index}" "${FOUND}"
 }
@@ -945,7 +967,7 @@ list_path() {
 # The addresses of the plan and of KEYSUNSET_ADDRESSES, as a JSON array of CIDR blocks.
 wanted_blocks() {
   jq -cn --arg all "${ADDRESSES[$1]},${KEYSUNSET_ADDRESSES-}" "${BLOCK}"'
-    [$all / "," | .[] | gsub("^\\s+|\\s+$"; "") | select(. != "") | block]
+    [$all | splits("[,\\s]+") | select(. != "") | block]
     | reduce .[] as $one ([]; if index([$one]) then . else . + [$one] end)'
 }
 readonly BLOCK='def block: ascii_downcase | if test("/") then . elif test(":") then . + "/128" else . + "/32" end;'
@@ -1072,27 +1094,24 @@ same_form() {
   printf '%s' "${time/%+00:00/Z}"
 }
 
-# When clients moved to the replacement of a key: the first `check` after it was created, else the run of the plan.
+# When clients could move to the replacement of a key: the first `check` after it was created, of the last one where it has
+# several. Empty if one of them has none.
 switched_at() {
   local index=$1 at='' replacement time
   for replacement in "${!TAGS[@]}"; do
     [[ ,${REPLACED[replacement]}, == *",${KEY_IDS[index]},"* ]] || continue
     time=$(journal_of "${replacement}" 'reduce .[] as $line (null; if $line.stage == "create" then null
       elif $line.stage == "check" then . // $line.time else . end) // ""')
-    # The last of several organizations counts, and one without a check has not switched.
-    if [[ -z ${time} ]]; then
-      at=''
-      break
-    fi
+    [[ -n ${time} ]] || return 0
     [[ ${at} > ${time} ]] || at=${time}
   done
-  printf '%s' "${at:-${RUN_STARTED}}"
+  printf '%s' "${at}"
 }
 
-# Sets PROBLEM to why a key may still be in use; empty if it is not.
-find_use() {
+# Sets PROBLEM to why a key must not be disabled, and STATE to what it is in short; PROBLEM is empty if it may be disabled.
+find_problem() {
   local index=$1 last planned seconds since age
-  seconds=$((VERIFY_DAYS * 86400)) PROBLEM=''
+  seconds=$((VERIFY_DAYS * 86400)) PROBLEM='' STATE='in use'
   last=$(same_form "${NOW_USED}")
   planned=$(same_form "${KEY_LAST_USED[index]}")
   if [[ ${last} != "${planned}" || ${NOW_COUNT} != "${KEY_USED_COUNTS[index]}" ]]; then
@@ -1100,8 +1119,7 @@ find_use() {
     PROBLEM+=" ${NOW_COUNT:-unknown} (plan: ${KEY_USED_COUNTS[index]:-unknown})"
     return 0
   fi
-  ((seconds > 0)) || return 0
-  if [[ -n ${last} ]]; then
+  if [[ -n ${last} ]] && ((seconds > 0)); then
     since=$(epoch "${last}") || die "the time of the last use is not valid: ${last}"
     age=$(($(date -u +%s) - since))
     if ((age < seconds)); then
@@ -1109,18 +1127,23 @@ find_use() {
       return 0
     fi
   fi
-  [[ ${KEY_DECISIONS[index]} != retire ]] || return 0
+  [[ ${KEY_DECISIONS[index]} != retire && ${WITHOUT_CHECK} == false ]] || return 0
+  STATE='not ready'
   last=$(switched_at "${index}")
+  if [[ -z ${last} ]]; then
+    PROBLEM='has no replacement that passed check in each organization'
+    return 0
+  fi
   since=$(epoch "${last}") || die "a time in the journal is not valid: $(quoted "${last}")"
   age=$(($(date -u +%s) - since))
   ((age >= seconds)) || PROBLEM="has a replacement since ${last}, which is less than ${VERIFY_DAYS} days ago"
 }
 
-# Reads the selected keys. Sets IN_USE to the number of those that may be in use, and UNUSED to the indices of the other
-# enabled ones.
+# Reads the selected keys. Sets NOT_READY to the number of those that must not be disabled, and READY to the indices of the
+# other enabled ones.
 verify_keys() {
   local index
-  UNUSED=() IN_USE=0
+  READY=() NOT_READY=0
   [[ -n $(selected replace retire) ]] || say 'no key is selected'
   while IFS= read -r index; do
     read_key "${KEY_IDS[index]}"
@@ -1128,14 +1151,14 @@ verify_keys() {
       say "${KEY_STATE}: $(key_name "${index}")"
       continue
     fi
-    find_use "${index}"
-    if [[ -n ${PROBLEM} ]]; then
-      printf 'in use: %s %s\n' "$(key_name "${index}")" "${PROBLEM}" >&2
-      IN_USE=$((IN_USE + 1))
-    else
+    find_problem "${index}"
+    if [[ -z ${PROBLEM} ]]; then
       say "not in use: $(key_name "${index}")"
-      UNUSED+=("${index}")
+      READY+=("${index}")
+      continue
     fi
+    NOT_READY=$((NOT_READY + 1))
+    printf '%s: %s %s\n' "${STATE}" "$(key_name "${index}")" "${PROBLEM}" >&2
   done < <(selected replace retire)
 }
 
@@ -1220,9 +1243,19 @@ stage_check() {
       say "works: key ${NEW_ID} of $(place "${index}") has the planned roles"
       continue
     fi
+    if [[ -z ${EXTRA} && ${FEWER_ROLES} == true ]]; then
+      record check "${NEW_ID}" "${index}"
+      say "works: key ${NEW_ID} of $(place "${index}") has fewer roles than planned; missing: $(quoted "${MISSING}")"
+      continue
+    fi
     problems=1
     printf 'error: key %s of %s has other roles than planned\n' "${NEW_ID}" "$(place "${index}")" >&2
-    [[ -z ${MISSING} ]] || printf '  missing: %s; run create again\n' "$(quoted "${MISSING}")" >&2
+    if [[ -n ${MISSING} ]] && was_complete "${index}" "${NEW_ID}"; then
+      printf '  missing: %s; use create --set-roles, or check --fewer-roles if a person took them away\n' \
+        "$(quoted "${MISSING}")" >&2
+    elif [[ -n ${MISSING} ]]; then
+      printf '  missing: %s; run create again\n' "$(quoted "${MISSING}")" >&2
+    fi
     [[ -z ${EXTRA} ]] || printf '  not in the plan: %s; remove them, or plan again\n' "$(quoted "${EXTRA}")" >&2
   done
   ((problems == 0)) || exit 1
@@ -1231,17 +1264,18 @@ stage_check() {
 stage_verify() {
   log_in_from_environment
   verify_keys
-  ((IN_USE == 0)) || exit 1
+  ((NOT_READY == 0)) || exit 1
 }
 
 stage_disable() {
   local index
   log_in_from_environment
   verify_keys
-  if ((IN_USE > 0)); then
-    die 'no key was disabled' 'move the client to the new key; use --wave N to disable the keys of another wave'
+  if ((NOT_READY > 0)); then
+    die 'no key was disabled' "run create and check, and move the client to the new key; use --wave N to disable the \
+keys of another wave, and --without-check for keys that need no replacement"
   fi
-  for index in ${UNUSED[@]+"${UNUSED[@]}"}; do
+  for index in ${READY[@]+"${READY[@]}"}; do
     if [[ -n ${KEY_SUFFIXES[index]} && ${ENV_PRIVATE//-/} == *"${KEY_SUFFIXES[index]}" ]]; then
       die "$(key_name "${index}") is the credential of this script" 'set another credential'
     fi
@@ -1441,15 +1475,22 @@ describe() {
 # --- Start ------------------------------------------------------------------------------------------------------------
 
 read_arguments() {
+  local option
+  local -a options=()
   STAGE='' DRY_RUN=false WAVE='' WITH_SELF=false WITH_ASK=false RECREATE=false INCOMPLETE=false
+  SET_ROLES=false FEWER_ROLES=false WITHOUT_CHECK=false
   while (($# > 0)); do
+    [[ $1 != --* ]] || options+=("$1")
     case $1 in
       create | check | verify | disable | rollback | delete)
         [[ -z ${STAGE} ]] || usage_error 'more than one stage'
         STAGE=$1 ;;
       --dry-run) DRY_RUN=true ;;
       --self) WITH_SELF=true ;;
+      --without-check) WITHOUT_CHECK=true ;;
       --include-ask) WITH_ASK=true ;;
+      --set-roles) SET_ROLES=true ;;
+      --fewer-roles) FEWER_ROLES=true ;;
       --recreate) RECREATE=true ;;
       --wave)
         [[ ${2-} =~ ^[0-9]+$ ]] || usage_error '--wave needs a number'
@@ -1462,6 +1503,24 @@ read_arguments() {
     esac
     shift
   done
+  # An option that its stage would ignore is a mistake.
+  for option in ${options[@]+"${options[@]}"}; do
+    case ${option} in
+      --self | --wave) require_stage "${option}" verify disable delete ;;
+      --without-check) require_stage "${option}" verify disable ;;
+      --include-ask) require_stage "${option}" create check ;;
+      --set-roles | --recreate) require_stage "${option}" create ;;
+      --fewer-roles) require_stage "${option}" check ;;
+      *) ;;
+    esac
+  done
+}
+
+# require_stage OPTION STAGE...: the stages with which an option works.
+require_stage() {
+  local option=$1
+  shift
+  [[ -z ${STAGE} || " $* " == *" ${STAGE} "* ]] || usage_error "${option} does not work with ${STAGE}, only with: $*"
 }
 
 # main FOLDER [ARGUMENT]...: the folder is the script's.
@@ -1481,6 +1540,7 @@ main() {
   fi
 }
 
+[[ ${LIBRARY} != "$0" ]] || die 'this is the library of the scripts' 'run the script of an owner: bash NN-owner.sh'
 take_credential
 ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || die "bash ${BASH_VERSION} is too old" 'use bash 4.4 or later'
 command -v jq >/dev/null || die 'jq is not installed'

@@ -103,7 +103,7 @@ fn create_completes_the_roles_of_an_account_and_keeps_those_of_others() {
     migration.v2("PATCH", &in_project(PRODUCTION), r#"{"roles":["GROUP_OWNER","GROUP_READ_ONLY"]}"#);
     let check = migration.ends(1, &["check"]);
     assert!(check.stderr.contains(&format!("{STAGING} GROUP_OWNER")), "{check:#?}");
-    let output = migration.ends(0, &["create"]);
+    let output = migration.ends(0, &["create", "--set-roles"]);
     assert!(output.stderr.contains(&format!("not in the plan: \"{PRODUCTION} GROUP_OWNER\"")), "{output:#?}");
     let expected = json!(["GROUP_OWNER", "GROUP_READ_ONLY", "GROUP_DATA_ACCESS_READ_ONLY"]);
     let projects = migration.projects_of(&client);

@@ -43,7 +43,7 @@ fn a_replacement_has_the_planned_roles_and_its_private_key_is_in_the_file() {
 }
 
 #[test]
-fn create_twice_makes_one_key_and_completes_its_roles() {
+fn create_twice_makes_one_key_and_leaves_the_roles_that_a_person_took_away() {
     let Some(migration) = Migration::new() else { return };
     migration.ends(0, &["create"]);
     let before = (migration.tagged(KEYS, TAG), migration.env.bytes(&secret_file(ORG)));
@@ -52,10 +52,36 @@ fn create_twice_makes_one_key_and_completes_its_roles() {
     assert_ne!(roles(&migration.tagged(KEYS, TAG)[0]), planned());
     let check = migration.ends(1, &["check"]);
     assert!(check.stderr.contains(&format!("missing: \"{STAGING} GROUP_OWNER\"")), "{check:#?}");
-    migration.ends(0, &["create"]);
+    assert!(check.stderr.contains("check --fewer-roles"), "{check:#?}");
+    let narrowed = roles(&migration.tagged(KEYS, TAG)[0]);
+    let create = migration.ends(0, &["create"]);
+    assert!(create.stderr.contains("fewer roles than planned"), "{create:#?}");
     let after = (migration.tagged(KEYS, TAG), migration.env.bytes(&secret_file(ORG)));
     assert_eq!((after.0.len(), &after.0[0]["id"], after.1), (1, &before.0[0]["id"], before.1));
-    assert_eq!(roles(&after.0[0]), planned());
+    assert_eq!(roles(&after.0[0]), narrowed);
+    // Until a person says that they are right.
+    migration.ends(1, &["disable", "--wave", "2"]);
+    let check = migration.ends(0, &["check", "--fewer-roles"]);
+    assert!(check.stdout.contains("has fewer roles than planned"), "{check:#?}");
+    migration.ends(0, &["disable", "--wave", "2"]);
+    migration.ends(0, &["create", "--set-roles"]);
+    assert_eq!(roles(&migration.tagged(KEYS, TAG)[0]), planned());
+}
+
+/// An interruption left it without them.
+#[test]
+fn create_completes_the_roles_of_a_key_that_never_had_them() {
+    let Some(migration) = Migration::new() else { return };
+    migration
+        .put_in_front("curl", "case \" $* \" in *' PATCH '*) kill -9 $PPID;; esac; exec \"$REAL\" \"$@\"");
+    let output = migration.bash(&["-c", &format!("bash {} create; echo \"ended $?\"", super::script())], &[]);
+    migration.take_away("curl");
+    let before = migration.tagged(KEYS, TAG);
+    assert_eq!((before.len(), roles(&before[0]) == planned()), (1, false), "{output:#?}");
+    migration.ends(1, &["check"]);
+    migration.ends(0, &["create"]);
+    let after = migration.tagged(KEYS, TAG);
+    assert_eq!((after.len(), &after[0]["id"], roles(&after[0])), (1, &before[0]["id"], planned()));
 }
 
 /// With `--per key`, whichever other replacements a later plan has.
@@ -89,7 +115,7 @@ fn roles_that_somebody_else_gave_are_kept_and_reported() {
     // One role more, and one of the planned ones is gone.
     let given = json!({ "roles": ["GROUP_READ_ONLY", "GROUP_BACKUP_ADMIN"] }).to_string();
     migration.api("PATCH", &format!("/groups/{PRODUCTION}/apiKeys/{id}"), &given);
-    migration.ends(0, &["create"]);
+    migration.ends(0, &["create", "--set-roles"]);
     let key = &migration.tagged(KEYS, TAG)[0];
     let mut expected = planned();
     expected.push(format!("{PRODUCTION} GROUP_BACKUP_ADMIN"));

@@ -5,8 +5,8 @@ use std::process::Command;
 use chrono::{Duration, Utc};
 use serde_json::{Value, json};
 
-use super::Migration;
 use super::context::*;
+use super::{Migration, secret_file};
 use crate::support::rfc3339;
 
 const ALL: [&str; 5] = [REPLACED, RETIRED, ASKED, WAIVED, DISABLED];
@@ -15,6 +15,12 @@ impl Migration {
     /// Which of the owner's keys are enabled.
     fn enabled(&self) -> Vec<&'static str> {
         ALL.into_iter().filter(|key| self.is_enabled(key)).collect()
+    }
+
+    /// The replacement exists and works, so that the old key may be disabled.
+    fn replace(&self) {
+        self.ends(0, &["create"]);
+        self.ends(0, &["check"]);
     }
 
     /// A call with a personal key of the owner.
@@ -30,12 +36,14 @@ impl Migration {
 #[test]
 fn unused_keys_are_disabled_and_asked_and_waived_ones_stay() {
     let Some(migration) = Migration::new() else { return };
+    migration.replace();
+    let before = migration.stages().len();
     migration.ends(0, &["verify"]);
     assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
     migration.ends(0, &["disable"]);
     assert_eq!(migration.enabled(), [ASKED, WAIVED]);
     migration.ends(0, &["disable"]);
-    assert_eq!(migration.stages(), ["disabling", "disable", "disabling", "disable"]);
+    assert_eq!(migration.stages()[before..], ["disabling", "disable", "disabling", "disable"]);
 }
 
 #[test]
@@ -90,7 +98,7 @@ fn the_days_to_verify_count_from_the_last_use_and_from_the_switch() {
         "{output:#?}"
     );
     migration.plan_again(|context| context["verify_days"] = 3.into());
-    migration.ends(0, &["verify"]);
+    migration.ends(0, &["verify", "--without-check"]);
     // The switch was just now.
     migration.ends(0, &["create"]);
     migration.ends(0, &["check"]);
@@ -102,24 +110,49 @@ fn the_days_to_verify_count_from_the_last_use_and_from_the_switch() {
     assert!(!output.stderr.contains(RETIRED), "{output:#?}");
 }
 
+/// However long ago the run was, and whatever was created: the replacement may lack an organization, or not be reachable.
 #[test]
-fn without_a_check_the_days_to_verify_count_from_the_run() {
-    let change = |context: &mut Value| {
-        context["verify_days"] = 14.into();
-        context["run"]["started_at"] = rfc3339(Utc::now() - Duration::days(13)).into();
+fn a_key_without_a_replacement_that_passed_check_is_not_disabled() {
+    let two = |context: &mut Value| {
+        context["replacements"].as_array_mut().unwrap().push(replacement(
+            STRICT_ORG,
+            "Strict",
+            STRICT_TAG,
+            "ORG_READ_ONLY",
+            &json!([]),
+        ));
     };
-    let Some(mut migration) = Migration::with(|_| (), |_| (), change) else { return };
-    let output = migration.ends(1, &["disable"]);
-    assert!(output.stderr.contains("which is less than 14 days ago"), "{output:#?}");
-    assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
-    migration.plan_again(|context| context["verify_days"] = 13.into());
-    migration.ends(0, &["disable"]);
+    let Some(migration) = Migration::with(|_| (), |_| (), two) else { return };
+    let migration =
+        migration.set("KEYSUNSET_ADDRESSES", "203.0.113.7").set("KEYSUNSET_RUNNER_ADDRESS", "127.0.0.1");
+    let is_refused = || {
+        for stage in ["verify", "disable"] {
+            let output = migration.ends(1, &[stage]);
+            let why = format!(
+                "not ready: key {REPLACED} \"replace key\" has no replacement that passed check in each organization"
+            );
+            assert!(output.stderr.contains(&why), "{output:#?}");
+            assert!(output.stdout.contains(&format!("not in use: key {RETIRED}")), "{output:#?}");
+        }
+        assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
+    };
+    is_refused();
+    migration.ends(0, &["create"]);
+    is_refused();
+    migration.ends(0, &["check"]);
+    migration.ends(0, &["verify"]);
+    // The second one is made again, so that it has not shown that it works.
+    std::fs::remove_file(migration.env.path(&secret_file(STRICT_ORG))).unwrap();
+    migration.ends(0, &["create", "--recreate"]);
+    is_refused();
+    migration.ends(0, &["disable", "--without-check"]);
     assert_eq!(migration.enabled(), [ASKED, WAIVED]);
 }
 
 #[test]
 fn rollback_enables_exactly_what_the_script_disabled() {
     let Some(migration) = Migration::new() else { return };
+    migration.replace();
     // By somebody else.
     migration.set_enabled(RETIRED, false);
     migration.ends(0, &["disable"]);
@@ -138,6 +171,8 @@ fn rollback_enables_exactly_what_the_script_disabled() {
 fn an_interrupted_disable_can_be_continued_or_rolled_back() {
     for continued in [false, true] {
         let Some(migration) = Migration::new() else { return };
+        migration.replace();
+        let before = migration.stages().len();
         // Killed after the service did it, and before the journal has it.
         migration.put_in_front(
             "sync",
@@ -162,7 +197,7 @@ fn an_interrupted_disable_can_be_continued_or_rolled_back() {
         migration.take_away("curl");
         migration.take_away("sync");
         assert_eq!(migration.enabled(), [RETIRED, ASKED, WAIVED]);
-        assert_eq!(migration.stages(), ["disabling"]);
+        assert_eq!(migration.stages()[before..], ["disabling"]);
         // A line that was cut off.
         let mut journal = migration.env.bytes("plan/07-owner.done");
         journal.extend_from_slice(b"{\"stage\":\"disa");
@@ -196,6 +231,7 @@ fn the_audits_own_key_needs_an_option_and_another_credential() {
         context["keys"][1]["decision"] = "ask".into();
     };
     let Some(migration) = Migration::with(|_| (), |_| (), own) else { return };
+    migration.replace();
     migration.ends(0, &["disable"]);
     assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
     migration.ends(0, &["disable", "--self"]);
@@ -218,6 +254,7 @@ fn a_script_does_not_disable_the_credential_that_it_uses() {
 #[test]
 fn only_the_owner_deletes_and_only_disabled_keys() {
     let Some(migration) = Migration::new() else { return };
+    migration.replace();
     migration.ends(0, &["disable", "--wave", "2"]);
     let output = migration.ends(1, &["delete"]);
     assert!(output.stderr.contains("only its owner can delete it"), "{output:#?}");
@@ -260,4 +297,22 @@ fn a_wave_without_keys_changes_nothing() {
     migration.ends(0, &["disable", "--wave", "4"]);
     assert_eq!(migration.enabled(), [REPLACED, RETIRED, ASKED, WAIVED]);
     assert_eq!(json!(migration.ends(2, &["disable", "--wave"]).code), 2);
+}
+
+#[test]
+fn an_option_that_a_stage_does_not_have_is_refused() {
+    let Some(migration) = Migration::new() else { return };
+    for options in [
+        ["create", "--wave=2"],
+        ["create", "--self"],
+        ["rollback", "--without-check"],
+        ["check", "--recreate"],
+    ] {
+        assert_eq!(migration.ends(2, &options).stdout, "");
+    }
+    let output = migration.ends(2, &["create", "--wave", "2"]);
+    assert!(
+        output.stderr.contains("--wave does not work with create, only with: verify disable delete"),
+        "{output:#?}"
+    );
 }

@@ -10,7 +10,7 @@ use super::judged_by;
 use crate::cli::{self, PolicyArgs};
 use crate::client::product;
 use crate::config::ReportSettings;
-use crate::console::{Page, Text, print};
+use crate::console::{Page, Text, print, warn};
 use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
 use crate::model::{PersonalKey, Product, UserResult, rfc3339};
@@ -60,6 +60,11 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
     let folder = &settings.output.out;
     let written = write(&store, &run, &planner, &waivers, &head, folder);
     let (summary, files) = written.map_err(|why| why.into_error(folder))?;
+    if head.lacks_programmatic_keys() {
+        let version = head.service_version.unwrap_or_default();
+        let message = format!("Ops Manager {version} has no programmatic API keys, which came with 4.2");
+        warn(&message, Some("upgrade to 4.2 or later before you carry the plan out"));
+    }
     if !context.quiet {
         print(&page(&head, &summary, &files, folder))?;
     }

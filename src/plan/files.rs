@@ -45,6 +45,19 @@ pub(crate) struct PlanHead<'a> {
     pub(crate) incomplete: Vec<String>,
 }
 
+impl PlanHead<'_> {
+    /// Whether a server has no programmatic keys, which came with Ops Manager 4.1.2.
+    pub(crate) fn lacks_programmatic_keys(&self) -> bool {
+        let is_old = |version: &str| {
+            let mut numbers = version.trim().split('.').map(|number| number.parse::<u32>().ok());
+            let [major, minor] = [0; 2].map(|_| numbers.next().flatten());
+            major.is_some_and(|major| (major, minor.unwrap_or_default()) < (4, 2))
+        };
+        self.product == Product::OpsManager
+            && self.service_version.is_some_and(|all| all.split(',').any(is_old))
+    }
+}
+
 /// The files under way.
 pub(crate) struct PlanFiles<'a> {
     head: &'a PlanHead<'a>,
@@ -118,7 +131,7 @@ impl<'a> PlanFiles<'a> {
     }
 
     /// Ends them, and gives them their names in `folder`.
-    pub(crate) fn end(self, folder: &Path) -> io::Result<(Summary, Vec<ReportFile>)> {
+    pub(crate) fn end(mut self, folder: &Path) -> io::Result<(Summary, Vec<ReportFile>)> {
         let is_empty = self.unknown.owners + self.known.owners == 0;
         let (csv, mut json) = self.unknown.append(self.known)?;
         json.write_all(if is_empty { b"],\n" } else { b"\n],\n" })?;
@@ -134,6 +147,9 @@ impl<'a> PlanFiles<'a> {
             .render(&self.templates, self.head, &self.summary, forecast.as_ref())
             .map_err(io::Error::other)?;
         page.write_all(text.as_bytes())?;
+        for script in self.scripts.withdraw(self.head)? {
+            self.letters.withdraw(&script)?;
+        }
         self.scripts.end()?;
         self.letters.end()?;
         let files = [(page, "plan.md"), (csv, "plan.csv"), (json, "plan.json")];

@@ -34,9 +34,17 @@ impl PlanFolder {
         fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into())).collect()
     }
 
-    /// The text of a file of an earlier plan.
-    pub(super) fn read(&self, name: &Path) -> io::Result<String> {
-        fs::read_to_string(self.path.join(name))
+    /// The text of a file of an earlier plan; `None` where this is no file of text, and so none of a plan.
+    pub(super) fn read(&self, name: &Path) -> io::Result<Option<String>> {
+        let path = self.path.join(name);
+        if self.new.is_some() || !path.is_file() {
+            return Ok(None);
+        }
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(why) if why.kind() == io::ErrorKind::InvalidData => Ok(None),
+            Err(why) => Err(io::Error::new(why.kind(), format!("{}: {why}", path.display()))),
+        }
     }
 
     /// Writes a file: another of this name stays whole until the new one is.

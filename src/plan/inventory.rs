@@ -27,7 +27,7 @@ pub(crate) struct Inventory {
     /// By user.
     addresses: HashMap<String, Rows<AccessEntry>>,
     /// The ids of programmatic keys by their organization, if they have one, and the first word of their description.
-    keys_by_tag: HashMap<(Option<String>, String), String>,
+    keys_by_tag: HashMap<(Option<String>, String), BTreeSet<String>>,
     /// The lists of programmatic keys by their organization, if they have one: whether all of the list was read.
     key_lists: HashMap<Option<String>, bool>,
 }
@@ -80,7 +80,7 @@ impl Inventory {
         self.key_lists.insert(org_id.cloned(), keys.is_ok());
         for key in keys.into_iter().flatten() {
             let tag = key.description.split(' ').next().unwrap_or_default().to_owned();
-            self.keys_by_tag.insert((org_id.cloned(), tag), key.id);
+            self.keys_by_tag.entry((org_id.cloned(), tag)).or_default().insert(key.id);
         }
     }
 
@@ -151,9 +151,10 @@ impl Inventory {
         self.projects.as_ref().ok()?.get(id)?.name.as_deref()
     }
 
-    /// The id of the programmatic key whose description begins with this word.
-    pub(super) fn key_with_tag(&self, org_id: Option<&str>, tag: &str) -> Option<&str> {
-        self.keys_by_tag.get(&(org_id.map(str::to_owned), tag.to_owned())).map(String::as_str)
+    /// The ids of the programmatic keys whose description begins with this word, sorted.
+    pub(super) fn keys_with_tag(&self, org_id: Option<&str>, tag: &str) -> impl Iterator<Item = &str> {
+        let keys = self.keys_by_tag.get(&(org_id.map(str::to_owned), tag.to_owned()));
+        keys.into_iter().flatten().map(String::as_str)
     }
 }
 

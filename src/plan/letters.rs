@@ -39,7 +39,7 @@ pub(super) struct Letters {
     format: LetterFormat,
     /// Of a mail message: when the run began.
     date: DateTime<Utc>,
-    /// Letters of an earlier plan in another format, which are out of date when their owner gets a new one.
+    /// Letters of an earlier plan.
     earlier: HashSet<PathBuf>,
 }
 
@@ -50,8 +50,7 @@ impl Letters {
         let mut earlier = HashSet::new();
         for name in folder.names()? {
             let extension = name.extension().and_then(OsStr::to_str);
-            let is_other = |it: &LetterFormat| *it != format && extension == Some(it.as_str());
-            if LetterFormat::ALL.iter().any(is_other) {
+            if LetterFormat::ALL.iter().any(|it| extension == Some(it.as_str())) {
                 earlier.insert(name);
             }
         }
@@ -76,13 +75,19 @@ impl Letters {
                 Message::new(plan.user.label(), &subject, self.date, &text).to_string()
             }
         };
-        let name = Path::new(script).file_stem().map(PathBuf::from).unwrap_or_default();
-        self.folder.write(&name.with_extension(self.format.as_str()), &text)?;
-        self.remove_earlier(&name)
+        self.folder.write(&letter(script, self.format), &text)?;
+        // In another format, it is out of date.
+        self.remove(script, |format| format != self.format)
     }
 
-    fn remove_earlier(&self, name: &Path) -> io::Result<()> {
-        let names = LetterFormat::ALL.iter().map(|format| name.with_extension(format.as_str()));
+    /// Removes the letters of an owner whose script was withdrawn.
+    pub(super) fn withdraw(&self, script: &str) -> io::Result<()> {
+        self.remove(script, |_| true)
+    }
+
+    fn remove(&self, script: &str, is_meant: impl Fn(LetterFormat) -> bool) -> io::Result<()> {
+        let formats = LetterFormat::ALL.iter().copied().filter(|format| is_meant(*format));
+        let names = formats.map(|format| letter(script, format));
         names.filter(|name| self.earlier.contains(name)).try_for_each(|name| self.folder.remove(&name))
     }
 
@@ -90,6 +95,12 @@ impl Letters {
     pub(super) fn end(self) -> io::Result<()> {
         self.folder.end()
     }
+}
+
+/// The name of the letter that belongs to a script.
+fn letter(script: &str, format: LetterFormat) -> PathBuf {
+    let name = Path::new(script).file_stem().map(PathBuf::from).unwrap_or_default();
+    name.with_extension(format.as_str())
 }
 
 /// What the template may use.
@@ -124,6 +135,8 @@ struct KeyContext<'a> {
     description: &'a str,
     next: &'static str,
     reason: &'a str,
+    /// With the day of an upgrade, whether it comes before the key can be verified.
+    is_too_late: bool,
 }
 
 /// Lines to change that a letter shows.
@@ -169,7 +182,7 @@ impl<'a> LetterContext<'a> {
             has_enabled_key: plan.keys.iter().any(|planned| planned.key.is_enabled()),
             upgrade_on: head.upgrade_on,
             change_by: plan.forecast.as_ref().and_then(|it| it.change_by),
-            keys: plan.keys.iter().map(KeyContext::new).collect(),
+            keys: plan.keys.iter().map(|planned| KeyContext::new(planned, head.upgrade_on)).collect(),
             replacements: plan.replacements.iter().map(|it| ReplacementContext::new(it, inventory)).collect(),
             addresses: plan.replacements.first().map_or(&[], |it| &it.addresses),
             has_wide_address: plan.replacements.iter().any(|it| wide(it).next().is_some()),
@@ -180,9 +193,10 @@ impl<'a> LetterContext<'a> {
 }
 
 impl<'a> KeyContext<'a> {
-    fn new(planned: &'a PlannedKey) -> Self {
+    fn new(planned: &'a PlannedKey, upgrade_on: Option<NaiveDate>) -> Self {
         Self {
             id: &planned.key.id,
+            is_too_late: upgrade_on.is_some_and(|day| planned.verifiable_from.is_some_and(|from| from > day)),
             suffix: planned.key.suffix.as_ref().map_or("", Suffix::as_str),
             description: &planned.key.description,
             next: next(planned.decided.decision),

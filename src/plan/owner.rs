@@ -69,6 +69,8 @@ pub(crate) struct Replacement {
     pub(crate) tag: String,
     /// The id of the one that was made already.
     pub(crate) existing: Option<String>,
+    /// The ids of others with the same tag, which a script refuses to choose from.
+    pub(crate) duplicates: Vec<String>,
     /// From where it will be used, sorted; empty where that is not known, or the owner's list admits all.
     pub(crate) addresses: Vec<Network>,
     /// `None` where they are not known.
@@ -285,6 +287,8 @@ impl Planner<'_> {
             Kind::ServiceAccount => account_tag(&format!("{}{of_key}", plan.user.id_or_empty())),
         };
         let (addresses, addresses_from) = self.addresses(plan.user.id_or_empty());
+        let mut made = self.inventory.keys_with_tag(org_id.map(String::as_str), &tag).map(str::to_owned);
+        let (existing, duplicates) = (made.next(), made.collect());
         Replacement {
             kind,
             key_role,
@@ -293,7 +297,8 @@ impl Planner<'_> {
             keys: keys.iter().map(|key| key.key.id.clone()).collect(),
             needs_decision: keys.iter().all(|key| key.decided.decision == Decision::Ask),
             wave: keys.iter().filter_map(|key| key.wave).min().unwrap_or_default(),
-            existing: self.inventory.key_with_tag(org_id.map(String::as_str), &tag).map(str::to_owned),
+            existing,
+            duplicates,
             tag,
             addresses,
             addresses_from,

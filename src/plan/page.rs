@@ -9,6 +9,7 @@ use super::owner::{OwnerPlan, Replacement};
 use super::rows::{ADDRESSES, SHARED_LIST, shares_list, wide};
 use super::template::{PAGE, Templates};
 use super::{Decision, PlanHead, Summary};
+use crate::model::Product;
 
 /// Owners and keys shown in each list; all of them are in `plan.csv`.
 const SHOWN: usize = 100;
@@ -33,6 +34,8 @@ struct PageContext<'a> {
     plan: &'a PlanHead<'a>,
     /// As its vendor writes it.
     product: &'static str,
+    is_ops_manager: bool,
+    lacks_programmatic_keys: bool,
     /// How many were written.
     scripts: u64,
     totals: Totals,
@@ -198,6 +201,8 @@ impl Page {
         let page = PageContext {
             plan: head,
             product: head.product.title(),
+            is_ops_manager: head.product == Product::OpsManager,
+            lacks_programmatic_keys: head.lacks_programmatic_keys(),
             scripts: summary.scripts,
             totals: Totals::new(summary),
             waves,

@@ -109,7 +109,8 @@ impl Rights {
         RoleCheck { has_role, deleted: self.deleted.clone() }
     }
 
-    /// A role of the user's own hides the same one through a team.
+    /// A role of the user's own hides the same one through a team, and of several teams the first by name counts, in whichever
+    /// order the service lists them.
     fn add(&mut self, role: &UserRole, inventory: &Inventory) {
         let UserRole { org_id, project_id, name, team, narrower } = *role;
         let grant = Grant {
@@ -127,9 +128,15 @@ impl Rights {
             return;
         }
         let grants = self.organizations.entry(org_id.to_owned()).or_default();
-        let is_same = |it: &Grant| (&it.project_id, &it.role) == (&grant.project_id, &grant.role);
-        if !grants.iter().any(is_same) {
-            grants.insert(grant);
+        let is_same = |it: &&Grant| (&it.project_id, &it.role) == (&grant.project_id, &grant.role);
+        match grants.iter().find(is_same).cloned() {
+            Some(known) if known.team <= grant.team => {}
+            known => {
+                if let Some(known) = known {
+                    grants.remove(&known);
+                }
+                grants.insert(grant);
+            }
         }
     }
 }
@@ -168,7 +175,9 @@ fn each_team_role<'a>(
         return Ok(());
     }
     let organizations: BTreeSet<&str> = memberships.iter().flat_map(organizations).collect();
-    for org_id in organizations.into_iter().filter(|id| !inventory.is_deleted(id)) {
+    let (deleted, organizations): (BTreeSet<_>, BTreeSet<_>) =
+        organizations.into_iter().partition(|id| inventory.is_deleted(id));
+    for org_id in organizations {
         if ids.is_empty() {
             break;
         }
@@ -184,6 +193,8 @@ fn each_team_role<'a>(
         }
     }
     match ids.first() {
+        // All other organizations of the user were asked for their teams.
+        Some(_) if !deleted.is_empty() => Ok(()),
         Some(id) => Err(format!("no list of teams has team {id}").into()),
         None => Ok(()),
     }

@@ -85,7 +85,12 @@ fn reason(replacement: &Replacement) -> String {
             format!("programmatic key (a service account cannot have the role {role}),")
         }
     };
-    format!("{thing} {made} {keys}")
+    let reason = format!("{thing} {made} {keys}");
+    if replacement.duplicates.is_empty() {
+        return reason;
+    }
+    let others = replacement.duplicates.join(", ");
+    format!("{reason}; {others} has the same tag: find out which one is in use, and delete the other")
 }
 
 /// What to try in place of a wide network.

@@ -18,6 +18,8 @@ use crate::network::Network;
 
 /// Below `--out`.
 const FOLDER: &str = "plan";
+/// The line that withdraws a script.
+const WITHDRAWN: &str = "withdrawn";
 /// Characters of an owner's name in a file name.
 const NAME: usize = 40;
 
@@ -26,6 +28,8 @@ pub(super) struct Scripts {
     folder: PlanFolder,
     /// By owner, the names of scripts that are there already.
     names: HashMap<String, String>,
+    /// Those of them that this plan does not have.
+    not_planned: BTreeMap<String, String>,
     last_number: u32,
 }
 
@@ -33,7 +37,8 @@ impl Scripts {
     /// Begins the folder with the library.
     pub(super) fn begin(out: &Path) -> io::Result<Self> {
         let folder = PlanFolder::begin(out, FOLDER)?;
-        let mut scripts = Self { folder, names: HashMap::new(), last_number: 0 };
+        let mut scripts =
+            Self { folder, names: HashMap::new(), not_planned: BTreeMap::new(), last_number: 0 };
         scripts.find()?;
         scripts.folder.write("lib.sh".as_ref(), LIBRARY)?;
         Ok(scripts)
@@ -48,11 +53,14 @@ impl Scripts {
             let Some(number) = name.split('-').next().and_then(|number| number.parse::<u32>().ok()) else {
                 continue;
             };
-            let text = self.folder.read(name.as_ref())?;
+            let Some(text) = self.folder.read(name.as_ref())? else { continue };
             let owner = text.lines().find_map(|line| line.strip_prefix("owner '"));
+            // A copy has the name of another file.
+            let owner = owner.filter(|rest| rest.ends_with(&format!(" '{name}'")));
             if let Some(id) = owner.and_then(|rest| object_id(rest.get(..24)?)) {
                 self.last_number = self.last_number.max(number);
                 self.names.insert(id, name.to_owned());
+                self.not_planned.insert(name.to_owned(), text);
             }
         }
         Ok(())
@@ -73,6 +81,7 @@ impl Scripts {
         let name = self.name(id, plan.user.label());
         let text = templates.render(SCRIPT, &ScriptContext::new(plan, head, inventory, &name));
         self.folder.write(name.as_ref(), &text.map_err(io::Error::other)?)?;
+        self.not_planned.remove(&name);
         Ok(Some(format!("{FOLDER}/{name}")))
     }
 
@@ -90,10 +99,48 @@ impl Scripts {
         self.folder.write(name.as_ref(), text)
     }
 
+    /// The text of a file of an earlier plan beside the scripts, empty where there is none.
+    pub(super) fn earlier_file(&self, name: &str) -> io::Result<String> {
+        Ok(self.folder.read(name.as_ref())?.unwrap_or_default())
+    }
+
+    /// Withdraws the scripts of this deployment that this plan does not have: what an earlier plan decided no longer counts. The
+    /// names of those scripts.
+    pub(super) fn withdraw(&mut self, head: &PlanHead) -> io::Result<Vec<String>> {
+        let Some(base_url) = &head.base_url else { return Ok(Vec::new()) };
+        let mut withdrawn = Vec::new();
+        for (name, text) in std::mem::take(&mut self.not_planned) {
+            if deployment_of(&text) == Some(base_url) {
+                self.folder.write(name.as_ref(), &without_plan(&text))?;
+                withdrawn.push(name);
+            }
+        }
+        Ok(withdrawn)
+    }
+
     /// Gives a new folder its name.
     pub(super) fn end(self) -> io::Result<()> {
         self.folder.end()
     }
+}
+
+/// The base URL in a script, which has no quote. The name before it may be a URL, too.
+fn deployment_of(script: &str) -> Option<&str> {
+    let line = script.lines().find(|line| line.starts_with("deployment "))?;
+    line.split('\'').rfind(|word| word.starts_with("http://") || word.starts_with("https://"))
+}
+
+/// A script without its keys and replacements, of which `rollback` alone works: each of them has a line of its own.
+fn without_plan(script: &str) -> String {
+    const PLANNED: [&str; 4] = ["key ", "replacement ", "service_account ", WITHDRAWN];
+    let mut text = String::new();
+    for line in script.lines().filter(|line| !PLANNED.iter().any(|word| line.starts_with(word))) {
+        if line.starts_with("main ") {
+            text.extend([WITHDRAWN, "\n"]);
+        }
+        text.extend([line, "\n"]);
+    }
+    text
 }
 
 fn is_waived(key: &PlannedKey) -> bool {
@@ -216,6 +263,10 @@ impl<'a> KeyContext<'a> {
 }
 
 impl<'a> ReplacementContext<'a> {
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     pub(super) fn new(plan: &OwnerPlan, replacement: &'a Replacement, inventory: &'a Inventory) -> Self {
         let org_id = replacement.org_id.as_deref();
         let mut projects: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! `plan/*.tf` for Atlas: a file an owner, and `terraform.tf` with what they share. What they look like is in
 //! `templates/plan/`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use super::inventory::Inventory;
 use super::owner::{OwnerPlan, Replacement};
 use super::scripts::{ReplacementContext, Scripts};
 use super::template::{TERRAFORM, TERRAFORM_OWNER, Templates};
+use super::tool::Kind;
 
 impl Scripts {
     /// Writes the file of Terraform that all owners share, where scripts are written.
@@ -33,16 +35,31 @@ impl Scripts {
         if plan.replacements.is_empty() {
             return Ok(());
         }
+        let stem = Path::new(script).file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{stem}.tf");
+        let earlier = self.earlier_file(&name)?;
         let replacements = plan.replacements.iter().filter(|it| it.org_id.is_some());
+        let replacements: Vec<_> = replacements.map(|it| Resource::new(plan, it, inventory)).collect();
         let context = OwnerFile {
             owner_id: plan.user.id_or_empty(),
             owner: plan.user.label(),
-            replacements: replacements.map(|it| Resource::new(plan, it, inventory)).collect(),
+            forgotten: forgotten(&earlier, &replacements),
+            replacements,
         };
-        let text = templates.render(TERRAFORM_OWNER, &context).map_err(io::Error::other)?;
-        let stem = Path::new(script).file_stem().unwrap_or_default().to_string_lossy();
-        self.write_file(&format!("{stem}.tf"), &text)
+        self.write_file(&name, &templates.render(TERRAFORM_OWNER, &context).map_err(io::Error::other)?)
     }
+}
+
+/// The resources of an earlier file whose replacement is no longer planned, and those that it forgot already: Terraform would
+/// delete what was in its files and no longer is.
+fn forgotten(earlier: &str, planned: &[Resource]) -> BTreeSet<String> {
+    let declared = earlier.lines().filter_map(|line| {
+        let mut words = line.strip_prefix("resource \"")?.split('"');
+        Some((words.next()?, words.nth(1)?))
+    });
+    let before = earlier.lines().filter_map(|line| line.strip_prefix("  from = ")?.split_once('.'));
+    let is_planned = |(kind, name): &(&str, &str)| planned.iter().any(|one| one.has(kind, name));
+    declared.chain(before).filter(|it| !is_planned(it)).map(|(kind, name)| format!("{kind}.{name}")).collect()
 }
 
 /// What the template of the shared file may use.
@@ -58,6 +75,8 @@ struct OwnerFile<'a> {
     owner_id: &'a str,
     owner: &'a str,
     replacements: Vec<Resource<'a>>,
+    /// Resources that Terraform shall keep and no longer look after, such as `mongodbatlas_api_key.owner_…`.
+    forgotten: BTreeSet<String>,
 }
 
 /// A replacement with the name of its resources, which no other replacement has.
@@ -72,6 +91,16 @@ struct Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
+    /// Whether a resource belongs to this replacement: itself, its roles in a project, or an entry of its access list.
+    fn has(&self, kind: &str, name: &str) -> bool {
+        let is_of_account = kind.starts_with("mongodbatlas_service_account");
+        let rest = name.strip_prefix(&*self.name);
+        let is_own = rest.is_some_and(|rest| {
+            rest.is_empty() || kind.ends_with("_project_assignment") && rest.len() == 1 + 24
+        });
+        is_own && is_of_account == (self.replacement.kind() == Kind::ServiceAccount)
+    }
+
     fn new(plan: &'a OwnerPlan, replacement: &'a Replacement, inventory: &'a Inventory) -> Self {
         let org = replacement.org_id.as_deref().unwrap_or_default();
         let key = replacement.tag.rsplit([':', '-']).next().filter(|id| *id != plan.user.id_or_empty());

@@ -65,6 +65,9 @@ readonly ATLAS_MEDIA_TYPE='application/vnd.atlas.2024-08-05+json'
 # Whether a balancer gives each request to the next server.
 IN_TURN=false
 
+# Whether a later plan has no script for this owner.
+WITHDRAWN=false
+
 # One element for each personal key, and one for each replacement.
 KEY_IDS=() KEY_SUFFIXES=() KEY_DECISIONS=() KEY_WAVES=() KEY_LAST_USED=() KEY_USED_COUNTS=() KEY_DESCRIPTIONS=()
 KINDS=() ORG_IDS=() ORG_NAMES=() TAGS=() DESCRIPTIONS=() NEED_DECISION=() ORG_ROLES=() ADDRESSES=() REPLACED=() PROJECTS=()
@@ -157,6 +160,11 @@ run() {
   require_match "${VERIFY_DAYS}" '^[0-9]{1,4}$' 'the number of days to verify'
   require_match "${RUN_STARTED}" '^[0-9TZ:.+-]+$' 'the time of the run'
   epoch "${RUN_STARTED}" >/dev/null || die "the time of the run is not valid: ${RUN_STARTED}"
+}
+
+# A later plan has no script for this owner.
+withdrawn() {
+  WITHDRAWN=true
 }
 
 owner() {
@@ -1457,6 +1465,7 @@ describe() {
   say "Deployment: $(quoted "${DEPLOYMENT}"), ${BASE_URL}, $(quoted "${PRODUCT} ${VERSION}")"
   say "Tool:       ${TOOL}"
   say "Run:        $(quoted "${RUN_ID}") of ${RUN_STARTED}"
+  [[ ${WITHDRAWN} == false ]] || say 'Withdrawn:  the newest plan has no script for this owner; only rollback works'
   say 'Personal keys:'
   for index in "${!KEY_IDS[@]}"; do
     say "  $(key_name "${index}"): ${KEY_DECISIONS[index]}${KEY_WAVES[index]:+, wave ${KEY_WAVES[index]}}"
@@ -1534,6 +1543,9 @@ main() {
   elif [[ ${DRY_RUN} == true ]]; then
     "dry_${STAGE}"
   else
+    [[ ${WITHDRAWN} == false || ${STAGE} == rollback ]] ||
+      die 'the newest plan has no script for this owner: the keys are waived or gone, or not all is known of the owner' \
+        'see plan.md; `rollback` still works'
     command -v curl >/dev/null || die 'curl is not installed'
     lock
     "stage_${STAGE}"

@@ -2,6 +2,7 @@
 //! is unknown taken for known.
 
 mod addresses;
+mod replanned;
 mod tools;
 mod upgrade;
 
@@ -14,7 +15,7 @@ use keysunset_sandbox::{Options, Product};
 use serde_json::{Value, json};
 
 use crate::foreign::python;
-use crate::stub::{Digest, PRIVATE, Reply, Stub, USER, env, id, list};
+use crate::stub::{Asked, Digest, PRIVATE, Reply, Stub, USER, env, id, list};
 use crate::support::{NOW, Row, TestEnv, ops_manager, rows, sandbox};
 
 const EAST: &str = "5980000000000000000000aa";
@@ -40,7 +41,15 @@ type User = (&'static str, Value, Value, Reply);
 
 /// A deployment with two organizations, a project and a team of the first.
 fn deployment(users: impl Fn() -> Vec<User> + Send + Sync + 'static) -> Stub {
-    Stub::start(Digest::On, move |asked| match asked.path.as_str() {
+    deployment_with(users, |_| None)
+}
+
+/// The same, where `other` may answer in its place.
+fn deployment_with(
+    users: impl Fn() -> Vec<User> + Send + Sync + 'static,
+    other: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+) -> Stub {
+    let usual = move |asked: &Asked| match asked.path.as_str() {
         "/orgs" => Reply::ok(&list(&[
             json!({"id": EAST, "name": "East"}),
             json!({"id": WEST, "name": "West"}),
@@ -75,7 +84,8 @@ fn deployment(users: impl Fn() -> Vec<User> + Send + Sync + 'static) -> Stub {
             let user = number.and_then(|number| users().into_iter().nth(number.wrapping_sub(100)));
             user.map_or_else(|| Reply::ok(&list(&[])), |(.., keys)| keys)
         }
-    })
+    };
+    Stub::start(Digest::On, move |asked| other(asked).unwrap_or_else(|| usual(asked)))
 }
 
 /// Audits and plans; the rows of `plan.csv`, and the exit code of the plan.
@@ -244,8 +254,9 @@ fn a_deleted_organization_gets_no_replacement() {
         let deleted = json!([{"orgId": DELETED, "roleName": "ORG_OWNER"}]);
         let never = Reply::ok(&list(&[key(3, true, None, 0, "00000000000f")]));
         vec![
-            ("ann", both, json!([TEAM]), used(1)),
-            ("bob", deleted.clone(), json!([]), used(2)),
+            // A team of a deleted organization is in no list.
+            ("ann", both, json!([TEAM, "5980000000000000000000d0"]), used(1)),
+            ("bob", deleted.clone(), json!(["5980000000000000000000d0"]), used(2)),
             ("cyd", deleted, json!([]), never),
         ]
     };

@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 use super::UserRef;
 use crate::input::{Lines, ListFormat, TableRow, TableRows, column_name};
 use crate::model::object_id;
+use crate::printable::masked;
 use crate::spreadsheet;
 
 /// Some editors and spreadsheets begin a file with it.
@@ -182,7 +183,8 @@ fn unquoted(text: &str) -> Result<UserRef, String> {
 fn id_and_name(id: Option<&str>, username: Option<&str>) -> Result<UserRef, String> {
     let given = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
     match (given(id), given(username)) {
-        (Some(id), username) => by_id(&id, username),
+        (Some(id), Some(username)) => not_a_key(&username).and_then(|()| by_id(&id, Some(username))),
+        (Some(id), None) => by_id(&id, None),
         (None, Some(username)) => by_name(&username),
         (None, None) => Err("neither a user ID nor a username".to_owned()),
     }
@@ -204,7 +206,19 @@ fn by_name(name: &str) -> Result<UserRef, String> {
     if name.is_empty() || name.contains(char::is_control) {
         return Err(format!("{name:?} is neither a user ID nor a username"));
     }
+    not_a_key(name)?;
     Ok(UserRef::Name(name.to_owned()))
+}
+
+/// A name goes into addresses of requests and into every report, where a key must not be.
+pub(super) fn not_a_key(text: &str) -> Result<(), String> {
+    let shown = masked(text);
+    if shown == text {
+        return Ok(());
+    }
+    Err(format!(
+        "{shown:?} has the shape of a whole key, and was not used; if it is a username, give the user ID instead"
+    ))
 }
 
 #[cfg(test)]

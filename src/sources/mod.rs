@@ -100,11 +100,21 @@ impl Source {
             Self::User(user) => CheckedSource::User(
                 formats::id_or_name(user).map_err(|why| list::invalid(Problems::one("--user", why)))?,
             ),
-            Self::Project(id) => CheckedSource::Project(id.clone()),
-            Self::Organization(id) => CheckedSource::Organization(id.clone()),
+            Self::Project(id) => CheckedSource::Project(checked_id("--project", id)?),
+            Self::Organization(id) => CheckedSource::Organization(checked_id("--org", id)?),
             Self::AllOrganizations => CheckedSource::AllOrganizations,
         })
     }
+}
+
+/// An id that was typed, if it can be one.
+fn checked_id(flag: &str, id: &str) -> Result<String, Error> {
+    let why = match formats::not_a_key(id) {
+        _ if id.trim().is_empty() => "is empty".to_owned(),
+        Err(why) => why,
+        Ok(()) => return Ok(id.to_owned()),
+    };
+    Err(Error::input(format!("{flag}: {why}")).help("give the ID of 24 hexadecimal digits"))
 }
 
 impl Source {

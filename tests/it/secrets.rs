@@ -204,6 +204,41 @@ fn a_live_key_in_a_list_is_neither_shown_nor_stored() {
     assert_nowhere(&env, &ran, &[secret.to_owned()]);
 }
 
+/// Such as the wrong column of a table: a name goes into the address of a request and into every report.
+#[test]
+fn a_key_in_place_of_a_name_is_refused_before_the_first_request() {
+    let secret = "77777777-8888-9999-aaaa-bbbbbbbbbbbb";
+    let sandbox = ops_manager(3);
+    let env = TestEnv::at(&sandbox);
+    env.put("lists/text.txt", format!("ann@example.com\n{secret}\n"));
+    env.put("lists/named.csv", format!("user_id,username\n5af9a1d29cc0cdb6ac0bf3f8,{secret}\n"));
+    env.put("lists/users.json", format!("[\"{secret}\"]"));
+    for flags in [
+        ["--users", "lists/text.txt"],
+        ["--users", "lists/named.csv"],
+        ["--users", "lists/users.json"],
+        ["--user", secret],
+        ["--org", secret],
+        ["--project", secret],
+    ] {
+        let before = sandbox.counts().exchanges;
+        let ran = env.audit(&sandbox, &flags);
+        assert_eq!((ran.code, sandbox.counts().exchanges), (5, before), "{ran:?}");
+        assert!(
+            ran.stderr.contains("has the shape of a whole key") && !ran.stderr.contains(secret),
+            "{ran:?}"
+        );
+    }
+    for (path, bytes) in env.files().into_iter().filter(|(path, _)| !path.starts_with("lists")) {
+        assert!(!holds(&bytes, secret), "{}", path.display());
+    }
+    // A variable that is not set.
+    for flag in ["--org", "--project"] {
+        let ran = env.audit(&sandbox, &[flag, ""]);
+        assert!(ran.code == 5 && ran.stderr.contains(&format!("{flag}: is empty")), "{ran:?}");
+    }
+}
+
 #[test]
 fn a_key_in_a_description_or_an_error_is_masked_everywhere() {
     use crate::stub::{USER, id, key};

@@ -174,7 +174,8 @@ fn users(summary: &Summary) -> Text {
 }
 
 fn keys(summary: &Summary, cutoff: &str) -> Text {
-    if summary.keys == 0 && summary.users(ReadStatus::Removed) > 0 {
+    let is_complete = summary.unread() == 0 && summary.incomplete_lists == 0;
+    if summary.keys == 0 && summary.users(ReadStatus::Removed) > 0 && is_complete {
         return "none: the deployment has removed personal API keys".into();
     }
     if summary.keys == 0 {

@@ -137,9 +137,13 @@ fn a_run_of_both_sides_of_version_5_is_of_a_half_upgraded_deployment() {
         let ran = env.audit_at(&stub.url(), &["--users", "users.txt"]);
         assert!([3, 4].contains(&ran.code), "{ran:?}");
         assert!(ran.stdout.contains("half-upgraded deployment"), "{ran:?}");
+        assert!(!ran.stdout.contains("the deployment has removed personal API keys"), "{ran:?}");
         let page = env.markdown();
         assert!(
-            page.contains("half-upgraded deployment") && page.contains("4.4.12") && page.contains("5.0.2")
+            !page.contains("could be read.")
+                && page.contains("half-upgraded deployment")
+                && page.contains("4.4.12")
+                && page.contains("5.0.2")
         );
     }
 }

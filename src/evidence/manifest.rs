@@ -350,7 +350,7 @@ impl ResultReader for ManifestParts {
         Ok(())
     }
 
-    fn read(&mut self, results: &[UserResult]) -> Result<(), report::Error> {
+    fn read(&mut self, results: &[&UserResult]) -> Result<(), report::Error> {
         let Some((_, form)) = &mut self.current else { return Ok(()) };
         results.iter().try_for_each(|result| form.add(result)).map_err(not_written)
     }

@@ -14,7 +14,7 @@ pub(super) type Job<'a, E> = Box<dyn FnOnce() -> Result<(), E> + Send + 'a>;
 /// # Errors
 /// That of the first of the jobs that failed, in their order.
 pub(super) fn run_all<E: Send>(jobs: Vec<Job<E>>) -> Result<(), E> {
-    run(jobs.into_iter().enumerate().collect())
+    run(|| Ok(()), jobs.into_iter().enumerate().collect())
 }
 
 /// Jobs of the same kinds again and again. What took the longest so far begins first, so that at the end no core waits long
@@ -26,14 +26,19 @@ pub(super) struct RepeatedJobs {
 }
 
 impl RepeatedJobs {
-    /// As [`run_all`], with `others` before them.
+    /// As [`run_all`], with `others` before them, and `first` on this thread meanwhile; what that returns.
     ///
     /// # Errors
-    /// As [`run_all`].
-    pub(super) fn run<E: Send>(&mut self, others: Vec<Job<E>>, jobs: Vec<Job<E>>) -> Result<(), E> {
+    /// That of `first`, or as [`run_all`].
+    pub(super) fn run<T, E: Send>(
+        &mut self,
+        first: impl FnOnce() -> Result<T, E>,
+        others: Vec<Job<E>>,
+        jobs: Vec<Job<E>>,
+    ) -> Result<T, E> {
         self.took.resize(jobs.len(), Duration::ZERO);
         let others = others.into_iter().enumerate();
-        let first = others.len();
+        let position = others.len();
         let mut timed = Vec::with_capacity(jobs.len());
         for (number, (job, took)) in jobs.into_iter().zip(&mut self.took).enumerate() {
             let so_far = *took;
@@ -43,18 +48,19 @@ impl RepeatedJobs {
                 *took += begun.elapsed();
                 result
             });
-            timed.push((so_far, (first + number, job)));
+            timed.push((so_far, (position + number, job)));
         }
         timed.sort_by_key(|(so_far, _)| Reverse(*so_far));
-        run(others.chain(timed.into_iter().map(|(_, job)| job)).collect())
+        run(first, others.chain(timed.into_iter().map(|(_, job)| job)).collect())
     }
 }
 
 /// Asked for once, since on Linux it takes several reads of files.
 static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
 
-/// Runs jobs in this order; the error is that of the one with the smallest number.
-fn run<E: Send>(jobs: Vec<(usize, Job<E>)>) -> Result<(), E> {
+/// Runs `first` on this thread and meanwhile the jobs in this order; the error is that of `first`, or of the job with the
+/// smallest number.
+fn run<T, E: Send>(first: impl FnOnce() -> Result<T, E>, jobs: Vec<(usize, Job<E>)>) -> Result<T, E> {
     let cores = jobs.len().min(*CORES);
     let (jobs, failed) = (Mutex::new(jobs.into_iter()), Mutex::new(None::<(usize, E)>));
     let work = || {
@@ -69,14 +75,16 @@ fn run<E: Send>(jobs: Vec<(usize, Job<E>)>) -> Result<(), E> {
             }
         }
     };
-    thread::scope(|scope| {
+    let result = thread::scope(|scope| {
         for _ in 1..cores {
             scope.spawn(work);
         }
+        let result = first();
         work();
+        result
     });
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failed.map_or(Ok(()), |(_, why)| Err(why))
+    result.and_then(|value| failed.map_or(Ok(value), |(_, why)| Err(why)))
 }
 
 #[cfg(test)]
@@ -104,8 +112,10 @@ mod tests {
     fn the_error_of_repeated_jobs_is_of_the_first_by_position_whatever_took_longest() {
         let mut repeated = RepeatedJobs { took: [1, 3, 2].map(Duration::from_secs).to_vec() };
         let job = |number: u32| Box::new(move || Err(number)) as Job<u32>;
-        assert_eq!(repeated.run(Vec::new(), (0..3).map(job).collect()), Err(0));
-        assert_eq!(repeated.run(vec![job(7)], (0..3).map(job).collect()), Err(7));
+        let first = || Ok(());
+        assert_eq!(repeated.run(first, Vec::new(), (0..3).map(job).collect()), Err(0));
+        assert_eq!(repeated.run(first, vec![job(7)], (0..3).map(job).collect()), Err(7));
+        assert_eq!(repeated.run(|| Err::<(), _>(8), vec![job(7)], Vec::new()), Err(8));
         assert!(repeated.took.iter().all(|took| *took > Duration::from_secs(1)));
     }
 }

@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use super::organizations::OrganizationColumns;
 use super::{GatePolicy, LazyPlan, Row, RunContext};
 use crate::model::{IncompleteList, UserResult};
+use crate::policy::Judgement;
+use crate::ratchet::Regression;
 use crate::store;
 use crate::waivers::{Target, Waiver, WaiverStatus};
 
@@ -56,6 +58,42 @@ pub(super) fn counts(waiver: Option<(&Waiver, WaiverStatus)>) -> bool {
     waiver.is_some_and(|(_, status)| status != WaiverStatus::Expired)
 }
 
+/// A user with what the policy, the gate and the waivers say.
+pub(super) struct JudgedUser<'a> {
+    pub(super) result: UserResult,
+    organizations: OrganizationColumns,
+    plan: LazyPlan,
+    rows: Vec<JudgedRow<'a>>,
+}
+
+/// What is said of a key, or of a user without one.
+struct JudgedRow<'a> {
+    judged: Option<Judgement>,
+    waiver: Option<(&'a Waiver, WaiverStatus)>,
+    regression: Option<Regression>,
+    is_finding: bool,
+}
+
+impl JudgedUser<'_> {
+    /// The rows of the user.
+    pub(super) fn rows<'r>(&'r self) -> Vec<Row<'r>> {
+        let Self { result, organizations, plan, rows } = self;
+        // A row without a judgement comes first, and has no key.
+        let mut keys = result.keys.iter();
+        let row = |JudgedRow { judged, waiver, regression, is_finding }: &'r JudgedRow| Row {
+            result,
+            organizations,
+            plan,
+            decided: OnceLock::new(),
+            key: judged.as_ref().and_then(|judged| Some((keys.next()?, judged))),
+            waiver: *waiver,
+            regression: *regression,
+            is_finding: *is_finding,
+        };
+        rows.iter().map(row).collect()
+    }
+}
+
 /// Makes the rows of all deployments, and records which waivers matched.
 pub(super) struct Judge<'a> {
     rules: GatePolicy<'a>,
@@ -93,27 +131,25 @@ impl<'a> Judge<'a> {
         JudgedList { waiver: self.meet(waiver, deployment), list }
     }
 
-    /// The rows of one user: one if the user was not read completely or has no keys, and one for each key.
-    pub(super) fn rows<'r>(
+    /// What counts for one user: one row if the user was not read completely or has no keys, and one for each key.
+    ///
+    /// # Errors
+    /// What the databases say.
+    pub(super) fn user(
         &mut self,
-        result: &'r UserResult,
-        organizations: &'r OrganizationColumns,
-        plan: &'r LazyPlan,
+        result: UserResult,
+        organizations: OrganizationColumns,
         context: &RunContext,
-    ) -> impl Iterator<Item = Result<Row<'r>, store::Error>>
-    where
-        'a: 'r,
-    {
+    ) -> Result<JudgedUser<'a>, store::Error> {
         let (deployment, policy, ratchet) = (&context.run.deployment, context.policy, context.ratchet);
         let unread = !result.outcome.status.is_complete();
-        let alone = result.keys.is_empty() || unread;
-        let user = alone.then(|| {
+        let mut rows = Vec::with_capacity(result.keys.len().max(1));
+        if result.keys.is_empty() || unread {
             let waiver = unread.then(|| self.rules.waivers.of_user(&result.user, deployment)).flatten();
             let waiver = self.meet(waiver, deployment);
-            let (key, regression, decided) = (None, None, OnceLock::new());
-            Ok(Row { result, organizations, plan, decided, key, waiver, regression, is_finding: false })
-        });
-        let keys = result.keys.iter().map(move |key| {
+            rows.push(JudgedRow { judged: None, waiver, regression: None, is_finding: false });
+        }
+        for key in &result.keys {
             let judged = policy.judge(key);
             let regression = match ratchet {
                 Some(ratchet) => ratchet.regression(&key.id, judged.severity)?,
@@ -122,16 +158,12 @@ impl<'a> Judge<'a> {
             let waiver = self.meet(self.rules.waivers.of_key(&key.id, deployment), deployment);
             // What a waiver covered counts again at its end, however long the key has been there.
             let expired = waiver.is_some_and(|(_, status)| status == WaiverStatus::Expired);
-            let counts = ratchet.is_none() || regression.is_some() || expired;
-            let counts = counts && self.rules.fail_on.counts(key, judged.verdict, judged.severity);
-            let key = Some((key, judged));
-            let decided = OnceLock::new();
-            let mut row =
-                Row { result, organizations, plan, decided, key, waiver, regression, is_finding: false };
-            row.is_finding = counts && !row.is_waived();
-            Ok(row)
-        });
-        user.into_iter().chain(keys)
+            let is_finding = (ratchet.is_none() || regression.is_some() || expired)
+                && self.rules.fail_on.counts(key, judged.verdict, judged.severity)
+                && !counts(waiver);
+            rows.push(JudgedRow { judged: Some(judged), waiver, regression, is_finding });
+        }
+        Ok(JudgedUser { result, organizations, plan: LazyPlan::default(), rows })
     }
 
     fn meet(&mut self, waiver: Option<&'a Waiver>, deployment: &str) -> Option<(&'a Waiver, WaiverStatus)> {

@@ -45,7 +45,7 @@ pub use wording::waiver_issue;
 
 use self::formats::github::StepSummaryPage;
 use self::jobs::{Job, RepeatedJobs, run_all};
-use self::judge::Judge;
+use self::judge::{Judge, JudgedUser};
 use self::organizations::{OrganizationColumns, OrganizationTotals, worst_first};
 use self::worst::{WorstFinding, WorstFindings};
 use crate::digest::sha256_of_file;
@@ -60,7 +60,7 @@ use crate::plan::{
 };
 use crate::policy::{FailOn, Judgement, Policy};
 use crate::ratchet::{ComparedRun, Ratchet, Regression};
-use crate::store::{self, Run, SortedResults, Store, StoredSearch};
+use crate::store::{self, Run, Store, StoredSearch};
 use crate::waivers::{Waiver, WaiverStatus, Waivers};
 
 /// One run of one deployment, the input of a report.
@@ -143,7 +143,7 @@ pub struct Row<'a> {
     /// What the plan decides about the key.
     decided: OnceLock<Decided>,
     /// The key; `None` for a user without keys, or who could not be read completely.
-    pub key: Option<(&'a PersonalKey, Judgement)>,
+    pub key: Option<(&'a PersonalKey, &'a Judgement)>,
     /// The waiver of the key or of the unread user, and its status.
     pub waiver: Option<(&'a Waiver, WaiverStatus)>,
     /// How the key is worse than in the earlier run, if there is one.
@@ -411,7 +411,7 @@ pub trait ResultReader: Send {
     ///
     /// # Errors
     /// Why there is no report.
-    fn read(&mut self, results: &[UserResult]) -> Result<(), Error>;
+    fn read(&mut self, results: &[&UserResult]) -> Result<(), Error>;
 
     /// Ends the run.
     ///
@@ -426,7 +426,7 @@ impl ResultReader for () {
         Ok(())
     }
 
-    fn read(&mut self, _: &[UserResult]) -> Result<(), Error> {
+    fn read(&mut self, _: &[&UserResult]) -> Result<(), Error> {
         Ok(())
     }
 
@@ -606,33 +606,41 @@ fn write_deployment<'a>(
     let mut totals = OrganizationTotals::new(organizations.unwrap_or_default());
     let mut progress = ProgressCounter::new(&context.inventory, &policy);
     let mut results = store.sorted_results(run)?;
-    let (mut batch, mut repeated) = (next_batch(&mut results)?, RepeatedJobs::default());
-    while !batch.is_empty() {
-        let owners = batch.iter().map(|result| (totals.columns(&result.user), LazyPlan::default()));
-        let owners: Vec<_> = owners.collect();
-        let mut users = Vec::with_capacity(batch.len());
-        for (result, (columns, plan)) in batch.iter().zip(&owners) {
-            summary.add_user(result);
-            totals.add_user(result);
+    let mut next_users = || {
+        let mut users = Vec::with_capacity(BATCH);
+        for result in results.by_ref().take(BATCH) {
+            let result = result?;
+            let columns = totals.columns(&result.user);
+            let user = judge.user(result, columns, &context)?;
+            summary.add_user(&user.result);
+            totals.add_user(&user.result);
             if let Some(progress) = &mut progress {
-                progress.add(result);
+                progress.add(&user.result);
             }
-            let rows = judge.rows(result, columns, plan, &context).collect::<Result<Vec<_>, _>>()?;
-            for row in &rows {
+            for row in &user.rows() {
                 summary.add(row);
                 worst.add(row);
                 if let Some((key, judged)) = &row.key {
-                    totals.add_key(&result.user, key, judged.severity);
+                    totals.add_key(&user.result.user, key, judged.severity);
                 }
             }
-            if context.search.is_some() {
-                for (path, writer) in &mut *writers {
-                    writer.places(&context, &rows).map_err(|why| failed(path, why))?;
-                }
-            }
-            users.push(rows);
+            users.push(user);
         }
-        batch = write_batch(&context, (&batch, &users), (writers, reader), &mut results, &mut repeated)?;
+        Ok(users)
+    };
+    let (mut users, mut repeated) = (next_users()?, RepeatedJobs::default());
+    while !users.is_empty() {
+        let rows: Vec<_> = users.iter().map(JudgedUser::rows).collect();
+        if context.search.is_some() {
+            for (path, writer) in &mut *writers {
+                let mut places = |rows: &Vec<_>| writer.places(&context, rows);
+                rows.iter().try_for_each(&mut places).map_err(|why| failed(path, why))?;
+            }
+        }
+        let results: Vec<_> = users.iter().map(|user| &user.result).collect();
+        let next =
+            write_batch(&context, (&results, &rows), (writers, reader), &mut next_users, &mut repeated)?;
+        users = next;
     }
     reader.end()?;
     summary
@@ -650,25 +658,16 @@ fn write_deployment<'a>(
 /// Users whose rows are written together. More would take more memory, and hardly less time.
 const BATCH: usize = 64;
 
-fn next_batch(results: &mut SortedResults) -> Result<Vec<UserResult>, store::Error> {
-    results.take(BATCH).collect()
-}
-
-/// Hands the rows of some users to all writers, and reads the next users meanwhile.
-fn write_batch(
+/// Hands the rows of some users to all writers, and reads the next users meanwhile, with `next` on this thread.
+fn write_batch<'a>(
     context: &RowContext,
-    (batch, users): (&[UserResult], &[Vec<Row>]),
+    (results, users): (&[&UserResult], &[Vec<Row>]),
     (writers, reader): (&mut Writers, &mut dyn ResultReader),
-    results: &mut SortedResults,
+    next: &mut dyn FnMut() -> Result<Vec<JudgedUser<'a>>, Error>,
     repeated: &mut RepeatedJobs,
-) -> Result<Vec<UserResult>, Error> {
-    let mut next = Vec::new();
+) -> Result<Vec<JudgedUser<'a>>, Error> {
     let (mut jobs, mut others): (Vec<Job<Error>>, Vec<Job<Error>>) = Default::default();
-    jobs.push(Box::new(|| {
-        next = next_batch(results)?;
-        Ok(())
-    }));
-    jobs.push(Box::new(|| reader.read(batch)));
+    jobs.push(Box::new(|| reader.read(results)));
     for (_, writer) in &mut *writers {
         let of_writer = writer.jobs().into_iter().map(|job| -> Job<Error> {
             Box::new(|| {
@@ -682,8 +681,7 @@ fn write_batch(
         let mut write = move || users.iter().try_for_each(|rows| writer.rows(context, rows));
         jobs.push(Box::new(move || write().map_err(|why| failed(path, why))));
     }
-    repeated.run(others, jobs)?;
-    Ok(next)
+    repeated.run(next, others, jobs)
 }
 
 /// Gives every file its name, once all are on disk and no folder has one of the names.

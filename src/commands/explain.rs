@@ -139,11 +139,11 @@ const PLACES: usize = 10;
 
 /// Where `locate` found the key: how often, and the first places, live ones first.
 fn places(store: &Store, run: &Run, key: &PersonalKey) -> Result<Vec<String>, Error> {
-    let search = store.search(run)?;
-    let Some((search, suffix)) = search.zip(key.suffix.as_ref()) else {
+    let suffix = key.suffix.as_ref();
+    let found = store.search(run)?.and_then(|search| Some((search.counts(suffix)?, search, suffix?)));
+    let Some((counts, search, suffix)) = found else {
         return Ok(vec!["unknown: `keysunset locate` did not search for it".to_owned()]);
     };
-    let counts = search.counts(Some(suffix)).unwrap_or_default();
     let incomplete = if search.search.is_complete { "" } else { "; the search was incomplete" };
     let mut lines = vec![format!("{} live, {} in total{incomplete}", counts.live, counts.all)];
     let places = store.first_places(&search, suffix, PLACES)?;

@@ -232,7 +232,7 @@ fn owner_plan(
     let mut plan = planner.plan(result, &OwnerContext { before, is_waived: &is_waived });
     if let Some(search) = search {
         for planned in plan.iter_mut().flat_map(|plan| &mut plan.keys) {
-            let suffix = planned.key.suffix.as_ref();
+            let suffix = planned.key.suffix.as_ref().filter(|suffix| search.counts(Some(suffix)).is_some());
             planned.places = suffix.map(|suffix| store.places(search, suffix)).transpose()?;
         }
     }

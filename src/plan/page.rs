@@ -24,8 +24,9 @@ pub(super) struct Page {
     to_change: Shown<ToChange>,
     /// Keys to replace that are in no live place.
     nowhere: Shown<Nowhere>,
-    /// Whether `locate` searched for any of the keys.
+    /// Whether `locate` searched for any of the keys, and for how many that are to be replaced it did not.
     is_searched: bool,
+    not_searched: u64,
 }
 
 /// What the template may use.
@@ -126,6 +127,7 @@ impl Page {
                 Decision::Retire | Decision::DeleteOnly => false,
             };
             self.is_searched |= planned.places.is_some();
+            self.not_searched += u64::from(is_needed && planned.places.is_none());
             let owner = || plan.user.label().to_owned();
             let suffix = || planned.key.suffix.as_ref().map_or_else(String::new, |it| it.as_str().to_owned());
             for place in planned.live_places() {

@@ -9,7 +9,7 @@ use super::{Error, Run, Store, schema};
 
 /// Every table with rows of a run, and which of its rows those are. Of `manifests`, whose documents name other runs, a copy
 /// has only what [`record_manifest`] adds.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 11] = [
     ("runs", "id = ?"),
     ("readings", "run = ? ORDER BY id"),
     ("keys", "reading IN (SELECT id FROM readings WHERE run = ?) ORDER BY reading, key_id"),
@@ -19,6 +19,7 @@ const TABLES: [(&str, &str); 10] = [
     ("inventory", "run = ? ORDER BY path"),
     ("programmatic_keys", "run = ? ORDER BY suffix"),
     ("searches", "id = (SELECT max(id) FROM searches WHERE run = ?)"),
+    ("searched_keys", "search = (SELECT max(id) FROM searches WHERE run = ?) ORDER BY suffix"),
     ("places", "search = (SELECT max(id) FROM searches WHERE run = ?) ORDER BY rowid"),
 ];
 

@@ -1,11 +1,12 @@
 //! What `locate` found: the newest search of a run counts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, Statement, ToSql, params};
 
 use super::rows::{invalid, time_at, word_at};
+use super::stats::of_run;
 use super::{Error, FoundPlaces, Run, Store};
 use crate::model::Suffix;
 use crate::place::{Class, Commit, Place, State};
@@ -37,13 +38,22 @@ pub struct StoredSearch {
     /// What was searched.
     pub search: Search,
     counts: HashMap<Suffix, PlaceCounts>,
+    /// Keys of the run that the search did not have, such as those that it got when it was resumed.
+    unsearched: HashSet<Suffix>,
 }
 
 impl StoredSearch {
-    /// How many places of a key were found; `None` for a key that cannot be searched for.
+    /// How many places of a key were found; `None` for a key that was not searched for.
     #[must_use]
     pub fn counts(&self, suffix: Option<&Suffix>) -> Option<PlaceCounts> {
-        suffix.map(|suffix| self.counts.get(suffix).copied().unwrap_or_default())
+        let suffix = suffix.filter(|suffix| !self.unsearched.contains(suffix))?;
+        Some(self.counts.get(suffix).copied().unwrap_or_default())
+    }
+
+    /// Whether everything was searched to its end, for all keys of the run whose last digits are known.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.search.is_complete && self.unsearched.is_empty()
     }
 }
 
@@ -78,11 +88,17 @@ pub(super) fn bind_place(insert: &mut Statement, first: usize, place: &Place) ->
 }
 
 impl Store {
-    /// Keeps a search of a run and what it found, all or nothing. The store was opened for this alone.
+    /// Keeps a search of a run for these keys and what it found, all or nothing. The store was opened for this alone.
     ///
     /// # Errors
     /// What SQLite says, or a store that is write-protected.
-    pub fn record_search(&self, run: &Run, search: &Search, found: &FoundPlaces) -> Result<(), Error> {
+    pub fn record_search<'a>(
+        &self,
+        run: &Run,
+        search: &Search,
+        keys: impl IntoIterator<Item = &'a Suffix>,
+        found: &FoundPlaces,
+    ) -> Result<(), Error> {
         if self.copy.is_some() {
             let why = std::io::ErrorKind::PermissionDenied.into();
             return Err(Error::Unwritable(self.path.clone(), why));
@@ -96,6 +112,11 @@ impl Store {
         )?;
         let connection = self.connection.borrow();
         let id = connection.last_insert_rowid();
+        let query = "INSERT OR IGNORE INTO searched_keys (search, suffix) VALUES (?, ?)";
+        let mut insert = connection.prepare(query).map_err(wrong)?;
+        for suffix in keys {
+            insert.execute(params![id, suffix.as_str()]).map_err(wrong)?;
+        }
         let query = format!(
             "INSERT INTO places (search, {PLACE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         );
@@ -135,7 +156,14 @@ impl Store {
             let number = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
             Ok((suffix_at(row, "suffix")?, PlaceCounts { all: number(1)?, live: number(2)? }))
         })?;
-        Ok(Some(StoredSearch { id, search, counts: counts.into_iter().collect() }))
+        let query = format!(
+            "SELECT DISTINCT suffix FROM {} AND suffix IS NOT NULL AND NOT EXISTS
+                 (SELECT 1 FROM searched_keys AS it WHERE search = ?2 AND it.suffix = keys.suffix)",
+            of_run("keys")
+        );
+        let unsearched = self.all(&query, [run.id, id], |row| suffix_at(row, "suffix"))?;
+        let (counts, unsearched) = (counts.into_iter().collect(), unsearched.into_iter().collect());
+        Ok(Some(StoredSearch { id, search, counts, unsearched }))
     }
 
     /// Hands over all places that a search found, in the order of `locations.csv`.

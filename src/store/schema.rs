@@ -14,7 +14,7 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What each version adds to the one before, the first to an empty file. Whatever was released stays as it is: a store of any
 /// version is brought up by the migrations that it has not had, and a new one is made by all of them.
-const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const MIGRATIONS: [&str; 6] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// A row of `readings` is inserted when its user is requested, and filled in when the user was read: what is open is what is
 /// missing. Times are seconds since 1970, UTC. Column names are the model's.
@@ -168,6 +168,17 @@ CREATE TABLE places (
     versions     INTEGER
 ) STRICT;
 CREATE INDEX places_of_search ON places (search, suffix);
+";
+
+const VERSION_6: &str = "
+-- The last 12 digits of the personal keys that a search had: a run may get more keys afterwards.
+CREATE TABLE searched_keys (
+    search INTEGER NOT NULL REFERENCES searches ON DELETE CASCADE,
+    suffix TEXT NOT NULL,
+    PRIMARY KEY (search, suffix)
+) STRICT, WITHOUT ROWID;
+-- Of an earlier search only the keys that it found are known.
+INSERT INTO searched_keys SELECT DISTINCT search, suffix FROM places WHERE class = 'key';
 ";
 
 /// The schema of the newest version, made once: a report of many stores opens each of them several times.

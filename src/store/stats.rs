@@ -169,7 +169,7 @@ impl Store {
 
 /// In SQL, the rows of `keys` or `memberships` that belong to a run. They are read from one end to the other, each with the
 /// result that it belongs to: SQLite finds that beside the one before, where a lookup the other way round begins at the root.
-fn of_run(table: &str) -> String {
+pub(super) fn of_run(table: &str) -> String {
     format!(
         "{table} CROSS JOIN readings NOT INDEXED ON readings.id = {table}.reading
          WHERE {IS_IN_RANGE} AND run = ?1"

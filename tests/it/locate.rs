@@ -238,6 +238,73 @@ fn keys_that_the_audit_could_not_read_make_the_search_incomplete() {
     assert_eq!(env.run(&["locate", "src", "--waivers", "waivers.toml"]).code, 0);
 }
 
+/// `places` of a key that was read after the search is not 0: it was not searched for.
+#[test]
+fn a_key_that_was_read_after_the_search_has_unknown_places() {
+    let ann = || (1, Keys::Are(vec![personal_key(1, 10, ANN, true)]));
+    let (world, stub) = World::of(vec![ann(), (2, Keys::Refused(500, "UNEXPECTED_ERROR"))]);
+    let env = env();
+    assert_eq!(audited(&env, &stub, &[]).code, 4);
+    env.put("src/a.txt", "nothing");
+    assert_eq!(env.run(&["locate", "src"]).code, 3);
+    world.becomes(vec![ann(), (2, Keys::Are(vec![personal_key(2, 11, BOB, true)]))]);
+    let ran = audited(&env, &stub, &["--resume", "--format", "csv,markdown,html,xlsx,json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let places =
+        || env.rows().iter().map(|row| row["places"].clone() + &row["live_places"]).collect::<Vec<_>>();
+    assert_eq!(places(), ["00", ""]);
+    let explained = |key| env.run(&["explain", suffix(key)]).words();
+    assert!(explained(ANN).contains("places 0 live, 0 in total"), "{}", explained(ANN));
+    assert!(
+        explained(BOB).contains("unknown: `keysunset locate` did not search for it"),
+        "{}",
+        explained(BOB)
+    );
+    let page = env.markdown();
+    let (_, section) = page.split_once("## Where it sits").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    assert!(section.contains("The search was incomplete") && section.contains(suffix(ANN)), "{section}");
+    assert!(!section.contains(suffix(BOB)), "{section}");
+    env.run(&["plan"]);
+    let plan = env.text("reports/plan.md");
+    let (_, listed) = plan.split_once("## Keys in use without a line (1)").unwrap();
+    let (listed, _) = listed.split_once("\n## ").unwrap();
+    assert!(listed.contains(suffix(ANN)) && !listed.contains(suffix(BOB)), "{listed}");
+    assert!(listed.contains("did not search for 1 key in use, so its places are unknown"), "{listed}");
+    assert_eq!(env.run(&["export", "--pack", "pack"]).code, 0);
+    assert!(!env.path("pack/locations.csv").exists(), "it would look complete");
+    let copy = ["explain", suffix(BOB), "--store", "pack/keysunset.db"];
+    assert!(env.run(&copy).words().contains("did not search for it"));
+    // Another search has it.
+    assert_eq!(env.run(&["locate", "src"]).code, 0);
+    assert_eq!(env.run(&["report"]).code, 1);
+    assert_eq!(places(), ["00", "00"]);
+    assert_eq!(env.run(&["export", "--pack", "pack"]).code, 0);
+    assert!(env.path("pack/locations.csv").exists());
+}
+
+/// The keys are those that the search had, and not those that the run has when the search is stored.
+#[test]
+fn a_search_does_not_count_for_keys_that_came_meanwhile() {
+    let env = audit();
+    let mut search = env.spawn(&["locate", "-", "--quiet"]);
+    let mut input = search.stdin.take().unwrap();
+    // More than a pipe holds: it is read, so the keys were read before.
+    std::io::Write::write_all(&mut input, &b"\n".repeat(1 << 20)).unwrap();
+    let store = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
+    let later = "INSERT INTO keys (reading, key_id, suffix, description, enabled, auditing)
+        SELECT reading, ?, ?, '', 1, 0 FROM keys LIMIT 1";
+    store.execute(later, [&*id(13), suffix(OTHER)]).unwrap();
+    drop((store, input));
+    let ran = crate::support::CliOutput::of(search);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(env.run(&["report"]).code, 1);
+    let rows = env.rows();
+    let places = columns(&rows, ["key_id", "places"]);
+    let expected = [[&*id(13), ""], [&*id(10), "0"], [&*id(11), "0"], [&*id(12), "0"]];
+    assert_eq!(places, expected);
+}
+
 #[test]
 fn keys_come_from_a_keys_csv_too() {
     let env = audit();

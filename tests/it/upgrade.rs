@@ -100,9 +100,9 @@ fn a_store_of_version_1_is_brought_up_and_keeps_its_run() {
             _ => env.run(command),
         };
         assert!(matches!(ran.code, 0 | 1), "{command:?}: {ran:?}");
-        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "5\nok\n", "{command:?}");
+        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "6\nok\n", "{command:?}");
         assert_eq!(sqlite3(&env, OLD), before, "{command:?}");
-        let columns = "SELECT clock_skew FROM runs; SELECT list, line FROM readings; SELECT * FROM manifests; SELECT * FROM organizations; SELECT * FROM memberships";
+        let columns = "SELECT clock_skew FROM runs; SELECT list, line FROM readings; SELECT * FROM manifests; SELECT * FROM organizations; SELECT * FROM memberships; SELECT * FROM searched_keys";
         sqlite3(&env, columns);
         let ran = env.run(&["report", "--run", "1", "--out", "old", "--store", "reports/keysunset.db"]);
         assert_eq!(ran.code, 1, "{ran:?}");
@@ -134,7 +134,7 @@ fn four_processes_may_open_one_old_store_at_once() {
             let ran = crate::support::CliOutput::of(child);
             assert_eq!(ran.code, 0, "round {round}: {ran:?}");
         }
-        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "5\nok\n");
+        assert_eq!(sqlite3(&env, "PRAGMA user_version; PRAGMA integrity_check"), "6\nok\n");
     }
 }
 

@@ -58,13 +58,14 @@ pub(crate) fn run(args: &cli::Locate, context: &Context) -> Result<Exit, Error> 
     if let Some(run) = &keys.run {
         let (searched_at, is_complete) = (context.clock.now(), report.is_all_searched());
         let search = Search { searched_at, is_complete, roots };
-        Store::open(&settings.store)?.record_search(run, &search, &searched.found)?;
+        let suffixes = keys.keys.iter().map(|key| &key.suffix);
+        Store::open(&settings.store)?.record_search(run, &search, suffixes, &searched.found)?;
     }
     outputs::print_all(&report, written, &output, context.quiet)
 }
 
 /// Writes `locations.csv` of the newest stored search of a run. `None` if there is none; `false` if it was not complete, since
-/// what was not searched is not stored, and a file without it would look complete.
+/// what was not searched is not stored, and a file without it, or without keys of the run, would look complete.
 pub(super) fn write_stored<E: From<Error> + From<store::Error> + From<report::Error>>(
     store: &Store,
     run: &Run,
@@ -73,7 +74,7 @@ pub(super) fn write_stored<E: From<Error> + From<store::Error> + From<report::Er
     out: &Path,
 ) -> Result<Option<bool>, E> {
     let Some(search) = store.search(run)? else { return Ok(None) };
-    if !search.search.is_complete {
+    if !search.is_complete() {
         return Ok(Some(false));
     }
     let keys = KeyList::from_run(settings, Some(run.id), waivers)?;

@@ -28,7 +28,7 @@ impl LocatedKeys {
     pub(in crate::report::formats) fn begin(&mut self, context: &RunContext) {
         if let Some(search) = &context.search {
             self.is_searched = true;
-            self.is_complete &= search.search.is_complete;
+            self.is_complete &= search.is_complete();
         }
     }
 
@@ -39,7 +39,7 @@ impl LocatedKeys {
     ) -> Result<(), store::Error> {
         let (Some(search), Some((key, judged))) = (&context.search, &row.key) else { return Ok(()) };
         let Some(suffix) = &key.suffix else { return Ok(()) };
-        let counts = search.counts(Some(suffix)).unwrap_or_default();
+        let Some(counts) = search.counts(Some(suffix)) else { return Ok(()) };
         let places = match counts.all {
             0 => Vec::new(),
             _ => context.store.first_places(search, suffix, PLACES)?,

@@ -235,7 +235,7 @@ fn fill(
     let inputs = [ReportInput { store, run, policy, ratchet: ratchet.as_ref() }];
     let gate = GatePolicy { fail_on: settings.fail_on, waivers };
     let mut parts = ManifestParts::begin().map_err(|why| Error::not_started(&why))?;
-    let written = report::write(&inputs, gate, &settings.output, &mut parts)?;
+    let mut written = report::write(&inputs, gate, &settings.output, &mut parts)?;
     let has_plan = written.report.total.keys > 0;
     let has_locations = locate::write_stored::<PackError>(store, run, settings, waivers, folder)?;
     if has_plan {
@@ -245,13 +245,14 @@ fn fill(
             fs::remove_dir_all(folder)?;
         }
     }
-    let manifest = manifest::write(&inputs, parts, settings, waivers, &written.files)?;
-    let manifest = fs::read_to_string(manifest.path)?;
-    store::record_manifest(&database, run.id, &sha256(manifest.as_bytes()), &manifest)?;
     let facts = (has_plan, has_locations);
     let facts = pack::PackFacts::new(run, &policy, &written.report, &readings_sha256, facts);
     let readme = pack::readme(&facts).map_err(|why| PackError::Other(Error::bug(why)))?;
-    Ok(fs::write(folder.join(pack::README), readme)?)
+    fs::write(folder.join(pack::README), readme)?;
+    pack::add_files(folder, &mut written.files)?;
+    let manifest = manifest::write(&inputs, parts, settings, waivers, &written.files)?;
+    let manifest = fs::read_to_string(manifest.path)?;
+    Ok(store::record_manifest(&database, run.id, &sha256(manifest.as_bytes()), &manifest)?)
 }
 
 fn page(target: &Path, written: &Written, is_zip: bool) -> String {

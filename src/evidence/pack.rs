@@ -15,6 +15,7 @@ use super::manifest;
 use super::verify::{Check, CheckResult, is_plain, regular};
 use crate::digest::{sha256, sha256_of_file};
 use crate::exit::reason;
+use crate::report::ReportFile;
 
 /// The hashes of all other files, as `sha256sum --check` reads them.
 pub const SUMS: &str = "SHA256SUMS";
@@ -47,6 +48,34 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
 pub fn is_only_a_pack(folder: &Path) -> bool {
     let (Ok(names), Ok(sums)) = (names(folder), sums(folder)) else { return false };
     names.iter().all(|name| name == SUMS || sums.iter().any(|(_, named)| named == name))
+}
+
+/// Adds the files that the manifest of a pack names besides the reports: all that are there before it. The run database is not
+/// one of them, since it has the manifest; its facts and user results are held against it.
+///
+/// # Errors
+/// A file that can't be read.
+pub fn add_files(folder: &Path, files: &mut Vec<ReportFile>) -> io::Result<()> {
+    for name in names(folder)? {
+        let path = folder.join(&name);
+        if name != DATABASE && files.iter().all(|file| file.path != path) {
+            let (sha256, bytes) = sha256_of_file(&mut File::open(&path)?)?;
+            files.push(ReportFile { path, sha256, bytes });
+        }
+    }
+    Ok(())
+}
+
+/// The files of a pack that its manifest does not name, so that nothing but `SHA256SUMS` proves them.
+pub(super) fn check_named(folder: &Path, is_named: impl Fn(&str) -> bool) -> Vec<CheckResult> {
+    let is_other =
+        |name: &String| ![SUMS, DATABASE, manifest::NAME].contains(&name.as_str()) && !is_named(name);
+    let names = names(folder).unwrap_or_default().into_iter().filter(is_other);
+    names
+        .map(|name| {
+            Check::File.unknown(format!("{name}: not named in the manifest, which does not prove it"))
+        })
+        .collect()
 }
 
 /// Completes a folder: each file is on disk and write-protected, and `SHA256SUMS` names it. Returns the names, sorted, and the

@@ -106,7 +106,6 @@ pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<CheckResult>, Error>
     let sha256 = sha256(text.as_bytes());
     let mut lines = vec![itself(&manifest, &text, &sha256)];
     lines.extend(manifest.files.iter().map(|named| file(dir, named)));
-    lines.extend(not_named(dir, &manifest));
     lines.extend(manifest.runs.iter().map(|run| {
         let found = format!("of {}, SHA-256 {}", run.label(), run.settings_sha256);
         let equal = settings_sha256(&run.settings).is_ok_and(|hash| hash == run.settings_sha256);
@@ -116,13 +115,21 @@ pub fn verify(dir: &Path, stores: &[PathBuf]) -> Result<Vec<CheckResult>, Error>
             Check::Settings.differs(format!("{found}, but the settings in the manifest have another hash"))
         }
     }));
-    let is_pack = pack::is_pack(dir);
+    let (is_pack, own) = (pack::is_pack(dir), dir.join(pack::DATABASE));
     if is_pack {
+        lines.extend(pack::check_named(dir, |name| manifest.files.iter().any(|file| file.name == name)));
         lines.extend(pack::check_sums(dir));
         lines.extend(manifest.runs.iter().map(|run| export(dir, run)));
+    } else {
+        lines.extend(not_named(dir, &manifest));
     }
     // A pack has no manifests of earlier runs, since these name what was found in them.
-    let has_chain = !is_pack || stores.iter().any(|path| *path != dir.join(pack::DATABASE));
+    let has_chain = !is_pack || stores.iter().any(|path| *path != own);
+    if is_pack && !stores.contains(&own) {
+        // What it can't say of the chain, the others do.
+        let lines_of_own = stored::checks(&manifest, &sha256, &[own], false);
+        lines.extend(lines_of_own.into_iter().filter(|line| line.status != CheckStatus::Note));
+    }
     lines.extend(stored::checks(&manifest, &sha256, stores, has_chain));
     lines.push(tool(&manifest.tool));
     Ok(lines)

@@ -273,6 +273,41 @@ fn a_forged_pack_is_not_what_the_store_recorded() {
     }
 }
 
+/// By somebody who makes the list of hashes again.
+#[test]
+fn a_forged_file_of_any_kind_is_not_what_the_manifest_names() {
+    if !has_tools() {
+        return;
+    }
+    let env = audited();
+    let sums = "rm SHA256SUMS; sha256sum * > ../sums; mv ../sums SHA256SUMS";
+    packed(&env, "pack", &[]);
+    let results = "UPDATE keys SET last_used = 1, used_count = 0";
+    for forge in ["README.md", "plan.md", "plan.csv", "plan.json", "locations.csv", "keys.xlsx", "run.ndjson"]
+        .map(|name| format!("echo >> {name}"))
+        .into_iter()
+        .chain([format!("sqlite3 keysunset.db '{results}'")])
+    {
+        let (forged, text) = shell(&env.path(""), "rm -rf forged; cp -r pack forged; chmod -R u+w forged");
+        assert!(forged, "{text}");
+        let (forged, text) = shell(
+            &env.path("forged"),
+            &format!("{forge} && {{ {sums}; }} && sha256sum --check --quiet SHA256SUMS"),
+        );
+        assert!(forged, "{text}");
+        for more in [&[][..], &["--store", "reports/keysunset.db"]] {
+            let ran = env.run(&[&["verify", "forged"], more].concat());
+            assert_eq!((ran.code, ran.stdout.contains("DIFFERS")), (1, true), "{forge} {more:?}: {ran:?}");
+        }
+    }
+    // A file more, which the list of hashes names.
+    let more = format!("cp -r pack more && chmod -R u+w more && cd more && echo > plan.txt && {{ {sums}; }}");
+    assert!(shell(&env.path(""), &more).0);
+    let ran = env.run(&["verify", "more"]);
+    let expected = "unknown file plan.txt: not named in the manifest, which does not prove it";
+    assert_eq!((ran.code, ran.words().contains(expected)), (3, true), "{ran:?}");
+}
+
 #[test]
 fn what_is_in_the_way_is_replaced_as_with_out_or_refused() {
     let env = audited();

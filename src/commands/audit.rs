@@ -44,6 +44,7 @@ pub(super) async fn audit(
 ) -> Result<Exit, Error> {
     let clock = context.clock;
     let (waivers, sources) = inputs(&settings, &report, clock)?;
+    super::outputs::check_reports(&report.store, &report)?;
     crate::report::prepare(&report.output)?;
     let out = super::output_folder(&report)?;
     let parts = super::manifest_parts(&report)?;

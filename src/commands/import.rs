@@ -33,6 +33,7 @@ pub(crate) async fn run(args: cli::Import, context: &Context<'_>) -> Result<Exit
     if !saved.has_users() {
         return Err(no_users(&mut saved, &new_run));
     }
+    super::outputs::check_reports(&import.report.store, &import.report)?;
     crate::report::prepare(&import.report.output)?;
     let out = super::output_folder(&import.report)?;
     let parts = super::manifest_parts(&import.report)?;

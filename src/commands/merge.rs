@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{manifest_parts, render, waivers};
+use super::{manifest_parts, outputs, render, waivers};
 use crate::cli;
 use crate::config::{ReportSettings, STORE};
 use crate::context::Context;
@@ -18,9 +18,11 @@ const STAY_OPEN: usize = 16;
 pub(crate) fn run(args: cli::Merge, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(args.report, context.env)?.checked()?;
     let waivers = waivers(&settings, context.clock)?;
+    let path = |path: PathBuf| if path.is_dir() { path.join(STORE) } else { path };
+    let paths: Vec<_> = args.stores.into_iter().map(path).collect();
+    paths.iter().try_for_each(|path| outputs::check_reports(path, &settings))?;
     let mut opened = Vec::new();
-    for path in args.stores {
-        let path = if path.is_dir() { path.join(STORE) } else { path };
+    for path in paths {
         let store = Store::open(&path)?;
         let runs = newest_runs(&store)?;
         if opened.len() >= STAY_OPEN {

@@ -15,6 +15,7 @@ pub(crate) mod locate;
 pub(crate) mod man;
 mod manifest;
 pub(crate) mod merge;
+mod outputs;
 mod pack;
 pub(crate) mod plan;
 pub(crate) mod prune;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{baseline, judged_by, locate, manifest, plan, run_label};
+use super::{baseline, judged_by, locate, manifest, outputs, plan, run_label};
 use crate::config::ReportSettings;
 use crate::console::{Page, Text, print};
 use crate::context::Context;
@@ -45,6 +45,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Error> {
     let waivers = super::waivers(&settings, context.clock)?;
     let is_zip = target.extension().is_some_and(|it| it.eq_ignore_ascii_case("zip"));
+    outputs::check(&settings.store, [target.clone()])?;
     check_target(&target, is_zip)?;
     let parent = pack::parent(&target);
     let staging = fs::create_dir_all(&parent).and_then(|()| staging(&parent));
@@ -91,12 +92,23 @@ fn not_written(target: &Path, why: &io::Error) -> Error {
     Error::not_written(format!("the evidence pack {}", target.display()), why, TARGET)
 }
 
-/// As with `--out`, a file of the name is replaced; a folder only where it holds nothing else than a pack.
+/// Nothing but a pack is replaced: a zip archive of one, or a folder that holds nothing else. An empty file or folder is no
+/// loss.
 fn check_target(target: &Path, is_zip: bool) -> Result<(), Error> {
     if is_zip && target.is_dir() {
         return Err(not_written(target, &io::ErrorKind::IsADirectory.into()));
     }
-    if is_zip || !target.exists() || pack::is_only_a_pack(target) {
+    if is_zip {
+        let is_free =
+            !target.exists() || pack::is_archive(target).map_err(|why| not_written(target, &why))?;
+        return if is_free {
+            Ok(())
+        } else {
+            Err(Error::input(format!("the file {} is not an evidence pack", target.display()))
+                .help("name a new file with --pack; a zip archive is replaced only if it is a pack"))
+        };
+    }
+    if !target.exists() || pack::is_only_a_pack(target) {
         return Ok(());
     }
     let is_empty = fs::read_dir(target).map_err(|why| not_written(target, &why))?.next().is_none();

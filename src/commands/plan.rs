@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
 use crate::model::{PersonalKey, Product, UserResult, rfc3339};
 use crate::plan::{
-    AddressFile, Decision, Inventory, LetterFormat, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead,
+    AddressFile, Decision, FILES, Inventory, LetterFormat, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead,
     Planner, Schedule, Summary, Tools, Upgrade,
 };
 use crate::report::ReportFile;
@@ -33,6 +33,8 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
         return Err(Error::usage("--out - cannot hold a plan: it has several files")
             .help("choose a folder with --out; `jq . reports/plan.json` prints one of the files"));
     }
+    let targets = FILES.iter().chain(&FOLDERS).map(|name| settings.output.out.join(name));
+    super::outputs::check(&settings.store, targets)?;
     let waivers = super::waivers(&settings, context.clock)?;
     let store = Store::open(&settings.store)?;
     let run = store.run(run)?;

@@ -9,6 +9,7 @@ use crate::store::Store;
 
 pub(crate) fn run(args: cli::Report, context: &Context) -> Result<Exit, Error> {
     let settings = ReportSettings::resolve(args.report, context.env)?.checked()?;
+    super::outputs::check_reports(&settings.store, &settings)?;
     let waivers = super::waivers(&settings, context.clock)?;
     let store = Store::open(&settings.store)?;
     let run = store.run(args.run)?;

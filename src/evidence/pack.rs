@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-pub use archive::{check as check_archive, extract, write as write_zip};
+pub use archive::{check as check_archive, extract, is_archive, write as write_zip};
 pub use readme::{PackFacts, readme};
 
 use super::manifest;
@@ -116,11 +116,15 @@ fn sums(folder: &Path) -> Result<Vec<(String, String)>, String> {
     let mut text = String::new();
     let read = regular(&folder.join(SUMS)).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
     read.map_err(|why| format!("can't be read: {}", reason(&why)))?;
+    parse_sums(&text).ok_or_else(|| "not as keysunset writes it".to_owned())
+}
+
+fn parse_sums(text: &str) -> Option<Vec<(String, String)>> {
     let line = |line: &str| {
         let parts = line.split_once("  ").filter(|(hash, name)| hash.len() == 64 && is_plain(name));
         parts.map(|(hash, name)| (hash.to_owned(), name.to_owned()))
     };
-    text.lines().map(line).collect::<Option<_>>().ok_or_else(|| "not as keysunset writes it".to_owned())
+    text.lines().map(line).collect()
 }
 
 /// Every file against `SHA256SUMS`, and files that it does not name.

@@ -58,6 +58,9 @@ impl PlanHead<'_> {
     }
 }
 
+/// Beside the folders of scripts and letters.
+pub(crate) const FILES: [&str; 3] = ["plan.md", "plan.csv", "plan.json"];
+
 /// The files under way.
 pub(crate) struct PlanFiles<'a> {
     head: &'a PlanHead<'a>,
@@ -152,8 +155,8 @@ impl<'a> PlanFiles<'a> {
         }
         self.scripts.end()?;
         self.letters.end()?;
-        let files = [(page, "plan.md"), (csv, "plan.csv"), (json, "plan.json")];
-        let persisted = files.into_iter().map(|(file, name)| persist(file, &folder.join(name)));
+        let files = [page, csv, json].into_iter().zip(FILES);
+        let persisted = files.map(|(file, name)| persist(file, &folder.join(name)));
         Ok((self.summary, persisted.collect::<io::Result<_>>()?))
     }
 }

@@ -26,7 +26,7 @@ mod wave;
 
 pub(crate) use addresses::AddressFile;
 pub(crate) use decision::{Decided, Decision};
-pub(crate) use files::{PlanFiles, PlanHead};
+pub(crate) use files::{FILES, PlanFiles, PlanHead};
 pub(crate) use forecast::Upgrade;
 pub(crate) use inventory::Inventory;
 pub(crate) use letters::LetterFormat;

@@ -41,6 +41,20 @@ pub(super) fn check_companions(path: &Path) -> Result<(), Error> {
     COMPANIONS.iter().try_for_each(|suffix| check_regular(&companion(path, suffix)))
 }
 
+/// A run database and what is beside it, by the names that were given and where links lead.
+#[must_use]
+pub fn files(path: &Path) -> Vec<PathBuf> {
+    let named = path.to_owned();
+    let real = path.canonicalize().unwrap_or_else(|_| named.clone());
+    let beside = |path: &Path, suffix: &str| {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        PathBuf::from(beside)
+    };
+    let all = [&named, &real].map(|path| [""].iter().chain(&COMPANIONS).map(|suffix| beside(path, suffix)));
+    all.into_iter().flatten().collect()
+}
+
 /// Nothing may be there, but no pipe, folder or symbolic link.
 fn check_regular(path: &Path) -> Result<(), Error> {
     match path.symlink_metadata() {

@@ -32,6 +32,7 @@ pub use copy::record_manifest;
 pub use found::{FoundPlaces, Located};
 pub use identity::FileIdentity;
 pub use journal::{Journal, JournalHandle, WriterStopped};
+pub use lock::files;
 pub use places::{PlaceCounts, Search, StoredSearch};
 pub use prune::Removed;
 pub use rest::Awake;

@@ -318,6 +318,25 @@ fn what_is_in_the_way_is_replaced_as_with_out_or_refused() {
     env.put("pack/notes.txt", "mine");
     assert_eq!(env.run(&["export", "--pack", "pack"]).code, 5);
     assert_eq!(env.text("pack/notes.txt"), "mine");
+    // Another program's archive, and none at all.
+    let add_notes = |mut zip: zip::ZipWriter<std::fs::File>| {
+        zip.start_file("notes.txt", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.finish().unwrap();
+    };
+    add_notes(zip::ZipWriter::new(std::fs::File::create(env.path("other.zip")).unwrap()));
+    env.put("notes.zip", "notes");
+    for name in ["other.zip", "notes.zip"] {
+        let before = env.bytes(name);
+        let ran = env.run(&["export", "--pack", name]);
+        assert_eq!((ran.code, ran.stderr.contains("is not an evidence pack")), (5, true), "{ran:?}");
+        assert_eq!(env.bytes(name), before);
+    }
+    env.put("empty.zip", "");
+    packed(&env, "empty.zip", &[]);
+    packed(&env, "empty.zip", &[]);
+    let pack = std::fs::File::options().read(true).write(true).open(env.path("empty.zip")).unwrap();
+    add_notes(zip::ZipWriter::new_append(pack).unwrap());
+    assert_eq!(env.run(&["export", "--pack", "empty.zip"]).code, 5, "it has another file");
     std::fs::create_dir_all(env.path("folder.zip")).unwrap();
     assert_eq!(env.run(&["export", "--pack", "folder.zip"]).code, 6);
     std::fs::create_dir(env.path("empty")).unwrap();

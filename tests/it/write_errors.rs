@@ -50,6 +50,48 @@ fn standard_output_on_a_full_disk_is_named() {
 }
 
 #[test]
+fn an_output_never_replaces_the_run_database() {
+    let (_sandbox, env) = with_a_run();
+    env.put("reports/5af9a1d29cc0cdb6ac0bf3f8.json", r#"{"results":[],"totalCount":0,"links":[]}"#);
+    std::fs::create_dir_all(env.path("out/plan")).unwrap();
+    std::os::unix::fs::symlink(env.path("out"), env.path("link")).unwrap();
+    let database = env.bytes("before/keysunset.db");
+    for (store, command) in [
+        ("out/keys.csv", "report --format csv --out out"),
+        ("out/keys.csv", "report --format csv --out ./link"),
+        ("link/manifest.json", "report --format csv --out out"),
+        ("out/keys.csv", "merge out/keys.csv --format csv --out out"),
+        ("out/keys.csv", "import reports --name x --format csv --out out"),
+        ("out/organizations.csv", "audit --all-orgs --format csv --out out"),
+        ("out/locations.md", "locate reports --out out"),
+        ("out/plan.json", "plan --out out"),
+        ("out/plan/lib.sh", "plan --out out"),
+        ("out/keep.zip", "export --pack out/keep.zip"),
+        ("out/keep.zip", "export --pack link/keep.zip"),
+        ("out/keys.db", "export --pack out/keys.db-wal"),
+        ("out/keys.db", "export --pack out/keys.db.lock"),
+        ("out/summary", "report --format github"),
+    ] {
+        env.put(store, &database);
+        let store = if command.starts_with("merge") { String::new() } else { format!("--store {store}") };
+        let before = env.files();
+        let url = if command.starts_with("audit") { "--url $url" } else { "" };
+        let ran = shell(&env, &format!("GITHUB_STEP_SUMMARY=out/summary $keysunset {command} {store} {url}"));
+        assert_error(&ran, 5, command, &["would replace the run database", "--store"]);
+        assert!(env.files() == before, "{command}");
+        std::fs::remove_dir_all(env.path("out")).unwrap();
+        std::fs::create_dir_all(env.path("out/plan")).unwrap();
+    }
+    // A pack that is read is not replaced by one of itself.
+    let ran = shell(&env, "$keysunset export --pack pack --store before/keysunset.db");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let before = env.files();
+    let ran = shell(&env, "$keysunset export --pack pack --store pack/keysunset.db");
+    assert_error(&ran, 5, "pack", &["would replace the run database pack/keysunset.db"]);
+    assert!(env.files() == before);
+}
+
+#[test]
 fn what_is_in_the_way_of_an_output_is_named_with_what_helps() {
     let (_sandbox, env) = with_a_run();
     let other_folder = "choose another folder with --out";

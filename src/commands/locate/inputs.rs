@@ -9,6 +9,7 @@ use crate::config::ReportSettings;
 use crate::exit::Error;
 use crate::input;
 use crate::locate::{Root, STDIN, distinct};
+use crate::store;
 
 /// All paths, each once.
 pub(super) fn roots(args: &cli::Locate) -> Result<Vec<Root>, Error> {
@@ -66,10 +67,5 @@ fn path(bytes: Vec<u8>) -> std::io::Result<PathBuf> {
 /// Absolute paths of the run database and the files beside it, which change during the search. Reports are searched: a file of
 /// such a name may be another program's.
 pub(super) fn own_files(settings: &ReportSettings) -> BTreeSet<PathBuf> {
-    let beside = ["", "-wal", "-shm", "-journal", ".lock"].map(|end| {
-        let mut path = settings.store.clone().into_os_string();
-        path.push(end);
-        PathBuf::from(path)
-    });
-    beside.into_iter().filter_map(|path| std::path::absolute(path).ok()).collect()
+    store::files(&settings.store).into_iter().filter_map(|path| std::path::absolute(path).ok()).collect()
 }

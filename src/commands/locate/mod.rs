@@ -35,6 +35,7 @@ pub(crate) fn run(args: &cli::Locate, context: &Context) -> Result<Exit, Error> 
         None => KeyList::from_run(&settings, args.run, &waivers)?,
     };
     let roots = inputs::roots(args)?;
+    super::outputs::check(&settings.store, output.targets())?;
     output.prepare()?;
     let searched = searched(args, &settings, &keys, &roots, &exclude, context)?;
     let roots: Vec<_> = roots.iter().map(crate::locate::Root::text).collect();

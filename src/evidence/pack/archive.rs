@@ -56,6 +56,27 @@ fn system(why: zip::result::ZipError) -> io::Error {
     }
 }
 
+/// Whether a file is an archive of nothing but what its own `SHA256SUMS` names, so that a newer pack may replace it. An empty
+/// file is no loss.
+///
+/// # Errors
+/// It can't be read.
+pub fn is_archive(path: &Path) -> io::Result<bool> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let Ok(mut zip) = ZipArchive::new(BufReader::new(file)) else { return Ok(false) };
+    let mut text = String::new();
+    let Ok(sums) = zip.by_name(super::SUMS) else { return Ok(false) };
+    if sums.take(super::LONGEST).read_to_string(&mut text).is_err() {
+        return Ok(false);
+    }
+    let Some(sums) = super::parse_sums(&text) else { return Ok(false) };
+    let is_named = |name: &str| name == super::SUMS || sums.iter().any(|(_, named)| named == name);
+    Ok(zip.file_names().all(|name| name.is_ok_and(|name| is_named(&name))))
+}
+
 /// Whether the archive has exactly the bytes that are written for the files that were unpacked from it. Other programs may
 /// find other files in one that has not, since an archive names each file twice.
 #[must_use]

@@ -141,6 +141,14 @@ impl Output {
         Ok((Self { out: folder.path().to_owned(), ..self.clone() }, Some(folder)))
     }
 
+    /// All that is written: the files of the formats, the manifest, and the step summary.
+    pub(crate) fn targets(&self) -> Vec<PathBuf> {
+        let names =
+            self.formats.iter().flat_map(|format| format.file_names()).copied().chain([super::MANIFEST]);
+        let files = names.filter(|_| !self.stdout).map(|name| self.out.join(name));
+        files.chain(self.step_summary.clone()).collect()
+    }
+
     /// The path of a format for messages; never empty.
     pub(super) fn paths(&self, format: Format) -> Vec<PathBuf> {
         match (format.file_names(), &self.step_summary) {

@@ -103,6 +103,12 @@ impl LocationOutput {
         Ok((folder.path().to_owned(), Some(folder)))
     }
 
+    /// All that is written.
+    pub(crate) fn targets(&self) -> Vec<PathBuf> {
+        let names = self.formats.iter().filter_map(|format| format.file_name()).filter(|_| !self.stdout);
+        names.map(|name| self.out.join(name)).chain(self.step_summary.clone()).collect()
+    }
+
     /// Makes the folder and tries it, before a long search.
     ///
     /// # Errors

@@ -9,8 +9,9 @@ impl Store {
     /// Keeps a manifest of a run, once. What is read afterwards is seen as it is then.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What SQLite says, or a store that is write-protected.
     pub fn record_manifest(&self, run: i64, sha256: &str, document: &str) -> Result<(), Error> {
+        self.check_writable()?;
         let connection = self.connection.borrow();
         let record = || {
             // A store opened for reading holds one view, from which nothing can be written once somebody else has.

@@ -22,6 +22,7 @@ mod stats;
 
 use std::cell::RefCell;
 use std::fs::File;
+use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row};
 use tempfile::TempDir;
@@ -277,7 +278,19 @@ impl Store {
         self.connection.borrow().execute(statement, parameters).map(drop).map_err(|error| self.sqlite(error))
     }
 
+    /// What is written to the copy of a write-protected store is lost.
+    fn check_writable(&self) -> Result<(), Error> {
+        self.copy.as_ref().map_or(Ok(()), |_| Err(self.write_protected()))
+    }
+
+    fn write_protected(&self) -> Error {
+        Error::Unwritable(self.path.clone(), open::write_protection(Path::new(&self.path)))
+    }
+
     fn sqlite(&self, error: rusqlite::Error) -> Error {
-        Error::sqlite(&self.path, error)
+        match error.sqlite_error_code() {
+            Some(ErrorCode::ReadOnly) => self.write_protected(),
+            _ => Error::sqlite(&self.path, error),
+        }
     }
 }

@@ -166,6 +166,12 @@ fn is_write_protected(why: &rusqlite::Error) -> bool {
     matches!(why.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
+/// Why a store can't be written to, since SQLite does not say.
+pub(super) fn write_protection(path: &Path) -> io::Error {
+    let tried = File::options().append(true).open(path);
+    tried.err().unwrap_or_else(|| io::ErrorKind::PermissionDenied.into())
+}
+
 /// Whether no part of a store is still beside it.
 fn is_whole(path: &Path) -> bool {
     lock::companion(path, "-wal").metadata().map_or(true, |file| file.len() == 0)

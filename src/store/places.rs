@@ -99,10 +99,7 @@ impl Store {
         keys: impl IntoIterator<Item = &'a Suffix>,
         found: &FoundPlaces,
     ) -> Result<(), Error> {
-        if self.copy.is_some() {
-            let why = std::io::ErrorKind::PermissionDenied.into();
-            return Err(Error::Unwritable(self.path.clone(), why));
-        }
+        self.check_writable()?;
         let wrong = |error| self.sqlite(error);
         let Search { searched_at, is_complete, roots } = search;
         let roots = serde_json::Value::from(roots.as_slice()).to_string();

@@ -124,6 +124,41 @@ fn what_is_in_the_way_of_an_output_is_named_with_what_helps() {
     }
 }
 
+/// Such as one on a medium of an auditor. Its copy is brought up, and what is recorded there would be lost.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_write_protected_store_of_any_version_warns_that_nothing_is_recorded() {
+    let (_sandbox, env) = with_a_run();
+    let old = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/version_4/store.sql");
+    let sql = std::fs::read_to_string(old).unwrap();
+    std::fs::create_dir(env.path("old")).unwrap();
+    rusqlite::Connection::open(env.path("old/keysunset.db")).unwrap().execute_batch(&sql).unwrap();
+    env.put("scripts/a.sh", "echo");
+    // The superuser writes to everything, but for one without capabilities.
+    let without = "if test $(id -u) = 0; then without='setpriv --bounding-set=-all --inh-caps=-all'; fi";
+    let run = |script: &str| shell(&env, &format!("{without}; exec $without $keysunset {script}"));
+    assert_eq!(
+        shell(&env, "rm -f before/*.db-* before/*.lock; chmod 444 before/* old/*; chmod 555 before old").code,
+        0
+    );
+    let warning =
+        "warning: manifest.json could not be recorded in the run database: can't write the run database ";
+    for store in ["before/keysunset.db", "old/keysunset.db"] {
+        for (command, code) in [("report --out new", 1), ("export --pack new.zip", 0)] {
+            let ran = run(&format!("{command} --store {store}"));
+            let expected = format!("{warning}{store}: permission denied");
+            assert_eq!(
+                (ran.code, ran.stderr.contains(&expected)),
+                (code, true),
+                "{command} {store}: {ran:?}"
+            );
+        }
+        let ran = run(&format!("locate scripts --out new --store {store}"));
+        assert_error(&ran, 6, store, &[&format!("the run database {store}: permission denied")]);
+        std::fs::remove_file(env.path("new.zip")).unwrap();
+    }
+}
+
 /// The superuser writes to everything, but for one without capabilities.
 #[cfg(target_os = "linux")]
 #[test]
@@ -209,6 +244,15 @@ fn an_output_on_a_full_or_read_only_file_system_is_named_with_what_helps() {
     ] {
         assert_error(&on(options, script), 6, &format!("{options}: {script}"), &expected);
     }
+    let read_only = |command: &str| {
+        let remount = "cp before/keysunset.db small/x.db; mount -o remount,ro small";
+        on("size=4m", &format!("{remount}; exec $keysunset {command} --store small/x.db --out new"))
+    };
+    let expected =
+        ["the run database small/x.db: the file system is read-only", "help: choose another run database"];
+    assert_error(&read_only("locate before"), 6, "locate", &expected);
+    let ran = read_only("report");
+    assert_eq!((ran.code, ran.stderr.contains(expected[0])), (1, true), "{ran:?}");
 }
 
 #[test]

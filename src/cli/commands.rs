@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 
 use super::settings::{AuditArgs, FormArgs, PolicyArgs, ReportArgs, StoreArgs};
-use super::values::{Trimmed, day, instant, run_number};
+use super::values::{Trimmed, day, instant, name, run_number};
 use crate::model::Product;
 use crate::plan::{LetterFormat, Per, Tool};
 use crate::report::places::{LocateFailOn, LocationFormat};
@@ -91,7 +91,7 @@ pub(crate) struct Import {
     #[arg(long, value_name = "URL", env, help_heading = "Deployment")]
     pub url: Option<String>,
     /// Name in reports [default: URL's origin]
-    #[arg(long, value_name = "NAME", env, help_heading = "Deployment")]
+    #[arg(long, value_name = "NAME", env, value_parser = name, help_heading = "Deployment")]
     pub name: Option<String>,
     /// Product [default: from the URL, or atlas]
     #[arg(long, value_enum, env, help_heading = "Deployment")]

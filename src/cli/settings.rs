@@ -9,8 +9,8 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::values::{
-    Trimmed, comma_separated, concurrency, concurrency_of, instant, instant_of, one_or_more, patience,
-    patience_of, rate, rate_of, retries, retries_of, seconds, seconds_of,
+    Trimmed, comma_separated, concurrency, concurrency_of, instant, instant_of, name, name_of, one_or_more,
+    patience, patience_of, rate, rate_of, retries, retries_of, seconds, seconds_of,
 };
 use crate::history::PageFormat;
 use crate::model::Product;
@@ -86,7 +86,8 @@ pub(crate) struct DeploymentArgs {
     #[arg(long, value_name = "URL", env)]
     pub url: Option<String>,
     /// Name in reports [default: URL's origin]
-    #[arg(long, value_name = "NAME", env)]
+    #[arg(long, value_name = "NAME", env, value_parser = name)]
+    #[serde(deserialize_with = "name_of")]
     pub name: Option<String>,
     /// Product [default: from the URL]
     #[arg(long, value_enum, env)]

@@ -46,6 +46,12 @@ pub(crate) fn url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// What reports call a deployment.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let is_blank = text.trim().is_empty();
+    if is_blank { Err("a name, which is not blank".to_owned()) } else { Ok(text.to_owned()) }
+}
+
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=86_400).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| "a number of seconds from 1 to 86400".to_owned())
@@ -111,6 +117,13 @@ pub(super) fn instant_of<'de, D: Deserializer<'de>>(
 
 pub(super) fn seconds_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     typed(deserializer, seconds)
+}
+
+pub(super) fn name_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    name(&text)
+        .map(Some)
+        .map_err(|expected| serde::de::Error::custom(format!("{text:?}: expected {expected}")))
 }
 
 /// One thing, or an array of them.

@@ -25,6 +25,29 @@ fn flags_beat_the_environment_then_the_file_then_the_default() {
     assert_eq!(deployment(&env), "of the flag");
 }
 
+/// Reports without a name for the deployment say nothing.
+#[test]
+fn a_blank_name_is_refused() {
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let url = stub.url();
+    for blank in ["", " ", "\t"] {
+        for command in
+            [&["audit", "--url", &url, "--user", USER][..], &["import", "."], &["doctor", "--url", &url]]
+        {
+            let ran = env().run(&[command, &["--name", blank]].concat());
+            assert_eq!((ran.code, ran.stderr.contains("--name <NAME>")), (2, true), "{command:?}: {ran:?}");
+            let ran = env().with("KEYSUNSET_NAME", blank).run(command);
+            assert_eq!((ran.code, ran.stderr.contains("--name <NAME>")), (2, true), "{command:?}: {ran:?}");
+            let env = env();
+            env.put("keysunset.toml", format!("name = {blank:?}"));
+            let ran = env.run(command);
+            let expected = "expected a name, which is not blank";
+            assert_eq!((ran.code, ran.stderr.contains(expected)), (5, true), "{command:?}: {ran:?}");
+        }
+    }
+    assert!(stub.asked().is_empty());
+}
+
 #[test]
 fn the_file_can_say_everything() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);

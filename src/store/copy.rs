@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
+use super::open::open_file;
 use super::{Error, Run, Store, schema};
 
 /// Every table with rows of a run, and which of its rows those are. Of `manifests`, whose documents name other runs, a copy
@@ -31,7 +32,7 @@ impl Store {
     /// What SQLite says of either.
     pub fn copy_run(&self, run: &Run, path: &Path) -> Result<(), Error> {
         let copy = || {
-            let mut copy = Connection::open(path)?;
+            let mut copy = open_file(path)?;
             // What is cut short is thrown away.
             copy.execute_batch("PRAGMA journal_mode = off; PRAGMA synchronous = off")?;
             schema::create(&mut copy)?;
@@ -69,7 +70,7 @@ impl Store {
 /// What SQLite says.
 pub fn record_manifest(copy: &Path, run: i64, sha256: &str, document: &str) -> Result<(), Error> {
     let record = || {
-        let copy = Connection::open(copy)?;
+        let copy = open_file(copy)?;
         copy.execute_batch("PRAGMA journal_mode = off; PRAGMA synchronous = off")?;
         copy.execute(
             "INSERT INTO manifests (run, sha256, document) VALUES (?, ?, ?)",

@@ -115,7 +115,7 @@ pub(super) fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option
         create(path, &name)?;
     }
     recognize(path, &name)?;
-    let mut connection = Connection::open(path).map_err(sqlite)?;
+    let mut connection = open_file(path).map_err(sqlite)?;
     // The header may be older than what another process has written since.
     let checked = configure(&mut connection).map_err(sqlite).and_then(|()| schema::check(&connection, &name));
     let version = match checked {
@@ -147,6 +147,12 @@ pub(super) fn connect(path: &Path, mode: OpenMode) -> Result<(Connection, Option
     Ok((connection, None))
 }
 
+/// Opens a file of any name: SQLite takes `:memory:` and what begins with `file:` for something else.
+pub(super) fn open_file(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(Path::new(".").join(path), flags)
+}
+
 /// A write-protected store of an earlier version, such as an auditor's copy: it stays as it is, and a temporary copy, for its
 /// owner alone, is brought up.
 fn migrated_copy(path: &Path, name: &str) -> Result<(Connection, TempDir), Error> {
@@ -156,7 +162,7 @@ fn migrated_copy(path: &Path, name: &str) -> Result<(Connection, TempDir), Error
     let mut from = File::open(path).map_err(Error::Temporary)?;
     let mut to = File::create_new(&copy).map_err(Error::Temporary)?;
     io::copy(&mut from, &mut to).map_err(Error::Temporary)?;
-    let mut connection = Connection::open(&copy).map_err(sqlite)?;
+    let mut connection = open_file(&copy).map_err(sqlite)?;
     configure(&mut connection).map_err(sqlite)?;
     schema::migrate(&mut connection, name)?;
     Ok((connection, folder))
@@ -261,7 +267,7 @@ fn create(path: &Path, name: &str) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = private_temp_file_in(folder).map_err(unwritable)?;
     let tables = || {
-        let mut connection = Connection::open(file.path())?;
+        let mut connection = open_file(file.path())?;
         connection.execute_batch("PRAGMA journal_mode = memory; PRAGMA synchronous = off")?;
         schema::create(&mut connection)?;
         set_wal(&connection)

@@ -125,6 +125,46 @@ fn reading_a_store_replaces_nothing() {
     assert_eq!((ran.code, env.bytes("empty.db").len()), (5, 0), "{ran:?}");
 }
 
+/// Names that SQLite takes for a database in memory, or for an address.
+#[test]
+fn a_store_is_a_file_whatever_its_name() {
+    let stub = crate::stub::Stub::of_keys(vec![crate::stub::key(1, "ci")]);
+    let without = "if test $(id -u) = 0; then without='setpriv --bounding-set=-all --inh-caps=-all'; fi";
+    for name in [":memory:", "file:x.db", "file:x.db?mode=memory", "file:folder/x.db", "a#b%20c.db"] {
+        let env = crate::stub::env();
+        std::fs::create_dir_all(env.path(name).parent().unwrap()).unwrap();
+        let ran = env.audit_at(&stub.url(), &["--user", crate::stub::USER, "--store", name]);
+        assert_eq!(ran.code, 1, "{name}: {ran:?}");
+        assert!(env.path(name).metadata().unwrap().len() > 0, "{name}");
+        for command in [&["report"][..], &["export"], &["export", "--pack", "file:pack"], &["history"]] {
+            let ran = env.run(&[command, &["--store", name]].concat());
+            assert!(ran.code < 2, "{name} {command:?}: {ran:?}");
+        }
+        // Also where it is read without being written to.
+        let folder = std::path::Path::new(name).parent().unwrap();
+        let script = format!(
+            "rm -f './{name}-wal' './{name}-shm'; chmod 444 './{name}'; chmod 555 './{}'; {without};
+             exec $without {} export --store '{name}'",
+            folder.display(),
+            env!("CARGO_BIN_EXE_keysunset"),
+        );
+        let ran = CliOutput::of(env.start(Command::new("sh").args(["-c", &script])));
+        assert_eq!(
+            (ran.code, ran.stdout.starts_with("{\"keysunset\":\"run\"")),
+            (0, true),
+            "{name}: {ran:?}"
+        );
+        assert!(
+            Command::new("chmod")
+                .arg("755")
+                .arg(env.path(name).parent().unwrap())
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
 /// A pipe is no file that an audit could make its own, nor one to wait for.
 #[cfg(unix)]
 #[test]

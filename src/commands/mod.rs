@@ -78,11 +78,12 @@ fn render(
         Some(parts) => parts,
         None => &mut (),
     };
-    let Written { report, mut files, stdout, stdout_file } =
+    let Written { report, mut files, stdout, stdout_file, naming } =
         crate::report::write(&evidence, rules, &settings.output, reader)?;
     if let Some(parts) = parts {
         files.push(manifest::write(&evidence, parts, settings, waivers, &files)?);
     }
+    drop(naming);
     let lapsed = if settings.strict_waivers { report.waiver_issues.len() as u64 } else { 0 };
     let result = GateResult::new(&report, lapsed);
     print(&stdout)?;

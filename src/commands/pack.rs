@@ -248,6 +248,8 @@ fn fill(
     let gate = GatePolicy { fail_on: settings.fail_on, waivers };
     let mut parts = ManifestParts::begin().map_err(|why| Error::not_started(&why))?;
     let mut written = report::write(&inputs, gate, &settings.output, &mut parts)?;
+    // The folder has its name only when all of it is written.
+    written.naming = None;
     let has_plan = written.report.total.keys > 0;
     let has_locations = locate::write_stored::<PackError>(store, run, settings, waivers, folder)?;
     if has_plan {

@@ -19,4 +19,4 @@ pub(crate) use file::{
 pub(crate) use json::add_json;
 pub(crate) use json_array::JsonArray;
 pub(crate) use row::{RowFormat, add_quoted, add_row};
-pub use unfinished::remove_unfinished;
+pub use unfinished::{Naming, remove_unfinished};

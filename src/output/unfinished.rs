@@ -6,13 +6,52 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-static UNFINISHED: Mutex<Unfinished> = Mutex::new(Unfinished { paths: BTreeSet::new(), is_closed: false });
+static UNFINISHED: Mutex<Unfinished> =
+    Mutex::new(Unfinished { paths: BTreeSet::new(), naming: 0, is_closed: false });
+/// How long the end of the process waits for files that get their names, such as where another program locks the run
+/// database in which their manifest is recorded.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 struct Unfinished {
     paths: BTreeSet<PathBuf>,
-    /// Nothing more may be created.
+    /// How many [`Naming`] there are.
+    naming: usize,
+    /// Nothing more may be created or named.
     is_closed: bool,
+}
+
+/// While it is there, files that belong together get their names: some of them without the others would be of two reports.
+#[derive(Debug)]
+pub struct Naming(());
+
+impl Naming {
+    /// Before the first of them.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub(crate) fn begin() -> io::Result<Self> {
+        let mut unfinished = unfinished();
+        unfinished.check_open()?;
+        unfinished.naming += 1;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Naming {
+    fn drop(&mut self) {
+        unfinished().naming -= 1;
+    }
+}
+
+impl Unfinished {
+    fn check_open(&self) -> io::Result<()> {
+        if self.is_closed {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "the process ends"));
+        }
+        Ok(())
+    }
 }
 
 fn unfinished() -> MutexGuard<'static, Unfinished> {
@@ -28,9 +67,7 @@ pub(super) fn begin<T>(
     path: impl FnOnce(&T) -> &Path,
 ) -> io::Result<T> {
     let mut unfinished = unfinished();
-    if unfinished.is_closed {
-        return Err(io::Error::new(io::ErrorKind::Interrupted, "the process ends"));
-    }
+    unfinished.check_open()?;
     let created = create()?;
     unfinished.paths.insert(path(&created).to_owned());
     Ok(created)
@@ -41,9 +78,15 @@ pub(super) fn end(path: &Path) {
     unfinished().paths.remove(path);
 }
 
-/// Removes all of them, before the process ends by a signal.
+/// Removes all of them, before the process ends by a signal. Those that get their names at this moment get them.
 pub fn remove_unfinished() {
+    let start = Instant::now();
     let mut unfinished = unfinished();
+    while unfinished.naming > 0 && start.elapsed() < LONGEST_WAIT {
+        drop(unfinished);
+        std::thread::sleep(Duration::from_millis(1));
+        unfinished = self::unfinished();
+    }
     unfinished.is_closed = true;
     for path in std::mem::take(&mut unfinished.paths) {
         if path.is_dir() {

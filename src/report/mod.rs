@@ -53,7 +53,7 @@ use crate::exit::{WriteTarget, reason};
 use crate::history::{BurnDown, burn_down};
 use crate::model::{PersonalKey, UserResult};
 use crate::output::{CompleteFile, JsonArray, OutputFile};
-pub use crate::output::{CsvStyle, ReportFile, text};
+pub use crate::output::{CsvStyle, Naming, ReportFile, text};
 use crate::plan::{
     AddressFile, Decided, Inventory, OwnerContext, OwnerPlan, OwnerRights, Per, Planner, Progress,
     ProgressCounter, Tools, UnreadLists,
@@ -445,6 +445,8 @@ pub struct Written<'a> {
     pub stdout: String,
     /// The report that goes there, from its first byte on; it has no name any more.
     pub stdout_file: Option<File>,
+    /// Kept until the manifest has its name, too, so that a signal does not come between.
+    pub naming: Option<Naming>,
 }
 
 /// Makes the folder and starts every format, so that a folder that can't be written to or a wrong template is noticed
@@ -503,14 +505,15 @@ pub fn write<'a>(
     if let Some(page) = step_summary {
         page.append().map_err(|why| Error::StepSummary(page.path.display().to_string(), why))?;
     }
-    let (mut files, mut stdout_file) = (Vec::new(), None);
+    let (mut files, mut stdout_file, mut naming) = (Vec::new(), None, None);
     if output.stdout {
         let file = complete.pop().map(|(file, path)| reopened(file).map_err(|why| failed(&path, why)));
         stdout_file = file.transpose()?;
     } else {
-        files = persist_all(complete, &output)?;
+        let (persisted, begun) = persist_all(complete, &output)?;
+        (files, naming) = (persisted, Some(begun));
     }
-    Ok(Written { report, files, stdout, stdout_file })
+    Ok(Written { report, files, stdout, stdout_file, naming })
 }
 
 /// Ends all formats, on all cores; what each returns, in their order. `keys.csv` ends before the format that shows its hash.
@@ -685,7 +688,10 @@ fn write_batch<'a>(
 }
 
 /// Gives every file its name, once all are on disk and no folder has one of the names.
-fn persist_all(complete: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<Vec<ReportFile>, Error> {
+fn persist_all(
+    complete: Vec<(OutputFile, PathBuf)>,
+    output: &Output,
+) -> Result<(Vec<ReportFile>, Naming), Error> {
     for path in complete.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join(MANIFEST)]) {
         if path.is_dir() {
             let why = io::Error::new(io::ErrorKind::IsADirectory, "it is a folder");
@@ -702,8 +708,10 @@ fn persist_all(complete: Vec<(OutputFile, PathBuf)>, output: &Output) -> Result<
             })
         });
     run_all(jobs.collect())?;
+    let naming = Naming::begin().map_err(|why| failed(&output.out, why))?;
     let files = files.into_iter().flatten().zip(&paths);
-    files.map(|(file, path)| file.persist(path).map_err(|why| failed(path, why))).collect()
+    let files = files.map(|(file, path)| file.persist(path).map_err(|why| failed(path, why)));
+    Ok((files.collect::<Result<_, _>>()?, naming))
 }
 
 fn failed(path: &Path, why: impl Into<FormatError>) -> Error {

@@ -167,6 +167,30 @@ fn a_signal_leaves_no_part_of_a_report_or_plan() {
     }
 }
 
+/// Reports of one policy beside a manifest of another would be no evidence of either.
+#[test]
+fn a_signal_comes_before_all_names_of_a_report_or_after_them() {
+    let sandbox = ops_manager(5);
+    let env = TestEnv::at(&sandbox);
+    assert_eq!(env.audit(&sandbox, &["--all-orgs"]).code, 1);
+    let before = env.bytes("reports/keys.csv");
+    // Another program's lock, which the record of the manifest waits for.
+    let other = rusqlite::Connection::open(env.path("reports/keysunset.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut child = env.spawn(&["report", "--cutoff", "2016-01-01"]);
+    while env.bytes("reports/keys.csv") == before {
+        assert!(child.try_wait().unwrap().is_none(), "it ended without a report");
+        std::thread::yield_now();
+    }
+    signal(child.id(), "-TERM");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    other.execute_batch("ROLLBACK").unwrap();
+    let ran = CliOutput::of(child);
+    assert_eq!(ran.code, 143, "{ran:?}");
+    let ran = env.run(&["verify"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
 #[test]
 fn a_signal_while_an_audit_writes_its_reports_keeps_all_that_was_read() {
     let sandbox = ops_manager(400);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use clap::ColorChoice;
 
 use crate::exit::Error;
@@ -24,7 +24,7 @@ impl<'a> Context<'a> {
     /// In this environment.
     ///
     /// # Errors
-    /// A `SOURCE_DATE_EPOCH` that is no number of seconds.
+    /// A `SOURCE_DATE_EPOCH` that is no time of the years that all formats can have.
     pub fn new(env: &'a Env<'a>, quiet: bool) -> Result<Self, Error> {
         Ok(Self { env, clock: Clock::from_env(env)?, quiet })
     }
@@ -65,6 +65,9 @@ fn typed_color(mut arguments: impl Iterator<Item = OsString>) -> Option<ColorCho
     None
 }
 
+/// RFC 3339 and spreadsheets have no later ones.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
+
 /// What every "now" is: fixed by `SOURCE_DATE_EPOCH`, so that the same evidence gives the same bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Option<DateTime<Utc>>);
@@ -75,11 +78,12 @@ impl Clock {
             return Ok(Self(None));
         };
         let time = text.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        match time {
+        match time.filter(|time| YEARS.contains(&time.year())) {
             Some(time) => Ok(Self(Some(time))),
             None => Err(Error::input(format!(
-                "SOURCE_DATE_EPOCH is {text:?}, not a number of seconds since 1970"
-            ))),
+                "SOURCE_DATE_EPOCH is {text:?}, not a number of seconds since 1970 and before the year 10000"
+            ))
+            .help("set it to the output of `date +%s`, or unset it")),
         }
     }
 

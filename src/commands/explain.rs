@@ -11,7 +11,7 @@ use crate::config::ReportSettings;
 use crate::console::{Page, Text, print, style};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
-use crate::model::{PersonalKey, Suffix, UserResult, object_id, rfc3339};
+use crate::model::{PersonalKey, ReadStatus, Suffix, UserResult, object_id, rfc3339};
 use crate::place::Place;
 use crate::policy::{FailOn, Judgement, Policy, Severity, day_or_instant};
 use crate::report::text::printable;
@@ -194,6 +194,9 @@ fn still_there(store: &Store, seen: &Run, result: &UserResult, key_id: &str) -> 
     let run = run_label(newest);
     Ok(match read {
         Some(read) if read.keys.iter().any(|key| key.id == key_id) => format!("present in {run}"),
+        Some(read) if read.outcome.status == ReadStatus::Removed => {
+            format!("gone: in {run}, the deployment no longer has personal API keys")
+        }
         Some(read) if read.outcome.status.is_complete() => {
             format!("gone: {run} read the keys of its owner, and this key was not among them")
         }

@@ -1,7 +1,7 @@
 //! `keysunset export --pack`: a run, its reports, and how somebody without keysunset verifies them, in a folder or a zip archive.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ fn not_written(target: &Path, why: &io::Error) -> Error {
 /// loss.
 fn check_target(target: &Path, is_zip: bool) -> Result<(), Error> {
     if is_zip && target.is_dir() {
-        return Err(not_written(target, &io::ErrorKind::IsADirectory.into()));
+        return Err(not_written(target, &ErrorKind::IsADirectory.into()));
     }
     if is_zip {
         let is_free =
@@ -165,7 +165,12 @@ fn write(
 fn exchange(folder: &Path, target: &Path, earlier: &Path) -> io::Result<()> {
     let is_there = target.exists();
     if is_there {
-        fs::rename(target, earlier)?;
+        fs::rename(target, earlier).map_err(|why| match why.kind() {
+            ErrorKind::ResourceBusy => {
+                io::Error::other("it is the working folder or a mount point, which can't be replaced")
+            }
+            _ => why,
+        })?;
     }
     fs::rename(folder, target).inspect_err(|_| {
         if is_there {

@@ -22,6 +22,10 @@ pub(crate) fn run(args: cli::Verify, context: &Context) -> Result<Exit, Error> {
         let why = std::io::ErrorKind::NotFound.into();
         return Err(Error::not_read("the folder of reports or evidence pack", missing.display(), &why));
     }
+    if let Some(folder) = args.store.iter().find(|path| path.is_dir()) {
+        let why = std::io::ErrorKind::IsADirectory.into();
+        return Err(Error::not_read("the run database", folder.display(), &why));
+    }
     let output = OutputArgs { out: args.dir, ..OutputArgs::default() };
     let report = ReportArgs { output, config: args.config, ..ReportArgs::default() };
     let settings = ReportSettings::resolve(report, context.env)?;

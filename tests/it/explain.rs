@@ -61,7 +61,14 @@ fn the_waiver_entry_is_refused_until_filled_in() {
 fn a_key_is_gone_only_where_its_owner_was_read() {
     let keys = Keys::Are(vec![key(1, 10, None, 0)]);
     for (then, expected) in [
-        (vec![(1, Keys::Are(Vec::new()))], "gone: run 2"),
+        (
+            vec![(1, Keys::Are(Vec::new()))],
+            "gone: run 2 of 2025-01-01T00:00:00Z read the keys of its owner, and this key was not among them",
+        ),
+        (
+            vec![(1, Keys::Refused(410, "PERSONAL_API_KEYS_DEPRECATED"))],
+            "gone: in run 2 of 2025-01-01T00:00:00Z, the deployment no longer has personal API keys",
+        ),
         (
             vec![(1, Keys::Refused(401, "NOT_SELF"))],
             "unknown: run 2 of 2025-01-01T00:00:00Z could not read the keys of its owner (forbidden)",

@@ -191,7 +191,7 @@ fn a_store_or_run_that_is_not_there_ends_with_5() {
 #[test]
 fn a_clock_that_is_no_number_ends_with_5() {
     let sandbox = ops_manager(5);
-    for epoch in ["yesterday", "1.5", "99999999999999999999", "0x10"] {
+    for epoch in ["yesterday", "1.5", "99999999999999999999", "0x10", "253402300800", "-1"] {
         let env = TestEnv::at(&sandbox).with("SOURCE_DATE_EPOCH", epoch);
         let url = sandbox.announcement().url.as_str();
         fails(&env, 5, &["audit", "--url", url, "--all-orgs"], &["SOURCE_DATE_EPOCH", epoch]);

@@ -341,6 +341,14 @@ fn what_is_in_the_way_is_replaced_as_with_out_or_refused() {
     assert_eq!(env.run(&["export", "--pack", "folder.zip"]).code, 6);
     std::fs::create_dir(env.path("empty")).unwrap();
     packed(&env, "empty", &[]);
+    let working_folder = "mkdir here; cd here; exec $0 export --pack . --store ../reports/keysunset.db";
+    let ran = CliOutput::of(env.start(Command::new("sh").args([
+        "-c",
+        working_folder,
+        env!("CARGO_BIN_EXE_keysunset"),
+    ])));
+    let expected = "can't write the evidence pack .: it is the working folder or a mount point";
+    assert_eq!((ran.code, ran.stderr.contains(expected)), (6, true), "{ran:?}");
     packed(&env, "new/below/pack.zip", &[]);
     assert_eq!(env.run(&["export", "--pack", "x.zip", "--store", "none.db"]).code, 5);
     assert_eq!(env.run(&["export", "7", "--pack", "x.zip"]).code, 5);

@@ -306,6 +306,9 @@ fn a_file_that_is_no_manifest_ends_with_5() {
         assert!(ran.code == 5 && ran.stderr.contains(&expected), "{ran:?}");
     }
     let (_sandbox, env) = audited();
+    let ran = env.run(&["verify", "reports", "--store", "reports"]);
+    let expected = "can't read the run database reports: it is a folder";
+    assert_eq!((ran.code, ran.stderr.contains(expected)), (5, true), "{ran:?}");
     let whole = env.text("reports/manifest.json");
     env.put("outside.txt", "a secret");
     for name in [

@@ -1,12 +1,15 @@
 //! The file and line of a finding, which some services require, and the fingerprint that identifies it between runs.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
+use super::RunContext;
 use super::record::Record;
 use crate::model::User;
+use crate::store;
 
 /// For users of whom no line of a file is known: the file of settings, which may name the users. It need not exist.
 const ELSEWHERE: &str = "keysunset.toml";
@@ -114,9 +117,32 @@ fn steps(mut from: Vec<String>, path: &str) -> Vec<String> {
     from
 }
 
-/// The fingerprint of a row under a rule: of a key by deployment and key id; of an unread user by deployment and user id, or by
-/// name if there is no id.
-pub(super) fn identity(record: &Record, rule: &str) -> String {
+/// The fingerprints of the rows of a deployment.
+#[derive(Default)]
+pub(super) struct Fingerprints {
+    /// Ids of keys that several users have, as saved responses may show: the id alone does not identify such a row.
+    repeated: BTreeSet<String>,
+}
+
+impl Fingerprints {
+    pub(super) fn new(context: &RunContext) -> Result<Self, store::Error> {
+        Ok(Self { repeated: context.store.repeated_keys(context.run)?.into_iter().collect() })
+    }
+
+    /// Of a row under a rule: of a key by deployment and key id, and by the user where several have it; of an unread user by
+    /// deployment and user id, or by name if there is no id.
+    pub(super) fn of(&self, record: &Record, rule: &str) -> String {
+        match (record.key_id, record.user_id) {
+            (Some(key), user) if self.repeated.contains(key) => {
+                let user = user.or(record.username).unwrap_or_default();
+                fingerprint(&[record.deployment, key, user, rule])
+            }
+            _ => identity(record, rule),
+        }
+    }
+}
+
+fn identity(record: &Record, rule: &str) -> String {
     match (record.key_id, record.user_id) {
         (Some(key), _) => fingerprint(&[record.deployment, key, rule]),
         (None, None) => fingerprint(&[record.deployment, "", record.username.unwrap_or_default(), rule]),

@@ -76,6 +76,15 @@ impl Store {
         Ok(count.unwrap_or_default())
     }
 
+    /// The ids of keys that a run has of several users, which only saved responses may show.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn repeated_keys(&self, run: &Run) -> Result<Vec<String>, Error> {
+        let query = format!("SELECT key_id FROM {} GROUP BY key_id HAVING count(*) > 1", of_run("keys"));
+        self.all(&query, [run.id], |row| row.get(0))
+    }
+
     /// Hands over every key of a run, in no order, with nothing in it but what a verdict takes: whether it is enabled, when
     /// it was made, its last use and its count. That allocates nothing, and takes 0.5 µs a key: a third more than to count in SQL, where the
     /// rules of the policy would be written a second time.

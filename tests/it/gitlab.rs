@@ -166,3 +166,29 @@ fn a_key_has_the_same_fingerprint_as_in_sarif() {
         theirs.map(|result| result["partialFingerprints"]["deploymentKeyRule/v1"].to_string()).collect();
     assert_eq!(ours, theirs);
 }
+
+/// Saved responses may show one key of two users. All other fingerprints stay what they were.
+#[test]
+fn a_key_of_two_users_is_two_entries() {
+    let env = env();
+    let shown = |user: usize, keys: &[usize]| {
+        let key = |key: &usize| json!({"id": id(*key), "usedCount": 0, "userId": id(user)});
+        let keys: Vec<_> = keys.iter().map(key).collect();
+        let answer = json!({"results": keys, "totalCount": keys.len(), "links": []});
+        env.put(&format!("answers/{}.json", id(user)), answer.to_string());
+        let formats = ["--format", "csv,gitlab,sarif"];
+        assert_eq!(env.run(&[&["import", "answers", "--name", "x"], &formats[..]].concat()).code, 1);
+        let entries: Vec<_> = entries(&env).iter().map(|entry| entry["fingerprint"].clone()).collect();
+        let sarif: Value = serde_json::from_slice(&env.bytes("reports/findings.sarif")).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let of_result = |result: &Value| result["partialFingerprints"]["deploymentKeyRule/v1"].clone();
+        let expected: BTreeSet<_> = results.iter().map(|result| of_result(result).to_string()).collect();
+        assert_eq!(entries.iter().map(Value::to_string).collect::<BTreeSet<_>>(), expected);
+        assert_eq!(expected.len(), entries.len());
+        entries
+    };
+    let one = shown(1, &[10, 11]);
+    let both = shown(2, &[10, 12]);
+    assert_eq!((one.len(), both.len()), (2, 4));
+    assert!(both.contains(&one[1]) && !both.contains(&one[0]), "{one:?} {both:?}");
+}

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::output::add_json;
 use crate::policy::Severity;
-use crate::report::location::{Locator, SourceLocation, fingerprint, identity};
+use crate::report::location::{Fingerprints, Locator, SourceLocation, fingerprint};
 use crate::report::record::{MissingUsers, Record};
 use crate::report::wording::{self, Unknown};
 use crate::report::{
@@ -22,6 +22,7 @@ pub(in crate::report) const WAIVED: &str = "info";
 struct Gitlab {
     file: OutputFile,
     locator: Locator,
+    fingerprints: Fingerprints,
     entries: JsonArray,
     entry: Vec<u8>,
 }
@@ -61,7 +62,8 @@ struct IssueLines {
 
 pub(super) fn start(mut file: OutputFile) -> Result<impl Writer, FormatError> {
     let entries = JsonArray::open(&mut file)?;
-    Ok(Gitlab { file, locator: Locator::here(), entries, entry: Vec::new() })
+    let fingerprints = Fingerprints::default();
+    Ok(Gitlab { file, locator: Locator::here(), fingerprints, entries, entry: Vec::new() })
 }
 
 impl Gitlab {
@@ -75,6 +77,7 @@ impl Gitlab {
 
 impl Writer for Gitlab {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
+        self.fingerprints = Fingerprints::new(context)?;
         for missing in MissingUsers::of_run(context) {
             let (record, check_name) = (missing.record(), missing.unknown().name());
             let list = missing.list.map_or("", |judged| &judged.list.source);
@@ -99,7 +102,7 @@ impl Writer for Gitlab {
         self.write(&CodeQualityIssue {
             description: wording::row(&record),
             check_name,
-            fingerprint: identity(&record, check_name),
+            fingerprint: self.fingerprints.of(&record, check_name),
             severity: if row.is_waived() { WAIVED } else { severity },
             location: IssueLocation::new(&self.locator.locate(&row.result.user)),
         })?;

@@ -20,7 +20,7 @@ pub(in crate::report) use self::result::{Message, Suppression, level, rank};
 pub(in crate::report) use self::rules::descriptor;
 use crate::output::add_json;
 use crate::policy::Severity;
-use crate::report::location::Locator;
+use crate::report::location::{Fingerprints, Locator};
 use crate::report::record::Record;
 use crate::report::{
     FormatError, JsonArray, OutputFile, Rendered, Report, Row, RowContext, RunContext, SpillFile, Writer,
@@ -36,6 +36,7 @@ pub(in crate::report) const MAX_RESULTS: u64 = 25_000;
 struct Sarif {
     file: OutputFile,
     locator: Locator,
+    fingerprints: Fingerprints,
     results: RankedResults,
     invocations: Invocations,
 }
@@ -43,12 +44,14 @@ struct Sarif {
 /// `out` is the folder of the temporary file with the results.
 pub(super) fn start(file: OutputFile, out: &Path) -> Result<impl Writer + use<>, FormatError> {
     let results = RankedResults::new(out, MAX_RESULTS)?;
-    Ok(Sarif { file, locator: Locator::here(), results, invocations: Invocations::default() })
+    let (fingerprints, invocations) = (Fingerprints::default(), Invocations::default());
+    Ok(Sarif { file, locator: Locator::here(), fingerprints, results, invocations })
 }
 
 impl Writer for Sarif {
     fn begin(&mut self, context: &RunContext) -> Result<(), FormatError> {
         self.invocations.begin(context);
+        self.fingerprints = Fingerprints::new(context)?;
         Ok(())
     }
 
@@ -56,7 +59,10 @@ impl Writer for Sarif {
         let record = Record::new(context, row);
         let location = || self.locator.locate(&row.result.user);
         if let Some((_, judged)) = &row.key {
-            let result = || SarifResult::new(&record, row, judged, &location());
+            let result = || {
+                let fingerprint = self.fingerprints.of(&record, judged.verdict.as_str());
+                SarifResult::new(&record, row, judged, &location(), fingerprint)
+            };
             self.results.push(judged.severity, row.is_waived(), result)?;
         } else if row.is_unread() {
             self.invocations.unread_user(row, &record, &location());

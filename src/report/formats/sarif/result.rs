@@ -4,7 +4,7 @@ use memchr::memchr3;
 use serde::Serialize;
 
 use crate::policy::{Judgement, Severity, Verdict};
-use crate::report::location::{SourceLocation, identity};
+use crate::report::location::SourceLocation;
 use crate::report::record::Record;
 use crate::report::text::printable;
 use crate::report::{Row, wording};
@@ -26,7 +26,7 @@ pub(super) struct SarifResult<'a> {
     properties: Properties<'a>,
 }
 
-/// Computed from deployment, key id and rule only.
+/// Computed from deployment, key id and rule only, and the user where several have the key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PartialFingerprints {
@@ -59,9 +59,9 @@ impl<'a> SarifResult<'a> {
         row: &Row,
         judged: &Judgement,
         location: &SourceLocation,
+        fingerprint: String,
     ) -> Self {
-        let identity = identity(record, judged.verdict.as_str());
-        let (line_hash, _) = identity.split_at(16);
+        let (line_hash, _) = fingerprint.split_at(16);
         let waiver = row.waiver.filter(|_| row.is_waived());
         Self {
             rule_id: judged.verdict,
@@ -71,7 +71,7 @@ impl<'a> SarifResult<'a> {
             locations: [Location::new(record, location)],
             partial_fingerprints: PartialFingerprints {
                 primary_location_line_hash: format!("{line_hash}:1"),
-                deployment_key_rule: identity,
+                deployment_key_rule: fingerprint,
             },
             rank: rank(judged.severity),
             suppressions: waiver.into_iter().map(|(waiver, _)| Suppression::new(waiver)).collect(),

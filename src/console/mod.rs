@@ -12,6 +12,7 @@ mod page;
 pub(crate) mod style;
 mod text;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -73,7 +74,30 @@ fn print_message((style, label): (Style, &str), message: &str, details: &[String
 
 /// Prints to standard error. A reader that closed it ends nothing, and changes no exit code.
 fn print_lines(lines: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{lines}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", without_commands(lines));
+}
+
+/// Lines that no CI server obeys: GitHub Actions takes `::command::` at the start of a line, behind blanks, and `##[command]`
+/// anywhere, and Azure Pipelines `##vso[command]`. A name or description may have such a text.
+fn without_commands(lines: &str) -> Cow<'_, str> {
+    if !lines.contains("::") && !lines.contains("##") {
+        return lines.into();
+    }
+    let mut text = String::with_capacity(lines.len());
+    for line in lines.split_inclusive(['\n', '\r']) {
+        let start = line.len() - line.trim_start().len();
+        let (blanks, rest) = line.split_at(start);
+        text.push_str(blanks);
+        let rest = match rest.strip_prefix("::") {
+            Some(rest) => {
+                text.push_str(": :");
+                rest
+            }
+            None => rest,
+        };
+        text.push_str(&rest.replace("##[", "# #[").replace("##vso[", "# #vso["));
+    }
+    text.into()
 }
 
 /// The terminal of a CI server is a log.
@@ -117,5 +141,26 @@ pub(crate) fn printed(written: io::Result<()>) -> Result<(), Error> {
             Err(Error::not_written("standard output", &why, STDOUT))
         }
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_a_command_of_a_ci_server() {
+        for (text, printed) in [
+            ("plain: a::b\n", "plain: a::b\n"),
+            ("::stop-commands::x\n  ::error::y\n", ": :stop-commands::x\n  : :error::y\n"),
+            ("a\r::error::y", "a\r: :error::y"),
+            (
+                "name ##[error]x and ##vso[task.setvariable]y",
+                "name # #[error]x and # #vso[task.setvariable]y",
+            ),
+            ("###[error]", "## #[error]"),
+        ] {
+            assert_eq!(without_commands(text), printed);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 
-use super::{Text, WIDTH};
+use super::{Text, WIDTH, without_commands};
 
 /// Lines that fit the width of a page, mostly a label and its value each.
 #[derive(Debug, Default)]
@@ -51,6 +51,6 @@ impl Page {
 
     /// The page.
     pub(crate) fn into_text(self) -> String {
-        self.0
+        without_commands(&self.0).into_owned()
     }
 }

@@ -38,6 +38,10 @@ impl Root {
     /// There is nothing, or it is not accessible.
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
         if path.as_os_str() == STDIN {
+            if Path::new(STDIN).symlink_metadata().is_ok() {
+                let why = "it is standard input, and a file of this name is here, too: give ./- for the file";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
             let [path, absolute, repository, below] = [(); 4].map(|()| PathBuf::from(STANDARD_INPUT));
             return Ok(Self { path, absolute, kind: RootKind::StandardInput, repository, below });
         }

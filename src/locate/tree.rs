@@ -122,6 +122,9 @@ impl<'a> Walk<'a> {
 
     fn file(&self) {
         let Root { path, repository, below, .. } = self.root;
+        if [path, below].iter().any(|path| self.options.exclude.matches(path, false)) {
+            return;
+        }
         self.file_search().file(path, &FileName { repository, below, state: state(below) });
     }
 

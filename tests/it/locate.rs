@@ -103,6 +103,35 @@ fn a_file_with_the_name_of_a_report_is_searched() {
     assert_eq!(columns(&located(&env), ["path", "line"]), [["junit.xml", "1"]]);
 }
 
+/// As pre-commit hands them over, or a list of git's: a file may have any name.
+#[test]
+fn no_name_of_a_file_is_a_flag_standard_input_or_a_command() {
+    let env = audit();
+    let hook = ["locate", "--no-history", "--fail-on", "live", "--out", "-", "--format", "csv", "--"];
+    let files = ["-h", "--waivers=w.toml", "--no-archives", "::stop-commands::x", "##[error]x"];
+    for file in files {
+        env.put(file, ANN);
+        let ran = env.run(&[&hook[..], &[file]].concat());
+        assert_eq!(ran.code, 1, "{file}: {ran:?}");
+        for line in ran.stderr.lines() {
+            assert!(!line.trim_start().starts_with("::") && !line.contains("##["), "{ran:?}");
+        }
+    }
+    env.put("-", ANN);
+    let ran = env.run(&[&hook[..], &["-"]].concat());
+    assert!(ran.code == 5 && ran.stderr.contains("give ./- for the file"), "{ran:?}");
+    env.put("paths.txt", "-\n");
+    let list = [&hook[..hook.len() - 1], &["--paths-from", "paths.txt"]].concat();
+    assert_eq!(env.run(&list).code, 1);
+    // What is left out is left out, however it is named.
+    env.put("d/a.pdf", "%PDF-1.4\n");
+    for (exclude, code) in [("*.pdf", 0), ("d", 0), ("*.doc", 3)] {
+        let flags =
+            ["locate", "--no-history", "--quiet", "--out", "-", "--format", "csv", "--exclude", exclude];
+        assert_eq!(env.run(&[&flags[..], &["d/a.pdf"]].concat()).code, code, "{exclude}");
+    }
+}
+
 #[test]
 fn each_place_of_a_key_is_a_row_with_its_line_and_column() {
     let env = audit();

@@ -45,6 +45,10 @@ fn listed(file: &Path) -> Result<Vec<PathBuf>, Error> {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
+        if line == STDIN.as_bytes() {
+            // Here it is the name of a file.
+            line = b"./-".to_vec();
+        }
         if !line.is_empty() {
             paths.push(path(line).map_err(failed)?);
         }

@@ -74,6 +74,11 @@ fn render(
     });
     let rules = GatePolicy { fail_on: settings.fail_on, waivers };
     let evidence: Vec<_> = evidence.collect();
+    for late in evidence.iter().filter(|it| it.policy.cutoff > it.policy.now) {
+        let cutoff = rfc3339(late.policy.cutoff);
+        let message = format!("the cutoff {cutoff} is after the run: no key counts as used after it");
+        warn(&message, Some("check --cutoff"));
+    }
     let reader: &mut dyn ResultReader = match &mut parts {
         Some(parts) => parts,
         None => &mut (),
@@ -177,7 +182,7 @@ fn notes(result: GateResult, settings: &ReportSettings) -> Vec<String> {
     if let Some(file) = settings.url_file {
         notes.push(format!("the URL comes from {file} in the working folder"));
     }
-    if settings.exit_zero {
+    if settings.exit_zero && result.exit() != Exit::Clean {
         let code = result.exit() as u8;
         notes.push(format!("--exit-zero is set: the exit code is 0 instead of {code}"));
     }

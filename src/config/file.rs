@@ -45,7 +45,8 @@ impl SettingsFile {
     pub(crate) fn read(path: Option<&Path>, env: &Env) -> Result<Self, Error> {
         let origin = if path.is_some() { FileOrigin::Named } else { FileOrigin::WorkingFolder };
         let path = path.unwrap_or(Path::new(NAME));
-        if origin == FileOrigin::WorkingFolder && !path.exists() {
+        // A link that leads nowhere is an error: its settings are missing.
+        if origin == FileOrigin::WorkingFolder && path.symlink_metadata().is_err() {
             return Ok(Self::default());
         }
         let wrong = |why: String| {
@@ -162,7 +163,7 @@ fn settings() -> Vec<String> {
     let cli = Cli::command();
     let flags = cli.find_subcommand("audit").into_iter().flat_map(clap::Command::get_arguments);
     let names = flags.filter_map(|flag| flag.get_long()).map(str::to_owned);
-    names.filter(|name| !matches!(name.as_str(), "config" | "help")).collect()
+    names.filter(|name| !matches!(name.as_str(), "config" | "help" | "resume")).collect()
 }
 
 /// An unknown setting, and the known one that differs by the fewest typing errors, if they are few.

@@ -14,7 +14,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::exit::Error;
-use crate::model::User;
+use crate::model::{User, object_id};
 
 pub use glob::PathGlob;
 pub use paste::entry_to_paste;
@@ -121,6 +121,11 @@ pub struct Waivers {
     sha256: Option<String>,
 }
 
+/// Whether a name can be named: what looks like an id is meant as one, and covers nothing else of that name.
+fn is_name(name: &&str) -> bool {
+    object_id(name).is_none()
+}
+
 impl Waivers {
     /// Reads a file of waivers.
     ///
@@ -160,7 +165,8 @@ impl Waivers {
     #[must_use]
     pub fn of_user(&self, user: &User, deployment: &str) -> Option<&Waiver> {
         let find = |name: &str| self.find(Target::User, name, deployment);
-        user.id.as_deref().and_then(find).or_else(|| user.username.as_deref().and_then(find))
+        let name = user.username.as_deref().filter(is_name);
+        user.id.as_deref().and_then(find).or_else(|| name.and_then(find))
     }
 
     /// The waiver of the list of users of this organization, whatever its status: by id, or else by name. One that names the
@@ -168,7 +174,7 @@ impl Waivers {
     #[must_use]
     pub fn of_organization(&self, id: &str, name: Option<&str>, deployment: &str) -> Option<&Waiver> {
         let find = |name: &str| self.find(Target::Organization, name, deployment);
-        find(id).or_else(|| name.and_then(find))
+        find(id).or_else(|| name.filter(is_name).and_then(find))
     }
 
     /// The waiver of a place, whatever its status: one with a path that matches and the key, or else with a path alone. Of
@@ -275,6 +281,21 @@ mod tests {
             assert_eq!(found(waivers.of_user(&user, "prod")), *expected, "{user:?}");
         }
         assert!(Waivers::default().of_key(id, "prod").is_none());
+    }
+
+    /// A user or an organization with the id of another as its name would otherwise take over the waiver of that one.
+    #[test]
+    fn an_id_covers_nothing_of_that_name() {
+        let (one, other) = ("5b0000000000000000000001", "5b0000000000000000000002");
+        let targets = [Target::User(one.to_owned()), Target::Organization(one.to_owned())];
+        let waivers = Waivers::new(targets.map(waiver).to_vec());
+        let user = |id: &str, name: &str| {
+            let (id, username) = (Some(id.to_owned()), Some(name.to_owned()));
+            waivers.of_user(&User { id, username, origin: Origin::default() }, "om").is_some()
+        };
+        assert_eq!([user(one, "x"), user(other, one)], [true, false]);
+        let organization = |id, name| waivers.of_organization(id, Some(name), "om").is_some();
+        assert_eq!([organization(one, "x"), organization(other, &one.to_uppercase())], [true, false]);
     }
 
     #[test]

@@ -76,6 +76,38 @@ fn the_file_can_say_everything() {
 }
 
 #[test]
+fn a_setting_that_would_be_ignored_is_refused() {
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let url = stub.url();
+    let env = env();
+    env.put("keysunset.toml", "resume = true\n");
+    let ran = env.run(&["audit", "--url", &url, "--user", USER]);
+    assert!(ran.code == 5 && ran.stderr.contains("`resume`"), "{ran:?}");
+    #[cfg(unix)]
+    {
+        std::fs::remove_file(env.path("keysunset.toml")).unwrap();
+        std::os::unix::fs::symlink("gone.toml", env.path("keysunset.toml")).unwrap();
+        let ran = env.run(&["audit", "--url", &url, "--user", USER]);
+        assert!(ran.code == 5 && ran.stderr.contains("keysunset.toml"), "{ran:?}");
+    }
+}
+
+/// Such as the year 2201 for 2021: then no key in use counts as one.
+#[test]
+fn a_cutoff_after_the_run_is_not_taken_in_silence() {
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let url = stub.url();
+    for (cutoff, warned) in [("2201-03-01", true), ("2021-03-01", false)] {
+        let ran = env().run(&["audit", "--url", &url, "--user", USER, "--cutoff", cutoff, "--quiet"]);
+        assert_eq!(
+            ran.stderr.contains("is after the run: no key counts as used after it"),
+            warned,
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
 fn out_and_format_have_short_forms() {
     let stub = Stub::of_keys(vec![key(1, "ci")]);
     let env = env();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use memchr::memmem::Finder;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use url::Url;
 
 use super::product;
 use super::wire::{ErrorDocument, bounded};
@@ -17,10 +18,17 @@ pub(super) struct Response {
     pub(super) body: Vec<u8>,
     /// Whether the digest layer accepted an answer on the way here.
     pub(super) authenticated: bool,
-    /// The path and page that a redirect led to, where these are not what was asked for.
-    pub(super) redirected_to: Option<String>,
+    /// Where the last redirect led, if there was one.
+    pub(super) redirected_to: Option<Redirected>,
     /// How long the service took, challenges included, without the waits of the rate limiter.
     pub(super) latency: Duration,
+}
+
+/// Where redirects led.
+pub(super) struct Redirected {
+    pub(super) url: Url,
+    /// The path and page of it, where these are not what was asked for.
+    pub(super) other_resource: Option<String>,
 }
 
 impl Response {
@@ -59,7 +67,7 @@ pub(super) fn classify(response: &Response, product: Product) -> Classification 
         }
         Classification::Unauthenticated => false,
     };
-    match &response.redirected_to {
+    match response.redirected_to.as_ref().and_then(|redirected| redirected.other_resource.as_deref()) {
         Some(path) if is_complete => {
             let why = bounded(format!("a redirect led to another resource, {path}"));
             Classification::Refused(Outcome::unread(ReadStatus::Malformed, Some(response.status), why))
@@ -194,7 +202,11 @@ mod tests {
         }
         let unasked = Response { authenticated: false, ..response(200, page) };
         assert_eq!(classified(&unasked), Classification::Unauthenticated);
-        let moved = |response| Response { redirected_to: Some("/x".to_owned()), ..response };
+        let moved = |response| {
+            let url = "http://om.example/x".parse().unwrap();
+            let redirected_to = Some(Redirected { url, other_resource: Some("/x".to_owned()) });
+            Response { redirected_to, ..response }
+        };
         let gone = || response(410, r#"{"errorCode":"PERSONAL_API_KEYS_DEPRECATED"}"#);
         for elsewhere in [moved(response(200, page)), moved(gone())] {
             let Classification::Refused(outcome) = classified(&elsewhere) else { panic!("it is refused") };

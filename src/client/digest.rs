@@ -85,7 +85,7 @@ pub(super) struct DigestSession {
     trial: RwLock<()>,
     /// Whether the credential was refused for good. Trying on would only lock an account.
     refused: AtomicBool,
-    /// What was last asked for with success.
+    /// What was last asked for and answered with a document: an error may come with any status, and lasts.
     worked: Mutex<Option<Url>>,
     /// Whether no nonce can be shared: the server takes each once, or does not authenticate at all.
     challenge_each: AtomicBool,
@@ -119,7 +119,7 @@ impl DigestSession {
         self.refused.store(true, Ordering::Relaxed);
     }
 
-    /// What was last asked for with success.
+    /// What was last asked for and answered with a document.
     pub(super) fn worked(&self) -> Option<Url> {
         lock(&self.worked).clone()
     }
@@ -187,7 +187,7 @@ impl DigestSession {
         Some(DigestAttempt::Authenticated { nonce, count, source, seen: pool.added(), renewal: None })
     }
 
-    /// A request for `url` succeeded.
+    /// A request for `url` was answered with a document.
     pub(super) fn record_success(&self, url: &Url) {
         *lock(&self.worked) = Some(url.clone());
     }

@@ -12,7 +12,9 @@ use url::{Position, Url};
 
 use super::Client;
 use super::charset;
-use super::classify::{Classification, Response, VERSION_HEADER, classify, is_overload, is_transient};
+use super::classify::{
+    Classification, Redirected, Response, VERSION_HEADER, classify, is_overload, is_transient,
+};
 use super::concurrency::{Load, PathKind};
 use super::digest::{Challenged, DigestAttempt, DigestSession, Refusal};
 use super::error::{BODY_LIMIT, RequestError};
@@ -108,7 +110,13 @@ impl Client {
             .ok()
             .map(|response| (response.latency, pause_asked(&response.headers, SystemTime::now())))
             .map(|(latency, pause)| (latency, pause.is_some_and(|pause| !pause.is_zero())));
+        let redirected_to = response.as_ref().ok().and_then(|response| response.redirected_to.as_ref());
+        let redirected_to = redirected_to.map(|redirected| redirected.url.clone());
         let attempt = response.and_then(|response| self.interpret(response));
+        if let Ok(Ok(_)) = &attempt {
+            // What only redirects may do so for a credential that is refused.
+            session.record_success(redirected_to.as_ref().unwrap_or(url));
+        }
         let latency = answered.map_or(Duration::ZERO, |(latency, _)| latency);
         let load = load(&attempt, kind, latency);
         // What fails again may be one user's failure for ever.
@@ -151,10 +159,9 @@ impl Client {
             let mut response = self.exchange(session, &target).await?;
             if let Cow::Owned(target) = &target {
                 let answered = resource_of(target);
-                if answered != resource_of(url) {
-                    let (path, page) = answered;
-                    response.redirected_to = Some(format!("{path}?pageNum={page}"));
-                }
+                let is_other = answered != resource_of(url);
+                let other_resource = is_other.then(|| format!("{}?pageNum={}", answered.0, answered.1));
+                response.redirected_to = Some(Redirected { url: target.clone(), other_resource });
             }
             self.rate_limiter.pause_as_asked(&response.headers, SystemTime::now());
             self.record_version_and_clock(&response.headers);
@@ -213,9 +220,6 @@ impl Client {
                 // What a gateway refuses has not come to the digest layer: that it was not challenged says nothing.
                 if authenticated || (200..300).contains(&status) {
                     session.accepted(attempt);
-                }
-                if authenticated && (200..300).contains(&status) {
-                    session.record_success(url);
                 }
                 return Ok(Authentication::Accepted(response));
             }

@@ -91,7 +91,18 @@ fn two_nodes_and_one_request_at_a_time_in_strict_turn() {
 
 /// Audits 300 users of a server whose digest layer refuses what `is_refused` says, even if the digest is right.
 fn audited(is_refused: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> (TestEnv, CliOutput, Stub) {
+    audited_behind_redirects(false, is_refused)
+}
+
+/// The same, where a proxy may redirect each path to that with a slash at its end, whoever asks.
+fn audited_behind_redirects(
+    redirects: bool,
+    is_refused: impl Fn(&Asked) -> bool + Send + Sync + 'static,
+) -> (TestEnv, CliOutput, Stub) {
     let stub = Stub::start(Digest::Off, move |asked| {
+        if redirects && !asked.path.ends_with('/') {
+            return Reply::redirect(308, &asked.target.replacen('?', "/?", 1));
+        }
         if asked.authorized && !is_refused(asked) {
             return Reply::ok(&list(&[]));
         }
@@ -107,13 +118,18 @@ fn audited(is_refused: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> (Test
 
 #[test]
 fn a_credential_revoked_in_mid_run_is_not_tried_on() {
-    let answered = AtomicUsize::new(0);
-    let (env, ran, stub) = audited(move |_| answered.fetch_add(1, Ordering::Relaxed) >= 100);
-    assert_eq!(ran.code, 3, "{ran:?}");
-    let digests = stub.asked().iter().filter(|asked| asked.authorized).count();
-    assert!(digests <= 100 + 16 + 3, "{digests} digests");
-    let rows = env.rows();
-    assert_eq!((count(&rows, "read_status", "read"), count(&rows, "read_status", "forbidden")), (100, 200));
+    for redirects in [false, true] {
+        let answered = AtomicUsize::new(0);
+        let is_refused = move |_: &Asked| answered.fetch_add(1, Ordering::Relaxed) >= 100;
+        let (env, ran, stub) = audited_behind_redirects(redirects, is_refused);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        let is_digest = |asked: &&Asked| asked.authorized && (!redirects || asked.path.ends_with('/'));
+        let digests = stub.asked().iter().filter(is_digest).count();
+        assert!(digests <= 100 + 16 + 3, "{digests} digests, {redirects}");
+        let rows = env.rows();
+        let statuses = (count(&rows, "read_status", "read"), count(&rows, "read_status", "forbidden"));
+        assert_eq!(statuses, (100, 200), "{redirects}");
+    }
 }
 
 #[test]

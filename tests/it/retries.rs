@@ -331,6 +331,30 @@ fn an_outage_past_patience_interrupts_the_run_and_resume_reads_the_rest() {
     assert_eq!(count(&env.rows(), "read_status", "read"), 40);
 }
 
+/// What is asked for to find out if the deployment is down must have worked before, by its answer and not by its status.
+#[test]
+fn an_error_with_status_200_for_one_user_costs_no_other() {
+    for (body, status) in [
+        (json!({"errorCode": "RATE_LIMITED", "error": 429}), "rate-limited"),
+        (json!({"status": 503, "content": {"error": 503, "errorCode": "UNEXPECTED_ERROR"}}), "error"),
+    ] {
+        let none = list(&[]);
+        let stub = Stub::start(Digest::On, move |asked| {
+            Reply::ok(if asked.path.contains(&id(2)) { &body } else { &none })
+        });
+        let env = stub::env();
+        listed(&env, 3);
+        let url = stub.url();
+        let arguments = ["audit", "--url", &url, "--users", "users.txt", "--retries", "1", "--patience", "1"];
+        for more in [&[][..], &["--resume"]] {
+            let ran = env.run(&[&arguments[..], more].concat());
+            assert_eq!(ran.code, 3, "{more:?}: {ran:?}");
+            let rows = env.rows();
+            assert_eq!((count(&rows, "read_status", "read"), count(&rows, "read_status", status)), (2, 1));
+        }
+    }
+}
+
 /// What a gateway refuses before the digest layer is no answer without a challenge: one nonce still serves all.
 #[test]
 fn a_refusal_before_the_challenge_costs_no_exchange_afterwards() {

@@ -7,6 +7,7 @@ use memchr::memmem::Finder;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use url::Url;
 
+use super::fields::repeated_field;
 use super::product;
 use super::wire::{ErrorDocument, bounded};
 use crate::model::{Outcome, Product, ReadStatus};
@@ -127,6 +128,11 @@ fn refusal(status: u16, document: ErrorDocument, response: &Response, product: P
     let read_status = if status == 429 || code.starts_with("RATE_LIMITED") || code.contains("_RATE_LIMITED") {
         ReadStatus::RateLimited
     } else if response.authenticated && is_removal(status, code, product, response.version()) {
+        if !is_documented(status, &document, response) {
+            let why = format!("the response contradicts itself: {code} next to something else");
+            let malformed = Outcome::unread(ReadStatus::Malformed, Some(response.status), bounded(why));
+            return Outcome { error_code: document.error_code, ..malformed };
+        }
         ReadStatus::Removed
     } else {
         match (status, code) {
@@ -152,6 +158,14 @@ fn is_removal(status: u16, code: &str, product: Product, version: Option<&str>) 
         || code == "RESOURCE_NOT_FOUND"
             && status == 404
             && product::has_removed_personal_keys(product, version)
+}
+
+/// Whether an error document is the whole answer, and of the status of that answer, or of the envelope in an answer of 200.
+/// That keys are gone is not taken from less.
+fn is_documented(status: u16, document: &ErrorDocument, response: &Response) -> bool {
+    let has_status =
+        response.status == status || response.status == 200 && document.envelope_status == Some(status);
+    has_status && document.says_only(status) && repeated_field(&response.body).is_none()
 }
 
 /// A quick look, since the hot path need not parse twice: only an envelope has a `status`, only an error a code.
@@ -280,6 +294,45 @@ mod tests {
         }
         let page = r#"{"status":200,"results":[],"totalCount":0}"#;
         assert_eq!(classify(&response(200, page), Product::OpsManager), Classification::Document);
+    }
+
+    /// Keys, or another status, next to the word that there are no keys any more.
+    #[test]
+    fn a_removal_that_contradicts_itself_is_malformed() {
+        let deprecated = r#""errorCode":"PERSONAL_API_KEYS_DEPRECATED""#;
+        let unknown = r#""errorCode":"RESOURCE_NOT_FOUND""#;
+        for (status, body, expected) in [
+            (
+                410,
+                format!(r#"{{"detail":"d","error":410,{deprecated},"parameters":[],"reason":"Gone"}}"#),
+                true,
+            ),
+            (410, format!("{{{deprecated}}}"), true),
+            (410, format!(r#"{{"status":410,"content":{{"error":410,{deprecated}}}}}"#), true),
+            (200, format!(r#"{{"status":410,"content":{{"error":410,{deprecated}}}}}"#), true),
+            (404, format!(r#"{{"error":404,{unknown}}}"#), true),
+            (200, format!(r#"{{"status":404,"content":{{"error":404,{unknown}}}}}"#), true),
+            (200, format!(r#"{{"error":410,{deprecated}}}"#), false),
+            (200, format!(r#"{{"results":[{{"id":"a"}}],"totalCount":1,"error":410,{deprecated}}}"#), false),
+            (200, format!(r#"{{"status":410,"results":[{{"id":"a"}}],{deprecated}}}"#), false),
+            (200, format!(r#"{{"status":410,"content":[{{"id":"a"}}],{deprecated}}}"#), false),
+            (200, format!(r#"{{"status":410,"content":{{"results":[],{deprecated}}}}}"#), false),
+            (200, format!(r#"{{"status":410,{deprecated},"content":{{"error":410,{deprecated}}}}}"#), false),
+            (201, format!(r#"{{"status":410,"content":{{"error":410,{deprecated}}}}}"#), false),
+            (410, format!(r#"{{"results":[{{"id":"a"}}],{deprecated}}}"#), false),
+            (410, format!(r#"{{"totalCount":0,{deprecated}}}"#), false),
+            (410, format!(r#"{{"error":500,{deprecated}}}"#), false),
+            (410, format!(r#"{{"error":"Gone",{deprecated}}}"#), false),
+            (410, format!(r#"{{"status":500,"content":{{{deprecated}}}}}"#), false),
+            (410, format!(r#"{{{deprecated},"parameters":[{{"a":1,"a":2}}]}}"#), false),
+            (200, format!(r#"{{"results":[{{"id":"a"}}],"totalCount":1,"error":404,{unknown}}}"#), false),
+            (404, format!(r#"{{"error":404,"links":[],{unknown}}}"#), false),
+        ] {
+            let answer = classify(&of_version("5.0.0", response(status, &body)), Product::OpsManager);
+            let Classification::Refused(outcome) = answer else { panic!("{body} is refused") };
+            let expected = if expected { ReadStatus::Removed } else { ReadStatus::Malformed };
+            assert_eq!(outcome.status, expected, "{status} {body}");
+        }
     }
 
     #[test]

@@ -350,6 +350,12 @@ pub(super) struct ErrorDocument {
     pub(super) detail: Option<String>,
     /// The status that counts, where the document has one of its own; 500 for one that makes no sense.
     pub(super) status: Option<u16>,
+    /// Of the envelope, where there is one.
+    pub(super) envelope_status: Option<u16>,
+    /// All statuses that it names.
+    statuses: Vec<u16>,
+    /// Whether it is an error document and nothing else, as far as its fields go.
+    is_alone: bool,
 }
 
 /// The fields of an error document, each to be read alone, so that a strange one does not hide another.
@@ -366,13 +372,30 @@ struct ErrorFields<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow)]
     content: Option<&'a RawValue>,
+    // Of a document that is no error.
+    id: Option<IgnoredAny>,
+    links: Option<IgnoredAny>,
+    results: Option<IgnoredAny>,
+    total_count: Option<IgnoredAny>,
+}
+
+impl<'a> ErrorFields<'a> {
+    /// Of an object. An array would be taken for the fields in their order.
+    fn read(json: &'a [u8]) -> Self {
+        let is_object = json.trim_ascii_start().starts_with(b"{");
+        is_object.then(|| serde_json::from_slice(json).ok()).flatten().unwrap_or_default()
+    }
+
+    fn is_also_something_else(&self) -> bool {
+        [&self.id, &self.links, &self.results, &self.total_count].into_iter().any(Option::is_some)
+    }
 }
 
 impl ErrorDocument {
     pub(super) fn read(body: &[u8]) -> Self {
-        let outer: ErrorFields<'_> = serde_json::from_slice(body).unwrap_or_default();
-        let inner: ErrorFields<'_> =
-            outer.content.and_then(|content| serde_json::from_str(content.get()).ok()).unwrap_or_default();
+        let outer = ErrorFields::read(body);
+        let inner = outer.content.map(|content| ErrorFields::read(content.get().as_bytes()));
+        let inner = inner.unwrap_or_default();
         // A server or proxy may repeat the headers of the request, with the digest of the credential.
         let text = |field: Option<&RawValue>| {
             let text: String = serde_json::from_str(field?.get()).ok()?;
@@ -380,8 +403,27 @@ impl ErrorDocument {
         };
         let error_code = text(inner.error_code.or(outer.error_code));
         let error = inner.error.or(outer.error).filter(|_| error_code.is_some());
-        let status = outer.status.or(error).map(|status| serde_json::from_str(status.get()).unwrap_or(500));
-        Self { error_code, detail: text(inner.detail.or(outer.detail)), status }
+        let number = |status: &RawValue| serde_json::from_str(status.get()).unwrap_or(500);
+        let statuses = [outer.status, outer.error, inner.status, inner.error];
+        let is_bare = outer.content.is_none();
+        // In an envelope everything but its status is in `content`.
+        let is_alone = inner.content.is_none()
+            && (is_bare || outer.error_code.is_none() && inner.error_code.is_some())
+            && !outer.is_also_something_else()
+            && !inner.is_also_something_else();
+        Self {
+            error_code,
+            detail: text(inner.detail.or(outer.detail)),
+            status: outer.status.or(error).map(number),
+            envelope_status: outer.status.filter(|_| !is_bare).map(number),
+            statuses: statuses.into_iter().flatten().map(number).collect(),
+            is_alone,
+        }
+    }
+
+    /// Whether it is an error document of this status alone, as documented.
+    pub(super) fn says_only(&self, status: u16) -> bool {
+        self.is_alone && self.statuses.iter().all(|it| *it == status)
     }
 
     /// Whether it says that something went wrong, whatever the status of the answer.

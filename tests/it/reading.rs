@@ -97,6 +97,26 @@ fn only_the_services_own_word_says_removed() {
     assert_ne!(rows[0]["read_status"], "removed");
 }
 
+/// A key in the same answer would be lost.
+#[test]
+fn a_removal_next_to_keys_or_another_status_is_malformed() {
+    let code = "PERSONAL_API_KEYS_DEPRECATED";
+    let page = |code: &str, error: u16| json!({"results": [key(1, "ci")], "totalCount": 1, "error": error, "errorCode": code});
+    for (status, body) in [
+        (200, page(code, 410)),
+        (410, page(code, 410)),
+        (410, json!({"error": 500, "errorCode": code})),
+        (200, json!({"status": 410, "results": [key(1, "ci")], "errorCode": code})),
+        (200, page("RESOURCE_NOT_FOUND", 404)),
+    ] {
+        let version = ("X-MongoDB-Service-Version", "gitHash=a; versionString=5.0.0");
+        let stub = of_one_user(move |_| Reply::json(status, &body).header(version.0, version.1));
+        let (exit, rows) = audited(&stub, &[]);
+        assert_eq!((exit, rows[0]["read_status"].as_str()), (3, "malformed"), "{rows:?}");
+        assert_eq!(rows[0]["http_status"], status.to_string(), "{rows:?}");
+    }
+}
+
 #[test]
 fn a_rate_limit_is_recognized_whatever_its_status() {
     assert_status(|| Reply::error(429, "RATE_LIMITED"), "rate-limited", "429", "RATE_LIMITED");

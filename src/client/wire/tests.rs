@@ -139,7 +139,10 @@ fn an_error_document_is_read_bare_wrapped_or_not_at_all() {
     assert_eq!(bare.error_code.as_deref(), Some("USER_NOT_FOUND"));
     let wrapped = ErrorDocument::read(br#"{"status":404,"content":{"errorCode":"USER_NOT_FOUND"}}"#);
     assert_eq!((wrapped.error_code.as_deref(), wrapped.status), (Some("USER_NOT_FOUND"), Some(404)));
-    assert!(ErrorDocument::read(b"<html>").error_code.is_none());
+    for other in [&b"<html>"[..], br#"["USER_NOT_FOUND"]"#, br#"{"status":404,"content":["USER_NOT_FOUND"]}"#]
+    {
+        assert!(ErrorDocument::read(other).error_code.is_none());
+    }
 }
 
 proptest::proptest! {

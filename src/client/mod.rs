@@ -48,7 +48,7 @@ pub(crate) use list::{PAGE, UserKeys};
 pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable, UserSample};
 pub(crate) use resources::{UserPage, UsersOf};
 pub(crate) use saved::{SavedPage, parse_saved};
-pub(crate) use wire::page_number;
+pub(crate) use wire::{is_relation, page_number};
 
 use self::concurrency::ConcurrencyLimit;
 use self::credential_store::CredentialStore;

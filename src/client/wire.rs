@@ -71,6 +71,17 @@ struct Link {
     href: Option<String>,
 }
 
+impl Link {
+    fn is(&self, relation: &str) -> bool {
+        self.rel.as_deref().is_some_and(|rel| is_relation(rel, relation))
+    }
+}
+
+/// Whether `rel` names this relation: it may name several, in any case (RFC 8288).
+pub(crate) fn is_relation(rel: &str, relation: &str) -> bool {
+    rel.split_ascii_whitespace().any(|name| name.eq_ignore_ascii_case(relation))
+}
+
 /// Rows. Where each is read `ALONE`, one that can't be read, or says something twice, is counted and costs no other.
 struct Rows<T, const ALONE: bool> {
     read: Vec<T>,
@@ -173,8 +184,8 @@ impl<T: DeserializeOwned> Page<T> {
             None => Ok(links.read),
             Some(_) => refuse_links(),
         })?;
-        let with_rel = |name| links.iter().filter(move |link| link.rel.as_deref() == Some(name));
-        let is_of_page = |link: &&Link| matches!(link.rel.as_deref(), Some("self" | "previous" | "next"));
+        let with_rel = |name| links.iter().filter(move |link| link.is(name));
+        let is_of_page = |link: &&Link| ["self", "previous", "next"].into_iter().any(|name| link.is(name));
         let outer = Self {
             rows: Vec::new(),
             total: list.total_count,

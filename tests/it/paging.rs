@@ -94,6 +94,28 @@ fn a_server_of_smaller_pages_is_read_to_its_end() {
     }
 }
 
+/// RFC 8288: a relation is the same in upper and lower case, and one link may have several.
+#[test]
+fn relations_of_links_are_read_in_any_case() {
+    for (next, own) in [("next", "self"), ("NEXT", "Self"), ("next last", "SELF first")] {
+        let keys: Vec<_> = (1..=250).map(|number| key(number, "ci")).collect();
+        let stub = Stub::start(Digest::On, move |asked| {
+            paged(asked, &keys, 100, |page, more| {
+                let rel = if more { next } else { "previous" };
+                page["links"] = json!([{"rel": rel, "href": "?"}, {"href": "?", "rel": own}]);
+            })
+        });
+        let (code, row, keys) = audited(&stub);
+        assert_eq!((code, row, keys.len()), (1, None, 250), "{next}");
+        let other = format!("http://om.example/api/public/v1.0/users/{}/keys?pageNum=1", id(9));
+        assert_unsound(
+            json!({"results": [], "totalCount": 0, "links": [{"rel": own, "href": other}]}),
+            "malformed",
+            &[],
+        );
+    }
+}
+
 #[test]
 fn a_list_without_links_and_totals_is_read_on_and_never_complete() {
     let keys: Vec<_> = (1..=700).map(|number| key(number, "ci")).collect();

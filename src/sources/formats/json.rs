@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{EachUser, id_and_name, id_or_name};
-use crate::client::page_number;
+use crate::client::{is_relation, page_number};
 
 pub(super) fn read(list: impl BufRead, each: &mut EachUser) {
     let mut json = serde_json::Deserializer::from_reader(list);
@@ -47,11 +47,12 @@ impl JsonLink {
     fn other_page(self) -> Option<String> {
         let rel = self.rel?;
         let number = || page_number(&self.href?).filter(|number| *number > 1);
-        match rel.as_str() {
-            "previous" | "next" => Some(format!("its links name another page ({rel})")),
-            "self" => number().map(|number| format!("its own link is page {number}")),
-            _ => None,
+        let is = |relation| is_relation(&rel, relation);
+        if is("previous") || is("next") {
+            return Some(format!("its links name another page ({rel})"));
         }
+        let number = is("self").then(number).flatten();
+        number.map(|number| format!("its own link is page {number}"))
     }
 }
 

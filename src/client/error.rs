@@ -109,10 +109,33 @@ impl RequestError {
             ))
             .help("check --url, and any cache or proxy before the API: the API requires HTTP Digest"),
             Self::TooLong | Self::Redirect(..) | Self::PathRefused | Self::UnexpectedResponse(_) => {
-                Error::input(format!("the server at {url} is not the API: {}", self.describe())).help(
-                    "set --url to the root of the host or to the base path, such as https://om.example:8080/api/public/v1.0",
-                )
+                let (what, help) = self.describe_instead_of_api(url);
+                Error::input(what).help(help)
             }
+        }
+    }
+
+    /// What answered instead of the API at `url`, which never answered, and what to do about it.
+    pub(super) fn describe_instead_of_api(self, url: &Url) -> (String, &'static str) {
+        let outcome = self.outcome();
+        let why = outcome.detail.unwrap_or_default();
+        let origin = url.origin().ascii_serialization();
+        match outcome.http_status {
+            // A balancer says so while the deployment restarts.
+            Some(502..=504) => (
+                format!("the deployment at {origin} is not available: {why}"),
+                "it may be restarting or in maintenance: try again later; if that lasts, check --url and any proxy or \
+                 load balancer",
+            ),
+            Some(407) => (
+                format!("a proxy before {origin} requires a login: {why}"),
+                "set the user name and password of the proxy (HTTP_PROXY=http://user:password@host:port), or name the \
+                 host in NO_PROXY",
+            ),
+            _ => (
+                format!("the server at {url} is not the API: {why}"),
+                "set --url to the root of the host or to the base path, such as https://om.example:8080/api/public/v1.0",
+            ),
         }
     }
 

@@ -70,8 +70,20 @@ pub(crate) enum ServerAuth {
     None,
     /// It refused before it asked.
     Refused(Outcome),
-    /// It is not the API.
-    UnexpectedResponse(String),
+    /// What answered instead of the API.
+    UnexpectedResponse {
+        /// What happened.
+        found: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+}
+
+impl ServerAuth {
+    fn unexpected(error: RequestError, url: &Url) -> Self {
+        let (found, advice) = error.describe_instead_of_api(url);
+        Self::UnexpectedResponse { found, advice }
+    }
 }
 
 /// Why nothing answered.
@@ -119,12 +131,12 @@ impl Client {
         for _ in 0..MAX_REDIRECTS {
             let (first, response) = self.send_unauthenticated(&url).await?;
             let auth = match self.redirect_target(&url, &response) {
-                Ok(None) => self.server_auth(&response),
+                Ok(None) => self.server_auth(&url, &response),
                 Ok(Some(next)) => {
                     url = next;
                     continue;
                 }
-                Err(error) => ServerAuth::UnexpectedResponse(error.describe()),
+                Err(error) => ServerAuth::unexpected(error, &url),
             };
             return Ok(FirstResponse { auth, ..first });
         }
@@ -156,7 +168,7 @@ impl Client {
         Ok((first, Response { status, headers, body, authenticated: false, redirected_to: None, latency }))
     }
 
-    fn server_auth(&self, response: &Response) -> ServerAuth {
+    fn server_auth(&self, url: &Url, response: &Response) -> ServerAuth {
         match (response.status, classify(response, self.product)) {
             (_, Classification::Document | Classification::Unauthenticated) => ServerAuth::None,
             (401, Classification::UnexpectedResponse(_)) => match challenge::pick(&response.headers) {
@@ -169,7 +181,7 @@ impl Client {
             },
             (_, Classification::Refused(outcome)) => ServerAuth::Refused(outcome),
             (_, Classification::UnexpectedResponse(outcome)) => {
-                ServerAuth::UnexpectedResponse(outcome.detail.unwrap_or_default())
+                ServerAuth::unexpected(RequestError::UnexpectedResponse(outcome), url)
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::client::{Client, is_access_list};
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit, Signal};
-use crate::model::PersonalKey;
+use crate::model::{Outcome, PersonalKey, ReadStatus};
 use crate::pipeline::{self, End, Work};
 use crate::policy::{FailOn, Policy};
 use crate::progress::Progress;
@@ -190,11 +190,20 @@ fn all_refused() -> Error {
 }
 
 /// What to do where the reason of an empty list is not the list.
-fn list_help(error_code: &str) -> Option<&'static str> {
-    if is_access_list(error_code) {
+fn list_help(outcome: &Outcome) -> Option<&'static str> {
+    let code = outcome.error_code.as_deref().unwrap_or_default();
+    if is_access_list(code) {
         return Some("add this machine's IP address to the access list of the key");
     }
-    (error_code == "RESOURCE_NOT_FOUND").then_some(
+    if outcome.status == ReadStatus::RateLimited {
+        return Some("the deployment limits the rate of requests: run the audit again later");
+    }
+    if outcome.status == ReadStatus::Error
+        && outcome.http_status.is_none_or(|status| status == 408 || status >= 500)
+    {
+        return Some("the deployment or a proxy failed to answer: try again later");
+    }
+    (code == "RESOURCE_NOT_FOUND").then_some(
         "set --url to the root of the host or to the base path, such as https://om.example:8080/api/public/v1.0",
     )
 }
@@ -212,7 +221,7 @@ fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
         printable(&format!("{}: {}{code}: {detail}", gap.source, gap.outcome.status))
     });
     let sources = run.settings.sources.join(", ");
-    let help = gaps.iter().find_map(|gap| list_help(gap.outcome.error_code.as_deref()?));
+    let help = gaps.iter().find_map(|gap| list_help(&gap.outcome));
     Err(Error::input(format!("{sources} returned no users"))
         .details(why)
         .help(help.unwrap_or(

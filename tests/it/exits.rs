@@ -305,7 +305,6 @@ fn a_server_that_is_not_the_api_ends_with_5() {
         (200, "text/html", "<!DOCTYPE html><html><title>Sign in</title></html>"),
         (200, "application/json", "<html>still a page</html>"),
         (404, "text/html", "<html><h1>Not Found</h1></html>"),
-        (502, "text/html", "<html>Bad Gateway</html>"),
         (200, "text/plain", ""),
     ] {
         let stub = Stub::start(Digest::Off, move |_| Reply::text(status, kind, body));
@@ -314,6 +313,37 @@ fn a_server_that_is_not_the_api_ends_with_5() {
             assert!(ran.stderr.contains("not the API"), "{status} {body}: {ran:?}");
         }
     }
+}
+
+/// A balancer answers for a deployment that restarts, and a proxy for itself.
+#[test]
+fn a_page_of_a_balancer_or_proxy_is_named_with_what_helps() {
+    for (status, what, help) in [
+        (502, "is not available", "try again later"),
+        (503, "is not available", "restarting or in maintenance"),
+        (504, "is not available", "try again later"),
+        (407, "a proxy before", "HTTP_PROXY"),
+    ] {
+        let stub = Stub::start(Digest::Off, move |_| Reply::text(status, "text/html", "<html>"));
+        for whom in [&["--user", USER][..], &["--all-orgs"]] {
+            let ran = audit_fails(&env(), &stub.url(), whom, &[what, help]);
+            assert!(!ran.stderr.contains("not the API"), "{status}: {ran:?}");
+        }
+        let ran = env().run(&["doctor", "--url", &stub.url()]);
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert!(ran.words().contains(what) && ran.words().contains(help), "{status}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_first_list_that_the_deployment_fails_to_answer_is_to_be_tried_later() {
+    let stub = Stub::start(Digest::On, |_| Reply::text(503, "text/html", "<html>"));
+    audit_fails(
+        &env(),
+        &stub.url(),
+        &["--all-orgs"],
+        &["503", "help: the deployment or a proxy failed to answer"],
+    );
 }
 
 #[test]

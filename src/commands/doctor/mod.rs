@@ -210,10 +210,7 @@ fn challenge(auth: &ServerAuth, results: &mut Vec<StepResult>) -> Option<()> {
             let found = format!("it refuses before it asks: {}", identity::refusal(outcome));
             (step.warning(found, "what follows shows whether credentials change that"), true)
         }
-        ServerAuth::UnexpectedResponse(why) => {
-            let advice = "--url takes the host's root or the whole base path, such as https://om.example:8080/api/public/v1.0";
-            (step.failed(format!("what answers is not the API: {why}"), advice), false)
-        }
+        ServerAuth::UnexpectedResponse { found, advice } => (step.failed(found, advice), false),
     };
     results.push(step);
     goes_on.then_some(())

@@ -1,10 +1,11 @@
 //! What a response means: a document, the API's refusal, or something that is not the API at all.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use memchr::memmem::Finder;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use url::Url;
 
 use super::fields::repeated_field;
@@ -176,17 +177,21 @@ fn may_be_error(body: &[u8]) -> bool {
 }
 
 /// What a body is, for a person.
-fn describe_body(headers: &HeaderMap, body: &[u8]) -> &'static str {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if body.is_empty() {
+fn describe_body(headers: &HeaderMap, body: &[u8]) -> Cow<'static, str> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (content_type, encoding) = (text(CONTENT_TYPE), text(CONTENT_ENCODING));
+    let description = if body.is_empty() {
         "an empty body"
+    } else if !matches!(encoding, "" | "identity") {
+        return bounded(format!("content with the encoding {encoding:?}, which was not requested,")).into();
     } else if content_type.starts_with("text/html") || body.trim_ascii_start().first() == Some(&b'<') {
         "an HTML page"
     } else if body.trim_ascii_start().starts_with(b"[") {
         "an array"
     } else {
         "unknown content"
-    }
+    };
+    description.into()
 }
 
 #[cfg(test)]

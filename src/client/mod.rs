@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue};
 use rustls::ClientConfig;
 use url::{Host, Position, Url};
 use zeroize::Zeroizing;
@@ -261,11 +261,12 @@ fn http_client(
     http.build().map_err(setup)
 }
 
-/// Of each request, besides those that belong to it. `Host` would be made for each; all are for one origin.
+/// Of each request, besides those that belong to it. Without a word on encodings, a server may choose any. `Host` would be made for each; all are for one origin.
 fn headers(url: &Url) -> HeaderMap {
     let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).ok();
     let host = host.map(|host| (HOST, host));
-    [(ACCEPT, HeaderValue::from_static("application/json"))].into_iter().chain(host).collect()
+    let fixed = [(ACCEPT, "application/json"), (ACCEPT_ENCODING, "identity")];
+    fixed.map(|(name, value)| (name, HeaderValue::from_static(value))).into_iter().chain(host).collect()
 }
 
 /// Whether a URL is of this machine, to which no proxy is on the way.

@@ -305,8 +305,14 @@ impl Client {
         match from.join(location) {
             Ok(to) if to.origin() == self.base.origin() => Ok(Some(to)),
             Ok(to) => {
-                let host = to.origin().ascii_serialization();
-                refuse(format!("redirect to another host, {host} (not followed)"))
+                let origin = to.origin().ascii_serialization();
+                refuse(if to.host() == self.base.host() {
+                    format!(
+                        "redirect to {origin}, the same host with another scheme or port (not followed): use it in --url"
+                    )
+                } else {
+                    format!("redirect to another host, {origin} (not followed)")
+                })
             }
             Err(_) => refuse("redirect to an invalid URL".to_owned()),
         }

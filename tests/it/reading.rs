@@ -161,6 +161,21 @@ fn an_undocumented_answer_is_malformed() {
 }
 
 #[test]
+fn no_encoding_is_asked_for_and_one_that_comes_is_named() {
+    let stub = of_one_user(|_| {
+        Reply::bytes("application/json", vec![0x1f, 0x8b, 8]).header("Content-Encoding", "gzip")
+    });
+    let (exit, rows) = audited(&stub, &[]);
+    assert_eq!((exit, rows[0]["read_status"].as_str()), (3, "malformed"), "{rows:?}");
+    assert!(rows[0]["reason"].contains("encoding \"gzip\", which was not requested"), "{rows:?}");
+    let asked = stub.asked();
+    assert!(
+        asked.iter().all(|asked| asked.head.to_ascii_lowercase().contains("accept-encoding: identity")),
+        "{asked:?}"
+    );
+}
+
+#[test]
 fn an_undocumented_answer_never_counts_as_read() {
     for (status, kind, body) in [
         (403, "text/html", "<html>Forbidden by the proxy</html>"),
@@ -238,6 +253,15 @@ fn a_redirect_to_another_origin_is_refused_and_not_followed() {
         assert_eq!(audited(&stub, &[]).0, 3);
     }
     assert!(elsewhere.saw_nobody());
+}
+
+#[test]
+fn a_redirect_to_https_of_the_same_host_names_the_url_to_use() {
+    let stub = of_one_user(|asked| Reply::redirect(301, &format!("https://127.0.0.1:8443{}", asked.target)));
+    let (exit, rows) = audited(&stub, &[]);
+    assert_eq!((exit, rows[0]["read_status"].as_str()), (3, "error"), "{rows:?}");
+    let why = "redirect to https://127.0.0.1:8443, the same host with another scheme or port";
+    assert!(rows[0]["reason"].contains(why), "{rows:?}");
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     /// The query.
     pub(crate) query: String,
+    /// The request line and the headers.
+    pub(crate) head: String,
     /// Whether it carried a digest that is right for this target.
     pub(crate) authorized: bool,
 }
@@ -236,7 +238,7 @@ fn serve(
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let (path, query) = (path.trim_start_matches(BASE).to_owned(), query.to_owned());
     let authorized = is_right(&head, &target, digest.realm());
-    let asked = Asked { target, path, query, authorized };
+    let asked = Asked { target, path, query, head, authorized };
     let reply = if digest == Digest::Off || authorized {
         log.lock().unwrap().push(asked.clone());
         answer(&asked)

@@ -105,6 +105,8 @@ pub(crate) struct Client {
     /// Of all answers to authenticated requests.
     answering_versions: Mutex<BTreeSet<String>>,
     clock_skew: OnceLock<i64>,
+    /// Whether any request was sent.
+    has_requested: AtomicBool,
     /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
     has_answered: AtomicBool,
     /// Whether it ever asked for a digest, and accepted one.
@@ -133,6 +135,7 @@ impl Client {
             service_version: OnceLock::new(),
             answering_versions: Mutex::default(),
             clock_skew: OnceLock::new(),
+            has_requested: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
             has_authenticated: AtomicBool::new(false),
         })
@@ -161,6 +164,11 @@ impl Client {
     /// In seconds, how far the deployment's clock is ahead of this machine's, by its first answer that has a date.
     pub(crate) fn clock_skew(&self) -> Option<i64> {
         self.clock_skew.get().copied()
+    }
+
+    /// Whether any request was sent.
+    pub(crate) fn has_requested(&self) -> bool {
+        self.has_requested.load(Ordering::Relaxed)
     }
 
     /// Whether the deployment has answered as the API does, and accepted a credential.

@@ -104,6 +104,7 @@ impl Client {
     ) -> (Passage<'_>, Attempt) {
         let permit = self.concurrency.acquire().await;
         let passage = self.admission().await;
+        self.has_requested.store(true, Ordering::Relaxed);
         let response = self.follow(session, url).await;
         let answered = response
             .as_ref()

@@ -73,7 +73,7 @@ pub(super) async fn audit(
             let end = end.and_then(|end| {
                 require_users(&store, run, &end)?;
                 let answered = resumed || client.has_answered() || !matches!(end, End::Complete);
-                if answered { Ok(end) } else { Err(all_refused()) }
+                if answered { Ok(end) } else { Err(no_answer(&client)) }
             });
             match end {
                 Ok(end) => conclude(&store, run, end, &client, clock)?,
@@ -183,10 +183,21 @@ fn conclude(store: &Store, run: i64, end: End, client: &Client, clock: Clock) ->
     }
 }
 
-/// Several credentials, and not one of them works.
-fn all_refused() -> Error {
-    Error::input("the deployment refused all credentials; no user was read")
-        .help("check the credentials file, and add this machine's IP address to the access list of each key")
+/// All users were asked for, and there was no answer.
+fn no_answer(client: &Client) -> Error {
+    if client.has_requested() {
+        // Of several credentials not one works.
+        return Error::input("the deployment refused all credentials; no user was read").help(
+            "check the credentials file, and add this machine's IP address to the access list of each key",
+        );
+    }
+    if client.has_default_credential() {
+        return Error::input("no user can be requested; no request was sent")
+            .help("check the IDs and names of the users");
+    }
+    Error::input("no credentials match any of the users; no request was sent").help(
+        "the credentials file needs the ID or the name of each user as it is in the list, or a [default]",
+    )
 }
 
 /// What to do where the reason of an empty list is not the list.

@@ -114,6 +114,24 @@ fn when_all_are_wrong_the_run_ends_with_5() {
     assert!(ran.stderr.contains("refused") && !ran.stderr.contains(WRONG), "{ran:?}");
 }
 
+#[test]
+fn where_no_request_was_sent_no_credential_was_refused() {
+    let stub = Stub::of_keys(Vec::new());
+    let none = TestEnv::empty();
+    let pair =
+        format!("[users.\"ann@example.com\"]\npublic-key = \"{PUBLIC}\"\nprivate-key = \"{PRIVATE}\"\n");
+    put_private(&none, "own.toml", &pair);
+    for (env, arguments, expected) in [
+        (none, &["--user", USER, "--credentials", "own.toml"][..], "no credentials match any of the users"),
+        (crate::stub::env(), &["--user", ".."], "no user can be requested"),
+    ] {
+        let ran = env.audit_at(&stub.url(), arguments);
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert!(ran.stderr.contains(expected) && !ran.stderr.contains("refused"), "{ran:?}");
+    }
+    assert!(stub.asked().is_empty());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_failed_command_is_named_without_what_it_printed() {

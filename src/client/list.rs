@@ -144,6 +144,12 @@ impl PageSequence {
         Outcome::unread(ReadStatus::Partial, self.status, why)
     }
 
+    /// Why the list is not complete, where a row of its pages can't be read.
+    pub(super) fn unreadable(&self) -> Option<Outcome> {
+        let why = self.unreadable_row.as_ref()?;
+        Some(Outcome::unread(ReadStatus::Malformed, self.status, why))
+    }
+
     /// The outcome of a list of which `got` different rows were taken: complete only if nothing contradicts that.
     pub(super) fn reconcile(&self, got: u64, end: Outcome, what: &str) -> Outcome {
         if !end.status.is_complete() || end.status == ReadStatus::Removed {
@@ -156,8 +162,8 @@ impl PageSequence {
                 end
             };
         }
-        if let Some(why) = &self.unreadable_row {
-            return Outcome::unread(ReadStatus::Malformed, self.status, why);
+        if let Some(malformed) = self.unreadable() {
+            return malformed;
         }
         match self.total {
             Some(total) if self.total_changed => self.partial(format!(

@@ -45,8 +45,8 @@ pub(crate) use certificate::Certificate;
 pub(crate) use credential_store::{Credential, Credentials};
 pub(crate) use error::{connection_help, is_access_list};
 pub(crate) use list::{PAGE, UserKeys};
-pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable, UserSample};
-pub(crate) use resources::{UserPage, UsersOf};
+pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable};
+pub(crate) use resources::{UserPage, UserSample, UsersOf};
 pub(crate) use saved::{SavedPage, parse_saved};
 pub(crate) use wire::{is_relation, page_number};
 

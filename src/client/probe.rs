@@ -18,8 +18,8 @@ use super::digest::DigestSession;
 use super::error::RequestError;
 use super::list::PAGE;
 use super::request::{MAX_REDIRECTS, date, read_body};
-use super::resources::{PROJECT_USERS, segment, users_of};
-use super::wire::{self, Identified as _, Page};
+use super::resources::segment;
+use super::wire;
 use crate::exit::{Error, reason};
 use crate::model::{Outcome, ReadStatus, User};
 
@@ -42,14 +42,6 @@ pub(crate) struct FirstResponse {
     pub certificate: Option<Certificate>,
     /// Which authentication it asks for.
     pub auth: ServerAuth,
-}
-
-/// The first page of a list of users.
-pub(crate) struct UserSample {
-    /// In lower case.
-    pub ids: Vec<String>,
-    /// How many users the whole list has, by the service's own count.
-    pub total: u64,
 }
 
 /// Which authentication a server asks for.
@@ -219,44 +211,6 @@ impl Client {
             wire::single::<wire::Account>(&document.body)
                 .map(wire::Account::into_account)
                 .map_err(|why| Outcome::unread(ReadStatus::Malformed, None, why))
-        }))
-    }
-
-    /// The first users of an organization, and why they are no more.
-    ///
-    /// # Errors
-    /// What makes an audit pointless.
-    pub(crate) async fn first_users(&self, organization: &str) -> Result<(Vec<User>, Outcome), Error> {
-        Ok(match self.first_page_of_users(organization).await? {
-            Ok(users) => (users, Outcome::read(200)),
-            Err(outcome) => (Vec::new(), outcome),
-        })
-    }
-
-    /// The first users of an organization and how many there are; `None` where the service does not show that.
-    ///
-    /// # Errors
-    /// What makes an audit pointless.
-    pub(crate) async fn organization_sample(&self, id: &str) -> Result<Option<UserSample>, Error> {
-        self.sample(users_of("orgs", id), "").await
-    }
-
-    /// As [`Self::organization_sample`], of a project: the users of its teams and its organization included.
-    ///
-    /// # Errors
-    /// What makes an audit pointless.
-    pub(crate) async fn project_sample(&self, id: &str) -> Result<Option<UserSample>, Error> {
-        self.sample(users_of("groups", id), PROJECT_USERS).await
-    }
-
-    async fn sample(&self, path: Result<String, Outcome>, query: &str) -> Result<Option<UserSample>, Error> {
-        let Ok(path) = path else { return Ok(None) };
-        let path = format!("{path}?{query}pageNum=1&itemsPerPage={PAGE}&includeCount=true");
-        let reply = self.get(self.credentials.any(), &path).await?;
-        let page = reply.result.ok().and_then(|document| Page::<wire::Account>::read(&document.body).ok());
-        Ok(page.and_then(|page| {
-            let ids = page.rows.iter().map(|row| row.id().to_ascii_lowercase()).collect();
-            page.total.map(|total| UserSample { ids, total })
         }))
     }
 

@@ -94,10 +94,7 @@ impl Client {
         reserve: impl AsyncFn() -> R,
         mut take: impl AsyncFnMut(R, UserPage),
     ) -> Result<Outcome, Error> {
-        let (scope, id, path, query) = match of {
-            UsersOf::Organization(id) => (ListScope::Organization, id, users_of("orgs", id), ""),
-            UsersOf::Project(id) => (ListScope::Project, id, users_of("groups", id), PROJECT_USERS),
-        };
+        let (scope, id, path, query) = of.list();
         let path = match path {
             Ok(path) => path,
             Err(outcome) => return Ok(outcome),
@@ -119,21 +116,31 @@ impl Client {
         self.list_pages(list, reserve, take).await
     }
 
-    /// The first users of an organization, or why there are none.
+    /// The first page of a list of users, or why an audit could not read the list to its end, as far as this page shows.
     ///
     /// # Errors
     /// What makes the whole run pointless.
-    pub(super) async fn first_page_of_users(&self, id: &str) -> Result<Result<Vec<User>, Outcome>, Error> {
-        let path = match users_of("orgs", id) {
+    pub(crate) async fn first_users(&self, of: UsersOf<'_>) -> Result<Result<UserSample, Outcome>, Error> {
+        let (scope, id, path, query) = of.list();
+        let path = match path {
             Ok(path) => path,
             Err(outcome) => return Ok(Err(outcome)),
         };
-        let mut pages = PageSequence::new(1);
-        let (page, _) = self.page::<wire::Account>(self.credentials.default(), &path, "", 1).await?;
+        let mut pages = PageSequence::new(LIST_PAGES);
+        let (page, _) = self.page::<wire::Account>(self.credentials.default(), &path, query, 1).await?;
         let page = page.and_then(|it| pages.check_request(&it.1, &path).map(|()| it));
         let rows = page.and_then(|(status, page)| pages.take(status, page));
-        let into_user = |account: wire::Account| account.into_user(ListScope::Organization, id);
-        Ok(rows.map(|rows| rows.into_iter().map(into_user).collect()))
+        Ok(rows.and_then(|rows| {
+            let outcome = match pages.next_page() {
+                Ok(_) => pages.unreadable(),
+                Err(end) => Some(pages.reconcile(rows.len() as u64, end, "users")),
+            };
+            if let Some(outcome) = outcome.filter(|outcome| !outcome.status.is_complete()) {
+                return Err(outcome);
+            }
+            let users = rows.into_iter().map(|account| account.into_user(scope, id)).collect();
+            Ok(UserSample { users, total: pages.total() })
+        }))
     }
 
     /// All organizations that the credentials see; the outcome says whether that is all of them.
@@ -286,10 +293,10 @@ fn json<T: Serialize, E: From<Error>>(list: ListResult<T>) -> Result<ListResult<
 }
 
 /// Includes the users of a project's teams and of its organization.
-pub(super) const PROJECT_USERS: &str = "flattenTeams=true&includeOrgUsers=true&";
+const PROJECT_USERS: &str = "flattenTeams=true&includeOrgUsers=true&";
 
 /// The path of the users of an organization or project.
-pub(super) fn users_of(kind: &str, id: &str) -> Result<String, Outcome> {
+fn users_of(kind: &str, id: &str) -> Result<String, Outcome> {
     segment(id).map(|id| format!("{kind}/{id}/users"))
 }
 
@@ -300,6 +307,24 @@ pub(crate) enum UsersOf<'a> {
     Organization(&'a str),
     /// A project's, by its id: those of its teams and of its organization included.
     Project(&'a str),
+}
+
+impl<'a> UsersOf<'a> {
+    /// What the list is of, its id, its path (why there is none), and its query.
+    fn list(self) -> (ListScope, &'a str, Result<String, Outcome>, &'static str) {
+        match self {
+            Self::Organization(id) => (ListScope::Organization, id, users_of("orgs", id), ""),
+            Self::Project(id) => (ListScope::Project, id, users_of("groups", id), PROJECT_USERS),
+        }
+    }
+}
+
+/// The first page of a list of users.
+pub(crate) struct UserSample {
+    /// Those of the page.
+    pub users: Vec<User>,
+    /// How many users the whole list has, by the service's own count.
+    pub total: Option<u64>,
 }
 
 /// A list of the service.

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use keysunset_sandbox::{Challenge, Options, Product, Sandbox};
 use serde_json::{Value, json};
 
-use crate::stub::{Digest, Reply, Stub, USER, env, list};
+use crate::stub::{Digest, Reply, Stub, USER, env, id, list};
 use crate::support::{CliOutput, NOW, TestEnv, at, list_of_ids, ops_manager, rfc3339, sandbox};
 
 /// All that can be looked at, in order.
@@ -274,6 +274,67 @@ fn with_one_other_user_alone_reach_is_not_known() {
     let seen = seen(&env(), &stub.url(), &["--all-orgs"]);
     assert_eq!(seen.status("reach"), "warning", "{:?}", seen.ran);
     assert_eq!(seen.status("version"), "ok", "{:?}", seen.ran);
+}
+
+/// A deployment of organizations 1 and 2, of which this list is answered so.
+fn refusing(list_path: &'static str, answer: fn() -> Reply) -> Stub {
+    Stub::start(Digest::On, move |asked| match asked.path.as_str() {
+        path if path == list_path => answer(),
+        "/orgs" => Reply::ok(&list(&[json!({"id": id(1)}), json!({"id": id(2)})])),
+        path if path.ends_with("/keys") => Reply::ok(&list(&[])),
+        path if path.ends_with("/users") => {
+            let organization = path.split('/').nth(2).unwrap();
+            let users = [11, 12].map(|number| json!({"id": organization.replace("00", &number.to_string())}));
+            Reply::ok(&list(&users))
+        }
+        _ => Reply::error(404, "USERNAME_NOT_FOUND"),
+    })
+}
+
+/// The list and its answer, the arguments, and what is reported.
+type Case<'a> = (&'static str, fn() -> Reply, &'a [&'a str], &'a [&'a str]);
+
+/// The audit would be incomplete, or have no users.
+#[test]
+fn a_list_that_the_audit_needs_and_that_cant_be_read_fails_reach() {
+    let (one, two) = (id(1), id(2));
+    let of_two = "/orgs/000000000000000000000002/users";
+    let project = "/groups/000000000000000000000001/users";
+    let refused = || Reply::error(401, "NOT_ORG_OWNER");
+    let cases: [Case<'_>; 7] = [
+        (project, || Reply::error(401, "NOT_IN_GROUP"), &["--project", &one], &["project 0", "NOT_IN_GROUP"]),
+        (
+            project,
+            || Reply::error(404, "GROUP_NOT_FOUND"),
+            &["--project", &one],
+            &["project 0", "check the IDs"],
+        ),
+        (of_two, refused, &["--all-orgs"], &["organization 0", "NOT_ORG_OWNER"]),
+        (of_two, refused, &["--org", &one, "--org", &two], &["000002: 401", "NOT_ORG_OWNER"]),
+        (of_two, || Reply::ok(&list(&[])), &["--org", &one, "--org", &two], &["000002: ", "is empty"]),
+        (of_two, || Reply::ok(&list(&[json!({"id": 7})])), &["--all-orgs"], &["000002: 200", "row 1"]),
+        (
+            "/orgs",
+            || Reply::ok(&list(&[json!({"id": id(1)}), json!(7)])),
+            &["--all-orgs"],
+            &["all organizations", "row 2"],
+        ),
+    ];
+    for (path, answer, arguments, expected) in cases {
+        let stub = refusing(path, answer);
+        let seen = seen(&env(), &stub.url(), arguments);
+        assert_eq!((seen.status("reach"), seen.ran.code), ("failed", 5), "{arguments:?}: {:?}", seen.ran);
+        for expected in expected {
+            assert!(seen.found("reach").contains(expected), "{expected}: {:?}", seen.ran);
+        }
+        let code = env().audit_at(&stub.url(), arguments).code;
+        assert!(code == 3 || code == 5, "{arguments:?}: the audit ends with {code}");
+    }
+    // What an audit does not read may be refused.
+    let stub = refusing(of_two, refused);
+    assert_eq!(seen(&env(), &stub.url(), &["--org", &one]).status("reach"), "ok");
+    let stub = refusing("/orgs", || Reply::error(401, "USER_CANNOT_ACCESS_ORG"));
+    assert_eq!(seen(&env(), &stub.url(), &["--project", &one]).status("reach"), "ok");
 }
 
 #[test]

@@ -1,20 +1,16 @@
 //! How long an audit takes: from how long one answer takes, how many users there are, and how hard it may ask.
 
-use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::lists::UserCount;
 use super::step::{Step, StepResult};
-use crate::client::{Client, PAGE, UserSample};
+use crate::client::{Client, PAGE};
 use crate::console::duration;
-use crate::exit::Error;
 use crate::model::User;
-use crate::sources::CheckedSource;
 
 /// Requests that are measured.
 const MEASURED: usize = 10;
-/// Organizations that are asked for their size; the others count as the average of these.
-const SIZED: usize = 50;
 const SLOW: Duration = Duration::from_secs(2);
 
 /// How hard the audit may ask.
@@ -27,17 +23,17 @@ pub(super) struct Pace {
 pub(super) async fn results(
     client: &Client,
     pace: &Pace,
-    sources: &[CheckedSource],
+    users: Option<&UserCount>,
     user: Option<&User>,
-) -> Result<Vec<StepResult>, Error> {
+) -> Vec<StepResult> {
     let mut taken = match client.latencies(user, MEASURED).await {
         Ok(taken) => taken,
         Err(why) => {
             let found = format!("one of {MEASURED} requests did not come back: {why}");
-            return Ok(vec![Step::Latency.warning(
+            return vec![Step::Latency.warning(
                 found,
                 "the audit asks again up to --retries times; raise --timeout if the deployment is slow",
-            )]);
+            )];
         }
     };
     taken.sort_unstable();
@@ -54,95 +50,7 @@ pub(super) async fn results(
     } else {
         Step::Latency.ok(found)
     };
-    let users = count(client, sources).await?;
-    Ok(vec![latency, forecast(users.as_ref(), median, pace)])
-}
-
-/// How many users there are to read.
-#[derive(Debug, PartialEq, Eq)]
-struct UserCount {
-    users: u64,
-    /// Whether it is estimated from the first users of some lists.
-    is_estimate: bool,
-}
-
-/// `None` where no source is given, or the service does not say.
-async fn count(client: &Client, sources: &[CheckedSource]) -> Result<Option<UserCount>, Error> {
-    let mut samples = Samples::default();
-    for source in sources {
-        let sample = match source {
-            CheckedSource::List(list) => {
-                samples.named += list.count();
-                continue;
-            }
-            CheckedSource::User(_) => {
-                samples.named += 1;
-                continue;
-            }
-            CheckedSource::Project(id) => client.project_sample(id).await?,
-            CheckedSource::Organization(id) => client.organization_sample(id).await?,
-            CheckedSource::AllOrganizations => {
-                let Some(all) = all_users(client).await? else { return Ok(None) };
-                samples.merge(all);
-                continue;
-            }
-        };
-        match sample {
-            Some(sample) => samples.add(sample),
-            None => return Ok(None),
-        }
-    }
-    Ok((!sources.is_empty()).then(|| samples.count()))
-}
-
-async fn all_users(client: &Client) -> Result<Option<Samples>, Error> {
-    let (organizations, outcome) = client.organizations().await?;
-    if !outcome.status.is_complete() {
-        return Ok(None);
-    }
-    let (mut samples, mut sized) = (Samples::default(), 0);
-    for organization in organizations.iter().take(SIZED) {
-        if let Some(sample) = client.organization_sample(&organization.id).await? {
-            samples.add(sample);
-            sized += 1;
-        }
-    }
-    samples.listed = (samples.listed * organizations.len() as u64).checked_div(sized).unwrap_or_default();
-    Ok((sized > 0).then_some(samples))
-}
-
-/// The first users of each list, so that a user of several counts once.
-#[derive(Default)]
-struct Samples {
-    /// Users that were named, or are in a file.
-    named: u64,
-    /// Users of all lists, each as often as it is in one.
-    listed: u64,
-    /// Rows of the first pages.
-    rows: u64,
-    /// The ids in these rows.
-    ids: HashSet<String>,
-}
-
-impl Samples {
-    fn add(&mut self, UserSample { ids, total }: UserSample) {
-        self.listed += total;
-        self.rows += ids.len() as u64;
-        self.ids.extend(ids);
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.named += other.named;
-        self.listed += other.listed;
-        self.rows += other.rows;
-        self.ids.extend(other.ids);
-    }
-
-    /// The lists have as large a share of different users as their first pages.
-    fn count(&self) -> UserCount {
-        let different = (self.listed * self.ids.len() as u64).checked_div(self.rows).unwrap_or(self.listed);
-        UserCount { users: self.named + different, is_estimate: self.listed != self.rows }
-    }
+    vec![latency, forecast(users, median, pace)]
 }
 
 fn forecast(users: Option<&UserCount>, latency: Duration, pace: &Pace) -> StepResult {
@@ -191,19 +99,5 @@ mod tests {
         assert_eq!(bounds(10_000, 10, Some(20.0)), [502, 1004]);
         assert_eq!(bounds(10_000, 10, Some(1.0)), [10_040, 10_040]);
         assert_eq!(bounds(0, 10, None), [0, 0]);
-    }
-
-    #[test]
-    fn a_user_of_several_lists_counts_once() {
-        let sample =
-            |ids: &[&str], total| UserSample { ids: ids.iter().map(|id| (*id).to_owned()).collect(), total };
-        let mut samples = Samples { named: 1, ..Samples::default() };
-        samples.add(sample(&["a", "b"], 2));
-        samples.add(sample(&["b", "c"], 2));
-        assert_eq!(samples.count(), UserCount { users: 1 + 3, is_estimate: false });
-        // Half of the rows of the first pages are of users that were there already.
-        samples.add(sample(&["a", "b"], 994));
-        assert_eq!(samples.count(), UserCount { users: 1 + 499, is_estimate: true });
-        assert_eq!(Samples::default().count(), UserCount { users: 0, is_estimate: false });
     }
 }

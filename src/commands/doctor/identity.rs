@@ -1,9 +1,10 @@
 //! Who the credentials are, whose keys they may read, and whether there are any left to read.
 
-use super::step::{Step, StepResult};
 use std::collections::BTreeSet;
 
-use crate::client::{Client, is_access_list, product};
+use super::lists::Lists;
+use super::step::{Step, StepResult};
+use crate::client::{Client, UsersOf, is_access_list, product};
 use crate::exit::Error;
 use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::sources::CheckedSource;
@@ -54,13 +55,9 @@ pub(super) fn credentials(outcome: &Outcome, results: &mut Vec<StepResult>) -> O
     None
 }
 
-/// Who the credentials are, and what they may read.
-pub(super) async fn results(
-    client: &Client,
-    sources: &[CheckedSource],
-    results: &mut Vec<StepResult>,
-) -> Result<Access, Error> {
-    let me = match client.credential_owner().await? {
+/// Who the credentials are; `None` for a programmatic key, or where the service does not say.
+pub(super) async fn owner(client: &Client, results: &mut Vec<StepResult>) -> Result<Option<User>, Error> {
+    Ok(match client.credential_owner().await? {
         Ok(user) => {
             let name = user.username.as_deref().unwrap_or_default();
             let roles = role_names(&user);
@@ -77,8 +74,7 @@ pub(super) async fn results(
             results.push(Step::Identity.ok(found));
             None
         }
-    };
-    reach(client, sources, me, results).await
+    })
 }
 
 /// The names of a user's roles, each once, sorted.
@@ -89,18 +85,28 @@ fn role_names(user: &User) -> Vec<&str> {
 
 /// Reads somebody else's keys. Who the maker of a programmatic key is can't be asked, so that one reads two users: at
 /// least one of them is somebody else.
-async fn reach(
+pub(super) async fn reach(
     client: &Client,
     sources: &[CheckedSource],
+    lists: &Lists,
     me: Option<User>,
     results: &mut Vec<StepResult>,
 ) -> Result<Access, Error> {
     let needed = if me.is_some() { 1 } else { 2 };
-    let users = match some_users(client, sources).await? {
-        Ok(users) => users,
-        Err(found) => {
-            results.push(no_list(sources, found));
+    let users = if needs_lists(sources) {
+        if let Some(step) = refused_lists(&lists.refused) {
+            results.push(step);
             return Ok(Access { readable: me, removed: false });
+        }
+        lists.users.clone()
+    } else {
+        match some_users(client).await? {
+            Ok(users) => users,
+            Err(found) => {
+                let advice = "name users with --users; the audit shows which users can be read";
+                results.push(Step::Reach.warning(found, advice));
+                return Ok(Access { readable: me, removed: false });
+            }
         }
     };
     let others = users.into_iter().filter(|user| me.as_ref().is_none_or(|me| me.id != user.id));
@@ -141,16 +147,32 @@ async fn reach(
     Ok(access)
 }
 
-fn no_list(sources: &[CheckedSource], found: String) -> StepResult {
-    let needs_list = |source: &CheckedSource| match source {
+/// Whether an audit reads lists of the deployment.
+fn needs_lists(sources: &[CheckedSource]) -> bool {
+    sources.iter().any(|source| match source {
         CheckedSource::AllOrganizations | CheckedSource::Organization(_) | CheckedSource::Project(_) => true,
         CheckedSource::List(_) | CheckedSource::User(_) => false,
+    })
+}
+
+/// The lists that can't be read, if there are any: an audit needs them all.
+fn refused_lists(refused: &[(String, Outcome)]) -> Option<StepResult> {
+    let (_, first) = refused.first()?;
+    let advice = match first.status {
+        _ if is_access_list(first.error_code.as_deref().unwrap_or_default()) => {
+            "add this machine's IP address to the access list of the key"
+        }
+        ReadStatus::Forbidden => "use the key of an organization owner, or name users with --users",
+        ReadStatus::NotFound | ReadStatus::Removed | ReadStatus::Read => {
+            "check the IDs and the roles of the key, or name users with --users"
+        }
+        ReadStatus::RateLimited | ReadStatus::Partial | ReadStatus::Malformed | ReadStatus::Error => {
+            "try again; without all users of a list the audit is incomplete"
+        }
     };
-    if sources.iter().any(needs_list) {
-        let advice = "use the key of an organization owner, or name users with --users";
-        return Step::Reach.failed(found, advice);
-    }
-    Step::Reach.warning(found, "name users with --users; the audit shows which users can be read")
+    let lists = refused.iter().map(|(list, outcome)| format!("{list}: {}", refusal(outcome)));
+    let found = format!("can't list the users of {}", lists.collect::<Vec<_>>().join("; "));
+    Some(Step::Reach.failed(found, advice))
 }
 
 fn self_alone(product: Product, outcome: &Outcome) -> StepResult {
@@ -166,35 +188,23 @@ fn self_alone(product: Product, outcome: &Outcome) -> StepResult {
     Step::Reach.warning(found, advice)
 }
 
-/// Users of the first organization that is asked for, or else seen; or why there are none.
-async fn some_users(client: &Client, sources: &[CheckedSource]) -> Result<Result<Vec<User>, String>, Error> {
-    let asked = sources.iter().find_map(|source| match source {
-        CheckedSource::Organization(id) => Some(id.clone()),
-        CheckedSource::List(_)
-        | CheckedSource::User(_)
-        | CheckedSource::Project(_)
-        | CheckedSource::AllOrganizations => None,
-    });
-    let id = match asked {
-        Some(id) => id,
-        None => match client.organizations().await? {
-            (organizations, _) if !organizations.is_empty() => organizations[0].id.clone(),
-            (_, outcome) if outcome.status.is_complete() => {
-                return Ok(Err(
-                    "the credentials can access no organization, so users can't be listed".to_owned()
-                ));
-            }
-            (_, outcome) => {
-                return Ok(Err(format!("the credentials can't list organizations: {}", refusal(&outcome))));
-            }
-        },
+/// Users of the first organization; or why there are none.
+async fn some_users(client: &Client) -> Result<Result<Vec<User>, String>, Error> {
+    let id = match client.organizations().await? {
+        (organizations, _) if !organizations.is_empty() => organizations[0].id.clone(),
+        (_, outcome) if outcome.status.is_complete() => {
+            return Ok(
+                Err("the credentials can access no organization, so users can't be listed".to_owned()),
+            );
+        }
+        (_, outcome) => {
+            return Ok(Err(format!("the credentials can't list organizations: {}", refusal(&outcome))));
+        }
     };
-    let (users, outcome) = client.first_users(&id).await?;
-    Ok(if outcome.status.is_complete() {
-        Ok(users)
-    } else {
-        Err(format!("the credentials can't list the users of organization {id}: {}", refusal(&outcome)))
-    })
+    let sample = client.first_users(UsersOf::Organization(&id)).await?;
+    Ok(sample.map(|sample| sample.users).map_err(|outcome| {
+        format!("the credentials can't list the users of organization {id}: {}", refusal(&outcome))
+    }))
 }
 
 /// Whether the deployment still has what is to be audited.

@@ -5,6 +5,7 @@
 
 mod forecast;
 mod identity;
+mod lists;
 mod step;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::forecast::Pace;
+use self::lists::Lists;
 use self::step::{Status, Step, StepResult};
 use crate::cli;
 use crate::client::{
@@ -65,11 +67,14 @@ async fn examine(settings: AuditSettings, clock: Clock, results: &mut Vec<StepRe
     challenge(&first.auth, results)?;
     let outcome = or_report(client.try_credentials().await, Step::Credentials, results)?;
     identity::credentials(&outcome, results)?;
-    let access = or_report(identity::results(&client, &sources, results).await, Step::Identity, results)?;
+    let me = or_report(identity::owner(&client, results).await, Step::Identity, results)?;
+    let lists = or_report(Lists::read(&client, &sources).await, Step::Reach, results)?;
+    let access = identity::reach(&client, &sources, &lists, me, results).await;
+    let access = or_report(access, Step::Reach, results)?;
     results.push(identity::version(&client, access.removed));
     results.extend(first.date.map(|date| clock_line(date, clock)));
-    let forecast = forecast::results(&client, &pace, &sources, access.readable.as_ref()).await;
-    let forecast = or_report(forecast, Step::Forecast, results)?;
+    let count = lists.count().filter(|_| !sources.is_empty());
+    let forecast = forecast::results(&client, &pace, count.as_ref(), access.readable.as_ref()).await;
     results.extend(forecast);
     Some(())
 }

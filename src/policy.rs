@@ -111,12 +111,27 @@ pub struct Policy {
 /// In seconds: a smaller difference of two clocks is not reported. A `Date` header has whole seconds and some latency.
 pub const CLOCK_TOLERANCE: i64 = 30;
 
+/// In seconds: no clock in use is off by more than a year. What claims to be is a `Date` that a proxy made up.
+const MAX_CLOCK_SKEW: i64 = 366 * 86_400;
+
+/// Whether a `Date` so many seconds ahead of our clock can be one by the deployment's.
+#[must_use]
+pub fn is_plausible_skew(ahead: i64) -> bool {
+    ahead.unsigned_abs() <= MAX_CLOCK_SKEW.unsigned_abs()
+}
+
+/// How far the deployment's clock was ahead of ours, in seconds, where that counts: neither within the tolerance nor
+/// implausible.
+#[must_use]
+pub fn clock_difference(ahead: Option<i64>) -> Option<i64> {
+    ahead.filter(|ahead| ahead.unsigned_abs() > CLOCK_TOLERANCE.unsigned_abs() && is_plausible_skew(*ahead))
+}
+
 /// The start of a run by the clock that uses are dated by. `ahead` is how far the deployment's clock was ahead of ours, in
-/// seconds; within the tolerance our own counts.
+/// seconds; within the tolerance, and where that is implausible, our own counts.
 #[must_use]
 pub fn deployment_now(started_at: DateTime<Utc>, ahead: Option<i64>) -> DateTime<Utc> {
-    let ahead = ahead.filter(|ahead| ahead.unsigned_abs() > CLOCK_TOLERANCE.unsigned_abs());
-    let ahead = ahead.and_then(TimeDelta::try_seconds).unwrap_or_default();
+    let ahead = clock_difference(ahead).and_then(TimeDelta::try_seconds).unwrap_or_default();
     started_at.checked_add_signed(ahead).unwrap_or(started_at)
 }
 
@@ -346,6 +361,7 @@ mod tests {
             (Some(-30), "2024-06-30T12:00:00Z"),
             (Some(31), "2024-06-30T12:00:31Z"),
             (Some(-86_400), "2024-06-29T12:00:00Z"),
+            (Some(367 * 86_400), "2024-06-30T12:00:00Z"),
             (Some(i64::MAX), "2024-06-30T12:00:00Z"),
             (Some(i64::MIN), "2024-06-30T12:00:00Z"),
         ] {

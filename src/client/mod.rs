@@ -104,7 +104,8 @@ pub(crate) struct Client {
     service_version: OnceLock<String>,
     /// Of all answers to authenticated requests.
     answering_versions: Mutex<BTreeSet<String>>,
-    clock_skew: OnceLock<i64>,
+    /// By the first answer that has a date; `None` for one that can't be the deployment's clock.
+    clock_skew: OnceLock<Option<i64>>,
     /// Whether any request was sent.
     has_requested: AtomicBool,
     /// Whether the deployment has answered as the API does. Before that a failure is the run's, afterwards a user's.
@@ -161,9 +162,10 @@ impl Client {
         self.answering_versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// In seconds, how far the deployment's clock is ahead of this machine's, by its first answer that has a date.
+    /// In seconds, how far the deployment's clock is ahead of this machine's, by its first answer that has a date. `None`
+    /// before, and where that can't be a clock.
     pub(crate) fn clock_skew(&self) -> Option<i64> {
-        self.clock_skew.get().copied()
+        self.clock_skew.get().copied().flatten()
     }
 
     /// Whether any request was sent.

@@ -24,8 +24,10 @@ use super::probe::ONE_ORGANIZATION;
 use super::product;
 use super::rate_limiter::pause_asked;
 use super::wire::ErrorDocument;
+use crate::console::warn;
 use crate::exit::Error;
-use crate::model::{Outcome, ReadStatus};
+use crate::model::{Outcome, ReadStatus, rfc3339};
+use crate::policy::is_plausible_skew;
 
 pub(super) const MAX_REDIRECTS: usize = 5;
 /// Space for a body is reserved before it comes, up to this, in bytes: a page of users has a tenth.
@@ -280,7 +282,21 @@ impl Client {
         if self.clock_skew.get().is_none()
             && let Some(date) = date(headers)
         {
-            self.clock_skew.get_or_init(|| date.signed_duration_since(Utc::now()).num_seconds());
+            self.clock_skew.get_or_init(|| {
+                let ahead = date.signed_duration_since(Utc::now()).num_seconds();
+                if is_plausible_skew(ahead) {
+                    return Some(ahead);
+                }
+                warn(
+                    &format!(
+                        "the Date of a response, {}, is more than a year off; ages are calculated with the clock of this \
+                         machine",
+                        rfc3339(date)
+                    ),
+                    Some("check the clock of this machine, of the deployment and of any proxy"),
+                );
+                None
+            });
         }
         if self.service_version.get().is_none()
             && let Some(version) = headers.get(&VERSION_HEADER).and_then(|value| value.to_str().ok())

@@ -7,7 +7,7 @@ use super::{Deployment, OrganizationSummary, Report, ReportFile, Summary, text, 
 use crate::console::{Page, Text, cell, duration, style};
 use crate::model::{Organization, ReadStatus};
 use crate::plan::UnreadLists;
-use crate::policy::{CLOCK_TOLERANCE, Severity, Verdict, day_or_instant};
+use crate::policy::{self, Severity, Verdict, day_or_instant};
 use crate::ratchet::ComparedRun;
 use crate::store::Run;
 
@@ -155,7 +155,7 @@ fn organization_name(summary: &OrganizationSummary) -> String {
 /// What there is to say where the deployment's clock and this machine's differ by more than the tolerance.
 #[must_use]
 pub fn clock_difference(run: &Run) -> Option<String> {
-    let ahead = run.clock_skew.filter(|ahead| ahead.unsigned_abs() > CLOCK_TOLERANCE.unsigned_abs())?;
+    let ahead = policy::clock_difference(run.clock_skew)?;
     let way = if ahead > 0 { "ahead of" } else { "behind" };
     let seconds = duration(Duration::from_secs(ahead.unsigned_abs()));
     Some(format!(

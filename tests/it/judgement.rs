@@ -99,6 +99,23 @@ fn a_disabled_key_is_for_information_whatever_its_use() {
     }
 }
 
+#[test]
+fn a_date_that_cant_be_a_clock_is_named_and_not_used() {
+    for date in ["Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+        let mut key = key(1, "ci");
+        key["createdAt"] = Value::from(rfc3339(chrono::Utc::now() - chrono::TimeDelta::days(1)));
+        key["lastUsed"] = key["createdAt"].clone();
+        let body = list(&[key]);
+        let stub = Stub::start(Digest::On, move |_| Reply::ok(&body).header("Date", date));
+        let env = env().with("SOURCE_DATE_EPOCH", "");
+        let ran = env.audit_at(&stub.url(), &["--user", USER, "--format", "csv,json"]);
+        let row = &env.rows()[0];
+        assert_eq!((row["age_days"].as_str(), row["severity"].as_str()), ("1", "critical"), "{ran:?}");
+        assert_eq!(ran.stderr.matches("is more than a year off").count(), 1, "{ran:?}");
+        assert!(!ran.words().contains("the clock of the deployment was"), "{ran:?}");
+    }
+}
+
 /// Times of use are the deployment's: its own clock says how long ago they are.
 #[test]
 fn a_clock_difference_is_reported_and_activity_judged_by_it() {

@@ -100,8 +100,7 @@ fn classify_here(response: &Response, product: Product) -> Classification {
         };
     };
     let is_of_the_api = *authenticated || document.error_code.is_some() || status == 429;
-    let status =
-        if is_success { document.status.filter(|inner| *inner >= 300).unwrap_or(500) } else { status };
+    let status = document.status.filter(|inner| is_success && *inner >= 300).unwrap_or(status);
     if is_of_the_api {
         Classification::Refused(refusal(status, document, response, product))
     } else {
@@ -140,10 +139,15 @@ fn refusal(status: u16, document: ErrorDocument, response: &Response, product: P
             (403, "") => ReadStatus::Error,
             (401 | 403, _) => ReadStatus::Forbidden,
             (404, _) => ReadStatus::NotFound,
+            // An error that no status belongs to.
+            (200..300, _) => ReadStatus::Malformed,
             _ => ReadStatus::Error,
         }
     };
-    let detail = document.detail.unwrap_or_else(|| format!("HTTP status {status} without details"));
+    let detail = document.detail.unwrap_or_else(|| match status {
+        200..300 => format!("the response contains an error, but has HTTP status {status}"),
+        _ => format!("HTTP status {status} without details"),
+    });
     Outcome {
         status: read_status,
         http_status: Some(status),
@@ -286,16 +290,21 @@ mod tests {
             panic!("a refusal");
         };
         assert_eq!((outcome.status, outcome.http_status), (ReadStatus::NotFound, Some(404)));
-        for body in [
-            r#"{"status":500,"content":[]}"#,
-            r#"{"status":"500","results":[]}"#,
-            r#"{"results":[],"errorCode":"UNEXPECTED_ERROR","error":500}"#,
-        ] {
+        for body in
+            [r#"{"status":500,"content":[]}"#, r#"{"results":[],"errorCode":"UNEXPECTED_ERROR","error":500}"#]
+        {
             let answer = classify(&response(200, body), Product::OpsManager);
             assert!(
                 matches!(answer, Classification::Refused(Outcome { http_status: Some(500), .. })),
                 "{body}: {answer:?}"
             );
+        }
+        // No status is recorded that was not sent.
+        for body in [r#"{"status":"500","results":[]}"#, r#"{"results":[],"errorCode":"UNEXPECTED_ERROR"}"#] {
+            let Classification::Refused(outcome) = classify(&response(200, body), Product::OpsManager) else {
+                panic!("{body} is refused");
+            };
+            assert_eq!((outcome.status, outcome.http_status), (ReadStatus::Malformed, Some(200)), "{body}");
         }
         let page = r#"{"status":200,"results":[],"totalCount":0}"#;
         assert_eq!(classify(&response(200, page), Product::OpsManager), Classification::Document);

@@ -359,12 +359,14 @@ fn single_in<T: DeserializeOwned>(body: &[u8], may_wrap: bool) -> Result<T, serd
 pub(super) struct ErrorDocument {
     pub(super) error_code: Option<String>,
     pub(super) detail: Option<String>,
-    /// The status that counts, where the document has one of its own; 500 for one that makes no sense.
+    /// The status that counts, where the document has one of its own that makes sense.
     pub(super) status: Option<u16>,
+    /// Whether its own status is none of a success, or makes no sense.
+    has_error_status: bool,
     /// Of the envelope, where there is one.
     pub(super) envelope_status: Option<u16>,
-    /// All statuses that it names.
-    statuses: Vec<u16>,
+    /// All statuses that it names; `None` for one that makes no sense.
+    statuses: Vec<Option<u16>>,
     /// Whether it is an error document and nothing else, as far as its fields go.
     is_alone: bool,
 }
@@ -414,7 +416,9 @@ impl ErrorDocument {
         };
         let error_code = text(inner.error_code.or(outer.error_code));
         let error = inner.error.or(outer.error).filter(|_| error_code.is_some());
-        let number = |status: &RawValue| serde_json::from_str(status.get()).unwrap_or(500);
+        let number = |status: &RawValue| serde_json::from_str(status.get()).ok();
+        let own_status = outer.status.or(error).map(number);
+        let is_success = |status: Option<u16>| status.is_some_and(|status| (200..300).contains(&status));
         let statuses = [outer.status, outer.error, inner.status, inner.error];
         let is_bare = outer.content.is_none();
         // In an envelope everything but its status is in `content`.
@@ -425,8 +429,9 @@ impl ErrorDocument {
         Self {
             error_code,
             detail: text(inner.detail.or(outer.detail)),
-            status: outer.status.or(error).map(number),
-            envelope_status: outer.status.filter(|_| !is_bare).map(number),
+            status: own_status.flatten(),
+            has_error_status: own_status.is_some_and(|status| !is_success(status)),
+            envelope_status: outer.status.filter(|_| !is_bare).and_then(number),
             statuses: statuses.into_iter().flatten().map(number).collect(),
             is_alone,
         }
@@ -434,12 +439,12 @@ impl ErrorDocument {
 
     /// Whether it is an error document of this status alone, as documented.
     pub(super) fn says_only(&self, status: u16) -> bool {
-        self.is_alone && self.statuses.iter().all(|it| *it == status)
+        self.is_alone && self.statuses.iter().all(|it| *it == Some(status))
     }
 
     /// Whether it says that something went wrong, whatever the status of the answer.
     pub(super) fn is_error(&self) -> bool {
-        self.error_code.is_some() || self.status.is_some_and(|status| !(200..300).contains(&status))
+        self.error_code.is_some() || self.has_error_status
     }
 }
 

@@ -161,6 +161,21 @@ fn an_undocumented_answer_is_malformed() {
 }
 
 #[test]
+fn no_http_status_is_recorded_that_was_not_sent() {
+    for (body, code) in [
+        (json!({"results": [], "totalCount": 0, "errorCode": "X"}), "X"),
+        (json!({"status": "403", "results": [], "totalCount": 0}), ""),
+        (json!({"status": {}, "content": []}), ""),
+    ] {
+        assert_status(move || Reply::ok(&body), "malformed", "200", code);
+    }
+    let envelope = json!({"status": 404, "content": {"error": 404, "errorCode": "USER_NOT_FOUND"}});
+    assert_status(move || Reply::ok(&envelope), "not-found", "404", "USER_NOT_FOUND");
+    let code = "RATE_LIMITED_IP";
+    assert_status(move || Reply::ok(&json!({"errorCode": code})), "rate-limited", "200", code);
+}
+
+#[test]
 fn no_encoding_is_asked_for_and_one_that_comes_is_named() {
     let stub = of_one_user(|_| {
         Reply::bytes("application/json", vec![0x1f, 0x8b, 8]).header("Content-Encoding", "gzip")

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::stub::{Asked, Digest, Reply, Stub, env, id, key, list};
-use crate::support::Row;
+use crate::stub::{Asked, Digest, PRIVATE, Reply, Stub, env, id, key, list};
+use crate::support::{Row, TestEnv};
 
 const VERSION: &str = "X-MongoDB-Service-Version";
 
@@ -211,6 +211,18 @@ fn a_realm_is_hashed_and_sent_back_as_its_bytes() {
         let (stub, env) = (Stub::start(Digest::Realm(realm), |_| Reply::ok(&list(&[]))), env());
         let ran = env.audit_at(&stub.url(), &["--user", &id(1)]);
         assert_eq!(ran.code, 0, "{realm:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_username_is_hashed_and_sent_as_its_bytes() {
+    for name in ["änn@example.com", "東京"] {
+        let (stub, env) = (
+            Stub::start(Digest::Name(name), |_| Reply::ok(&list(&[]))),
+            TestEnv::of((name.to_owned(), PRIVATE.to_owned())),
+        );
+        let ran = env.audit_at(&stub.url(), &["--user", &id(1), "--format", "csv,markdown,json"]);
+        assert_eq!(ran.code, 0, "{name}: {ran:?}");
     }
 }
 

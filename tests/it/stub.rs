@@ -119,13 +119,22 @@ pub(crate) enum Digest {
     Off,
     /// With a realm of these bytes.
     Realm(&'static [u8]),
+    /// For a user of this name.
+    Name(&'static str),
 }
 
 impl Digest {
     fn realm(self) -> &'static [u8] {
         match self {
-            Self::On | Self::Off => b"MMS Public API",
+            Self::On | Self::Off | Self::Name(_) => b"MMS Public API",
             Self::Realm(realm) => realm,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::On | Self::Off | Self::Realm(_) => PUBLIC,
+            Self::Name(name) => name,
         }
     }
 }
@@ -237,7 +246,7 @@ fn serve(
     let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let (path, query) = (path.trim_start_matches(BASE).to_owned(), query.to_owned());
-    let authorized = is_right(&head, &target, digest.realm());
+    let authorized = is_right(&head, &target, digest.realm(), digest.name());
     let asked = Asked { target, path, query, head, authorized };
     let reply = if digest == Digest::Off || authorized {
         log.lock().unwrap().push(asked.clone());

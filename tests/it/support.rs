@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use unicode_normalization::char::is_combining_mark;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use keysunset_sandbox::{Options, Sandbox};
@@ -211,18 +212,27 @@ pub(crate) fn list_of_ids(sandbox: &Sandbox) -> String {
 /// What a spreadsheet must not run, as the contract has it: an apostrophe stands before a sign of a formula at the start of
 /// the text and after every separator, whatever white space or unseen mark is between.
 pub(crate) fn guarded(text: &str) -> String {
-    let skipped =
-        |c: char| c.is_whitespace() || c.is_control() || "\u{ad}\u{feff}\u{200b}\u{202e}".contains(c);
+    // Category M, category Cf, and what is blank without being white space.
+    let is_format = |c: char| {
+        matches!(u32::from(c),
+            0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e | 0xfeff
+            | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0xfff9..=0xfffb | 0x110bd | 0x110cd
+            | 0x13430..=0x1343f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0001 | 0xe0020..=0xe007f
+            | 0x115f | 0x1160 | 0x2800 | 0x3164 | 0xffa0)
+    };
+    let skipped = |c: char| c.is_whitespace() || c.is_control() || is_combining_mark(c) || is_format(c);
     let mut guarded = String::new();
     let mut rest = text;
     while !rest.is_empty() {
+        // A text with an apostrophe gets another, so that it is the same when it is read back.
+        let quoted = rest.trim_start_matches('\'');
         let seen = if guarded.is_empty() {
-            rest.trim_start_matches(skipped)
+            quoted.trim_start_matches(skipped)
         } else {
-            rest.trim_start_matches(|c| skipped(c) && !"\t\n\r".contains(c))
+            quoted.trim_start_matches(|c| skipped(c) && !"\t\n\r".contains(c))
         };
         if seen.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
-            || rest.starts_with(['\t', '\r'])
+            || quoted.starts_with(['\t', '\r'])
         {
             guarded.push('\'');
         }

@@ -183,8 +183,8 @@ fn unquoted(text: &str) -> Result<UserRef, String> {
 fn id_and_name(id: Option<&str>, username: Option<&str>) -> Result<UserRef, String> {
     let given = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
     match (given(id), given(username)) {
-        (Some(id), Some(username)) => not_a_key(&username).and_then(|()| by_id(&id, Some(username))),
-        (Some(id), None) => by_id(&id, None),
+        // Beside an ID, such a name is of no use.
+        (Some(id), username) => by_id(&id, username.filter(|name| not_a_key(name).is_ok())),
         (None, Some(username)) => by_name(&username),
         (None, None) => Err("neither a user ID nor a username".to_owned()),
     }

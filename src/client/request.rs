@@ -117,7 +117,7 @@ impl Client {
         let redirected_to = redirected_to.map(|redirected| redirected.url.clone());
         let attempt = response.and_then(|response| self.interpret(response));
         if let Ok(Ok(_)) = &attempt {
-            // What only redirects may do so for a credential that is refused.
+            // Where the redirect led: the first URL may redirect a refused credential, too.
             session.record_success(redirected_to.as_ref().unwrap_or(url));
         }
         let latency = answered.map_or(Duration::ZERO, |(latency, _)| latency);

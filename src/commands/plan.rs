@@ -19,6 +19,7 @@ use crate::plan::{
     Planner, Schedule, Summary, Tools, Upgrade,
 };
 use crate::report::ReportFile;
+use crate::sources::Source;
 use crate::store::{self, Run, Store, StoredSearch};
 use crate::waivers::{WaiverStatus, Waivers};
 
@@ -175,6 +176,11 @@ fn head<'a>(
         upgrade_on: schedule.upgrade_on,
         letters,
         letter_date: run.started_at,
+        has_all_organizations: run
+            .settings
+            .sources
+            .iter()
+            .any(|it| *it == Source::AllOrganizations.to_string()),
         incomplete: cut_short.into_iter().chain(lists).collect(),
     })
 }
@@ -268,6 +274,12 @@ fn page(head: &PlanHead, summary: &Summary, files: &[ReportFile], out: &Path) ->
     if summary.scripts > 0 {
         let folders = FOLDERS.map(|name| out.join(name).display().to_string());
         page.line("", format!("{}: {2} scripts; {}: {2} letters", folders[0], folders[1], summary.scripts));
+    }
+    if summary.withdrawn > 0 {
+        page.line(
+            "withdrawn",
+            format!("{} scripts of an earlier plan, with their letters", summary.withdrawn),
+        );
     }
     page.into_text()
 }

@@ -43,6 +43,9 @@ pub(crate) struct PlanHead<'a> {
     pub(crate) letter_date: DateTime<Utc>,
     /// Lists of users that were not read to their end, and whether the run ended: users may be missing from the plan.
     pub(crate) incomplete: Vec<String>,
+    /// Whether the run asked for the users of all organizations: who is not in it is gone.
+    #[serde(skip)]
+    pub(crate) has_all_organizations: bool,
 }
 
 impl PlanHead<'_> {
@@ -51,7 +54,7 @@ impl PlanHead<'_> {
         let is_old = |version: &str| {
             let mut numbers = version.trim().split('.').map(|number| number.parse::<u32>().ok());
             let [major, minor] = [0; 2].map(|_| numbers.next().flatten());
-            major.is_some_and(|major| (major, minor.unwrap_or_default()) < (4, 2))
+            major.zip(minor).is_some_and(|version| version < (4, 2))
         };
         self.product == Product::OpsManager
             && self.service_version.is_some_and(|all| all.split(',').any(is_old))
@@ -152,6 +155,7 @@ impl<'a> PlanFiles<'a> {
         page.write_all(text.as_bytes())?;
         for script in self.scripts.withdraw(self.head)? {
             self.letters.withdraw(&script)?;
+            self.summary.withdrawn += 1;
         }
         self.scripts.end()?;
         self.letters.end()?;

@@ -1,6 +1,6 @@
 //! `plan/NN-owner.sh`, a script an owner, and the library that they share. What they look like is in `templates/plan/`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
@@ -28,8 +28,9 @@ pub(super) struct Scripts {
     folder: PlanFolder,
     /// By owner, the names of scripts that are there already.
     names: HashMap<String, String>,
-    /// Those of them that this plan does not have.
-    not_planned: BTreeMap<String, String>,
+    /// Those of them that this plan does not have, and of these the ones whose owner is in the run.
+    not_planned: BTreeSet<String>,
+    without_script: BTreeSet<String>,
     last_number: u32,
 }
 
@@ -37,8 +38,13 @@ impl Scripts {
     /// Begins the folder with the library.
     pub(super) fn begin(out: &Path) -> io::Result<Self> {
         let folder = PlanFolder::begin(out, FOLDER)?;
-        let mut scripts =
-            Self { folder, names: HashMap::new(), not_planned: BTreeMap::new(), last_number: 0 };
+        let mut scripts = Self {
+            folder,
+            names: HashMap::new(),
+            not_planned: BTreeSet::new(),
+            without_script: BTreeSet::new(),
+            last_number: 0,
+        };
         scripts.find()?;
         scripts.folder.write("lib.sh".as_ref(), LIBRARY)?;
         Ok(scripts)
@@ -60,7 +66,7 @@ impl Scripts {
             if let Some(id) = owner.and_then(|rest| object_id(rest.get(..24)?)) {
                 self.last_number = self.last_number.max(number);
                 self.names.insert(id, name.to_owned());
-                self.not_planned.insert(name.to_owned(), text);
+                self.not_planned.insert(name.to_owned());
             }
         }
         Ok(())
@@ -76,6 +82,7 @@ impl Scripts {
     ) -> io::Result<Option<String>> {
         let Some(id) = plan.user.id.as_deref().and_then(object_id) else { return Ok(None) };
         if plan.unknown.is_some() || head.base_url.is_none() || plan.keys.iter().all(is_waived) {
+            self.without_script.extend(self.names.get(&id).cloned());
             return Ok(None);
         }
         let name = self.name(id, plan.user.label());
@@ -104,12 +111,17 @@ impl Scripts {
         Ok(self.folder.read(name.as_ref())?.unwrap_or_default())
     }
 
-    /// Withdraws the scripts of this deployment that this plan does not have: what an earlier plan decided no longer counts. The
-    /// names of those scripts.
+    /// Withdraws the scripts of this deployment that this plan does not have, of owners of whom the run says something: what an
+    /// earlier plan decided no longer counts. The names of those scripts.
     pub(super) fn withdraw(&mut self, head: &PlanHead) -> io::Result<Vec<String>> {
         let Some(base_url) = &head.base_url else { return Ok(Vec::new()) };
         let mut withdrawn = Vec::new();
-        for (name, text) in std::mem::take(&mut self.not_planned) {
+        let is_whole = head.has_all_organizations && head.incomplete.is_empty();
+        for name in std::mem::take(&mut self.not_planned) {
+            if !is_whole && !self.without_script.contains(&name) {
+                continue;
+            }
+            let text = self.folder.read(name.as_ref())?.unwrap_or_default();
             if deployment_of(&text) == Some(base_url) {
                 self.folder.write(name.as_ref(), &without_plan(&text))?;
                 withdrawn.push(name);

@@ -27,6 +27,8 @@ pub(crate) struct Summary {
     pub(crate) service_accounts: u64,
     /// Scripts that were written, and as many letters.
     pub(crate) scripts: u64,
+    /// Scripts of an earlier plan that were withdrawn.
+    pub(crate) withdrawn: u64,
     /// Roles that a person should look at.
     pub(crate) to_review: u64,
 }

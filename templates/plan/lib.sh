@@ -14,12 +14,13 @@
 #   delete    delete the disabled keys; the service accepts this from their owner only
 #
 # Options:
-#   --dry-run      print the requests of the stage and send none
+#   --dry-run        print the requests of the stage and send none
 #   --wave N         verify, disable, delete: only the keys of this wave
 #   --self           verify, disable, delete: also the key of the audit itself (wave 0)
 #   --without-check  verify, disable: also keys whose replacement does not exist, or did not pass check
 #   --include-ask    create, check: also the replacements that wait for a person's decision
-#   --set-roles      create: also add planned roles that a person took from a complete replacement
+#   --set-roles      create: also add planned roles that a complete replacement lacks, since a person took them away or a
+#                    later plan has more
 #   --fewer-roles    check: accept a replacement that has fewer roles than planned
 #   --recreate       create: delete and create again a replacement whose private key is not stored here
 #   --help           print this text
@@ -491,7 +492,7 @@ journal_of() {
     --arg tag "${TAGS[index]}" --arg org "${ORG_IDS[index]}" "$@"
 }
 
-# Whether a key of a replacement once had all planned roles: what it lacks now, a person took away.
+# Whether a key of a replacement once had all planned roles: what it lacks now, a person took away, or a later plan added.
 was_complete() {
   [[ $(journal_of "$1" 'any(.[]; .key_id == $id and (.stage == "complete" or .stage == "check"))' --arg id "$2") == true ]]
 }
@@ -983,7 +984,7 @@ readonly BLOCK='def block: ascii_downcase | if test("/") then . elif test(":") t
 check_addresses() {
   local address
   local -a given
-  IFS=' ,' read -ra given <<<"${KEYSUNSET_ADDRESSES-},${KEYSUNSET_RUNNER_ADDRESS-}"
+  IFS=$' ,\t\n' read -rd '' -a given <<<"${KEYSUNSET_ADDRESSES-},${KEYSUNSET_RUNNER_ADDRESS-}" || true
   for address in ${given[@]+"${given[@]}"}; do
     [[ -z ${address} ]] || is_network "${address}" ||
       die "$(quoted "${address}") is not an address or a CIDR block" \
@@ -1102,14 +1103,19 @@ same_form() {
   printf '%s' "${time/%+00:00/Z}"
 }
 
-# When clients could move to the replacement of a key: the first `check` after it was created, of the last one where it has
-# several. Empty if one of them has none.
+# The time of the first `check` of a replacement after it was created; empty if it has none.
+checked_at() {
+  journal_of "$1" 'reduce .[] as $line (null; if $line.stage == "create" then null
+    elif $line.stage == "check" then . // $line.time else . end) // ""'
+}
+
+# When clients could move to the replacement of a key: the first `check` of the last one where it has several. Empty if one of
+# them has none.
 switched_at() {
   local index=$1 at='' replacement time
   for replacement in "${!TAGS[@]}"; do
     [[ ,${REPLACED[replacement]}, == *",${KEY_IDS[index]},"* ]] || continue
-    time=$(journal_of "${replacement}" 'reduce .[] as $line (null; if $line.stage == "create" then null
-      elif $line.stage == "check" then . // $line.time else . end) // ""')
+    time=$(checked_at "${replacement}")
     [[ -n ${time} ]] || return 0
     [[ ${at} > ${time} ]] || at=${time}
   done
@@ -1203,6 +1209,10 @@ waits_for_decision() {
   [[ ${NEED_DECISION[$1]} == true && ${WITH_ASK} == false ]]
 }
 
+has_secret_file() {
+  [[ -n ${KEYSUNSET_SECRETS-} && -e $(secret_file "$1") ]]
+}
+
 # Logs in with the new key: from its file, or with the credential of the environment if that is the new key.
 log_in_as_new_key() {
   local index=$1 file=''
@@ -1233,6 +1243,16 @@ stage_check() {
   for index in "${!TAGS[@]}"; do
     if waits_for_decision "${index}"; then
       say "${TAGS[index]}: not checked, because a person must decide first (--include-ask)"
+      continue
+    fi
+    # The credential of the environment is one of several new keys.
+    if ((${#TAGS[@]} > 1)) && ! has_secret_file "${index}" && ! (log_in_as_new_key "${index}") >/dev/null 2>&1; then
+      if [[ -n $(checked_at "${index}") ]]; then
+        say "${TAGS[index]}, $(place "${index}"): passed check before"
+      else
+        printf 'not checked: %s, %s: run check with this key, too\n' "${TAGS[index]}" "$(place "${index}")" >&2
+        problems=1
+      fi
       continue
     fi
     log_in_as_new_key "${index}"
@@ -1280,8 +1300,8 @@ stage_disable() {
   log_in_from_environment
   verify_keys
   if ((NOT_READY > 0)); then
-    die 'no key was disabled' "run create and check, and move the client to the new key; use --wave N to disable the \
-keys of another wave, and --without-check for keys that need no replacement"
+    die 'no key was disabled' "run create and check, and move the client to the new key; the journal of check must be beside \
+this script; use --wave N to disable the keys of another wave, and --without-check for keys that need no replacement"
   fi
   for index in ${READY[@]+"${READY[@]}"}; do
     if [[ -n ${KEY_SUFFIXES[index]} && ${ENV_PRIVATE//-/} == *"${KEY_SUFFIXES[index]}" ]]; then
@@ -1478,7 +1498,7 @@ describe() {
     printf '%s: %s\n' "${stage}" "$(sed -n "s/^#   ${stage}  *//p" "${LIBRARY}")"
     "dry_${stage}"
   done
-  say "Nothing was sent. Run a stage: bash ${OWNER_FILE} create"
+  [[ ${WITHDRAWN} == true ]] || say "Nothing was sent. Run a stage: bash ${OWNER_FILE} create"
 }
 
 # --- Start ------------------------------------------------------------------------------------------------------------

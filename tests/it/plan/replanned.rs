@@ -59,6 +59,13 @@ fn a_script_without_a_place_in_the_new_plan_is_withdrawn() {
     env.run(&["plan", "--waivers", "waivers.toml"]);
     assert_eq!(env.text(ann), withdrawn);
 
+    // A run that was not of everybody says nothing of the others.
+    let bob = env.text("reports/plan/02-bob.sh");
+    env.audit_at(&stub.url(), &["--user", &id(100)]);
+    env.run(&["plan"]);
+    assert_eq!(env.text("reports/plan/02-bob.sh"), bob);
+    env.audit_at(&stub.url(), &["--all-orgs"]);
+
     // The owner gets the same script again.
     assert_eq!(env.run(&["plan"]).code, 0);
     assert!(letter.exists() && env.text(ann).contains(&id(1)) && !env.text(ann).contains("withdrawn"));

@@ -149,6 +149,42 @@ fn a_key_without_a_replacement_that_passed_check_is_not_disabled() {
     assert_eq!(migration.enabled(), [ASKED, WAIVED]);
 }
 
+/// Where a program has the private keys, each new key is the credential once.
+#[test]
+fn several_replacements_are_checked_one_after_the_other() {
+    let two = |context: &mut Value| {
+        context["replacements"].as_array_mut().unwrap().push(replacement(
+            STRICT_ORG,
+            "Strict",
+            STRICT_TAG,
+            "ORG_READ_ONLY",
+            &json!([]),
+        ));
+    };
+    let Some(migration) = Migration::with(|_| (), |_| (), two) else { return };
+    migration.put_in_front("vault", "cat >> stored");
+    let migration = migration
+        .set("KEYSUNSET_SECRETS", "")
+        .set("KEYSUNSET_SECRET_COMMAND", "vault")
+        .set("KEYSUNSET_ADDRESSES", "203.0.113.7")
+        .set("KEYSUNSET_RUNNER_ADDRESS", "127.0.0.1");
+    migration.ends(0, &["create"]);
+    let stored = migration.env.text("stored");
+    let stored: Vec<Value> = stored.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let check = |at: usize| {
+        let text = |name: &str| stored[at][name].as_str().unwrap();
+        migration.run_as((text("publicKey"), text("privateKey")), &["check"])
+    };
+    let second = check(1);
+    assert_eq!((second.code, second.stdout.contains("works: key")), (1, true), "{second:#?}");
+    assert!(second.stderr.contains(&format!("not checked: {TAG}")), "{second:#?}");
+    migration.ends(1, &["disable"]);
+    let first = check(0);
+    assert_eq!((first.code, first.stdout.contains("passed check before")), (0, true), "{first:#?}");
+    migration.ends(0, &["disable"]);
+    assert_eq!(migration.enabled(), [ASKED, WAIVED]);
+}
+
 #[test]
 fn rollback_enables_exactly_what_the_script_disabled() {
     let Some(migration) = Migration::new() else { return };

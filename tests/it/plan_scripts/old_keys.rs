@@ -33,6 +33,12 @@ impl Migration {
     }
 }
 
+/// The owner has a replacement in another organization, too.
+fn in_two_organizations(context: &mut Value) {
+    let other = replacement(STRICT_ORG, "Strict", STRICT_TAG, "ORG_READ_ONLY", &json!([]));
+    context["replacements"].as_array_mut().unwrap().push(other);
+}
+
 #[test]
 fn unused_keys_are_disabled_and_asked_and_waived_ones_stay() {
     let Some(migration) = Migration::new() else { return };
@@ -113,16 +119,7 @@ fn the_days_to_verify_count_from_the_last_use_and_from_the_switch() {
 /// However long ago the run was, and whatever was created: the replacement may lack an organization, or not be reachable.
 #[test]
 fn a_key_without_a_replacement_that_passed_check_is_not_disabled() {
-    let two = |context: &mut Value| {
-        context["replacements"].as_array_mut().unwrap().push(replacement(
-            STRICT_ORG,
-            "Strict",
-            STRICT_TAG,
-            "ORG_READ_ONLY",
-            &json!([]),
-        ));
-    };
-    let Some(migration) = Migration::with(|_| (), |_| (), two) else { return };
+    let Some(migration) = Migration::with(|_| (), |_| (), in_two_organizations) else { return };
     let migration =
         migration.set("KEYSUNSET_ADDRESSES", "203.0.113.7").set("KEYSUNSET_RUNNER_ADDRESS", "127.0.0.1");
     let is_refused = || {
@@ -152,16 +149,7 @@ fn a_key_without_a_replacement_that_passed_check_is_not_disabled() {
 /// Where a program has the private keys, each new key is the credential once.
 #[test]
 fn several_replacements_are_checked_one_after_the_other() {
-    let two = |context: &mut Value| {
-        context["replacements"].as_array_mut().unwrap().push(replacement(
-            STRICT_ORG,
-            "Strict",
-            STRICT_TAG,
-            "ORG_READ_ONLY",
-            &json!([]),
-        ));
-    };
-    let Some(migration) = Migration::with(|_| (), |_| (), two) else { return };
+    let Some(migration) = Migration::with(|_| (), |_| (), in_two_organizations) else { return };
     migration.put_in_front("vault", "cat >> stored");
     let migration = migration
         .set("KEYSUNSET_SECRETS", "")

@@ -20,8 +20,9 @@ const SHORT_PAUSE: Duration = Duration::from_secs(5);
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// How late a task may wake up: timers have a resolution of a millisecond, and the processor other work.
 const TIMER_DELAY: Duration = Duration::from_millis(20);
-/// The first backoff is up to this, each further one up to twice as much.
-const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+/// The first backoff is up to this, each further one up to three times as much: most failures are over at once, and the others
+/// last for seconds.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The rate limiter of one deployment.
@@ -187,7 +188,7 @@ impl RateLimiter {
 /// come back together.
 fn backoff(attempt: u32) -> Duration {
     let longest =
-        FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(MAX_BACKOFF);
+        FIRST_BACKOFF.saturating_mul(3_u32.saturating_pow(attempt.saturating_sub(1))).min(MAX_BACKOFF);
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
@@ -277,7 +278,7 @@ mod tests {
 
     #[test]
     fn backoff_grows_and_stays_bounded() {
-        for (attempt, most) in [(1, 250), (2, 500), (3, 1000), (8, 30_000), (u32::MAX, 30_000)] {
+        for (attempt, most) in [(1, 100), (2, 300), (3, 900), (4, 2700), (7, 30_000), (u32::MAX, 30_000)] {
             let longest = (0..1000).map(|_| backoff(attempt)).max().unwrap_or_default();
             assert!(
                 longest <= Duration::from_millis(most) && longest >= Duration::from_millis(most / 2),

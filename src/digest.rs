@@ -36,10 +36,10 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Of what is left of the file, and how many bytes that is.
-pub(crate) fn sha256_of_file(file: &mut File) -> io::Result<(String, u64)> {
+pub(crate) fn sha256_of_file(mut file: &File) -> io::Result<(String, u64)> {
     /// With the 8 KiB of `io::copy`, the calls of the system take as long as the copying.
     const BUFFER: usize = 64 << 10;
     let mut hash = HashWriter::default();
-    io::copy(&mut BufReader::with_capacity(BUFFER, file), &mut hash)?;
+    io::copy(&mut BufReader::with_capacity(BUFFER, &mut file), &mut hash)?;
     Ok(hash.end())
 }

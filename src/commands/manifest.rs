@@ -47,7 +47,7 @@ pub(super) fn write(
 
 fn baseline(path: &Path) -> Result<GateInput, Error> {
     let name = path.display().to_string();
-    match File::open(path).and_then(|mut file| sha256_of_file(&mut file)) {
+    match File::open(path).and_then(|file| sha256_of_file(&file)) {
         Ok((sha256, _)) => Ok(GateInput { path: name, sha256 }),
         Err(why) => Err(Error::not_read("the baseline", name, &why)),
     }

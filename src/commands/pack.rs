@@ -149,7 +149,7 @@ fn write(
         let path = staging.join("pack.zip");
         let zipped = || {
             pack::write_zip(&folder, &names, run.started_at, File::create_new(&path)?)?;
-            let (sha256, _) = sha256_of_file(&mut File::open(&path)?)?;
+            let (sha256, _) = sha256_of_file(&File::open(&path)?)?;
             fs::rename(&path, target)?;
             Ok(sha256)
         };
@@ -246,7 +246,7 @@ fn fill(
     let mut export = BufWriter::new(File::create_new(folder.join(pack::EXPORT))?);
     export::write(store, run, export::VERSION, &mut export)?;
     export.flush()?;
-    let (readings_sha256, _) = sha256_of_file(&mut File::open(folder.join(pack::EXPORT))?)?;
+    let (readings_sha256, _) = sha256_of_file(&File::open(folder.join(pack::EXPORT))?)?;
     let policy = judged_by(run, settings);
     let ratchet = baseline::ratchet(store, run, settings, waivers)?;
     let inputs = [ReportInput { store, run, policy, ratchet: ratchet.as_ref() }];

@@ -407,7 +407,7 @@ impl ToolEntry {
     pub(super) fn this() -> Self {
         // What runs, even if somebody has installed another version meanwhile; elsewhere than on Linux the file of that name now.
         let binary = File::open("/proc/self/exe").or_else(|_| std::env::current_exe().and_then(File::open));
-        let (binary_sha256, binary_not_read) = match binary.and_then(|mut file| sha256_of_file(&mut file)) {
+        let (binary_sha256, binary_not_read) = match binary.and_then(|file| sha256_of_file(&file)) {
             Ok((sha256, _)) => (Some(sha256), None),
             Err(why) => (None, Some(why.to_string())),
         };

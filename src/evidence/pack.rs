@@ -59,7 +59,7 @@ pub fn add_files(folder: &Path, files: &mut Vec<ReportFile>) -> io::Result<()> {
     for name in names(folder)? {
         let path = folder.join(&name);
         if name != DATABASE && files.iter().all(|file| file.path != path) {
-            let (sha256, bytes) = sha256_of_file(&mut File::open(&path)?)?;
+            let (sha256, bytes) = sha256_of_file(&File::open(&path)?)?;
             files.push(ReportFile { path, sha256, bytes });
         }
     }
@@ -86,8 +86,8 @@ pub(super) fn check_named(folder: &Path, is_named: impl Fn(&str) -> bool) -> Vec
 pub fn seal(folder: &Path) -> io::Result<(Vec<String>, String)> {
     let (mut names, mut lines) = (names(folder)?, Vec::new());
     for name in &names {
-        let mut file = File::open(folder.join(name))?;
-        writeln!(lines, "{}  {name}", sha256_of_file(&mut file)?.0)?;
+        let file = File::open(folder.join(name))?;
+        writeln!(lines, "{}  {name}", sha256_of_file(&file)?.0)?;
         protect(&file)?;
     }
     let mut file = File::create_new(folder.join(SUMS))?;
@@ -135,7 +135,7 @@ pub(super) fn check_sums(folder: &Path) -> Vec<CheckResult> {
     };
     let mut results = Vec::new();
     for (hash, name) in &named {
-        match regular(&folder.join(name)).and_then(|mut file| sha256_of_file(&mut file)) {
+        match regular(&folder.join(name)).and_then(|file| sha256_of_file(&file)) {
             Ok((found, _)) if found == *hash => {}
             Ok((found, _)) => {
                 results.push(Check::Sums.differs(format!("{name}: SHA-256 {found}, but {SUMS} has {hash}")));

@@ -240,7 +240,7 @@ fn itself(manifest: &Manifest, text: &str, sha256: &str) -> CheckResult {
 
 fn file(dir: &Path, named: &FileEntry) -> CheckResult {
     let line = |status, found: String| Check::File.with(status, format!("{}: {found}", named.name));
-    match regular(&dir.join(&named.name)).and_then(|mut file| sha256_of_file(&mut file)) {
+    match regular(&dir.join(&named.name)).and_then(|file| sha256_of_file(&file)) {
         Ok((sha256, bytes)) if (&sha256, bytes) == (&named.sha256, named.bytes) => {
             line(CheckStatus::Ok, format!("{bytes} bytes, SHA-256 {sha256}"))
         }
@@ -262,7 +262,7 @@ fn file(dir: &Path, named: &FileEntry) -> CheckResult {
 fn export(dir: &Path, run: &RunEntry) -> CheckResult {
     let name = pack::EXPORT;
     let path = dir.join(name);
-    let (sha256, bytes) = match regular(&path).and_then(|mut file| sha256_of_file(&mut file)) {
+    let (sha256, bytes) = match regular(&path).and_then(|file| sha256_of_file(&file)) {
         Ok(found) => found,
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
             return Check::Export.differs(format!("{name}: missing"));

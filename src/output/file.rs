@@ -1,7 +1,9 @@
 //! Files that are written under a temporary name in their folder and renamed when they are complete.
 
 use std::io::{self, BufWriter, Seek as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use tempfile::{NamedTempFile, TempDir};
 
@@ -55,12 +57,21 @@ pub(crate) struct CompleteFile {
 }
 
 impl CompleteFile {
-    /// The hash is computed from the bytes read back.
+    /// The hash is computed from the bytes read back, while the disk writes them.
     pub(crate) fn new(file: OutputFile) -> io::Result<Self> {
         let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
         file.rewind()?;
-        let (sha256, bytes) = sha256_of_file(file.as_file_mut())?;
+        let sync = || file.as_file().sync_all();
+        let (sha256, bytes) = thread::scope(|scope| {
+            let synced = thread::Builder::new().spawn_scoped(scope, sync);
+            let hashed = sha256_of_file(file.as_file());
+            // Without a thread the disk is waited for here.
+            synced.map_or_else(
+                |_| sync(),
+                |synced| synced.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            )?;
+            hashed
+        })?;
         Ok(Self { file, sha256, bytes })
     }
 

@@ -26,19 +26,16 @@ pub(super) struct RepeatedJobs {
 }
 
 impl RepeatedJobs {
-    /// As [`run_all`], with `others` before them, and `first` on this thread meanwhile; what that returns.
+    /// As [`run_all`], and `first` on this thread meanwhile; what that returns.
     ///
     /// # Errors
     /// That of `first`, or as [`run_all`].
     pub(super) fn run<T, E: Send>(
         &mut self,
         first: impl FnOnce() -> Result<T, E>,
-        others: Vec<Job<E>>,
         jobs: Vec<Job<E>>,
     ) -> Result<T, E> {
         self.took.resize(jobs.len(), Duration::ZERO);
-        let others = others.into_iter().enumerate();
-        let position = others.len();
         let mut timed = Vec::with_capacity(jobs.len());
         for (number, (job, took)) in jobs.into_iter().zip(&mut self.took).enumerate() {
             let so_far = *took;
@@ -48,10 +45,10 @@ impl RepeatedJobs {
                 *took += begun.elapsed();
                 result
             });
-            timed.push((so_far, (position + number, job)));
+            timed.push((so_far, (number, job)));
         }
         timed.sort_by_key(|(so_far, _)| Reverse(*so_far));
-        run(first, others.chain(timed.into_iter().map(|(_, job)| job)).collect())
+        run(first, timed.into_iter().map(|(_, job)| job).collect())
     }
 }
 
@@ -113,9 +110,8 @@ mod tests {
         let mut repeated = RepeatedJobs { took: [1, 3, 2].map(Duration::from_secs).to_vec() };
         let job = |number: u32| Box::new(move || Err(number)) as Job<u32>;
         let first = || Ok(());
-        assert_eq!(repeated.run(first, Vec::new(), (0..3).map(job).collect()), Err(0));
-        assert_eq!(repeated.run(first, vec![job(7)], (0..3).map(job).collect()), Err(7));
-        assert_eq!(repeated.run(|| Err::<(), _>(8), vec![job(7)], Vec::new()), Err(8));
+        assert_eq!(repeated.run(first, (0..3).map(job).collect()), Err(0));
+        assert_eq!(repeated.run(|| Err::<(), _>(8), (0..3).map(job).collect()), Err(8));
         assert!(repeated.took.iter().all(|took| *took > Duration::from_secs(1)));
     }
 }

@@ -301,11 +301,6 @@ trait Writer: Send {
     /// Adds the next row.
     fn row(&mut self, context: &RowContext, row: &Row) -> Result<(), FormatError>;
 
-    /// What other cores may do while the next rows are added, in any order.
-    fn jobs(&mut self) -> Vec<Box<dyn FnOnce() + Send>> {
-        Vec::new()
-    }
-
     /// Ends it.
     fn end(self: Box<Self>, report: &Report) -> Result<Rendered, FormatError>;
 }
@@ -669,22 +664,12 @@ fn write_batch<'a>(
     next: &mut dyn FnMut() -> Result<Vec<JudgedUser<'a>>, Error>,
     repeated: &mut RepeatedJobs,
 ) -> Result<Vec<JudgedUser<'a>>, Error> {
-    let (mut jobs, mut others): (Vec<Job<Error>>, Vec<Job<Error>>) = Default::default();
-    jobs.push(Box::new(|| reader.read(results)));
-    for (_, writer) in &mut *writers {
-        let of_writer = writer.jobs().into_iter().map(|job| -> Job<Error> {
-            Box::new(|| {
-                job();
-                Ok(())
-            })
-        });
-        others.extend(of_writer);
-    }
+    let mut jobs: Vec<Job<Error>> = vec![Box::new(|| reader.read(results))];
     for (path, writer) in writers {
         let mut write = move || users.iter().try_for_each(|rows| writer.rows(context, rows));
         jobs.push(Box::new(move || write().map_err(|why| failed(path, why))));
     }
-    repeated.run(next, others, jobs)
+    repeated.run(next, jobs)
 }
 
 /// Gives every file its name, once all are on disk and no folder has one of the names.

@@ -1,10 +1,12 @@
-//! The XML of all sheets, compressed block by block while it grows, on all cores. What is compressed is kept on disk: a sheet is
-//! complete only at the end, and the sheets grow at the same time.
+//! The XML of all sheets, compressed block by block while it grows, on another core. What is compressed is kept on disk: a
+//! sheet is complete only at the end, and the sheets grow at the same time.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use flate2::{Compress, CompressError, Compression, Crc, FlushCompress};
 
@@ -16,8 +18,10 @@ const BLOCK: usize = 128 << 10;
 const LEVEL: u32 = 2;
 /// Bytes that a stream has besides those of its data, if nothing can be compressed.
 const ENDS: usize = 1 << 10;
-/// Blocks that may wait for another core.
-const WAITING: usize = 16;
+/// Blocks that may wait for the other core. More are compressed here.
+const WAITING: usize = 8;
+/// Blocks in memory: those that wait, and those that were compressed here before them.
+const IN_MEMORY: usize = 16;
 
 /// The numbers of a deflate stream, or of a part of one that ends with a whole byte.
 #[derive(Default)]
@@ -92,31 +96,35 @@ struct Block {
     packed: OnceLock<Result<Packed, CompressError>>,
 }
 
-/// A core takes one and gives it back.
-type Packers = Arc<Mutex<Vec<Packer>>>;
-
 impl Block {
     /// Waits if another core is at it.
-    fn pack(&self, packers: &Packers) -> Result<&Packed, CompressError> {
-        let packed = self.packed.get_or_init(|| {
-            let lock = || packers.lock().unwrap_or_else(PoisonError::into_inner);
-            let free = lock().pop();
-            let mut packer = free.unwrap_or_default();
-            let result = packer.pack(&self.xml, false);
-            lock().push(packer);
-            result
-        });
-        packed.as_ref().map_err(Clone::clone)
+    fn pack(&self, packer: &mut Packer) -> Result<&Packed, CompressError> {
+        self.packed.get_or_init(|| packer.pack(&self.xml, false)).as_ref().map_err(Clone::clone)
     }
+}
+
+/// Compresses on another core, for as long as the sender is there. Without a thread it takes nothing.
+fn compressor() -> SyncSender<Arc<Block>> {
+    let (sender, blocks) = sync_channel::<Arc<Block>>(WAITING);
+    let work = move || {
+        let mut packer = Packer::default();
+        for block in blocks {
+            // `Blocks::store` gets the error.
+            _ = block.pack(&mut packer);
+        }
+    };
+    drop(thread::Builder::new().spawn(work));
+    sender
 }
 
 /// The XML of the sheets, which are numbered from 0.
 pub(super) struct Blocks {
     sheets: Vec<SheetXml>,
-    /// In the order in which they were filled. Of the first ones it is known that another core may be at them.
+    /// In the order in which they were filled.
     queue: VecDeque<Arc<Block>>,
-    begun: usize,
-    packers: Packers,
+    /// From the first full block on.
+    compressor: Option<SyncSender<Arc<Block>>>,
+    packer: Packer,
     spill: SpillFile,
 }
 
@@ -133,7 +141,8 @@ impl Blocks {
     /// In the folder of the report, whose disk needs this space anyway.
     pub(super) fn new_in(folder: &Path) -> io::Result<Self> {
         let spill = SpillFile::new_in(folder)?;
-        Ok(Self { sheets: Vec::new(), queue: VecDeque::new(), begun: 0, packers: Packers::default(), spill })
+        let (sheets, queue, packer) = (Vec::new(), VecDeque::new(), Packer::default());
+        Ok(Self { sheets, queue, compressor: None, packer, spill })
     }
 
     /// Adds a sheet and returns its number.
@@ -147,32 +156,27 @@ impl Blocks {
         if self.sheets[sheet].xml.len() >= BLOCK {
             let next = Vec::with_capacity(BLOCK + BLOCK / 8);
             let xml = std::mem::replace(&mut self.sheets[sheet].xml, next);
-            self.queue.push_back(Arc::new(Block { sheet, xml, packed: OnceLock::new() }));
-            self.store(self.queue.len() > WAITING)?;
+            let block = Arc::new(Block { sheet, xml, packed: OnceLock::new() });
+            self.queue.push_back(Arc::clone(&block));
+            if let Err(TrySendError::Full(block) | TrySendError::Disconnected(block)) =
+                self.compressor.get_or_insert_with(compressor).try_send(block)
+            {
+                block.pack(&mut self.packer)?;
+            }
+            self.store(IN_MEMORY)?;
         }
         Ok(&mut self.sheets[sheet].xml)
     }
 
-    /// Work for all cores: to compress the blocks that were filled since the last call.
-    pub(super) fn jobs(&mut self) -> impl Iterator<Item = Box<dyn FnOnce() + Send>> {
-        let begun = std::mem::replace(&mut self.begun, self.queue.len());
-        self.queue.range(begun..).map(|block| {
-            let (block, packers) = (Arc::clone(block), Arc::clone(&self.packers));
-            // The caller of `store` gets the error.
-            Box::new(move || _ = block.pack(&packers)) as Box<dyn FnOnce() + Send>
-        })
-    }
-
-    /// Puts the first blocks to disk, as far as they are compressed; `all`: compresses the others, too.
-    fn store(&mut self, all: bool) -> io::Result<()> {
+    /// Puts the first blocks to disk, as far as they are compressed, and others until no more than `most` are left.
+    fn store(&mut self, most: usize) -> io::Result<()> {
         while let Some(block) = self.queue.front()
-            && (all || block.packed.get().is_some())
+            && (self.queue.len() > most || block.packed.get().is_some())
         {
-            let packed = block.pack(&self.packers)?;
+            let packed = block.pack(&mut self.packer)?;
             self.sheets[block.sheet].stored.add(&packed.numbers);
             self.spill.write(block.sheet, &packed.bytes)?;
             self.queue.pop_front();
-            self.begun = self.begun.saturating_sub(1);
         }
         Ok(())
     }
@@ -184,7 +188,7 @@ impl Blocks {
         [head, tail]: [&[u8]; 2],
         take: impl FnOnce(&Stream, &mut dyn Read) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.store(true)?;
+        self.store(0)?;
         let SheetXml { stored, xml } = &self.sheets[sheet];
         let (head, tail) = (pack(head, false)?, pack(&[xml, tail].concat(), true)?);
         let mut whole = head.numbers;
@@ -196,23 +200,19 @@ impl Blocks {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use flate2::read::DeflateDecoder;
     use proptest::prelude::*;
 
     use super::*;
 
-    /// The streams of two sheets, of which one has all rows. `work` gets the work for other cores.
-    fn streams(rows: &[String], work: impl Fn(Vec<Box<dyn FnOnce() + Send>>)) -> Vec<Vec<u8>> {
+    /// The streams of two sheets, of which one has all rows.
+    fn streams(rows: &[String], compressor: Option<SyncSender<Arc<Block>>>) -> Vec<Vec<u8>> {
         let folder = tempfile::tempdir().unwrap();
         let mut blocks = Blocks::new_in(folder.path()).unwrap();
+        blocks.compressor = compressor;
         let sheets = [blocks.add_sheet(), blocks.add_sheet()];
-        for rows in rows.chunks(7) {
-            for row in rows {
-                blocks.row(sheets[1]).unwrap().extend(row.as_bytes());
-            }
-            work(blocks.jobs().collect());
+        for row in rows {
+            blocks.row(sheets[1]).unwrap().extend(row.as_bytes());
         }
         let all = format!("head{}tail", rows.concat());
         let streams = [(sheets[0], "headtail"), (sheets[1], &*all)].map(|(sheet, expected)| {
@@ -242,23 +242,26 @@ mod tests {
         let mut rows: Vec<_> = (0..100).map(row).collect();
         let mut random = fastrand::Rng::with_seed(1);
         rows.push((0..BLOCK).map(|_| random.char('\u{0}'..='\u{ffff}')).collect());
-        let alone = streams(&rows, drop);
+        let (no_thread, _) = sync_channel(0);
+        let alone = streams(&rows, Some(no_thread));
         assert!(alone[1].len() > BLOCK);
-        assert!(alone == streams(&rows, |jobs| jobs.into_iter().rev().for_each(|job| job())));
-        let on_threads = |jobs: Vec<Box<dyn FnOnce() + Send>>| {
-            thread::scope(|scope| jobs.into_iter().for_each(|job| drop(scope.spawn(job))));
-        };
-        assert!(alone == streams(&rows, on_threads));
+        assert!(alone == streams(&rows, None));
+        // Takes them, and leaves the work to the others.
+        let (idle, taken) = sync_channel(rows.len());
+        assert!(alone == streams(&rows, Some(idle)));
+        assert!(taken.iter().count() > IN_MEMORY);
     }
 
     #[test]
-    fn blocks_do_not_pile_up_while_no_core_is_free() {
+    fn blocks_do_not_pile_up_while_the_other_core_is_busy() {
         let folder = tempfile::tempdir().unwrap();
         let mut blocks = Blocks::new_in(folder.path()).unwrap();
         let sheet = blocks.add_sheet();
+        let (busy, _taken) = sync_channel(WAITING);
+        blocks.compressor = Some(busy);
         for _ in 0..10 * WAITING {
             blocks.row(sheet).unwrap().resize(BLOCK, b'a');
-            assert!(blocks.queue.len() <= WAITING);
+            assert!(blocks.queue.len() <= IN_MEMORY);
         }
     }
 

@@ -119,11 +119,6 @@ impl Book {
         }
     }
 
-    /// Work for other cores, which the last rows made.
-    pub(super) fn jobs(&mut self) -> impl Iterator<Item = Box<dyn FnOnce() + Send>> {
-        self.blocks.jobs()
-    }
-
     /// Writes the file.
     pub(super) fn save(
         mut self,

@@ -124,10 +124,6 @@ impl Writer for Xlsx {
         Ok(self.book.add_row(&columns::KEYS, columns::of_key(&record))?)
     }
 
-    fn jobs(&mut self) -> Vec<Box<dyn FnOnce() + Send>> {
-        self.book.jobs().collect()
-    }
-
     fn end(mut self: Box<Self>, report: &Report) -> Result<Rendered, FormatError> {
         self.add_organizations(report)?;
         self.add_glossary()?;

@@ -654,7 +654,7 @@ fn write_deployment<'a>(
 }
 
 /// Users whose rows are written together. More would take more memory, and hardly less time.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 
 /// Hands the rows of some users to all writers, and reads the next users meanwhile, with `next` on this thread.
 fn write_batch<'a>(

@@ -18,8 +18,13 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::{Error, FormatError, Writer, Writers, failed};
+use super::error::failed;
+use super::write::Writers;
+use super::{Error, FormatError, Writer};
 use crate::output::{CsvStyle, temp_file_in};
+
+/// The file whose hash `report.html` shows. Its format comes before that one.
+pub(super) const KEYS_CSV: &str = "keys.csv";
 
 named! {
     /// Report format.
@@ -54,7 +59,7 @@ impl Format {
     #[must_use]
     pub const fn file_names(self) -> &'static [&'static str] {
         match self {
-            Self::Csv => &[super::KEYS_CSV, "organizations.csv"],
+            Self::Csv => &[KEYS_CSV, "organizations.csv"],
             Self::Markdown => &["migration-report.md"],
             Self::Html => &["report.html"],
             Self::Xlsx => &["keys.xlsx"],

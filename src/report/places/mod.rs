@@ -25,11 +25,13 @@ pub(super) use self::rows::is_in_use;
 pub(crate) use self::rows::{LocateFailOn, LocatedKey, LocationRow, Rows, UnsearchedRow};
 pub(super) use self::summary::{KEYS, PLACES};
 pub(crate) use self::summary::{LocateReport, SearchScope};
+use super::error::failed;
+use super::file::reopened;
 use super::formats::github::append;
 use super::location::fingerprint;
 use super::text::{printable, shortened};
 use super::wording::QUOTED;
-use super::{Error, FormatError, failed, reopened};
+use super::{Error, FormatError};
 use crate::output::{OutputFile, ReportFile, persist, temp_file_in};
 use crate::place::{NotSearched, Place, Unsearched};
 

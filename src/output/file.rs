@@ -75,6 +75,11 @@ impl CompleteFile {
         Ok(Self { file, sha256, bytes })
     }
 
+    /// Of its bytes, in hexadecimal digits.
+    pub(crate) fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
     /// Gives it its name.
     pub(crate) fn persist(self, path: &Path) -> io::Result<ReportFile> {
         let Self { file, sha256, bytes } = self;

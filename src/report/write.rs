@@ -1,8 +1,8 @@
 //! One pass over the rows of each run, for all formats, and their files, which get their names together.
 
 use std::fs::File;
-use std::io::{self, Seek as _, Write as _};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::error::failed;
 use super::file::{MANIFEST, reopened};
@@ -14,7 +14,6 @@ use super::organizations::OrganizationTotals;
 use super::summary::Summary;
 use super::worst::WorstFindings;
 use super::{Deployment, Error, FormatError, GatePolicy, Report, ReportInput, Row, RowContext, RunContext};
-use crate::digest::sha256_of_file;
 use crate::history::burn_down;
 use crate::model::UserResult;
 use crate::output::{CompleteFile, Naming, OutputFile, ReportFile};
@@ -143,12 +142,14 @@ pub fn write<'a>(
     let (waiver_issues, worst) = (judge.waiver_issues(), worst.into_vec());
     let fail_on = gate.fail_on;
     let mut report = Report { deployments, total, waiver_issues, fail_on, worst, keys_csv: None };
-    let (mut complete, mut stdout, mut step_summary) = (Vec::new(), String::new(), None);
+    let (mut complete, mut stdout, mut step_summary, mut stdout_file) =
+        (Vec::new(), String::new(), None, None);
     // All of them end before the first has its name, since this, too, may fail.
-    for (path, rendered) in end_all(writers, &output.formats, &mut report)? {
-        match rendered {
-            Rendered::File(file) => complete.push((file, path)),
-            Rendered::Github(lines, summary) => {
+    for (path, ended) in end_all(writers, &output, &mut report)? {
+        match ended {
+            Ended::File(file) => complete.push((file, path)),
+            Ended::Unnamed(file) => stdout_file = Some(file),
+            Ended::Github(lines, summary) => {
                 stdout.push_str(&lines);
                 step_summary = summary;
             }
@@ -157,41 +158,56 @@ pub fn write<'a>(
     if let Some(page) = step_summary {
         page.append().map_err(|why| Error::StepSummary(page.path.display().to_string(), why))?;
     }
-    let (mut files, mut stdout_file, mut naming) = (Vec::new(), None, None);
-    if output.stdout {
-        let file = complete.pop().map(|(file, path)| reopened(file).map_err(|why| failed(&path, why)));
-        stdout_file = file.transpose()?;
-    } else {
+    let (mut files, mut naming) = (Vec::new(), None);
+    if !output.stdout {
         let (persisted, begun) = persist_all(complete, &output)?;
         (files, naming) = (persisted, Some(begun));
     }
     Ok(Written { report, files, stdout, stdout_file, naming })
 }
 
-/// Ends all formats, on all cores; what each returns, in their order. `keys.csv` ends before the format that shows its hash.
-fn end_all(
-    writers: Writers,
-    formats: &[Format],
-    report: &mut Report,
-) -> Result<Vec<(PathBuf, Rendered)>, Error> {
+/// What is left of a format.
+enum Ended {
+    /// A file, complete on disk.
+    File(CompleteFile),
+    /// The same for standard output, to be read from its beginning; its name is gone.
+    Unnamed(File),
+    /// As [`Rendered`] has it.
+    Github(String, Option<StepSummaryPage>),
+}
+
+/// Ends all formats; what is left of each, in their order. `report.html` ends after the others, since it shows a hash.
+fn end_all(writers: Writers, output: &Output, report: &mut Report) -> Result<Vec<(PathBuf, Ended)>, Error> {
+    let is_html = |path: &Path| Format::Html.file_names().iter().any(|name| path.ends_with(name));
+    let (last, first) = writers.into_iter().enumerate().partition(|(_, (path, _))| is_html(path));
+    let mut ended = end_together(first, output, report)?;
+    report.keys_csv = ended.iter().find_map(|(_, (path, ended))| match ended {
+        Ended::File(file) if path.ends_with(KEYS_CSV) => Some(file.sha256().to_owned()),
+        Ended::File(_) | Ended::Unnamed(_) | Ended::Github(..) => None,
+    });
+    ended.extend(end_together(last, output, report)?);
+    ended.sort_by_key(|(number, ..)| *number);
+    Ok(ended.into_iter().map(|(_, ended)| ended).collect())
+}
+
+/// Ends formats, on all cores; what is left of each, with its number.
+fn end_together(
+    writers: Vec<Numbered<FormatInProgress>>,
+    output: &Output,
+    report: &Report,
+) -> Result<Vec<Numbered<(PathBuf, Ended)>>, Error> {
+    let end = |writer: Box<dyn Writer>| -> Result<Ended, FormatError> {
+        Ok(match writer.end(report)? {
+            Rendered::Github(lines, summary) => Ended::Github(lines, summary),
+            Rendered::File(file) if output.stdout => Ended::Unnamed(reopened(file)?),
+            Rendered::File(file) => Ended::File(CompleteFile::new(file)?),
+        })
+    };
     let mut ended: Vec<_> = writers.iter().map(|_| None).collect();
-    let (mut later, shows_hash) = (Vec::new(), formats.contains(&Format::Html));
-    for ((path, writer), ended) in writers.into_iter().zip(&mut ended) {
-        if path.ends_with(KEYS_CSV) && shows_hash {
-            let mut rendered = writer.end(report).map_err(|why| failed(&path, why))?;
-            if let Rendered::File(file) = &mut rendered {
-                report.keys_csv = Some(hash(file).map_err(|why| failed(&path, why))?);
-            }
-            *ended = Some((path, rendered));
-        } else {
-            later.push((path, writer, ended));
-        }
-    }
-    let report = &*report;
-    let jobs = later.into_iter().map(|(path, writer, ended)| -> Job<Error> {
+    let jobs = writers.into_iter().zip(&mut ended).map(|((number, (path, writer)), ended)| -> Job<Error> {
         Box::new(move || {
-            let rendered = writer.end(report).map_err(|why| failed(&path, why))?;
-            *ended = Some((path, rendered));
+            let it = end(writer).map_err(|why| failed(&path, why))?;
+            *ended = Some((number, (path, it)));
             Ok(())
         })
     });
@@ -199,16 +215,12 @@ fn end_all(
     Ok(ended.into_iter().flatten().collect())
 }
 
-/// The hash of a complete file.
-fn hash(file: &mut OutputFile) -> io::Result<String> {
-    file.flush()?;
-    let file = file.get_mut().as_file_mut();
-    file.rewind()?;
-    Ok(sha256_of_file(file)?.0)
-}
+/// A format under way, and where it goes.
+type FormatInProgress = (PathBuf, Box<dyn Writer>);
+pub(super) type Writers = Vec<FormatInProgress>;
 
-/// The formats under way, and where each goes.
-pub(super) type Writers = Vec<(PathBuf, Box<dyn Writer>)>;
+/// With its position among all.
+type Numbered<T> = (usize, T);
 
 /// What formats need besides rows.
 #[derive(Clone, Copy)]
@@ -324,7 +336,7 @@ fn write_batch<'a>(
 
 /// Gives every file its name, once all are on disk and no folder has one of the names.
 fn persist_all(
-    complete: Vec<(OutputFile, PathBuf)>,
+    complete: Vec<(CompleteFile, PathBuf)>,
     output: &Output,
 ) -> Result<(Vec<ReportFile>, Naming), Error> {
     for path in complete.iter().map(|(_, path)| path.as_path()).chain([&*output.out.join(MANIFEST)]) {
@@ -333,18 +345,8 @@ fn persist_all(
             return Err(failed(path, why));
         }
     }
-    let mut files: Vec<_> = complete.iter().map(|_| None).collect();
-    let (unhashed, paths): (Vec<_>, Vec<_>) = complete.into_iter().unzip();
-    let jobs =
-        unhashed.into_iter().zip(&mut files).zip(&paths).map(|((file, complete), path)| -> Job<Error> {
-            Box::new(move || {
-                *complete = Some(CompleteFile::new(file).map_err(|why| failed(path, why))?);
-                Ok(())
-            })
-        });
-    run_all(jobs.collect())?;
     let naming = Naming::begin().map_err(|why| failed(&output.out, why))?;
-    let files = files.into_iter().flatten().zip(&paths);
-    let files = files.map(|(file, path)| file.persist(path).map_err(|why| failed(path, why)));
+    let files =
+        complete.into_iter().map(|(file, path)| file.persist(&path).map_err(|why| failed(&path, why)));
     Ok((files.collect::<Result<_, _>>()?, naming))
 }

@@ -23,7 +23,7 @@ use super::write::Writers;
 use super::{Error, FormatError, Writer};
 use crate::output::{CsvStyle, temp_file_in};
 
-/// The file whose hash `report.html` shows. Its format comes before that one.
+/// The file whose hash `report.html` shows.
 pub(super) const KEYS_CSV: &str = "keys.csv";
 
 named! {

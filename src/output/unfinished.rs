@@ -2,7 +2,7 @@
 //! writes them, so they are removed from outside.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,8 @@ static UNFINISHED: Mutex<Unfinished> =
 /// How long the end of the process waits for files that get their names, such as where another program locks the run
 /// database in which their manifest is recorded.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long another process may name its files in the same folder.
+const LONGEST_LOCK: Duration = Duration::from_secs(30);
 
 struct Unfinished {
     paths: BTreeSet<PathBuf>,
@@ -24,18 +26,40 @@ struct Unfinished {
 
 /// While it is there, files that belong together get their names: some of them without the others would be of two reports.
 #[derive(Debug)]
-pub struct Naming(());
+pub struct Naming {
+    /// The folder, locked, so that two processes do not mix their files.
+    _folder: Option<File>,
+}
 
 impl Naming {
     /// Before the first of them.
     ///
     /// # Errors
-    /// The process ends.
-    pub(crate) fn begin() -> io::Result<Self> {
+    /// The process ends, or another one does not come to the end of its naming.
+    pub(crate) fn begin(folder: &Path) -> io::Result<Self> {
+        let folder = lock(folder, LONGEST_LOCK)?;
         let mut unfinished = unfinished();
         unfinished.check_open()?;
         unfinished.naming += 1;
-        Ok(Self(()))
+        Ok(Self { _folder: folder })
+    }
+}
+
+/// Locks a folder; `None` where folders can't be locked, as on Windows and some network file systems.
+fn lock(folder: &Path, longest: Duration) -> io::Result<Option<File>> {
+    let Ok(file) = File::open(folder) else { return Ok(None) };
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Err(TryLockError::WouldBlock) if start.elapsed() < longest => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::other("another process writes reports into this folder"));
+            }
+        }
     }
 }
 
@@ -104,5 +128,19 @@ fn remove_folder(path: &Path) {
         if fs::remove_dir_all(path).is_ok() || !path.exists() {
             return;
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_names_its_files_in_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let naming = Naming::begin(folder.path()).unwrap();
+        assert!(lock(folder.path(), Duration::ZERO).is_err());
+        drop(naming);
+        assert!(lock(folder.path(), Duration::ZERO).unwrap().is_some());
     }
 }

@@ -345,7 +345,7 @@ fn persist_all(
             return Err(failed(path, why));
         }
     }
-    let naming = Naming::begin().map_err(|why| failed(&output.out, why))?;
+    let naming = Naming::begin(&output.out).map_err(|why| failed(&output.out, why))?;
     let files =
         complete.into_iter().map(|(file, path)| file.persist(&path).map_err(|why| failed(&path, why)));
     Ok((files.collect::<Result<_, _>>()?, naming))

@@ -144,11 +144,11 @@
     shown = ranked.map(([, key]) => key);
   };
 
-  // The same rule as in keys.csv: a text that a spreadsheet would run gets a `'`, also behind a separator.
+  // The same rule as in keys.csv: a text that a spreadsheet would run gets a `'`, also behind a separator and there behind quotes.
   const UNSHOWN = /[\s\u0000-\u001f\u007f-\u009f\p{M}\p{Cf}\u2065\u115f\u1160\u2800\u3164\uffa0]/u;
-  const isFormula = (part) => {
+  const isFormula = (part, isFirst) => {
     if (/^[\t\r]/.test(part)) return true;
-    const first = [...part].find((c) => !UNSHOWN.test(c));
+    const first = [...part].find((c) => !UNSHOWN.test(c) && (c !== '"' || isFirst));
     return first !== undefined && "=+-@\uff1d\uff0b\uff0d\uff20".includes(first);
   };
   const guard = (text) => {
@@ -160,7 +160,8 @@
     const end = start + text.slice(start).search(/[,;\t|\n\r]/) + 1;
     const first = end > start ? text.slice(0, end) : text;
     const parts = [first, ...text.slice(first.length).split(/(?<=[,;\t|\n\r])/)];
-    return parts.filter(Boolean).map((part) => (isFormula(part.replace(/^'+/, "")) ? `'${part}` : part)).join("");
+    const guarded = (part, index) => (isFormula(part.replace(/^'+/, ""), index === 0) ? `'${part}` : part);
+    return parts.filter(Boolean).map(guarded).join("");
   };
   const field = (text) => {
     const guarded = guard(text);

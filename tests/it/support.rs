@@ -210,7 +210,7 @@ pub(crate) fn list_of_ids(sandbox: &Sandbox) -> String {
 }
 
 /// What a spreadsheet must not run, as the contract has it: an apostrophe stands before a sign of a formula at the start of
-/// the text and after every separator, whatever white space or unseen mark is between.
+/// the text and after every separator, whatever white space or unseen mark is between; after a separator also quotes, which a CSV doubles.
 pub(crate) fn guarded(text: &str) -> String {
     // Category M, category Cf, and what is blank without being white space.
     let is_format = |c: char| {
@@ -229,7 +229,7 @@ pub(crate) fn guarded(text: &str) -> String {
         let seen = if guarded.is_empty() {
             quoted.trim_start_matches(skipped)
         } else {
-            quoted.trim_start_matches(|c| skipped(c) && !"\t\n\r".contains(c))
+            quoted.trim_start_matches(|c| skipped(c) && !"\t\n\r".contains(c) || c == '"')
         };
         if seen.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
             || quoted.starts_with(['\t', '\r'])

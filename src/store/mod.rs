@@ -1,6 +1,7 @@
 //! The run database, in SQLite: every run, the users it requested, the result of each, and the keys. Each result is written
 //! at once ([`Journal`]) and read back in order afterwards ([`Store`]).
 
+mod batch_writer;
 mod copy;
 mod found;
 mod identity;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, params};
 
-use super::journal::Reopening;
+use super::batch_writer::Reopening;
 use super::rows::{INSERT_INCOMPLETE_LIST, insert_incomplete_list, invalid, time_at, user_from, word_at};
 use super::stats::statuses;
 use super::{Error, Journal, Store};

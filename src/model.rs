@@ -7,6 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::printable::masked;
+
 named! {
     /// The three products that speak the API v1.0.
     pub enum Product {
@@ -297,9 +299,9 @@ impl Outcome {
         Self { status: ReadStatus::Read, http_status: Some(http_status), error_code: None, detail: None }
     }
 
-    /// Not all was read, and this is why.
-    pub fn unread(status: ReadStatus, http_status: Option<u16>, detail: impl Into<String>) -> Self {
-        Self { status, http_status, error_code: None, detail: Some(detail.into()) }
+    /// Not all was read, and this is why. The text may quote a value of the service, and that a key: it is masked.
+    pub fn unread(status: ReadStatus, http_status: Option<u16>, detail: impl AsRef<str>) -> Self {
+        Self { status, http_status, error_code: None, detail: Some(masked(detail.as_ref())) }
     }
 }
 

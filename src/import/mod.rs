@@ -35,6 +35,7 @@ use crate::disk_sort::{DiskSorter, Sorted};
 use crate::exit::{Error, reason};
 use crate::model::{IncompleteList, Outcome, Product, ReadStatus, UserResult, object_id};
 use crate::packed::{Packed, damaged, pack_number, pack_text};
+use crate::printable::masked;
 
 /// A file is held at once, and this is the answers of some 100,000 users.
 const FILE_LIMIT: u64 = 64 << 20;
@@ -80,7 +81,7 @@ impl SavedAnswers {
         let no_copy = |why: io::Error| Error::no_temporary_file(&why);
         let mut reading = Reading::new().map_err(no_copy)?;
         let mut files = files::find(inputs, |path, why| {
-            reading.add_incomplete(&format!("file {}", path.display()), &malformed(why))
+            reading.add_incomplete(&masked(&format!("file {}", path.display())), &malformed(why))
         })?;
         let read = || {
             while let Some(file) = files.next()? {
@@ -171,7 +172,7 @@ impl Reading {
     /// # Errors
     /// What could not be copied.
     fn add_input(&mut self, file: &InputFile) -> io::Result<()> {
-        let label = format!("file {}", file.path.display());
+        let label = masked(&format!("file {}", file.path.display()));
         let mut digests = Vec::new();
         let text = text(file, &mut digests);
         self.files += digests.len() as u64;
@@ -182,7 +183,7 @@ impl Reading {
                 let documents = documents::split(&text).into_iter();
                 documents.into_iter().try_for_each(|it| self.add_answer(it, &label, named.as_ref()))
             }
-            Err(why) => self.add_incomplete(&label, &malformed(format!("can't be read: {}", reason(&why)))),
+            Err(why) => self.add_incomplete(&label, &malformed(&format!("can't be read: {}", reason(&why)))),
         }
     }
 
@@ -280,7 +281,7 @@ fn id_in_name(path: &Path) -> Option<String> {
     if ids.len() == 1 { ids.into_iter().next() } else { None }
 }
 
-fn malformed(why: impl Into<String>) -> Outcome {
+fn malformed(why: &str) -> Outcome {
     Outcome::unread(ReadStatus::Malformed, None, why)
 }
 

@@ -12,6 +12,7 @@ use crate::client::{SavedPage, UserKeys, parse_saved, product};
 use crate::exit::reason;
 use crate::model::{Origin, Outcome, PersonalKey, Product, ReadStatus, User, UserResult};
 use crate::packed::{Packed, damaged, pack_number, pack_text};
+use crate::printable::masked;
 
 /// One answer: where its body is in the copy, and what its headers say.
 pub(super) struct SavedResponse {
@@ -84,7 +85,7 @@ impl SavedResponses {
         parsed.map_err(|mut outcome| {
             if outcome.status == ReadStatus::Malformed {
                 let detail = outcome.detail.unwrap_or_default();
-                outcome.detail = Some(format!("{}: {detail}", response.label));
+                outcome.detail = Some(masked(&format!("{}: {detail}", response.label)));
             }
             outcome
         })

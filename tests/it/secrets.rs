@@ -272,6 +272,45 @@ fn a_key_in_a_description_or_an_error_is_masked_everywhere() {
     assert_nowhere(&env, &ran, &secrets);
 }
 
+/// The error of what reads JSON quotes the value.
+#[test]
+fn a_key_in_any_field_of_a_response_is_masked_everywhere() {
+    use crate::stub::{USER, id, key};
+    let secret = "77777777-8888-9999-aaaa-bbbbbbbbbbbb";
+    let of_a_row = ["createdAt", "lastUsed", "enabled", "usedCount", "userId", secret];
+    let of_a_page = ["totalCount", "links", "results", "status", "content"];
+    let env = env();
+    for (number, field) in of_a_row.into_iter().chain(of_a_page).enumerate() {
+        let mut page = list(&[key(1, "ci")]);
+        let place = if number < of_a_row.len() { &mut page["results"][0] } else { &mut page };
+        place[field] = json!(secret);
+        // A field that is there twice.
+        let body = page
+            .to_string()
+            .replace(&format!("{secret:?}:{secret:?}"), &format!("{secret:?}:1,{secret:?}:2"));
+        env.put(&format!("saved/{USER}.json"), &body);
+        env.put(&format!("saved/{secret}.json"), "[");
+        let stub = Stub::start(Digest::On, move |asked| match asked.path.as_str() {
+            path if path.ends_with("/keys") => Reply::text(200, "application/json", &body),
+            _ => {
+                Reply::ok(&list(&[json!({"id": USER, "username": "ann@example.com"}), json!({"id": id(7)})]))
+            }
+        });
+        let formats = "csv,markdown,html,json,ndjson,sarif,junit,gitlab";
+        let ran =
+            env.audit_at(&stub.url(), &["--org", "5b0000000000000000000000", "-vvv", "--format", formats]);
+        assert!([3, 4].contains(&ran.code), "{field}: {ran:?}");
+        let imported = env.run(&["import", "saved", "--out", "imported", "--format", formats]);
+        assert!([3, 4].contains(&imported.code), "{field}: {imported:?}");
+        for name in [USER, secret] {
+            std::fs::remove_file(env.path(&format!("saved/{name}.json"))).unwrap();
+        }
+        for ran in [ran, imported] {
+            assert_nowhere(&env, &ran, &[secret.to_owned()]);
+        }
+    }
+}
+
 #[test]
 fn the_store_holds_the_users_and_the_public_key() {
     let sandbox = ops_manager(5);

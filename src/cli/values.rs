@@ -5,19 +5,27 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Timelike as _, Utc};
 use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Arg, Command, ValueEnum};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use url::{ParseError, Url};
 
-/// A day (its first instant, UTC) or a time.
+/// A day (its first instant, UTC) or a time. Without a fraction of a second: times of the service have none when they are
+/// compared with it.
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+    let time = NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .map(|day| day.and_time(NaiveTime::MIN).and_utc())
         .or_else(|_| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()))
-        .map_err(|_| "expected a day such as 2021-03-01, or a time such as 2021-03-01T00:00:00Z".to_owned())
+        .map_err(|_| {
+            "expected a day such as 2021-03-01, or a time such as 2021-03-01T00:00:00Z".to_owned()
+        })?;
+    if time.nanosecond() == 0 {
+        Ok(time)
+    } else {
+        Err("expected a time without a fraction of a second".to_owned())
+    }
 }
 
 /// A day.

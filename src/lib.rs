@@ -49,7 +49,7 @@ pub mod store;
 pub mod v1;
 pub mod waivers;
 
-pub use cli::{Cli, command, hint};
+pub use cli::{Cli, command, command_for, hint};
 pub use output::remove_unfinished;
 
 use cli::Command;

@@ -8,7 +8,7 @@ use clap::error::ContextValue;
 use keysunset::context::color;
 use keysunset::exit::{Error, Exit};
 use keysunset::printable::{for_terminal, masked, printable};
-use keysunset::{Cli, command, hint};
+use keysunset::{Cli, command_for, hint};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
@@ -52,9 +52,10 @@ fn run(cli: Cli) -> Result<Exit, Error> {
 fn parse() -> Cli {
     let color = color(std::env::args_os().skip(1), &|name| std::env::var(name).ok());
     keysunset::console::set_color(color);
-    let matches = command().color(color).try_get_matches();
-    let parsed =
-        matches.and_then(|matches| Cli::from_arg_matches(&matches).map_err(|why| why.format(&mut command())));
+    let command = command_for(&std::env::args_os().collect::<Vec<_>>()).color(color);
+    let matches = command.clone().try_get_matches();
+    let parsed = matches
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|why| why.format(&mut command.clone())));
     parsed.unwrap_or_else(|why| without_keys(hint(why)).exit())
 }
 

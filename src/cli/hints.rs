@@ -8,6 +8,8 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use strsim::osa_distance;
 
+use super::environment;
+
 /// What to use in place of a wrong word.
 enum Hint {
     /// This flag, on the commands that have it.
@@ -156,7 +158,15 @@ pub(super) fn hint(mut error: clap::Error, mut program: Command, typed: &[OsStri
         ErrorKind::TooManyValues if wrong(ContextKind::InvalidArg).starts_with("--verbose") => {
             put(&mut error, "use '-v', '-vv' or '-vvv'", command);
         }
-        _ => {}
+        _ => {
+            // Such as `--fail-on <WHICH>`.
+            let flag = wrong(ContextKind::InvalidArg);
+            let flag = flag.trim_start_matches('-').split([' ', '[', '=']).next().unwrap_or_default();
+            if let Some(variable) = environment::variable(command, flag, typed) {
+                let tip = format!("the value is from the environment variable {}", variable.display());
+                put(&mut error, &tip, command);
+            }
+        }
     }
     error
 }

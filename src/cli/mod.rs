@@ -1,12 +1,14 @@
 //! What can be typed. Every setting is an `Option`: defaults live in `config`.
 
 mod commands;
+mod environment;
 mod examples;
 mod hints;
 mod settings;
 mod values;
 
 use std::any::TypeId;
+use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ColorChoice, CommandFactory as _, Parser, Subcommand};
 
@@ -87,7 +89,7 @@ pub(crate) enum Command {
     /// Render a stored run again (no API calls)
     ///
     /// Use it for another policy, other formats or another folder.
-    #[command(after_long_help = examples::REPORT)]
+    #[command(after_long_help = examples::REPORT, mut_args(policy_of_the_run))]
     Report(Report),
     /// Plan the replacement of each personal API key (no API calls)
     ///
@@ -105,6 +107,7 @@ pub(crate) enum Command {
     ///
     /// The report has the newest run of each deployment. A folder means the keysunset.db in it.
     #[command(after_long_help = examples::MERGE, mut_arg("store", |store| store.hide(true)))]
+    #[command(mut_args(policy_of_the_run))]
     Merge(Merge),
     /// Show everything known about one key
     ///
@@ -128,6 +131,7 @@ pub(crate) enum Command {
     /// Print a stored run, or write an evidence pack
     ///
     #[command(long_about = examples::ABOUT_EXPORT, after_long_help = examples::EXPORT)]
+    #[command(mut_args(policy_of_the_run))]
     Export(Export),
     /// Verify reports and run database with their manifest
     ///
@@ -156,6 +160,12 @@ pub fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| command.mut_args(with_values_in_long_help))
 }
 
+/// The same for a command line: what is typed replaces what the environment sets.
+#[must_use]
+pub fn command_for(typed: &[OsString]) -> clap::Command {
+    environment::without_replaced(command(), typed)
+}
+
 /// A wrong command line, with a tip where the wrong word is a known one.
 #[must_use]
 pub fn hint(error: clap::Error) -> clap::Error {
@@ -176,6 +186,18 @@ fn with_values_in_long_help(flag: Arg) -> Arg {
         help += format!("\n- {name:widest$}  {about}").trim_end();
     }
     flag.long_help(help).hide_possible_values(true)
+}
+
+/// A stored run has a policy of its own, which is the default.
+fn policy_of_the_run(flag: Arg) -> Arg {
+    let own = match flag.get_id().as_str() {
+        "cutoff" => "Cutoff date of key use [default: as in the run]",
+        "active_within" => "Days of recent use [default: as in the run]",
+        _ => return flag,
+    };
+    let long = flag.get_long_help().map(ToString::to_string).unwrap_or_default();
+    let details = long.split_once("\n\n").map(|(_, details)| format!("{own}\n\n{details}"));
+    flag.help(own).long_help(details.unwrap_or_else(|| own.to_owned()))
 }
 
 /// What flags have in common: the environment variable of a setting has the name of its flag, and a switch may be

@@ -78,7 +78,8 @@ impl PolicyArgs {
             fail_on: self.fail_on.or(fallback.fail_on),
             waivers: self.waivers.or(fallback.waivers),
             strict_waivers: self.strict_waivers.or(fallback.strict_waivers),
-            ratchet: self.ratchet.or(fallback.ratchet),
+            // A layer with a baseline has a ratchet.
+            ratchet: self.ratchet.or(if self.baseline.is_some() { None } else { fallback.ratchet }),
             baseline: self.baseline.or(fallback.baseline),
             exit_zero: self.exit_zero.or(fallback.exit_zero),
         }

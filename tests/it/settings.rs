@@ -25,6 +25,108 @@ fn flags_beat_the_environment_then_the_file_then_the_default() {
     assert_eq!(deployment(&env), "of the flag");
 }
 
+/// A run of one key that was used after the cutoff of the run, 2018-01-01, and before the default one.
+fn stored() -> TestEnv {
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let env = env();
+    let ran = env.audit_at(&stub.url(), &["--user", USER, "--cutoff", "2018-01-01"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    env
+}
+
+#[test]
+fn what_is_typed_replaces_what_the_environment_sets_beside_it() {
+    let report: &[&str] = &["report", "--out", "again", "--store", "reports/keysunset.db"];
+    let mut env = stored();
+    for (variable, value, typed, code) in [
+        ("KEYSUNSET_CSV_RAW", "false", &[report, &["--csv-excel"]].concat()[..], 1),
+        ("KEYSUNSET_CSV_RAW", "true", &[report, &["--csv-excel"]].concat(), 1),
+        ("KEYSUNSET_CSV_EXCEL", "true", &[report, &["--csv-raw"]].concat(), 1),
+        ("KEYSUNSET_RATCHET", "false", &[report, &["--baseline", "missing.ndjson"]].concat(), 5),
+        ("KEYSUNSET_FORMAT", "csv", &["history", "--json", "--store", "reports/keysunset.db"], 0),
+        (
+            "KEYSUNSET_STORE",
+            "missing.db",
+            &["locate", "--keys", "reports/keys.csv", "--out", "again", "."],
+            0,
+        ),
+    ] {
+        env = env.with(variable, value);
+        let ran = env.run(typed);
+        assert_eq!(ran.code, code, "{variable}={value} {typed:?}: {ran:?}");
+        env = env.without(variable);
+    }
+    // As in a layer below.
+    env.put("keysunset.toml", "ratchet = false\n");
+    let ran = env.run(&[report, &["--baseline", "missing.ndjson"]].concat());
+    assert_eq!(ran.code, 5, "{ran:?}");
+    // Both in one layer are a contradiction.
+    let ran = env.run(&[report, &["--csv-raw", "--csv-excel"]].concat());
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+/// As CI systems pass a variable that is not set.
+#[test]
+fn a_variable_without_a_value_is_not_set() {
+    let mut env = stored();
+    for variable in
+        ["FAIL_ON", "EXIT_ZERO", "WAIVERS", "CUTOFF", "FORMAT", "ACTIVE_WITHIN", "OUT", "BASELINE"]
+    {
+        env = env.with(&format!("KEYSUNSET_{variable}"), "");
+        let ran = env.run(&["report", "--store", "reports/keysunset.db"]);
+        assert_eq!(ran.code, 1, "{variable}: {ran:?}");
+    }
+}
+
+#[test]
+fn an_invalid_variable_is_named_unless_its_flag_is_typed() {
+    let mut env = stored();
+    for (variable, flag, typed) in [
+        ("KEYSUNSET_EXIT_ZERO", "--exit-zero", "--exit-zero=1"),
+        ("KEYSUNSET_FAIL_ON", "--fail-on", "--fail-on=1"),
+        ("KEYSUNSET_FORMAT", "--format", "-f1"),
+        ("KEYSUNSET_CUTOFF", "--cutoff", "--cutoff=1"),
+    ] {
+        env = env.with(variable, "1");
+        let tip = format!("the value is from the environment variable {variable}");
+        for (flags, is_named) in [(&["report"][..], true), (&["report", typed], false)] {
+            let ran = env.run(flags);
+            assert_eq!((ran.code, ran.stderr.contains(flag)), (2, true), "{flags:?}: {ran:?}");
+            assert_eq!(ran.stderr.contains(&tip), is_named, "{flags:?}: {ran:?}");
+        }
+        env = env.without(variable);
+    }
+}
+
+/// The service's times are cut to the second before they are compared with it.
+#[test]
+fn a_cutoff_with_a_fraction_of_a_second_is_refused() {
+    let env = stored();
+    let ran = env.run(&["report", "--cutoff", "2018-05-14T14:45:23.5Z"]);
+    assert_eq!((ran.code, ran.stderr.contains("fraction of a second")), (2, true), "{ran:?}");
+    env.put("keysunset.toml", "cutoff = \"2018-05-14T14:45:23.5Z\"\n");
+    let ran = env.run(&["report"]);
+    assert_eq!((ran.code, ran.stderr.contains("fraction of a second")), (5, true), "{ran:?}");
+}
+
+#[test]
+fn a_stored_run_is_rendered_with_its_own_cutoff_as_the_help_says() {
+    let env = stored();
+    for command in ["report", "merge", "export"] {
+        for help in ["-h", "--help"] {
+            let help = env.run(&[command, help]).stdout;
+            assert_eq!(help.matches("[default: as in the run]").count(), 2, "{help}");
+            assert!(!help.contains("[default: 2021-03-01]"), "{help}");
+        }
+    }
+    for (cutoff, verdict) in
+        [(&[][..], "used-after-cutoff"), (&["--cutoff", "2021-03-01"], "not-used-since-cutoff")]
+    {
+        assert_eq!(env.run(&[&["report"], cutoff].concat()).code, 1);
+        assert_eq!(env.rows()[0]["verdict"], verdict);
+    }
+}
+
 /// Reports without a name for the deployment say nothing.
 #[test]
 fn a_blank_name_is_refused() {
@@ -36,8 +138,14 @@ fn a_blank_name_is_refused() {
         {
             let ran = env().run(&[command, &["--name", blank]].concat());
             assert_eq!((ran.code, ran.stderr.contains("--name <NAME>")), (2, true), "{command:?}: {ran:?}");
-            let ran = env().with("KEYSUNSET_NAME", blank).run(command);
-            assert_eq!((ran.code, ran.stderr.contains("--name <NAME>")), (2, true), "{command:?}: {ran:?}");
+            if !blank.is_empty() {
+                let ran = env().with("KEYSUNSET_NAME", blank).run(command);
+                assert_eq!(
+                    (ran.code, ran.stderr.contains("--name <NAME>")),
+                    (2, true),
+                    "{command:?}: {ran:?}"
+                );
+            }
             let env = env();
             env.put("keysunset.toml", format!("name = {blank:?}"));
             let ran = env.run(command);

@@ -33,7 +33,7 @@ fn why(run: &Run, statuses: &BTreeSet<ReadStatus>) -> Option<String> {
     }
     let answered = match versions.as_slice() {
         [] => "servers of unknown versions".to_owned(),
-        [version] => format!("servers of version {version} and of an unknown version"),
+        [version] => format!("servers that report no version but {version}"),
         several => format!("servers of versions {}", several.join(" and ")),
     };
     Some(format!(

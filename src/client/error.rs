@@ -132,10 +132,7 @@ impl RequestError {
                 "set the user name and password of the proxy (HTTP_PROXY=http://user:password@host:port), or name the \
                  host in NO_PROXY",
             ),
-            _ => (
-                format!("the server at {url} is not the API: {why}"),
-                "set --url to the root of the host or to the base path, such as https://om.example:8080/api/public/v1.0",
-            ),
+            _ => (format!("the server at {url} is not the API: {why}"), WRONG_BASE_HELP),
         }
     }
 
@@ -162,6 +159,16 @@ impl From<&reqwest::Error> for RequestError {
 /// Whether a refusal is about the address of this machine, by its `errorCode`.
 pub(crate) fn is_access_list(error_code: &str) -> bool {
     error_code.contains("WHITELIST") || error_code.contains("ACCESS_LIST")
+}
+
+/// What to do where the API is not at `--url`.
+pub(crate) const WRONG_BASE_HELP: &str =
+    "set --url to the root of the host or to the base path, such as https://om.example:8080/api/public/v1.0";
+
+/// Whether `--url` is not the base path of the API, by what the list of organizations was answered with: every deployment
+/// has one, so that a 404 of the API itself is about the path.
+pub(crate) fn is_wrong_base(organizations: &Outcome) -> bool {
+    organizations.http_status == Some(404) && organizations.error_code.is_some()
 }
 
 /// What to do about a server that cannot be reached at `url`.

@@ -43,7 +43,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use certificate::Certificate;
 pub(crate) use credential_store::{Credential, Credentials};
-pub(crate) use error::{connection_help, is_access_list};
+pub(crate) use error::{WRONG_BASE_HELP, connection_help, is_access_list, is_wrong_base};
 pub(crate) use list::{PAGE, UserKeys};
 pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable};
 pub(crate) use resources::{UserPage, UserSample, UsersOf};

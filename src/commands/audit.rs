@@ -3,11 +3,11 @@
 use super::resume::{self, Begun};
 use super::{OPENING, WholeRun, baseline, half_upgraded, reported};
 use crate::cli;
-use crate::client::{Client, is_access_list};
+use crate::client::{Client, WRONG_BASE_HELP, is_access_list, is_wrong_base};
 use crate::config::{ACTIVE_WITHIN, AuditSettings, CUTOFF, ReportSettings, Scope, SettingsFile};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit, Signal};
-use crate::model::{Outcome, PersonalKey, ReadStatus};
+use crate::model::{IncompleteList, PersonalKey, ReadStatus};
 use crate::pipeline::{self, End, Work};
 use crate::policy::{FailOn, Policy};
 use crate::progress::Progress;
@@ -201,7 +201,8 @@ fn no_answer(client: &Client) -> Error {
 }
 
 /// What to do where the reason of an empty list is not the list.
-fn list_help(outcome: &Outcome) -> Option<&'static str> {
+fn list_help(list: &IncompleteList) -> Option<&'static str> {
+    let outcome = &list.outcome;
     let code = outcome.error_code.as_deref().unwrap_or_default();
     if is_access_list(code) {
         return Some("add this machine's IP address to the access list of the key");
@@ -214,9 +215,9 @@ fn list_help(outcome: &Outcome) -> Option<&'static str> {
     {
         return Some("the deployment or a proxy failed to answer: try again later");
     }
-    (code == "RESOURCE_NOT_FOUND").then_some(
-        "set --url to the root of the host or to the base path, such as https://om.example:8080/api/public/v1.0",
-    )
+    let is_of_organizations = list.source == Source::AllOrganizations.to_string();
+    let is_wrong_base = code == "RESOURCE_NOT_FOUND" || is_of_organizations && is_wrong_base(outcome);
+    is_wrong_base.then_some(WRONG_BASE_HELP)
 }
 
 /// An empty list of users is a mistake, never a clean result; unless the run ended before the list came.
@@ -232,7 +233,7 @@ fn require_users(store: &Store, run: i64, end: &End) -> Result<(), Error> {
         printable(&format!("{}: {}{code}: {detail}", gap.source, gap.outcome.status))
     });
     let sources = run.settings.sources.join(", ");
-    let help = gaps.iter().find_map(|gap| list_help(&gap.outcome));
+    let help = gaps.iter().find_map(list_help);
     Err(Error::input(format!("{sources} returned no users"))
         .details(why)
         .help(help.unwrap_or(

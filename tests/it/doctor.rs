@@ -213,6 +213,43 @@ fn a_server_that_is_not_the_api_is_named() {
     assert!(seen_there.found("challenge").contains("the service requires Basic"), "{:?}", seen_there.ran);
 }
 
+/// The digest layer is before all paths: that the credentials are accepted says nothing about the path.
+#[test]
+fn a_url_that_is_not_the_base_path_fails_whichever_users_are_chosen() {
+    for version in ["4.4.12", "5.0.3"] {
+        let options = Options { users: 5, service_version: version.to_owned(), ..Options::default() };
+        let sandbox = sandbox(options);
+        let (announced, env) = (sandbox.announcement(), TestEnv::at(&sandbox));
+        let root = announced.url.strip_suffix("/api/public/v1.0").unwrap();
+        env.put("ids.txt", list_of_ids(&sandbox));
+        for path in
+            ["/api/public", "/v2", "//api/public/v1.0", "/api/public/v1.0/orgs", "/api/public/v1.0/users"]
+        {
+            for users in [&["--users", "ids.txt"][..], &["--org", &announced.org_id], &["--all-orgs"], &[]] {
+                let seen = seen(&env, &format!("{root}{path}"), users);
+                assert_eq!(seen.status("credentials"), "failed", "{path} {users:?}: {:?}", seen.ran);
+                let found = seen.found("credentials");
+                assert!(found.contains("404") && found.contains("set --url to the root"), "{:?}", seen.ran);
+                assert_eq!(seen.status("identity"), "not tried", "{:?}", seen.ran);
+            }
+            let ran = env.audit_at(&format!("{root}{path}"), &["--all-orgs"]);
+            assert!(ran.code == 5 && ran.stderr.contains("set --url to the root"), "{path}: {ran:?}");
+        }
+    }
+}
+
+/// A gateway may let through the keys of users alone.
+#[test]
+fn a_404_of_a_gateway_for_organizations_is_a_warning() {
+    let stub = Stub::start(Digest::On, |asked| match asked.path.as_str() {
+        "/orgs" => Reply::text(404, "text/html", "<html>"),
+        path if path.ends_with("/keys") => Reply::ok(&list(&[])),
+        _ => Reply::error(404, "USERNAME_NOT_FOUND"),
+    });
+    let seen = seen(&env(), &stub.url(), &["--user", USER]);
+    assert_eq!((seen.status("credentials"), seen.ran.code), ("warning", 0), "{:?}", seen.ran);
+}
+
 /// An API of one organization with one user, whose answers carry this header.
 fn tiny(name: &'static str, value: String) -> Stub {
     Stub::start(Digest::On, move |asked| {

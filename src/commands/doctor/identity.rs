@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use url::Url;
+
 use super::lists::Lists;
 use super::step::{Step, StepResult};
-use crate::client::{Client, UsersOf, is_access_list, product};
+use crate::client::{Client, UsersOf, WRONG_BASE_HELP, is_access_list, is_wrong_base, product};
 use crate::exit::Error;
 use crate::model::{Outcome, Product, ReadStatus, User};
 use crate::sources::CheckedSource;
@@ -24,10 +26,14 @@ pub(super) fn refusal(outcome: &Outcome) -> String {
     format!("{status}{code}{}", outcome.detail.as_deref().unwrap_or("no reason given"))
 }
 
-/// Whether the digest layer, and the service behind it, accept the credentials.
-pub(super) fn credentials(outcome: &Outcome, results: &mut Vec<StepResult>) -> Option<()> {
+/// Whether the digest layer, and the API behind it at `base`, accept the credentials.
+pub(super) fn credentials(outcome: &Outcome, base: &Url, results: &mut Vec<StepResult>) -> Option<()> {
     let code = outcome.error_code.as_deref().unwrap_or_default();
     let step = match outcome.status {
+        _ if is_wrong_base(outcome) => {
+            let found = format!("accepted, but {base} is not the base path of the API: {}", refusal(outcome));
+            Step::Credentials.failed(found, WRONG_BASE_HELP)
+        }
         _ if is_access_list(code) => {
             let advice = "add this machine's IP address to the access list of the key";
             Step::Credentials.failed(refusal(outcome), advice)

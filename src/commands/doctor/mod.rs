@@ -66,7 +66,7 @@ async fn examine(settings: AuditSettings, clock: Clock, results: &mut Vec<StepRe
     let first = connection(&client, &trust, results).await?;
     challenge(&first.auth, results)?;
     let outcome = or_report(client.try_credentials().await, Step::Credentials, results)?;
-    identity::credentials(&outcome, results)?;
+    identity::credentials(&outcome, client.base(), results)?;
     let me = or_report(identity::owner(&client, results).await, Step::Identity, results)?;
     let lists = or_report(Lists::read(&client, &sources).await, Step::Reach, results)?;
     let access = identity::reach(&client, &sources, &lists, me, results).await;

@@ -150,11 +150,12 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let http = format!("{:?}", response.version());
         let certificate = peer_certificate(&response);
+        // Now: the body may take its time.
+        self.record_version_and_clock(&headers);
         let body = read_body(&mut response, &headers)
             .await
             .map_err(|error| Unreachable { why: error.describe(), certificate: None })?;
         let latency = sent.elapsed();
-        self.record_version_and_clock(&headers);
         let date = date(&headers);
         let first = FirstResponse { http, status, latency, date, certificate, auth: ServerAuth::None };
         Ok((first, Response { status, headers, body, authenticated: false, redirected_to: None, latency }))

@@ -29,8 +29,6 @@ use crate::sources::Source;
 
 /// A certificate that ends within these days is likely to end while somebody relies on it.
 const ENDING: TimeDelta = TimeDelta::days(30);
-/// As for the clock of a run.
-const SKEW: TimeDelta = TimeDelta::seconds(CLOCK_TOLERANCE);
 
 pub(crate) async fn run(args: cli::Doctor, context: &Context<'_>) -> Result<Exit, Error> {
     let file = SettingsFile::read(args.config.as_deref(), context.env)?;
@@ -72,7 +70,7 @@ async fn examine(settings: AuditSettings, clock: Clock, results: &mut Vec<StepRe
     let access = identity::reach(&client, &sources, &lists, me, results).await;
     let access = or_report(access, Step::Reach, results)?;
     results.push(identity::version(&client, access.removed));
-    results.extend(first.date.map(|date| clock_line(date, clock)));
+    results.extend(first.date.map(|date| clock_line(date, client.clock_skew(), clock)));
     let count = lists.count().filter(|_| !sources.is_empty());
     let forecast = forecast::results(&client, &pace, count.as_ref(), access.readable.as_ref()).await;
     results.extend(forecast);
@@ -221,20 +219,21 @@ fn challenge(auth: &ServerAuth, results: &mut Vec<StepResult>) -> Option<()> {
     goes_on.then_some(())
 }
 
-/// Days since a key's use are counted by our clock.
-fn clock_line(date: DateTime<Utc>, clock: Clock) -> StepResult {
-    let now = clock.now();
-    let skew = now - date;
-    let apart = duration(skew.abs().to_std().unwrap_or_default());
+/// `date` is that of the first response, and `ahead` how far it was ahead of this machine's clock when it came, in seconds.
+fn clock_line(date: DateTime<Utc>, ahead: Option<i64>, clock: Clock) -> StepResult {
+    let ahead = match clock.fixed() {
+        Some(fixed) => (date - fixed).num_seconds(),
+        None => ahead.unwrap_or_else(|| (date - Utc::now()).num_seconds()),
+    };
+    let apart = duration(Duration::from_secs(ahead.unsigned_abs()));
     let whose = if clock.fixed().is_some() { "SOURCE_DATE_EPOCH" } else { "this machine" };
-    if skew.abs() <= SKEW {
-        return Step::Clock.ok(format!(
-            "{whose} and the service agree within {}",
-            duration(SKEW.to_std().unwrap_or_default())
-        ));
+    if ahead.unsigned_abs() <= CLOCK_TOLERANCE.unsigned_abs() {
+        let tolerance = duration(Duration::from_secs(CLOCK_TOLERANCE.unsigned_abs()));
+        return Step::Clock.ok(format!("{whose} and the service agree within {tolerance}"));
     }
-    let side = if skew > TimeDelta::zero() { "ahead of" } else { "behind" };
-    let found = format!("{whose} is {apart} {side} the service, which has {}", rfc3339(date));
+    let side = if ahead < 0 { "ahead of" } else { "behind" };
+    let found =
+        format!("{whose} is {apart} {side} the service, whose first response is of {}", rfc3339(date));
     let advice = match clock.fixed() {
         Some(_) => "days are counted by SOURCE_DATE_EPOCH: unset it, if they are to be counted from today",
         None => "days are counted by this machine: set its clock (NTP), or the service's if that is wrong",

@@ -312,6 +312,27 @@ fn the_time_that_the_doctor_takes_is_no_difference_of_clocks() {
     assert_eq!(seen.status("clock"), "ok", "{:?}", seen.ran);
 }
 
+#[test]
+fn the_clock_that_ages_are_calculated_with_is_that_of_the_audit() {
+    const DAY: i64 = 86_400;
+    for (ahead, whose) in
+        [(-5 * DAY, "the deployment"), (5 * DAY, "the deployment"), (-400 * DAY, "this machine")]
+    {
+        let stub = with_a_clock(ahead, Duration::ZERO);
+        let env = env().with("SOURCE_DATE_EPOCH", "");
+        let seen = seen(&env, &stub.url(), &[]);
+        assert_eq!(seen.status("clock"), "warning", "{:?}", seen.ran);
+        let rule = format!("ages are calculated with the clock of {whose}");
+        assert!(seen.found("clock").contains(&rule), "{:?}", seen.ran);
+        let ran = env.audit_at(&stub.url(), &["--user", USER]);
+        assert_eq!(
+            (ran.code, ran.words().contains(&rule) || ran.stderr.contains(&rule)),
+            (0, true),
+            "{ran:?}"
+        );
+    }
+}
+
 fn httpdate(seconds: i64) -> String {
     at(seconds).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

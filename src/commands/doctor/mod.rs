@@ -24,7 +24,7 @@ use crate::console::{duration, print, print_json};
 use crate::context::{Clock, Context};
 use crate::exit::{Error, Exit};
 use crate::model::rfc3339;
-use crate::policy::CLOCK_TOLERANCE;
+use crate::policy::{CLOCK_TOLERANCE, is_plausible_skew};
 use crate::sources::Source;
 
 /// A certificate that ends within these days is likely to end while somebody relies on it.
@@ -235,8 +235,16 @@ fn clock_line(date: DateTime<Utc>, ahead: Option<i64>, clock: Clock) -> StepResu
     let found =
         format!("{whose} is {apart} {side} the service, whose first response is of {}", rfc3339(date));
     let advice = match clock.fixed() {
-        Some(_) => "days are counted by SOURCE_DATE_EPOCH: unset it, if they are to be counted from today",
-        None => "days are counted by this machine: set its clock (NTP), or the service's if that is wrong",
+        Some(_) => {
+            "ages are calculated with SOURCE_DATE_EPOCH: unset it, if they are to be counted from today"
+        }
+        None if is_plausible_skew(ahead) => {
+            "ages are calculated with the clock of the deployment: set the clock that is wrong (NTP)"
+        }
+        None => {
+            "this is no clock in use: ages are calculated with the clock of this machine; check it, and any proxy that \
+             sets `Date`"
+        }
     };
     Step::Clock.warning(found, advice)
 }

@@ -3,11 +3,13 @@
 use std::error::Error as _;
 use std::fmt::Display;
 use std::io;
+use std::time::Duration;
 
 use rustls::CertificateError;
 use url::Url;
 
 use super::wire::bounded;
+use crate::console::duration;
 use crate::exit::{Error, reason};
 use crate::model::{Outcome, ReadStatus};
 
@@ -32,8 +34,8 @@ pub(super) enum RequestError {
     NoConnection(String),
     /// There is none, since the server's certificate is not accepted.
     Untrusted(String),
-    /// It took too long.
-    Timeout(String),
+    /// It took too long: to connect, or on a connection to answer.
+    Timeout { is_connected: bool },
     /// What came broke off, or is no HTTP.
     Broken(String),
     /// Longer than any page.
@@ -59,7 +61,8 @@ impl RequestError {
             Self::NoConnection(why) | Self::Untrusted(why) => {
                 Outcome::unread(ReadStatus::Error, None, format!("can't connect: {why}"))
             }
-            Self::Timeout(why) | Self::Broken(why) => Outcome::unread(ReadStatus::Error, None, why),
+            Self::Timeout { .. } => Outcome::unread(ReadStatus::Error, None, "timed out"),
+            Self::Broken(why) => Outcome::unread(ReadStatus::Error, None, why),
             Self::TooLong => {
                 let why = format!("the response is larger than {} MiB", BODY_LIMIT >> 20);
                 Outcome::unread(ReadStatus::Malformed, None, why)
@@ -83,19 +86,23 @@ impl RequestError {
     }
 
     /// What ends the run, of a deployment that never answered as the API does: what came of `url`, asked for with the
-    /// credential whose public part is `public`.
-    pub(super) fn into_run_error(self, url: &Url, public: &str) -> Error {
+    /// credential whose public part is `public`, and for at most `timeout`.
+    pub(super) fn into_run_error(self, url: &Url, public: &str, timeout: Duration) -> Error {
         let origin = url.origin().ascii_serialization();
+        let help = self.connection_help(url);
         match self {
-            Self::NoConnection(why) | Self::Timeout(why) | Self::Broken(why) => {
-                Error::input(format!("no connection to {origin}: {why}")).help(connection_help(url)).see_doctor()
+            Self::Timeout { is_connected: true } => {
+                Error::input(format!("{origin} did not answer within {}", duration(timeout)))
+                    .help(help)
+                    .see_doctor()
             }
-            Self::Untrusted(why) => Error::input(format!("no connection to {origin}: {why}"))
-                .help(
-                    "name the certificate of its authority, or of the server, with --ca-cert FILE, and use a host \
-                     name of the certificate in --url",
-                )
-                .see_doctor(),
+            Self::Broken(why) => Error::input(format!("no answer from {origin}: {why}")).help(help).see_doctor(),
+            Self::NoConnection(why) | Self::Untrusted(why) => {
+                Error::input(format!("no connection to {origin}: {why}")).help(help).see_doctor()
+            }
+            Self::Timeout { is_connected: false } => {
+                Error::input(format!("no connection to {origin}: timed out")).help(help).see_doctor()
+            }
             Self::CredentialRefused => Error::input(format!("the deployment refused the credentials (401 from {origin})"))
                 .details([format!("tried: {public}")])
                 .help(
@@ -112,6 +119,21 @@ impl RequestError {
                 let (what, help) = self.describe_instead_of_api(url);
                 Error::input(what).help(help)
             }
+        }
+    }
+
+    /// What to do where nothing answered at `url`.
+    pub(super) fn connection_help(&self, url: &Url) -> &'static str {
+        match self {
+            Self::Timeout { is_connected: true } => {
+                "raise --timeout, or try again later; if it never answers, check --url and any proxy"
+            }
+            Self::Untrusted(_) => {
+                "name the certificate of its authority, or of the server, with --ca-cert FILE, and use a host name of the \
+                 certificate in --url"
+            }
+            _ if url.scheme() == "https" => "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)",
+            _ => "check --url (https, not http?), the network and any proxy (HTTP_PROXY, NO_PROXY)",
         }
     }
 
@@ -145,7 +167,7 @@ impl RequestError {
 impl From<&reqwest::Error> for RequestError {
     fn from(error: &reqwest::Error) -> Self {
         if error.is_timeout() {
-            Self::Timeout("timed out".to_owned())
+            Self::Timeout { is_connected: !error.is_connect() }
         } else if is_untrusted(error) {
             Self::Untrusted(innermost_cause(error))
         } else if error.is_connect() {
@@ -169,15 +191,6 @@ pub(crate) const WRONG_BASE_HELP: &str =
 /// has one, so that a 404 of the API itself is about the path.
 pub(crate) fn is_wrong_base(organizations: &Outcome) -> bool {
     organizations.http_status == Some(404) && organizations.error_code.is_some()
-}
-
-/// What to do about a server that cannot be reached at `url`.
-pub(crate) fn connection_help(url: &Url) -> &'static str {
-    if url.scheme() == "https" {
-        "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)"
-    } else {
-        "check --url (https, not http?), the network and any proxy (HTTP_PROXY, NO_PROXY)"
-    }
 }
 
 /// The innermost cause says what happened; the outer ones only where.

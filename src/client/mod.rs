@@ -43,7 +43,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use certificate::Certificate;
 pub(crate) use credential_store::{Credential, Credentials};
-pub(crate) use error::{WRONG_BASE_HELP, connection_help, is_access_list, is_wrong_base};
+pub(crate) use error::{WRONG_BASE_HELP, is_access_list, is_wrong_base};
 pub(crate) use list::{PAGE, UserKeys};
 pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable};
 pub(crate) use resources::{UserPage, UserSample, UsersOf};
@@ -97,6 +97,7 @@ pub(crate) struct Client {
     credentials: CredentialStore,
     concurrency: ConcurrencyLimit,
     rate_limiter: RateLimiter,
+    timeout: Duration,
     retries: u32,
     outage: Outage,
     waiting: WaitingRequests,
@@ -130,6 +131,7 @@ impl Client {
             credentials: CredentialStore::new(connection.credentials),
             concurrency: ConcurrencyLimit::new(connection.concurrency),
             rate_limiter: RateLimiter::new(connection.rate),
+            timeout: connection.timeout,
             retries: connection.retries,
             outage: Outage::new(connection.patience),
             waiting: WaitingRequests::default(),
@@ -253,7 +255,9 @@ fn http_client(
         // A retry of reqwest's own would not be counted.
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(if is_single_use { 0 } else { usize::MAX })
-        .timeout(connection.timeout);
+        .timeout(connection.timeout)
+        // Earlier than that of the whole request, so that it is known which of the two took too long.
+        .connect_timeout(connection.timeout.mul_f64(0.9));
     if let Some(tls) = tls {
         http = http.tls_backend_preconfigured(tls);
     } else if connection.url.scheme() == "http" {

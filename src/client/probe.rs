@@ -20,6 +20,7 @@ use super::list::PAGE;
 use super::request::{MAX_REDIRECTS, date, read_body};
 use super::resources::segment;
 use super::wire;
+use crate::console::duration;
 use crate::exit::{Error, reason};
 use crate::model::{Outcome, ReadStatus, User};
 
@@ -82,6 +83,8 @@ impl ServerAuth {
 pub(crate) struct Unreachable {
     /// The innermost cause.
     pub why: String,
+    /// What to do about it.
+    pub advice: &'static str,
     /// What the server shows where it is its certificate that is not accepted.
     pub certificate: Option<Certificate>,
 }
@@ -132,7 +135,8 @@ impl Client {
             };
             return Ok(FirstResponse { auth, ..first });
         }
-        Err(Unreachable { why: "too many redirects".to_owned(), certificate: None })
+        let error = RequestError::Redirect(302, "too many redirects".to_owned());
+        Err(self.unreachable(error, None))
     }
 
     /// Sends one request without credentials, whatever that is answered with. The authentication is left open.
@@ -143,8 +147,9 @@ impl Client {
             Ok(response) => response,
             Err(error) => {
                 // Only a handshake can fail for the certificate.
-                let certificate = if error.is_connect() { self.certificate_shown().await } else { None };
-                return Err(Unreachable { why: RequestError::from(&error).describe(), certificate });
+                let is_refused = error.is_connect() && !error.is_timeout();
+                let certificate = if is_refused { self.certificate_shown().await } else { None };
+                return Err(self.unreachable(RequestError::from(&error), certificate));
             }
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -152,13 +157,23 @@ impl Client {
         let certificate = peer_certificate(&response);
         // Now: the body may take its time.
         self.record_version_and_clock(&headers);
-        let body = read_body(&mut response, &headers)
-            .await
-            .map_err(|error| Unreachable { why: error.describe(), certificate: None })?;
+        let body = read_body(&mut response, &headers).await;
+        let body = body.map_err(|error| self.unreachable(error, None))?;
         let latency = sent.elapsed();
         let date = date(&headers);
         let first = FirstResponse { http, status, latency, date, certificate, auth: ServerAuth::None };
         Ok((first, Response { status, headers, body, authenticated: false, redirected_to: None, latency }))
+    }
+
+    fn unreachable(&self, error: RequestError, certificate: Option<Certificate>) -> Unreachable {
+        let advice = error.connection_help(&self.base);
+        let why = match error {
+            RequestError::Timeout { is_connected: true } => {
+                format!("no answer within {}", duration(self.timeout))
+            }
+            error => error.describe(),
+        };
+        Unreachable { why, advice, certificate }
     }
 
     fn server_auth(&self, url: &Url, response: &Response) -> ServerAuth {

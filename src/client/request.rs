@@ -359,9 +359,9 @@ impl Client {
     fn may_succeed_later(&self, attempt: &Attempt) -> bool {
         match attempt {
             Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => is_transient(outcome),
-            Err(RequestError::NoConnection(_) | RequestError::Untrusted(_) | RequestError::Timeout(_)) => {
-                self.has_answered()
-            }
+            Err(
+                RequestError::NoConnection(_) | RequestError::Untrusted(_) | RequestError::Timeout { .. },
+            ) => self.has_answered(),
             Err(RequestError::Broken(_)) => true,
             Ok(Ok(_))
             | Err(
@@ -387,7 +387,7 @@ impl Client {
             Err(error) => error,
         };
         if self.is_of_the_run(&error) && !self.answers_elsewhere(session, &error).await {
-            return Err(error.into_run_error(url, &session.credential().public));
+            return Err(error.into_run_error(url, &session.credential().public, self.timeout));
         }
         Ok(Err(error.outcome()))
     }
@@ -409,7 +409,7 @@ impl Client {
             | RequestError::TooLong
             | RequestError::Redirect(..)
             | RequestError::Broken(_)
-            | RequestError::Timeout(_)
+            | RequestError::Timeout { .. }
             | RequestError::UnsupportedChallenge(_) => {
                 let url = self.url(ONE_ORGANIZATION);
                 drop(Box::pin(self.attempt(session, &url, PathKind::Organizations, false)).await);
@@ -442,7 +442,7 @@ fn refusal(attempt: &Attempt) -> Option<&Outcome> {
 /// What an attempt says about the deployment's load.
 fn load(attempt: &Attempt, kind: PathKind, latency: Duration) -> Load {
     match (attempt, refusal(attempt)) {
-        (Err(RequestError::Timeout(_)), _) => Load::Overloaded,
+        (Err(RequestError::Timeout { .. }), _) => Load::Overloaded,
         (_, Some(outcome)) if is_overload(outcome) => Load::Overloaded,
         (Ok(_), _) if kind == PathKind::Inventory => Load::Unknown,
         (Ok(_), None) => Load::Normal(kind, latency),
@@ -468,9 +468,8 @@ pub(super) fn unavailability(attempt: &Attempt) -> Option<Unavailability> {
         Err(RequestError::NoConnection(why) | RequestError::Untrusted(why)) => {
             Some(Unavailability::Down(format!("can't connect: {why}")))
         }
-        Err(RequestError::Timeout(why) | RequestError::Broken(why)) => {
-            Some(Unavailability::Down(why.clone()))
-        }
+        Err(RequestError::Timeout { .. }) => Some(Unavailability::Down("timed out".to_owned())),
+        Err(RequestError::Broken(why)) => Some(Unavailability::Down(why.clone())),
         Ok(Ok(_))
         | Err(
             RequestError::TooLong

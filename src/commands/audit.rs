@@ -213,7 +213,9 @@ fn list_help(list: &IncompleteList) -> Option<&'static str> {
     if outcome.status == ReadStatus::Error
         && outcome.http_status.is_none_or(|status| status == 408 || status >= 500)
     {
-        return Some("the deployment or a proxy failed to answer: try again later");
+        return Some(
+            "the deployment or a proxy failed to answer: try again later; if it is slow, raise --timeout",
+        );
     }
     let is_of_organizations = list.source == Source::AllOrganizations.to_string();
     let is_wrong_base = code == "RESOURCE_NOT_FOUND" || is_of_organizations && is_wrong_base(outcome);

@@ -346,6 +346,39 @@ fn a_first_list_that_the_deployment_fails_to_answer_is_to_be_tried_later() {
     );
 }
 
+/// A connection is there, and so is a login: only the answer takes longer than --timeout.
+#[test]
+fn a_deployment_that_is_too_slow_is_not_called_unreachable() {
+    let fault = "latency=3000@100%:orgs".parse().unwrap();
+    let slow = sandbox(Options { users: 5, faults: vec![fault], ..Options::default() });
+    let expected = ["did not answer within 1s", "help: raise --timeout"];
+    let asked = ["--all-orgs", "--timeout", "1"];
+    let ran = audit_fails(&TestEnv::at(&slow), &slow.announcement().url, &asked, &expected);
+    assert!(!ran.stderr.contains("no connection"), "{ran:?}");
+    let doctor = |env: &TestEnv, url: &str| env.run(&["doctor", "--url", url, "--timeout", "1"]);
+    let ran = doctor(&TestEnv::at(&slow), &slow.announcement().url);
+    assert!(
+        ran.code == 5 && ran.words().contains(expected[0]) && ran.words().contains("raise --timeout"),
+        "{ran:?}"
+    );
+    // It accepts the connection, and nothing else.
+    let silent = Silent::start();
+    let ran = audit_fails(&env(), &silent.origin(), &asked, &expected);
+    assert!(!ran.stderr.contains("no connection"), "{ran:?}");
+    let ran = doctor(&env(), &silent.origin());
+    assert!(
+        ran.words().contains("no answer within 1s") && ran.words().contains("raise --timeout"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_not_called_no_connection() {
+    let stub = Stub::start(Digest::On, |_| Reply::cut());
+    let ran = audit_fails(&env(), &stub.url(), &["--all-orgs"], &["no answer from", "interrupted"]);
+    assert!(!ran.stderr.contains("no connection"), "{ran:?}");
+}
+
 #[test]
 fn a_sign_in_page_on_another_host_ends_with_5_and_sees_nothing() {
     let elsewhere = Silent::start();

@@ -16,9 +16,7 @@ use self::forecast::Pace;
 use self::lists::Lists;
 use self::step::{Status, Step, StepResult};
 use crate::cli;
-use crate::client::{
-    Certificate, Client, Connection, FirstResponse, ServerAuth, Unreachable, connection_help,
-};
+use crate::client::{Certificate, Client, Connection, FirstResponse, ServerAuth, Unreachable};
 use crate::config::{AuditSettings, Scope, SettingsFile};
 use crate::console::{duration, print, print_json};
 use crate::context::{Clock, Context};
@@ -136,11 +134,11 @@ async fn connection(client: &Client, trust: &Trust, results: &mut Vec<StepResult
             });
             Some(first)
         }
-        Err(Unreachable { why, certificate: None }) => {
-            results.push(Step::Connection.failed(why, connection_help(client.base())));
+        Err(Unreachable { why, advice, certificate: None }) => {
+            results.push(Step::Connection.failed(why, advice));
             None
         }
-        Err(Unreachable { why, certificate: Some(certificate) }) => {
+        Err(Unreachable { why, certificate: Some(certificate), .. }) => {
             results.push(Step::Connection.failed(why, "the server's certificate is not accepted"));
             results.push(untrusted(&certificate, Utc::now()));
             None

@@ -5,9 +5,9 @@ use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
-use rustls::CertificateError;
 use url::Url;
 
+use super::trust::TrustProblem;
 use super::wire::bounded;
 use crate::console::duration;
 use crate::exit::{Error, reason};
@@ -33,7 +33,7 @@ pub(super) enum RequestError {
     /// There is no connection.
     NoConnection(String),
     /// There is none, since the server's certificate is not accepted.
-    Untrusted(String),
+    Untrusted(TrustProblem),
     /// It took too long: to connect, or on a connection to answer.
     Timeout { is_connected: bool },
     /// What came broke off, or is no HTTP.
@@ -58,8 +58,12 @@ impl RequestError {
     /// What it means for the user or list that was asked for.
     pub(super) fn outcome(self) -> Outcome {
         match self {
-            Self::NoConnection(why) | Self::Untrusted(why) => {
+            Self::NoConnection(why) => {
                 Outcome::unread(ReadStatus::Error, None, format!("can't connect: {why}"))
+            }
+            Self::Untrusted(problem) => {
+                let why = format!("can't connect: {}", problem.describe());
+                Outcome::unread(ReadStatus::Error, None, why)
             }
             Self::Timeout { .. } => Outcome::unread(ReadStatus::Error, None, "timed out"),
             Self::Broken(why) => Outcome::unread(ReadStatus::Error, None, why),
@@ -97,7 +101,11 @@ impl RequestError {
                     .see_doctor()
             }
             Self::Broken(why) => Error::input(format!("no answer from {origin}: {why}")).help(help).see_doctor(),
-            Self::NoConnection(why) | Self::Untrusted(why) => {
+            Self::NoConnection(why) => {
+                Error::input(format!("no connection to {origin}: {why}")).help(help).see_doctor()
+            }
+            Self::Untrusted(problem) => {
+                let why = problem.describe();
                 Error::input(format!("no connection to {origin}: {why}")).help(help).see_doctor()
             }
             Self::Timeout { is_connected: false } => {
@@ -128,10 +136,7 @@ impl RequestError {
             Self::Timeout { is_connected: true } => {
                 "raise --timeout, or try again later; if it never answers, check --url and any proxy"
             }
-            Self::Untrusted(_) => {
-                "name the certificate of its authority, or of the server, with --ca-cert FILE, and use a host name of the \
-                 certificate in --url"
-            }
+            Self::Untrusted(problem) => problem.advice(),
             _ if url.scheme() == "https" => "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)",
             _ => "check --url (https, not http?), the network and any proxy (HTTP_PROXY, NO_PROXY)",
         }
@@ -168,8 +173,8 @@ impl From<&reqwest::Error> for RequestError {
     fn from(error: &reqwest::Error) -> Self {
         if error.is_timeout() {
             Self::Timeout { is_connected: !error.is_connect() }
-        } else if is_untrusted(error) {
-            Self::Untrusted(innermost_cause(error))
+        } else if let Some(problem) = trust_problem(error) {
+            Self::Untrusted(problem)
         } else if error.is_connect() {
             Self::NoConnection(innermost_cause(error))
         } else {
@@ -211,21 +216,17 @@ fn tls_problem(error: &rustls::Error) -> Option<&'static str> {
         rustls::Error::InvalidMessage(_) => {
             Some("the response is not TLS; the server may need http:// or another port")
         }
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            Some("the certificate of the server has an unknown issuer")
-        }
-        rustls::Error::InvalidCertificate(CertificateError::Other(_)) => {
-            Some("the certificate of the server is not trusted")
-        }
+        rustls::Error::InvalidCertificate(verdict) => Some(TrustProblem::from_verdict(verdict).describe()),
         _ => None,
     }
 }
 
-/// Whether the server's certificate was not accepted.
-fn is_untrusted(error: &reqwest::Error) -> bool {
-    causes(error)
-        .filter_map(|cause| cause.downcast_ref())
-        .any(|cause| matches!(cause, rustls::Error::InvalidCertificate(_)))
+/// Why the server's certificate is not accepted, if that is what went wrong.
+fn trust_problem(error: &reqwest::Error) -> Option<TrustProblem> {
+    causes(error).filter_map(|cause| cause.downcast_ref()).find_map(|cause| match cause {
+        rustls::Error::InvalidCertificate(verdict) => Some(TrustProblem::from_verdict(verdict)),
+        _ => None,
+    })
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {

@@ -28,6 +28,7 @@ mod request;
 mod resources;
 mod saved;
 mod tls;
+mod trust;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,7 @@ pub(crate) use list::{PAGE, UserKeys};
 pub(crate) use probe::{FirstResponse, ServerAuth, Unreachable};
 pub(crate) use resources::{UserPage, UserSample, UsersOf};
 pub(crate) use saved::{SavedPage, parse_saved};
+pub(crate) use trust::TrustProblem;
 pub(crate) use wire::{is_relation, page_number};
 
 use self::concurrency::ConcurrencyLimit;

@@ -19,6 +19,7 @@ use super::error::RequestError;
 use super::list::PAGE;
 use super::request::{MAX_REDIRECTS, date, read_body};
 use super::resources::segment;
+use super::trust::TrustProblem;
 use super::wire;
 use crate::console::duration;
 use crate::exit::{Error, reason};
@@ -85,8 +86,9 @@ pub(crate) struct Unreachable {
     pub why: String,
     /// What to do about it.
     pub advice: &'static str,
-    /// What the server shows where it is its certificate that is not accepted.
-    pub certificate: Option<Certificate>,
+    /// What is wrong with the server's certificate where it is that which is not accepted, and what it shows, if it can be
+    /// read.
+    pub untrusted: Option<(TrustProblem, Certificate)>,
 }
 
 impl Client {
@@ -136,7 +138,7 @@ impl Client {
             return Ok(FirstResponse { auth, ..first });
         }
         let error = RequestError::Redirect(302, "too many redirects".to_owned());
-        Err(self.unreachable(error, None))
+        Err(self.unreachable(error).await)
     }
 
     /// Sends one request without credentials, whatever that is answered with. The authentication is left open.
@@ -145,12 +147,7 @@ impl Client {
         let sent = Instant::now();
         let mut response = match self.single_use_http.get(url.clone()).send().await {
             Ok(response) => response,
-            Err(error) => {
-                // Only a handshake can fail for the certificate.
-                let is_refused = error.is_connect() && !error.is_timeout();
-                let certificate = if is_refused { self.certificate_shown().await } else { None };
-                return Err(self.unreachable(RequestError::from(&error), certificate));
-            }
+            Err(error) => return Err(self.unreachable(RequestError::from(&error)).await),
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let http = format!("{:?}", response.version());
@@ -158,22 +155,29 @@ impl Client {
         // Now: the body may take its time.
         self.record_version_and_clock(&headers);
         let body = read_body(&mut response, &headers).await;
-        let body = body.map_err(|error| self.unreachable(error, None))?;
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return Err(self.unreachable(error).await),
+        };
         let latency = sent.elapsed();
         let date = date(&headers);
         let first = FirstResponse { http, status, latency, date, certificate, auth: ServerAuth::None };
         Ok((first, Response { status, headers, body, authenticated: false, redirected_to: None, latency }))
     }
 
-    fn unreachable(&self, error: RequestError, certificate: Option<Certificate>) -> Unreachable {
+    async fn unreachable(&self, error: RequestError) -> Unreachable {
         let advice = error.connection_help(&self.base);
+        let untrusted = match error {
+            RequestError::Untrusted(problem) => self.certificate_shown().await.map(|shown| (problem, shown)),
+            _ => None,
+        };
         let why = match error {
             RequestError::Timeout { is_connected: true } => {
                 format!("no answer within {}", duration(self.timeout))
             }
             error => error.describe(),
         };
-        Unreachable { why, advice, certificate }
+        Unreachable { why, advice, untrusted }
     }
 
     fn server_auth(&self, url: &Url, response: &Response) -> ServerAuth {

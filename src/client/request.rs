@@ -465,8 +465,9 @@ pub(super) fn unavailability(attempt: &Attempt) -> Option<Unavailability> {
                 _ => None,
             }
         }
-        Err(RequestError::NoConnection(why) | RequestError::Untrusted(why)) => {
-            Some(Unavailability::Down(format!("can't connect: {why}")))
+        Err(RequestError::NoConnection(why)) => Some(Unavailability::Down(format!("can't connect: {why}"))),
+        Err(RequestError::Untrusted(problem)) => {
+            Some(Unavailability::Down(format!("can't connect: {}", problem.describe())))
         }
         Err(RequestError::Timeout { .. }) => Some(Unavailability::Down("timed out".to_owned())),
         Err(RequestError::Broken(why)) => Some(Unavailability::Down(why.clone())),

@@ -16,7 +16,7 @@ use self::forecast::Pace;
 use self::lists::Lists;
 use self::step::{Status, Step, StepResult};
 use crate::cli;
-use crate::client::{Certificate, Client, Connection, FirstResponse, ServerAuth, Unreachable};
+use crate::client::{Certificate, Client, Connection, FirstResponse, ServerAuth, TrustProblem, Unreachable};
 use crate::config::{AuditSettings, Scope, SettingsFile};
 use crate::console::{duration, print, print_json};
 use crate::context::{Clock, Context};
@@ -134,13 +134,13 @@ async fn connection(client: &Client, trust: &Trust, results: &mut Vec<StepResult
             });
             Some(first)
         }
-        Err(Unreachable { why, advice, certificate: None }) => {
+        Err(Unreachable { why, advice, untrusted: None }) => {
             results.push(Step::Connection.failed(why, advice));
             None
         }
-        Err(Unreachable { why, certificate: Some(certificate), .. }) => {
+        Err(Unreachable { why, untrusted: Some((problem, certificate)), .. }) => {
             results.push(Step::Connection.failed(why, "the server's certificate is not accepted"));
-            results.push(untrusted(&certificate, Utc::now()));
+            results.push(untrusted(problem, &certificate, Utc::now()));
             None
         }
     }
@@ -177,16 +177,12 @@ fn trusted(certificate: &Certificate, now: DateTime<Utc>) -> StepResult {
     Step::Certificate.ok(found)
 }
 
-fn untrusted(certificate: &Certificate, now: DateTime<Utc>) -> StepResult {
-    let advice = if certificate.remaining(now) < TimeDelta::zero() {
-        "it has expired: renew it"
-    } else if certificate.not_before > now {
-        "it is not valid yet: check this machine's clock"
-    } else if certificate.is_self_signed() {
-        "it is self-signed: check that it is the certificate of the server, then name it with --ca-cert FILE"
-    } else {
-        "its authority is not known here, or it is for another host: give the authority's certificate with --ca-cert FILE, \
-         and check the host in --url"
+fn untrusted(problem: TrustProblem, certificate: &Certificate, now: DateTime<Utc>) -> StepResult {
+    let advice = match problem.refined_by(certificate, now) {
+        TrustProblem::UnknownIssuer | TrustProblem::NotTrusted if certificate.is_self_signed() => {
+            "it is self-signed: check that it is the certificate of the server, then name it with --ca-cert FILE"
+        }
+        problem => problem.advice(),
     };
     Step::Certificate.failed(description(certificate), advice)
 }
@@ -271,13 +267,14 @@ mod tests {
     #[test]
     fn the_advice_on_a_certificate_fits_what_is_wrong_with_it() {
         let on_day = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap();
-        for (issuer, day, said) in [
-            ("CN=A", 101, "expired"),
-            ("CN=A", -1, "not valid yet"),
-            ("CN=om.example", 1, "self-signed"),
-            ("CN=A", 1, "--ca-cert"),
+        for (problem, issuer, day, said) in [
+            (TrustProblem::UnknownIssuer, "CN=A", 101, "expired"),
+            (TrustProblem::UnknownIssuer, "CN=A", -1, "not valid yet"),
+            (TrustProblem::NotTrusted, "CN=om.example", 1, "self-signed"),
+            (TrustProblem::OtherHost, "CN=om.example", 1, "host name"),
+            (TrustProblem::UnknownIssuer, "CN=A", 1, "--ca-cert"),
         ] {
-            let page = step::page(&[untrusted(&certificate(issuer), on_day(day))], true);
+            let page = step::page(&[untrusted(problem, &certificate(issuer), on_day(day))], true);
             assert!(page.contains(said), "{page}");
         }
     }

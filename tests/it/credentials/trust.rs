@@ -149,6 +149,46 @@ fn a_private_authority_is_trusted_by_its_certificate_or_not_at_all() {
     }
 }
 
+/// The dates of a certificate are not mended by naming its authority once more.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_certificate_that_is_not_accepted_gets_the_help_of_its_reason() {
+    const AUTHORITY: &str = "[ca]\ndefault_ca=d\n[d]\nserial=serial\ndatabase=index\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\n\
+        x509_extensions=e\n[p]\ncommonName=supplied\n[e]\nbasicConstraints=CA:FALSE\nsubjectAltName=";
+    let (here, elsewhere) = ("IP:127.0.0.1", "DNS:om.example");
+    let (past, now, future) = ("20200101 20210101", "20200101 20990101", "20980101 20990101");
+    for (host, days, what, help) in [
+        (here, past, "has expired", "it has expired: renew it"),
+        (here, future, "not valid yet", "this machine's clock"),
+        (elsewhere, now, "for another host", "use a host name of the certificate"),
+    ] {
+        let env = crate::stub::env();
+        env.put("ca.cnf", format!("{AUTHORITY}{host}\n"));
+        env.put("index", "");
+        let (from, to) = days.split_once(' ').unwrap();
+        let steps = [
+            format!("req -x509 {NEW_KEY} -days 2 -subj /CN=ca -keyout ca.key -out ca.pem"),
+            format!("req {NEW_KEY} -subj /CN=om -keyout server.key -out server.csr"),
+            format!(
+                "ca -batch -notext -create_serial -config ca.cnf -cert ca.pem -keyfile ca.key -startdate {from}000000Z \
+                 -enddate {to}000000Z -in server.csr -out server.pem"
+            ),
+        ];
+        if !made(&env, &steps.each_ref().map(String::as_str)) {
+            return;
+        }
+        let server = Tls::start(&env, "");
+        // Of the authority, and of the server itself.
+        for trusted in ["ca.pem", "server.pem"] {
+            let ran = env.audit_at(&server.url(), &["--user", USER, "--ca-cert", trusted]);
+            assert!(ran.code == 5 && ran.stderr.contains(what) && ran.stderr.contains(help), "{ran:?}");
+            assert!(!ran.stderr.contains("with --ca-cert FILE"), "{ran:?}");
+            let ran = env.run(&["doctor", "--url", &server.url(), "--ca-cert", trusted]);
+            assert!(ran.code == 5 && ran.words().contains(what) && ran.words().contains(help), "{ran:?}");
+        }
+    }
+}
+
 /// seanmonstar/reqwest#2041, rustls/webpki#205: such a certificate says of itself that it is an authority.
 #[cfg(target_os = "linux")]
 #[test]

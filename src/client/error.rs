@@ -28,10 +28,46 @@ pub(super) fn client_certificate(why: impl Display) -> Error {
         .help("--client-cert needs one PEM file with the certificate and its private key, without a password")
 }
 
+/// What an error says of the way to the deployment.
+pub(super) struct Route<'a> {
+    /// What was asked for.
+    pub(super) url: &'a Url,
+    /// Host and port of the proxy, if there is one.
+    pub(super) proxy: Option<String>,
+    /// For one request.
+    pub(super) timeout: Duration,
+}
+
+impl Route<'_> {
+    /// ` through the proxy HOST:PORT`, or nothing.
+    fn by_proxy(&self) -> String {
+        self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"))
+    }
+
+    fn proxy_login(&self) -> String {
+        let proxy =
+            self.proxy.as_ref().map_or_else(|| "a proxy".to_owned(), |proxy| format!("the proxy {proxy}"));
+        format!("{proxy} before {} requires a login", self.url.origin().ascii_serialization())
+    }
+}
+
+/// What to do about a proxy that wants a user and a password.
+fn proxy_login_help(url: &Url) -> &'static str {
+    if url.scheme() == "https" {
+        "set the user name and password of the proxy (HTTPS_PROXY=http://user:password@host:port), or name the host in \
+         NO_PROXY"
+    } else {
+        "set the user name and password of the proxy (HTTP_PROXY=http://user:password@host:port), or name the host in \
+         NO_PROXY"
+    }
+}
+
 /// Why there is no answer of the API.
 pub(super) enum RequestError {
     /// There is no connection.
     NoConnection(String),
+    /// There is none, since the proxy on the way wants a user and a password.
+    ProxyLogin,
     /// There is none, since the server's certificate is not accepted.
     Untrusted(TrustProblem),
     /// It took too long: to connect, or on a connection to answer.
@@ -61,6 +97,9 @@ impl RequestError {
             Self::NoConnection(why) => {
                 Outcome::unread(ReadStatus::Error, None, format!("can't connect: {why}"))
             }
+            Self::ProxyLogin => {
+                Outcome::unread(ReadStatus::Error, None, "can't connect: the proxy requires a login")
+            }
             Self::Untrusted(problem) => {
                 let why = format!("can't connect: {}", problem.describe());
                 Outcome::unread(ReadStatus::Error, None, why)
@@ -89,28 +128,25 @@ impl RequestError {
         }
     }
 
-    /// What ends the run, of a deployment that never answered as the API does: what came of `url`, asked for with the
-    /// credential whose public part is `public`, and for at most `timeout`.
-    pub(super) fn into_run_error(self, url: &Url, public: &str, timeout: Duration) -> Error {
+    /// What ends the run, of a deployment that never answered as the API does: what came of `route`, asked for with the
+    /// credential whose public part is `public`.
+    pub(super) fn into_run_error(self, route: &Route<'_>, public: &str) -> Error {
+        let url = route.url;
         let origin = url.origin().ascii_serialization();
         let help = self.connection_help(url);
+        let unreachable = |what: String| Error::input(what).help(help).see_doctor();
+        let no_connection =
+            |why: &str| unreachable(format!("no connection to {origin}{}: {why}", route.by_proxy()));
         match self {
+            Self::NoConnection(why) => no_connection(&why),
+            Self::Timeout { is_connected: false } => no_connection("timed out"),
+            Self::Untrusted(problem) => no_connection(problem.describe()),
+            Self::ProxyLogin => unreachable(route.proxy_login()),
             Self::Timeout { is_connected: true } => {
-                Error::input(format!("{origin} did not answer within {}", duration(timeout)))
-                    .help(help)
-                    .see_doctor()
+                let within = duration(route.timeout);
+                unreachable(format!("{origin}{} did not answer within {within}", route.by_proxy()))
             }
-            Self::Broken(why) => Error::input(format!("no answer from {origin}: {why}")).help(help).see_doctor(),
-            Self::NoConnection(why) => {
-                Error::input(format!("no connection to {origin}: {why}")).help(help).see_doctor()
-            }
-            Self::Untrusted(problem) => {
-                let why = problem.describe();
-                Error::input(format!("no connection to {origin}: {why}")).help(help).see_doctor()
-            }
-            Self::Timeout { is_connected: false } => {
-                Error::input(format!("no connection to {origin}: timed out")).help(help).see_doctor()
-            }
+            Self::Broken(why) => unreachable(format!("no answer from {origin}{}: {why}", route.by_proxy())),
             Self::CredentialRefused => Error::input(format!("the deployment refused the credentials (401 from {origin})"))
                 .details([format!("tried: {public}")])
                 .help(
@@ -124,7 +160,7 @@ impl RequestError {
             ))
             .help("check --url, and any cache or proxy before the API: the API requires HTTP Digest"),
             Self::TooLong | Self::Redirect(..) | Self::PathRefused | Self::UnexpectedResponse(_) => {
-                let (what, help) = self.describe_instead_of_api(url);
+                let (what, help) = self.describe_instead_of_api(route);
                 Error::input(what).help(help)
             }
         }
@@ -137,13 +173,15 @@ impl RequestError {
                 "raise --timeout, or try again later; if it never answers, check --url and any proxy"
             }
             Self::Untrusted(problem) => problem.advice(),
+            Self::ProxyLogin => proxy_login_help(url),
             _ if url.scheme() == "https" => "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)",
             _ => "check --url (https, not http?), the network and any proxy (HTTP_PROXY, NO_PROXY)",
         }
     }
 
-    /// What answered instead of the API at `url`, which never answered, and what to do about it.
-    pub(super) fn describe_instead_of_api(self, url: &Url) -> (String, &'static str) {
+    /// What answered instead of the API, which never answered, and what to do about it.
+    pub(super) fn describe_instead_of_api(self, route: &Route<'_>) -> (String, &'static str) {
+        let url = route.url;
         let outcome = self.outcome();
         let why = outcome.detail.unwrap_or_default();
         let origin = url.origin().ascii_serialization();
@@ -154,11 +192,7 @@ impl RequestError {
                 "it may be restarting or in maintenance: try again later; if that lasts, check --url and any proxy or \
                  load balancer",
             ),
-            Some(407) => (
-                format!("a proxy before {origin} requires a login: {why}"),
-                "set the user name and password of the proxy (HTTP_PROXY=http://user:password@host:port), or name the \
-                 host in NO_PROXY",
-            ),
+            Some(407) => (format!("{}: {why}", route.proxy_login()), proxy_login_help(url)),
             _ => (format!("the server at {url} is not the API: {why}"), WRONG_BASE_HELP),
         }
     }
@@ -176,7 +210,14 @@ impl From<&reqwest::Error> for RequestError {
         } else if let Some(problem) = trust_problem(error) {
             Self::Untrusted(problem)
         } else if error.is_connect() {
-            Self::NoConnection(innermost_cause(error))
+            // The type of this cause is not public.
+            match innermost_cause(error) {
+                why if why == "tunnel error: proxy authorization required" => Self::ProxyLogin,
+                why if why == "tunnel error: unsuccessful" => {
+                    Self::NoConnection("the proxy does not connect to it".to_owned())
+                }
+                why => Self::NoConnection(why),
+            }
         } else {
             Self::Broken(format!("the connection was interrupted: {}", innermost_cause(error)))
         }

@@ -10,17 +10,17 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::tls::TlsInfo;
 use url::{Host, Url};
 
-use super::Client;
 use super::certificate::Certificate;
 use super::challenge;
 use super::classify::{Classification, Response, classify};
 use super::digest::DigestSession;
-use super::error::RequestError;
+use super::error::{RequestError, Route};
 use super::list::PAGE;
 use super::request::{MAX_REDIRECTS, date, read_body};
 use super::resources::segment;
 use super::trust::TrustProblem;
 use super::wire;
+use super::{Client, is_loopback};
 use crate::console::duration;
 use crate::exit::{Error, reason};
 use crate::model::{Outcome, ReadStatus, User};
@@ -74,8 +74,8 @@ pub(crate) enum ServerAuth {
 }
 
 impl ServerAuth {
-    fn unexpected(error: RequestError, url: &Url) -> Self {
-        let (found, advice) = error.describe_instead_of_api(url);
+    fn unexpected(error: RequestError, route: &Route<'_>) -> Self {
+        let (found, advice) = error.describe_instead_of_api(route);
         Self::UnexpectedResponse { found, advice }
     }
 }
@@ -94,10 +94,18 @@ pub(crate) struct Unreachable {
 impl Client {
     /// Host and port of the proxy on the way there, if there is one.
     pub(crate) fn proxy(&self) -> Option<String> {
+        if is_loopback(&self.base) {
+            return None;
+        }
         let proxy = Matcher::from_system().intercept(&self.base.as_str().parse().ok()?)?;
         // The rest of a proxy's address may hold a password.
         let port = proxy.uri().port().map_or_else(String::new, |port| format!(":{port}"));
         Some(format!("{}{port}", proxy.uri().host()?))
+    }
+
+    /// The way to `url`.
+    pub(super) fn route<'a>(&self, url: &'a Url) -> Route<'a> {
+        Route { url, proxy: self.proxy(), timeout: self.timeout }
     }
 
     /// The addresses of the host.
@@ -133,7 +141,7 @@ impl Client {
                     url = next;
                     continue;
                 }
-                Err(error) => ServerAuth::unexpected(error, &url),
+                Err(error) => ServerAuth::unexpected(error, &self.route(&url)),
             };
             return Ok(FirstResponse { auth, ..first });
         }
@@ -177,6 +185,10 @@ impl Client {
             }
             error => error.describe(),
         };
+        let why = match self.proxy() {
+            Some(proxy) => format!("{why} (proxy {proxy})"),
+            None => why,
+        };
         Unreachable { why, advice, untrusted }
     }
 
@@ -193,7 +205,7 @@ impl Client {
             },
             (_, Classification::Refused(outcome)) => ServerAuth::Refused(outcome),
             (_, Classification::UnexpectedResponse(outcome)) => {
-                ServerAuth::unexpected(RequestError::UnexpectedResponse(outcome), url)
+                ServerAuth::unexpected(RequestError::UnexpectedResponse(outcome), &self.route(url))
             }
         }
     }

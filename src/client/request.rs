@@ -360,7 +360,10 @@ impl Client {
         match attempt {
             Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => is_transient(outcome),
             Err(
-                RequestError::NoConnection(_) | RequestError::Untrusted(_) | RequestError::Timeout { .. },
+                RequestError::NoConnection(_)
+                | RequestError::ProxyLogin
+                | RequestError::Untrusted(_)
+                | RequestError::Timeout { .. },
             ) => self.has_answered(),
             Err(RequestError::Broken(_)) => true,
             Ok(Ok(_))
@@ -387,7 +390,7 @@ impl Client {
             Err(error) => error,
         };
         if self.is_of_the_run(&error) && !self.answers_elsewhere(session, &error).await {
-            return Err(error.into_run_error(url, &session.credential().public, self.timeout));
+            return Err(error.into_run_error(&self.route(url), &session.credential().public));
         }
         Ok(Err(error.outcome()))
     }
@@ -416,6 +419,7 @@ impl Client {
                 self.has_answered()
             }
             RequestError::NoConnection(_)
+            | RequestError::ProxyLogin
             | RequestError::Untrusted(_)
             | RequestError::CredentialRefused
             | RequestError::PathRefused
@@ -466,6 +470,9 @@ pub(super) fn unavailability(attempt: &Attempt) -> Option<Unavailability> {
             }
         }
         Err(RequestError::NoConnection(why)) => Some(Unavailability::Down(format!("can't connect: {why}"))),
+        Err(RequestError::ProxyLogin) => {
+            Some(Unavailability::Down("can't connect: the proxy requires a login".to_owned()))
+        }
         Err(RequestError::Untrusted(problem)) => {
             Some(Unavailability::Down(format!("can't connect: {}", problem.describe())))
         }

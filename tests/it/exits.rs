@@ -335,6 +335,56 @@ fn a_page_of_a_balancer_or_proxy_is_named_with_what_helps() {
     }
 }
 
+/// The environment of a program whose requests to `http` and `https` go through this proxy.
+fn behind(proxy: &str) -> TestEnv {
+    let address = proxy.replace("http://", "http://user:pa55word@");
+    env().with("HTTP_PROXY", &address).with("HTTPS_PROXY", &address)
+}
+
+/// Both ask the proxy, for the resource or for a connection.
+const BEHIND_A_PROXY: [(&str, &str); 2] =
+    [("http://om.invalid:8080", "HTTP_PROXY"), ("https://om.invalid:8443", "HTTPS_PROXY")];
+
+#[test]
+fn a_proxy_that_wants_a_login_is_named_with_what_helps() {
+    let stub = Stub::start(Digest::Off, |_| Reply::text(407, "text/html", "<html>"));
+    let name = stub.address().to_string();
+    for (url, variable) in BEHIND_A_PROXY {
+        let (what, help) =
+            (format!("the proxy {name} before {url} requires a login"), format!("{variable}=http"));
+        let env = behind(&format!("http://{name}"));
+        let ran = env.audit_at(url, &["--all-orgs"]);
+        assert!(ran.code == 5 && ran.stderr.contains(&what) && ran.stderr.contains(&help), "{ran:?}");
+        assert!(!ran.stderr.contains("pa55word"), "{ran:?}");
+        let ran = env.run(&["doctor", "--url", url]);
+        let said = ran.words().contains("requires a login") && ran.words().contains(&help);
+        assert!(ran.code == 5 && said && !ran.stdout.contains("pa55word"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_proxy_that_cant_be_reached_or_does_not_connect_is_named() {
+    let stub = Stub::start(Digest::Off, |_| Reply::text(502, "text/html", "<html>"));
+    let silent = Silent::start();
+    for (url, _) in BEHIND_A_PROXY {
+        let refusing = format!("http://{}", stub.address());
+        for proxy in [closed(), silent.origin(), refusing.clone()] {
+            if proxy == refusing && url.starts_with("http:") {
+                // Its page may be the deployment's.
+                continue;
+            }
+            let env = behind(&proxy);
+            let name = proxy.replace("http://", "the proxy ");
+            let ran = env.audit_at(url, &["--all-orgs", "--timeout", "1"]);
+            assert!(ran.code == 5 && ran.stderr.contains(url) && ran.stderr.contains(&name), "{ran:?}");
+            assert!(!ran.stderr.contains("pa55word"), "{ran:?}");
+            let ran = env.run(&["doctor", "--url", url, "--timeout", "1"]);
+            let said = ran.words().contains(&name.replace("the proxy", "(proxy"));
+            assert!(ran.code == 5 && said && !ran.stdout.contains("pa55word"), "{ran:?}");
+        }
+    }
+}
+
 #[test]
 fn a_first_list_that_the_deployment_fails_to_answer_is_to_be_tried_later() {
     let stub = Stub::start(Digest::On, |_| Reply::text(503, "text/html", "<html>"));

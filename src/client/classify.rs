@@ -10,6 +10,7 @@ use url::Url;
 
 use super::fields::repeated_field;
 use super::product;
+use super::unexpected_page::UnexpectedPage;
 use super::wire::{ErrorDocument, bounded};
 use crate::model::{Outcome, Product, ReadStatus};
 
@@ -54,7 +55,7 @@ pub(super) enum Classification {
     /// A refusal by the API, or by what is behind its digest layer.
     Refused(Outcome),
     /// Nothing that the API sends. If nothing else ever came, it is not the API.
-    UnexpectedResponse(Outcome),
+    UnexpectedResponse(Outcome, UnexpectedPage),
     /// A document, for a request without authentication: it proves nothing.
     Unauthenticated,
 }
@@ -64,7 +65,7 @@ pub(super) fn classify(response: &Response, product: Product) -> Classification 
     let classification = classify_here(response, product);
     let is_complete = match &classification {
         Classification::Document => true,
-        Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome) => {
+        Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome, _) => {
             outcome.status.is_complete()
         }
         Classification::Unauthenticated => false,
@@ -86,7 +87,8 @@ fn classify_here(response: &Response, product: Product) -> Classification {
     if is_success && !json {
         let expected = if body.trim_ascii_start().starts_with(b"[") { "a JSON object" } else { "JSON" };
         let why = format!("{} instead of {expected}", describe_body(headers, body));
-        return Classification::UnexpectedResponse(Outcome::unread(ReadStatus::Malformed, Some(status), why));
+        let outcome = Outcome::unread(ReadStatus::Malformed, Some(status), why);
+        return Classification::UnexpectedResponse(outcome, UnexpectedPage::read(headers, body));
     }
     let document = if is_success && !may_be_error(body) { None } else { Some(ErrorDocument::read(body)) };
     let Some(document) = document.filter(|document| !is_success || document.is_error()) else {
@@ -105,10 +107,8 @@ fn classify_here(response: &Response, product: Product) -> Classification {
         Classification::Refused(refusal(status, document, response, product))
     } else {
         let why = format!("{} with HTTP status {status} and no error code", describe_body(headers, body));
-        Classification::UnexpectedResponse(Outcome {
-            detail: Some(why),
-            ..refusal(status, document, response, product)
-        })
+        let outcome = Outcome { detail: Some(why), ..refusal(status, document, response, product) };
+        Classification::UnexpectedResponse(outcome, UnexpectedPage::read(headers, body))
     }
 }
 
@@ -355,7 +355,7 @@ mod tests {
         {
             let answer = Response { authenticated: false, ..response(status, body) };
             assert!(
-                matches!(classify(&answer, Product::OpsManager), Classification::UnexpectedResponse(_)),
+                matches!(classify(&answer, Product::OpsManager), Classification::UnexpectedResponse(..)),
                 "{status} {body}"
             );
         }

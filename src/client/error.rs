@@ -5,9 +5,11 @@ use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
+use rustls::AlertDescription;
 use url::Url;
 
 use super::trust::TrustProblem;
+use super::unexpected_page::{PageReason, UnexpectedPage};
 use super::wire::bounded;
 use crate::console::duration;
 use crate::exit::{Error, reason};
@@ -85,7 +87,7 @@ pub(super) enum RequestError {
     /// The digest layer asks for an authentication that this client can't do.
     UnsupportedChallenge(String),
     /// Nothing that the API sends, and what it means if this is the API nevertheless.
-    UnexpectedResponse(Outcome),
+    UnexpectedResponse(Outcome, UnexpectedPage),
     /// A document for a request that carried no credentials.
     Unauthenticated,
 }
@@ -120,7 +122,7 @@ impl RequestError {
                 Outcome::unread(ReadStatus::Forbidden, Some(401), why)
             }
             Self::UnsupportedChallenge(why) => Outcome::unread(ReadStatus::Error, Some(401), bounded(why)),
-            Self::UnexpectedResponse(outcome) => outcome,
+            Self::UnexpectedResponse(outcome, _) => outcome,
             Self::Unauthenticated => {
                 let why = "the service responded without authentication (no Digest challenge)";
                 Outcome::unread(ReadStatus::Error, Some(200), why)
@@ -159,7 +161,7 @@ impl RequestError {
                 "no authentication at {url}: the server responded without a Digest challenge"
             ))
             .help("check --url, and any cache or proxy before the API: the API requires HTTP Digest"),
-            Self::TooLong | Self::Redirect(..) | Self::PathRefused | Self::UnexpectedResponse(_) => {
+            Self::TooLong | Self::Redirect(..) | Self::PathRefused | Self::UnexpectedResponse(..) => {
                 let (what, help) = self.describe_instead_of_api(route);
                 Error::input(what).help(help)
             }
@@ -174,6 +176,9 @@ impl RequestError {
             }
             Self::Untrusted(problem) => problem.advice(),
             Self::ProxyLogin => proxy_login_help(url),
+            Self::NoConnection(why) | Self::Broken(why) if why.contains(CLIENT_CERTIFICATE) => {
+                CLIENT_CERTIFICATE_HELP
+            }
             _ if url.scheme() == "https" => "check --url, the network and any proxy (HTTPS_PROXY, NO_PROXY)",
             _ => "check --url (https, not http?), the network and any proxy (HTTP_PROXY, NO_PROXY)",
         }
@@ -182,8 +187,13 @@ impl RequestError {
     /// What answered instead of the API, which never answered, and what to do about it.
     pub(super) fn describe_instead_of_api(self, route: &Route<'_>) -> (String, &'static str) {
         let url = route.url;
+        let (title, reason) = match &self {
+            Self::UnexpectedResponse(_, page) => (page.title.clone(), page.reason),
+            _ => (None, None),
+        };
         let outcome = self.outcome();
         let why = outcome.detail.unwrap_or_default();
+        let why = title.map_or_else(|| why.clone(), |title| format!("{why}: \"{title}\""));
         let origin = url.origin().ascii_serialization();
         match outcome.http_status {
             // A balancer says so while the deployment restarts.
@@ -193,7 +203,10 @@ impl RequestError {
                  load balancer",
             ),
             Some(407) => (format!("{}: {why}", route.proxy_login()), proxy_login_help(url)),
-            _ => (format!("the server at {url} is not the API: {why}"), WRONG_BASE_HELP),
+            _ => (
+                format!("the server at {url} is not the API: {why}"),
+                reason.map_or(WRONG_BASE_HELP, PageReason::help),
+            ),
         }
     }
 
@@ -251,12 +264,27 @@ pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
     causes(error).last().map_or_else(|| error.to_string(), text)
 }
 
+/// Why TLS ended where there was no client certificate, or one that is not accepted.
+const CLIENT_CERTIFICATE: &str = "the server requires a client certificate that it accepts";
+/// What to do about that.
+pub(super) const CLIENT_CERTIFICATE_HELP: &str =
+    "give a client certificate that the server accepts with --client-cert FILE";
+
 /// The frequent errors of TLS, which rustls reports with names of its own types.
 fn tls_problem(error: &rustls::Error) -> Option<&'static str> {
     match error {
         rustls::Error::InvalidMessage(_) => {
             Some("the response is not TLS; the server may need http:// or another port")
         }
+        rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA,
+        ) => Some(CLIENT_CERTIFICATE),
         rustls::Error::InvalidCertificate(verdict) => Some(TrustProblem::from_verdict(verdict).describe()),
         _ => None,
     }

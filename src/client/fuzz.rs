@@ -95,7 +95,7 @@ pub(crate) fn answers(bytes: &[u8]) {
                     same_if_saved(&response, product, content_type, body_of(bytes));
                 }
                 Classification::Unauthenticated => assert!(!authenticated),
-                Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome) => {
+                Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome, _) => {
                     assert_ne!(outcome.status, ReadStatus::Read);
                     assert!(authenticated || !outcome.status.is_complete(), "{outcome:?}");
                 }

@@ -29,6 +29,7 @@ mod resources;
 mod saved;
 mod tls;
 mod trust;
+mod unexpected_page;
 mod wire;
 
 use std::collections::BTreeSet;

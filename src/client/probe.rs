@@ -195,7 +195,7 @@ impl Client {
     fn server_auth(&self, url: &Url, response: &Response) -> ServerAuth {
         match (response.status, classify(response, self.product)) {
             (_, Classification::Document | Classification::Unauthenticated) => ServerAuth::None,
-            (401, Classification::UnexpectedResponse(_)) => match challenge::pick(&response.headers) {
+            (401, Classification::UnexpectedResponse(..)) => match challenge::pick(&response.headers) {
                 Ok(challenge) => ServerAuth::Digest {
                     realm: challenge.realm,
                     algorithm: challenge.algorithm.to_string(),
@@ -204,8 +204,8 @@ impl Client {
                 Err(why) => ServerAuth::Unsupported(why),
             },
             (_, Classification::Refused(outcome)) => ServerAuth::Refused(outcome),
-            (_, Classification::UnexpectedResponse(outcome)) => {
-                ServerAuth::unexpected(RequestError::UnexpectedResponse(outcome), &self.route(url))
+            (_, Classification::UnexpectedResponse(outcome, page)) => {
+                ServerAuth::unexpected(RequestError::UnexpectedResponse(outcome, page), &self.route(url))
             }
         }
     }

@@ -339,8 +339,8 @@ impl Client {
         let result = match classify(&response, self.product) {
             Classification::Document => Ok(()),
             Classification::Refused(outcome) => Err(outcome),
-            Classification::UnexpectedResponse(outcome) => {
-                return Err(RequestError::UnexpectedResponse(outcome));
+            Classification::UnexpectedResponse(outcome, page) => {
+                return Err(RequestError::UnexpectedResponse(outcome, page));
             }
             Classification::Unauthenticated => return Err(RequestError::Unauthenticated),
         };
@@ -358,7 +358,7 @@ impl Client {
     /// Whether to send it again. Where the deployment never answered, a wrong address is likelier than bad luck.
     fn may_succeed_later(&self, attempt: &Attempt) -> bool {
         match attempt {
-            Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => is_transient(outcome),
+            Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome, _)) => is_transient(outcome),
             Err(
                 RequestError::NoConnection(_)
                 | RequestError::ProxyLogin
@@ -408,7 +408,7 @@ impl Client {
     /// that is resumed, may be the one who can't be read.
     async fn answers_elsewhere(&self, session: &DigestSession, error: &RequestError) -> bool {
         match error {
-            RequestError::UnexpectedResponse(_)
+            RequestError::UnexpectedResponse(..)
             | RequestError::TooLong
             | RequestError::Redirect(..)
             | RequestError::Broken(_)
@@ -438,7 +438,7 @@ fn resource_of(url: &Url) -> (String, String) {
 /// The refusal of an attempt, if it was one.
 fn refusal(attempt: &Attempt) -> Option<&Outcome> {
     match attempt {
-        Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => Some(outcome),
+        Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome, _)) => Some(outcome),
         Ok(Ok(_)) | Err(_) => None,
     }
 }
@@ -459,7 +459,7 @@ fn load(attempt: &Attempt, kind: PathKind, latency: Duration) -> Load {
 /// Why no request may pass now, if an attempt looks like that.
 pub(super) fn unavailability(attempt: &Attempt) -> Option<Unavailability> {
     match attempt {
-        Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome)) => {
+        Ok(Err(outcome)) | Err(RequestError::UnexpectedResponse(outcome, _)) => {
             let status = outcome.http_status?;
             let why = format!("HTTP status {status}");
             match status {

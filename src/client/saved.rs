@@ -66,7 +66,7 @@ pub(crate) fn parse_saved(
         body,
     };
     let parsed = match classify(&response, product) {
-        Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome) => Err(outcome),
+        Classification::Refused(outcome) | Classification::UnexpectedResponse(outcome, _) => Err(outcome),
         Classification::Unauthenticated | Classification::Document => {
             SavedPage::read(assumed, &response.body)
                 .map_err(|why| malformed(format!("not a response of GET /users/{{id}}/keys: {why}")))

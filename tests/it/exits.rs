@@ -335,6 +335,61 @@ fn a_page_of_a_balancer_or_proxy_is_named_with_what_helps() {
     }
 }
 
+/// The pages of nginx, Apache and Go for what is wrong with the connection itself.
+#[test]
+fn a_page_that_names_what_is_wrong_is_quoted_with_what_helps() {
+    let nginx = |why: &str| {
+        format!(
+            "<html>\r\n<head><title>400 {why}</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n"
+        )
+    };
+    let apache = "<html><head>\n<title>400 Bad Request</title>\n</head><body>\n<p>Your browser sent a request that this \
+        server could not understand.<br />\nReason: You're speaking plain HTTP to an SSL-enabled server port.<br />";
+    let (https, certificate) =
+        ("help: the port is one for TLS: use https in --url", "help: give a client certificate");
+    let digest = "0123456789abcdef".repeat(4);
+    for (kind, body, quoted, help) in [
+        (
+            "text/html",
+            nginx("The plain HTTP request was sent to HTTPS port"),
+            "\"400 The plain HTTP request was sent to HTTPS port\"",
+            https,
+        ),
+        (
+            "text/html",
+            nginx("No required SSL certificate was sent"),
+            "\"400 No required SSL certificate was sent\"",
+            certificate,
+        ),
+        ("text/html", nginx("The SSL certificate error"), "\"400 The SSL certificate error\"", certificate),
+        ("text/html", apache.to_owned(), "\"400 Bad Request\"", https),
+        (
+            "text/plain; charset=utf-8",
+            "Client sent an HTTP request to an HTTPS server.\n".to_owned(),
+            "\"Client sent an HTTP request to an HTTPS server.\"",
+            https,
+        ),
+        (
+            "text/html",
+            format!("<title>{digest} Sign in</title>"),
+            "\"******** Sign in\"",
+            "help: set --url to the root",
+        ),
+    ] {
+        let stub = Stub::start(Digest::Off, move |_| Reply::text(400, kind, &body));
+        let ran = audit_fails(&env(), &stub.url(), &["--all-orgs"], &[quoted, help]);
+        assert!(!ran.stderr.contains(&digest), "{ran:?}");
+        let ran = env().run(&["doctor", "--url", &stub.url()]);
+        let help = help.trim_start_matches("help: ");
+        assert!(ran.words().contains(quoted) && ran.words().contains(help), "{ran:?}");
+    }
+    let packed =
+        || Reply::bytes("application/json", b"\x1f\x8b\x08\0\0".to_vec()).header("Content-Encoding", "gzip");
+    let stub = Stub::start(Digest::On, move |_| packed());
+    let expected = ["the encoding \"gzip\"", "help: keysunset asks for responses that are not compressed"];
+    audit_fails(&env(), &stub.url(), &["--all-orgs"], &expected);
+}
+
 /// The environment of a program whose requests to `http` and `https` go through this proxy.
 fn behind(proxy: &str) -> TestEnv {
     let address = proxy.replace("http://", "http://user:pa55word@");

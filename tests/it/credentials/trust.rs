@@ -237,7 +237,8 @@ fn a_gateway_that_asks_for_a_certificate_is_shown_the_clients() {
         env.audit_at(&server.url(), &asked)
     };
     let without = asked(&[]);
-    assert!(without.code == 5 && without.stderr.contains("no answer from"), "{without:?}");
+    assert!(without.code == 5 && without.stderr.contains("requires a client certificate"), "{without:?}");
+    assert!(without.stderr.contains("help: give a client certificate"), "{without:?}");
     for verified in [&[][..], &["--insecure-skip-verify"]] {
         let ran = asked(&[&["--client-cert", "client.pem"], verified].concat());
         assert!(ran.code == 5 && ran.stderr.contains("not the API"), "{verified:?}: {ran:?}");

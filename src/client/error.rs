@@ -3,11 +3,11 @@
 use std::error::Error as _;
 use std::fmt::Display;
 use std::io;
-use std::time::Duration;
 
 use rustls::AlertDescription;
 use url::Url;
 
+use super::route::{Route, proxy_login_help};
 use super::trust::TrustProblem;
 use super::unexpected_page::{PageReason, UnexpectedPage};
 use super::wire::bounded;
@@ -28,40 +28,6 @@ pub(super) fn setup(why: impl Display) -> Error {
 pub(super) fn client_certificate(why: impl Display) -> Error {
     Error::input(format!("invalid client certificate: {why}"))
         .help("--client-cert needs one PEM file with the certificate and its private key, without a password")
-}
-
-/// What an error says of the way to the deployment.
-pub(super) struct Route<'a> {
-    /// What was asked for.
-    pub(super) url: &'a Url,
-    /// Host and port of the proxy, if there is one.
-    pub(super) proxy: Option<String>,
-    /// For one request.
-    pub(super) timeout: Duration,
-}
-
-impl Route<'_> {
-    /// ` through the proxy HOST:PORT`, or nothing.
-    fn by_proxy(&self) -> String {
-        self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"))
-    }
-
-    fn proxy_login(&self) -> String {
-        let proxy =
-            self.proxy.as_ref().map_or_else(|| "a proxy".to_owned(), |proxy| format!("the proxy {proxy}"));
-        format!("{proxy} before {} requires a login", self.url.origin().ascii_serialization())
-    }
-}
-
-/// What to do about a proxy that wants a user and a password.
-fn proxy_login_help(url: &Url) -> &'static str {
-    if url.scheme() == "https" {
-        "set the user name and password of the proxy (HTTPS_PROXY=http://user:password@host:port), or name the host in \
-         NO_PROXY"
-    } else {
-        "set the user name and password of the proxy (HTTP_PROXY=http://user:password@host:port), or name the host in \
-         NO_PROXY"
-    }
 }
 
 /// Why there is no answer of the API.

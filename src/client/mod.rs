@@ -26,6 +26,7 @@ pub(crate) mod product;
 mod rate_limiter;
 mod request;
 mod resources;
+mod route;
 mod saved;
 mod tls;
 mod trust;

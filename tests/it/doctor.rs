@@ -385,7 +385,7 @@ fn a_list_that_the_audit_needs_and_that_cant_be_read_fails_reach() {
     let of_two = "/orgs/000000000000000000000002/users";
     let project = "/groups/000000000000000000000001/users";
     let refused = || Reply::error(401, "NOT_ORG_OWNER");
-    let cases: [Case<'_>; 7] = [
+    let cases: [Case<'_>; 8] = [
         (project, || Reply::error(401, "NOT_IN_GROUP"), &["--project", &one], &["project 0", "NOT_IN_GROUP"]),
         (
             project,
@@ -393,6 +393,7 @@ fn a_list_that_the_audit_needs_and_that_cant_be_read_fails_reach() {
             &["--project", &one],
             &["project 0", "check the IDs"],
         ),
+        (project, Reply::never, &["--project", &one, "--timeout", "1"], &["timed out", "larger --timeout"]),
         (of_two, refused, &["--all-orgs"], &["organization 0", "NOT_ORG_OWNER"]),
         (of_two, refused, &["--org", &one, "--org", &two], &["000002: 401", "NOT_ORG_OWNER"]),
         (of_two, || Reply::ok(&list(&[])), &["--org", &one, "--org", &two], &["000002: ", "is empty"]),

@@ -172,6 +172,9 @@ fn refused_lists(refused: &[(String, Outcome)]) -> Option<StepResult> {
         ReadStatus::NotFound | ReadStatus::Removed | ReadStatus::Read => {
             "check the IDs and the roles of the key, or name users with --users"
         }
+        ReadStatus::Error if first.http_status.is_none() => {
+            "try again, with a larger --timeout if it is slow; without all users of a list the audit is incomplete"
+        }
         ReadStatus::RateLimited | ReadStatus::Partial | ReadStatus::Malformed | ReadStatus::Error => {
             "try again; without all users of a list the audit is incomplete"
         }

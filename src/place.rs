@@ -116,7 +116,7 @@ named! {
         Partial = "partial",
         /// A repository or a compressed file of a format that is not read
         UnknownFormat = "unknown-format",
-        /// A repository that lacks an object which another one needs
+        /// A repository that lacks an object which it needs
         Missing = "missing",
         /// A pointer of Git LFS whose content is not there
         LfsPointer = "lfs-pointer",

@@ -245,6 +245,87 @@ fn an_unknown_format_is_reported() {
     assert!(of(&searched, repository::IN_HEAD)[0].state.is_live());
 }
 
+/// What `git fsck` has as an error: an id of a reference, a reflog or the index that no object has.
+#[test]
+fn an_object_that_is_named_and_gone_is_reported() {
+    let git = Git::new("gone", &[]);
+    git.import(&repository::history());
+    let folder = git.folder.join(".git");
+    let (gone, zeros) = ("deadbeef".repeat(5), "0".repeat(40));
+    let log = |old: &str, new: &str| format!("{old} {new} A <a@b> 1600000000 +0000\tx\n");
+    let [packed, head] = ["packed-refs", "HEAD"].map(|name| std::fs::read(folder.join(name)));
+    let (packed, head) = (packed.unwrap_or_default(), String::from_utf8(head.unwrap()).unwrap());
+    let with_packed = format!("{}{gone} refs/heads/bad\n", String::from_utf8(packed).unwrap());
+    let missing = [("", NotSearched::Missing)];
+    for (path, content, rows) in [
+        ("refs/heads/bad", format!("{gone}\n"), &missing[..]),
+        ("refs/tags/deep/bad", format!("{gone}\n"), &missing),
+        ("packed-refs", with_packed, &missing),
+        ("HEAD", format!("{gone}\n"), &missing),
+        ("HEAD", "ref: refs/heads/none\n".to_owned(), &[]),
+        ("HEAD", "x\n".to_owned(), &[("HEAD", NotSearched::Damaged)]),
+        ("worktrees/w/HEAD", format!("{gone}\n"), &missing),
+        ("worktrees/w/HEAD", "x\n".to_owned(), &[("worktrees/w/HEAD", NotSearched::Damaged)]),
+        ("worktrees/w/logs/HEAD", log(&gone, &zeros), &missing),
+        ("logs/refs/heads/main", log(&zeros, &gone), &missing),
+        ("logs/refs/stash", log(&zeros, &gone), &missing),
+        ("logs/refs/heads/main", log(&zeros, &zeros), &[]),
+        // Git itself follows these for one command, and does not keep what they name.
+        ("ORIG_HEAD", format!("{gone}\n"), &[]),
+        ("FETCH_HEAD", format!("{gone}\tbranch 'x' of y\n"), &[]),
+        ("refs/remotes/origin/HEAD", "ref: refs/remotes/origin/none\n".to_owned(), &[]),
+    ] {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let before = std::fs::read(&path).ok();
+        std::fs::write(&path, content).unwrap();
+        assert_eq!(reasons(&search(&git.folder)), rows, "{}", path.display());
+        std::fs::remove_file(&path).unwrap();
+        if let Some(before) = before {
+            std::fs::write(&path, before).unwrap();
+        }
+        std::fs::write(folder.join("HEAD"), &head).unwrap();
+    }
+    let bodies = [
+        "tree 12\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nx\n",
+        "author A <a@b> 1 +0000\n\nx\n",
+    ];
+    for body in bodies {
+        let id = git.input(&["hash-object", "-w", "-t", "commit", "--literally", "--stdin"], body);
+        assert_eq!(reasons(&search(&git.folder)), missing, "{body}");
+        std::fs::remove_file(folder.join("objects").join(&id[..2]).join(&id[2..])).unwrap();
+    }
+    for mode in ["100644", "120000"] {
+        git.run(&["update-index", "--add", "--cacheinfo", &format!("{mode},{gone},staged.txt")]);
+        assert_eq!(reasons(&search(&git.folder)), missing, "{mode}");
+    }
+    git.run(&["update-index", "--add", "--cacheinfo", &format!("160000,{gone},staged.txt")]);
+    assert_eq!(reasons(&search(&git.folder)), [], "a commit of another repository");
+    git.run(&["update-index", "--force-remove", "staged.txt"]);
+    git.input(&["update-index", "--index-info"], &format!("100644 {gone} 2\tconflict.txt\n"));
+    assert_eq!(reasons(&search(&git.folder)), missing, "a side of a conflict");
+}
+
+#[test]
+fn without_the_objects_of_its_references_a_repository_is_not_searched() {
+    let git = Git::new("lender", &[]);
+    git.import(&repository::history());
+    let shared = git.clone_to("shared.git", &["--bare", "--shared"]);
+    std::fs::write(shared.join("objects/info/alternates"), "").unwrap();
+    let searched = search(&shared);
+    assert_eq!((searched.places.len(), reasons(&searched)), (0, vec![("", NotSearched::Missing)]));
+    std::fs::remove_file(shared.join("objects/info/alternates")).unwrap();
+    assert_eq!(reasons(&search(&shared)), [("", NotSearched::Missing)]);
+    // The tip of a branch: what it alone leads to looks unreachable.
+    let blob = git.input(&["hash-object", "-w", "--stdin"], &key(39));
+    let tree = git.input(&["mktree"], &format!("100644 blob {blob}\tkey.txt\n"));
+    let tip = git.run(&["commit-tree", "-m", "tip", &tree]);
+    git.run(&["update-ref", "refs/heads/tip", &tip]);
+    assert_eq!(of(&search(&git.folder), 39).iter().filter(|place| place.state.is_live()).count(), 1);
+    std::fs::remove_file(git.folder.join(".git/objects").join(&tip[..2]).join(&tip[2..])).unwrap();
+    assert_eq!(reasons(&search(&git.folder)), [("", NotSearched::Missing)]);
+}
+
 #[test]
 fn an_empty_repository_is_clean() {
     let git = Git::new("empty", &[]);
@@ -282,6 +363,8 @@ fn what_is_damaged_or_gone_is_reported() {
     for loose in [commit.clone(), git.run(&["rev-parse", &format!("{commit}^{{tree}}")])] {
         std::fs::remove_file(folder.join(&loose[..2]).join(&loose[2..])).unwrap();
     }
+    assert_eq!(reasons(&search(&git.folder)), [("", NotSearched::Missing)], "it is staged");
+    git.run(&["read-tree", "HEAD"]);
     assert_eq!(reasons(&search(&git.folder)), []);
 
     // Each byte of a pack: nothing is lost in silence.

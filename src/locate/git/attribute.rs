@@ -59,9 +59,8 @@ pub(super) fn attribute(history: &History, name: &str) -> (Vec<Shown>, Vec<Unsea
         return (Vec::new(), Vec::new());
     }
     let sightings = Sightings::new(history, objects);
-    let problems = sightings.problems.iter();
     let mut unsearched: BTreeSet<_> =
-        problems.map(|(path, why)| not_searched(name, path, "", *why)).collect();
+        sightings.problems.iter().map(|why| not_searched(name, "", "", *why)).collect();
     let mut drafts = BTreeMap::new();
     for (path, number, seen) in &sightings.all {
         for hit in findings.hits.get(number).into_iter().flatten() {

@@ -45,8 +45,9 @@ impl Commits {
             Some(references) => {
                 let mut reader = Reader::new(store);
                 for (state, id) in references {
-                    if let Some(number) = store.number(id) {
-                        commits.mark(store, &mut reader, number, *state, findings);
+                    match store.number(id) {
+                        Some(number) => commits.mark(store, &mut reader, number, *state, findings),
+                        None => findings.is_missing = true,
                     }
                 }
             }

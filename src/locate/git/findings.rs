@@ -33,7 +33,7 @@ pub(super) struct Findings {
     pub(super) tags: Vec<(Number, ObjectId)>,
     /// Pointers of Git LFS by the name of the file with the content.
     pub(super) pointers: BTreeMap<String, Vec<Number>>,
-    /// Whether something that a commit or tag needs is not there.
+    /// Whether something is not there that an object, a reference, a reflog or the index names.
     pub(super) is_missing: bool,
     pub(super) objects: u64,
     pub(super) bytes: u64,
@@ -162,6 +162,7 @@ impl<'a> Finder<'a> {
 
     fn commit(&mut self, number: Number, content: &[u8]) {
         let links = object::links(content);
+        self.findings.is_missing |= links.is_damaged;
         let mut find = |id: &ObjectId| {
             self.store.number(id).unwrap_or_else(|| {
                 self.findings.is_missing = true;
@@ -201,9 +202,9 @@ impl<'a> Finder<'a> {
     }
 
     fn tag(&mut self, number: Number, content: &[u8]) {
-        let Some(target) = object::target(content) else { return };
-        self.findings.is_missing |= self.store.number(&target).is_none();
-        self.findings.tags.push((number, target));
+        let target = object::target(content);
+        self.findings.is_missing |= target.is_none_or(|target| self.store.number(&target).is_none());
+        self.findings.tags.extend(target.map(|target| (number, target)));
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn git_objects(bytes: &[u8]) {
         let length: usize = entries.iter().flatten().map(|entry| entry.name.len() + entry.id.len()).sum();
         assert!(length <= bytes.len() && entries.iter().filter(|entry| entry.is_err()).count() <= 1);
         let mut staged = Vec::new();
-        let _ = index::read_entries(bytes, hash, &|_| true, &mut staged);
+        let _ = index::read_entries(bytes, hash, &mut |_| true, &mut staged);
         assert!(staged.len() <= bytes.len() / 40);
     }
     let mut content = Vec::new();

@@ -10,6 +10,7 @@ use gix_hash::{Kind as Hash, ObjectId, oid};
 
 use super::files;
 use super::repository::Repository;
+use super::store::{Number, Store};
 use crate::place::NotSearched;
 
 /// Bytes of an entry before its id.
@@ -18,6 +19,7 @@ const BEFORE_ID: usize = 40;
 const LONGEST: u64 = 1 << 16;
 /// A file or link, and not a folder or a commit of another repository.
 const REGULAR_OR_LINK: [u32; 2] = [0o10, 0o12];
+const SUBMODULE: u32 = 0o16;
 
 /// What is staged, of what is wanted.
 #[derive(Default)]
@@ -27,17 +29,24 @@ pub(super) struct Staged {
     pub(super) entries: Vec<(Vec<u8>, ObjectId)>,
     /// Files that could not be read, below the folder of the repository.
     pub(super) problems: Vec<(String, NotSearched)>,
+    /// Whether an object that is staged is not there.
+    pub(super) is_missing: bool,
 }
 
 /// Reads the index of each work tree.
-pub(super) fn read(repository: &Repository, hash: Hash, is_wanted: impl Fn(&oid) -> bool) -> Staged {
+pub(super) fn read(repository: &Repository, store: &Store, is_wanted: impl Fn(Number) -> bool) -> Staged {
     let mut staged = Staged::default();
+    let mut is_wanted = |id: &oid| {
+        let number = store.number(id);
+        staged.is_missing |= number.is_none();
+        number.is_some_and(&is_wanted)
+    };
     for folder in repository.work_trees() {
         let mut name = "index".to_owned();
         // A shared index shares no other one.
         for _ in 0..2 {
             let path = folder.join(&name);
-            match read_file(&path, hash, &is_wanted, &mut staged.entries) {
+            match read_file(&path, store.hash, &mut is_wanted, &mut staged.entries) {
                 Ok(Some(shared)) => name = format!("sharedindex.{shared}"),
                 Ok(None) => break,
                 Err(why) => {
@@ -59,7 +68,7 @@ pub(super) fn read(repository: &Repository, hash: Hash, is_wanted: impl Fn(&oid)
 fn read_file(
     path: &Path,
     hash: Hash,
-    is_wanted: &impl Fn(&oid) -> bool,
+    is_wanted: &mut impl FnMut(&oid) -> bool,
     entries: &mut Vec<(Vec<u8>, ObjectId)>,
 ) -> Result<Option<ObjectId>, NotSearched> {
     if !path.exists() {
@@ -72,10 +81,11 @@ fn read_file(
     read_entries(file, hash, is_wanted, entries).map_err(|_| NotSearched::Damaged)
 }
 
+/// `is_wanted` is asked for all but commits of other repositories.
 pub(super) fn read_entries(
     input: impl Read,
     hash: Hash,
-    is_wanted: &impl Fn(&oid) -> bool,
+    is_wanted: &mut impl FnMut(&oid) -> bool,
     entries: &mut Vec<(Vec<u8>, ObjectId)>,
 ) -> io::Result<Option<ObjectId>> {
     let mut input = BufReader::new(input);
@@ -88,8 +98,10 @@ pub(super) fn read_entries(
     let mut path = Vec::new();
     for _ in 0..number(&mut input)? {
         let (mode, id, stage) = entry(&mut input, version, hash, &mut path)?;
+        let kind = mode >> 12;
+        let is_wanted = kind != SUBMODULE && is_wanted(&id);
         // The other stages are of a merge with conflicts: no commit has them before they are resolved.
-        if stage == 0 && REGULAR_OR_LINK.contains(&(mode >> 12)) && is_wanted(&id) {
+        if is_wanted && stage == 0 && REGULAR_OR_LINK.contains(&kind) {
             entries.push((path.clone(), id));
         }
     }

@@ -33,6 +33,8 @@ mod worker;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
 
+use gix_hash::ObjectId;
+
 pub use repository::{Repository, find};
 
 use self::commits::Commits;
@@ -93,12 +95,17 @@ pub fn search(
     let references = format.has_known_references.then(|| refs::read(repository));
     let targets = references.as_ref().map(|references| references.targets.as_slice());
     let commits = Commits::new(&store, &mut findings, targets);
+    let is_gone = |id: &ObjectId| store.number(id).is_none();
+    findings.is_missing |= references.iter().flat_map(|references| &references.logged).any(is_gone);
+    let has_rows = |number| findings.hits.contains_key(&number) || findings.unsearched.contains_key(&number);
+    let staged = index::read(repository, &store, has_rows);
+    unsearched.extend(staged.problems.iter().map(|(path, why)| row(path, *why)));
     let is_partial =
         format.problems.iter().any(|(_, why)| matches!(why, NotSearched::Shallow | NotSearched::Partial));
-    if findings.is_missing && !is_partial {
+    if (findings.is_missing || staged.is_missing) && !is_partial {
         unsearched.push(row("", NotSearched::Missing));
     }
-    let history = History { repository, store: &store, findings: &findings, commits: &commits, threads };
+    let history = History { store: &store, findings: &findings, commits: &commits, staged: &staged, threads };
     let (mut shown, rows) = attribute::attribute(&history, name);
     unsearched.extend(rows);
     for stray in strays {

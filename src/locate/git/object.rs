@@ -45,15 +45,20 @@ pub(super) struct Links {
     pub(super) parents: Vec<ObjectId>,
     /// Seconds since 1970, of the committer; 0 if unreadable.
     pub(super) date: i64,
+    /// Whether a link is no id, or there is no tree.
+    pub(super) is_damaged: bool,
 }
 
 /// The links of a commit.
 pub(super) fn links(commit: &[u8]) -> Links {
-    let mut links = Links { tree: None, parents: Vec::new(), date: 0 };
+    let mut links = Links { tree: None, parents: Vec::new(), date: 0, is_damaged: false };
     for (name, value) in header(commit) {
         match name {
             b"tree" if links.tree.is_none() => links.tree = ObjectId::from_hex(value).ok(),
-            b"parent" => links.parents.extend(ObjectId::from_hex(value).ok()),
+            b"parent" => match ObjectId::from_hex(value) {
+                Ok(id) => links.parents.push(id),
+                Err(_) => links.is_damaged = true,
+            },
             b"committer" => {
                 links.date = signature(value).map_or(0, |(_, date)| date);
                 break;
@@ -61,6 +66,7 @@ pub(super) fn links(commit: &[u8]) -> Links {
             _ => {}
         }
     }
+    links.is_damaged |= links.tree.is_none();
     links
 }
 

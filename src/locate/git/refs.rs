@@ -1,6 +1,6 @@
 //! What the references of a repository lead to: read from their files, `git` is not asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gix_hash::ObjectId;
@@ -18,6 +18,8 @@ const DEEPEST: usize = 64;
 pub(super) struct References {
     /// Objects, and the state of what is in them.
     pub(super) targets: Vec<(State, ObjectId)>,
+    /// Objects that were at the end of a reference. They make nothing reachable.
+    pub(super) logged: BTreeSet<ObjectId>,
     /// Files that could not be read, below the folder of the repository.
     pub(super) problems: Vec<(String, NotSearched)>,
 }
@@ -30,7 +32,8 @@ pub(super) fn read(repository: &Repository) -> References {
     packed(common, &mut named, &mut references.problems);
     loose(&common.join("refs"), "refs", 0, &mut named, &mut references.problems);
     for folder in repository.work_trees() {
-        head(&folder, &named, &mut references);
+        head(repository, &folder, &named, &mut references);
+        logs(&folder.join("logs"), 0, &mut references.logged);
         if folder != *common {
             let mut own = BTreeMap::new();
             loose(&folder.join("refs"), "refs", 0, &mut own, &mut references.problems);
@@ -114,20 +117,46 @@ fn loose(
 }
 
 /// What is checked out. A branch without a commit leads to none.
-fn head(folder: &Path, named: &BTreeMap<String, ObjectId>, references: &mut References) {
-    let Some(line) = files::line(&folder.join("HEAD")) else { return };
+fn head(
+    repository: &Repository,
+    folder: &Path,
+    named: &BTreeMap<String, ObjectId>,
+    references: &mut References,
+) {
+    let path = folder.join("HEAD");
+    let Some(line) = files::line(&path) else { return };
     let id = match line.strip_prefix("ref:") {
         Some(name) => named.get(name.trim()).copied(),
-        None => ObjectId::from_hex(line.as_bytes()).ok(),
+        None => ObjectId::from_hex(line.as_bytes()).ok().or_else(|| {
+            references.problems.push((repository.shown(&path), NotSearched::Damaged));
+            None
+        }),
     };
     references.targets.extend(id.map(|id| (State::Head, id)));
 }
 
-/// All stashes but the last are in the log of the reference: two ids a line.
+/// All stashes but the last are in the log of the reference.
 fn stashes(common: &Path) -> Vec<ObjectId> {
     let log = files::read(&common.join("logs/refs/stash")).unwrap_or_default();
-    let lines = log.split(|byte| *byte == b'\n');
-    lines
-        .filter_map(|line| line.split(|byte| *byte == b' ').nth(1).and_then(|id| ObjectId::from_hex(id).ok()))
-        .collect()
+    changes(&log).map(|[_, new]| new).filter(|id| !id.is_null()).collect()
+}
+
+/// The ids in all logs of a folder.
+fn logs(folder: &Path, depth: usize, ids: &mut BTreeSet<ObjectId>) {
+    for name in files::names(folder) {
+        let path = folder.join(name);
+        if path.is_dir() && !path.is_symlink() && depth < DEEPEST {
+            logs(&path, depth + 1, ids);
+        }
+        let log = files::read(&path).unwrap_or_default();
+        ids.extend(changes(&log).flatten().filter(|id| !id.is_null()));
+    }
+}
+
+/// The old and the new id of each line of a log. A new reference has zeros as the old one.
+fn changes(log: &[u8]) -> impl Iterator<Item = [ObjectId; 2]> {
+    log.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut ids = line.split(|byte| *byte == b' ').map(|id| ObjectId::from_hex(id).ok());
+        Some([ids.next()??, ids.next()??])
+    })
 }

@@ -5,10 +5,9 @@ use std::num::NonZeroUsize;
 
 use super::commits::{Commits, Rank};
 use super::findings::Findings;
-use super::index;
+use super::index::Staged;
 use super::object::Kind;
 use super::read::Reader;
-use super::repository::Repository;
 use super::store::{Number, Store};
 use super::trees::{self, Child, NOTHING, Node, Trees};
 use crate::locate::names;
@@ -19,10 +18,10 @@ const MOST: usize = 1 << 20;
 
 /// A repository whose objects were read.
 pub(super) struct History<'a> {
-    pub(super) repository: &'a Repository,
     pub(super) store: &'a Store,
     pub(super) findings: &'a Findings,
     pub(super) commits: &'a Commits,
+    pub(super) staged: &'a Staged,
     pub(super) threads: NonZeroUsize,
 }
 
@@ -72,8 +71,8 @@ fn merged(a: Option<(Rank, Rank)>, b: Option<(Rank, Rank)>) -> Option<(Rank, Ran
 #[derive(Default)]
 pub(super) struct Sightings {
     pub(super) all: Vec<(String, Number, Seen)>,
-    /// What was not read, with the path of a file of the repository.
-    pub(super) problems: BTreeSet<(String, NotSearched)>,
+    /// Why trees were not read.
+    pub(super) problems: BTreeSet<NotSearched>,
 }
 
 impl Sightings {
@@ -119,7 +118,7 @@ impl Sightings {
                 }
             }
         }
-        self.problems.extend(trees.problems.iter().map(|why| (String::new(), *why)));
+        self.problems.extend(&trees.problems);
         let mut paths = self.expand(&trees, seen);
         self.add_staged(history, blobs, &mut paths);
         let with_path: BTreeSet<_> = paths.keys().map(|(_, number)| *number).collect();
@@ -147,7 +146,7 @@ impl Sightings {
             });
             for (mut path, (name, child), seen) in entries {
                 if left == 0 {
-                    self.problems.insert((String::new(), NotSearched::TooLarge));
+                    self.problems.insert(NotSearched::TooLarge);
                     return blobs;
                 }
                 left -= 1;
@@ -167,12 +166,10 @@ impl Sightings {
     /// What the next commit will have counts as a file of the work tree, but for what the checked-out commit has, too.
     fn add_staged(&mut self, history: &History, blobs: &[Number], paths: &mut Paths) {
         let ids: HashMap<_, _> = blobs.iter().map(|number| (history.store.id(*number), *number)).collect();
-        let staged = index::read(history.repository, history.store.hash, |id| ids.contains_key(id));
-        self.problems.extend(staged.problems);
         let new = Seen::at(State::Worktree);
-        for (path, id) in staged.entries {
-            let path = if path.is_empty() { id.to_string().into_bytes() } else { path };
-            let Some(number) = ids.get(&id) else { continue };
+        for (path, id) in &history.staged.entries {
+            let path = if path.is_empty() { id.to_string().into_bytes() } else { path.clone() };
+            let Some(number) = ids.get(id) else { continue };
             let known = paths.entry((path, *number)).or_insert(new);
             if known.state != State::Head {
                 known.merge(new);

@@ -2,7 +2,7 @@
 
 use gix_hash::Kind as Hash;
 
-use super::files;
+use super::files::{self, Problem};
 use super::repository::Repository;
 use crate::place::NotSearched;
 
@@ -29,12 +29,13 @@ const KNOWN: [&str; 8] = [
 ];
 
 /// Reads `config`, without what it includes.
-pub(super) fn read(repository: &Repository) -> Format {
+pub(super) fn read(repository: &Repository, problems: &mut Vec<Problem>) -> Format {
     let common = &repository.common_dir;
-    let config = files::read_up_to(&common.join("config"), 1 << 24).unwrap_or_default();
+    let config = files::read_up_to(&common.join("config"), 1 << 24, problems).unwrap_or_default();
     let config = String::from_utf8_lossy(&config);
     let mut format = Format { hash: Some(Hash::Sha1), has_known_references: true, problems: Vec::new() };
-    let mut is_partial = files::names(&common.join("objects/pack"))
+    // The store says if it cannot be read.
+    let mut is_partial = files::names(&common.join("objects/pack"), &mut Vec::new())
         .iter()
         .any(|name| name.to_string_lossy().ends_with(".promisor"));
     for (section, key, value) in settings(&config) {
@@ -62,7 +63,7 @@ pub(super) fn read(repository: &Repository) -> Format {
     if is_partial {
         format.problems.push((String::new(), NotSearched::Partial));
     }
-    if files::read(&common.join("shallow")).is_some_and(|list| !list.is_empty()) {
+    if files::read(&common.join("shallow"), problems).is_some_and(|list| !list.is_empty()) {
         format.problems.push((String::new(), NotSearched::Shallow));
     }
     format

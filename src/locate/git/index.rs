@@ -2,13 +2,12 @@
 //! since it may have a million of them.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use gix_hash::{Kind as Hash, ObjectId, oid};
 
-use super::files;
+use super::files::{self, Problem};
 use super::repository::Repository;
 use super::store::{Number, Store};
 use crate::place::NotSearched;
@@ -27,21 +26,24 @@ pub(super) struct Staged {
     /// Path and id. The path is empty for another content of a file that a shared index has (`core.splitIndex`), since only
     /// its position there is given.
     pub(super) entries: Vec<(Vec<u8>, ObjectId)>,
-    /// Files that could not be read, below the folder of the repository.
-    pub(super) problems: Vec<(String, NotSearched)>,
     /// Whether an object that is staged is not there.
     pub(super) is_missing: bool,
 }
 
 /// Reads the index of each work tree.
-pub(super) fn read(repository: &Repository, store: &Store, is_wanted: impl Fn(Number) -> bool) -> Staged {
+pub(super) fn read(
+    repository: &Repository,
+    store: &Store,
+    is_wanted: impl Fn(Number) -> bool,
+    problems: &mut Vec<Problem>,
+) -> Staged {
     let mut staged = Staged::default();
     let mut is_wanted = |id: &oid| {
         let number = store.number(id);
         staged.is_missing |= number.is_none();
         number.is_some_and(&is_wanted)
     };
-    for folder in repository.work_trees() {
+    for folder in repository.work_trees(problems) {
         let mut name = "index".to_owned();
         // A shared index shares no other one.
         for _ in 0..2 {
@@ -50,7 +52,7 @@ pub(super) fn read(repository: &Repository, store: &Store, is_wanted: impl Fn(Nu
                 Ok(Some(shared)) => name = format!("sharedindex.{shared}"),
                 Ok(None) => break,
                 Err(why) => {
-                    staged.problems.push((repository.shown(&path), why));
+                    problems.push((path, why));
                     break;
                 }
             }
@@ -71,13 +73,10 @@ fn read_file(
     is_wanted: &mut impl FnMut(&oid) -> bool,
     entries: &mut Vec<(Vec<u8>, ObjectId)>,
 ) -> Result<Option<ObjectId>, NotSearched> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    if !files::is_file(path) {
-        return Err(NotSearched::Unreadable);
-    }
-    let file = File::open(path).map_err(|_| NotSearched::Unreadable)?;
+    let file = match files::open(path) {
+        Err(NotSearched::Missing) => return Ok(None),
+        opened => opened?,
+    };
     read_entries(file, hash, is_wanted, entries).map_err(|_| NotSearched::Damaged)
 }
 

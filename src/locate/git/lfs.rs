@@ -1,11 +1,10 @@
 //! Files of Git LFS: the repository has a pointer to the content, which may be in a folder beside the objects.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::files;
+use super::files::{self, Problem};
 use super::findings::{Findings, Hits};
 use crate::locate::names;
 use crate::locate::scan::Scanner;
@@ -39,12 +38,13 @@ pub(super) fn search(
     scanner: &mut Scanner<'_>,
     findings: &mut Findings,
     read: &AtomicU64,
+    problems: &mut Vec<Problem>,
 ) -> Vec<Stray> {
     let folder = common.join("lfs/objects");
     let mut present = BTreeSet::new();
-    for first in files::names(&folder) {
-        for second in files::names(&folder.join(&first)) {
-            let names = files::names(&folder.join(&first).join(&second));
+    for first in files::names(&folder, problems) {
+        for second in files::names(&folder.join(&first), problems) {
+            let names = files::names(&folder.join(&first).join(&second), problems);
             present.extend(names.into_iter().map(|name| PathBuf::from(&first).join(&second).join(name)));
         }
     }
@@ -74,16 +74,12 @@ pub(super) fn search(
 
 fn search_file(path: &Path, scanner: &mut Scanner<'_>, read: &AtomicU64) -> Hits {
     let mut found = Hits::default();
-    let mut add = |why| _ = found.unsearched.insert((String::new(), why));
-    match path.metadata() {
-        Ok(meta) if meta.is_file() => match File::open(path) {
-            Ok(mut file) => {
-                read.fetch_add(meta.len(), Ordering::Relaxed);
-                scanner.file("", &mut file, &mut found);
-            }
-            Err(_) => add(NotSearched::Unreadable),
-        },
-        _ => add(NotSearched::Unreadable),
+    match files::open(path) {
+        Ok(mut file) => {
+            read.fetch_add(file.metadata().map_or(0, |meta| meta.len()), Ordering::Relaxed);
+            scanner.file("", &mut file, &mut found);
+        }
+        Err(_) => _ = found.unsearched.insert((String::new(), NotSearched::Unreadable)),
     }
     found
 }

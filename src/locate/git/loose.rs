@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use gix_hash::{Kind as Hash, ObjectId, oid};
 
-use super::files;
+use super::files::{self, Problem};
 use super::inflate::Inflated;
 use super::object::Kind;
+use crate::place::NotSearched;
 
 /// The loose objects of a folder.
 pub(super) struct Loose {
@@ -25,11 +26,11 @@ pub(super) struct Opened {
 }
 
 impl Loose {
-    pub(super) fn open(folder: &Path, hash: Hash) -> Self {
+    pub(super) fn open(folder: &Path, hash: Hash, problems: &mut Vec<Problem>) -> Self {
         let mut ids = Vec::new();
-        for first in files::names(folder) {
+        for first in files::names(folder, problems) {
             let Some(first) = first.to_str().filter(|name| name.len() == 2) else { continue };
-            for rest in files::names(&folder.join(first)) {
+            for rest in files::names(&folder.join(first), problems) {
                 let id = rest.to_str().filter(|rest| rest.len() + 2 == hash.len_in_hex());
                 ids.extend(id.and_then(|rest| ObjectId::from_hex(format!("{first}{rest}").as_bytes()).ok()));
             }
@@ -53,13 +54,16 @@ impl Loose {
         self.folder.join(&hex[..2]).join(&hex[2..])
     }
 
+    /// Opens the file of an object.
+    pub(super) fn object(&self, position: usize) -> Result<Opened, NotSearched> {
+        let file = BufReader::with_capacity(1 << 14, files::open(&self.path(position))?);
+        Opened::new(file).ok_or(NotSearched::Damaged)
+    }
+}
+
+impl Opened {
     /// `None` if the file is not an object.
-    pub(super) fn object(&self, position: usize) -> Option<Opened> {
-        let path = self.path(position);
-        if !files::is_file(&path) {
-            return None;
-        }
-        let file = BufReader::with_capacity(1 << 14, File::open(path).ok()?);
+    fn new(file: BufReader<File>) -> Option<Self> {
         let mut content = Inflated::new(file, 32);
         // The longest header has 28 bytes: "commit", a space, 20 digits, 0.
         let mut header = Vec::with_capacity(32);
@@ -73,6 +77,6 @@ impl Loose {
         let kind = Kind::from_name(&header[..space])?;
         let size = std::str::from_utf8(&header[space + 1..]).ok()?.parse().ok()?;
         content.set_left(size);
-        Some(Opened { kind, size, content })
+        Some(Self { kind, size, content })
     }
 }

@@ -73,15 +73,13 @@ pub fn search(
     if let Some(why) = repository.broken {
         return Searched { unsearched: vec![row("", why)], ..Searched::default() };
     }
-    let format = format::read(repository);
+    let mut problems = Vec::new();
+    let format = format::read(repository, &mut problems);
     let Some(hash) = format.hash else {
         return Searched { unsearched: vec![row("", NotSearched::UnknownFormat)], ..Searched::default() };
     };
-    let mut problems = Vec::new();
     let store = Store::open(&repository.database(), hash, &mut problems);
-    let mut unsearched: Vec<_> =
-        problems.iter().map(|(path, why)| row(&repository.shown(path), *why)).collect();
-    unsearched.extend(format.problems.iter().map(|(path, why)| row(path, *why)));
+    let mut unsearched: Vec<_> = format.problems.iter().map(|(path, why)| row(path, *why)).collect();
     let mut finders: Vec<_> =
         (0..threads.get()).map(|_| Finder::new(&store, Scanner::new(suffixes, options), read)).collect();
     sweep::sweep(&store, &mut finders);
@@ -89,17 +87,16 @@ pub fn search(
     for finder in finders {
         findings.append(finder.findings);
     }
-    let strays =
-        lfs::search(&repository.common_dir, &mut Scanner::new(suffixes, options), &mut findings, read);
+    let mut scanner = Scanner::new(suffixes, options);
+    let strays = lfs::search(&repository.common_dir, &mut scanner, &mut findings, read, &mut problems);
     findings.sort();
-    let references = format.has_known_references.then(|| refs::read(repository));
+    let references = format.has_known_references.then(|| refs::read(repository, &mut problems));
     let targets = references.as_ref().map(|references| references.targets.as_slice());
     let commits = Commits::new(&store, &mut findings, targets);
     let is_gone = |id: &ObjectId| store.number(id).is_none();
     findings.is_missing |= references.iter().flat_map(|references| &references.logged).any(is_gone);
     let has_rows = |number| findings.hits.contains_key(&number) || findings.unsearched.contains_key(&number);
-    let staged = index::read(repository, &store, has_rows);
-    unsearched.extend(staged.problems.iter().map(|(path, why)| row(path, *why)));
+    let staged = index::read(repository, &store, has_rows, &mut problems);
     let is_partial =
         format.problems.iter().any(|(_, why)| matches!(why, NotSearched::Shallow | NotSearched::Partial));
     if (findings.is_missing || staged.is_missing) && !is_partial {
@@ -113,9 +110,7 @@ pub fn search(
         shown.extend(more);
         unsearched.extend(rows);
     }
-    unsearched.extend(
-        references.iter().flat_map(|references| &references.problems).map(|(path, why)| row(path, *why)),
-    );
+    unsearched.extend(problems.iter().map(|(path, why)| row(&repository.shown(path), *why)));
     unsearched.sort_unstable();
     unsearched.dedup();
     let (places, contexts) = shown.into_iter().unzip();

@@ -42,12 +42,8 @@ impl Pack {
     /// Opens `NAME.idx` and `NAME.pack`.
     pub(super) fn open(index: &Path, hash: Hash) -> Result<Self, NotSearched> {
         let data = index.with_extension("pack");
-        if !files::is_file(&data) {
-            return Err(NotSearched::Missing);
-        }
-        if !files::is_file(index) {
-            return Err(NotSearched::Unreadable);
-        }
+        files::open(&data)?;
+        files::open(index)?;
         let index = gix_pack::index::File::at(index, hash).map_err(|_| NotSearched::Damaged)?;
         let data = gix_pack::data::File::at(data, hash).map_err(|_| NotSearched::Damaged)?;
         Ok(Self { index, data })

@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
 }
 
 fn loose(loose: &Loose, position: usize) -> Result<(Kind, Content), NotSearched> {
-    let mut opened = loose.object(position).ok_or(NotSearched::Damaged)?;
+    let mut opened = loose.object(position)?;
     if opened.size > LARGEST {
         return Err(NotSearched::TooLarge);
     }

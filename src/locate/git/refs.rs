@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gix_hash::ObjectId;
 
-use super::files;
+use super::files::{self, Problem};
 use super::repository::Repository;
 use crate::locate::names;
 use crate::place::{NotSearched, State};
@@ -20,28 +20,26 @@ pub(super) struct References {
     pub(super) targets: Vec<(State, ObjectId)>,
     /// Objects that were at the end of a reference. They make nothing reachable.
     pub(super) logged: BTreeSet<ObjectId>,
-    /// Files that could not be read, below the folder of the repository.
-    pub(super) problems: Vec<(String, NotSearched)>,
 }
 
 /// Reads all references, of all linked work trees too.
-pub(super) fn read(repository: &Repository) -> References {
+pub(super) fn read(repository: &Repository, problems: &mut Vec<Problem>) -> References {
     let common = &repository.common_dir;
     let mut references = References::default();
     let mut named = BTreeMap::new();
-    packed(common, &mut named, &mut references.problems);
-    loose(&common.join("refs"), "refs", 0, &mut named, &mut references.problems);
-    for folder in repository.work_trees() {
-        head(repository, &folder, &named, &mut references);
-        logs(&folder.join("logs"), 0, &mut references.logged);
+    packed(common, &mut named, problems);
+    loose(&common.join("refs"), "refs", 0, &mut named, problems);
+    for folder in repository.work_trees(problems) {
+        references.targets.extend(head(&folder, &named, problems).map(|id| (State::Head, id)));
+        logs(&folder.join("logs"), 0, &mut references.logged, problems);
         if folder != *common {
             let mut own = BTreeMap::new();
-            loose(&folder.join("refs"), "refs", 0, &mut own, &mut references.problems);
+            loose(&folder.join("refs"), "refs", 0, &mut own, problems);
             references.targets.extend(own.into_values().map(|id| (State::History, id)));
         }
     }
     references.targets.extend(named.into_iter().map(|(name, id)| (state(&name), id)));
-    references.targets.extend(stashes(common).into_iter().map(|id| (State::Stash, id)));
+    references.targets.extend(stashes(common, problems).into_iter().map(|id| (State::Stash, id)));
     references.targets.sort_unstable();
     references.targets.dedup();
     references
@@ -56,14 +54,9 @@ fn state(name: &str) -> State {
 }
 
 /// Of the file `packed-refs`: an id and a name a line.
-fn packed(common: &Path, named: &mut BTreeMap<String, ObjectId>, problems: &mut Vec<(String, NotSearched)>) {
+fn packed(common: &Path, named: &mut BTreeMap<String, ObjectId>, problems: &mut Vec<Problem>) {
     let path = common.join("packed-refs");
-    let Some(content) = files::read(&path) else {
-        if path.exists() {
-            problems.push(("packed-refs".to_owned(), NotSearched::Unreadable));
-        }
-        return;
-    };
+    let Some(content) = files::read(&path, problems) else { return };
     // A line with `^` has what the tag above it is of, which the tag has, too.
     let lines =
         content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !b"#^".contains(&line[0]));
@@ -71,7 +64,7 @@ fn packed(common: &Path, named: &mut BTreeMap<String, ObjectId>, problems: &mut 
         let space = memchr::memchr(b' ', line);
         match space.and_then(|at| Some((ObjectId::from_hex(&line[..at]).ok()?, &line[at + 1..]))) {
             Some((id, name)) => drop(named.insert(String::from_utf8_lossy(name).trim_end().to_owned(), id)),
-            None => problems.push(("packed-refs".to_owned(), NotSearched::Damaged)),
+            None => problems.push((path.clone(), NotSearched::Damaged)),
         }
     }
 }
@@ -82,12 +75,12 @@ fn loose(
     name: &str,
     depth: usize,
     named: &mut BTreeMap<String, ObjectId>,
-    problems: &mut Vec<(String, NotSearched)>,
+    problems: &mut Vec<Problem>,
 ) {
     if depth > DEEPEST {
-        return problems.push((name.to_owned(), NotSearched::TooDeep));
+        return problems.push((folder.to_owned(), NotSearched::TooDeep));
     }
-    for entry in files::names(folder) {
+    for entry in files::names(folder, problems) {
         let path = folder.join(&entry);
         // A reference that is being written.
         if path.extension().is_some_and(|extension| extension == "lock") {
@@ -96,59 +89,56 @@ fn loose(
         let name = format!("{name}/{}", names::text(entry.as_ref()));
         // A link to a folder may lead back to it, and is no reference.
         if path.is_dir() && path.is_symlink() {
-            problems.push((name, NotSearched::Unreadable));
+            problems.push((path, NotSearched::Unreadable));
             continue;
         }
         if path.is_dir() {
             loose(&path, &name, depth + 1, named, problems);
             continue;
         }
-        let Some(line) = files::line(&path) else {
-            problems.push((name, NotSearched::Unreadable));
+        let Some(line) = files::line(&path, problems) else {
+            // A link to nothing, or a file that was just moved into `packed-refs`, which was read before.
+            problems.push((path, NotSearched::Unreadable));
             continue;
         };
         match ObjectId::from_hex(line.as_bytes()) {
             Ok(id) => drop(named.insert(name, id)),
             // Of another reference, which is read as well.
             Err(_) if line.starts_with("ref:") => {}
-            Err(_) => problems.push((name, NotSearched::Damaged)),
+            Err(_) => problems.push((path, NotSearched::Damaged)),
         }
     }
 }
 
 /// What is checked out. A branch without a commit leads to none.
-fn head(
-    repository: &Repository,
-    folder: &Path,
-    named: &BTreeMap<String, ObjectId>,
-    references: &mut References,
-) {
+fn head(folder: &Path, named: &BTreeMap<String, ObjectId>, problems: &mut Vec<Problem>) -> Option<ObjectId> {
     let path = folder.join("HEAD");
-    let Some(line) = files::line(&path) else { return };
-    let id = match line.strip_prefix("ref:") {
-        Some(name) => named.get(name.trim()).copied(),
-        None => ObjectId::from_hex(line.as_bytes()).ok().or_else(|| {
-            references.problems.push((repository.shown(&path), NotSearched::Damaged));
-            None
-        }),
-    };
-    references.targets.extend(id.map(|id| (State::Head, id)));
+    let line = files::line(&path, problems)?;
+    if let Some(name) = line.strip_prefix("ref:") {
+        return named.get(name.trim()).copied();
+    }
+    let id = ObjectId::from_hex(line.as_bytes());
+    if id.is_err() {
+        problems.push((path, NotSearched::Damaged));
+    }
+    id.ok()
 }
 
 /// All stashes but the last are in the log of the reference.
-fn stashes(common: &Path) -> Vec<ObjectId> {
-    let log = files::read(&common.join("logs/refs/stash")).unwrap_or_default();
+fn stashes(common: &Path, problems: &mut Vec<Problem>) -> Vec<ObjectId> {
+    let log = files::read(&common.join("logs/refs/stash"), problems).unwrap_or_default();
     changes(&log).map(|[_, new]| new).filter(|id| !id.is_null()).collect()
 }
 
 /// The ids in all logs of a folder.
-fn logs(folder: &Path, depth: usize, ids: &mut BTreeSet<ObjectId>) {
-    for name in files::names(folder) {
+fn logs(folder: &Path, depth: usize, ids: &mut BTreeSet<ObjectId>, problems: &mut Vec<Problem>) {
+    for name in files::names(folder, problems) {
         let path = folder.join(name);
         if path.is_dir() && !path.is_symlink() && depth < DEEPEST {
-            logs(&path, depth + 1, ids);
+            logs(&path, depth + 1, ids, problems);
+            continue;
         }
-        let log = files::read(&path).unwrap_or_default();
+        let log = files::read(&path, problems).unwrap_or_default();
         ids.extend(changes(&log).flatten().filter(|id| !id.is_null()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files;
+use super::files::{self, Problem};
 use crate::locate::names;
 use crate::place::NotSearched;
 
@@ -37,9 +37,9 @@ impl Repository {
     }
 
     /// The folders of git of all work trees: each has its own checked-out commit and staged files.
-    pub(super) fn work_trees(&self) -> Vec<PathBuf> {
+    pub(super) fn work_trees(&self, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
         let linked = self.common_dir.join("worktrees");
-        let linked = files::names(&linked).into_iter().map(|name| linked.join(name));
+        let linked = files::names(&linked, problems).into_iter().map(|name| linked.join(name));
         let mut folders: Vec<_> =
             [&self.common_dir, &self.git_dir].into_iter().cloned().chain(linked).collect();
         folders.sort_unstable();
@@ -58,7 +58,7 @@ impl Repository {
             return None;
         }
         let git_dir = git_dir.canonicalize().ok()?;
-        let common_dir = match files::line(&git_dir.join("commondir")) {
+        let common_dir = match files::line(&git_dir.join("commondir"), &mut Vec::new()) {
             Some(common) => git_dir.join(common).canonicalize().ok()?,
             None => git_dir.clone(),
         };
@@ -88,7 +88,7 @@ pub fn find(folder: &Path) -> Option<Repository> {
             .then(|| Repository::broken(dot_git, NotSearched::Missing))
             .or_else(|| Repository::at(folder));
     }
-    let Some(line) = files::line(&dot_git) else {
+    let Some(line) = files::line(&dot_git, &mut Vec::new()) else {
         return Some(Repository::broken(dot_git, NotSearched::Unreadable));
     };
     let named = line.strip_prefix("gitdir:").and_then(|path| Repository::at(&folder.join(path.trim())));

@@ -120,7 +120,7 @@ impl Sightings {
         }
         self.problems.extend(&trees.problems);
         let mut paths = self.expand(&trees, seen);
-        self.add_staged(history, blobs, &mut paths);
+        add_staged(history, blobs, &mut paths);
         let with_path: BTreeSet<_> = paths.keys().map(|(_, number)| *number).collect();
         self.all
             .extend(paths.into_iter().map(|((path, number), seen)| (names::of_bytes(&path), number, seen)));
@@ -162,23 +162,23 @@ impl Sightings {
         }
         blobs
     }
-
-    /// What the next commit will have counts as a file of the work tree, but for what the checked-out commit has, too.
-    fn add_staged(&mut self, history: &History, blobs: &[Number], paths: &mut Paths) {
-        let ids: HashMap<_, _> = blobs.iter().map(|number| (history.store.id(*number), *number)).collect();
-        let new = Seen::at(State::Worktree);
-        for (path, id) in &history.staged.entries {
-            let path = if path.is_empty() { id.to_string().into_bytes() } else { path.clone() };
-            let Some(number) = ids.get(id) else { continue };
-            let known = paths.entry((path, *number)).or_insert(new);
-            if known.state != State::Head {
-                known.merge(new);
-            }
-        }
-    }
 }
 
 type Paths = BTreeMap<(Vec<u8>, Number), Seen>;
+
+/// What the next commit will have counts as a file of the work tree, but for what the checked-out commit has, too.
+fn add_staged(history: &History, blobs: &[Number], paths: &mut Paths) {
+    let ids: HashMap<_, _> = blobs.iter().map(|number| (history.store.id(*number), *number)).collect();
+    let new = Seen::at(State::Worktree);
+    for (path, id) in &history.staged.entries {
+        let path = if path.is_empty() { id.to_string().into_bytes() } else { path.clone() };
+        let Some(number) = ids.get(id) else { continue };
+        let known = paths.entry((path, *number)).or_insert(new);
+        if known.state != State::Head {
+            known.merge(new);
+        }
+    }
+}
 
 /// Of the message of a commit or tag.
 fn message(history: &History, reader: &mut Reader<'_>, number: Number) -> Seen {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use gix_hash::{Kind as Hash, ObjectId, oid};
 
 use super::bits::Bits;
-use super::files;
+use super::files::{self, Problem};
 use super::loose::Loose;
 use super::pack::Pack;
 use crate::place::NotSearched;
@@ -37,9 +37,6 @@ pub(super) struct Part<T> {
     pub(super) end: Number,
 }
 
-/// A file that could not be opened, and why.
-pub(super) type Problem = (PathBuf, NotSearched);
-
 impl Store {
     /// Opens the folder `objects` and its alternates.
     pub(super) fn open(objects: &Path, hash: Hash, problems: &mut Vec<Problem>) -> Self {
@@ -47,11 +44,12 @@ impl Store {
             Self { hash, packs: Vec::new(), loose: Vec::new(), end: 0, repeated: Bits::default() };
         let folders = databases(objects, problems);
         for folder in &folders {
-            problems.extend(leftovers(folder).into_iter().map(|path| (path, NotSearched::Damaged)));
+            let leftovers = leftovers(folder, problems);
+            problems.extend(leftovers.into_iter().map(|path| (path, NotSearched::Damaged)));
             store.open_packs(&folder.join("pack"), problems);
         }
         for folder in &folders {
-            let loose = Loose::open(folder, hash);
+            let loose = Loose::open(folder, hash, problems);
             let Some(end) =
                 Number::try_from(loose.ids().len()).ok().and_then(|len| store.end.checked_add(len))
             else {
@@ -66,7 +64,7 @@ impl Store {
     }
 
     fn open_packs(&mut self, folder: &Path, problems: &mut Vec<Problem>) {
-        for name in files::names(folder) {
+        for name in files::names(folder, problems) {
             let path = folder.join(name);
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("idx") => {}
@@ -159,9 +157,12 @@ fn databases(objects: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     let mut next = vec![(objects.to_owned(), 0)];
     while let Some((folder, depth)) = next.pop() {
-        let Ok(canonical) = folder.canonicalize() else {
-            problems.push((folder, NotSearched::Missing));
-            continue;
+        let canonical = match folder.canonicalize() {
+            Ok(canonical) => canonical,
+            Err(error) => {
+                problems.push((folder, files::reason(&error)));
+                continue;
+            }
         };
         if !known.insert(canonical.clone()) {
             continue;
@@ -170,22 +171,22 @@ fn databases(objects: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
             problems.push((folder, NotSearched::TooDeep));
             continue;
         }
-        next.extend(alternates(&canonical).into_iter().map(|folder| (folder, depth + 1)));
+        next.extend(alternates(&canonical, problems).into_iter().map(|folder| (folder, depth + 1)));
         folders.push(canonical);
     }
     folders
 }
 
 /// Files and folders of commands that were stopped: git reads none of them, and whatever is in them may be cut.
-fn leftovers(objects: &Path) -> Vec<PathBuf> {
+fn leftovers(objects: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let mut leftovers = Vec::new();
-    for name in files::names(objects) {
+    for name in files::names(objects, problems) {
         let text = name.to_string_lossy();
         let path = objects.join(&name);
         if text.starts_with("tmp_") {
             leftovers.push(path);
         } else if text == "pack" || text.len() == 2 {
-            let names = files::names(&path).into_iter();
+            let names = files::names(&path, problems).into_iter();
             leftovers.extend(
                 names.filter(|name| name.to_string_lossy().starts_with("tmp_")).map(|name| path.join(name)),
             );
@@ -195,8 +196,8 @@ fn leftovers(objects: &Path) -> Vec<PathBuf> {
 }
 
 /// One a line, absolute or below the folder; `#` for comments. A path in quotes is taken without them.
-fn alternates(objects: &Path) -> Vec<PathBuf> {
-    let list = files::read_up_to(&objects.join("info/alternates"), 1 << 20).unwrap_or_default();
+fn alternates(objects: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let list = files::read_up_to(&objects.join("info/alternates"), 1 << 20, problems).unwrap_or_default();
     let list = String::from_utf8_lossy(&list);
     let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| objects.join(line.trim_matches('"'))).collect()

@@ -81,9 +81,12 @@ fn read_loose<V: Visit>(shared: &Shared<'_>, part: &Part<Loose>, next: &AtomicUs
         if shared.store.is_repeated(number) {
             continue;
         }
-        let Some(mut opened) = part.content.object(at) else {
-            visitor.failed(number, NotSearched::Damaged);
-            continue;
+        let mut opened = match part.content.object(at) {
+            Ok(opened) => opened,
+            Err(why) => {
+                visitor.failed(number, why);
+                continue;
+            }
         };
         let is_tree = opened.kind == Kind::Tree;
         if is_tree && opened.size > LARGEST {

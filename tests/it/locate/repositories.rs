@@ -1,6 +1,9 @@
 //! Repositories in a tree: each object database is searched once, with the name of the folder that people know.
 
+use std::process::Command;
+
 use super::{ANN, BOB, OLD, audit, columns, git, located, suffix};
+use crate::support::{CliOutput, rows};
 
 #[test]
 fn submodules_and_linked_work_trees_are_searched_once() {
@@ -39,4 +42,59 @@ fn submodules_and_linked_work_trees_are_searched_once() {
             ["all/main/libs/one", "key.txt", suffix(ANN), "history"],
         ]
     );
+}
+
+/// Each has all that the repository has, so that nothing was searched.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_of_objects_that_cannot_be_read_is_reported() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    if !crate::evidence::has("git", &["--version"]) {
+        return;
+    }
+    let env = audit();
+    env.put("in/main/a.txt", "nothing\n");
+    git(&env, "in/main", &["init"]);
+    git(&env, "in/main", &["add", "."]);
+    git(&env, "in/main", &["commit", "-m", "one"]);
+    let tip = std::fs::read_dir(env.path("in/main/.git/objects")).unwrap();
+    let tip = tip.map(|entry| entry.unwrap().file_name().into_string().unwrap()).find(|name| name.len() == 2);
+    git(&env, "in", &["clone", "--bare", "main", "module"]);
+    git(&env, "in", &["clone", "--bare", "--shared", "main", "shared.git"]);
+    std::fs::create_dir(env.path("in/main/.git/modules")).unwrap();
+    std::fs::rename(env.path("in/module"), env.path("in/main/.git/modules/m")).unwrap();
+    git(&env, "in/main/.git/modules/m", &["repack", "-ad"]);
+    // The superuser reads everything, but for one without capabilities.
+    let without = ["--bounding-set=-all", "--inh-caps=-all", env!("CARGO_BIN_EXE_keysunset")];
+    let flags = ["locate", "in", "--quiet", "--out", "-", "--format", "csv"];
+    let run = || CliOutput::of(env.start(Command::new("setpriv").args(without).args(flags)));
+    let ran = run();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let tip = format!("main/.git/objects/{}", tip.unwrap());
+    for (path, repository, reported) in [
+        ("main/.git/objects", "in/main", "objects"),
+        (&tip, "in/main", tip.strip_prefix("main/.git/").unwrap()),
+        ("main/.git/modules/m/objects", "in/main/.git/modules/m", "objects"),
+        ("main/.git/modules/m/objects/pack", "in/main/.git/modules/m", "objects/pack"),
+        ("shared.git/objects/info", "in/shared.git", "objects/info/alternates"),
+        ("shared.git/objects/info/alternates", "in/shared.git", "objects/info/alternates"),
+        ("main/.git/HEAD", "in/main", "HEAD"),
+        ("main/.git/index", "in/main", "index"),
+        ("main/.git/refs/heads", "in/main", "refs/heads"),
+    ] {
+        let folder = env.path("in").join(path);
+        let before = folder.metadata().unwrap().permissions();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o000)).unwrap();
+        let ran = run();
+        std::fs::set_permissions(&folder, before).unwrap();
+        let found = rows(ran.stdout.as_bytes());
+        let found = columns(&found, ["repository", "path", "description"]);
+        let row = [repository, reported, "not searched: A file, folder or object that could not be read"];
+        assert!(ran.code == 3 && found.contains(&row), "{path}: {ran:?}");
+        if path == "main/.git/objects" {
+            let others = found.iter().filter(|row| row[0] == "in/shared.git" && row[1].ends_with("/objects"));
+            assert_eq!(others.count(), 1, "the alternate of another one: {found:?}");
+        }
+    }
 }

@@ -90,6 +90,53 @@ fn files_that_are_none_are_reported() {
     assert_eq!(reasons(&search(&other)), [("", NotSearched::Missing)]);
 }
 
+/// What is there and cannot be read is never taken for what is not there.
+#[test]
+fn a_file_in_place_of_a_folder_and_the_other_way_round_are_reported() {
+    let git = Git::new("wrong", &[]);
+    git.import(&history());
+    git.run(&["read-tree", "HEAD"]);
+    let folder = git.folder.join(".git");
+    let away = git.beside("away");
+    for (path, reported, is_file) in [
+        ("objects/pack", "objects/pack", true),
+        ("objects/12", "objects/12", true),
+        ("objects/info", "objects/info/alternates", true),
+        ("worktrees", "worktrees", true),
+        ("logs", "logs", true),
+        ("lfs/objects", "lfs/objects", true),
+        ("lfs/objects/12/34", "lfs/objects/12/34", true),
+        ("objects/info/alternates", "objects/info/alternates", false),
+        ("config", "config", false),
+        ("shallow", "shallow", false),
+        ("index", "index", false),
+        ("packed-refs", "packed-refs", false),
+        ("logs/HEAD", "logs/HEAD/x", false),
+    ] {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let is_there = fs::rename(&path, &away).is_ok();
+        if is_file {
+            fs::write(&path, "").unwrap();
+        } else {
+            fs::create_dir(&path).unwrap();
+            fifo(&path.join("x"));
+        }
+        let rows = search(&git.folder).unsearched;
+        let has_row = rows.iter().any(|row| row.path == reported && row.why == NotSearched::Unreadable);
+        assert!(has_row, "{reported}: {rows:?}");
+        if is_file {
+            fs::remove_file(&path).unwrap();
+        } else {
+            fs::remove_dir_all(&path).unwrap();
+        }
+        if is_there {
+            fs::rename(&away, &path).unwrap();
+        }
+    }
+    assert_eq!(reasons(&search(&git.folder)), []);
+}
+
 #[test]
 fn alternates_end() {
     let one = Git::new("one", &[]);

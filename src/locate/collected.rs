@@ -1,5 +1,6 @@
 //! What all threads find. A thread keeps a few places, so that the others seldom wait for it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,9 +40,16 @@ impl Collected {
         self.has_failed.load(Ordering::Relaxed)
     }
 
-    pub(super) fn add_history(&self, located: &[Located], unsearched: &[Unsearched]) {
+    /// `contents` are those of Git LFS that were searched.
+    pub(super) fn add_history(
+        &self,
+        located: &[Located],
+        unsearched: &[Unsearched],
+        contents: &BTreeSet<String>,
+    ) {
         self.add(|found| {
             found.add_history(located)?;
+            found.add_contents(contents)?;
             found.add_unsearched(unsearched)
         });
     }
@@ -60,11 +68,15 @@ pub(super) struct ThreadFindings<'a> {
     collected: &'a Collected,
     located: Vec<Located>,
     unsearched: Vec<Unsearched>,
+    /// With the names of their contents.
+    pointers: Vec<(Unsearched, String)>,
+    contents: Vec<String>,
 }
 
 impl<'a> ThreadFindings<'a> {
     pub(super) fn new(collected: &'a Collected) -> Self {
-        Self { collected, located: Vec::new(), unsearched: Vec::new() }
+        let (located, unsearched) = (Vec::new(), Vec::new());
+        Self { collected, located, unsearched, pointers: Vec::new(), contents: Vec::new() }
     }
 
     pub(super) fn push(&mut self, located: Located) {
@@ -77,8 +89,21 @@ impl<'a> ThreadFindings<'a> {
         self.hand_over_if_many();
     }
 
+    /// A pointer of Git LFS, which is searched if its content is.
+    pub(super) fn push_pointer(&mut self, pointer: Unsearched, content: &str) {
+        self.pointers.push((pointer, content.to_owned()));
+        self.hand_over_if_many();
+    }
+
+    /// A content of Git LFS that was searched.
+    pub(super) fn push_content(&mut self, content: &str) {
+        self.contents.push(content.to_owned());
+        self.hand_over_if_many();
+    }
+
     fn hand_over_if_many(&mut self) {
-        if self.located.len() + self.unsearched.len() >= KEPT {
+        let kept = [self.located.len(), self.unsearched.len(), self.pointers.len(), self.contents.len()];
+        if kept.iter().sum::<usize>() >= KEPT {
             self.hand_over();
         }
     }
@@ -86,8 +111,12 @@ impl<'a> ThreadFindings<'a> {
     fn hand_over(&mut self) {
         self.collected.add(|found| {
             found.add(&self.located)?;
+            found.add_pointers(&self.pointers)?;
+            found.add_contents(&self.contents)?;
             found.add_unsearched(&self.unsearched)
         });
+        self.pointers.clear();
+        self.contents.clear();
         self.located.clear();
         self.unsearched.clear();
     }

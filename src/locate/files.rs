@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::collected::{Collected, ThreadFindings};
 use super::mask::masked;
 use super::names;
+use super::pointer;
 use super::repositories::is_inside_git;
 use super::scan::{Found, Hit, NotSearched, Options, Scanner, Suffixes};
 use crate::model::Suffix;
@@ -60,6 +61,9 @@ impl<'a> FileSearch<'a> {
                 let mut sink = Sink::new(name, &mut self.findings, self.progress);
                 let text = sink.path.clone();
                 self.scanner.file(&text, &mut file, &mut sink);
+                if let Some(content) = pointer::content_at(path) {
+                    self.findings.push_content(content);
+                }
                 self.progress.bytes.fetch_add(about.len(), Ordering::Relaxed);
             }
         }
@@ -142,5 +146,15 @@ impl Found for Sink<'_, '_> {
             member: masked(member),
             why,
         });
+    }
+
+    fn pointer(&mut self, member: &str, content: &str) {
+        let pointer = Unsearched {
+            repository: masked(&self.repository),
+            path: masked(&self.path),
+            member: masked(member),
+            why: NotSearched::LfsPointer,
+        };
+        self.findings.push_pointer(pointer, content);
     }
 }

@@ -13,6 +13,7 @@ use super::archive::zip::Directory;
 use super::archive::{self, Kind, MAX_DEPTH, Member, ar, cpio, rpm, tar, zip};
 use super::decode::{Chain, wide};
 use super::mask;
+use super::pointer;
 use super::scan::{Found, Hit, Scanner};
 use super::text::{Archive, Edges, End, Findings, Match};
 use super::windows::{self, Filled, Lines, Position, Window};
@@ -104,6 +105,9 @@ impl<'s, 'a> Members<'s, 'a> {
 
     /// Searches bytes that are all there.
     pub(super) fn slice(&mut self, location: &Location, bytes: &[u8]) {
+        if let Some(content) = pointer::content_of(bytes) {
+            self.found.pointer(&location.member, &content);
+        }
         if self.scanner.options.archives {
             let kind = Kind::new(&location.name, bytes);
             let directory = Directory::find(kind, bytes, || Ok(bytes));

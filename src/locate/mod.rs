@@ -3,7 +3,8 @@
 //!
 //! The scanner: `members` decides by the bytes of a file or member how they are searched (`archive`, `windows`), `text`
 //! searches them as text with the encodings of `decode` where `blocks` finds long words, `shape` knows what a key looks like, `suffixes` which keys are
-//! sought, `signs` what makes an unknown key interesting, `mask` how a line is shown.
+//! sought, `signs` what makes an unknown key interesting, `mask` how a line is shown, `pointer` what only names a
+//! content that is elsewhere.
 //!
 //! The walk: `roots` are the paths that were named, `repositories` what belongs to which repository, `exclude` what is left
 //! out, `names` how paths are written, `files` the search of one file, `collected` what all threads found.
@@ -20,6 +21,7 @@ pub mod git;
 mod mask;
 mod members;
 mod names;
+mod pointer;
 mod repositories;
 mod roots;
 pub mod scan;

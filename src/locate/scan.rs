@@ -41,6 +41,11 @@ pub trait Found {
     fn hit(&mut self, hit: Hit);
     /// Bytes that were not searched; `member` as in [`Hit`].
     fn not_searched(&mut self, member: &str, why: NotSearched);
+    /// A pointer of Git LFS to a content of this name, which may be searched elsewhere.
+    fn pointer(&mut self, member: &str, content: &str) {
+        let _ = content;
+        self.not_searched(member, NotSearched::LfsPointer);
+    }
 }
 
 /// How to search.

@@ -99,7 +99,7 @@ fn histories(
         let located: Vec<_> = located.filter(|it| is_wanted(&it.place.path)).collect();
         found.unsearched.retain(|it| is_wanted(&it.path));
         progress.places.fetch_add(located.len() as u64, Ordering::Relaxed);
-        collected.add_history(&located, &found.unsearched);
+        collected.add_history(&located, &found.unsearched, &found.contents);
         objects += found.objects;
     }
     objects

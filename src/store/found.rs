@@ -86,6 +86,40 @@ impl FoundPlaces {
         insert().map_err(Error::temporary)
     }
 
+    /// Adds pointers of Git LFS, each with the name of its content: those whose content is not searched are not searched.
+    ///
+    /// # Errors
+    /// As [`FoundPlaces::new`].
+    pub fn add_pointers<'a>(
+        &self,
+        all: impl IntoIterator<Item = &'a (Unsearched, String)>,
+    ) -> Result<(), Error> {
+        let insert = || {
+            let mut insert =
+                self.connection.prepare_cached("INSERT OR IGNORE INTO pointers VALUES (?, ?, ?, ?, ?)")?;
+            for (Unsearched { repository, path, member, why }, content) in all {
+                insert.execute(params![repository, path, member, why.as_str(), content])?;
+            }
+            Ok(())
+        };
+        insert().map_err(Error::temporary)
+    }
+
+    /// Adds the names of contents of Git LFS that were searched.
+    ///
+    /// # Errors
+    /// As [`FoundPlaces::new`].
+    pub fn add_contents<'a>(&self, all: impl IntoIterator<Item = &'a String>) -> Result<(), Error> {
+        let insert = || {
+            let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO contents VALUES (?)")?;
+            for content in all {
+                insert.execute([content])?;
+            }
+            Ok(())
+        };
+        insert().map_err(Error::temporary)
+    }
+
     /// Sorts the places, after the last was added. One in the work tree and in its history is one place: the former with the
     /// commits of the latter.
     ///
@@ -105,7 +139,9 @@ impl FoundPlaces {
         let sort = format!(
             "CREATE TABLE sorted AS SELECT * FROM found UNION ALL SELECT * FROM histories ORDER BY {ORDER};
              DROP TABLE found;
-             DROP TABLE histories;"
+             DROP TABLE histories;
+             INSERT OR IGNORE INTO unsearched
+                 SELECT repository, path, member, why FROM pointers WHERE content NOT IN contents;"
         );
         let has_history = "SELECT EXISTS (SELECT 1 FROM histories)";
         let sorted = self.connection.query_row(has_history, [], |row| row.get(0)).and_then(|has_history| {
@@ -180,6 +216,11 @@ fn create() -> rusqlite::Result<Connection> {
          CREATE TABLE unsearched (
              repository TEXT, path TEXT, member TEXT, why TEXT, PRIMARY KEY (repository, path, member, why)
          ) WITHOUT ROWID;
+         CREATE TABLE pointers (
+             repository TEXT, path TEXT, member TEXT, why TEXT, content TEXT,
+             PRIMARY KEY (repository, path, member, why, content)
+         ) WITHOUT ROWID;
+         CREATE TABLE contents (content TEXT PRIMARY KEY) WITHOUT ROWID;
          BEGIN"
     ))?;
     Ok(connection)

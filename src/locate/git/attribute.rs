@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::commits::Rank;
-use super::findings::Hits;
+use super::findings::Results;
 use super::object;
 use super::read::Reader;
 use super::sightings::{History, Seen, Sightings};
@@ -76,7 +76,7 @@ pub(super) fn attribute(history: &History, name: &str) -> (Vec<Shown>, Vec<Unsea
 }
 
 /// Keys in a file of the repository that no object leads to, and what was not searched of it.
-pub(super) fn in_file(name: &str, path: &str, found: &Hits) -> (Vec<Shown>, Vec<Unsearched>) {
+pub(super) fn in_file(name: &str, path: &str, found: &Results) -> (Vec<Shown>, Vec<Unsearched>) {
     let mut drafts = BTreeMap::new();
     for hit in found.hits.values() {
         add(&mut drafts, path, 0, Seen::at(State::Unreachable), hit);

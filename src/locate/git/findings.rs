@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gix_hash::{ObjectId, oid};
 
-use super::lfs;
 use super::object::{self, EntryKind, Kind};
 use super::store::{Number, Store};
 use super::sweep::Visit;
@@ -31,8 +30,10 @@ pub(super) struct Findings {
     pub(super) parents: Vec<Number>,
     /// With what they are of.
     pub(super) tags: Vec<(Number, ObjectId)>,
-    /// Pointers of Git LFS by the name of the file with the content.
-    pub(super) pointers: BTreeMap<String, Vec<Number>>,
+    /// Pointers of Git LFS by the name of the content: the object, and the member of it.
+    pub(super) pointers: BTreeMap<String, Vec<(Number, String)>>,
+    /// The names of the contents of Git LFS that were searched.
+    pub(super) contents: BTreeSet<String>,
     /// Whether something is not there that an object, a reference, a reflog or the index names.
     pub(super) is_missing: bool,
     pub(super) objects: u64,
@@ -99,7 +100,7 @@ pub(super) struct Finder<'a> {
     scanner: Scanner<'a>,
     read: &'a AtomicU64,
     pub(super) findings: Findings,
-    hits: Hits,
+    hits: Results,
     /// Objects that trees need and that are there: the last ones, by their first bytes. Of each id ten bytes are compared, in
     /// which no two objects are the same.
     present: Vec<u64>,
@@ -108,12 +109,22 @@ pub(super) struct Finder<'a> {
 /// What was found in one object: of a key with an encoding the first hit in each member, since a hostile object may have
 /// millions of them.
 #[derive(Default)]
-pub(super) struct Hits {
+pub(super) struct Results {
     pub(super) hits: BTreeMap<(u64, String, String), Hit>,
     pub(super) unsearched: BTreeSet<(String, NotSearched)>,
+    /// Members that are pointers of Git LFS, and the names of their contents.
+    pub(super) pointers: BTreeSet<(String, String)>,
 }
 
-impl Found for Hits {
+impl Results {
+    /// None of the contents is there.
+    pub(super) fn report_pointers(&mut self) {
+        let pointers = std::mem::take(&mut self.pointers).into_iter();
+        self.unsearched.extend(pointers.map(|(member, _)| (member, NotSearched::LfsPointer)));
+    }
+}
+
+impl Found for Results {
     fn hit(&mut self, hit: Hit) {
         let key = (hit.suffix, hit.member.clone(), hit.encoding.clone());
         let first = self.hits.entry(key).or_insert_with(|| hit.clone());
@@ -125,6 +136,10 @@ impl Found for Hits {
     fn not_searched(&mut self, member: &str, why: NotSearched) {
         self.unsearched.insert((member.to_owned(), why));
     }
+
+    fn pointer(&mut self, member: &str, content: &str) {
+        self.pointers.insert((member.to_owned(), content.to_owned()));
+    }
 }
 
 impl<'a> Finder<'a> {
@@ -134,7 +149,7 @@ impl<'a> Finder<'a> {
             scanner,
             read,
             findings: Findings::default(),
-            hits: Hits::default(),
+            hits: Results::default(),
             present: vec![0; PRESENT],
         }
     }
@@ -151,6 +166,9 @@ impl<'a> Finder<'a> {
         }
         if !self.hits.unsearched.is_empty() {
             self.findings.unsearched.insert(number, std::mem::take(&mut self.hits.unsearched));
+        }
+        for (member, content) in std::mem::take(&mut self.hits.pointers) {
+            self.findings.pointers.entry(content).or_default().push((number, member));
         }
     }
 
@@ -216,12 +234,7 @@ impl Visit for Finder<'_> {
         self.count(content.len() as u64);
         self.scanner.bytes("", content, &mut self.hits);
         match kind {
-            Kind::Blob => {
-                if let Some(name) = lfs::content_of(content) {
-                    self.findings.pointers.entry(name).or_default().push(number);
-                }
-                self.keep(number, || 0);
-            }
+            Kind::Blob => self.keep(number, || 0),
             Kind::Commit => {
                 self.commit(number, content);
                 self.keep(number, || object::header_lines(content));

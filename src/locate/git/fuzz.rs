@@ -11,8 +11,9 @@ use flate2::write::ZlibEncoder;
 use gix_hash::Kind as Hash;
 
 use super::inflate::Inflated;
-use super::{Searched, delta, find, index, lfs, object, search};
+use super::{Searched, delta, find, index, object, search};
 use crate::locate::fuzz::{KEY, suffixes};
+use crate::locate::pointer;
 use crate::locate::scan::Options;
 
 /// Of what a delta may claim here.
@@ -22,7 +23,7 @@ const LARGEST: u64 = 1 << 20;
 pub(crate) fn git_objects(bytes: &[u8]) {
     let links = object::links(bytes);
     assert!(links.parents.len() <= bytes.len());
-    let _ = (object::author(bytes), object::target(bytes), lfs::content_of(bytes));
+    let _ = (object::author(bytes), object::target(bytes), pointer::content_of(bytes));
     assert!(object::header_lines(bytes) >= 1);
     for hash in [Hash::Sha1, Hash::Sha256] {
         let entries: Vec<_> = object::entries(bytes, hash).collect();

@@ -5,31 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::files::{self, Problem};
-use super::findings::{Findings, Hits};
+use super::findings::{Findings, Results};
 use crate::locate::names;
-use crate::locate::scan::Scanner;
+use crate::locate::scan::{Hit, Scanner};
 use crate::place::NotSearched;
-
-/// A pointer is smaller.
-const LONGEST: usize = 1024;
-
-/// The name of the file with the content that a pointer is to.
-pub(super) fn content_of(pointer: &[u8]) -> Option<String> {
-    if pointer.len() >= LONGEST || !pointer.starts_with(b"version https://") {
-        return None;
-    }
-    let mut lines = std::str::from_utf8(pointer).ok()?.lines();
-    lines.next().filter(|line| line.contains("git-lfs") || line.contains("hawser"))?;
-    let id = lines.find_map(|line| line.strip_prefix("oid sha256:"))?;
-    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| id.to_ascii_lowercase())
-}
 
 /// What is in a file that no pointer leads to.
 pub(super) struct Stray {
     /// Below the folder of the repository.
     pub(super) path: String,
-    pub(super) found: Hits,
+    pub(super) found: Results,
 }
 
 /// Searches all contents; what is in one counts as in all objects with a pointer to it.
@@ -48,32 +33,50 @@ pub(super) fn search(
             present.extend(names.into_iter().map(|name| PathBuf::from(&first).join(&second).join(name)));
         }
     }
+    let names: BTreeSet<_> = present.iter().filter_map(|path| name(path)).map(str::to_owned).collect();
     let mut strays = Vec::new();
     for path in present {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let numbers = findings.pointers.remove(name);
-        let found = search_file(&folder.join(&path), scanner, read);
-        for number in numbers.iter().flatten() {
-            if !found.hits.is_empty() {
-                findings.hits.entry(*number).or_default().extend(found.hits.values().cloned());
-            }
-            if !found.unsearched.is_empty() {
-                findings.unsearched.entry(*number).or_default().extend(found.unsearched.iter().cloned());
-            }
-        }
-        if numbers.is_none() {
+        let pointers = name(&path).and_then(|name| findings.pointers.remove(name));
+        let mut found = search_file(&folder.join(&path), scanner, read);
+        // Pointers in an archive.
+        found.pointers.retain(|(_, content)| !names.contains(content));
+        let Some(pointers) = pointers else {
+            found.report_pointers();
             strays.push(Stray { path: format!("lfs/objects/{}", names::text(&path)), found });
+            continue;
+        };
+        for (number, member) in pointers {
+            let within = |inner: &str| match (member.as_str(), inner) {
+                ("", inner) => inner.to_owned(),
+                (outer, "") => outer.to_owned(),
+                (outer, inner) => format!("{outer}!{inner}"),
+            };
+            if !found.hits.is_empty() {
+                let hits = found.hits.values().map(|hit| Hit { member: within(&hit.member), ..hit.clone() });
+                findings.hits.entry(number).or_default().extend(hits);
+            }
+            let rows = found.unsearched.iter().map(|(member, why)| (within(member), *why));
+            let rows: Vec<_> = rows
+                .chain(found.pointers.iter().map(|(member, _)| (within(member), NotSearched::LfsPointer)))
+                .collect();
+            if !rows.is_empty() {
+                findings.unsearched.entry(number).or_default().extend(rows);
+            }
         }
     }
-    for number in findings.pointers.values().flatten() {
-        let why = (String::new(), NotSearched::LfsPointer);
-        findings.unsearched.entry(*number).or_default().insert(why);
+    for (number, member) in std::mem::take(&mut findings.pointers).into_values().flatten() {
+        findings.unsearched.entry(number).or_default().insert((member, NotSearched::LfsPointer));
     }
+    findings.contents = names;
     strays
 }
 
-fn search_file(path: &Path, scanner: &mut Scanner<'_>, read: &AtomicU64) -> Hits {
-    let mut found = Hits::default();
+fn name(path: &Path) -> Option<&str> {
+    path.file_name().and_then(|name| name.to_str())
+}
+
+fn search_file(path: &Path, scanner: &mut Scanner<'_>, read: &AtomicU64) -> Results {
+    let mut found = Results::default();
     match files::open(path) {
         Ok(mut file) => {
             read.fetch_add(file.metadata().map_or(0, |meta| meta.len()), Ordering::Relaxed);

@@ -30,6 +30,7 @@ mod sweep;
 mod trees;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
 
@@ -53,6 +54,8 @@ pub struct Searched {
     pub contexts: Vec<Option<String>>,
     /// What was not searched to its end, in order. The run is incomplete if there is one.
     pub unsearched: Vec<Unsearched>,
+    /// The names of the contents of Git LFS that were searched.
+    pub contents: BTreeSet<String>,
     /// How many objects were searched.
     pub objects: u64,
     /// Their size in bytes, unpacked.
@@ -114,5 +117,6 @@ pub fn search(
     unsearched.sort_unstable();
     unsearched.dedup();
     let (places, contexts) = shown.into_iter().unzip();
-    Searched { places, contexts, unsearched, objects: findings.objects, bytes: findings.bytes }
+    let Findings { contents, objects, bytes, .. } = findings;
+    Searched { places, contexts, unsearched, contents, objects, bytes }
 }

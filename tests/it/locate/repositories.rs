@@ -98,3 +98,53 @@ fn a_folder_of_objects_that_cannot_be_read_is_reported() {
         }
     }
 }
+
+#[test]
+fn a_pointer_of_lfs_without_its_content_is_reported_wherever_it_is() {
+    if !crate::evidence::has("git", &["--version"]) {
+        return;
+    }
+    let env = audit();
+    let content = "ab".repeat(32);
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{content}\nsize 100\n");
+    env.put("repo/sub/data.bin", &pointer);
+    git(&env, "repo", &["init"]);
+    git(&env, "repo", &["add", "."]);
+    git(&env, "repo", &["commit", "-m", "pointer"]);
+    git(&env, "repo", &["archive", "-o", "sub/data.zip", "HEAD"]);
+    git(&env, "repo", &["add", "."]);
+    git(&env, "repo", &["commit", "-m", "archive"]);
+    env.put("plain/data.bin", &pointer);
+    env.put("named.zip", env.bytes("repo/sub/data.zip"));
+    let in_repository = [["sub/data.bin", ""], ["sub/data.zip", "sub/data.bin"]];
+    let search = |arguments: &[&str], code| {
+        let ran = env.run(&[&["locate"], arguments].concat());
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        located(&env)
+    };
+    for (arguments, rows) in [
+        (&["plain"][..], &[["data.bin", ""]][..]),
+        (&["named.zip"], &[["named.zip", "sub/data.bin"]]),
+        (&["repo/sub/data.bin"], &[["sub/data.bin", ""]]),
+        (&["repo/sub"], &in_repository),
+        (&["repo", "--no-history"], &in_repository),
+        (&["repo"], &in_repository),
+        (&["repo", "--no-archives"], &in_repository[..1]),
+    ] {
+        let found = search(arguments, 3);
+        assert_eq!(columns(&found, ["path", "member"]), rows, "{arguments:?}");
+        for row in found {
+            assert!(row["description"].contains("pointer of Git LFS"), "{row:?}");
+        }
+    }
+    let ran = env.fed(&["locate", "-"], pointer.as_bytes());
+    assert_eq!((ran.code, located(&env).len()), (3, 1), "{ran:?}");
+    // A content that is searched is searched for all its pointers.
+    env.put(&format!("repo/.git/lfs/objects/ab/ab/{content}"), format!("{ANN}\n"));
+    let found = search(&["repo", "plain"], 1);
+    let places = [["repo", "sub/data.bin", ""], ["repo", "sub/data.zip", "sub/data.bin"]];
+    assert_eq!(columns(&found, ["repository", "path", "member"]), places);
+    search(&["repo", "--no-history"], 1);
+    search(&["repo/sub"], 3);
+    search(&["repo", "--no-history", "--exclude", "lfs"], 3);
+}

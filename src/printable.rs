@@ -1,5 +1,9 @@
 //! Foreign text on its way to a terminal: nothing that a terminal would obey, and nothing that has the shape of a key.
 
+use std::ops::Range;
+
+use memchr::memmem;
+
 use crate::bytes::{CONTROL, WIDE, kinds};
 
 /// A character that moves a cursor, hides, turns the direction of text, or is not allowed in XML: shown by its number.
@@ -37,9 +41,26 @@ pub fn for_terminal(text: &str) -> String {
 
 /// With the mask that the service itself uses in place of all but the last 12 digits of whatever has the shape of a personal
 /// or private key: a UUID, or 32 hexadecimal digits in a row. Letters that touch it may be digits, too, so that longer rows are
-/// masked as well, but for those of the length of a hash.
+/// masked as well, but for those of the length of a hash. Of the secret of a service account nothing is left but what all have in
+/// common.
 #[must_use]
 pub fn masked(text: &str) -> String {
+    let accounts = account_secrets(text.as_bytes(), 1);
+    if accounts.is_empty() {
+        return without_keys(text);
+    }
+    let (mut masked, mut copied) = (String::new(), 0);
+    for secret in accounts {
+        masked.push_str(&text[copied..secret.start]);
+        masked.push_str(ACCOUNT_SECRET);
+        masked.push_str("********");
+        copied = secret.end;
+    }
+    masked.push_str(&text[copied..]);
+    without_keys(&masked)
+}
+
+fn without_keys(text: &str) -> String {
     let bytes = text.as_bytes();
     if bytes.len() < SHORTEST_KEY {
         return text.to_owned();
@@ -82,6 +103,27 @@ pub(crate) fn without_digests(text: &str) -> String {
         masked.push_str(end);
     }
     masked
+}
+
+/// The secret of a service account of Atlas begins with it; its client id, which is public, does not.
+pub(crate) const ACCOUNT_SECRET: &str = "mdb_sa_sk_";
+
+/// Where secrets of service accounts are, each character in so many bytes.
+pub(crate) fn account_secrets(bytes: &[u8], width: usize) -> Vec<Range<usize>> {
+    let zeros = [0; 3];
+    let mut start: Vec<u8> = ACCOUNT_SECRET
+        .bytes()
+        .flat_map(|byte| std::iter::once(byte).chain(zeros[..width - 1].to_vec()))
+        .collect();
+    start.truncate(start.len() + 1 - width);
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let secret = |at: usize| {
+        let digits = bytes[at + start.len()..].chunks_exact(width);
+        let is_one = |digit: &&[u8]| is_digit(digit[width - 1]) && digit[..width - 1] == zeros[..width - 1];
+        let digits = digits.take_while(is_one).count();
+        (digits > 0).then_some(at..at + start.len() + digits * width)
+    };
+    memmem::find_iter(bytes, &start).filter_map(secret).collect()
 }
 
 /// Digits of a key without dashes.
@@ -133,6 +175,36 @@ mod tests {
             ["5af9a1d29cc0cdb6acdca6d5", &"a1".repeat(32), &"a1".repeat(20), "", "ü-é", "b5e7b0c4-3a1d-4e0e"]
         {
             assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn the_secret_of_a_service_account_is_masked() {
+        let id = "mdb_sa_id_5af9a1d29cc0cdb6acdca6d5";
+        for (text, shown) in [
+            (format!("{id}:mdb_sa_sk_us_-AbCd0 x"), format!("{id}:mdb_sa_sk_******** x")),
+            ("mdb_sa_sk_b5e7b0c4-3a1d-4e0e-8f55-92732876eeae".to_owned(), "mdb_sa_sk_********".to_owned()),
+            (
+                "é=\"mdb_sa_sk_a\" mdb_sa_sk_b".to_owned(),
+                "é=\"mdb_sa_sk_********\" mdb_sa_sk_********".to_owned(),
+            ),
+        ] {
+            assert_eq!(masked(&text), shown);
+            assert_eq!(masked(&shown), shown);
+        }
+        assert_eq!(masked("mdb_sa_sk_...a6d5 mdb_sa_sk_"), "mdb_sa_sk_...a6d5 mdb_sa_sk_");
+        for width in [2, 4] {
+            let wide: Vec<u8> = b"=mdb_sa_sk_ab;"
+                .iter()
+                .flat_map(|byte| [&[*byte][..], &vec![0; width - 1]].concat())
+                .collect();
+            assert_eq!(
+                account_secrets(&wide, width).pop(),
+                Some(width..width * 12 + 1),
+                "the zeros of the last one stay"
+            );
+            let big: Vec<u8> = [vec![0; width - 1], wide].concat();
+            assert_eq!(account_secrets(&big, width).len(), 1);
         }
     }
 

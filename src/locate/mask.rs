@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::text::{Edges, End, TextSearch, Wanted};
-use crate::printable::{self, printable};
+use crate::printable::{self, account_secrets, printable};
 
 /// So many bytes of a line are shown before and behind a find.
 const SHOWN: usize = 160;
@@ -70,6 +70,8 @@ fn secrets(region: &[u8], found: Range<usize>) -> Vec<Range<usize>> {
     secrets.extend(findings.archives.into_iter().map(|archive| archive.range));
     secrets.push(found);
     secrets.extend(user_information(region));
+    secrets.extend([1, 2, 4].into_iter().flat_map(|width| account_secrets(region, width)));
+    secrets.extend(encoded_account_secrets(region));
     secrets.sort_unstable_by_key(|secret| (secret.start, secret.end));
     secrets
 }
@@ -87,6 +89,20 @@ fn user_information(region: &[u8]) -> Vec<Range<usize>> {
             Some(start..start + at_sign)
         })
         .collect()
+}
+
+/// Words of base64 with the start of the secret of a service account, such as the credentials of a request.
+fn encoded_account_secrets(region: &[u8]) -> Vec<Range<usize>> {
+    // In each alignment, without the characters that have bits of what is around.
+    const STARTS: [&[u8]; 3] = [b"bWRiX3NhX3NrX", b"1kYl9zYV9za1", b"tZGJfc2Ffc2tf"];
+    let is_word =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
+    let word = |at: usize| {
+        let start = region[..at].iter().rposition(|byte| !is_word(byte)).map_or(0, |at| at + 1);
+        let length = region[at..].iter().position(|byte| !is_word(byte)).unwrap_or(region.len() - at);
+        start..at + length
+    };
+    STARTS.into_iter().flat_map(|start| memchr::memmem::find_iter(region, start).map(word)).collect()
 }
 
 #[cfg(test)]

@@ -107,6 +107,39 @@ fn no_output_has_a_key_of_a_history() {
     has_no_key(&env, ran);
 }
 
+/// `plan` makes one in place of a key, so that both are in one line for a while.
+#[test]
+fn no_output_has_the_secret_of_a_service_account() {
+    let env = audit();
+    let (id, secret) =
+        ("mdb_sa_id_5af9a1d29cc0cdb6acdca6d5", "mdb_sa_sk_us_AbCd-3ivKqY98qgi4EXW94gaWC7FVXqm6");
+    let encoded = |padding: &str| base64(format!("{padding}{id}:{secret}").as_bytes());
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let line = format!("--user {id}:{secret} # was {ANN}\n");
+    env.put("in/plain.txt", &line);
+    env.put("in/utf-16.txt", utf16(&line));
+    env.put("in/cut.txt", format!("{secret}{} {ANN} {}{secret}\n", " ".repeat(140), " ".repeat(150)));
+    let words = ["", "a", "ab"].map(encoded).join(" ");
+    env.put("in/base64.txt", format!("{ANN} {words}\n"));
+    env.put(&format!("in/{secret}/a.txt"), format!("{ANN}\n"));
+    let formats = ["--format", "csv,markdown,json,ndjson,sarif,gitlab,github"];
+    let ran = env.run(&[&["locate", "in", "--context", "--unknown", "-vvv"], &formats[..]].concat());
+    assert_eq!((ran.code, located(&env).len()), (1, 5), "{ran:?}");
+    assert!(env.text("reports/locations.ndjson").contains(&format!("--user {id}:********")));
+    let mut outputs = env.files();
+    outputs.retain(|path, _| !path.starts_with("in"));
+    outputs.insert("standard output".into(), ran.stdout.into_bytes());
+    outputs.insert("standard error".into(), ran.stderr.into_bytes());
+    for (output, bytes) in outputs {
+        for part in
+            ["AbCd", "gaWC7F", "Xqm6", &encoded("")[70..80], &encoded("a")[70..80], &encoded("ab")[70..80]]
+        {
+            assert!(!holds(&bytes, part), "{part} is in {}", output.display());
+        }
+        assert!(!bytes.windows(8).any(|window| window == utf16("AbCd")), "{}", output.display());
+    }
+}
+
 fn has_no_key(env: &TestEnv, ran: CliOutput) {
     let mut outputs = env.files();
     outputs.retain(|path, _| !path.starts_with("in"));

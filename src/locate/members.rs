@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::rc::Rc;
 
 use ::zip::ZipArchive;
@@ -111,8 +112,8 @@ impl<'s, 'a> Members<'s, 'a> {
         if self.scanner.options.archives {
             let kind = Kind::new(&location.name, bytes);
             let directory = Directory::find(kind, bytes, || Ok(bytes));
-            if let Directory::Small(members) = directory {
-                return self.zip_slice(location, bytes, members);
+            if let Directory::Small(_) = directory {
+                return self.zip_slice(location, bytes);
             }
             let searched = match kind {
                 Some(kind) => self.stream_of(kind, location, &mut &bytes[..]).map(|()| true),
@@ -130,21 +131,21 @@ impl<'s, 'a> Members<'s, 'a> {
     }
 
     /// Searches a zip archive and what is before it, such as another one; all as text if it is none.
-    fn zip_slice(&mut self, location: &Location, mut bytes: &[u8], mut members: u16) {
-        loop {
-            let before = self.zip(location, Cursor::new(bytes), members).unwrap_or_else(|why| {
-                self.not_searched(location, why);
-                u64::MAX
-            });
-            let before = usize::try_from(before).ok().and_then(|before| bytes.get(..before));
-            let Some(before) = before.filter(|before| before.len() < bytes.len()) else { break };
+    pub(super) fn zip_slice(&mut self, location: &Location, mut bytes: &[u8]) {
+        while let Directory::Small(members) = Directory::new(bytes, bytes) {
+            let before = match self.zip(location, Cursor::new(bytes), members) {
+                Ok(before) => usize::try_from(before).unwrap_or(usize::MAX),
+                Err(why) => {
+                    self.not_searched(location, why);
+                    return self.text(location, bytes);
+                }
+            };
+            let Some(before) = bytes.get(..before).filter(|before| before.len() < bytes.len()) else {
+                return self.text(location, bytes);
+            };
             bytes = before;
-            match Directory::new(bytes, bytes) {
-                Directory::Small(count) => members = count,
-                Directory::None | Directory::Large => break,
-            }
         }
-        self.text(location, bytes);
+        self.unlisted(location, &mut Cursor::new(bytes), 0..bytes.len() as u64);
     }
 
     /// Searches what a reader yields.
@@ -211,7 +212,7 @@ impl<'s, 'a> Members<'s, 'a> {
             }
             Kind::Cpio => self.cpio(&location.within("cpio", false)?, reader),
             Kind::Rpm => self.rpm(location, reader),
-            Kind::Zip => self.zip_stream(&location.within("zip", false)?, reader),
+            Kind::Zip => self.zip_stream(&location.within("zip", false)?, zip::Forward::new(reader)),
             Kind::Unknown => Err(NotSearched::UnknownFormat),
         }
     }
@@ -282,29 +283,85 @@ impl<'s, 'a> Members<'s, 'a> {
         })
     }
 
-    /// Searches the members of a zip archive by its directory, and gives the position of the first one.
+    /// Searches the members of a zip archive by its directory, and what is between them, and gives the position of the first one.
     pub(super) fn zip(
         &mut self,
         location: &Location,
         reader: impl Read + Seek,
         members: u16,
     ) -> Result<u64, NotSearched> {
-        let location = location.within("zip", false)?;
+        let inner = location.within("zip", false)?;
         let mut archive = ZipArchive::new(reader).map_err(|error| zip::reason(&error))?;
         if archive.len() != usize::from(members) {
             // Of members with one name it has the last alone.
             let mut reader = archive.into_inner();
             reader.rewind().map_err(|_| NotSearched::Unreadable)?;
-            return self.zip_stream(&location, &mut reader).map(|()| 0);
+            return self.zip_stream(&inner, zip::Forward::new(&mut reader)).map(|()| 0);
         }
-        let mut first = u64::MAX;
+        let mut spans = Vec::with_capacity(archive.len());
         for at in 0..archive.len() {
-            let (member, start) = zip::member(&mut archive, at)?;
-            first = first.min(start);
+            let (member, span) = zip::member(&mut archive, at)?;
+            spans.push(span);
             let mut raw = archive.by_index_raw(at).map_err(|error| zip::reason(&error))?;
-            self.zip_member(&location, &member, &mut raw);
+            self.zip_member(&inner, &member, &mut raw);
+        }
+        let directory = archive.central_directory_start();
+        let first = spans.iter().map(|span| span.start).min().unwrap_or(directory);
+        let mut reader = archive.into_inner();
+        for gap in zip::gaps(spans, directory) {
+            self.unlisted(location, &mut reader, gap);
         }
         Ok(first)
+    }
+
+    /// Searches what is in a file before a zip archive, such as another one.
+    pub(super) fn before_zip(&mut self, location: &Location, file: &mut (impl Read + Seek), length: u64) {
+        if length > self.scanner.window as u64 {
+            return self.unlisted(location, file, 0..length);
+        }
+        let mut bytes = self.scanner.buffers.pop().unwrap_or_default();
+        if file.rewind().and_then(|()| Read::take(file, length).read_to_end(&mut bytes)).is_ok() {
+            self.zip_slice(location, &bytes);
+        } else {
+            self.not_searched(location, NotSearched::Unreadable);
+        }
+        self.keep(bytes);
+    }
+
+    /// Searches bytes that the directory of a zip archive has no member for: as members from the first header of one on, as
+    /// text before.
+    pub(super) fn unlisted(
+        &mut self,
+        location: &Location,
+        reader: &mut (impl Read + Seek),
+        range: Range<u64>,
+    ) {
+        let Ok(start) = zip::find_header(reader, &range) else {
+            return self.not_searched(location, NotSearched::Unreadable);
+        };
+        self.text_of(location, reader, range.start..start);
+        if start == range.end {
+            return;
+        }
+        let searched = location.within("zip", false).and_then(|inner| {
+            reader.seek(SeekFrom::Start(start)).map_err(|_| NotSearched::Unreadable)?;
+            let mut part = Read::take(&mut *reader, range.end - start);
+            self.zip_stream(&inner, zip::Forward::part(&mut part))
+        });
+        if let Err(why) = searched {
+            self.not_searched(location, why);
+            self.text_of(location, reader, start..range.end);
+        }
+    }
+
+    fn text_of(&mut self, location: &Location, reader: &mut (impl Read + Seek), range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        match reader.seek(SeekFrom::Start(range.start)) {
+            Ok(_) => _ = self.windows(location, &[], &mut Read::take(reader, range.end - range.start)),
+            Err(_) => self.not_searched(location, NotSearched::Unreadable),
+        }
     }
 
     fn zip_member(&mut self, location: &Location, member: &zip::Member, raw: &mut dyn Read) {
@@ -324,10 +381,9 @@ impl<'s, 'a> Members<'s, 'a> {
     }
 
     /// Searches the members of a zip archive from front to back.
-    fn zip_stream(&mut self, location: &Location, reader: &mut dyn Read) -> Result<(), NotSearched> {
+    fn zip_stream(&mut self, location: &Location, mut archive: zip::Forward) -> Result<(), NotSearched> {
         let budget = Rc::clone(&self.budget);
         let failed = |_: io::Error| budget.failure();
-        let mut archive = zip::Forward::new(reader);
         while let Some((member, length)) = archive.next().map_err(failed)? {
             match length {
                 zip::Length::Known(length) => {

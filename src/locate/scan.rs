@@ -2,7 +2,7 @@
 //! that its cost does not depend on the number of keys.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Read;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -134,10 +134,7 @@ fn large_file(members: &mut Members, location: &Location, head: &[u8], file: &mu
     if let Directory::Small(count) = members.directory(location, head, file) {
         match members.zip(location, &mut *file, count) {
             Err(why) => return members.not_searched(location, why),
-            Ok(before) if file.rewind().is_ok() => {
-                return members.stream(location, &mut file.take(before.min(size)));
-            }
-            Ok(_) => return members.not_searched(location, NotSearched::Unreadable),
+            Ok(before) => return members.before_zip(location, file, before.min(size)),
         }
     }
     // The input is counted already.

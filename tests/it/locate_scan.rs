@@ -3,7 +3,7 @@
 mod limits;
 mod streams;
 
-use std::io::{Read, Write};
+use std::io::{Read, Seek as _, Write};
 
 use keysunset::locate::scan::{Found, Hit, NotSearched, Options, Scanner, Suffixes};
 use keysunset::model::Suffix;
@@ -63,6 +63,16 @@ fn scan_reader(mut reader: impl Read) -> Results {
     let options = options();
     let mut results = Results::default();
     Scanner::new(&suffixes, &options).reader("file", &mut reader, &mut results);
+    results
+}
+
+fn scan_file(bytes: &[u8]) -> Results {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).and_then(|()| file.rewind()).unwrap();
+    let suffixes = Suffixes::new([(Suffix::from_key(KEY).unwrap(), Class::Key)]);
+    let options = options();
+    let mut results = Results::default();
+    Scanner::new(&suffixes, &options).file("file", &mut file, &mut results);
     results
 }
 
@@ -463,6 +473,87 @@ fn what_cannot_be_searched_is_reported_with_its_member() {
             (2, vec![(member.to_owned(), NotSearched::TooLarge)])
         );
     }
+}
+
+/// Of members with these names and contents.
+fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in members {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// Without its directory.
+fn members_of(archive: &[u8]) -> &[u8] {
+    &archive[..archive.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap()]
+}
+
+/// As `zip -d` of a program that only shortens the directory.
+fn without_member(archive: &[u8], name: &str) -> Vec<u8> {
+    let start = members_of(archive).len();
+    let end = archive.len() - 22;
+    let (mut directory, mut at, mut count) = (Vec::new(), start, 0_u16);
+    while at < end {
+        let number =
+            |from: usize| usize::from(u16::from_le_bytes([archive[at + from], archive[at + from + 1]]));
+        let next = at + 46 + number(28) + number(30) + number(32);
+        if &archive[at + 46..at + 46 + number(28)] != name.as_bytes() {
+            directory.extend(&archive[at..next]);
+            count += 1;
+        }
+        at = next;
+    }
+    let size = u32::try_from(directory.len()).unwrap().to_le_bytes();
+    let counts = [count.to_le_bytes(); 2].concat();
+    let offset = u32::try_from(start).unwrap().to_le_bytes();
+    [&archive[..start], &directory, b"PK\x05\x06\0\0\0\0", &counts, &size, &offset, &[0; 2]].concat()
+}
+
+#[test]
+fn what_the_directory_of_a_zip_archive_does_not_list_is_searched() {
+    let text = format!("{KEY}\n").repeat(100);
+    let hidden = zip("hidden", text.as_bytes());
+    let all = zip_of(&[("a", b"a"), ("hidden", text.as_bytes()), ("z", b"z")]);
+    let last = zip_of(&[("a", b"a"), ("hidden", text.as_bytes())]);
+    let first = zip_of(&[("hidden", text.as_bytes()), ("z", b"z")]);
+    let before = |start: &[u8]| [start, members_of(&hidden), &zip("z", b"z")].concat();
+    let stub = b"MZ a program that knows PK\x03\x04 and PK\x01\x02 as the first bytes of headers";
+    let large = [&vec![b'M'; 2 << 20], members_of(&hidden), &zip("z", b"z")].concat();
+    for (name, archive) in [
+        ("between", without_member(&all, "hidden")),
+        ("before the directory", without_member(&last, "hidden")),
+        ("the first", without_member(&first, "hidden")),
+        ("in front", before(b"")),
+        ("behind a program", before(stub)),
+        ("behind a large one", large),
+    ] {
+        for results in [scan(&archive), scan_file(&archive)] {
+            assert_eq!(results.not_searched, [], "{name}");
+            assert_eq!(results.places().len(), 100, "{name}");
+            assert_eq!(results.places()[0], ("hidden", 1, 1, "zip"), "{name}");
+        }
+        // Bytes of it that are wrong are no clean ones.
+        let at = archive.windows(6).position(|bytes| bytes == b"hidden").unwrap();
+        let mut damaged = archive;
+        damaged[at + 10] ^= 0xff;
+        assert!(!scan(&damaged).not_searched.is_empty(), "{name}");
+    }
+    // What other programs have there: text, zeros, and a program without a member.
+    let space = |filler: &[u8]| {
+        let (members, directory) = all.split_at(members_of(&all).len());
+        let mut directory = directory.to_vec();
+        let offset = directory.len() - 6;
+        let moved = u32::try_from(members.len() + filler.len()).unwrap();
+        directory[offset..offset + 4].copy_from_slice(&moved.to_le_bytes());
+        [members, filler, &directory].concat()
+    };
+    assert_eq!(scan(space(&[0; 5000])).places().len(), 100);
+    assert_eq!(scan(space(&[0; 5000])).not_searched, []);
+    assert_eq!(scan(space(format!("APK Sig Block 42 {KEY}").as_bytes())).places().len(), 101);
+    let program = [&stub[..], &all].concat();
+    assert_eq!((scan(&program).places().len(), scan(&program).not_searched), (100, vec![]));
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl<'r> Forward<'r> {
         Self { reader: BufReader::with_capacity(BUFFER, reader), has_end: false, again: None }
     }
 
+    /// A part of an archive, which may end behind any member.
+    pub(crate) fn part(reader: &'r mut dyn Read) -> Self {
+        Self { has_end: true, ..Self::new(reader) }
+    }
+
     /// The next member, whose bytes follow; `None` at the end of the archive.
     ///
     /// # Errors

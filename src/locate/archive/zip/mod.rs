@@ -1,8 +1,11 @@
-//! Zip archives: by their central directory where it can be read, from front to back where it cannot.
+//! Zip archives: by their central directory where it can be read, from front to back where it cannot, and where the directory
+//! has no member for what is there.
 
 mod forward;
+mod unlisted;
 
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 use std::rc::Rc;
 
 use flate2::Crc;
@@ -15,6 +18,7 @@ use super::limit::Budget;
 use crate::place::NotSearched;
 
 pub(crate) use forward::{Forward, Length};
+pub(crate) use unlisted::{find_header, gaps};
 
 /// The signature of the end of a central directory, and its length without a comment.
 const END: &[u8] = b"PK\x05\x06";
@@ -174,15 +178,16 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// A member of the central directory by its number, with the position of its header in the file.
+/// A member of the central directory by its number, with its place in the file.
 pub(crate) fn member<R: Read + Seek>(
     archive: &mut ZipArchive<R>,
     at: usize,
-) -> Result<(Member, u64), NotSearched> {
+) -> Result<(Member, Range<u64>), NotSearched> {
     let raw = archive.by_index_raw(at).map_err(|error| reason(&error))?;
     let method = Method::new(raw.compression());
     let member = Member::new(raw.name_raw(), raw.encrypted(), method, Some(raw.crc32()));
-    Ok((member, raw.header_start()))
+    let end = raw.data_start().and_then(|start| start.checked_add(raw.compressed_size()));
+    Ok((member, raw.header_start()..end.ok_or(NotSearched::Damaged)?))
 }
 
 /// Why an archive or a member cannot be read.

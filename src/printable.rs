@@ -92,6 +92,15 @@ fn without_keys(text: &str) -> String {
     masked
 }
 
+/// As a shell takes it for one word.
+pub(crate) fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// As [`masked`], with longer runs of hexadecimal digits masked, too: a digest may be one of SHA-256.
 pub(crate) fn without_digests(text: &str) -> String {
     let text = masked(text);

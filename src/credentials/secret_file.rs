@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::reason;
 use crate::input;
+use crate::printable::shell_word;
 
 /// Some hundred thousand users.
 const LIMIT: u64 = 64 << 20;
@@ -64,12 +65,7 @@ pub(super) fn shared(_: &std::fs::Metadata) -> Option<u32> {
 /// As a shell takes it for one word.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c);
-    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
-        return text;
-    }
-    let text = text.replace('\'', r"'\''");
-    if text.starts_with('-') { format!("'./{text}'") } else { format!("'{text}'") }
+    shell_word(&if text.starts_with('-') { format!("./{text}") } else { text })
 }
 
 #[cfg(test)]
@@ -81,7 +77,7 @@ mod tests {
         for (path, word) in [
             ("a/b.toml", "a/b.toml"),
             ("my keys", "'my keys'"),
-            ("-x", "'./-x'"),
+            ("-x", "./-x"),
             ("it's; rm -rf ~", r"'it'\''s; rm -rf ~'"),
         ] {
             assert_eq!(quoted(Path::new(path)), word);

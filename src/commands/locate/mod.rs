@@ -1,5 +1,6 @@
 //! `keysunset locate`: searches files and git histories for the keys of a stored run, or of a `keys.csv`.
 
+mod again;
 mod inputs;
 pub(crate) mod keys;
 mod outputs;
@@ -62,7 +63,8 @@ pub(crate) fn run(args: &cli::Locate, context: &Context) -> Result<Exit, Error> 
         let suffixes = keys.keys.iter().map(|key| &key.suffix);
         Store::open(&settings.store)?.record_search(run, &search, suffixes, &searched.found)?;
     }
-    outputs::print_all(&report, written, &output, context.quiet)
+    let again = again::as_markdown(args);
+    outputs::print_all(&report, written, &output, &again, context.quiet)
 }
 
 /// Writes `locations.csv` of the newest stored search of a run. `None` if there is none; `false` if it was not complete, since

@@ -5,11 +5,12 @@ use crate::exit::{Error, Exit};
 use crate::gate::GateResult;
 use crate::report::places::{LocateReport, LocationFormat, LocationOutput, LocationsWritten, terminal};
 
-/// Prints what goes to standard output, and the summary.
+/// Prints what goes to standard output, and the summary. `again` gives the page that a person reads.
 pub(super) fn print_all(
     report: &LocateReport,
     written: LocationsWritten,
     output: &LocationOutput,
+    again: &str,
     quiet: bool,
 ) -> Result<Exit, Error> {
     let LocationsWritten { files, stdout, stdout_file } = written;
@@ -19,19 +20,16 @@ pub(super) fn print_all(
     if quiet {
         report.waiver_issues.iter().for_each(|why| crate::console::warn(why, None));
     } else {
-        let summary = terminal::summary(report, &files, next(report, result, output));
+        let summary = terminal::summary(report, &files, next(report, result, output, again));
         if output.stdout { print_aside(&summary) } else { print(&summary)? }
     }
     Ok(result.exit())
 }
 
-fn next(report: &LocateReport, result: GateResult, output: &LocationOutput) -> Text {
+fn next(report: &LocateReport, result: GateResult, output: &LocationOutput, again: &str) -> Text {
     let is_written = output.formats.contains(&LocationFormat::Markdown) && !output.stdout;
     let page = LocationFormat::Markdown.file_name().filter(|_| is_written);
-    let page = page.map_or_else(
-        || "`keysunset locate --format markdown`".to_owned(),
-        |name| output.out.join(name).display().to_string(),
-    );
+    let page = page.map_or_else(|| again.to_owned(), |name| output.out.join(name).display().to_string());
     let see = |what: &str| Text::from(what).plain(": ").unbroken(&page);
     match result {
         // The script that uses such a key is somewhere else.

@@ -1,12 +1,14 @@
 //! Every format of `locate` is valid for the program that reads it, and has the line itself.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use super::{ANN, audit, columns, located, tree};
 use crate::foreign::python;
 use crate::stub::id;
+use crate::support::CliOutput;
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/locations.schema.json");
 
@@ -96,6 +98,67 @@ fn a_place_is_known_again_when_its_line_moves() {
     let (after, moved) = fingerprints();
     assert_eq!(before, after);
     assert_ne!(lines, moved);
+}
+
+/// Of the summary, between backquotes.
+fn hint(ran: &CliOutput) -> String {
+    let (_, next) = ran.stderr.split_once("  next ").unwrap_or_else(|| panic!("{ran:?}"));
+    next.rsplit('`').nth(1).unwrap_or_else(|| panic!("{ran:?}")).to_owned()
+}
+
+#[test]
+fn the_next_command_is_one_that_runs() {
+    let env = audit();
+    env.put("it's here/$HOME a.txt", "nothing\n");
+    env.put("-x", format!("{ANN}\n"));
+    let program =
+        std::path::Path::new(env!("CARGO_BIN_EXE_keysunset")).parent().unwrap().display().to_string();
+    for arguments in [
+        &["locate", "--out", "-", "--format", "csv", "it's here"][..],
+        &[
+            "locate",
+            "--out",
+            "-",
+            "-f",
+            "ndjson",
+            "--exclude",
+            "*.log",
+            "--exclude=-y",
+            "--",
+            "-x",
+            "it's here",
+        ],
+        &[
+            "locate",
+            "it's here",
+            "--keys",
+            "reports/keys.csv",
+            "--out",
+            "-",
+            "--format",
+            "csv",
+            "--no-history",
+        ],
+        &["locate", "it's here", "--max-size", "1", "--fail-on", "live", "--out", "-", "--format", "csv"],
+    ] {
+        let ran = env.run(arguments);
+        let hint = hint(&ran);
+        let script = format!("PATH={program}:$PATH; {hint}");
+        let again = CliOutput::of(env.start(Command::new("sh").arg("-c").arg(&script)));
+        assert_eq!(again.code, ran.code, "{hint}: {again:?}");
+        assert!(again.stdout.starts_with("# "), "{hint}: {again:?}");
+    }
+    // A key in a path, or more paths than a line has room for.
+    let many: Vec<_> = (0..30).map(|number| format!("{number}.txt")).collect();
+    for name in &many {
+        env.put(name, "x");
+    }
+    env.put(&format!("{ANN}.txt"), "x");
+    let key = format!("{ANN}.txt");
+    for paths in [many.iter().map(String::as_str).collect(), vec![key.as_str()]] {
+        let ran = env.run(&[&["locate", "--out", "-", "--format", "csv"], &paths[..]].concat());
+        assert_eq!((hint(&ran).as_str(), ran.code), ("--format markdown", 0));
+    }
 }
 
 #[test]

@@ -211,18 +211,32 @@ pub(super) fn write(report: &LocateReport, mut file: OutputFile) -> Result<Outpu
 }
 
 fn notifications(report: &LocateReport, left_out: u64, all: u64) -> Result<Vec<Value>, store::Error> {
-    let mut notifications = Vec::new();
+    let (mut notifications, mut more) = (Vec::new(), 0_u64);
     report.rows.each_unsearched(|row| {
-        if notifications.len() < MAX_NOTIFICATIONS && !row.is_waived() {
-            let it = row.unsearched;
+        if row.is_waived() {
+            return Ok(());
+        }
+        let it = row.unsearched;
+        if notifications.len() < MAX_NOTIFICATIONS {
             let text = format!("{}: {}", unsearched_label(it), not_searched(it.why));
             notifications.push(notification(0, &text));
+        } else {
+            more += 1;
         }
         Ok::<_, store::Error>(())
     })?;
+    if more > 0 {
+        let text =
+            format!("{more} more were not searched completely; `keysunset locate --format csv` lists all");
+        notifications.push(notification(0, &text));
+    }
     notifications.extend(report.scope.unknown_keys.iter().map(|why| notification(1, why)));
     if left_out > 0 {
-        notifications.push(notification(2, &format!("{left_out} of {all} places are left out")));
+        let text = format!(
+            "{left_out} of {all} places are left out, because code scanning accepts at most {MAX_RESULTS}: waived places first, \
+             then those that are not live, then those of the least severe keys; `keysunset locate --format csv` lists all"
+        );
+        notifications.push(notification(2, &text));
     }
     Ok(notifications)
 }

@@ -100,6 +100,25 @@ fn a_place_is_known_again_when_its_line_moves() {
     assert_ne!(lines, moved);
 }
 
+/// GitHub takes so many.
+#[test]
+fn what_sarif_has_no_room_for_is_counted_in_it() {
+    let env = audit();
+    env.put("in/a.txt", format!("{ANN}\n").repeat(25_003));
+    let pdf = |number: usize| env.put(&format!("in/{number}.pdf"), "%PDF-1.4\n");
+    (0..1_002).for_each(pdf);
+    assert_eq!(env.run(&["locate", "in", "--format", "sarif"]).code, 4);
+    let sarif: Value = serde_json::from_slice(&env.bytes("reports/locations.sarif")).unwrap();
+    let run = &sarif["runs"][0];
+    assert_eq!(run["results"].as_array().unwrap().len(), 25_000);
+    let notes = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+    let texts: Vec<_> = notes.iter().map(|note| note["message"]["text"].as_str().unwrap()).collect();
+    assert_eq!(texts.len(), 1_002);
+    assert!(texts[1_000].starts_with("2 more were not searched completely"), "{}", texts[1_000]);
+    let left_out = "3 of 25003 places are left out, because code scanning accepts at most 25000";
+    assert!(texts[1_001].starts_with(left_out), "{}", texts[1_001]);
+}
+
 /// Of the summary, between backquotes.
 fn hint(ran: &CliOutput) -> String {
     let (_, next) = ran.stderr.split_once("  next ").unwrap_or_else(|| panic!("{ran:?}"));

@@ -32,6 +32,23 @@ pub fn printable(text: &str) -> String {
     line
 }
 
+/// The name of a file. Bytes that are not UTF-8 are written as `\xNN`, so that no two names are one text.
+pub(crate) fn name_of_bytes(name: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in name.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
+    }
+    text
+}
+
+/// The byte that is written as `\xNN` at the start of a text: never one of ASCII.
+pub(crate) fn written_byte(text: &str) -> Option<u8> {
+    let digits = text.strip_prefix("\\x")?.get(..2)?;
+    let is_right = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
+    u8::from_str_radix(digits, 16).ok().filter(|byte| is_right && !byte.is_ascii())
+}
+
 /// What an error, a warning or a page for a terminal shows: its own line breaks, and otherwise as [`printable`] and
 /// [`masked`] have it.
 #[must_use]

@@ -1,9 +1,8 @@
 //! Paths as the outputs have them: the same text on every system, and never a key.
 
-use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
-use crate::printable::masked;
+use crate::printable::{masked, name_of_bytes};
 
 /// A path with `/` between folders. Bytes that are not UTF-8 are written as `\xNN`, and keys in it are masked.
 pub(super) fn text(path: &Path) -> String {
@@ -13,15 +12,7 @@ pub(super) fn text(path: &Path) -> String {
 
 /// As [`text`], of a path in a git repository.
 pub(super) fn of_bytes(path: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in path.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            // Writing to a string can't fail.
-            let _ = write!(text, "\\x{byte:02X}");
-        }
-    }
-    masked(&text)
+    masked(&name_of_bytes(path))
 }
 
 /// A path without `.`, and without `..` where it can be left out. Empty is `.`.

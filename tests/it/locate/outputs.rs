@@ -100,6 +100,21 @@ fn a_place_is_known_again_when_its_line_moves() {
     assert_ne!(lines, moved);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_not_utf_8_has_its_own_uri() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let env = audit();
+    env.put("in/a.txt", "");
+    let name = std::ffi::OsStr::from_bytes(b"b\xffd.txt");
+    std::fs::write(env.path("in").join(name), ANN).unwrap();
+    assert_eq!(env.run(&["locate", "in", "--format", "sarif"]).code, 1);
+    let sarif: Value = serde_json::from_slice(&env.bytes("reports/locations.sarif")).unwrap();
+    let location = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(location["artifactLocation"]["uri"], "b%FFd.txt");
+}
+
 /// GitHub takes so many.
 #[test]
 fn what_sarif_has_no_room_for_is_counted_in_it() {

@@ -15,8 +15,8 @@ use crate::context::Context;
 use crate::exit::{Error, Exit, WriteTarget};
 use crate::model::{PersonalKey, Product, UserResult, rfc3339};
 use crate::plan::{
-    AddressFile, Decision, FILES, Inventory, LetterFormat, OwnerContext, OwnerPlan, Per, PlanFiles, PlanHead,
-    Planner, Schedule, Summary, Tools, Upgrade,
+    AddressFile, Decision, FILES, ForeignJournal, Inventory, LetterFormat, OwnerContext, OwnerPlan, Per,
+    PlanFiles, PlanHead, Planner, Schedule, Summary, Tools, Upgrade,
 };
 use crate::report::ReportFile;
 use crate::sources::Source;
@@ -61,6 +61,7 @@ pub(crate) fn run(args: cli::Plan, context: &Context) -> Result<Exit, Error> {
     let letters = letters.unwrap_or(LetterFormat::Markdown);
     let head = head(&store, &run, (planner.per, tools), schedule, letters)?;
     let folder = &settings.output.out;
+    check_journals(folder, &head)?;
     let written = write(&store, &run, &planner, &waivers, &head, folder);
     let (summary, files) = written.map_err(|why| why.into_error(folder))?;
     if head.lacks_programmatic_keys() {
@@ -132,6 +133,20 @@ impl From<io::Error> for WriteError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
+}
+
+/// With a journal of another deployment, a script would take for done what was done there.
+fn check_journals(folder: &Path, head: &PlanHead) -> Result<(), Error> {
+    let found = ForeignJournal::find(folder, head).map_err(|why| WriteError::Io(why).into_error(folder))?;
+    let Some(ForeignJournal { path, deployment }) = found else { return Ok(()) };
+    let other = deployment.map_or_else(String::new, |it| format!(": {it}"));
+    let (known, run) = (if other.is_empty() { "an unknown" } else { "another" }, head.run);
+    Err(Error::input(format!("{} is the journal of {known} deployment{other}", path.display())).help(format!(
+        "run {run} is of {}, {}: choose another folder with --out, and name the run database with --store; if the \
+        deployment is the same, audit it with the name and address of the journal",
+        head.deployment,
+        head.base_url.as_deref().unwrap_or_default(),
+    )))
 }
 
 /// The upgrade that removes personal keys is one of Ops Manager, and is still to come.

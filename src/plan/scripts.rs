@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::folder::PlanFolder;
 use super::inventory::Inventory;
 use super::owner::{OwnerPlan, PlannedKey, Replacement};
-use super::template::{LIBRARY, SCRIPT, Templates};
+use super::template::{LIBRARY, SCRIPT, Templates, quoted};
 use super::tool::{Kind, Tool};
 use super::{Decision, PlanHead};
 use crate::inventory::AccessListName;
@@ -17,7 +17,7 @@ use crate::model::{Suffix, object_id, rfc3339};
 use crate::network::Network;
 
 /// Below `--out`.
-const FOLDER: &str = "plan";
+pub(super) const FOLDER: &str = "plan";
 /// The line that withdraws a script.
 const WITHDRAWN: &str = "withdrawn";
 /// Characters of an owner's name in a file name.
@@ -136,10 +136,27 @@ impl Scripts {
     }
 }
 
+/// The words of bash in a script that are its deployment: the name, the base URL, and what follows.
+fn deployment_line(script: &str) -> Option<&str> {
+    script.lines().find_map(|line| line.strip_prefix("deployment "))
+}
+
 /// The base URL in a script, which has no quote. The name before it may be a URL, too.
 fn deployment_of(script: &str) -> Option<&str> {
-    let line = script.lines().find(|line| line.starts_with("deployment "))?;
-    line.split('\'').rfind(|word| word.starts_with("http://") || word.starts_with("https://"))
+    let words = deployment_line(script)?;
+    words.split('\'').rfind(|word| word.starts_with("http://") || word.starts_with("https://"))
+}
+
+/// Whether a script is of the deployment with this name and base URL.
+pub(super) fn names_deployment(script: &str, name: &str, base_url: &str) -> bool {
+    let expected = format!("{} {} ", quoted(name), quoted(base_url));
+    deployment_line(script).is_some_and(|words| words.starts_with(&expected))
+}
+
+/// Name and base URL in a script, as they are there.
+pub(super) fn deployment_words(script: &str) -> Option<String> {
+    let (name, _) = deployment_line(script)?.split_once(deployment_of(script)?)?;
+    Some(format!("{name}{}'", deployment_of(script)?))
 }
 
 /// A script without its keys and replacements, of which `rollback` alone works: each of them has a line of its own.

@@ -52,7 +52,7 @@ impl Templates {
 
 /// A word of bash on one line, in which nothing is expanded and nothing changes how the line looks: in single quotes, or
 /// where a character is not printable ASCII, in the quotes that have escapes.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let text = text.replace('\0', "");
     if text.chars().all(|one| one == ' ' || one.is_ascii_graphic()) {
         return format!("'{}'", text.replace('\'', r"'\''"));

@@ -36,8 +36,8 @@
 #   KEYSUNSET_SECRET_HOURS    life of a new secret of a service account: 8 to 8760 hours [default: 8760]
 #   KEYSUNSET_CA_CERT         file with the certificate authorities of the deployment (PEM)
 #
-# Files beside the script: NN-owner.done is the journal, one JSON object a line; `rollback` reads it, so keep it.
-# NN-owner.lock prevents two runs at the same time.
+# Files beside the script: NN-owner.done is the journal, one JSON object a line; `rollback` reads it, so keep it. It belongs to
+# one deployment: the script of another one stops. NN-owner.lock prevents two runs at the same time.
 #
 # Exit status: 0 done; 1 not done, with the reason on standard error; 2 wrong usage.
 #
@@ -466,8 +466,9 @@ record() {
   [[ -z ${3-} ]] || tag=${TAGS[$3]} org=${ORG_IDS[$3]}
   time=$(now)
   line=$(jq -cn --arg time "${time}" --arg stage "$1" --arg key "$2" --arg tag "${tag}" --arg org "${org}" \
-    --arg where "${4-}" --arg run "${RUN_ID}" '{time: $time, stage: $stage, key_id: $key, tag: $tag, org_id: $org,
-      where: $where, run: $run} | with_entries(select(.value != ""))')
+    --arg where "${4-}" --arg run "${RUN_ID}" --arg name "${DEPLOYMENT}" --arg url "${BASE_URL}" '{time: $time,
+      stage: $stage, key_id: $key, tag: $tag, org_id: $org, where: $where, run: $run} | with_entries(select(.value != ""))
+      | . + {deployment: $name, base_url: $url}')
   printf '%s\n' "${line}" >>"${JOURNAL}"
   sync "${JOURNAL}"
 }
@@ -481,6 +482,16 @@ journal() {
   else
     jq -rn "$@" "[] | ${filter}"
   fi
+}
+
+# Ends the script if its journal has a line of another deployment, which may have the same IDs: what was done there was not
+# done here. Lines of earlier versions have no deployment; `keysunset plan` found that they are of this one.
+refuse_other_journal() {
+  local other
+  other=$(journal 'map(select((has("deployment") or has("base_url")) and [.deployment, .base_url] != [$name, $url]))
+    | .[0] // empty | "\(.deployment), \(.base_url)"' --arg name "${DEPLOYMENT}" --arg url "${BASE_URL}")
+  [[ -z ${other} ]] || die "the journal $(quoted "${JOURNAL}") is of another deployment: $(quoted "${other}"), and this \
+script of $(quoted "${DEPLOYMENT}, ${BASE_URL}")" 'run keysunset plan with another folder as --out, and use the script there'
 }
 
 # journal_of REPLACEMENT FILTER [ARGUMENT OF JQ]...: the same for the lines of one replacement. Several organizations may
@@ -562,15 +573,16 @@ prepare_secrets() {
 }
 
 # Whether the private key of this replacement is stored: in its file, or by the command, as the journal has it. Ends the
-# script if the file has another key's.
+# script if the file has that of another key or deployment.
 secret_is_stored() {
   local index=$1 id=$2 file
   if [[ -n ${KEYSUNSET_SECRETS-} ]]; then
     file=$(secret_file "${index}")
     if [[ -e ${file} ]]; then
-      jq -se --arg id "${id}" 'length == 1 and .[0].id == $id' "${file}" >/dev/null 2>&1 ||
-        die "the file $(quoted "${file}") has another key than ${id}, which has the tag ${TAGS[index]}" \
-          'move the file to another folder; it is never overwritten'
+      jq -se --arg id "${id}" --arg url "${BASE_URL}" 'length == 1 and .[0].id == $id and .[0].baseUrl == $url' \
+        "${file}" >/dev/null 2>&1 ||
+        die "the file $(quoted "${file}") has another key than ${id} of ${BASE_URL}, which has the tag ${TAGS[index]}" \
+          'set KEYSUNSET_SECRETS to a folder for this deployment alone, or move the file; it is never overwritten'
       return 0
     fi
   fi
@@ -777,8 +789,8 @@ make_replacement() {
   local index=$1 file where=file
   if [[ -n ${KEYSUNSET_SECRETS-} ]]; then
     file=$(secret_file "${index}")
-    [[ ! -e ${file} ]] || die "the file $(quoted "${file}") is there, but its key is not" \
-      'move the file to another folder; it is never overwritten'
+    [[ ! -e ${file} ]] || die "the file $(quoted "${file}") is there, but its key is not at ${BASE_URL}" \
+      'set KEYSUNSET_SECRETS to a folder for this deployment alone, or move the file; it is never overwritten'
   fi
   record creating '' "${index}"
   send_creation "${index}"
@@ -1221,7 +1233,8 @@ log_in_as_new_key() {
     jq -se 'length == 1 and (.[0] | (.id | test("^(mdb_sa_id_)?[0-9a-fA-F]{24}$"))
       and ([.clientId // .publicKey, .clientSecret // .privateKey] | all(.[]; test("^[A-Za-z0-9_-]+$")))
       and .baseUrl == $url)' --arg url "${BASE_URL}" "${file}" >/dev/null 2>&1 ||
-      die "$(quoted "${file}") is not the file of a new key of ${BASE_URL}"
+      die "$(quoted "${file}") is not the file of a new key of ${BASE_URL}" \
+        'set KEYSUNSET_SECRETS to a folder for this deployment alone'
     log_in "$(jq -r '.clientId // .publicKey' "${file}")" "$(jq -r '.clientSecret // .privateKey' "${file}")" "${file}"
     NEW_ID=$(jq -r .id "${file}")
   else
@@ -1558,6 +1571,7 @@ main() {
   shift
   JOURNAL=${folder}/${OWNER_FILE%.sh}.done
   read_arguments "$@"
+  refuse_other_journal
   if [[ -z ${STAGE} ]]; then
     describe
   elif [[ ${DRY_RUN} == true ]]; then

@@ -4,6 +4,7 @@ mod accounts;
 mod context;
 mod create;
 mod hostile;
+mod journal;
 mod old_keys;
 mod secrecy;
 mod tools;

@@ -71,6 +71,54 @@ fn a_script_without_a_place_in_the_new_plan_is_withdrawn() {
     assert!(letter.exists() && env.text(ann).contains(&id(1)) && !env.text(ann).contains("withdrawn"));
 }
 
+/// A copy for a rehearsal has the same ids, so that its journal would count for the other deployment.
+#[test]
+fn a_plan_is_not_written_beside_the_journal_of_another_deployment() {
+    let stub = deployment(|| vec![member_with("ann", &[used(1)])]);
+    let (env, _, _) = planned(&stub, "");
+    let (script, journal) = ("reports/plan/01-ann.sh", "reports/plan/01-ann.done");
+    let line = json!({"time": "2025-01-01T00:00:00Z", "stage": "check", "key_id": "x"});
+    let of = |name: &str, url: &str| {
+        let mut line = line.clone();
+        (line["deployment"], line["base_url"]) = (name.into(), url.into());
+        line
+    };
+    let name = stub.url().replace("/api/public/v1.0", "");
+    let is_refused = |journal: String, deployment: &str| {
+        env.put("reports/plan/01-ann.done", journal);
+        let before = env.files();
+        let ran = env.run(&["plan", "--verify-days", "3"]);
+        let why = format!("01-ann.done is the journal of {deployment}");
+        assert!(ran.code == 5 && ran.stderr.contains(&why), "{ran:#?}");
+        assert!(ran.stderr.contains("choose another folder with --out"), "{ran:#?}");
+        assert_eq!(env.files(), before);
+    };
+    let cut_off = "{\"stage\":\"disa";
+    for (other, url) in [("staging", stub.url()), (&*name, "https://om.example/api/public/v1.0".to_owned())] {
+        let expected = format!("another deployment: {other}, {url}");
+        is_refused(format!("{line}\n{}\n{}\n{cut_off}", of(&name, &stub.url()), of(other, &url)), &expected);
+    }
+
+    // The journal of an earlier version is of the deployment of the script beside it.
+    let text = env.text(script);
+    for (from, to) in
+        [(&*stub.url(), "https://om.example/api/public/v1.0"), ("deployment '", "deployment 'x")]
+    {
+        env.put(script, text.replacen(from, to, 1));
+        is_refused(format!("{line}\n"), "another deployment: '");
+    }
+    std::fs::remove_file(env.path(script)).unwrap();
+    is_refused(format!("{line}\n"), "an unknown deployment");
+    env.put(script, &text);
+
+    for own in [line.to_string(), of(&name, &stub.url()).to_string(), "done".to_owned()] {
+        env.put(journal, &own);
+        assert_eq!(env.run(&["plan", "--verify-days", "3"]).code, 0);
+        assert_eq!(env.text(journal), own);
+        env.put(script, &text);
+    }
+}
+
 #[test]
 fn what_is_no_script_of_the_plan_does_not_take_part_in_it() {
     let (env, _, _) = planned(&deployment(|| vec![member_with("ann", &[used(1)])]), "");

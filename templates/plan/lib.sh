@@ -782,7 +782,7 @@ expect_new_secret() {
     NEW_ID=$(pick "${ANSWER}" .id)
   fi
   matches "${ANSWER}" "${condition}" ||
-    die "${REQUEST}: the answer has no private key" 'run create again: the new key is deleted and created again'
+    die "${REQUEST}: the answer has no private key" 'use create --recreate: the new key is deleted and created again'
 }
 
 make_replacement() {
@@ -833,11 +833,14 @@ keep_or_remove() {
     ! is_account "${index}" || add_project_roles "${index}" "${id}"
     return 0
   fi
-  last=$(journal_of "${index}" 'map(.stage | select(. == "creating" or . == "create" or . == "create-refused"))
-    | last // ""')
-  [[ ${last} == creating || ${RECREATE} == true ]] ||
+  if [[ ${RECREATE} == false ]]; then
+    last=$(journal_of "${index}" 'map(select(.stage == "creating" or .stage == "create" or .stage == "create-refused"))
+      | last // empty | select(.stage == "creating") | .time')
+    # It may as well be a key that another run made and gave to its owner.
+    [[ -z ${last} ]] || warn "a creation that began at $(quoted "${last}") did not end: this key may be the result of it"
     die "key ${id} of $(place "${index}") has the tag ${TAGS[index]}, but its private key is not stored here" \
       'set KEYSUNSET_SECRETS to the folder with its file; if the private key is lost, use create --recreate'
+  fi
   say "  deleted: key ${id}, whose private key is not stored"
   remove_replacement "$(keys_path "${index}")" "${id}"
   FOUND=''

@@ -111,14 +111,16 @@ fn create_completes_the_roles_of_an_account_and_keeps_those_of_others() {
 }
 
 #[test]
-fn an_account_whose_secret_was_lost_on_its_way_is_made_again() {
+fn an_account_whose_secret_was_lost_on_its_way_is_made_again_on_request() {
     let Some(migration) = Migration::atlas(ORG, plan) else { return };
     migration.put_in_front("ln", "kill -9 $PPID");
     migration.bash(&["-c", &format!("bash {} create; true", super::script())], &[]);
     migration.take_away("ln");
     let lost = migration.accounts(ORG);
     assert_eq!(lost.len(), 1);
-    migration.ends(0, &["create"]);
+    migration.ends(1, &["create"]);
+    assert_eq!(migration.accounts(ORG), lost);
+    migration.ends(0, &["create", "--recreate"]);
     let made = migration.accounts(ORG);
     assert_eq!(made.len(), 1);
     assert_ne!(made[0]["clientId"], lost[0]["clientId"]);

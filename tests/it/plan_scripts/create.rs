@@ -129,7 +129,7 @@ fn roles_that_somebody_else_gave_are_kept_and_reported() {
 }
 
 #[test]
-fn a_key_whose_private_part_was_lost_on_its_way_is_made_again() {
+fn a_key_whose_private_part_was_lost_on_its_way_is_made_again_on_request() {
     let Some(migration) = Migration::new() else { return };
     // The script is killed with the answer in hand and nothing in the folder.
     migration.put_in_front("ln", "kill -9 $PPID");
@@ -138,7 +138,9 @@ fn a_key_whose_private_part_was_lost_on_its_way_is_made_again() {
     migration.take_away("ln");
     let lost = migration.tagged(KEYS, TAG);
     assert_eq!(lost.len(), 1);
-    migration.ends(0, &["create"]);
+    let refused = migration.ends(1, &["create"]);
+    assert!(refused.stderr.contains("did not end: this key may be the result of it"), "{refused:#?}");
+    migration.ends(0, &["create", "--recreate"]);
     let made = migration.tagged(KEYS, TAG);
     assert_eq!(made.len(), 1);
     assert_ne!(made[0]["id"], lost[0]["id"]);
@@ -146,6 +148,31 @@ fn a_key_whose_private_part_was_lost_on_its_way_is_made_again() {
     let files: Vec<_> = std::fs::read_dir(migration.env.path("secrets")).unwrap().collect();
     assert_eq!(files.len(), 1, "{files:?}");
     migration.ends(0, &["check"]);
+}
+
+/// Whoever carries the plan out from another copy of its folder may have made it since.
+#[test]
+fn after_a_creation_without_an_answer_a_key_of_the_tag_is_left_alone() {
+    for tool in ["curl", "mongocli"] {
+        let change = |context: &mut Value| context["deployment"]["tool"] = tool.into();
+        let Some(migration) = Migration::with(|_| (), |_| (), change) else { return };
+        migration.put_in_front("mongocli", "echo 'Error: dial tcp: no route' >&2; exit 1");
+        // The balancer did not hand the request on.
+        let front = "case \" $* \" in *' POST '*) printf '{}\\n502'; exit;; esac; exec \"$REAL\" \"$@\"";
+        migration.put_in_front("curl", front);
+        migration.ends(1, &["create"]);
+        migration.take_away("curl");
+        assert_eq!(
+            (migration.stages().last().unwrap().as_str(), migration.tagged(KEYS, TAG)),
+            ("creating", vec![])
+        );
+        let body = json!({ "desc": format!("{TAG} boris/ci"), "roles": ["ORG_MEMBER"] }).to_string();
+        migration.api("POST", KEYS, &body);
+        let elsewhere = migration.tagged(KEYS, TAG);
+        let refused = migration.ends(1, &["create"]);
+        assert!(refused.stderr.contains("use create --recreate"), "{refused:#?}");
+        assert_eq!(migration.tagged(KEYS, TAG), elsewhere);
+    }
 }
 
 #[test]
@@ -186,7 +213,7 @@ fn a_key_lost_in_one_organization_leaves_those_of_others_alone() {
     let refused = migration.ends(1, &["create"]);
     assert!(refused.stderr.contains("is not stored here"), "{refused:#?}");
     std::fs::rename(migration.env.path("moved"), migration.env.path(&secret_file(ORG))).unwrap();
-    migration.ends(0, &["create"]);
+    migration.ends(0, &["create", "--recreate"]);
     assert_eq!(migration.tagged(KEYS, TAG), first);
     let made = migration.tagged(STRICT_KEYS, TAG);
     assert_eq!(made.len(), 1);

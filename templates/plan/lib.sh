@@ -8,7 +8,7 @@
 # Stages, in this order:
 #   create    create the API keys or service accounts that replace the personal keys; a second time changes nothing
 #   check     log in with each new key, from this machine, and compare its roles with the plan
-#   verify    check that the old keys were not used since the run of the plan, and that their replacements passed check
+#   verify    check that the old keys were not used since the run, and that their replacements passed check and are there
 #   disable   verify, then disable the old keys whose decision is `replace` or `retire`
 #   rollback  enable again the keys that this script disabled, and no others
 #   delete    delete the disabled keys; the service accepts this from their owner only
@@ -17,7 +17,7 @@
 #   --dry-run        print the requests of the stage and send none
 #   --wave N         verify, disable, delete: only the keys of this wave
 #   --self           verify, disable, delete: also the key of the audit itself (wave 0)
-#   --without-check  verify, disable: also keys whose replacement does not exist, or did not pass check
+#   --without-check  verify, disable, delete: also keys whose replacement does not exist, or did not pass check
 #   --include-ask    create, check: also the replacements that wait for a person's decision
 #   --set-roles      create: also add planned roles that a complete replacement lacks, since a person took them away or a
 #                    later plan has more
@@ -72,6 +72,9 @@ WITHDRAWN=false
 # One element for each personal key, and one for each replacement.
 KEY_IDS=() KEY_SUFFIXES=() KEY_DECISIONS=() KEY_WAVES=() KEY_LAST_USED=() KEY_USED_COUNTS=() KEY_DESCRIPTIONS=()
 KINDS=() ORG_IDS=() ORG_NAMES=() TAGS=() DESCRIPTIONS=() NEED_DECISION=() ORG_ROLES=() ADDRESSES=() REPLACED=() PROJECTS=()
+
+# What replacements lost since their check, by their index.
+LOSSES=()
 
 # --- Messages ---------------------------------------------------------------------------------------------------------
 
@@ -460,15 +463,15 @@ epoch() {
   jq -rn --arg time "$1" '$time | sub("\\.[0-9]+"; "") | sub("\\+00:00$"; "Z") | fromdateiso8601' 2>/dev/null
 }
 
-# record STAGE KEY_ID [REPLACEMENT] [WHERE]: adds a line to the journal. The replacement is its index.
+# record STAGE KEY_ID [REPLACEMENT] [WHERE] [MISSING]: adds a line to the journal. The replacement is its index.
 record() {
   local line time tag='' org=''
   [[ -z ${3-} ]] || tag=${TAGS[$3]} org=${ORG_IDS[$3]}
   time=$(now)
   line=$(jq -cn --arg time "${time}" --arg stage "$1" --arg key "$2" --arg tag "${tag}" --arg org "${org}" \
-    --arg where "${4-}" --arg run "${RUN_ID}" --arg name "${DEPLOYMENT}" --arg url "${BASE_URL}" '{time: $time,
-      stage: $stage, key_id: $key, tag: $tag, org_id: $org, where: $where, run: $run} | with_entries(select(.value != ""))
-      | . + {deployment: $name, base_url: $url}')
+    --arg where "${4-}" --arg missing "${5-}" --arg run "${RUN_ID}" --arg name "${DEPLOYMENT}" --arg url "${BASE_URL}" \
+    '{time: $time, stage: $stage, key_id: $key, tag: $tag, org_id: $org, where: $where, missing: $missing, run: $run}
+      | with_entries(select(.value != "")) | . + {deployment: $name, base_url: $url}')
   printf '%s\n' "${line}" >>"${JOURNAL}"
   sync "${JOURNAL}"
 }
@@ -1118,23 +1121,77 @@ same_form() {
   printf '%s' "${time/%+00:00/Z}"
 }
 
-# The time of the first `check` of a replacement after it was created; empty if it has none.
-checked_at() {
-  journal_of "$1" 'reduce .[] as $line (null; if $line.stage == "create" then null
-    elif $line.stage == "check" then . // $line.time else . end) // ""'
+# Whether a key needs a replacement that works before it is given up.
+needs_replacement() {
+  [[ ${WITHOUT_CHECK} == false && (${KEY_DECISIONS[$1]} == replace || ${KEY_DECISIONS[$1]} == self) ]]
 }
 
-# When clients could move to the replacement of a key: the first `check` of the last one where it has several. Empty if one of
-# them has none.
-switched_at() {
-  local index=$1 at='' replacement time
+# replacements_of KEY: the indices of its replacements.
+replacements_of() {
+  local replacement
   for replacement in "${!TAGS[@]}"; do
-    [[ ,${REPLACED[replacement]}, == *",${KEY_IDS[index]},"* ]] || continue
-    time=$(checked_at "${replacement}")
-    [[ -n ${time} ]] || return 0
-    [[ ${at} > ${time} ]] || at=${time}
+    [[ ,${REPLACED[replacement]}, != *",${KEY_IDS[$1]},"* ]] || printf '%s\n' "${replacement}"
   done
+}
+
+# The last `check` of a replacement, as JSON: the ID of the key, since when all checks of this key passed, and the roles that
+# it may lack. Empty if the last one failed or did not end, or if there is none.
+passed_check() {
+  journal_of "$1" 'reduce .[] as $line ({};
+      if $line.stage == "create" then {}
+      elif $line.stage == "checking" then (if .open then {} else . end) | .open = true
+      elif $line.stage == "check" then {id: $line.key_id, missing: ($line.missing // ""),
+        since: ((if .id == $line.key_id then .since else null end) // $line.time)}
+      else . end) | if .open or .id == null then empty else tojson end'
+}
+
+# When clients could move to the replacements of a key: since when the last of them passed each `check`. Empty if one of them
+# did not pass the last one.
+switched_at() {
+  local at='' replacement passed time
+  while IFS= read -r replacement; do
+    passed=$(passed_check "${replacement}")
+    [[ -n ${passed} ]] || return 0
+    time=$(pick "${passed}" .since)
+    [[ ${at} > ${time} ]] || at=${time}
+  done < <(replacements_of "$1")
   printf '%s' "${at}"
+}
+
+# Sets PROBLEM to what a replacement of a key lost since it passed `check`; empty if all of them are as they were.
+find_loss() {
+  local replacement
+  while IFS= read -r replacement; do
+    [[ -n ${LOSSES[replacement]+known} ]] || look_at_replacement "${replacement}"
+    PROBLEM=${LOSSES[replacement]}
+    [[ -z ${PROBLEM} ]] || return 0
+  done < <(replacements_of "$1")
+}
+
+# Sets LOSSES of a replacement that passed `check`.
+look_at_replacement() {
+  local index=$1 passed id path name
+  passed=$(passed_check "${index}")
+  id=$(pick "${passed}" .id)
+  require_match "${id}" '^(mdb_sa_id_)?[0-9a-fA-F]{24}$' 'a key of the journal'
+  path=$(keys_path "${index}")/${id} name="key ${id} of $(place "${index}")"
+  request GET "${path}"
+  # Who may disable a key may not always read its replacement, which can read itself.
+  if [[ ${STATUS} == 40[13] ]] && has_secret_file "${index}"; then
+    log_in_as_new_key "${index}"
+    request GET "${path}"
+  fi
+  LOSSES[index]=''
+  if [[ ${STATUS} == 200 ]]; then
+    take_replacement "${index}" "${id}"
+    compare_roles "${index}" "${FOUND}"
+    MISSING=$(pick "${passed}" '($missing / ", ") - (.missing / ", ") | join(", ")' --arg missing "${MISSING}")
+    [[ -z ${MISSING} ]] || LOSSES[index]="has a replacement without all planned roles: ${name} lacks $(quoted "${MISSING}")"
+  else
+    LOSSES[index]="has a replacement that passed check and cannot be read now: ${name}, status"
+    LOSSES[index]+=" ${STATUS}${ERROR_CODE:+ ${ERROR_CODE}}"
+  fi
+  log_in_from_environment
 }
 
 # Sets PROBLEM to why a key must not be disabled, and STATE to what it is in short; PROBLEM is empty if it may be disabled.
@@ -1156,17 +1213,22 @@ find_problem() {
       return 0
     fi
   fi
-  [[ ${KEY_DECISIONS[index]} != retire && ${WITHOUT_CHECK} == false ]] || return 0
+  needs_replacement "${index}" || return 0
   STATE='not ready'
   last=$(switched_at "${index}")
   if [[ -z ${last} ]]; then
-    PROBLEM='has no replacement that passed check in each organization'
+    PROBLEM=${NO_REPLACEMENT}
     return 0
   fi
   since=$(epoch "${last}") || die "a time in the journal is not valid: $(quoted "${last}")"
   age=$(($(date -u +%s) - since))
-  ((age >= seconds)) || PROBLEM="has a replacement since ${last}, which is less than ${VERIFY_DAYS} days ago"
+  if ((age < seconds)); then
+    PROBLEM="has a replacement since ${last}, which is less than ${VERIFY_DAYS} days ago"
+    return 0
+  fi
+  find_loss "${index}"
 }
+readonly NO_REPLACEMENT='has no replacement that passed check in each organization'
 
 # Reads the selected keys. Sets NOT_READY to the number of those that must not be disabled, and READY to the indices of the
 # other enabled ones.
@@ -1263,7 +1325,7 @@ stage_check() {
     fi
     # The credential of the environment is one of several new keys.
     if ((${#TAGS[@]} > 1)) && ! has_secret_file "${index}" && ! (log_in_as_new_key "${index}") >/dev/null 2>&1; then
-      if [[ -n $(checked_at "${index}") ]]; then
+      if [[ -n $(passed_check "${index}") ]]; then
         say "${TAGS[index]}, $(place "${index}"): passed check before"
       else
         printf 'not checked: %s, %s: run check with this key, too\n' "${TAGS[index]}" "$(place "${index}")" >&2
@@ -1272,6 +1334,8 @@ stage_check() {
       continue
     fi
     log_in_as_new_key "${index}"
+    # Without a line after it, this check failed.
+    record checking "${NEW_ID}" "${index}"
     request GET "$(keys_path "${index}")/${NEW_ID}"
     # A global key logs in, but not each of them may read the global keys.
     if [[ -z ${ORG_IDS[index]} && ${STATUS} == 401 && -n ${ERROR_CODE} && -n ${ENV_PUBLIC} ]]; then
@@ -1288,7 +1352,7 @@ stage_check() {
       continue
     fi
     if [[ -z ${EXTRA} && ${FEWER_ROLES} == true ]]; then
-      record check "${NEW_ID}" "${index}"
+      record check "${NEW_ID}" "${index}" '' "${MISSING}"
       say "works: key ${NEW_ID} of $(place "${index}") has fewer roles than planned; missing: $(quoted "${MISSING}")"
       continue
     fi
@@ -1370,6 +1434,17 @@ stage_delete() {
     fi
     if [[ ${KEY_STATE} == enabled ]]; then
       printf 'not deleted: %s is enabled; run disable first\n' "$(key_name "${index}")" >&2
+      problems=1
+      continue
+    fi
+    PROBLEM=''
+    if needs_replacement "${index}"; then
+      PROBLEM=${NO_REPLACEMENT}
+      [[ -z $(switched_at "${index}") ]] || find_loss "${index}"
+    fi
+    if [[ -n ${PROBLEM} ]]; then
+      printf 'not deleted: %s %s; run check again, or rollback; --without-check deletes it all the same\n' \
+        "$(key_name "${index}")" "${PROBLEM}" >&2
       problems=1
       continue
     fi
@@ -1467,6 +1542,17 @@ dry_verify() {
   while IFS= read -r index; do
     show GET "$(key_path "${KEY_IDS[index]}")"
   done < <(selected replace retire)
+  dry_replacements
+}
+
+# The looks at the replacements of the selected keys.
+dry_replacements() {
+  local index
+  while IFS= read -r index; do
+    show GET "$(keys_path "${index}")/NEW_KEY"
+  done < <(selected replace | while IFS= read -r index; do
+    ! needs_replacement "${index}" || replacements_of "${index}"
+  done | sort -nu)
 }
 
 dry_disable() {
@@ -1488,6 +1574,7 @@ dry_rollback() {
 
 dry_delete() {
   local index
+  dry_replacements
   while IFS= read -r index; do
     show GET "$(key_path "${KEY_IDS[index]}")"
     show DELETE "$(key_path "${KEY_IDS[index]}")"
@@ -1551,8 +1638,7 @@ read_arguments() {
   # An option that its stage would ignore is a mistake.
   for option in ${options[@]+"${options[@]}"}; do
     case ${option} in
-      --self | --wave) require_stage "${option}" verify disable delete ;;
-      --without-check) require_stage "${option}" verify disable ;;
+      --self | --wave | --without-check) require_stage "${option}" verify disable delete ;;
       --include-ask) require_stage "${option}" create check ;;
       --set-roles | --recreate) require_stage "${option}" create ;;
       --fewer-roles) require_stage "${option}" check ;;

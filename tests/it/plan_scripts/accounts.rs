@@ -127,6 +127,32 @@ fn an_account_whose_secret_was_lost_on_its_way_is_made_again_on_request() {
     migration.ends(0, &["check"]);
 }
 
+/// Its roles in projects are in lists of their own.
+#[test]
+fn an_account_that_is_gone_or_lost_a_role_since_check_keeps_the_old_key() {
+    let Some(migration) = Migration::atlas(ORG, plan) else { return };
+    migration.ends(0, &["create"]);
+    migration.ends(0, &["check"]);
+    let client = migration.secret(ORG)["clientId"].as_str().unwrap().to_owned();
+    // Atlas itself has removed them.
+    let key =
+        json!({ "id": REPLACED, "enabled": true, "lastUsed": "2024-12-20T06:07:08Z", "usedCount": 41375 });
+    let front = format!(
+        "case \" $* \" in *'/users/'*) printf '%s\\n200' '{key}'; exit;; esac; exec \"$REAL\" \"$@\""
+    );
+    migration.put_in_front("curl", &front);
+    let is_refused = |why: &str| {
+        let output = migration.ends(1, &["verify", "--wave", "2"]);
+        assert!(output.stderr.contains(&format!("{client} of organization \"Example\"{why}")), "{output:#?}");
+    };
+    migration.v2("DELETE", &format!("/groups/{STAGING}/serviceAccounts/{client}"), "");
+    is_refused(&format!(" lacks \"{STAGING} GROUP_OWNER\""));
+    migration.ends(0, &["create", "--set-roles"]);
+    migration.ends(0, &["verify", "--wave", "2"]);
+    migration.v2("DELETE", &format!("/orgs/{ORG}/serviceAccounts/{client}"), "");
+    is_refused(", status 404 ");
+}
+
 #[test]
 fn the_access_list_of_an_account_begins_with_the_address_of_the_runner() {
     let strict = |context: &mut Value| {

@@ -146,6 +146,122 @@ fn a_key_without_a_replacement_that_passed_check_is_not_disabled() {
     assert_eq!(migration.enabled(), [ASKED, WAIVED]);
 }
 
+impl Migration {
+    /// The stages that need a replacement refuse its key, and say this; `--without-check` is the way out.
+    #[track_caller]
+    fn is_not_ready(&self, why: &str) {
+        let enabled = self.enabled();
+        for stage in ["verify", "disable"] {
+            let output = self.ends(1, &[stage]);
+            let said = format!("not ready: key {REPLACED} \"replace key\" {why}");
+            assert!(output.stderr.contains(&said), "{said}: {output:#?}");
+        }
+        assert_eq!(self.enabled(), enabled);
+        self.ends(0, &["verify", "--without-check"]);
+    }
+}
+
+const NOT_CHECKED: &str = "has no replacement that passed check in each organization";
+
+/// What was true when it passed counts no longer.
+#[test]
+fn a_replacement_that_is_gone_or_lost_roles_since_check_keeps_the_old_key() {
+    let Some(migration) = Migration::new() else { return };
+    migration.replace();
+    let id = migration.secret(ORG)["id"].as_str().unwrap().to_owned();
+    migration.ends(0, &["verify"]);
+    migration.api("DELETE", &format!("/groups/{STAGING}/apiKeys/{id}"), "");
+    migration.is_not_ready(&format!(
+        "has a replacement without all planned roles: key {id} of organization \"Example\" lacks \"{STAGING} GROUP_OWNER\""
+    ));
+    // A person says that the roles are enough, until one more is gone.
+    migration.ends(0, &["check", "--fewer-roles"]);
+    migration.ends(0, &["verify"]);
+    migration.api("DELETE", &format!("/groups/{PRODUCTION}/apiKeys/{id}"), "");
+    migration.is_not_ready("has a replacement without all planned roles");
+    migration.ends(0, &["create", "--set-roles"]);
+    migration.ends(0, &["verify"]);
+    migration.api("DELETE", &format!("/orgs/{ORG}/apiKeys/{id}"), "");
+    let gone = format!(
+        "has a replacement that passed check and cannot be read now: key {id} of organization \"Example\", status 404"
+    );
+    migration.is_not_ready(&gone);
+    migration.ends(1, &["check"]);
+    migration.is_not_ready(NOT_CHECKED);
+
+    // Nor is an old key deleted, which could not be enabled again.
+    let owner = |arguments: &[&str]| migration.run_as((OWNER_NAME, WAIVED_SECRET), arguments);
+    migration.ends(0, &["disable", "--without-check"]);
+    let output = owner(&["delete", "--wave", "2"]);
+    assert!(
+        output.code == 1 && output.stderr.contains("--without-check deletes it all the same"),
+        "{output:#?}"
+    );
+    assert!(output.stderr.contains(&format!("not deleted: key {REPLACED} \"replace key\" {NOT_CHECKED}")));
+    let output = owner(&["delete", "--wave", "2", "--without-check"]);
+    assert!(output.code == 0 && output.stdout.contains(&format!("deleted: key {REPLACED}")), "{output:#?}");
+}
+
+#[test]
+fn the_last_check_counts_also_if_it_did_not_end() {
+    for front in ["exit 7", "kill -9 $PPID", "printf '{}\\n401'"] {
+        let Some(migration) = Migration::new() else { return };
+        migration.replace();
+        migration.ends(0, &["verify"]);
+        let front = format!("case \" $* \" in *'/apiKeys/'*) {front}; exit;; esac; exec \"$REAL\" \"$@\"");
+        migration.put_in_front("curl", &front);
+        let output = migration.run(&["check"]);
+        assert_ne!(output.code, 0, "{output:#?}");
+        migration.take_away("curl");
+        assert_eq!(migration.stages().last().unwrap(), "checking");
+        migration.is_not_ready(NOT_CHECKED);
+        // The days count from when it worked again.
+        let journal = migration.env.text("plan/07-owner.done");
+        let year = Utc::now().format("\"time\":\"%Y-").to_string();
+        migration.env.put("plan/07-owner.done", journal.replace(&year, "\"time\":\"2020-"));
+        migration.ends(0, &["check"]);
+        migration.ends(0, &["verify"]);
+        let journal = migration.journal();
+        let passed = journal.iter().filter(|line| line["stage"] == "check").count();
+        assert_eq!(passed, 2);
+        let script = migration.env.text(&super::script());
+        migration.env.put(
+            &super::script(),
+            script.replace("'2025-01-01T00:00:00Z' '0'", "'2025-01-01T00:00:00Z' '1'"),
+        );
+        migration.is_not_ready("has a replacement since");
+    }
+}
+
+/// The journal of another copy of the plan does not know of it.
+#[test]
+fn a_replacement_that_was_made_again_elsewhere_has_not_passed_check() {
+    let Some(migration) = Migration::new() else { return };
+    migration.replace();
+    let journal = migration.env.text("plan/07-owner.done");
+    std::fs::remove_file(migration.env.path(&secret_file(ORG))).unwrap();
+    migration.ends(0, &["create", "--recreate"]);
+    migration.env.put("plan/07-owner.done", journal);
+    migration.is_not_ready("has a replacement that passed check and cannot be read now");
+    migration.ends(0, &["check"]);
+    migration.ends(0, &["disable"]);
+    assert_eq!(migration.enabled(), [ASKED, WAIVED]);
+}
+
+/// Who may disable a key may not always read the keys of an organization.
+#[test]
+fn a_replacement_reads_itself_where_the_credential_may_not() {
+    let has_left = |world: &mut Value| world["users"][1]["roles"] = json!([]);
+    let Some(migration) = Migration::with(|_| (), has_left, |_| ()) else { return };
+    migration.replace();
+    let owner = (OWNER_NAME, WAIVED_SECRET);
+    let output = migration.run_as(owner, &["verify", "--wave", "2"]);
+    assert_eq!(output.code, 0, "{output:#?}");
+    std::fs::remove_file(migration.env.path(&secret_file(ORG))).unwrap();
+    let output = migration.run_as(owner, &["verify", "--wave", "2"]);
+    assert!(output.code == 1 && output.stderr.contains("cannot be read now"), "{output:#?}");
+}
+
 /// Where a program has the private keys, each new key is the credential once.
 #[test]
 fn several_replacements_are_checked_one_after_the_other() {

@@ -38,7 +38,7 @@ impl ForeignJournal {
         paths.retain(|path| path.extension() == Some(OsStr::new("done")) && path.is_file());
         paths.sort();
         for path in paths {
-            let found = Self::of(path, head.deployment, base_url)?;
+            let found = Self::unless_of(path, head.deployment, base_url)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -47,7 +47,7 @@ impl ForeignJournal {
     }
 
     /// `None` where a journal is of the deployment with this name and base URL.
-    fn of(path: PathBuf, name: &str, base_url: &str) -> io::Result<Option<Self>> {
+    fn unless_of(path: PathBuf, name: &str, base_url: &str) -> io::Result<Option<Self>> {
         let text = fs::read(&path)?;
         let lines = text.split(|byte| *byte == b'\n');
         let lines = lines.filter_map(|line| serde_json::from_slice::<Line>(line).ok());

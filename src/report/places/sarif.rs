@@ -226,15 +226,14 @@ fn notifications(report: &LocateReport, left_out: u64, all: u64) -> Result<Vec<V
         Ok::<_, store::Error>(())
     })?;
     if more > 0 {
-        let text =
-            format!("{more} more were not searched completely; `keysunset locate --format csv` lists all");
+        let text = format!("{more} more were not searched completely; locations.csv lists all");
         notifications.push(notification(0, &text));
     }
     notifications.extend(report.scope.unknown_keys.iter().map(|why| notification(1, why)));
     if left_out > 0 {
         let text = format!(
             "{left_out} of {all} places are left out, because code scanning accepts at most {MAX_RESULTS}: waived places first, \
-             then those that are not live, then those of the least severe keys; `keysunset locate --format csv` lists all"
+             then those that are not live, then those of the least severe keys; locations.csv lists all"
         );
         notifications.push(notification(2, &text));
     }
